@@ -1,0 +1,298 @@
+"""From cases to batches: what is asked of a picture, and how picture and words are turned together.
+
+The dice are split from the deed: :func:`draw` throws them (numpy generator), :func:`render` is a plain function of a case and a
+plan. Words about the place of real pictures are made from the turned mask (oracle text), so flips and rotations cannot
+contradict them; words of phantoms are mirrored with the picture.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from medsegr.data import Case
+from medsegr.pixels import working_size
+from medsegr.reasoning.codes import LOCATION, Code, mirror
+from medsegr.types import COLS, FORMS, ROWS, SIZES
+
+FREE_VIEW = ("ES", "SM", "GM", "DMS")  # no up or down: any rotation
+PLACE = ("row", "col")
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Shares of what is asked. Each number has a line in the training log's table."""
+
+    no_words: float = 0.06  # nothing at all is said
+    absent: float = 0.25  # something is asked that is not there
+    place: float = 0.45  # the place is told (real pictures)
+    wrong_place: float = 0.25  # ... and is wrong, the mask stays (real pictures)
+    looks: float = 0.3  # size, form or contrast is told (real pictures)
+    wrong_looks: float = 0.15
+    drop: float = 0.2  # each attribute of a phantom lesion is left out
+    name_only: float = 0.12  # a phantom lesion's name alone: all lesions of that name
+    modality: float = 0.6  # the modality is told
+    clicks: float = 0.12  # points or a box beside the words
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Everything that chance decided for one sample."""
+
+    targets: tuple[int, ...]  # union of these; empty = not there
+    codes: tuple[Code, ...]
+    told: frozenset[str]  # groups to be told from the turned mask: row, col, size, form, density, extent
+    noise: tuple[Code, ...]  # wrong values that replace true ones of their group
+    flip: tuple[bool, bool]  # left-right, upside down
+    angle: float
+    zoom: tuple[float, float]  # window height and width over the picture's
+    shift: tuple[float, float]
+    colour: tuple[float, float, float]  # gain, bias, gamma
+    tint: tuple[float, float, float]
+    clicks: str  # "", "points", "box"
+    seed: int
+
+
+def draw(case: Case, others: Sequence[Case], recipe: Recipe, rng: np.random.Generator) -> Plan:
+    """Throw the dice for one sample of a case; ``others`` are cases from which foreign questions are taken."""
+    told: set[str] = set()
+    noise: list[Code] = []
+    chance = rng.random
+    asked = _absent(case, others, rng) if chance() < recipe.absent or not case.targets else None
+    if asked is not None:
+        targets: tuple[int, ...] = ()
+        codes = asked
+        if not case.made and chance() < recipe.place:
+            noise += _random_place(rng)
+    elif chance() < recipe.no_words:
+        targets, codes = _lesions(case), ()
+    elif case.made:
+        targets, codes = _phantom_words(case, recipe, rng)
+    else:
+        targets, codes = _real_words(case, rng)
+        if chance() < recipe.place:
+            told |= {"row", "col"} if chance() < 0.8 else {("row", "col")[int(chance() < 0.5)]}
+            if chance() < recipe.wrong_place and case.viewer:
+                noise += _random_place(rng)
+        if chance() < recipe.looks:
+            group = ("size", "form", "density", "extent")[int(rng.integers(4))]
+            told.add(group)
+            if chance() < recipe.wrong_looks:
+                noise += _random_look(group, rng)
+    if chance() > recipe.modality:
+        codes = tuple(code for code in codes if code.group != "modality")
+    return _turned(case, Plan(
+        targets, codes, frozenset(told), tuple(noise), (False, False), 0.0, (1.0, 1.0), (0.0, 0.0), (1.0, 0.0, 1.0),
+        (1.0, 1.0, 1.0), "", int(rng.integers(2**31)),
+    ), recipe, rng)  # fmt: skip
+
+
+def _turned(case: Case, plan: Plan, recipe: Recipe, rng: np.random.Generator) -> Plan:
+    free = case.modality in FREE_VIEW and not case.made
+    fine = case.modality in ("SM", "GM")
+    zoom = float(np.exp(rng.uniform(np.log(0.74), np.log(1.3))))
+    if fine and max(case.grid) > 320:  # native scale: a window of the tile
+        zoom = float(rng.uniform(0.3, 1.0))
+    stretch = float(np.exp(rng.uniform(-0.15, 0.15)))
+    slack = max(0.08, 0.5 * (1 - zoom) if zoom < 0.7 else 0.0)
+    angle = rng.uniform(-180, 180) if free else rng.normal(0, 4 if case.made else 7)
+    # A phantom's zone words are true of its own frame: keep most of it in view.
+    if case.made:
+        zoom, slack = float(np.exp(rng.uniform(-0.12, 0.12))), 0.05
+    kind = rng.random()
+    colour = rng.normal(0, 1, 5)
+    return Plan(
+        plan.targets, plan.codes, plan.told, plan.noise,
+        flip=(bool(rng.random() < 0.5), bool(rng.random() < 0.5 and free)),
+        angle=float(angle), zoom=(zoom * stretch, zoom / stretch),
+        shift=(float(rng.uniform(-slack, slack)), float(rng.uniform(-slack, slack))),
+        colour=(float(np.exp(0.15 * colour[0])), float(0.08 * colour[1]), float(np.exp(0.2 * colour[2]))),
+        tint=tuple(np.exp(0.08 * rng.normal(0, 1, 3)).tolist()) if len(case.pixels) == 3 else (1.0, 1.0, 1.0),
+        clicks="" if kind > recipe.clicks or not plan.targets else ("points" if kind < recipe.clicks / 2 else "box"),
+        seed=plan.seed,
+    )  # fmt: skip
+
+
+def _lesions(case: Case) -> tuple[int, ...]:
+    return tuple(i for i, t in enumerate(case.targets) if not t.organ)
+
+
+def _fitting(case: Case, codes: Sequence[Code], organ: bool) -> tuple[int, ...]:
+    """Targets that fit all words: with fewer words more things may be meant, and all of them are."""
+    said = {code.text for code in codes if not code.scalar}
+    return tuple(i for i, t in enumerate(case.targets) if t.organ == organ and said <= t.names)
+
+
+def _phantom_words(case: Case, recipe: Recipe, rng: np.random.Generator) -> tuple[tuple[int, ...], tuple[Code, ...]]:
+    organs = [i for i, t in enumerate(case.targets) if t.organ]
+    lesions = _lesions(case)
+    use_organ = bool(organs) and (not lesions or rng.random() < 0.2)
+    target = case.targets[int(rng.choice(organs if use_organ else lesions))]
+    if use_organ:
+        kept = target.codes
+    elif rng.random() < recipe.name_only:
+        kept = tuple(c for c in target.codes if c.group in ("concept", "modality"))
+    else:
+        gone = {g for g in {c.group for c in target.codes} if g not in ("concept", "modality") and rng.random() < recipe.drop}
+        kept = tuple(c for c in target.codes if c.group not in gone)
+    return _fitting(case, kept, use_organ), kept
+
+
+def _real_words(case: Case, rng: np.random.Generator) -> tuple[tuple[int, ...], tuple[Code, ...]]:
+    target = case.targets[int(rng.integers(len(case.targets)))]
+    kept = target.codes
+    if rng.random() < 0.1:  # "lung" without its side means both
+        kept = tuple(c for c in kept if c.group != "side")
+    return _fitting(case, kept, target.organ), kept
+
+
+def _absent(case: Case, others: Sequence[Case], rng: np.random.Generator) -> tuple[Code, ...] | None:
+    """A question whose true answer is "not there", or None if none was found in a few tries."""
+    empty = [t for i, t in enumerate(case.targets) if not case.mask(i).any()]
+    if empty:
+        return empty[0].codes
+    for _ in range(8):
+        other = others[int(rng.integers(len(others)))]
+        if not other.targets:
+            continue
+        target = other.targets[int(rng.integers(len(other.targets)))]
+        name = next((c.text.partition(":")[2] for c in target.codes if c.group == "concept"), "")
+        same_kind = other.set == case.set
+        if case.made and same_kind and not target.organ:
+            place = {c.text for c in target.codes if c.kind == LOCATION}
+            concept = {f"concept:{name}"}
+            here = [case.targets[i].names for i in _lesions(case)]
+            if place and not any(place <= names and concept & names for names in here):
+                return target.codes
+        elif _foreign(case, other) and name not in case.concepts:
+            own = tuple(c for c in target.codes if c.group != "modality")
+            seen = (Code(f"modality:{case.modality}"),) if case.modality else ()
+            return own + seen
+    return None
+
+
+def _foreign(case: Case, other: Case) -> bool:
+    """Whether what is drawn in ``other`` cannot be in ``case``: another kind of image, or another organ under ultrasound."""
+    if case.modality != other.modality:
+        grey = {case.modality, other.modality} <= {"CT", "MR"}  # share organs
+        cells = {case.modality, other.modality} <= {"SM", "GM"}
+        return not (grey or cells)
+    return case.modality == "US" and case.set != other.set and not (case.concepts & other.concepts)
+
+
+def _random_place(rng: np.random.Generator) -> list[Code]:
+    return [Code(f"row:{ROWS[int(rng.integers(3))]}"), Code(f"col:{COLS[int(rng.integers(3))]}")]
+
+
+def _random_look(group: str, rng: np.random.Generator) -> list[Code]:
+    values = {"size": SIZES, "form": FORMS[:4], "density": ("hypo", "iso", "hyper")}
+    if group == "extent":
+        return [Code("extent:", float(rng.uniform(0.02, 0.8)))]
+    return [Code(f"{group}:{values[group][int(rng.integers(len(values[group])))]}")]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """``pixels`` [3 s s] normalised, ``mask`` [s s] 0/1, ``codes`` what is told, ``known`` all codes of the picture's target."""
+
+    pixels: Tensor
+    mask: Tensor
+    codes: tuple[Code, ...]
+    known: tuple[Code, ...]
+    points: Tensor  # [3 2] in [0, 1]
+    kinds: Tensor  # [3]
+    presence: float  # 1 there, 0 not there, -1 unknown (cut away by the crop)
+
+
+def window(case: Case, plan: Plan, size: int) -> Tensor:
+    """Sampling grid [1 s s 2] for ``grid_sample`` (align_corners False): rotation in pixels, then the squeeze to a square."""
+    h, w = case.grid
+    full = working_size(case.grid, case.modality, size)
+    part = size / max(full) if case.modality in ("SM", "GM") and max(full) > size else 1.0
+    half_h, half_w = 0.5 * h * plan.zoom[0] * max(part, 0.5), 0.5 * w * plan.zoom[1] * max(part, 0.5)
+    steps = (torch.arange(size, dtype=torch.float32) + 0.5) / size * 2 - 1
+    v, u = torch.meshgrid(steps, steps, indexing="ij")
+    y, x = v * half_h * (-1 if plan.flip[1] else 1), u * half_w * (-1 if plan.flip[0] else 1)
+    angle = np.deg2rad(plan.angle)
+    cos, sin = float(np.cos(angle)), float(np.sin(angle))
+    yy, xx = cos * y - sin * x + plan.shift[0] * h, sin * y + cos * x + plan.shift[1] * w
+    return torch.stack([xx / (w / 2), yy / (h / 2)], -1)[None]
+
+
+def render(case: Case, plan: Plan, size: int) -> Sample:
+    """The picture, the mask and the words of a plan, at ``size`` x ``size`` pixels."""
+    grid = window(case, plan, size)
+    raw = torch.from_numpy(case.pixels).float()[None] / 255
+    mask = np.zeros(case.grid, bool)
+    for i in plan.targets:
+        mask |= case.mask(i)
+    full = torch.from_numpy(mask).float()[None, None]
+    shrink = min(case.grid) * min(plan.zoom) / size
+    if shrink > 1.7:  # average pairs first, else thin things alias
+        raw, full = F.avg_pool2d(raw, 2, ceil_mode=True), F.avg_pool2d(full, 2, ceil_mode=True)
+    pixels = F.grid_sample(raw, grid, mode="bilinear", padding_mode="zeros", align_corners=False)[0]
+    seen = F.grid_sample(full, grid, mode="bilinear", padding_mode="zeros", align_corners=False)[0, 0]
+    truth = (seen > 0.5).float()
+    gain, bias, gamma = plan.colour
+    pixels = ((pixels.clamp(0, 1) ** gamma - 0.5) * gain + 0.5 + bias) * torch.tensor(plan.tint)[: len(pixels), None, None]
+    pixels = (pixels.clamp(0, 1).expand(3, -1, -1) - 0.5) / 0.25
+    rng = np.random.default_rng(plan.seed)
+    codes, known = _words(case, plan, truth.numpy() > 0, pixels.mean(0).numpy())
+    points, kinds = _clicks(truth.numpy() > 0, plan.clicks, rng)
+    presence = 1.0 if truth.sum() > 3 else (0.0 if not plan.targets else -1.0)
+    return Sample(pixels, truth, codes, known, points, kinds, presence)
+
+
+def _words(case: Case, plan: Plan, mask: np.ndarray, grey: np.ndarray) -> tuple[tuple[Code, ...], tuple[Code, ...]]:
+    base = mirror(plan.codes) if plan.flip[0] else plan.codes
+    if case.made and plan.flip[1]:
+        raise ValueError("a phantom is never turned upside down: its words would be wrong")
+    told = describe(mask, grey) if mask.any() and not case.made else ()
+    known = (*base, *told) if plan.codes else tuple(told)
+    replaced = {code.group for code in plan.noise}
+    kept = [code for code in told if code.group in plan.told and code.group not in replaced]
+    return (*base, *kept, *plan.noise), known
+
+
+def describe(mask: np.ndarray, grey: np.ndarray) -> tuple[Code, ...]:
+    """Oracle words of a mask in its picture (``h w`` each): thirds of the centroid, size, form, contrast to its rim, extent."""
+    h, w = mask.shape
+    ys, xs = np.nonzero(mask)
+    cy, cx = ys.mean(), xs.mean()
+    box_h, box_w = np.ptp(ys) + 1, np.ptp(xs) + 1
+    share = box_h * box_w / (h * w)
+    size = SIZES[0] if mask.mean() < 0.01 else SIZES[1 + int(share >= 0.1) + int(share >= 0.3)]
+    spread = np.linalg.eigvalsh(np.cov(np.stack([ys, xs])) + np.eye(2) / 12) if len(ys) > 2 else np.ones(2)
+    ratio = float(np.sqrt(spread[1] / max(spread[0], 1e-6)))
+    fill = len(ys) / max(1.0, 4 * np.pi * float(np.sqrt(spread[0] * spread[1])))
+    form = "irregular" if fill < 0.88 else ("round" if ratio < 1.25 else "oval")
+    y0, y1, x0, x1 = max(ys.min() - 8, 0), ys.max() + 9, max(xs.min() - 8, 0), xs.max() + 9
+    rim = grey[y0:y1, x0:x1][~mask[y0:y1, x0:x1]]
+    step = float(grey[mask].mean() - rim.mean()) if rim.size else 0.0
+    density = "iso" if abs(step) < 0.12 else ("hyper" if step > 0 else "hypo")
+    return (
+        Code(f"row:{ROWS[min(2, int(3 * cy / h))]}"), Code(f"col:{COLS[min(2, int(3 * cx / w))]}"), Code(f"size:{size}"),
+        Code(f"form:{form}"), Code(f"density:{density}"), Code("extent:", float(max(box_h / h, box_w / w))),
+    )  # fmt: skip
+
+
+def _clicks(mask: np.ndarray, how: str, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
+    points, kinds = torch.zeros(3, 2), torch.full((3,), 4.0)
+    h, w = mask.shape
+    if how and mask.any():
+        ys, xs = np.nonzero(mask)
+        if how == "box":
+            jitter = rng.normal(0, 0.03, 4) * max(np.ptp(ys) + 1, np.ptp(xs) + 1)
+            corners = [(xs.min() + jitter[0], ys.min() + jitter[1]), (xs.max() + 1 + jitter[2], ys.max() + 1 + jitter[3])]
+            for i, (x, y) in enumerate(corners):
+                points[i], kinds[i] = torch.tensor([x / w, y / h]), 2.0 + i
+        else:
+            for i in range(int(rng.integers(1, 4))):
+                inside = i == 0 or rng.random() < 0.5
+                at = np.argwhere(mask == inside)
+                y, x = at[int(rng.integers(len(at)))] if len(at) else (0, 0)
+                points[i], kinds[i] = torch.tensor([(x + 0.5) / w, (y + 0.5) / h]), float(inside)
+    return points.float(), kinds

@@ -1,0 +1,180 @@
+"""What a mask can be asked without the truth: its side, its place, its border, its presence, its word-free twin.
+
+Every check returns one :class:`~medsegr.types.Check` or None where the question does not arise. Only the side can ``fail``:
+it contradicts words that the report gave; the others ``warn``.
+"""
+
+import numpy as np
+
+from medsegr.errors import GeometryError
+from medsegr.planes import PAIR, axis_letters, patient_left, plane_of, to_slices
+from medsegr.types import COLS, ROWS, Check, Finding, Image
+
+SIDE_PASS, SIDE_FAIL = 0.6, 0.4  # share of the mask in the half that the report names
+BOTH_SIDES = 0.1  # "bilateral": each half holds at least this share
+PLACE_PASS = 0.5  # share of the mask in the named third, which is widened by half a third at each end
+AGREE = 0.5  # share of the guided mask inside the report-free one
+PRESENCE_MARGIN = 0.1
+
+
+def left_axis(image: Image) -> tuple[int, bool] | None:
+    """The grid axis along the patient's left-right, and whether its index grows to the patient's left.
+
+    None: the image does not show two sides (viewer frame, lateral or sagittal picture, one breast a picture).
+    """
+    if image.frame == "viewer" or image.modality == "MG":
+        return None
+    if len(image.grid) == 2:
+        picture_side = patient_left(image)
+        return None if picture_side is None else (1, picture_side == "right")
+    letters = image.axes or (axis_letters(image.affine) if image.affine is not None else None)
+    for axis, letter in enumerate(letters or ()):
+        if letter in ("R", "L"):
+            return axis, letter == "L"
+    return None
+
+
+def side_axis(image: Image, frame: str) -> tuple[int, bool] | None:
+    """The grid axis on which ``left`` is a half of the image, and whether its upper half is the left one."""
+    if frame == "patient":
+        return left_axis(image)
+    return (1, False) if len(image.grid) == 2 else None
+
+
+def left_share(mask: np.ndarray, axis: int, grows_left: bool) -> float:
+    """Share of the mask (bool ``*grid``, not empty) in the left half, the middle voxel counting half, in [0, 1]."""
+    other = tuple(i for i in range(mask.ndim) if i != axis)
+    profile = mask.sum(axis=other, dtype=np.int64).astype(float)
+    half = len(profile) // 2
+    low = float(profile[:half].sum()) + (profile[half] / 2 if len(profile) % 2 else 0.0)
+    share = low / float(profile.sum())
+    return 1 - share if grows_left else share
+
+
+def side_check(image: Image, finding: Finding, mask: np.ndarray) -> Check | None:
+    """The report's side against the share of the mask in that half; None without a side or without a mask.
+
+    Fails below 0.4 of the area in the named half, warns to 0.6. "bilateral" wants a tenth in each half.
+    """
+    side, frame = finding.location.side, finding.location.side_frame
+    if side is None or not mask.any():
+        return None
+    try:
+        found = side_axis(image, frame)
+    except GeometryError:
+        found = None
+    if found is None:
+        whose = "the patient's" if frame == "patient" else "the picture's"
+        return Check("side", "warn", f"not checked: this image does not show {whose} left and right")
+    left = left_share(mask, *found)
+    if side == "bilateral":
+        both = min(left, 1 - left) >= BOTH_SIDES
+        return Check("side", "pass" if both else "warn", f"report: bilateral; mask: {left:.0%} left, {1 - left:.0%} right")
+    if side == "midline":
+        return _midline(mask, found[0])
+    share = left if side == "left" else 1 - left
+    outcome = "pass" if share >= SIDE_PASS else "fail" if share < SIDE_FAIL else "warn"
+    return Check("side", outcome, f"report: {side} ({frame}); {share:.0%} of the mask lies there")  # type: ignore[arg-type]
+
+
+def _midline(mask: np.ndarray, axis: int) -> Check:
+    centre = float(np.nonzero(mask)[axis].mean()) + 0.5
+    third = mask.shape[axis] / 3
+    inside = third <= centre <= 2 * third
+    return Check("side", "pass" if inside else "warn", f"report: midline; mask centre at {centre / mask.shape[axis]:.0%} of the width")
+
+
+def place_check(image: Image, finding: Finding, mask: np.ndarray) -> Check | None:
+    """Told rows and columns against the mask, in thirds of the image widened by half a third.
+
+    The report may mean thirds of an organ, so this only warns. Rows of a volume run from head to foot.
+    """
+    rows, cols = finding.location.rows, finding.location.cols
+    if not mask.any() or not (rows or cols):
+        return None
+    profiles = _row_col_profiles(image, mask)
+    shares = []
+    for told, names, profile in ((rows, ROWS, profiles[0]), (cols, COLS, profiles[1])):
+        if told and profile is not None:
+            shares.append(_share_in_thirds(profile, [names.index(name) for name in told if name in names]))
+    if not shares:
+        return None
+    told_words = ", ".join((*rows, *cols))
+    outcome = "pass" if min(shares) >= PLACE_PASS else "warn"
+    return Check("place", outcome, f"report: {told_words}; {min(shares):.0%} of the mask lies in those thirds of the image")  # type: ignore[arg-type]
+
+
+def _row_col_profiles(image: Image, mask: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
+    if mask.ndim == 2:
+        return mask.sum(axis=1), mask.sum(axis=0)
+    cols = to_slices(mask, plane_of(image)).sum(axis=(0, 1))
+    letters = image.axes or (axis_letters(image.affine) if image.affine is not None else ())
+    for axis, letter in enumerate(letters):
+        if PAIR.get(letter) == 2:
+            profile = mask.sum(axis=tuple(i for i in range(3) if i != axis))
+            return (profile[::-1] if letter == "S" else profile), cols
+    return None, cols
+
+
+def _share_in_thirds(profile: np.ndarray, thirds: list[int]) -> float:
+    place = (np.arange(len(profile)) + 0.5) / len(profile) * 3
+    inside = np.zeros(len(profile), bool)
+    for third in thirds:
+        inside |= (place >= third - 0.5) & (place <= third + 1.5)
+    return float(profile[inside].sum() / profile.sum())
+
+
+def border_check(mask: np.ndarray) -> Check | None:
+    """Warns (``cut by border``) where the mask reaches the image's edge: its numbers are then a part only."""
+    if not mask.any():
+        return None
+    if touches_border(mask):
+        return Check("border", "warn", "cut by border: the mask reaches the edge of the image, so its size is a part only")
+    return Check("border", "pass", "the mask lies inside the image")
+
+
+def touches_border(mask: np.ndarray) -> bool:
+    """Whether any voxel of the outermost layer belongs to the mask (axes of length 1 do not count)."""
+    for axis, length in enumerate(mask.shape):
+        if length > 1 and (np.take(mask, 0, axis).any() or np.take(mask, -1, axis).any()):
+            return True
+    return False
+
+
+def presence_check(presence: float | None, threshold: float, polarity: str = "present") -> Check | None:
+    """The model's presence score in [0, 1] against its threshold, and against a report that denies the finding."""
+    if presence is None:
+        return None
+    seen = presence >= threshold
+    if polarity == "absent":
+        words = "the report denies it, the model sees it" if seen else "report and model agree that it is absent"
+        return Check("presence", "warn" if seen else "pass", f"{words} (presence {presence:.2f}, threshold {threshold:.2f})")
+    sure = presence >= threshold + PRESENCE_MARGIN
+    return Check("presence", "pass" if sure else "warn", f"presence {presence:.2f}, threshold {threshold:.2f}")
+
+
+def agreement_check(mask: np.ndarray, free: np.ndarray | None) -> Check | None:
+    """The guided mask against the report-free one: a large difference means that the words moved it."""
+    if free is None or not mask.any():
+        return None
+    both = int(np.count_nonzero(mask & free))
+    area, free_area = int(np.count_nonzero(mask)), int(np.count_nonzero(free))
+    if not free_area:
+        return Check("agreement", "warn", "without the report's words the model draws nothing")
+    share, dice = both / area, 2 * both / (area + free_area)
+    outcome = "pass" if max(share, dice) >= AGREE else "warn"
+    return Check("agreement", outcome, f"{share:.0%} of the mask lies in the report-free one (Dice {dice:.2f})")  # type: ignore[arg-type]
+
+
+def all_checks(
+    image: Image, finding: Finding, mask: np.ndarray, free: np.ndarray | None, presence: tuple[float | None, float]
+) -> tuple[Check, ...]:
+    """Every check that applies to one mask; ``presence`` is (score or None, the model's threshold)."""
+    found = (
+        side_check(image, finding, mask),
+        place_check(image, finding, mask),
+        presence_check(*presence),
+        border_check(mask),
+        agreement_check(mask, free),
+    )
+    return tuple(check for check in found if check is not None)

@@ -1,0 +1,97 @@
+"""Flags as frozen dataclasses: a command takes a few groups of them, typer sees them flat."""
+
+import functools
+import inspect
+from collections.abc import Callable
+from dataclasses import MISSING, dataclass, field, fields, is_dataclass
+from pathlib import Path
+from typing import Annotated, Any, get_type_hints
+
+import typer
+
+
+def grouped(command: Callable[..., int | None]) -> Callable[..., int | None]:
+    """A command whose parameters are dataclasses of flags -> the same command with every flag as its own parameter.
+
+    A parameter that is no dataclass stays as it is. Field annotations are ``Annotated[type, typer.Option(...)]``.
+    """
+    hints = get_type_hints(command, include_extras=True)
+    groups = {name: kind for name, kind in hints.items() if name != "return" and is_dataclass(kind)}
+    flat: dict[str, inspect.Parameter] = {}
+    for name, parameter in inspect.signature(command).parameters.items():
+        if name in groups:
+            for part in _flags_of(groups[name]):
+                flat[part.name] = part
+        else:
+            flat[name] = parameter.replace(annotation=hints[name], kind=inspect.Parameter.KEYWORD_ONLY)
+
+    @functools.wraps(command)
+    def call(**given: Any) -> int | None:
+        values: dict[str, Any] = {}
+        for name, kind in groups.items():
+            names = [f.name for f in fields(kind)]  # type: ignore[arg-type]
+            values[name] = kind(**{n: given.pop(n) for n in names})
+        return command(**values, **given)
+
+    call.__signature__ = inspect.Signature(list(flat.values()))  # type: ignore[attr-defined]
+    call.__annotations__ = {name: part.annotation for name, part in flat.items()}
+    del call.__wrapped__  # type: ignore[attr-defined]  # typer would look through to the groups
+    return call
+
+
+def _flags_of(kind: Any) -> list[inspect.Parameter]:
+    hints = get_type_hints(kind, include_extras=True)
+    found = []
+    for item in fields(kind):
+        default: Any = item.default_factory() if item.default_factory is not MISSING else item.default
+        default = inspect.Parameter.empty if default is MISSING else default
+        found.append(inspect.Parameter(item.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hints[item.name]))
+    return found
+
+
+@dataclass(frozen=True)
+class LogFlags:
+    """How much is said on stderr."""
+
+    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False
+    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say what is being done.")] = False
+    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; these may name files.")] = False
+    log_json: Annotated[bool, typer.Option("--log-json", help="Log lines as JSON, one object a line.")] = False
+
+
+@dataclass(frozen=True)
+class ModelFlags:
+    """Which model runs where."""
+
+    model: Annotated[str, typer.Option("--model", help="Name of a model or a folder that holds one.")] = "medsegr-tiny"
+    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")] = "auto"
+    threads: Annotated[int | None, typer.Option("--threads", min=1, help="Processor threads of the model.")] = None
+    offline: Annotated[bool, typer.Option("--offline", help="Refuse every download; this is also the default.")] = True
+
+
+@dataclass(frozen=True)
+class ImageFlags:
+    """What the image is, where the file does not say."""
+
+    frame: Annotated[str | None, typer.Option("--frame", help="Whose left the words mean: patient or viewer.")] = None
+    modality: Annotated[str | None, typer.Option("--modality", help="DICOM code or name: CR, CT, MR, US, ES, OP ...")] = None
+
+
+@dataclass(frozen=True)
+class WordFlags:
+    """What is asked for: one of the three, or nothing."""
+
+    report: Annotated[str | None, typer.Option("--report", "-r", metavar="FILE|-", help="A whole report; - reads stdin.")] = None
+    text: Annotated[str | None, typer.Option("--text", "-t", help="One sentence of a report.")] = None
+    prompt: Annotated[list[str], typer.Option("--prompt", "-p", help="A direct phrase; give -p again for more.")] = field(
+        default_factory=list
+    )
+
+
+OutFolder = Annotated[Path | None, typer.Option("--output", "-o", help="Folder to write; new, empty or one of ours.")]
+Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+
+
+def listed(text: str) -> tuple[str, ...]:
+    """``"a,b c"`` -> ``("a", "b", "c")``, each once."""
+    return tuple(dict.fromkeys(text.replace(",", " ").split()))

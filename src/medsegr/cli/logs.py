@@ -1,0 +1,31 @@
+"""Log lines on stderr. They carry ids that we made and counts: no names, paths, UIDs or report text."""
+
+import json
+import logging
+import sys
+import time
+from typing import TYPE_CHECKING, TextIO
+
+if TYPE_CHECKING:
+    from medsegr.cli.flags import LogFlags
+
+LOG = logging.getLogger("medsegr")
+
+
+class JsonLines(logging.Formatter):
+    """One JSON object a line: time (UTC), level, message."""
+
+    def format(self, record: logging.LogRecord) -> str:
+        """The record as one line of JSON."""
+        stamp = time.strftime("%Y-%m-%dT%H:%M:%SZ", time.gmtime(record.created))
+        return json.dumps({"time": stamp, "level": record.levelname.lower(), "message": record.getMessage()})
+
+
+def set_up(flags: "LogFlags", stream: TextIO | None = None) -> None:
+    """Send our log to stderr (or ``stream``) at the level that the flags ask for. Called once a command."""
+    level = logging.DEBUG if flags.debug else logging.INFO if flags.verbose else logging.ERROR if flags.quiet else logging.WARNING
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(JsonLines() if flags.log_json else logging.Formatter("%(levelname)s %(message)s"))
+    LOG.handlers[:] = [handler]
+    LOG.setLevel(level)
+    LOG.propagate = False

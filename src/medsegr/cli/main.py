@@ -1,0 +1,99 @@
+"""``medsegr``: the commands, and how an error ends: one line on stderr and an exit code.
+
+0 done, 1 our failure, 2 wrong arguments, 3 input refused, 4 some jobs of a batch failed, 5 a strict check failed.
+"""
+
+import os
+import sys
+import traceback
+from collections.abc import Sequence
+from typing import Annotated
+
+import typer
+
+from medsegr.cli import demo, doctor, info, measure, models, parse, phantom, segment
+
+HELP = """Reads a medical image and its report, and draws a mask for every finding the report says is there.
+
+    medsegr segment -i chest.png -r report.txt -o out/
+
+Not a medical device. For research."""
+EPILOG = "Exit codes: 0 done, 1 our failure, 2 wrong arguments, 3 input refused, 4 some jobs of a batch failed, 5 a strict check failed."
+
+
+def _version(wanted: bool) -> None:
+    if wanted:
+        import medsegr
+
+        print(f"medsegr {medsegr.__version__}")
+        raise typer.Exit
+
+
+def _root(
+    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+) -> None:
+    """Options before the command."""
+
+
+def build() -> typer.Typer:
+    """The application with all its commands."""
+    app = typer.Typer(
+        name="medsegr", add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, help=HELP, epilog=EPILOG
+    )
+    app.callback(help=HELP, epilog=EPILOG)(_root)
+    for name, command in (
+        ("segment", segment.command),
+        ("parse", parse.command),
+        ("measure", measure.command),
+        ("phantom", phantom.command),
+        ("info", info.command),
+        ("models", models.command),
+        ("doctor", doctor.command),
+        ("demo", demo.command),
+    ):
+        app.command(name)(command)
+    return app
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Run the command line and return its exit code; ``arguments`` default to those of the process."""
+    given = list(sys.argv[1:] if arguments is None else arguments)
+    debug = "--debug" in given
+    try:
+        code = build()(args=given or ["--help"], prog_name="medsegr", standalone_mode=False)
+        sys.stdout.flush()
+        return code if isinstance(code, int) else 0 if given else 2
+    except BrokenPipeError:  # the reader of our output has gone, as in "medsegr info | head"
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
+    except KeyboardInterrupt:
+        return _end("interrupted", 130, debug)
+    except MemoryError:
+        return _end("out of memory: use a smaller image, fewer workers or a machine with more memory", 1, debug)
+    except Exception as error:
+        return _end(*_told(error), debug)
+
+
+def _told(error: Exception) -> tuple[str, int]:
+    """Message and exit code of an error. Foreign messages may quote names, so only their kind is told."""
+    from medsegr.errors import MedsegrError
+
+    if isinstance(error, MedsegrError):
+        return str(error), error.exit_code
+    code = getattr(error, "exit_code", None)
+    if isinstance(code, int) and hasattr(error, "format_message"):  # typer's own errors: wrong arguments
+        return error.format_message(), code
+    if isinstance(error, OSError):
+        return f"the system refused to read or write: {error.strerror or type(error).__name__}", 1
+    return f"{type(error).__name__} inside medsegr; run it again with --debug and report what it shows", 1
+
+
+def _end(message: str, code: int, debug: bool) -> int:
+    if debug:
+        traceback.print_exc()
+    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    return code
+
+
+if __name__ == "__main__":
+    sys.exit(main())

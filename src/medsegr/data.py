@@ -1,0 +1,228 @@
+"""Cases for training and judging: any folder with a ``samples.csv``, and phantoms. Everything is held in memory as bytes.
+
+A case is one picture (or one slice with its neighbours) with all targets that somebody drew in it. What is not drawn in a real
+picture is unknown, not background: a case only says "not there" of concepts that cannot be in its kind of image, and of
+targets whose mask is empty on purpose.
+"""
+
+import csv
+import hashlib
+import json
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+from PIL import Image as Pil
+
+from medsegr import phantom, pixels, planes
+from medsegr.errors import InputError
+from medsegr.io.read import read_image
+from medsegr.reasoning.codes import Code, codes_of
+from medsegr.report.describe import finding_from
+from medsegr.report.parse import parse_phrase
+from medsegr.types import Finding, Image, modality_code
+
+LONG_SIDE = 352  # pixels kept in memory; fine structures keep more
+FINE_SIDE = 704
+FINE = ("SM", "GM", "OP")
+SLICES_PER_VOLUME = 3
+VALIDATION_SHARE = 10  # one in so many groups
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """One drawn thing: ``packed`` is the mask's bits row by row; ``codes`` everything that is known of it, sides of the picture."""
+
+    packed: np.ndarray
+    codes: tuple[Code, ...]
+    organ: bool = False  # anatomy on a phantom: may be asked for, is never part of a lesion's union
+
+    @property
+    def names(self) -> frozenset[str]:
+        """Code texts, for the question whether words fit this target."""
+        return frozenset(code.text for code in self.codes)
+
+
+@dataclass(frozen=True, slots=True)
+class Case:
+    """``pixels`` uint8 [c h w]; targets share its grid. ``validation`` cases are never trained on."""
+
+    id: str
+    set: str
+    pixels: np.ndarray
+    targets: tuple[Target, ...]
+    modality: str | None
+    viewer: bool  # words are places of the picture; else patient's sides in the radiological view
+    made: bool  # phantom: every lesion is known, so what is not drawn is not there
+    validation: bool
+    group: str
+
+    @property
+    def grid(self) -> tuple[int, int]:
+        """Height and width."""
+        return int(self.pixels.shape[1]), int(self.pixels.shape[2])
+
+    def mask(self, index: int) -> np.ndarray:
+        """Boolean ``h w`` mask of one target."""
+        h, w = self.grid
+        return np.unpackbits(self.targets[index].packed, count=h * w).reshape(h, w).astype(bool)
+
+    @property
+    def concepts(self) -> frozenset[str]:
+        """Every concept name (with wider ones) that is drawn here."""
+        texts = {text for target in self.targets for text in target.names}
+        return frozenset(t.partition(":")[2] for t in texts if t.startswith("concept:"))
+
+
+def is_validation(group: str) -> bool:
+    """One group in ten, by a hash of its name: the same on every machine and when a set grows."""
+    return int(hashlib.sha1(group.encode(), usedforsecurity=False).hexdigest(), 16) % VALIDATION_SHARE == 0
+
+
+def read_set(folder: Path, limit: int | None = None) -> list[Case]:
+    """All cases of a folder with a ``samples.csv`` (columns as ``medsegr phantom`` writes them; unknown ones are ignored).
+
+    A missing or odd file raises InputError with its row's id. ``limit`` keeps the first so many images.
+    """
+    table = folder / "samples.csv"
+    if not table.is_file():
+        raise InputError(f"{folder.name} has no samples.csv: expected a table with the columns id, image, mask, target")
+    with table.open(newline="", encoding="utf-8") as handle:
+        rows = list(csv.DictReader(handle))
+    by_image: dict[str, list[dict[str, str]]] = {}
+    for row in rows:
+        if row.get("split", "dev") in ("dev", "train", "") and "2. human observer" not in row.get("notes", ""):
+            by_image.setdefault(row["image"], []).append(row)
+    cases: list[Case] = []
+    for image, group in list(by_image.items())[:limit]:
+        cases.extend(_cases_of(folder, image, group))
+    return cases
+
+
+def finding_of(row: dict[str, str]) -> Finding:
+    """The finding that a row of a sample table asks for: its attributes if it has any, else its target's name, as words."""
+    if row.get("attributes"):
+        return finding_from(json.loads(row["attributes"]), row.get("phrase", ""))
+    words = row["target"].replace("_", " ")
+    found = parse_phrase(words, modality=modality_code(row.get("modality"))).findings
+    if not found or not found[0].name:
+        raise InputError(f"row {row['id']}: target '{words}' is not in the lexicon; add it or rename the target")
+    return found[0]
+
+
+def _cases_of(folder: Path, image_name: str, rows: Sequence[dict[str, str]]) -> Iterator[Case]:
+    modality = modality_code(rows[0].get("modality"))
+    image = read_image(folder / image_name, modality=modality)
+    group = f"{folder.name}/{rows[0].get('group') or Path(image_name).stem}"
+    masks = [_read_mask(folder, row, image) for row in rows]
+    findings = [finding_of(row) for row in rows]
+    shell = Case(
+        id=f"{folder.name}/{Path(image_name).stem}", set=folder.name, pixels=np.zeros((1, 1, 1), np.uint8), targets=(),
+        modality=modality, viewer=image.frame == "viewer", made=False, validation=is_validation(group), group=group,
+    )  # fmt: skip
+    left = planes.patient_left(image)
+    if len(image.grid) == 2:
+        yield _fill(shell, pixels.to_bytes(image), list(zip(masks, findings, strict=True)), left)
+        return
+    plane = planes.plane_of(image)
+    stack = planes.to_slices(pixels.to_bytes(image), plane)[0]
+    turned = [planes.to_slices(mask, plane) for mask in masks]
+    filled = np.array([sum(int(mask[z].sum()) for mask in turned) for z in range(len(stack))])
+    for z in sorted(np.argsort(-filled)[: SLICES_PER_VOLUME * 2 : 2].tolist()):
+        there = [(mask[z], f) for mask, f in zip(turned, findings, strict=True) if mask[z].sum() >= 12]
+        if there:
+            yield _fill(replace(shell, id=f"{shell.id}@{z}"), neighbours(stack, z), there, left)
+
+
+def neighbours(stack: np.ndarray, z: int) -> np.ndarray:
+    """``3 h w``: the slice before, the slice, the slice after (``n h w`` in; the ends repeat)."""
+    return stack[[max(z - 1, 0), z, min(z + 1, len(stack) - 1)]]
+
+
+def _read_mask(folder: Path, row: dict[str, str], image: Image) -> np.ndarray:
+    path = folder / row["mask"]
+    label = row.get("label")
+    data = read_image(path).data[0]
+    mask = np.asarray(data == int(label) if label else data > 0)
+    if mask.shape != image.grid:
+        raise InputError(f"row {row['id']}: the mask is {mask.shape}, the image {image.grid}; expected equal grids")
+    return mask
+
+
+def _fill(shell: Case, data: np.ndarray, drawn: list[tuple[np.ndarray, Finding]], left: str | None) -> Case:
+    long_side = FINE_SIDE if shell.modality in FINE else LONG_SIDE
+    h, w = data.shape[1:]
+    scale = min(1.0, long_side / max(h, w))
+    size = (max(1, round(h * scale)), max(1, round(w * scale)))
+    targets = tuple(
+        Target(np.packbits(_shrink(mask.astype(np.uint8) * 255, size, smooth=True) > 127), codes_of(f, shell.modality, left))
+        for mask, f in drawn
+    )
+    return replace(shell, pixels=np.stack([_shrink(c, size, smooth=True) for c in data]), targets=targets)
+
+
+def _shrink(plane: np.ndarray, size: tuple[int, int], smooth: bool) -> np.ndarray:
+    if plane.shape == size:
+        return plane
+    how = Pil.Resampling.BOX if smooth else Pil.Resampling.NEAREST
+    return np.asarray(Pil.fromarray(plane).resize((size[1], size[0]), how))
+
+
+def phantom_cases(kind: str, seed: int, count: int, size: int = 256) -> Iterator[Case]:
+    """Cases made here, with all their lesions and organs, described or not."""
+    for i in range(count):
+        made = phantom.make(kind, np.random.default_rng([seed, i]), size)
+        modality = modality_code(made.modality)
+        left = None if made.frame == "viewer" else "right"
+        lesions = [
+            Target(np.packbits(lesion.mask), codes_of(finding_from(lesion.attributes, ""), modality, left))
+            for lesion in made.lesions
+        ]
+        organs = [
+            Target(np.packbits(mask), codes_of(parse_phrase(name, modality=modality).findings[0], modality, left), True)
+            for name, mask in made.organs.items()
+        ]
+        image = made.image if made.image.ndim == 3 else made.image[..., None]
+        yield Case(
+            id=f"phantom-{kind}/{seed}-{i}", set=f"phantom-{kind}", pixels=np.moveaxis(image, -1, 0).copy(),
+            targets=tuple(lesions + organs), modality=modality, viewer=made.frame == "viewer", made=True,
+            validation=False, group=f"{kind}-{seed}-{i}",
+        )  # fmt: skip
+
+
+def pack(cases: Iterable[Case], path: Path) -> None:
+    """Keep cases in one file, so that phantoms are made once. Read again with :func:`unpack`; no pickles."""
+    blobs: list[np.ndarray] = []
+    heads: list[dict[str, object]] = []
+    for case in cases:
+        head = {k: getattr(case, k) for k in ("id", "set", "modality", "viewer", "made", "validation", "group")}
+        head |= {"shape": case.pixels.shape, "targets": [
+            {"bytes": t.packed.size, "organ": t.organ, "codes": [(c.text, c.scalar) for c in t.codes]} for t in case.targets
+        ]}  # fmt: skip
+        heads.append(head)
+        blobs += [case.pixels.reshape(-1), *(t.packed for t in case.targets)]
+    temporary = path.with_suffix(".part.npz")
+    np.savez(temporary, heads=np.array(json.dumps(heads)), blob=np.concatenate(blobs))
+    temporary.replace(path)
+
+
+def unpack(path: Path) -> list[Case]:
+    """Cases of a file that :func:`pack` wrote."""
+    with np.load(path, allow_pickle=False) as store:
+        heads, blob = json.loads(str(store["heads"])), store["blob"]
+    cases, at = [], 0
+
+    def take(count: int) -> np.ndarray:
+        nonlocal at
+        at += count
+        return blob[at - count : at]
+
+    for head in heads:
+        shape, described = head.pop("shape"), head.pop("targets")
+        data = take(int(np.prod(shape))).reshape(shape)
+        targets = tuple(
+            Target(take(t["bytes"]), tuple(Code(text, scalar) for text, scalar in t["codes"]), t["organ"]) for t in described
+        )
+        cases.append(Case(pixels=data, targets=targets, **head))
+    return cases

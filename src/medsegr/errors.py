@@ -1,0 +1,53 @@
+"""The tree of errors. A message says what came, what was expected and what to do, in one line.
+
+MedsegrError                exit code 1
+├── InputError              3   a file or value that we refuse
+│   └── GeometryError       3   the geometry contradicts itself or is missing
+├── ReportError             3   a report that cannot be read as text
+├── UsageError              2   wrong arguments
+├── WeightsError            1   a checkpoint that is missing, changed or foreign
+├── MissingExtra            1   an optional dependency that is not installed
+└── CheckFailed             5   a check under --side-check strict
+"""
+
+
+class MedsegrError(Exception):
+    """Root of everything that medsegr raises on purpose."""
+
+    exit_code = 1
+
+
+class InputError(MedsegrError):
+    """The input is refused: unreadable, too large, of a wrong kind."""
+
+    exit_code = 3
+
+
+class GeometryError(InputError):
+    """Geometry that is missing, contradictory or not supported."""
+
+
+class ReportError(MedsegrError):
+    """The report cannot be read as text, or is beyond the limits."""
+
+    exit_code = 3
+
+
+class UsageError(MedsegrError):
+    """Arguments that do not fit together."""
+
+    exit_code = 2
+
+
+class WeightsError(MedsegrError):
+    """A checkpoint that is missing, changed, or made for another network."""
+
+
+class MissingExtra(MedsegrError):
+    """An optional part is not installed; the message gives the install line."""
+
+
+class CheckFailed(MedsegrError):
+    """A check failed under a strict setting."""
+
+    exit_code = 5

@@ -1,0 +1,369 @@
+"""One training loop: progressive sizes, cosine over elapsed time, moving average of the weights, exact state to resume from.
+
+``python -m medsegr.fit --config configs/medsegr-tiny.toml --data ../shared/data --out runs/tiny`` trains the shipped checkpoint.
+"""
+
+import argparse
+import csv
+import itertools
+import json
+import math
+import os
+import queue
+import threading
+import time
+import tomllib
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import asdict, dataclass, field, fields, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from medsegr import data, phantom
+from medsegr.batches import Recipe, Sample, draw, render
+from medsegr.data import Case
+from medsegr.errors import InputError, UsageError
+from medsegr.model import MedSegR, build_model
+from medsegr.objectives import Truth, Weights, total
+from medsegr.reasoning.attributes import Words, encode_words
+from medsegr.reasoning.codes import Vocabulary, vocabulary
+from medsegr.reasoning.modulators import TextureHead
+from medsegr.sam.sam import Clicks
+
+
+@dataclass(frozen=True, slots=True)
+class FitConfig:
+    """All numbers of a run. ``minutes`` is training time without loading; ``sizes`` are (share of time, pixels)."""
+
+    sets: dict[str, float] = field(default_factory=dict)  # folder name -> weight
+    phantoms: dict[str, float] = field(default_factory=dict)  # kind -> weight
+    phantom_count: int = 900
+    phantom_seed: int = 1000
+    minutes: float = 90.0
+    batch: int = 8
+    sizes: tuple[tuple[float, int], ...] = ((0.35, 128), (0.30, 160), (0.35, 224))
+    lr: float = 1.5e-3
+    weight_decay: float = 0.02
+    warmup: float = 0.04
+    clip: float = 5.0
+    ema: float = 0.997
+    seed: int = 0
+    threads: int = 2
+    save_minutes: float = 4.0
+    recipe: Recipe = field(default_factory=Recipe)
+    weights: Weights = field(default_factory=Weights)
+
+    def __post_init__(self) -> None:
+        """Refuse nonsense by name."""
+        if abs(sum(share for share, _ in self.sizes) - 1) > 1e-6:
+            raise UsageError(f"sizes: the shares of time must add up to 1, got {[s for s, _ in self.sizes]}")
+        if not self.sets and not self.phantoms:
+            raise UsageError("neither sets nor phantoms were given: nothing to train on")
+        unknown = set(self.phantoms) - set(phantom.KINDS)
+        if unknown:
+            raise UsageError(f"phantoms: unknown kind {sorted(unknown)}; known are {', '.join(phantom.KINDS)}")
+
+
+def read_config(path: Path) -> FitConfig:
+    """A TOML file whose keys are the fields of :class:`FitConfig`; an unknown key is an error."""
+    try:
+        raw: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"cannot read the configuration {path.name}: {error}") from error
+    nested = {"recipe": Recipe, "weights": Weights}
+    for name, kind in nested.items():
+        if name in raw:
+            raw[name] = _filled(kind, raw[name], f"{name}.")
+    if "sizes" in raw:
+        raw["sizes"] = tuple((float(a), int(b)) for a, b in raw["sizes"])
+    return _filled(FitConfig, raw, "")
+
+
+def _filled(kind: type[Any], raw: dict[str, Any], prefix: str) -> Any:
+    unknown = set(raw) - {f.name for f in fields(kind)}
+    if unknown:
+        raise UsageError(f"unknown key {prefix}{sorted(unknown)[0]}; known are {', '.join(f.name for f in fields(kind))}")
+    return kind(**raw)
+
+
+def load_cases(config: FitConfig, root: Path | None, cache: Path, log: Callable[[str], None]) -> list[Case]:
+    """Every case of the configured sets and phantoms. Phantoms are kept under ``cache``."""
+    cases: list[Case] = []
+    for name in config.sets:
+        if root is None or not (root / name).is_dir():
+            raise InputError(f"set {name} was not found; give the folder that holds it with --data, or remove it from the config")
+        found = data.read_set(root / name)
+        log(f"{name}: {len(found)} cases, {sum(c.validation for c in found)} for validation")
+        cases += found
+    cache.mkdir(parents=True, exist_ok=True)
+    for kind in config.phantoms:
+        path = cache / f"phantom-{kind}-{config.phantom_seed}-{config.phantom_count}.npz"
+        if not path.exists():
+            data.pack(data.phantom_cases(kind, config.phantom_seed, config.phantom_count), path)
+        cases += data.unpack(path)
+        log(f"phantom {kind}: {config.phantom_count} cases")
+    return cases
+
+
+def vocabulary_of(cases: Sequence[Case]) -> Vocabulary:
+    """The codes that the training cases give."""
+    texts = {text for case in cases for target in case.targets for text in target.names}
+    pick = {group: [t.partition(":")[2] for t in texts if t.startswith(f"{group}:")] for group in ("concept", "anatomy", "modality")}
+    return vocabulary(pick["concept"], pick["anatomy"], pick["modality"])
+
+
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """What one step needs."""
+
+    pixels: Tensor
+    words: Words
+    clicks: Clicks
+    truth: Truth
+
+
+def collate(samples: Sequence[Sample], words: Vocabulary) -> Batch:
+    """Samples of one size to tensors."""
+    table = words.index()
+    groups = [code.partition(":")[0] for code in words.codes]
+    codes = torch.zeros(len(samples), len(words.codes))
+    known = torch.zeros_like(codes, dtype=torch.bool)
+    for row, sample in enumerate(samples):
+        if sample.codes:
+            continue  # the image-only head must not learn to read the words back
+        told = {code.group for code in sample.known}
+        known[row] = torch.tensor([g in told and g not in ("extent", "count") for g in groups])
+        for code in sample.known:
+            if code.text in table:
+                codes[row, table[code.text]] = 1
+    points = torch.stack([s.points for s in samples])
+    kinds = torch.stack([s.kinds for s in samples])
+    clicked = bool((kinds < 4).any())
+    return Batch(
+        pixels=torch.stack([s.pixels for s in samples]),
+        words=encode_words([s.codes for s in samples], words),
+        clicks=Clicks(points, kinds) if clicked else Clicks(),
+        truth=Truth(torch.stack([s.mask for s in samples]), torch.tensor([s.presence for s in samples]), codes, known),
+    )
+
+
+def samples_of(cases: Sequence[Case], config: FitConfig, seed: int) -> Iterator[tuple[Case, np.random.Generator]]:
+    """An endless stream of training cases, sets by weight, cases of a set in shuffled rounds."""
+    rng = np.random.default_rng(seed)
+    weight = {**config.sets, **{f"phantom-{kind}": w for kind, w in config.phantoms.items()}}
+    pools = {name: [c for c in cases if c.set == name and not c.validation] for name in weight}
+    names = [name for name in weight if pools[name]]
+    odds = np.array([weight[name] for name in names]) / sum(weight[name] for name in names)
+    rounds: dict[str, list[int]] = {name: [] for name in names}
+    while True:
+        name = names[int(rng.choice(len(names), p=odds))]
+        rounds[name] = rounds[name] or rng.permutation(len(pools[name])).tolist()
+        yield pools[name][rounds[name].pop()], rng
+
+
+class Average:
+    """Exponential moving average of the weights, ramped up; running statistics are copied."""
+
+    def __init__(self, model: MedSegR, decay: float) -> None:
+        self.decay = decay
+        self.state = {k: v.detach().clone() for k, v in model.state_dict().items()}
+
+    def update(self, model: MedSegR, step: int) -> None:
+        """One step."""
+        rate = min(self.decay, (1 + step) / (10 + step))
+        for name, value in model.state_dict().items():
+            if value.dtype.is_floating_point:
+                self.state[name].lerp_(value.detach(), 1 - rate)
+            else:
+                self.state[name].copy_(value)
+
+
+def schedule(part: float, warmup: float) -> float:
+    """Learning-rate factor at ``part`` of the time in [0, 1]: linear warm-up, then cosine to 1 %."""
+    if part < warmup:
+        return max(0.02, part / warmup)
+    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, (part - warmup) / (1 - warmup))))
+
+
+def size_at(part: float, sizes: Sequence[tuple[float, int]]) -> int:
+    """Pixels of the square input at ``part`` of the time."""
+    ends = list(itertools.accumulate(share for share, _ in sizes))
+    return next((s for end, (_, s) in zip(ends, sizes, strict=True) if part < end), sizes[-1][1])
+
+
+def optimiser_of(model: MedSegR, config: FitConfig) -> torch.optim.AdamW:
+    """AdamW; no weight decay on one-dimensional parameters."""
+    flat = [p for p in model.parameters() if p.ndim < 2]
+    deep = [p for p in model.parameters() if p.ndim >= 2]
+    groups = [{"params": deep, "weight_decay": config.weight_decay}, {"params": flat, "weight_decay": 0.0}]
+    return torch.optim.AdamW(groups, lr=config.lr, betas=(0.9, 0.99))
+
+
+@dataclass(slots=True)
+class State:
+    """Where a run stands; saved whole, so that a killed run goes on as if nothing had been."""
+
+    step: int = 0
+    seconds: float = 0.0
+    images: int = 0
+
+
+def prefetch(make: Callable[[], Batch], stop: threading.Event, depth: int = 3) -> Iterator[Batch]:
+    """Batches made one thread ahead of the network. An error in the thread is raised here."""
+    line: queue.Queue[Batch | BaseException] = queue.Queue(depth)
+
+    def work() -> None:
+        try:
+            while not stop.is_set():
+                item = make()
+                while not stop.is_set():
+                    try:
+                        line.put(item, timeout=0.5)
+                        break
+                    except queue.Full:
+                        continue
+        except BaseException as error:  # noqa: BLE001 - handed over, raised by the reader
+            line.put(error)
+
+    threading.Thread(target=work, daemon=True).start()
+    while True:
+        item = line.get()
+        if isinstance(item, BaseException):
+            raise item
+        yield item
+
+
+def fit(config: FitConfig, cases: Sequence[Case], out: Path, log: Callable[[str], None] = print) -> MedSegR:
+    """Train until ``config.minutes`` have been used; writes ``last.pt`` and ``log.csv`` to ``out`` and goes on from there."""
+    torch.manual_seed(config.seed)
+    torch.set_num_threads(config.threads)
+    torch.set_flush_denormal(True)
+    out.mkdir(parents=True, exist_ok=True)
+    words = vocabulary_of(cases)
+    model = build_model(words).train()
+    optimiser, average, state = optimiser_of(model, config), Average(model, config.ema), State()
+    resume(out / "last.pt", model, optimiser, average, state)
+    stream = samples_of(cases, config, config.seed + state.step)
+    training = [c for c in cases if not c.validation]
+
+    def make() -> Batch:
+        size = size_at(state.seconds / (60 * config.minutes), config.sizes)
+        batch = config.batch if size > 140 else config.batch * 3 // 2
+        picked = [next(stream) for _ in range(batch)]
+        return collate([render(c, draw(c, training, config.recipe, rng), size) for c, rng in picked], words)
+
+    stop = threading.Event()
+    try:
+        _loop(config, _Run(model, optimiser, average, state, words, out), prefetch(make, stop), log)
+    finally:
+        stop.set()
+    model.load_state_dict(average.state)
+    return model.eval()
+
+
+@dataclass(frozen=True, slots=True)
+class _Run:
+    model: MedSegR
+    optimiser: torch.optim.AdamW
+    average: Average
+    state: State
+    words: Vocabulary
+    out: Path
+
+
+def _loop(config: FitConfig, run: _Run, batches: Iterator[Batch], log: Callable[[str], None]) -> None:
+    state, recent = run.state, []
+    saved = state.seconds
+    while state.seconds < 60 * config.minutes:
+        began = time.monotonic()
+        part = state.seconds / (60 * config.minutes)
+        batch = next(batches)
+        terms = step(run, batch, config, part)
+        state.step += 1
+        state.images += len(batch.pixels)
+        state.seconds += min(time.monotonic() - began, 30.0)
+        recent.append({k: float(v) for k, v in terms.items()})
+        if state.step % 50 == 0:
+            row = {"step": state.step, "minutes": round(state.seconds / 60, 2), "images": state.images}
+            row |= {k: round(float(np.mean([r[k] for r in recent])), 4) for k in recent[0]}
+            _append(run.out / "log.csv", row)
+            log(" ".join(f"{k}={v}" for k, v in row.items()))
+            recent.clear()
+        if state.seconds - saved > 60 * config.save_minutes:
+            save(run)
+            saved = state.seconds
+    save(run)
+
+
+def step(run: _Run, batch: Batch, config: FitConfig, part: float) -> dict[str, Tensor]:
+    """One optimiser step at ``part`` of the time. A loss that is not finite is an error and not a step."""
+    for module in run.model.modules():
+        if isinstance(module, TextureHead):
+            module.tau.fill_(max(1.0, 30.0 * (1 - part / 0.1)))
+    for group in run.optimiser.param_groups:
+        group["lr"] = config.lr * schedule(part, config.warmup)
+    output = run.model(run.model.shared(batch.pixels), batch.words, batch.clicks)
+    terms = total(output, batch.truth, config.weights)
+    if not torch.isfinite(terms["loss"]):
+        raise FloatingPointError(f"the loss is {float(terms['loss'])} at step {run.state.step}; the last checkpoint is kept")
+    run.optimiser.zero_grad(set_to_none=True)
+    terms["loss"].backward()
+    torch.nn.utils.clip_grad_norm_(run.model.parameters(), config.clip)
+    run.optimiser.step()
+    run.average.update(run.model, run.state.step)
+    return terms
+
+
+def save(run: _Run) -> None:
+    """Write the whole state to ``last.pt``: to a temporary name, then renamed."""
+    temporary = run.out / "last.part"
+    torch.save(
+        {"model": run.model.state_dict(), "average": run.average.state, "optimiser": run.optimiser.state_dict(),
+         "state": asdict(run.state), "codes": list(run.words.codes)},
+        temporary,
+    )  # fmt: skip
+    os.replace(temporary, run.out / "last.pt")
+
+
+def resume(path: Path, model: MedSegR, optimiser: torch.optim.AdamW, average: Average, state: State) -> None:
+    """Go on from ``path`` if it exists; our own file, read with ``weights_only``."""
+    if not path.exists():
+        return
+    stored = torch.load(path, weights_only=True)
+    model.load_state_dict(stored["model"])
+    optimiser.load_state_dict(stored["optimiser"])
+    average.state = stored["average"]
+    for name, value in stored["state"].items():
+        setattr(state, name, value)
+
+
+def _append(path: Path, row: dict[str, float]) -> None:
+    fresh = not path.exists()
+    with path.open("a", newline="", encoding="utf-8") as handle:
+        writer = csv.DictWriter(handle, list(row))
+        if fresh:
+            writer.writeheader()
+        writer.writerow(row)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Command line of ``make train-default``."""
+    parser = argparse.ArgumentParser(prog="python -m medsegr.fit", description="Train a checkpoint. Resumes by itself.")
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--data", type=Path, help="folder that holds the sets named in the configuration")
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--minutes", type=float, help="instead of the configuration's")
+    given = parser.parse_args(arguments)
+    config = read_config(given.config)
+    config = replace(config, minutes=given.minutes or config.minutes)
+    given.out.mkdir(parents=True, exist_ok=True)
+    (given.out / "config.json").write_text(json.dumps(asdict(config), indent=1), encoding="utf-8")
+    cases = load_cases(config, given.data, given.out / "cache", lambda line: print(line, flush=True))
+    fit(config, cases, given.out, lambda line: print(line, flush=True))
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,71 @@
+"""Does 0.8 mean 8 of 10: reliability bins, expected calibration error and Brier score of probabilities in [0,
+1].
+
+An empty input has no calibration: the scores are NaN and every bin has count 0.
+"""
+
+from dataclasses import dataclass
+
+import numpy as np
+from jaxtyping import Bool, Float, Int
+
+from medsegr.errors import InputError
+
+
+@dataclass(frozen=True, slots=True)
+class ReliabilityBins:
+    """Equal-width bins over [0, 1]: mean probability and share of positives in each, NaN where ``count`` is
+    0.
+    """
+
+    edges: Float[np.ndarray, " bins_plus_1"]
+    confidence: Float[np.ndarray, " bins"]
+    accuracy: Float[np.ndarray, " bins"]
+    count: Int[np.ndarray, " bins"]
+
+
+def reliability(
+    prob: Float[np.ndarray, "*shape"], truth: Bool[np.ndarray, "*shape"], bins: int = 15
+) -> ReliabilityBins:
+    """Bins of all values together. Bin i holds ``edges[i] < p <= edges[i + 1]``; the first one holds 0 as
+    well.
+    """
+    p, t = _checked(prob, truth)
+    if bins < 1:
+        raise InputError(f"{bins} bins: at least one was expected")
+    edges = np.linspace(0.0, 1.0, bins + 1)
+    index = np.clip(np.searchsorted(edges, p, side="left") - 1, 0, bins - 1)
+    count = np.bincount(index, minlength=bins)
+    some = np.where(count > 0, count, 1)
+    empty = np.where(count > 0, 0.0, np.nan)
+    confidence = np.bincount(index, weights=p, minlength=bins) / some + empty
+    accuracy = np.bincount(index, weights=t.astype(float), minlength=bins) / some + empty
+    return ReliabilityBins(edges, confidence, accuracy, count)
+
+
+def ece(prob: Float[np.ndarray, "*shape"], truth: Bool[np.ndarray, "*shape"], bins: int = 15) -> float:
+    """Expected calibration error: mean over bins of ``|confidence - accuracy|``, weighted by the bin's count,
+    in [0, 1].
+    """
+    table = reliability(prob, truth, bins)
+    total = int(table.count.sum())
+    if not total:
+        return float("nan")
+    return float(np.nansum(np.abs(table.confidence - table.accuracy) * table.count) / total)
+
+
+def brier(prob: Float[np.ndarray, "*shape"], truth: Bool[np.ndarray, "*shape"]) -> float:
+    """Mean squared difference of probability and truth, in [0, 1]; NaN for an empty input."""
+    p, t = _checked(prob, truth)
+    return float(np.mean((p - t) ** 2)) if p.size else float("nan")
+
+
+def _checked(prob: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+    p, t = np.asarray(prob, float).ravel(), np.asarray(truth).ravel()
+    if p.shape != t.shape:
+        raise InputError(f"{p.size} probabilities for {t.size} truths: one a truth was expected")
+    if t.dtype != np.bool_:
+        raise InputError(f"truth is {t.dtype}, a bool array was expected")
+    if p.size and not (np.all(np.isfinite(p)) and p.min() >= 0 and p.max() <= 1):
+        raise InputError("probabilities must be finite and in [0, 1]: apply a sigmoid to logits first")
+    return p, t

@@ -1,0 +1,93 @@
+"""MedSegR: the tiny host with its cognitive and perceptual stages, wired in one plain function with the numbers in sight."""
+
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Float
+from torch import Tensor, nn
+
+from medsegr.nn.blocks import Mlp
+from medsegr.reasoning.attributes import AttributeTokens, Words
+from medsegr.reasoning.codes import Vocabulary
+from medsegr.reasoning.fusion import Fusion
+from medsegr.reasoning.modulators import GLB, Modulator, Trace, zero_linear
+from medsegr.sam.mask_decoder import Decoded
+from medsegr.sam.sam import Clicks, Sam, build_sam
+
+
+@dataclass(frozen=True, slots=True)
+class Output:
+    """``decoded`` masks and scores, ``traces`` one a site, ``codes`` [b v] logits of the image-only attribute head."""
+
+    decoded: Decoded
+    traces: tuple[Trace, ...]
+    codes: Tensor
+
+
+class MedSegR(nn.Module):
+    """Words act on the image features at every site, on the decoder's tokens, and on its dense prompt.
+
+    Every added branch ends in a zero: at initialisation the output is bit for bit the plain host's.
+    """
+
+    def __init__(
+        self, host: Sam, tokens: AttributeTokens, fusion: Fusion, modulators: nn.ModuleList, attributes: Mlp
+    ) -> None:
+        super().__init__()
+        self.host = host
+        self.tokens = tokens
+        self.fusion = fusion
+        self.modulators = modulators
+        self.attributes = attributes
+        width = host.mask_decoder.tokens.shape[-1]
+        self.to_tokens = zero_linear(fusion.queries.shape[-1], width)
+        self.to_dense = nn.Conv2d(1, width, 1)
+        nn.init.zeros_(self.to_dense.weight)
+        nn.init.zeros_(self.to_dense.bias)  # type: ignore[arg-type]
+
+    def priors(self, words: Words) -> Float[Tensor, "b 4 d"]:
+        """Prior tokens p_loc, p_tex, p_shp, p_glb; text reads text only, so they can be kept for a report."""
+        vectors, _ = self.tokens(words)
+        out: Tensor = self.fusion(vectors, words.kind)
+        return out
+
+    def shared(self, pixels: Float[Tensor, "b 3 h w"]) -> tuple[Tensor, Tensor]:
+        """The part of the host that no word can change; compute once an image. h, w multiples of 32."""
+        return self.host.shared(pixels)
+
+    def forward(
+        self, shared: tuple[Tensor, Tensor], words: Words, clicks: Clicks = Clicks()  # noqa: B008 - frozen, empty
+    ) -> Output:
+        """One row of the batch a finding; ``shared`` rows repeat for findings of one image."""
+        priors = self.priors(words)
+        position = self.host.prompt_encoder.position
+        traces: list[Trace] = []
+
+        def modulate(site: int, x: Tensor) -> Tensor:
+            y, trace = self.modulators[site](x, priors, position.grid(*x.shape[-2:]))
+            traces.append(trace)
+            return y
+
+        maps = self.host.encode(shared, modulate)
+        hint = nn.functional.interpolate(
+            traces[-1].attention.sigmoid()[:, None], size=maps[3].shape[-2:], mode="bilinear", align_corners=False
+        )
+        decoded = self.host.decode(maps, clicks, self.to_tokens(priors[:, GLB]), self.to_dense(hint))
+        pooled = torch.cat([maps[3].mean((2, 3)), maps[4].mean((2, 3))], -1)
+        return Output(decoded, tuple(traces), self.attributes(pooled))
+
+
+def build_model(vocabulary: Vocabulary, prior: int = 256) -> MedSegR:
+    """``medsegr-tiny``: about 5 million parameters, 2.5 of them the host.
+
+    The shape head is left out at stride 4, where it would double the step; location and texture act at all four sites.
+    """
+    host = build_sam(widths=(32, 64, 128, 192), stem=16, decoder_width=128)
+    sites = ((32, 32, "LT"), (64, 32, "LTS"), (128, 64, "LTS"), (192, 96, "LTS"))
+    return MedSegR(
+        host=host,
+        tokens=AttributeTokens(vocabulary, prior),
+        fusion=Fusion(prior, prior, heads=8, inner=1024),
+        modulators=nn.ModuleList(Modulator(c, r, prior, 128, heads) for c, r, heads in sites),
+        attributes=Mlp(128 + 192, 256, len(vocabulary.codes)),
+    )

@@ -1,0 +1,277 @@
+"""The picture a person looks at: the image, each contour with its phrase, and a legend that also lists what was not drawn.
+
+numpy and Pillow only. Report text is untrusted: control and bidirectional characters are dropped, lines are cut to fit.
+"""
+
+import unicodedata
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image as Picture
+from PIL import ImageDraw, ImageFont
+
+from medsegr.errors import GeometryError
+from medsegr.planes import VIEWS, Plane, patient_left, plane_of, to_slices
+from medsegr.types import FindingResult, Image, Result
+
+NOTICE = "Not a medical device. For research."
+# Okabe and Ito's colours that people with any colour vision can tell apart, without black; numbers go on after seven.
+COLOURS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (213, 94, 0), (204, 121, 167), (0, 114, 178))
+GREY, WHITE, PAPER = (150, 150, 150), (240, 240, 240), (24, 24, 24)
+VIEW_SIDE = 768  # px of the picture's longer side
+WHY = {
+    "absent": "the report denies it",
+    "uncertain": "the report is not sure",
+    "prior": "only in an earlier study",
+    "not_this_patient": "not this patient",
+    "no_place": "nothing to draw",
+    "not_in_image": "not in this kind of image",
+    "presence_low": "the image does not show it",
+    "empty": "the mask came out empty",
+    "unknown_concept": "the model was not trained for it",
+    "geometry": "the image's geometry does not allow it",
+    "too_small": "too small for this image",
+    "error": "an error, see findings.json",
+}
+Box = tuple[float, float, float, float]
+Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One picture of the image: ``pixels`` uint8 ``h w 3``, its masks, letters for its left and right edge."""
+
+    pixels: np.ndarray
+    masks: tuple[tuple[int, np.ndarray], ...]  # (index of the finding, bool "h w")
+    letters: tuple[str, str] | None
+    title: str = ""
+
+
+def draw(result: Result) -> Picture.Image:
+    """The whole overlay as an RGB picture: one view of a picture or some slices of a volume, then the legend."""
+    views = _views(result)
+    tiles = [_draw_view(view, result.findings) for view in views]
+    body = _mosaic(tiles)
+    legend = _legend(result, max(body.width, 480))
+    page = Picture.new("RGB", (max(body.width, legend.width), body.height + legend.height), PAPER)
+    page.paste(body, ((page.width - body.width) // 2, 0))
+    page.paste(legend, (0, body.height))
+    return page
+
+
+def clean(text: str, limit: int = 200) -> str:
+    """Report text made safe for one line of a picture or terminal: no control or direction marks, cut to ``limit``."""
+    kept = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in text[: 4 * limit])
+    kept = " ".join(kept.split())
+    return kept if len(kept) <= limit else kept[: limit - 1].rstrip() + "\u2026"
+
+
+def window(image: Image) -> np.ndarray:
+    """Intensities as uint8 ``*grid 3`` for the eye: HU -160..240 for CT (lung or bone would need another window), else 0.5 to 99.5 %."""
+    data = np.nan_to_num(np.asarray(image.data, np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+    if data.shape[0] == 3 and data.min(initial=0) >= 0 and data.max(initial=0) <= 255:
+        top = 255.0 if data.max(initial=0) > 1.5 else 1.0
+        return np.moveaxis((data / top * 255).round().astype(np.uint8), 0, -1)
+    data = data[:1] if data.shape[0] != 3 else data
+    if image.modality == "CT" and data.min(initial=0) < -200:
+        low, high = -160.0, 240.0
+    else:
+        low, high = (float(v) for v in np.percentile(data[..., :: max(1, data.shape[-1] // 512)], (0.5, 99.5)))
+    grey = np.clip((data - low) / max(high - low, 1e-6), 0, 1)
+    shown = np.moveaxis((grey * 255).round().astype(np.uint8), 0, -1)
+    return np.repeat(shown, 3, axis=-1) if shown.shape[-1] == 1 else shown
+
+
+def _views(result: Result) -> list[View]:
+    image, pixels = result.image, window(result.image)
+    drawn = [(i, item.mask) for i, item in enumerate(result.findings) if item.mask is not None and item.mask.any()]
+    if len(image.grid) == 2:
+        return [View(pixels, tuple(drawn), _letters(image, None))]
+    plane = plane_of(image)
+    slabs = np.moveaxis(to_slices(np.moveaxis(pixels, -1, 0), plane), 0, -1)
+    stacks = [(i, to_slices(mask, plane)) for i, mask in drawn]
+    best = [int(stack.sum(axis=(1, 2)).argmax()) for _, stack in stacks]
+    chosen = sorted(set(best))[:9] or [len(slabs) // 2]
+    return [
+        View(
+            _square_pixels(slabs[z], image, plane),
+            tuple((i, _square_pixels(stack[z], image, plane)) for i, stack in stacks if stack[z].any()),
+            _letters(image, plane),
+            f"slice {z + 1} of {len(slabs)}",
+        )
+        for z in chosen
+    ]
+
+
+def _square_pixels(array: np.ndarray, image: Image, plane: Plane) -> np.ndarray:
+    """Repeats rows or columns of a slice ``h w ...`` so that a millimetre is equally long in both directions."""
+    if image.spacing is None:
+        return array
+    tall, wide = (float(image.spacing[axis]) for axis in plane.order[1:])
+    step = min(tall, wide)
+    for axis, spacing in ((0, tall), (1, wide)):
+        length = max(1, round(array.shape[axis] * min(spacing / step, 8.0)))
+        array = np.take(array, (np.arange(length) * array.shape[axis] / length).astype(int), axis)
+    return array
+
+
+def _letters(image: Image, plane: Plane | None) -> tuple[str, str] | None:
+    """Letters for the picture's left and right edge; None in the viewer's frame or where nobody knows."""
+    if image.frame == "viewer":
+        return None
+    if plane is not None:
+        if image.axes is None and image.affine is None:
+            return None
+        right = VIEWS[plane.normal][1]
+        return {"L": ("R", "L"), "P": ("A", "P")}[right]
+    try:
+        side = patient_left(image)
+    except GeometryError:
+        return None
+    return None if side is None else ("R", "L") if side == "right" else ("L", "R")
+
+
+def _font(size: int) -> Font:
+    return ImageFont.load_default(size)
+
+
+def _draw_view(view: View, findings: tuple[FindingResult, ...]) -> Picture.Image:
+    height, width = view.pixels.shape[:2]
+    scale = VIEW_SIDE / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    picture = Picture.fromarray(view.pixels).resize(size, Picture.Resampling.BICUBIC)
+    taken: list[Box] = []
+    pen = ImageDraw.Draw(picture)
+    font = _font(22)
+    if view.letters:
+        for letter, x in zip(view.letters, (8, size[0] - 24), strict=True):
+            _text(pen, (x, size[1] / 2 - 12), letter, WHITE, font)
+            taken.append((x - 4, size[1] / 2 - 14, x + 22, size[1] / 2 + 16))
+    if view.title:
+        _text(pen, (8, size[1] - 24), view.title, WHITE, _font(15))
+        taken.append((0, size[1] - 28, 160, size[1]))
+    boxes = []
+    for index, mask in view.masks:
+        large = np.asarray(Picture.fromarray(mask).resize(size, Picture.Resampling.BILINEAR))
+        picture.paste(Picture.new("RGB", size, (0, 0, 0)), mask=Picture.fromarray(_edge(large, 3)))
+        picture.paste(Picture.new("RGB", size, _colour(index)), mask=Picture.fromarray(_edge(large, 2)))
+        ys, xs = np.nonzero(large) if large.any() else np.nonzero(np.ones((1, 1)))
+        boxes.append((index, (float(xs.min()), float(ys.min()), float(xs.max()), float(ys.max()))))
+    pen = ImageDraw.Draw(picture)
+    for index, box in boxes:
+        _caption(pen, index, box, findings[index].finding.phrase or findings[index].finding.name, taken)
+    return picture
+
+
+def _edge(mask: np.ndarray, width: int) -> np.ndarray:
+    """Pixels of the mask within ``width`` steps of its outside, bool; the image's border counts as outside."""
+    inner = mask.copy()
+    for _ in range(width):
+        padded = np.pad(inner, 1)
+        inner = padded[1:-1, 1:-1] & padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+    return mask & ~inner
+
+
+def _colour(index: int) -> tuple[int, int, int]:
+    return COLOURS[index % len(COLOURS)]
+
+
+def _text(pen: ImageDraw.ImageDraw, at: tuple[float, float], text: str, colour: tuple[int, int, int], font: Font) -> None:
+    pen.text(at, text, fill=colour, font=font, stroke_width=2, stroke_fill=(0, 0, 0))
+
+
+def _caption(pen: ImageDraw.ImageDraw, index: int, box: Box, phrase: str, taken: list[Box]) -> None:
+    """A chip with number and phrase beside the contour, where no other chip is; only the number where there is no room."""
+    font = _font(16)
+    width, height = pen.im.size
+    for limit in (40, 24, 0):
+        label = f"{index + 1} {clean(phrase, limit)}".strip() if limit else str(index + 1)
+        wide, tall = pen.textlength(label, font=font) + 10, 22
+        x0, y0, x1, y1 = box
+        middle = (x0 + x1 - wide) / 2
+        places = [(middle, y0 - tall - 4), (middle, y1 + 4), (x1 + 4, (y0 + y1) / 2), (x0 - wide - 4, (y0 + y1) / 2)]
+        places += [(middle, y) for y in range(4, height - tall, tall + 4)]
+        for left, top in places:
+            left, top = min(max(left, 2), width - wide - 2), min(max(top, 2), height - tall - 2)
+            chip = (left, top, left + wide, top + tall)
+            if left >= 0 and not any(_overlap(chip, other) for other in taken):
+                taken.append(chip)
+                pen.rounded_rectangle(chip, 5, fill=(0, 0, 0), outline=_colour(index), width=2)
+                pen.text((left + 5, top + 1), label, fill=WHITE, font=font)
+                return
+
+
+def _overlap(a: Box, b: Box) -> bool:
+    return a[0] < b[2] and b[0] < a[2] and a[1] < b[3] and b[1] < a[3]
+
+
+def _mosaic(tiles: list[Picture.Image]) -> Picture.Image:
+    """One view as it is; several in rows of up to three, each at half size."""
+    if len(tiles) == 1:
+        return tiles[0]
+    columns = 2 if len(tiles) <= 4 else 3
+    wide, tall = max(t.width for t in tiles), max(t.height for t in tiles)
+    rows = -(-len(tiles) // columns)
+    page = Picture.new("RGB", (wide * columns + 4 * (columns - 1), tall * rows + 4 * (rows - 1)), PAPER)
+    for n, tile in enumerate(tiles):
+        page.paste(tile, ((n % columns) * (wide + 4), (n // columns) * (tall + 4)))
+    return page
+
+
+def _legend(result: Result, width: int) -> Picture.Image:
+    font, small = _font(16), _font(13)
+    lines: list[tuple[str, str, tuple[int, int, int]]] = []
+    ordered = sorted(enumerate(result.findings), key=lambda pair: pair[1].mask is None)
+    for index, item in ordered:
+        name = clean(item.finding.phrase or item.finding.name or "finding")
+        if item.mask is not None:
+            lines.append((str(index + 1), f"{name}{_facts(item)}", _colour(index)))
+        else:
+            lines.append(("\u2013", f"{name}: {_reason(item)}", GREY))
+    if not lines:
+        lines.append(("\u2013", "no findings", GREY))
+    wrapped: list[tuple[str, str, tuple[int, int, int]]] = []
+    for mark, text, colour in lines[:60]:
+        for n, part in enumerate(_wrap(text, font, width - 52)):
+            wrapped.append((mark if n == 0 else "", part, colour))
+    if len(lines) > 60:
+        wrapped.append(("", f"and {len(lines) - 60} more, see findings.json", GREY))
+    strip = Picture.new("RGB", (width, 22 * len(wrapped) + 40), PAPER)
+    pen = ImageDraw.Draw(strip)
+    for n, (mark, text, colour) in enumerate(wrapped):
+        pen.text((12, 8 + 22 * n), mark, fill=colour, font=font)
+        pen.text((40, 8 + 22 * n), text, fill=GREY if colour == GREY else WHITE, font=font)
+    model = clean(f"{result.model.get('name', 'model')}   {NOTICE}", 120)
+    pen.text((12, strip.height - 22), model, fill=GREY, font=small)
+    return strip
+
+
+def _facts(item: FindingResult) -> str:
+    notes = [] if item.score is None else [f"score {item.score:.2f}"]
+    if item.finding.polarity == "uncertain":
+        notes.append("uncertain")
+    notes += [f"{check.name}: {clean(check.detail, 90)}" for check in item.checks if check.outcome == "fail"]
+    return f"  ({', '.join(notes)})" if notes else ""
+
+
+def _reason(item: FindingResult) -> str:
+    words = WHY.get(item.reason or "", item.reason or "no mask")
+    return words if item.presence is None else f"{words} (presence {item.presence:.2f})"
+
+
+def _wrap(text: str, font: Font, width: float) -> list[str]:
+    """Lines that fit ``width`` px; a word that is too long is cut."""
+    lines, line = [], ""
+    for word in text.split(" "):
+        while font.getlength(word) > width:
+            keep = max(1, int(len(word) * width / font.getlength(word)) - 1)
+            lines += [line] if line else []
+            lines.append(word[:keep])
+            line, word = "", word[keep:]
+        longer = f"{line} {word}" if line else word
+        if font.getlength(longer) > width:
+            lines.append(line)
+            line = word
+        else:
+            line = longer
+    return [*lines, line] if line or not lines else lines

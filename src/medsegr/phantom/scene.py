@@ -1,0 +1,93 @@
+"""The values between planning, drawing and writing a phantom: looks, places, spots, scenes, cases."""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+import numpy as np
+from numpy.typing import NDArray
+
+from medsegr.phantom.draw import Blob, Mask
+from medsegr.types import Frame
+
+Picture = NDArray[np.uint8]
+
+
+@dataclass(frozen=True, slots=True)
+class Look:
+    """How one lesion looks, in the vocabulary of ``medsegr.types``; None where the kind has no such attribute."""
+
+    density: str | None
+    uniformity: str | None
+    colour: str | None
+    form: str
+    margin: str
+    size_class: str
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """A region that words can name. The lesion's centroid lies in ``core``, the lesion inside ``body``."""
+
+    key: str
+    core: Mask
+    body: Mask
+    location: Mapping[str, Any]
+    after: tuple[str, ...]  # "in the right lower lobe"
+    before: tuple[str, ...] = ()  # "right lower lobe", to stand before the noun
+    concepts: tuple[str, ...] = ()  # concepts that occur here; empty = all of the kind
+    wide: tuple[str, ...] = ()  # wider words, true when nothing else lies in the wider region
+    wide_key: str = ""
+    wide_location: Mapping[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """One planned lesion on the grid."""
+
+    name: str
+    look: Look
+    place: Place
+    blob: Blob
+
+
+@dataclass(frozen=True, slots=True)
+class Scene:
+    """A body ready to receive lesions. ``render`` draws it with them, uint8 ``h w`` or ``h w 3``."""
+
+    size: int
+    mm: float  # millimetres a pixel
+    places: tuple[Place, ...]
+    render: Callable[[np.random.Generator, Sequence[Spot]], Picture]
+    organs: Mapping[str, Mask] = field(default_factory=dict)
+    modality: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Lesion:
+    """One lesion of a case.
+
+    ``mask`` is bool ``h w``. ``attributes`` holds what is true of it (name, location, texture, shape); ``stated`` has the same
+    form and holds only what ``phrase`` says. Both are None / unsaid for a lesion that the report leaves out.
+    """
+
+    mask: Mask
+    attributes: Mapping[str, Any]
+    phrase: str | None = None
+    stated: Mapping[str, Any] | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class PhantomCase:
+    """A made image with its report and the exact truth. ``image`` is uint8 ``h w`` or ``h w 3``; organ masks are bool ``h w``."""
+
+    kind: str
+    image: Picture
+    lesions: tuple[Lesion, ...]
+    report: str
+    modality: str
+    frame: Frame
+    organs: Mapping[str, Mask] = field(default_factory=dict)
+
+
+Kind = Literal["chest", "abdomen", "mucosa", "ultrasound", "cells"]

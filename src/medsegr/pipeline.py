@@ -1,0 +1,318 @@
+"""Report + image -> Result -> folder: the arrows of the house on one string. Command line, server and Python call only this.
+
+The rule of the whole: a finding gets a mask or a reason, and a finding that the report denies never gets a mask.
+"""
+
+import math
+import time
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from typing import Any, cast
+
+import numpy as np
+
+from medsegr import checks
+from medsegr.errors import GeometryError, InputError, MedsegrError, UsageError
+from medsegr.measure import measure
+from medsegr.options import Options
+from medsegr.planes import axis_letters
+from medsegr.report.lexicon import LEXICON
+from medsegr.record import save
+from medsegr.report.parse import parse, parse_phrase
+from medsegr.types import (
+    Check,
+    Finding,
+    FindingResult,
+    Image,
+    Location,
+    Prompt,
+    Report,
+    Result,
+    Segmentation,
+    Segmenter,
+    Shape,
+    Status,
+    Texture,
+)
+
+SMALLEST_SIDE = 8  # px: a grid below this in height or width is refused as too_small
+LARGEST_CALL = 2**28  # probabilities asked for in one call (1 GiB of float32); longer lists of findings go in turns
+DEFAULT_THRESHOLD = 0.5
+Verdict = tuple[Status, str]
+__all__ = ["Options", "ask", "decide", "propose", "read_words", "run", "save", "side_failures"]
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What the model said of one target."""
+
+    mask: np.ndarray  # bool "*grid"
+    score: float | None
+    presence: float | None
+    attention: np.ndarray | None
+
+
+def run(
+    image: Image,
+    segmenter: Segmenter,
+    *,
+    report: Report | str | None = None,
+    text: str | None = None,
+    phrases: Sequence[str] = (),
+    options: Options = Options(),  # noqa: B008  frozen
+) -> Result:
+    """Everything that the words ask of the image; with no words the model proposes.
+
+    ``report`` is a whole report (or one already parsed), ``text`` one sentence, ``phrases`` direct prompts: one of the three.
+    Each finding of the result has a mask or a reason. An error inside the model makes findings ``failed``, it is not raised.
+    """
+    clock = {"start": time.perf_counter()}
+    words = read_words(image, report if report is not None else text, phrases, options)
+    clock["parse"] = time.perf_counter()
+    warnings = [*image.source.warnings, *(words.warnings if words else ())]
+    findings = words.findings if words else propose(image, segmenter, warnings)
+    verdicts = [decide(image, finding, segmenter, options) for finding in findings]
+    asked = [f for f, verdict in zip(findings, verdicts, strict=True) if verdict is None or _verify(f, verdict, options)]
+    drawn = [f for f in asked if f.polarity != "absent"] if options.report_mask and words else []
+    alone = {_target(f): name_only(f) for f in drawn}
+    answers = ask(segmenter, image, [*asked, *alone.values()])
+    clock["segment"] = time.perf_counter()
+    guided = {finding.id: answer for finding, answer in zip(asked, answers, strict=False)}
+    free = dict(zip(alone, answers[len(asked) :], strict=True))
+    results = [
+        judge(image, finding, verdict, (guided.get(finding.id), free.get(_target(finding))), (threshold(segmenter), options))
+        for finding, verdict in zip(findings, verdicts, strict=True)
+    ]
+    warnings += _told(answers, results, segmenter, options)
+    clock["checks"] = time.perf_counter()
+    stamps = list(clock.items())
+    timing = {name: then - before for (_, before), (name, then) in zip(stamps, stamps[1:], strict=False)}
+    return Result(image, words, tuple(results), model_of(segmenter), tuple(dict.fromkeys(warnings)), timing)
+
+
+def read_words(
+    image: Image, report: Report | str | None, phrases: Sequence[str] = (), options: Options = Options()  # noqa: B008  frozen
+) -> Report | None:
+    """The report, parsed in the image's modality and frame; None where nothing was said. Phrases stand one a line."""
+    if report is not None and phrases:
+        raise UsageError("a report or text came together with phrases: give one of them")
+    if report is None and not phrases:
+        return None
+    if isinstance(report, str):
+        report = parse(report, modality=image.modality, frame=image.frame)
+    elif report is None:
+        report = _from_phrases(image, phrases)
+    if not options.sections:
+        return report
+    kept = tuple(f for f in report.findings if f.section in options.sections)
+    left_out = len(report.findings) - len(kept)
+    note = (("sections_left_out", f"{left_out} findings stand in sections that were not asked for"),) if left_out else ()
+    return replace(report, findings=kept, warnings=(*report.warnings, *note))
+
+
+def propose(image: Image, segmenter: Segmenter, warnings: list[tuple[str, str]]) -> tuple[Finding, ...]:
+    """Findings guessed from the image alone, with ids f1, f2, ...; an error of the model becomes a warning."""
+    guess = getattr(segmenter, "propose", None)
+    if guess is None:
+        raise UsageError("this model cannot propose findings: give a report, a text or a phrase")
+    try:
+        found = guess(image)
+    except MedsegrError as error:
+        warnings.append(("error", f"the model could not propose findings: {one_line(error)}"))
+        return ()
+    return tuple(replace(finding, id=f"f{n}") for n, finding in enumerate(found, 1))
+
+
+def decide(image: Image, finding: Finding, segmenter: Segmenter, options: Options) -> Verdict | None:
+    """Status and reason of a finding that is not drawn, known before the model is asked; None: draw it."""
+    skipped = (
+        (finding.polarity == "absent", "absent"),
+        (finding.whose == "other", "not_this_patient"),
+        (finding.time in ("prior", "resolved"), "prior"),
+        (finding.polarity == "uncertain" and "uncertain" not in options.polarity, "uncertain"),
+        (not finding.drawable, "no_place"),
+        (_not_in_image(image, finding), "not_in_image"),
+    )
+    for holds, reason in skipped:
+        if holds:
+            return "skipped", reason
+    if not _sound(image):
+        return "refused", "geometry"
+    if _too_small(image, finding):
+        return "refused", "too_small"
+    if not options.force and not _known(segmenter, finding):
+        return "refused", "unknown_concept"
+    return None
+
+
+def _not_in_image(image: Image, finding: Finding) -> bool:
+    """Whether the lexicon says that this concept is seen in other kinds of images only."""
+    concept = LEXICON.get(finding.name)
+    return bool(concept and concept.modalities and image.modality and image.modality not in concept.modalities)
+
+
+def _sound(image: Image) -> bool:
+    if image.affine is None:
+        return True
+    try:
+        axis_letters(image.affine)
+    except GeometryError:
+        return False
+    return True
+
+
+def _too_small(image: Image, finding: Finding) -> bool:
+    """Fewer than 8 px in two directions of the grid, or a told size below the finest spacing."""
+    if sorted(image.grid)[-2] < SMALLEST_SIDE or min(image.grid) < 1:
+        return True
+    if len(image.grid) == 2 and min(image.grid) < SMALLEST_SIDE:
+        return True
+    told = finding.shape.size_mm
+    return bool(told and image.spacing and max(told) < min(image.spacing))
+
+
+def _target(finding: Finding) -> str:
+    return finding.name or finding.phrase
+
+
+def _known(segmenter: Segmenter, finding: Finding) -> bool:
+    knows = getattr(segmenter, "knows", None)
+    return bool(knows(finding)) if knows is not None else bool(finding.name or finding.phrase)
+
+
+def _verify(finding: Finding, verdict: Verdict, options: Options) -> bool:
+    """A denied finding that the model is asked about, without drawing it."""
+    return verdict == ("skipped", "absent") and "absent" in options.polarity and finding.drawable and bool(finding.name)
+
+
+def name_only(finding: Finding) -> Finding:
+    """The same target asked by its name alone: no place, side, texture or shape."""
+    return replace(
+        finding,
+        id=f"{finding.id}_free",
+        phrase=_target(finding),
+        polarity="present",
+        location=Location(side_frame=finding.location.side_frame),
+        texture=Texture(),
+        shape=Shape(),
+        mentions=(),
+    )
+
+
+def ask(segmenter: Segmenter, image: Image, findings: Sequence[Finding]) -> list[Answer | Exception]:
+    """One answer a finding, in order. All findings go in one prompt (in turns for large volumes).
+
+    Where that call fails each finding is asked alone, so that one finding's error stays its own; the error stands in its place.
+    """
+    turn = max(1, LARGEST_CALL // max(1, math.prod(image.grid)))
+    answers: list[Answer | Exception] = []
+    for start in range(0, len(findings), turn):
+        group = findings[start : start + turn]
+        try:
+            answers += _segment(segmenter, image, group)
+        except MemoryError as error:
+            answers += [error] * len(group)
+        except Exception as error:
+            answers += [error] if len(group) == 1 else [a for f in group for a in ask(segmenter, image, [f])]
+    return answers
+
+
+def _segment(segmenter: Segmenter, image: Image, findings: Sequence[Finding]) -> Iterator[Answer]:
+    told = tuple(replace(finding, polarity="present") for finding in findings)  # what is asked for is asked as if it were there
+    said = segmenter.segment(image, Prompt(targets=tuple(map(_target, told)), findings=told))
+    if said.prob.shape != (len(findings), *image.grid):
+        raise InputError(f"the model gave {said.prob.shape}, expected {(len(findings), *image.grid)}: it is not a Segmenter")
+    if not np.isfinite(said.prob).all():
+        raise InputError("the model gave values that are not finite numbers for this image")
+    return iter([answer_of(said, k) for k in range(len(findings))])
+
+
+def answer_of(said: Segmentation, k: int) -> Answer:
+    prob = said.prob[k]
+    mask = prob >= 0.5
+    quality, presence, attention = (said.extras.get(name) for name in ("quality", "presence", "attention"))
+    score = float(quality[k]) if quality is not None else float(prob[mask].mean()) if mask.any() else None
+    seen = float(presence[k]) if presence is not None else None
+    return Answer(mask, score, seen, attention[k] if attention is not None else None)
+
+
+def judge(
+    image: Image,
+    finding: Finding,
+    verdict: Verdict | None,
+    answers: tuple[Answer | Exception | None, Answer | Exception | None],
+    rules: tuple[float, Options],
+) -> FindingResult:
+    """What becomes of one finding: ``answers`` are the guided and the report-free one, ``rules`` the threshold and options."""
+    guided, free = answers
+    limit, options = rules
+    if verdict is not None:
+        seen = guided.presence if isinstance(guided, Answer) else None
+        check = checks.presence_check(seen, limit, finding.polarity)
+        return FindingResult(finding, *verdict, presence=seen, checks=(check,) if check else ())
+    if not isinstance(guided, Answer):
+        refused = isinstance(guided, GeometryError)
+        return FindingResult(finding, "refused" if refused else "failed", "geometry" if refused else "error")
+    if guided.presence is not None and guided.presence < limit:
+        return FindingResult(finding, "not_found", "presence_low", presence=guided.presence)
+    if not guided.mask.any():
+        return FindingResult(finding, "not_found", "empty", presence=guided.presence)
+    free_mask = free.mask if isinstance(free, Answer) else None
+    found = checks.all_checks(image, finding, guided.mask, free_mask, (guided.presence, limit))
+    if options.side_check == "off":
+        found = tuple(check for check in found if check.name != "side")
+    return FindingResult(
+        finding,
+        "segmented",
+        mask=guided.mask,
+        free_mask=free_mask,
+        attention=guided.attention if options.explain else None,
+        score=guided.score,
+        presence=guided.presence,
+        measurements=measure(image, guided.mask),
+        checks=found,
+    )
+
+
+def _told(
+    answers: Sequence[Answer | Exception], results: list[FindingResult], segmenter: Segmenter, options: Options
+) -> list[tuple[str, str]]:
+    """Warnings of a run, and the mark of forced findings (written into ``results``)."""
+    notes = [("error", f"the model failed: {one_line(a)}") for a in answers if isinstance(a, Exception)]
+    for n, item in enumerate(results):
+        if options.force and item.mask is not None and not _known(segmenter, item.finding):
+            mark = Check("concept", "warn", "the model was not trained for this concept; drawn because of --force")
+            results[n] = replace(item, checks=(*item.checks, mark))
+            notes.append(("forced", f"{item.finding.id} was drawn by force: the model was not trained for its concept"))
+    if options.explain and any(r.mask is not None and r.attention is None for r in results):
+        notes.append(("no_attention", "this model gives no map of where the words acted"))
+    return notes
+
+
+def side_failures(result: Result) -> list[str]:
+    """Ids of the findings whose side check failed: what ``--side-check strict`` ends with exit code 5 for."""
+    return [r.finding.id for r in result.findings if any(c.name == "side" and c.outcome == "fail" for c in r.checks)]
+
+
+def threshold(segmenter: Segmenter) -> float:
+    """The presence score from which a finding counts as seen, of the model's card."""
+    return float(_card(segmenter).get("presence_threshold", DEFAULT_THRESHOLD))
+
+
+def model_of(segmenter: Segmenter) -> Mapping[str, Any]:
+    """Name, sha256 and licence of a model; a model without a card is named by its class."""
+    card = _card(segmenter)
+    known = {"name": type(segmenter).__name__.lower(), "sha256": "", "licence": "unknown"}
+    return {key: card.get(key, value) for key, value in known.items()}
+
+
+def _card(segmenter: Segmenter) -> Mapping[str, Any]:
+    return cast(Mapping[str, Any], getattr(segmenter, "card", None) or {})
+
+
+def one_line(error: BaseException) -> str:
+    """An error as one line: our own errors speak for themselves, a foreign one is named by its kind only."""
+    if isinstance(error, MedsegrError):
+        return " ".join(str(error).split())
+    return "out of memory" if isinstance(error, MemoryError) else type(error).__name__
+

@@ -1,0 +1,43 @@
+"""Intensities as the network sees them: one rule, used alike when training and when predicting. Numpy only."""
+
+import numpy as np
+
+from medsegr.types import Image
+
+CT_WINDOW = (-160.0, 300.0)  # HU; soft tissue, for CT that still holds Hounsfield units
+
+
+def to_bytes(image: Image) -> np.ndarray:
+    """``c *grid`` uint8 with c = 1 or 3. Colour stays as it is; grey is stretched between its 0.5 and 99.5 percentiles.
+
+    CT in Hounsfield units (values below -200) is cut to the soft-tissue window instead, so that equal tissue stays equally grey.
+    """
+    data = image.data
+    low, high = float(data.min()), float(data.max())
+    if data.shape[0] == 3 and low >= 0 and high <= 255:
+        return np.ascontiguousarray(data.round().astype(np.uint8))
+    if image.modality == "CT" and low < -200:
+        low, high = CT_WINDOW
+    else:
+        step = max(1, data.size // 1_000_000)
+        low, high = (float(v) for v in np.percentile(data.reshape(-1)[::step], (0.5, 99.5)))
+    scale = 255.0 / max(high - low, 1e-6)
+    return np.clip((data - low) * scale, 0, 255).astype(np.uint8)
+
+
+def working_size(grid: tuple[int, int], modality: str | None, base: int) -> tuple[int, int]:
+    """Height and width (multiples of 32) at which a picture is best shown to the network.
+
+    ``base`` is the side of a square of the usual area. Microscopy keeps its own resolution up to twice that side, because
+    cells have a size in pixels and not in parts of the picture; fundus photographs take twice the side for thin vessels.
+    Very long pictures are squeezed to 2:1 at most.
+    """
+    h, w = grid
+    side = float(base)
+    if modality in ("SM", "GM"):
+        side = float(np.clip(np.sqrt(h * w), base, 2 * base))
+    elif modality == "OP":
+        side = 2.0 * base
+    ratio = float(np.clip(w / h, 0.5, 2.0)) ** 0.5
+    rounded = [max(64, int(round(v / 32)) * 32) for v in (side / ratio, side * ratio)]
+    return rounded[0], rounded[1]

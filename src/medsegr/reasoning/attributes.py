@@ -1,0 +1,60 @@
+"""Attribute codes to tokens, the first half of the cognitive stage (``docs/explain/model.md``, "codes to tokens").
+
+Every code has a learned vector; a scalar (extent, count) adds a linear map of 16 sinusoidal features of its logarithm.
+"""
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import torch
+from jaxtyping import Bool, Float, Int
+from torch import Tensor, nn
+
+from medsegr.reasoning.codes import SCALAR_GROUPS, Code, Vocabulary
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A padded batch of codes. ``index`` [b t] rows of the table, ``kind`` [b t] 0-3 (-1 padding), ``scalar`` [b t]."""
+
+    index: Int[Tensor, "b t"]
+    kind: Int[Tensor, "b t"]
+    scalar: Float[Tensor, "b t"]
+
+
+def encode_words(batch: Sequence[Sequence[Code]], vocabulary: Vocabulary, device: str | torch.device = "cpu") -> Words:
+    """Codes to a padded batch. Codes that the vocabulary lacks are left out: a word that was never learned says nothing."""
+    table = vocabulary.index()
+    known = [[code for code in codes if code.text in table] for codes in batch]
+    length = max([1, *map(len, known)])
+    index = torch.zeros(len(known), length, dtype=torch.long)
+    kind = torch.full((len(known), length), -1, dtype=torch.long)
+    scalar = torch.zeros(len(known), length)
+    for row, codes in enumerate(known):
+        for col, code in enumerate(codes):
+            index[row, col], kind[row, col], scalar[row, col] = table[code.text], code.kind, code.scalar
+    return Words(index.to(device), kind.to(device), scalar.to(device))
+
+
+class AttributeTokens(nn.Module):
+    """Learned vectors of the codes, width ``width``."""
+
+    is_scalar: Tensor
+
+    def __init__(self, vocabulary: Vocabulary, width: int = 256) -> None:
+        super().__init__()
+        self.table = nn.Embedding(len(vocabulary.codes), width)
+        nn.init.normal_(self.table.weight, std=0.5)
+        self.scalar = nn.Linear(16, width)
+        numeric = [code.partition(":")[0] in SCALAR_GROUPS for code in vocabulary.codes]
+        self.register_buffer("is_scalar", torch.tensor(numeric), persistent=False)
+
+    def forward(self, words: Words) -> tuple[Float[Tensor, "b t d"], Bool[Tensor, "b t"]]:
+        """Token vectors and which of them are real (not padding)."""
+        phase = words.scalar.clamp(min=1e-4).log()[..., None] * (
+            2.0 ** torch.arange(-2, 6, device=words.scalar.device) * math.pi / 8
+        )
+        features = torch.cat([phase.sin(), phase.cos()], -1)
+        numeric = self.is_scalar[words.index][..., None]
+        return self.table(words.index) + numeric * self.scalar(features), words.kind >= 0

@@ -1,0 +1,254 @@
+"""A Result as files: findings.json, masks/, overlay.png, explain/, manifest.json; all of them or none.
+
+A folder is written under a temporary name beside its place and then renamed. A folder that exists is replaced when it is empty
+or when it is ours (it holds a manifest.json of medsegr); any other is refused.
+"""
+
+import hashlib
+import json
+import platform
+import re
+import sys
+from collections.abc import Mapping
+from dataclasses import asdict
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from medsegr.errors import InputError, UsageError
+from medsegr.explain import heat_map
+from medsegr.io.write import atomic_folder, write_json, write_mask
+from medsegr.options import Options
+from medsegr.overlay import NOTICE, draw
+from medsegr.types import Finding, FindingResult, Image, Report, Result
+
+FINDINGS_SCHEMA = "medsegr.findings/1"
+MANIFEST_SCHEMA = "medsegr.manifest/1"
+SUFFIX = {"png": ".png", "nifti": ".nii.gz", "nrrd": ".nrrd"}
+SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+PACKAGES = ("numpy", "torch", "pillow", "nibabel", "pydicom", "SimpleITK", "safetensors")
+
+
+def save(result: Result, out_dir: Path | str, options: Options = Options(), extra: Mapping[str, Any] | None = None) -> Path:  # noqa: B008  frozen
+    """Write everything into ``out_dir`` and return it. ``extra`` goes into the manifest as it is (device, seconds, job key).
+
+    Raises InputError for a folder that is not ours, UsageError for a format that cannot hold the image.
+    """
+    out = Path(out_dir)
+    check_free(out)
+    formats = mask_formats(result.image, options)
+    _check_ids(result)
+    with atomic_folder(out) as folder:
+        masks = _write_masks(result, folder, formats)
+        write_json(folder / "findings.json", findings_json(result, masks, options.keep_text))
+        draw(result).save(folder / "overlay.png")
+        if options.explain:
+            _write_heat(result, folder)
+        files = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
+        listed = [{"path": name, "sha256": file_hash(folder / name)} for name in files]
+        write_json(folder / "manifest.json", manifest_json(result, options, listed, extra or {}))
+    return out
+
+
+def is_ours(folder: Path) -> bool:
+    """Whether a folder holds a manifest that medsegr wrote."""
+    try:
+        told = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    except (OSError, ValueError):
+        return False
+    return isinstance(told, dict) and str(told.get("schema", "")).startswith("medsegr.manifest/")
+
+
+def check_free(out: Path) -> None:
+    """Refuse to write over anything that is not ours."""
+    if out.exists() and not out.is_dir():
+        raise InputError("the output is a file where a folder was expected; give -o a folder")
+    if out.is_dir() and any(out.iterdir()) and not is_ours(out):
+        raise InputError("the output folder holds files that medsegr did not write; give -o a new or empty folder")
+
+
+def mask_formats(image: Image, options: Options) -> tuple[str, ...]:
+    """Formats of the mask files: what was asked for, else the kind of the input. Only ``json`` asked for: none."""
+    volume = len(image.grid) == 3
+    if not options.formats:
+        own = {"nifti": "nifti", "nrrd": "nrrd", "mha": "nrrd"}.get(image.source.kind, "nifti" if volume else "png")
+        return (own,)
+    if volume and "png" in options.formats:
+        raise UsageError("--format: png cannot hold a volume; use nifti or nrrd")
+    return tuple(dict.fromkeys(name for name in options.formats if name != "json"))
+
+
+def _check_ids(result: Result) -> None:
+    seen: set[str] = set()
+    for item in result.findings:
+        key = item.finding.id.lower()
+        if not SAFE_ID.fullmatch(item.finding.id) or key in seen:
+            raise UsageError("finding ids become file names: each must be its own, of letters, digits, '.', '_' or '-'")
+        seen.add(key)
+
+
+def _write_masks(result: Result, folder: Path, formats: tuple[str, ...]) -> dict[str, str]:
+    """Finding id -> path of its mask in the first format."""
+    first: dict[str, str] = {}
+    (folder / "masks").mkdir()
+    for item in result.findings:
+        for kind in formats if item.mask is not None else ():
+            for mask, tail in ((item.mask, ""), (item.free_mask, "_free")):
+                if mask is None:
+                    continue
+                name = f"masks/{item.finding.id}{tail}{SUFFIX[kind]}"
+                write_mask(folder / name, mask, result.image)
+                if not tail:
+                    first.setdefault(item.finding.id, name)
+    return first
+
+
+def _write_heat(result: Result, folder: Path) -> None:
+    (folder / "explain").mkdir()
+    for item in result.findings:
+        picture = heat_map(result.image, item)
+        if picture is not None:
+            picture.save(folder / "explain" / f"{item.finding.id}.png")
+
+
+def file_hash(path: Path) -> str:
+    """sha256 of a file's bytes."""
+    with path.open("rb") as handle:
+        return hashlib.file_digest(handle, "sha256").hexdigest()
+
+
+def text_hash(text: str) -> str:
+    """sha256 of a text as UTF-8."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def findings_json(result: Result, masks: Mapping[str, str], keep_text: bool = False) -> dict[str, Any]:
+    """The content of findings.json; ``masks``: finding id -> path of its mask file. ``medsegr info --schema`` describes it."""
+    return {
+        "schema": FINDINGS_SCHEMA,
+        "report": report_json(result.report, keep_text),
+        "image": image_json(result.image),
+        "model": dict(result.model),
+        "findings": [_result_json(item, masks.get(item.finding.id)) for item in result.findings],
+        "warnings": [{"code": code, "message": message} for code, message in result.warnings],
+    }
+
+
+def report_json(report: Report | None, keep_text: bool = False) -> dict[str, Any] | None:
+    """Hash, length and sections of a report; its text only where asked for."""
+    if report is None:
+        return None
+    names = list(dict.fromkeys(section.name for section in report.sections))
+    told: dict[str, Any] = {"sha256": text_hash(report.text), "characters": len(report.text), "sections": names}
+    return told | ({"text": report.text} if keep_text else {})
+
+
+def image_json(image: Image) -> dict[str, Any]:
+    """Hash, grid, spacing, modality and frame of an image; never its path."""
+    own = image.source.sha256 or hashlib.sha256(np.ascontiguousarray(image.data).tobytes()).hexdigest()
+    return {
+        "sha256": own,
+        "grid": list(image.grid),
+        "spacing_mm": None if image.spacing is None else [round(float(step), 6) for step in image.spacing],
+        "modality": image.modality,
+        "frame": image.frame,
+        "frame_from": image.source.frame_from,
+    }
+
+
+def finding_json(finding: Finding) -> dict[str, Any]:
+    """What the report says of one finding, without any result."""
+    code, location, texture, shape = finding.code, finding.location, finding.texture, finding.shape
+    return {
+        "id": finding.id,
+        "phrase": finding.phrase,
+        "span": list(finding.span),
+        "section": finding.section,
+        "sentence": None if finding.sentence is None else list(finding.sentence),
+        "name": finding.name,
+        "code": None if code is None else {"scheme": code.scheme, "value": code.value, "meaning": code.meaning},
+        "polarity": finding.polarity,
+        "polarity_span": None if finding.polarity_span is None else list(finding.polarity_span),
+        "time": finding.time,
+        "location": {
+            "side": location.side,
+            "side_frame": location.side_frame,
+            "rows": list(location.rows),
+            "cols": list(location.cols),
+            "anatomy": list(location.anatomy),
+            "spans": _spans(location.spans),
+        },
+        "texture": {
+            "density": texture.density,
+            "uniformity": texture.uniformity,
+            "colour": texture.colour,
+            "spans": _spans(texture.spans),
+        },
+        "shape": {
+            "form": shape.form,
+            "margin": shape.margin,
+            "size_class": shape.size_class,
+            "size_mm": None if shape.size_mm is None else list(shape.size_mm),
+            "count": shape.count,
+            "spans": _spans(shape.spans),
+        },
+    }
+
+
+def _spans(spans: tuple[tuple[int, int], ...]) -> list[list[int]]:
+    return [list(span) for span in spans]
+
+
+def _result_json(item: FindingResult, mask: str | None) -> dict[str, Any]:
+    numbers = item.measurements
+    return finding_json(item.finding) | {
+        "status": item.status,
+        "reason": item.reason,
+        "mask": mask,
+        "score": None if item.score is None else round(item.score, 4),
+        "presence": None if item.presence is None else round(item.presence, 4),
+        "measurements": None
+        if numbers is None
+        else {
+            name: {"value": None if m.value is None else round(m.value, 4), "unit": m.unit, "status": m.status}
+            for name, m in numbers.items()
+        },
+        "checks": [{"name": check.name, "outcome": check.outcome, "detail": check.detail} for check in item.checks],
+    }
+
+
+def manifest_json(
+    result: Result, options: Options, files: list[dict[str, str]], extra: Mapping[str, Any]
+) -> dict[str, Any]:
+    """How the folder was made: versions, model, device, seconds, inputs by hash, options, files. No name, path or report text."""
+    source, report = result.image.source, result.report
+    seconds = {name: round(float(value), 4) for name, value in {**result.timing, **extra.get("seconds", {})}.items()}
+    return {
+        "schema": MANIFEST_SCHEMA,
+        "notice": NOTICE,
+        "medsegr": package_version("medsegr"),
+        "versions": {"python": platform.python_version(), **{name: package_version(name) for name in PACKAGES}},
+        "platform": f"{sys.platform} {platform.machine()}",
+        "model": dict(result.model),
+        "device": extra.get("device", "cpu"),
+        "seconds": seconds,
+        "inputs": {
+            "image": {"id": "image", "kind": source.kind, "sha256": image_json(result.image)["sha256"]},
+            "report": None if report is None else {"id": "report", "sha256": text_hash(report.text)},
+        },
+        "options": {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(options).items()},
+        **{name: value for name, value in extra.items() if name not in ("device", "seconds")},
+        "findings": {"total": len(result.findings), "masks": sum(item.mask is not None for item in result.findings)},
+        "files": files,
+        "warnings": [{"code": code, "message": message} for code, message in result.warnings],
+    }
+
+
+def package_version(name: str) -> str | None:
+    """Installed version of a package; None where it is absent."""
+    try:
+        return version(name)
+    except PackageNotFoundError:
+        return None

@@ -1,0 +1,67 @@
+"""Cards: what methods exist, as data. Listing imports nothing; building one imports only that one."""
+
+import difflib
+import importlib
+from collections.abc import Mapping
+from dataclasses import dataclass, field
+from importlib.metadata import entry_points
+from importlib.util import find_spec
+from typing import Any, Literal
+
+from medsegr.errors import MissingExtra, UsageError
+
+Door = Literal["segmenter", "network", "objective", "wrapper", "explainer", "sampler", "aggregator"]
+FAMILIES = ("core", "baselines")  # packages below medsegr.methods that hold a CARDS tuple
+
+
+@dataclass(frozen=True, slots=True)
+class Card:
+    """A method described as data.
+
+    ``build`` is ``"module:function"``. ``tiny`` are options with which it builds and segments on one core in under two
+    seconds (conformance runs that). ``checked`` says how far the copy is trusted: ``weights``, ``formula`` or ``shape``.
+    ``skips`` maps a conformance check to the reason why it does not apply.
+    """
+
+    name: str
+    build: str
+    summary: str
+    family: str
+    door: Door = "segmenter"
+    dims: tuple[int, ...] = (2,)
+    reads: tuple[str, ...] = ("image",)
+    needs: tuple[str, ...] = ()  # importable modules of an extra
+    extra: str = ""
+    tiny: Mapping[str, Any] = field(default_factory=dict)
+    paper: str = ""
+    licence: str = "Apache-2.0"
+    tier: Literal["core", "supported", "reference"] = "reference"
+    checked: Literal["weights", "formula", "shape"] = "shape"
+    skips: Mapping[str, str] = field(default_factory=dict)
+
+
+def cards() -> dict[str, Card]:
+    """All cards by name: the house's own families, then packages of the entry-point group ``medsegr.methods``."""
+    found: dict[str, Card] = {}
+    for family in FAMILIES:
+        for card in importlib.import_module(f"medsegr.methods.{family}").CARDS:
+            found[card.name] = card
+    for point in entry_points(group="medsegr.methods"):
+        for card in point.load():
+            found.setdefault(card.name, card)
+    return found
+
+
+def create(name: str, **options: Any) -> Any:
+    """Build a method by name. Unknown name: the nearest one is told; missing extra: the install line is told."""
+    known = cards()
+    if name not in known:
+        near = difflib.get_close_matches(name, known, n=1)
+        hint = f"; did you mean '{near[0]}'?" if near else ""
+        raise UsageError(f"no method is called '{name}'{hint} ('medsegr models list' shows all {len(known)})")
+    card = known[name]
+    missing = [module for module in card.needs if find_spec(module) is None]
+    if missing:
+        raise MissingExtra(f"'{name}' needs {', '.join(missing)}: pip install 'medsegr[{card.extra}]'")
+    module, _, function = card.build.partition(":")
+    return getattr(importlib.import_module(module), function)(**options)

@@ -1,0 +1,1 @@
+"""The SAM-shaped default host: image encoder, prompt encoder, mask decoder. Knows nothing of reports."""

@@ -1,0 +1,36 @@
+"""What all tests share. No test needs a network, a download or a GPU; real data is optional and never in the
+repository.
+"""
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+ROOT = Path(__file__).resolve().parents[1]
+
+# Two threads at most, whatever the machine: results must not hang on the number of cores, and runs side by
+# side are usual.
+os.environ.setdefault("OMP_NUM_THREADS", "2")
+# Examples are drawn the same way each time: a red build must be red again. No deadline, since machines
+# differ.
+settings.register_profile(
+    "house", deadline=None, derandomize=True, max_examples=50, suppress_health_check=[HealthCheck.too_slow]
+)
+settings.load_profile("house")
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository's root."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The folder of real sets beside the repository; the test is skipped where it is absent."""
+    folder = ROOT.parent / "shared" / "data"
+    if not folder.is_dir():
+        pytest.skip("real data is not here: ../shared/data is absent")
+    return folder

@@ -1,0 +1,82 @@
+import math
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medsegr.errors import InputError
+from medsegr.metrics import brier, ece, reliability
+
+
+def test_sure_and_right_is_calibrated() -> None:
+    truth = np.array([True, False, True])
+    assert ece(truth.astype(float), truth) == 0.0
+    assert brier(truth.astype(float), truth) == 0.0
+
+
+def test_sure_and_wrong_is_not() -> None:
+    truth = np.array([True, False])
+    assert ece((~truth).astype(float), truth) == 1.0
+    assert brier((~truth).astype(float), truth) == 1.0
+
+
+def test_eight_of_ten() -> None:
+    prob = np.full(10, 0.8)
+    assert ece(prob, np.arange(10) < 8) == pytest.approx(0.0)
+    assert ece(prob, np.arange(10) < 5) == pytest.approx(0.3)
+
+
+def test_bins_hold_their_upper_edge_and_the_first_one_zero() -> None:
+    table = reliability(np.array([0.0, 0.25, 0.25001, 1.0]), np.array([False, True, True, True]), bins=4)
+    assert table.count.tolist() == [2, 1, 0, 1]
+    assert table.edges.tolist() == [0, 0.25, 0.5, 0.75, 1]
+    assert table.accuracy[0] == 0.5
+    assert math.isnan(table.confidence[2])
+
+
+def test_an_empty_input_has_no_calibration() -> None:
+    none = np.zeros(0)
+    assert math.isnan(ece(none, none.astype(bool)))
+    assert math.isnan(brier(none, none.astype(bool)))
+    assert reliability(none, none.astype(bool)).count.sum() == 0
+
+
+@given(st.integers(0, 10_000), st.integers(1, 30))
+def test_bounded_and_counting_everything(seed: int, bins: int) -> None:
+    rng = np.random.default_rng(seed)
+    prob, truth = rng.random((4, 9)), rng.random((4, 9)) > 0.5
+    assert 0 <= ece(prob, truth, bins) <= 1
+    assert reliability(prob, truth, bins).count.sum() == 36
+
+
+def test_monai_agrees() -> None:
+    torch = pytest.importorskip("torch")
+    metrics = pytest.importorskip("monai.metrics")
+    calibration_binning = getattr(metrics, "calibration_binning", None)
+    if calibration_binning is None:
+        pytest.skip("this MONAI has no calibration metric")
+    rng = np.random.default_rng(3)
+    prob = rng.random((1, 1, 40, 40)).astype(np.float32)
+    truth = rng.random(prob.shape) < prob**2
+    mean_p, mean_t, count = (
+        x.numpy().ravel()
+        for x in calibration_binning(torch.from_numpy(prob), torch.from_numpy(truth).float(), num_bins=10)
+    )
+    ours = reliability(prob.astype(float), truth, bins=10)
+    assert ours.count.tolist() == count.tolist()
+    np.testing.assert_allclose(ours.confidence, mean_p, atol=1e-5)
+    np.testing.assert_allclose(ours.accuracy, mean_t, atol=1e-5)
+    expected = float(np.sum(np.abs(mean_p - mean_t) * count) / count.sum())
+    assert ece(prob.astype(float), truth, bins=10) == pytest.approx(expected, abs=1e-5)
+
+
+@pytest.mark.parametrize("prob", [[0.5, 1.5], [-0.1, 0.5], [0.5, math.nan]])
+def test_logits_are_refused(prob: list[float]) -> None:
+    with pytest.raises(InputError, match="sigmoid"):
+        ece(np.array(prob), np.array([True, False]))
+
+
+def test_shapes_and_bins_are_checked() -> None:
+    with pytest.raises(InputError, match="0 bins"):
+        ece(np.zeros(2), np.zeros(2, bool), bins=0)

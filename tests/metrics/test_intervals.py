@@ -1,0 +1,84 @@
+import math
+
+import numpy as np
+import pytest
+from scipy import stats
+
+from medsegr.errors import InputError
+from medsegr.metrics import bootstrap_mean, paired_permutation
+
+
+def rng() -> np.random.Generator:
+    return np.random.default_rng(7)
+
+
+def test_interval_of_many_values_is_the_normal_one() -> None:
+    values = rng().normal(0.8, 0.1, 400)
+    got = bootstrap_mean(values, rng())
+    half = 1.96 * values.std() / math.sqrt(400)
+    assert got.mean == pytest.approx(values.mean())
+    assert got.low == pytest.approx(values.mean() - half, abs=0.1 * half)
+    assert got.high == pytest.approx(values.mean() + half, abs=0.1 * half)
+    assert (got.n, got.groups) == (400, 400)
+
+
+def test_groups_widen_the_interval() -> None:
+    patients = np.repeat(np.arange(20), 10)
+    values = rng().normal(0, 1, 20)[patients]  # ten equal images of each of twenty patients
+    alone = bootstrap_mean(values, rng())
+    grouped = bootstrap_mean(values, rng(), groups=patients.tolist())
+    assert grouped.high - grouped.low > 2.5 * (alone.high - alone.low)
+    assert grouped.groups == 20
+
+
+def test_same_generator_same_interval() -> None:
+    values = rng().random(30)
+    assert bootstrap_mean(values, rng()) == bootstrap_mean(values, rng())
+
+
+def test_nan_is_left_out_and_nothing_is_nan() -> None:
+    got = bootstrap_mean(np.array([1.0, np.nan, 1.0]), rng())
+    assert (got.mean, got.low, got.high, got.n) == (1.0, 1.0, 1.0, 2)
+    assert math.isnan(bootstrap_mean(np.zeros(0), rng()).mean)
+    one = bootstrap_mean(np.array([0.3, 0.5]), rng(), groups=["a", "a"])
+    assert one.low == one.high == pytest.approx(0.4)
+
+
+def test_permutation_is_exact_for_few_pairs() -> None:
+    a, b = np.array([0.9, 0.8, 0.7, 0.95]), np.array([0.5, 0.6, 0.65, 0.4])
+    # All four differences are positive: only "all as they are" and "all flipped" reach the sum, 2 of 16.
+    assert paired_permutation(a, b, rng()) == 2 / 16
+    theirs = stats.permutation_test(
+        (a, b), lambda x, y: np.mean(x - y), permutation_type="samples", n_resamples=np.inf
+    )
+    assert paired_permutation(a, b, rng()) == pytest.approx(theirs.pvalue)
+
+
+def test_permutation_agrees_with_scipy_on_many_pairs() -> None:
+    a = rng().normal(0.05, 0.2, 60)
+    got = paired_permutation(a, np.zeros(60), rng())
+    assert got == pytest.approx(stats.ttest_1samp(a, 0).pvalue, abs=0.02)
+
+
+def test_equal_scores_are_never_significant() -> None:
+    a = rng().random(30)
+    assert paired_permutation(a, a, rng()) == 1.0
+
+
+def test_groups_flip_together() -> None:
+    a, b = np.full(12, 0.9), np.full(12, 0.5)
+    assert paired_permutation(a, b, rng()) == 2 / 2**12
+    assert paired_permutation(a, b, rng(), groups=["p"] * 6 + ["q"] * 6) == 2 / 4
+
+
+def test_pairs_without_a_value_are_left_out() -> None:
+    a, b = np.array([0.9, np.nan, 0.8]), np.array([0.5, 0.1, np.nan])
+    assert paired_permutation(a, b, rng()) == 1.0
+    assert math.isnan(paired_permutation(np.full(2, np.nan), np.zeros(2), rng()))
+
+
+def test_lengths_must_agree() -> None:
+    with pytest.raises(InputError, match="2 groups for 3 values"):
+        bootstrap_mean(np.zeros(3), rng(), groups=["a", "b"])
+    with pytest.raises(InputError, match="level"):
+        bootstrap_mean(np.zeros(3), rng(), level=1.0)
