@@ -29,7 +29,18 @@ _HOMES = {
     "Options": "medsegr.options",
     **dict.fromkeys(("Finding", "Image", "Prompt", "Report", "Result", "Segmentation"), "medsegr.types"),
 }
-__all__ = ["Finding", "Image", "Options", "Prompt", "Report", "Result", "Segmentation", "__version__", "load", "parse"]
+__all__ = [
+    "Finding",
+    "Image",
+    "Options",
+    "Prompt",
+    "Report",
+    "Result",
+    "Segmentation",
+    "__version__",
+    "load",
+    "parse",
+]
 
 
 def __getattr__(name: str) -> Any:

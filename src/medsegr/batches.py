@@ -1,12 +1,12 @@
 """From cases to batches: what is asked of a picture, and how picture and words are turned together.
 
-The dice are split from the deed: :func:`draw` throws them (numpy generator), :func:`render` is a plain function of a case and a
-plan. Words about the place of real pictures are made from the turned mask (oracle text), so flips and rotations cannot
-contradict them; words of phantoms are mirrored with the picture.
+The dice are split from the deed: :func:`draw` throws them (numpy generator), :func:`render` is a plain
+function of a case and a plan. Words about the place of real pictures are made from the turned mask (oracle
+text), so flips and rotations cannot contradict them; words of phantoms are mirrored with the picture.
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 import torch
@@ -15,11 +15,14 @@ from torch import Tensor
 
 from medsegr.data import Case
 from medsegr.pixels import working_size
-from medsegr.reasoning.codes import LOCATION, Code, mirror
+from medsegr.reasoning.codes import KIND_OF, LOCATION, Code, mirror
 from medsegr.types import COLS, FORMS, ROWS, SIZES
 
 FREE_VIEW = ("ES", "SM", "GM", "DMS")  # no up or down: any rotation
-PLACE = ("row", "col")
+WINDOWED = ("SM", "GM", "OP")
+COLOURED = ("ES", "SM", "GM", "DMS", "OP")
+# side of the usual input when predicting; microscopy and fundus are shown larger (pixels.working_size)
+JUDGED_AT = 256
 
 
 @dataclass(frozen=True, slots=True)
@@ -32,7 +35,8 @@ class Recipe:
     wrong_place: float = 0.25  # ... and is wrong, the mask stays (real pictures)
     looks: float = 0.3  # size, form or contrast is told (real pictures)
     wrong_looks: float = 0.15
-    drop: float = 0.2  # each attribute of a phantom lesion is left out
+    drop_place: float = 0.15  # each word about the place of a phantom lesion is left out
+    drop_looks: float = 0.45  # each other attribute of it is
     name_only: float = 0.12  # a phantom lesion's name alone: all lesions of that name
     modality: float = 0.6  # the modality is told
     clicks: float = 0.12  # points or a box beside the words
@@ -46,18 +50,19 @@ class Plan:
     codes: tuple[Code, ...]
     told: frozenset[str]  # groups to be told from the turned mask: row, col, size, form, density, extent
     noise: tuple[Code, ...]  # wrong values that replace true ones of their group
-    flip: tuple[bool, bool]  # left-right, upside down
-    angle: float
-    zoom: tuple[float, float]  # window height and width over the picture's
-    shift: tuple[float, float]
-    colour: tuple[float, float, float]  # gain, bias, gamma
-    tint: tuple[float, float, float]
-    clicks: str  # "", "points", "box"
     seed: int
+    flip: tuple[bool, bool] = (False, False)  # left-right, upside down
+    angle: float = 0.0  # degrees
+    zoom: tuple[float, float] = (1.0, 1.0)  # window height and width over the picture's
+    shift: tuple[float, float] = (0.0, 0.0)  # -1 to 1 of the room that there is
+    colour: tuple[float, float, float] = (1.0, 0.0, 1.0)  # gain, bias, gamma
+    tint: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    clicks: str = ""  # "", "points", "box"
 
 
 def draw(case: Case, others: Sequence[Case], recipe: Recipe, rng: np.random.Generator) -> Plan:
-    """Throw the dice for one sample of a case; ``others`` are cases from which foreign questions are taken."""
+    """Throw the dice for one sample of a case; ``others`` are cases from which foreign questions are
+    taken."""
     told: set[str] = set()
     noise: list[Code] = []
     chance = rng.random
@@ -73,6 +78,7 @@ def draw(case: Case, others: Sequence[Case], recipe: Recipe, rng: np.random.Gene
         targets, codes = _phantom_words(case, recipe, rng)
     else:
         targets, codes = _real_words(case, rng)
+        targets = targets if any(case.mask(i).any() for i in targets) else ()  # drawn empty on purpose
         if chance() < recipe.place:
             told |= {"row", "col"} if chance() < 0.8 else {("row", "col")[int(chance() < 0.5)]}
             if chance() < recipe.wrong_place and case.viewer:
@@ -84,36 +90,34 @@ def draw(case: Case, others: Sequence[Case], recipe: Recipe, rng: np.random.Gene
                 noise += _random_look(group, rng)
     if chance() > recipe.modality:
         codes = tuple(code for code in codes if code.group != "modality")
-    return _turned(case, Plan(
-        targets, codes, frozenset(told), tuple(noise), (False, False), 0.0, (1.0, 1.0), (0.0, 0.0), (1.0, 0.0, 1.0),
-        (1.0, 1.0, 1.0), "", int(rng.integers(2**31)),
-    ), recipe, rng)  # fmt: skip
+    asked_for = Plan(targets, codes, frozenset(told), tuple(noise), seed=int(rng.integers(2**31)))
+    return _turned(case, asked_for, recipe, rng)
 
 
 def _turned(case: Case, plan: Plan, recipe: Recipe, rng: np.random.Generator) -> Plan:
     free = case.modality in FREE_VIEW and not case.made
-    fine = case.modality in ("SM", "GM")
     zoom = float(np.exp(rng.uniform(np.log(0.74), np.log(1.3))))
-    if fine and max(case.grid) > 320:  # native scale: a window of the tile
-        zoom = float(rng.uniform(0.3, 1.0))
     stretch = float(np.exp(rng.uniform(-0.15, 0.15)))
-    slack = max(0.08, 0.5 * (1 - zoom) if zoom < 0.7 else 0.0)
     angle = rng.uniform(-180, 180) if free else rng.normal(0, 4 if case.made else 7)
     # A phantom's zone words are true of its own frame: keep most of it in view.
     if case.made:
-        zoom, slack = float(np.exp(rng.uniform(-0.12, 0.12))), 0.05
+        zoom = float(np.exp(rng.uniform(-0.12, 0.12)))
     kind = rng.random()
     colour = rng.normal(0, 1, 5)
-    return Plan(
-        plan.targets, plan.codes, plan.told, plan.noise,
+    tint = (
+        tuple(np.exp(0.08 * rng.normal(0, 1, 3)).tolist()) if case.modality in COLOURED else (1.0, 1.0, 1.0)
+    )
+    clicked = kind < recipe.clicks and bool(plan.targets)
+    return replace(
+        plan,
         flip=(bool(rng.random() < 0.5), bool(rng.random() < 0.5 and free)),
-        angle=float(angle), zoom=(zoom * stretch, zoom / stretch),
-        shift=(float(rng.uniform(-slack, slack)), float(rng.uniform(-slack, slack))),
+        angle=float(angle),
+        zoom=(zoom * stretch, zoom / stretch),
+        shift=(float(rng.uniform(-1, 1)), float(rng.uniform(-1, 1))),
         colour=(float(np.exp(0.15 * colour[0])), float(0.08 * colour[1]), float(np.exp(0.2 * colour[2]))),
-        tint=tuple(np.exp(0.08 * rng.normal(0, 1, 3)).tolist()) if len(case.pixels) == 3 else (1.0, 1.0, 1.0),
-        clicks="" if kind > recipe.clicks or not plan.targets else ("points" if kind < recipe.clicks / 2 else "box"),
-        seed=plan.seed,
-    )  # fmt: skip
+        tint=tint,
+        clicks=("points" if kind < recipe.clicks / 2 else "box") if clicked else "",
+    )
 
 
 def _lesions(case: Case) -> tuple[int, ...]:
@@ -126,7 +130,9 @@ def _fitting(case: Case, codes: Sequence[Code], organ: bool) -> tuple[int, ...]:
     return tuple(i for i, t in enumerate(case.targets) if t.organ == organ and said <= t.names)
 
 
-def _phantom_words(case: Case, recipe: Recipe, rng: np.random.Generator) -> tuple[tuple[int, ...], tuple[Code, ...]]:
+def _phantom_words(
+    case: Case, recipe: Recipe, rng: np.random.Generator
+) -> tuple[tuple[int, ...], tuple[Code, ...]]:
     organs = [i for i, t in enumerate(case.targets) if t.organ]
     lesions = _lesions(case)
     use_organ = bool(organs) and (not lesions or rng.random() < 0.2)
@@ -136,7 +142,10 @@ def _phantom_words(case: Case, recipe: Recipe, rng: np.random.Generator) -> tupl
     elif rng.random() < recipe.name_only:
         kept = tuple(c for c in target.codes if c.group in ("concept", "modality"))
     else:
-        gone = {g for g in {c.group for c in target.codes} if g not in ("concept", "modality") and rng.random() < recipe.drop}
+        gone = set()
+        for group in sorted({c.group for c in target.codes} - {"concept", "modality"}):
+            share = recipe.drop_place if KIND_OF[group] == LOCATION else recipe.drop_looks
+            gone |= {group} if rng.random() < share else set()
         kept = tuple(c for c in target.codes if c.group not in gone)
     return _fitting(case, kept, use_organ), kept
 
@@ -175,7 +184,8 @@ def _absent(case: Case, others: Sequence[Case], rng: np.random.Generator) -> tup
 
 
 def _foreign(case: Case, other: Case) -> bool:
-    """Whether what is drawn in ``other`` cannot be in ``case``: another kind of image, or another organ under ultrasound."""
+    """Whether what is drawn in ``other`` cannot be in ``case``: another kind of image, or another organ under
+    ultrasound."""
     if case.modality != other.modality:
         grey = {case.modality, other.modality} <= {"CT", "MR"}  # share organs
         cells = {case.modality, other.modality} <= {"SM", "GM"}
@@ -196,7 +206,8 @@ def _random_look(group: str, rng: np.random.Generator) -> list[Code]:
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """``pixels`` [3 s s] normalised, ``mask`` [s s] 0/1, ``codes`` what is told, ``known`` all codes of the picture's target."""
+    """``pixels`` [3 s s] normalised, ``mask`` [s s] 0/1, ``codes`` what is told, ``known`` all codes of the
+    picture's target."""
 
     pixels: Tensor
     mask: Tensor
@@ -208,17 +219,28 @@ class Sample:
 
 
 def window(case: Case, plan: Plan, size: int) -> Tensor:
-    """Sampling grid [1 s s 2] for ``grid_sample`` (align_corners False): rotation in pixels, then the squeeze to a square."""
+    """Sampling grid [1 s s 2] for ``grid_sample`` (align_corners False): rotation in pixels, then the squeeze
+    to a square."""
     h, w = case.grid
-    full = working_size(case.grid, case.modality, size)
-    part = size / max(full) if case.modality in ("SM", "GM") and max(full) > size else 1.0
-    half_h, half_w = 0.5 * h * plan.zoom[0] * max(part, 0.5), 0.5 * w * plan.zoom[1] * max(part, 0.5)
+    # What is judged at more than the usual size is trained on windows, so that cells and vessels keep their
+    # scale.
+    part = (
+        min(1.0, size / max(working_size(case.grid, case.modality, JUDGED_AT)))
+        if case.modality in WINDOWED and not case.made
+        else 1.0
+    )
+    share_h, share_w = (min(1.0, part * zoom) if part < 1 else zoom for zoom in plan.zoom)
+    half_h, half_w = 0.5 * h * share_h, 0.5 * w * share_w
+    least = 0.05 if case.made else 0.08
+    shift_y, shift_x = (
+        s * max(least, 0.5 * (1 - share)) for s, share in zip(plan.shift, (share_h, share_w), strict=True)
+    )
     steps = (torch.arange(size, dtype=torch.float32) + 0.5) / size * 2 - 1
     v, u = torch.meshgrid(steps, steps, indexing="ij")
     y, x = v * half_h * (-1 if plan.flip[1] else 1), u * half_w * (-1 if plan.flip[0] else 1)
     angle = np.deg2rad(plan.angle)
     cos, sin = float(np.cos(angle)), float(np.sin(angle))
-    yy, xx = cos * y - sin * x + plan.shift[0] * h, sin * y + cos * x + plan.shift[1] * w
+    yy, xx = cos * y - sin * x + shift_y * h, sin * y + cos * x + shift_x * w
     return torch.stack([xx / (w / 2), yy / (h / 2)], -1)[None]
 
 
@@ -230,14 +252,17 @@ def render(case: Case, plan: Plan, size: int) -> Sample:
     for i in plan.targets:
         mask |= case.mask(i)
     full = torch.from_numpy(mask).float()[None, None]
-    shrink = min(case.grid) * min(plan.zoom) / size
+    seen_pixels = (grid[0, 0, -1] - grid[0, 0, 0]) * torch.tensor([case.grid[1] / 2, case.grid[0] / 2])
+    shrink = float(seen_pixels.norm()) / size
     if shrink > 1.7:  # average pairs first, else thin things alias
         raw, full = F.avg_pool2d(raw, 2, ceil_mode=True), F.avg_pool2d(full, 2, ceil_mode=True)
     pixels = F.grid_sample(raw, grid, mode="bilinear", padding_mode="zeros", align_corners=False)[0]
     seen = F.grid_sample(full, grid, mode="bilinear", padding_mode="zeros", align_corners=False)[0, 0]
     truth = (seen > 0.5).float()
     gain, bias, gamma = plan.colour
-    pixels = ((pixels.clamp(0, 1) ** gamma - 0.5) * gain + 0.5 + bias) * torch.tensor(plan.tint)[: len(pixels), None, None]
+    pixels = ((pixels.clamp(0, 1) ** gamma - 0.5) * gain + 0.5 + bias) * torch.tensor(plan.tint)[
+        : len(pixels), None, None
+    ]
     pixels = (pixels.clamp(0, 1).expand(3, -1, -1) - 0.5) / 0.25
     rng = np.random.default_rng(plan.seed)
     codes, known = _words(case, plan, truth.numpy() > 0, pixels.mean(0).numpy())
@@ -246,7 +271,9 @@ def render(case: Case, plan: Plan, size: int) -> Sample:
     return Sample(pixels, truth, codes, known, points, kinds, presence)
 
 
-def _words(case: Case, plan: Plan, mask: np.ndarray, grey: np.ndarray) -> tuple[tuple[Code, ...], tuple[Code, ...]]:
+def _words(
+    case: Case, plan: Plan, mask: np.ndarray, grey: np.ndarray
+) -> tuple[tuple[Code, ...], tuple[Code, ...]]:
     base = mirror(plan.codes) if plan.flip[0] else plan.codes
     if case.made and plan.flip[1]:
         raise ValueError("a phantom is never turned upside down: its words would be wrong")
@@ -258,7 +285,8 @@ def _words(case: Case, plan: Plan, mask: np.ndarray, grey: np.ndarray) -> tuple[
 
 
 def describe(mask: np.ndarray, grey: np.ndarray) -> tuple[Code, ...]:
-    """Oracle words of a mask in its picture (``h w`` each): thirds of the centroid, size, form, contrast to its rim, extent."""
+    """Oracle words of a mask in its picture (``h w`` each): thirds of the centroid, size, form, contrast to
+    its rim, extent."""
     h, w = mask.shape
     ys, xs = np.nonzero(mask)
     cy, cx = ys.mean(), xs.mean()
@@ -273,10 +301,9 @@ def describe(mask: np.ndarray, grey: np.ndarray) -> tuple[Code, ...]:
     rim = grey[y0:y1, x0:x1][~mask[y0:y1, x0:x1]]
     step = float(grey[mask].mean() - rim.mean()) if rim.size else 0.0
     density = "iso" if abs(step) < 0.12 else ("hyper" if step > 0 else "hypo")
-    return (
-        Code(f"row:{ROWS[min(2, int(3 * cy / h))]}"), Code(f"col:{COLS[min(2, int(3 * cx / w))]}"), Code(f"size:{size}"),
-        Code(f"form:{form}"), Code(f"density:{density}"), Code("extent:", float(max(box_h / h, box_w / w))),
-    )  # fmt: skip
+    row, col = ROWS[min(2, int(3 * cy / h))], COLS[min(2, int(3 * cx / w))]
+    words = (f"row:{row}", f"col:{col}", f"size:{size}", f"form:{form}", f"density:{density}")
+    return (*map(Code, words), Code("extent:", float(max(box_h / h, box_w / w))))
 
 
 def _clicks(mask: np.ndarray, how: str, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
@@ -286,7 +313,10 @@ def _clicks(mask: np.ndarray, how: str, rng: np.random.Generator) -> tuple[Tenso
         ys, xs = np.nonzero(mask)
         if how == "box":
             jitter = rng.normal(0, 0.03, 4) * max(np.ptp(ys) + 1, np.ptp(xs) + 1)
-            corners = [(xs.min() + jitter[0], ys.min() + jitter[1]), (xs.max() + 1 + jitter[2], ys.max() + 1 + jitter[3])]
+            corners = [
+                (xs.min() + jitter[0], ys.min() + jitter[1]),
+                (xs.max() + 1 + jitter[2], ys.max() + 1 + jitter[3]),
+            ]
             for i, (x, y) in enumerate(corners):
                 points[i], kinds[i] = torch.tensor([x / w, y / h]), 2.0 + i
         else:

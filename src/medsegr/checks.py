@@ -1,8 +1,12 @@
-"""What a mask can be asked without the truth: its side, its place, its border, its presence, its word-free twin.
+"""What a mask can be asked without the truth.
 
-Every check returns one :class:`~medsegr.types.Check` or None where the question does not arise. Only the side can ``fail``:
-it contradicts words that the report gave; the others ``warn``.
+Its side, its place, its border, its presence, its word-free twin.
+
+Every check returns one :class:`~medsegr.types.Check` or None where the question does not arise. Only the side
+can ``fail``: it contradicts words that the report gave; the others ``warn``.
 """
+
+from typing import Literal
 
 import numpy as np
 
@@ -10,6 +14,7 @@ from medsegr.errors import GeometryError
 from medsegr.planes import PAIR, axis_letters, patient_left, plane_of, to_slices
 from medsegr.types import COLS, ROWS, Check, Finding, Image
 
+Outcome = Literal["pass", "warn", "fail"]
 SIDE_PASS, SIDE_FAIL = 0.6, 0.4  # share of the mask in the half that the report names
 BOTH_SIDES = 0.1  # "bilateral": each half holds at least this share
 PLACE_PASS = 0.5  # share of the mask in the named third, which is widened by half a third at each end
@@ -42,7 +47,9 @@ def side_axis(image: Image, frame: str) -> tuple[int, bool] | None:
 
 
 def left_share(mask: np.ndarray, axis: int, grows_left: bool) -> float:
-    """Share of the mask (bool ``*grid``, not empty) in the left half, the middle voxel counting half, in [0, 1]."""
+    """Share of the mask (bool ``*grid``, not empty) in the left half, the middle voxel counting half, in [0,
+    1].
+    """
     other = tuple(i for i in range(mask.ndim) if i != axis)
     profile = mask.sum(axis=other, dtype=np.int64).astype(float)
     half = len(profile) // 2
@@ -69,19 +76,27 @@ def side_check(image: Image, finding: Finding, mask: np.ndarray) -> Check | None
     left = left_share(mask, *found)
     if side == "bilateral":
         both = min(left, 1 - left) >= BOTH_SIDES
-        return Check("side", "pass" if both else "warn", f"report: bilateral; mask: {left:.0%} left, {1 - left:.0%} right")
+        return Check(
+            "side",
+            "pass" if both else "warn",
+            f"report: bilateral; mask: {left:.0%} left, {1 - left:.0%} right",
+        )
     if side == "midline":
         return _midline(mask, found[0])
     share = left if side == "left" else 1 - left
-    outcome = "pass" if share >= SIDE_PASS else "fail" if share < SIDE_FAIL else "warn"
-    return Check("side", outcome, f"report: {side} ({frame}); {share:.0%} of the mask lies there")  # type: ignore[arg-type]
+    outcome: Outcome = "pass" if share >= SIDE_PASS else "fail" if share < SIDE_FAIL else "warn"
+    return Check("side", outcome, f"report: {side} ({frame}); {share:.0%} of the mask lies there")
 
 
 def _midline(mask: np.ndarray, axis: int) -> Check:
     centre = float(np.nonzero(mask)[axis].mean()) + 0.5
     third = mask.shape[axis] / 3
     inside = third <= centre <= 2 * third
-    return Check("side", "pass" if inside else "warn", f"report: midline; mask centre at {centre / mask.shape[axis]:.0%} of the width")
+    return Check(
+        "side",
+        "pass" if inside else "warn",
+        f"report: midline; mask centre at {centre / mask.shape[axis]:.0%} of the width",
+    )
 
 
 def place_check(image: Image, finding: Finding, mask: np.ndarray) -> Check | None:
@@ -100,8 +115,12 @@ def place_check(image: Image, finding: Finding, mask: np.ndarray) -> Check | Non
     if not shares:
         return None
     told_words = ", ".join((*rows, *cols))
-    outcome = "pass" if min(shares) >= PLACE_PASS else "warn"
-    return Check("place", outcome, f"report: {told_words}; {min(shares):.0%} of the mask lies in those thirds of the image")  # type: ignore[arg-type]
+    outcome: Outcome = "pass" if min(shares) >= PLACE_PASS else "warn"
+    return Check(
+        "place",
+        outcome,
+        f"report: {told_words}; {min(shares):.0%} of the mask lies in those thirds of the image",
+    )
 
 
 def _row_col_profiles(image: Image, mask: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
@@ -129,7 +148,11 @@ def border_check(mask: np.ndarray) -> Check | None:
     if not mask.any():
         return None
     if touches_border(mask):
-        return Check("border", "warn", "cut by border: the mask reaches the edge of the image, so its size is a part only")
+        return Check(
+            "border",
+            "warn",
+            "cut by border: the mask reaches the edge of the image, so its size is a part only",
+        )
     return Check("border", "pass", "the mask lies inside the image")
 
 
@@ -142,15 +165,25 @@ def touches_border(mask: np.ndarray) -> bool:
 
 
 def presence_check(presence: float | None, threshold: float, polarity: str = "present") -> Check | None:
-    """The model's presence score in [0, 1] against its threshold, and against a report that denies the finding."""
+    """The model's presence score in [0, 1] against its threshold, and against a report that denies the
+    finding.
+    """
     if presence is None:
         return None
     seen = presence >= threshold
     if polarity == "absent":
-        words = "the report denies it, the model sees it" if seen else "report and model agree that it is absent"
-        return Check("presence", "warn" if seen else "pass", f"{words} (presence {presence:.2f}, threshold {threshold:.2f})")
+        words = (
+            "the report denies it, the model sees it" if seen else "report and model agree that it is absent"
+        )
+        return Check(
+            "presence",
+            "warn" if seen else "pass",
+            f"{words} (presence {presence:.2f}, threshold {threshold:.2f})",
+        )
     sure = presence >= threshold + PRESENCE_MARGIN
-    return Check("presence", "pass" if sure else "warn", f"presence {presence:.2f}, threshold {threshold:.2f}")
+    return Check(
+        "presence", "pass" if sure else "warn", f"presence {presence:.2f}, threshold {threshold:.2f}"
+    )
 
 
 def agreement_check(mask: np.ndarray, free: np.ndarray | None) -> Check | None:
@@ -162,12 +195,18 @@ def agreement_check(mask: np.ndarray, free: np.ndarray | None) -> Check | None:
     if not free_area:
         return Check("agreement", "warn", "without the report's words the model draws nothing")
     share, dice = both / area, 2 * both / (area + free_area)
-    outcome = "pass" if max(share, dice) >= AGREE else "warn"
-    return Check("agreement", outcome, f"{share:.0%} of the mask lies in the report-free one (Dice {dice:.2f})")  # type: ignore[arg-type]
+    outcome: Outcome = "pass" if max(share, dice) >= AGREE else "warn"
+    return Check(
+        "agreement", outcome, f"{share:.0%} of the mask lies in the report-free one (Dice {dice:.2f})"
+    )
 
 
 def all_checks(
-    image: Image, finding: Finding, mask: np.ndarray, free: np.ndarray | None, presence: tuple[float | None, float]
+    image: Image,
+    finding: Finding,
+    mask: np.ndarray,
+    free: np.ndarray | None,
+    presence: tuple[float | None, float],
 ) -> tuple[Check, ...]:
     """Every check that applies to one mask; ``presence`` is (score or None, the model's threshold)."""
     found = (

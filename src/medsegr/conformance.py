@@ -70,17 +70,25 @@ def run(card: Card) -> tuple[Outcome, ...]:
 
 
 def sample_image(grid: tuple[int, ...], seed: int = 0, channels: int = 1) -> Image:
-    """A bright blob on a sloped, noisy ground: ``channels *grid`` float32 in [0, 255], 1 mm voxels."""
+    """A bright blob on a sloped, noisy ground: ``channels *grid`` float32 in [0, 255].
+
+    Pictures have pixels of 1 mm, volumes are axial stacks of 1 x 1 mm slices that lie 3 mm apart.
+    """
     rng = np.random.default_rng(seed)
     axes = np.meshgrid(*(np.linspace(0, 1, n) for n in grid), indexing="ij")
     centre = rng.uniform(0.25, 0.75, len(grid))
     blob = np.exp(-sum((axis - c) ** 2 for axis, c in zip(axes, centre, strict=True)) / 0.02)
     slope = sum((i + 1) * axis for i, axis in enumerate(axes)) / 6
-    data = 60 * slope + 150 * blob + rng.normal(0, 4, (channels, *grid))
-    affine = np.diag([1.0, 1.0, 1.0, 1.0])
-    return Image(
-        np.clip(data, 0, 255).astype(np.float32), affine, (1.0,) * len(grid), "CR" if len(grid) == 2 else "CT"
-    )
+    data = np.clip(60 * slope + 150 * blob + rng.normal(0, 4, (channels, *grid)), 0, 255).astype(np.float32)
+    if len(grid) == 2:
+        return Image(data, np.diag([1.0, 1.0, 1.0, 1.0]), (1.0, 1.0), "CR")
+    return Image(data, _stack((3.0, 1.0, 1.0)), (3.0, 1.0, 1.0), "CT", axes=("S", "P", "L"))
+
+
+def _stack(spacing: tuple[float, float, float]) -> np.ndarray:
+    """Affine of an axial stack: slices run to the head, rows to the back, columns to the patient's left."""
+    between, down, across = spacing
+    return np.array([[0, 0, -across, 0], [0, -down, 0, 0], [between, 0, 0, 0], [0, 0, 0, 1]], float)
 
 
 def sample_finding(side: str = "right", row: str = "upper", name: str = "opacity") -> Finding:
@@ -110,7 +118,7 @@ def sample_prompt(grid: tuple[int, ...], reads: tuple[str, ...], corner: bool) -
     """One target with every input that ``reads`` names, about the low-index corner of the grid or about the
     opposite one.
 
-    Points and boxes are given for pictures only: their coordinates are ``x y``.
+    Points, boxes and masks are given for pictures only.
     """
     prompt = prompt_of(sample_finding("right", "upper") if corner else sample_finding("left", "lower"))
     for kind in INPUTS[2:]:
@@ -120,16 +128,14 @@ def sample_prompt(grid: tuple[int, ...], reads: tuple[str, ...], corner: bool) -
 
 
 def _pointed(prompt: Prompt, kind: str, grid: tuple[int, ...], corner: bool) -> Prompt:
-    """The prompt with its input ``kind`` pointing at one quarter of the grid; unchanged where volumes have no
-    such input.
-    """
+    """The prompt with its input ``kind`` pointing at one quarter of a picture; unchanged for volumes."""
+    if len(grid) != 2:
+        return prompt
+    h, w = grid
     if kind == "mask":
         mask = np.zeros(grid, np.float32)
         mask[tuple(slice(0, n // 2) if corner else slice(n // 2, n) for n in grid)] = 1
         return replace(prompt, mask=mask[None])
-    if len(grid) != 2:
-        return prompt
-    h, w = grid
     if kind == "boxes":
         box = [0, 0, w // 2, h // 2] if corner else [w // 2, h // 2, w, h]
         return replace(prompt, boxes=np.array([box], float))
@@ -169,9 +175,9 @@ def takes_one_and_three_channels(method: Segmenter, card: Card) -> None:
 
 
 def takes_odd_and_non_square_sizes(method: Segmenter, card: Card) -> None:
-    """No size is special: odd, long, and one smaller than any stride."""
+    """No size is special: odd, long, small. The pipeline refuses sides below 8 pixels, so none is smaller."""
     for dim in card.dims:
-        extra = ((7, 5),) if dim == 2 else ((1, 9, 12),)
+        extra = ((11, 9),) if dim == 2 else ((1, 9, 12),)
         for grid in (*GRIDS[dim][1:], *extra):
             prompt = sample_prompt(grid, card.reads, corner=True)
             image = sample_image(grid)
@@ -181,8 +187,9 @@ def takes_odd_and_non_square_sizes(method: Segmenter, card: Card) -> None:
 def takes_anisotropic_spacing(method: Segmenter, card: Card) -> None:
     """Voxels of unequal sides, also without an affine, and no geometry at all."""
     for image in _images(card):
-        spacing = (5.0, 0.5, 0.7)[-len(image.grid) :]
-        affine = np.diag([*(5.0, 0.5, 0.7), 1.0])
+        flat = len(image.grid) == 2
+        spacing = (0.5, 0.7) if flat else (5.0, 0.5, 0.7)
+        affine = np.diag([0.5, 0.7, 1.0, 1.0]) if flat else _stack((5.0, 0.5, 0.7))
         for one in (
             replace(image, spacing=spacing, affine=affine),
             replace(image, spacing=spacing, affine=None),

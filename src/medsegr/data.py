@@ -1,16 +1,20 @@
-"""Cases for training and judging: any folder with a ``samples.csv``, and phantoms. Everything is held in memory as bytes.
+"""Cases for training and judging: any folder with a ``samples.csv``, and phantoms. Everything is held in
+memory as bytes.
 
-A case is one picture (or one slice with its neighbours) with all targets that somebody drew in it. What is not drawn in a real
-picture is unknown, not background: a case only says "not there" of concepts that cannot be in its kind of image, and of
-targets whose mask is empty on purpose.
+A case is one picture (or one slice with its neighbours) with all targets that somebody drew in it. What is
+not drawn in a real picture is unknown, not background: a case only says "not there" of concepts that cannot
+be in its kind of image, and of targets whose mask is empty on purpose.
 """
 
 import csv
 import hashlib
 import json
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from functools import cache
 from pathlib import Path
+from types import MappingProxyType
+from typing import Any
 
 import numpy as np
 from PIL import Image as Pil
@@ -20,6 +24,7 @@ from medsegr.errors import InputError
 from medsegr.io.read import read_image
 from medsegr.reasoning.codes import Code, codes_of
 from medsegr.report.describe import finding_from
+from medsegr.report.lexicon import places
 from medsegr.report.parse import parse_phrase
 from medsegr.types import Finding, Image, modality_code
 
@@ -32,7 +37,8 @@ VALIDATION_SHARE = 10  # one in so many groups
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """One drawn thing: ``packed`` is the mask's bits row by row; ``codes`` everything that is known of it, sides of the picture."""
+    """One drawn thing: ``packed`` is the mask's bits row by row; ``codes`` everything that is known of it,
+    sides of the picture."""
 
     packed: np.ndarray
     codes: tuple[Code, ...]
@@ -75,52 +81,99 @@ class Case:
         return frozenset(t.partition(":")[2] for t in texts if t.startswith("concept:"))
 
 
-def is_validation(group: str) -> bool:
-    """One group in ten, by a hash of its name: the same on every machine and when a set grows."""
-    return int(hashlib.sha1(group.encode(), usedforsecurity=False).hexdigest(), 16) % VALIDATION_SHARE == 0
+def validation_groups(groups: Iterable[str]) -> frozenset[str]:
+    """One group in ten of a set, at least one: those whose names have the smallest hashes, the same on every
+    machine."""
+    ranked = sorted(
+        set(groups), key=lambda name: hashlib.sha1(name.encode(), usedforsecurity=False).hexdigest()
+    )
+    return frozenset(ranked[: -(-len(ranked) // VALIDATION_SHARE)])
 
 
 def read_set(folder: Path, limit: int | None = None) -> list[Case]:
-    """All cases of a folder with a ``samples.csv`` (columns as ``medsegr phantom`` writes them; unknown ones are ignored).
+    """All cases of a folder with a ``samples.csv`` (columns as ``medsegr phantom`` writes them; unknown ones
+    are ignored).
 
     A missing or odd file raises InputError with its row's id. ``limit`` keeps the first so many images.
     """
+    table = _rows(folder)
+    held = validation_groups(_group(folder, image, rows) for image, rows in table.items())
+    cases: list[Case] = []
+    for image, rows in list(table.items())[:limit]:
+        cases.extend(_cases_of(folder, image, rows, held))
+    return cases
+
+
+def read_drawn(folder: Path) -> Iterator[tuple[str, Image, list[tuple[Finding, np.ndarray]]]]:
+    """(group, image, [(finding, mask on the image's grid)]) of the validation part of a set, at full size:
+    for judging."""
+    table = _rows(folder)
+    held = validation_groups(_group(folder, image, rows) for image, rows in table.items())
+    for name, rows in table.items():
+        if _group(folder, name, rows) not in held:
+            continue
+        image = read_image(folder / name, modality=modality_code(rows[0].get("modality")))
+        yield (
+            _group(folder, name, rows),
+            image,
+            [(finding_of(row), _read_mask(folder, row, image)) for row in rows],
+        )
+
+
+def _group(folder: Path, image: str, rows: Sequence[dict[str, str]]) -> str:
+    return f"{folder.name}/{rows[0].get('group') or Path(image).stem}"
+
+
+def _rows(folder: Path) -> dict[str, list[dict[str, str]]]:
     table = folder / "samples.csv"
     if not table.is_file():
-        raise InputError(f"{folder.name} has no samples.csv: expected a table with the columns id, image, mask, target")
+        raise InputError(
+            f"{folder.name} has no samples.csv: expected a table with the columns id, image, mask, target"
+        )
     with table.open(newline="", encoding="utf-8") as handle:
         rows = list(csv.DictReader(handle))
     by_image: dict[str, list[dict[str, str]]] = {}
     for row in rows:
-        if row.get("split", "dev") in ("dev", "train", "") and "2. human observer" not in row.get("notes", ""):
+        if row.get("split", "dev") in ("dev", "train", "") and "2. human observer" not in row.get(
+            "notes", ""
+        ):
             by_image.setdefault(row["image"], []).append(row)
-    cases: list[Case] = []
-    for image, group in list(by_image.items())[:limit]:
-        cases.extend(_cases_of(folder, image, group))
-    return cases
+    return by_image
 
 
 def finding_of(row: dict[str, str]) -> Finding:
-    """The finding that a row of a sample table asks for: its attributes if it has any, else its target's name, as words."""
+    """The finding that a row of a sample table asks for: its attributes if it has any, else its target's
+    name, as words."""
     if row.get("attributes"):
         return finding_from(json.loads(row["attributes"]), row.get("phrase", ""))
     words = row["target"].replace("_", " ")
     found = parse_phrase(words, modality=modality_code(row.get("modality"))).findings
     if not found or not found[0].name:
-        raise InputError(f"row {row['id']}: target '{words}' is not in the lexicon; add it or rename the target")
+        raise InputError(
+            f"row {row['id']}: target '{words}' is not in the lexicon; add it or rename the target"
+        )
     return found[0]
 
 
-def _cases_of(folder: Path, image_name: str, rows: Sequence[dict[str, str]]) -> Iterator[Case]:
+def _cases_of(
+    folder: Path, image_name: str, rows: Sequence[dict[str, str]], held: frozenset[str]
+) -> Iterator[Case]:
     modality = modality_code(rows[0].get("modality"))
     image = read_image(folder / image_name, modality=modality)
-    group = f"{folder.name}/{rows[0].get('group') or Path(image_name).stem}"
+    group = _group(folder, image_name, rows)
     masks = [_read_mask(folder, row, image) for row in rows]
     findings = [finding_of(row) for row in rows]
     shell = Case(
-        id=f"{folder.name}/{Path(image_name).stem}", set=folder.name, pixels=np.zeros((1, 1, 1), np.uint8), targets=(),
-        modality=modality, viewer=image.frame == "viewer", made=False, validation=is_validation(group), group=group,
-    )  # fmt: skip
+        id=f"{folder.name}/{Path(image_name).stem}",
+        set=folder.name,
+        pixels=np.zeros((1, 1, 1), np.uint8),
+        targets=(),
+        modality=modality,
+        viewer=image.frame == "viewer",
+        made=False,
+        validation=group in held,
+        group=group,
+    )
     left = planes.patient_left(image)
     if len(image.grid) == 2:
         yield _fill(shell, pixels.to_bytes(image), list(zip(masks, findings, strict=True)), left)
@@ -146,7 +199,9 @@ def _read_mask(folder: Path, row: dict[str, str], image: Image) -> np.ndarray:
     data = read_image(path).data[0]
     mask = np.asarray(data == int(label) if label else data > 0)
     if mask.shape != image.grid:
-        raise InputError(f"row {row['id']}: the mask is {mask.shape}, the image {image.grid}; expected equal grids")
+        raise InputError(
+            f"row {row['id']}: the mask is {mask.shape}, the image {image.grid}; expected equal grids"
+        )
     return mask
 
 
@@ -156,7 +211,10 @@ def _fill(shell: Case, data: np.ndarray, drawn: list[tuple[np.ndarray, Finding]]
     scale = min(1.0, long_side / max(h, w))
     size = (max(1, round(h * scale)), max(1, round(w * scale)))
     targets = tuple(
-        Target(np.packbits(_shrink(mask.astype(np.uint8) * 255, size, smooth=True) > 127), codes_of(f, shell.modality, left))
+        Target(
+            np.packbits(_shrink(mask.astype(np.uint8) * 255, size, smooth=True) > 127),
+            heard(f, shell.modality, left),
+        )
         for mask, f in drawn
     )
     return replace(shell, pixels=np.stack([_shrink(c, size, smooth=True) for c in data]), targets=targets)
@@ -169,60 +227,118 @@ def _shrink(plane: np.ndarray, size: tuple[int, int], smooth: bool) -> np.ndarra
     return np.asarray(Pil.fromarray(plane).resize((size[1], size[0]), how))
 
 
-def phantom_cases(kind: str, seed: int, count: int, size: int = 256) -> Iterator[Case]:
-    """Cases made here, with all their lesions and organs, described or not."""
+@dataclass(frozen=True, slots=True)
+class Made:
+    """A phantom as kept on disk: pixels uint8 [c h w] and, for each target, packed mask, attributes, phrase,
+    organ or not."""
+
+    id: str
+    kind: str
+    pixels: np.ndarray
+    modality: str
+    viewer: bool
+    targets: tuple[tuple[np.ndarray, Mapping[str, Any], str, bool], ...]
+
+
+def make_phantoms(kind: str, seed: int, count: int, size: int = 256) -> Iterator[Made]:
+    """Phantoms with all their lesions, described or not, and their organs."""
     for i in range(count):
         made = phantom.make(kind, np.random.default_rng([seed, i]), size)
-        modality = modality_code(made.modality)
-        left = None if made.frame == "viewer" else "right"
-        lesions = [
-            Target(np.packbits(lesion.mask), codes_of(finding_from(lesion.attributes, ""), modality, left))
-            for lesion in made.lesions
-        ]
-        organs = [
-            Target(np.packbits(mask), codes_of(parse_phrase(name, modality=modality).findings[0], modality, left), True)
-            for name, mask in made.organs.items()
-        ]
         image = made.image if made.image.ndim == 3 else made.image[..., None]
-        yield Case(
-            id=f"phantom-{kind}/{seed}-{i}", set=f"phantom-{kind}", pixels=np.moveaxis(image, -1, 0).copy(),
-            targets=tuple(lesions + organs), modality=modality, viewer=made.frame == "viewer", made=True,
-            validation=False, group=f"{kind}-{seed}-{i}",
-        )  # fmt: skip
+        lesions = [(np.packbits(x.mask), x.attributes, x.phrase or "", False) for x in made.lesions]
+        none: Mapping[str, Any] = {}
+        organs = [(np.packbits(mask), none, name, True) for name, mask in made.organs.items()]
+        yield Made(
+            f"{seed}-{i}",
+            kind,
+            np.moveaxis(image, -1, 0).copy(),
+            made.modality,
+            made.frame == "viewer",
+            (*lesions, *organs),
+        )
 
 
-def pack(cases: Iterable[Case], path: Path) -> None:
-    """Keep cases in one file, so that phantoms are made once. Read again with :func:`unpack`; no pickles."""
+def phantom_case(made: Made) -> Case:
+    """A phantom as a case: lesions coded from their true attributes, organs from their names as the parser
+    reads them."""
+    modality = modality_code(made.modality)
+    left = None if made.viewer else "right"
+    targets = []
+    for packed, attributes, phrase, organ in made.targets:
+        finding = (
+            parse_phrase(phrase, modality=modality).findings[0]
+            if organ
+            else finding_from(dict(attributes), phrase)
+        )
+        targets.append(Target(packed, heard(finding, modality, left), organ))
+    return Case(
+        id=f"phantom-{made.kind}/{made.id}",
+        set=f"phantom-{made.kind}",
+        pixels=made.pixels,
+        targets=tuple(targets),
+        modality=modality,
+        viewer=made.viewer,
+        made=True,
+        validation=False,
+        group=f"{made.kind}-{made.id}",
+    )
+
+
+def pack(phantoms: Iterable[Made], path: Path) -> None:
+    """Keep phantoms in one file, so that they are made once. Read again with :func:`unpack`; no pickles."""
     blobs: list[np.ndarray] = []
     heads: list[dict[str, object]] = []
-    for case in cases:
-        head = {k: getattr(case, k) for k in ("id", "set", "modality", "viewer", "made", "validation", "group")}
-        head |= {"shape": case.pixels.shape, "targets": [
-            {"bytes": t.packed.size, "organ": t.organ, "codes": [(c.text, c.scalar) for c in t.codes]} for t in case.targets
-        ]}  # fmt: skip
-        heads.append(head)
-        blobs += [case.pixels.reshape(-1), *(t.packed for t in case.targets)]
+    for made in phantoms:
+        targets = [
+            (int(bits.size), attributes, phrase, organ) for bits, attributes, phrase, organ in made.targets
+        ]
+        heads.append(
+            {
+                "id": made.id,
+                "kind": made.kind,
+                "modality": made.modality,
+                "viewer": made.viewer,
+                "shape": made.pixels.shape,
+                "targets": targets,
+            }
+        )
+        blobs += [made.pixels.reshape(-1), *(bits for bits, *_ in made.targets)]
     temporary = path.with_suffix(".part.npz")
     np.savez(temporary, heads=np.array(json.dumps(heads)), blob=np.concatenate(blobs))
     temporary.replace(path)
 
 
-def unpack(path: Path) -> list[Case]:
-    """Cases of a file that :func:`pack` wrote."""
+def unpack(path: Path) -> Iterator[Made]:
+    """Phantoms of a file that :func:`pack` wrote."""
     with np.load(path, allow_pickle=False) as store:
         heads, blob = json.loads(str(store["heads"])), store["blob"]
-    cases, at = [], 0
+    at = 0
 
     def take(count: int) -> np.ndarray:
         nonlocal at
         at += count
-        return blob[at - count : at]
+        return np.asarray(blob[at - count : at])
 
     for head in heads:
-        shape, described = head.pop("shape"), head.pop("targets")
-        data = take(int(np.prod(shape))).reshape(shape)
+        shape, described = tuple(head.pop("shape")), head.pop("targets")
+        picture = take(int(np.prod(shape))).reshape(shape)
         targets = tuple(
-            Target(take(t["bytes"]), tuple(Code(text, scalar) for text, scalar in t["codes"]), t["organ"]) for t in described
+            (take(size), attributes, phrase, organ) for size, attributes, phrase, organ in described
         )
-        cases.append(Case(pixels=data, targets=targets, **head))
-    return cases
+        yield Made(pixels=picture, targets=targets, **head)
+
+
+@cache
+def _organs() -> Mapping[str, str]:
+    return MappingProxyType({place.name: place.of for place in places().values() if place.of})
+
+
+def heard(
+    finding: Finding, modality: str | None, patient_left: str | None, extent_mm: float | None = None
+) -> tuple[Code, ...]:
+    """The codes of a finding as the network hears them: named places become the organ that they are a part
+    of, since side and thirds already say the rest. Arguments as of
+    :func:`medsegr.reasoning.codes.codes_of`."""
+    organs = dict.fromkeys(_organs().get(name, name) for name in finding.location.anatomy)
+    plain = replace(finding, location=replace(finding.location, anatomy=tuple(organs)))
+    return codes_of(plain, modality, patient_left, extent_mm)

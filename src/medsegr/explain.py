@@ -13,9 +13,12 @@ OPAQUE = 0.75
 
 
 def heat_map(image: Image, item: FindingResult) -> Picture.Image | None:
-    """One finding's attention over the image, RGB at the image's pixels; of a volume the slice where the words acted most.
+    """One finding's attention over the image, RGB at the image's pixels.
 
-    The strongest place is the brightest: maps of two findings cannot be compared in strength. None without attention.
+    Of a volume the slice where the words acted most.
+
+    The strongest place is the brightest: maps of two findings cannot be compared in strength. None without
+    attention.
     """
     if item.attention is None:
         return None

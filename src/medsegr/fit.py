@@ -1,6 +1,8 @@
-"""One training loop: progressive sizes, cosine over elapsed time, moving average of the weights, exact state to resume from.
+"""One training loop: progressive sizes, cosine over elapsed time, moving average of the weights, exact state
+to resume from.
 
-``python -m medsegr.fit --config configs/medsegr-tiny.toml --data ../shared/data --out runs/tiny`` trains the shipped checkpoint.
+``python -m medsegr.fit --config configs/medsegr-tiny.toml --data ../shared/data --out runs/tiny`` trains the
+shipped checkpoint.
 """
 
 import argparse
@@ -36,7 +38,8 @@ from medsegr.sam.sam import Clicks
 
 @dataclass(frozen=True, slots=True)
 class FitConfig:
-    """All numbers of a run. ``minutes`` is training time without loading; ``sizes`` are (share of time, pixels)."""
+    """All numbers of a run. ``minutes`` is training time without loading; ``sizes`` are (share of time,
+    pixels)."""
 
     sets: dict[str, float] = field(default_factory=dict)  # folder name -> weight
     phantoms: dict[str, float] = field(default_factory=dict)  # kind -> weight
@@ -64,7 +67,9 @@ class FitConfig:
             raise UsageError("neither sets nor phantoms were given: nothing to train on")
         unknown = set(self.phantoms) - set(phantom.KINDS)
         if unknown:
-            raise UsageError(f"phantoms: unknown kind {sorted(unknown)}; known are {', '.join(phantom.KINDS)}")
+            raise UsageError(
+                f"phantoms: unknown kind {sorted(unknown)}; known are {', '.join(phantom.KINDS)}"
+            )
 
 
 def read_config(path: Path) -> FitConfig:
@@ -79,13 +84,16 @@ def read_config(path: Path) -> FitConfig:
             raw[name] = _filled(kind, raw[name], f"{name}.")
     if "sizes" in raw:
         raw["sizes"] = tuple((float(a), int(b)) for a, b in raw["sizes"])
-    return _filled(FitConfig, raw, "")
+    config: FitConfig = _filled(FitConfig, raw, "")
+    return config
 
 
 def _filled(kind: type[Any], raw: dict[str, Any], prefix: str) -> Any:
     unknown = set(raw) - {f.name for f in fields(kind)}
     if unknown:
-        raise UsageError(f"unknown key {prefix}{sorted(unknown)[0]}; known are {', '.join(f.name for f in fields(kind))}")
+        raise UsageError(
+            f"unknown key {prefix}{sorted(unknown)[0]}; known are {', '.join(f.name for f in fields(kind))}"
+        )
     return kind(**raw)
 
 
@@ -94,7 +102,9 @@ def load_cases(config: FitConfig, root: Path | None, cache: Path, log: Callable[
     cases: list[Case] = []
     for name in config.sets:
         if root is None or not (root / name).is_dir():
-            raise InputError(f"set {name} was not found; give the folder that holds it with --data, or remove it from the config")
+            raise InputError(
+                f"set {name} was not found; give its parent folder with --data, or remove it from the config"
+            )
         found = data.read_set(root / name)
         log(f"{name}: {len(found)} cases, {sum(c.validation for c in found)} for validation")
         cases += found
@@ -102,8 +112,8 @@ def load_cases(config: FitConfig, root: Path | None, cache: Path, log: Callable[
     for kind in config.phantoms:
         path = cache / f"phantom-{kind}-{config.phantom_seed}-{config.phantom_count}.npz"
         if not path.exists():
-            data.pack(data.phantom_cases(kind, config.phantom_seed, config.phantom_count), path)
-        cases += data.unpack(path)
+            data.pack(data.make_phantoms(kind, config.phantom_seed, config.phantom_count), path)
+        cases += map(data.phantom_case, data.unpack(path))
         log(f"phantom {kind}: {config.phantom_count} cases")
     return cases
 
@@ -111,7 +121,10 @@ def load_cases(config: FitConfig, root: Path | None, cache: Path, log: Callable[
 def vocabulary_of(cases: Sequence[Case]) -> Vocabulary:
     """The codes that the training cases give."""
     texts = {text for case in cases for target in case.targets for text in target.names}
-    pick = {group: [t.partition(":")[2] for t in texts if t.startswith(f"{group}:")] for group in ("concept", "anatomy", "modality")}
+    pick = {
+        group: [t.partition(":")[2] for t in texts if t.startswith(f"{group}:")]
+        for group in ("concept", "anatomy", "modality")
+    }
     return vocabulary(pick["concept"], pick["anatomy"], pick["modality"])
 
 
@@ -146,11 +159,15 @@ def collate(samples: Sequence[Sample], words: Vocabulary) -> Batch:
         pixels=torch.stack([s.pixels for s in samples]),
         words=encode_words([s.codes for s in samples], words),
         clicks=Clicks(points, kinds) if clicked else Clicks(),
-        truth=Truth(torch.stack([s.mask for s in samples]), torch.tensor([s.presence for s in samples]), codes, known),
+        truth=Truth(
+            torch.stack([s.mask for s in samples]), torch.tensor([s.presence for s in samples]), codes, known
+        ),
     )
 
 
-def samples_of(cases: Sequence[Case], config: FitConfig, seed: int) -> Iterator[tuple[Case, np.random.Generator]]:
+def samples_of(
+    cases: Sequence[Case], config: FitConfig, seed: int
+) -> Iterator[tuple[Case, np.random.Generator]]:
     """An endless stream of training cases, sets by weight, cases of a set in shuffled rounds."""
     rng = np.random.default_rng(seed)
     weight = {**config.sets, **{f"phantom-{kind}": w for kind, w in config.phantoms.items()}}
@@ -225,7 +242,7 @@ def prefetch(make: Callable[[], Batch], stop: threading.Event, depth: int = 3) -
                         break
                     except queue.Full:
                         continue
-        except BaseException as error:  # noqa: BLE001 - handed over, raised by the reader
+        except BaseException as error:
             line.put(error)
 
     threading.Thread(target=work, daemon=True).start()
@@ -237,12 +254,13 @@ def prefetch(make: Callable[[], Batch], stop: threading.Event, depth: int = 3) -
 
 
 def fit(config: FitConfig, cases: Sequence[Case], out: Path, log: Callable[[str], None] = print) -> MedSegR:
-    """Train until ``config.minutes`` have been used; writes ``last.pt`` and ``log.csv`` to ``out`` and goes on from there."""
+    """Train until ``config.minutes`` have been used; writes ``last.pt`` and ``log.csv`` to ``out`` and goes
+    on from there."""
     torch.manual_seed(config.seed)
     torch.set_num_threads(config.threads)
     torch.set_flush_denormal(True)
     out.mkdir(parents=True, exist_ok=True)
-    words = vocabulary_of(cases)
+    words = stored_vocabulary(out / "last.pt") or vocabulary_of(cases)
     model = build_model(words).train()
     optimiser, average, state = optimiser_of(model, config), Average(model, config.ema), State()
     resume(out / "last.pt", model, optimiser, average, state)
@@ -285,7 +303,7 @@ def _loop(config: FitConfig, run: _Run, batches: Iterator[Batch], log: Callable[
         state.step += 1
         state.images += len(batch.pixels)
         state.seconds += min(time.monotonic() - began, 30.0)
-        recent.append({k: float(v) for k, v in terms.items()})
+        recent.append({k: float(v.detach()) for k, v in terms.items()})
         if state.step % 50 == 0:
             row = {"step": state.step, "minutes": round(state.seconds / 60, 2), "images": state.images}
             row |= {k: round(float(np.mean([r[k] for r in recent])), 4) for k in recent[0]}
@@ -308,9 +326,11 @@ def step(run: _Run, batch: Batch, config: FitConfig, part: float) -> dict[str, T
     output = run.model(run.model.shared(batch.pixels), batch.words, batch.clicks)
     terms = total(output, batch.truth, config.weights)
     if not torch.isfinite(terms["loss"]):
-        raise FloatingPointError(f"the loss is {float(terms['loss'])} at step {run.state.step}; the last checkpoint is kept")
+        raise FloatingPointError(
+            f"the loss is {float(terms['loss'])} at step {run.state.step}; the last checkpoint is kept"
+        )
     run.optimiser.zero_grad(set_to_none=True)
-    terms["loss"].backward()
+    torch.autograd.backward(terms["loss"])
     torch.nn.utils.clip_grad_norm_(run.model.parameters(), config.clip)
     run.optimiser.step()
     run.average.update(run.model, run.state.step)
@@ -321,11 +341,22 @@ def save(run: _Run) -> None:
     """Write the whole state to ``last.pt``: to a temporary name, then renamed."""
     temporary = run.out / "last.part"
     torch.save(
-        {"model": run.model.state_dict(), "average": run.average.state, "optimiser": run.optimiser.state_dict(),
-         "state": asdict(run.state), "codes": list(run.words.codes)},
+        {
+            "model": run.model.state_dict(),
+            "average": run.average.state,
+            "optimiser": run.optimiser.state_dict(),
+            "state": asdict(run.state),
+            "codes": list(run.words.codes),
+        },
         temporary,
-    )  # fmt: skip
+    )
     os.replace(temporary, run.out / "last.pt")
+
+
+def stored_vocabulary(path: Path) -> Vocabulary | None:
+    """The codes of a run to go on with: its embedding table keeps its order even when the data now give other
+    codes."""
+    return Vocabulary(tuple(torch.load(path, weights_only=True)["codes"])) if path.exists() else None
 
 
 def resume(path: Path, model: MedSegR, optimiser: torch.optim.AdamW, average: Average, state: State) -> None:
@@ -351,7 +382,9 @@ def _append(path: Path, row: dict[str, float]) -> None:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line of ``make train-default``."""
-    parser = argparse.ArgumentParser(prog="python -m medsegr.fit", description="Train a checkpoint. Resumes by itself.")
+    parser = argparse.ArgumentParser(
+        prog="python -m medsegr.fit", description="Train a checkpoint. Resumes by itself."
+    )
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--data", type=Path, help="folder that holds the sets named in the configuration")
     parser.add_argument("--out", type=Path, required=True)

@@ -1,8 +1,9 @@
 """Numbers of a mask with unit and status: area or volume, largest diameter, centre, box, mean intensity.
 
-Statuses: ``ok``; ``no_spacing`` (no millimetres known: value None); ``empty`` (value None); ``cut_by_border`` (the mask reaches
-the image's edge: the value is of the part that can be seen, a lower bound); ``no_value`` (not a finite number).
-A diameter runs from voxel edge to voxel edge, so that one voxel has the length of its own diagonal.
+Statuses: ``ok``; ``no_spacing`` (no millimetres known: value None); ``empty`` (value None); ``cut_by_border``
+(the mask reaches the image's edge: the value is of the part that can be seen, a lower bound); ``no_value``
+(not a finite number). A diameter runs from voxel edge to voxel edge, so that one voxel has the length of its
+own diagonal.
 """
 
 import math
@@ -13,22 +14,28 @@ import numpy as np
 from medsegr.checks import touches_border
 from medsegr.types import Image, Measurement
 
-INDEX_NAMES = {2: ("y", "x"), 3: ("i", "j", "k")}  # names of the grid axes: rows are y; a volume keeps the file's own axes
+INDEX_NAMES = {
+    2: ("y", "x"),
+    3: ("i", "j", "k"),
+}  # names of the grid axes: rows are y; a volume keeps the file's own axes
 WORLD_NAMES = ("right", "anterior", "superior")  # RAS+ mm: the directions in which the three values grow
 
 
 def measure(image: Image, mask: np.ndarray) -> Mapping[str, Measurement]:
     """All numbers of one mask (bool ``*grid``, on the image's grid).
 
-    Keys: ``pixels``, ``area`` (mm2) or ``volume`` (mm3), ``max_diameter`` (mm), ``centroid_<axis>`` (px, pixel centres),
-    ``centroid_mm_<r|a|s>`` (RAS+ mm), ``box_<axis>0`` and ``box_<axis>1`` (px, upper edge exclusive), ``mean_intensity``.
+    Keys: ``pixels``, ``area`` (mm2) or ``volume`` (mm3), ``max_diameter`` (mm), ``centroid_<axis>`` (px,
+    pixel centres), ``centroid_mm_<r|a|s>`` (RAS+ mm), ``box_<axis>0`` and ``box_<axis>1`` (px, upper edge
+    exclusive), ``mean_intensity``.
     """
     mask = np.asarray(mask, bool)
     if mask.shape != image.grid:
         raise ValueError(f"the mask has grid {mask.shape}, expected the image's {image.grid}")
     size_status = "cut_by_border" if touches_border(mask) else "ok"
     count = int(np.count_nonzero(mask))
-    found: dict[str, Measurement] = {"pixels": Measurement(float(count), "px", size_status if count else "empty")}
+    found: dict[str, Measurement] = {
+        "pixels": Measurement(float(count), "px", size_status if count else "empty")
+    }
     extent = "area" if mask.ndim == 2 else "volume"
     unit = "mm2" if mask.ndim == 2 else "mm3"
     found[extent] = _extent(count, image.spacing, unit, size_status)
@@ -55,7 +62,10 @@ def _diameter(mask: np.ndarray, count: int, spacing: tuple[float, ...] | None, s
 
 
 def max_diameter(mask: np.ndarray, spacing: tuple[float, ...]) -> float:
-    """Largest extent of a non-empty mask in mm, voxel edges included (the widest of all directions; error below 0.2 %)."""
+    """Largest extent of a non-empty mask in mm, voxel edges included (the widest of all directions.
+
+    Error below 0.2 %).
+    """
     steps = np.asarray(spacing, float)
     points = _boundary(mask) * steps
     directions = _circle(720) if mask.ndim == 2 else _hemisphere(2000)
@@ -68,7 +78,10 @@ def max_diameter(mask: np.ndarray, spacing: tuple[float, ...]) -> float:
 
 
 def _boundary(mask: np.ndarray) -> np.ndarray:
-    """Indices ``n d`` of the voxels that are first or last of the mask along the last axis: they span its hull."""
+    """Indices ``n d`` of the voxels that are first or last of the mask along the last axis.
+
+    They span its hull.
+    """
     rows = mask.reshape(-1, mask.shape[-1])
     full = np.flatnonzero(rows.any(axis=1))
     first = rows[full].argmax(axis=1)

@@ -1,4 +1,5 @@
-"""MedSegR: the tiny host with its cognitive and perceptual stages, wired in one plain function with the numbers in sight."""
+"""MedSegR: the tiny host with its cognitive and perceptual stages, wired in one plain function with the
+numbers in sight."""
 
 from dataclasses import dataclass
 
@@ -17,7 +18,8 @@ from medsegr.sam.sam import Clicks, Sam, build_sam
 
 @dataclass(frozen=True, slots=True)
 class Output:
-    """``decoded`` masks and scores, ``traces`` one a site, ``codes`` [b v] logits of the image-only attribute head."""
+    """``decoded`` masks and scores, ``traces`` one a site, ``codes`` [b v] logits of the image-only attribute
+    head."""
 
     decoded: Decoded
     traces: tuple[Trace, ...]
@@ -56,7 +58,10 @@ class MedSegR(nn.Module):
         return self.host.shared(pixels)
 
     def forward(
-        self, shared: tuple[Tensor, Tensor], words: Words, clicks: Clicks = Clicks()  # noqa: B008 - frozen, empty
+        self,
+        shared: tuple[Tensor, Tensor],
+        words: Words,
+        clicks: Clicks = Clicks(),  # noqa: B008 - frozen, empty
     ) -> Output:
         """One row of the batch a finding; ``shared`` rows repeat for findings of one image."""
         priors = self.priors(words)
@@ -64,13 +69,17 @@ class MedSegR(nn.Module):
         traces: list[Trace] = []
 
         def modulate(site: int, x: Tensor) -> Tensor:
+            y: Tensor
             y, trace = self.modulators[site](x, priors, position.grid(*x.shape[-2:]))
             traces.append(trace)
             return y
 
         maps = self.host.encode(shared, modulate)
         hint = nn.functional.interpolate(
-            traces[-1].attention.sigmoid()[:, None], size=maps[3].shape[-2:], mode="bilinear", align_corners=False
+            traces[-1].attention.sigmoid()[:, None],
+            size=maps[3].shape[-2:],
+            mode="bilinear",
+            align_corners=False,
         )
         decoded = self.host.decode(maps, clicks, self.to_tokens(priors[:, GLB]), self.to_dense(hint))
         pooled = torch.cat([maps[3].mean((2, 3)), maps[4].mean((2, 3))], -1)
@@ -80,7 +89,8 @@ class MedSegR(nn.Module):
 def build_model(vocabulary: Vocabulary, prior: int = 256) -> MedSegR:
     """``medsegr-tiny``: about 5 million parameters, 2.5 of them the host.
 
-    The shape head is left out at stride 4, where it would double the step; location and texture act at all four sites.
+    The shape head is left out at stride 4, where it would double the step; location and texture act at all
+    four sites.
     """
     host = build_sam(widths=(32, 64, 128, 192), stem=16, decoder_width=128)
     sites = ((32, 32, "LT"), (64, 32, "LTS"), (128, 64, "LTS"), (192, 96, "LTS"))

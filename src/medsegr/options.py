@@ -11,10 +11,12 @@ FORMATS = ("png", "nifti", "nrrd", "json")
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What is drawn, checked and written. ``formats`` empty: the kind of the input; ``sections`` empty: the whole report.
+    """What is drawn, checked and written. ``formats`` empty: the kind of the input; ``sections`` empty.
 
-    ``polarity`` always holds ``present``. With ``absent`` the model is asked about denied findings too: their presence score
-    and a check tell whether the image contradicts the report, but no mask is drawn for them.
+    The whole report.
+
+    ``polarity`` always holds ``present``. With ``absent`` the model is asked about denied findings too: their
+    presence score and a check tell whether the image contradicts the report, but no mask is drawn for them.
     """
 
     polarity: tuple[str, ...] = ("present",)
@@ -37,4 +39,6 @@ class Options:
                 if value not in known:
                     raise UsageError(f"{name}: '{value[:40]}' is not known; expected {', '.join(known)}")
         if "present" not in self.polarity:
-            raise UsageError("--polarity: 'present' is missing; write for example --polarity present,uncertain")
+            raise UsageError(
+                "--polarity: 'present' is missing; write for example --polarity present,uncertain"
+            )

@@ -1,6 +1,9 @@
-"""The picture a person looks at: the image, each contour with its phrase, and a legend that also lists what was not drawn.
+"""The picture a person looks at.
 
-numpy and Pillow only. Report text is untrusted: control and bidirectional characters are dropped, lines are cut to fit.
+The image, each contour with its phrase, and a legend that also lists what was not drawn.
+
+numpy and Pillow only. Report text is untrusted: control and bidirectional characters are dropped, lines are
+cut to fit.
 """
 
 import unicodedata
@@ -15,10 +18,18 @@ from medsegr.planes import VIEWS, Plane, patient_left, plane_of, to_slices
 from medsegr.types import FindingResult, Image, Result
 
 NOTICE = "Not a medical device. For research."
-# Okabe and Ito's colours that people with any colour vision can tell apart, without black; numbers go on after seven.
-COLOURS = ((230, 159, 0), (86, 180, 233), (0, 158, 115), (240, 228, 66), (213, 94, 0), (204, 121, 167), (0, 114, 178))
+# Okabe and Ito's colours, told apart with any colour vision, without black; numbers go on after seven.
+COLOURS = (
+    (230, 159, 0),
+    (86, 180, 233),
+    (0, 158, 115),
+    (240, 228, 66),
+    (213, 94, 0),
+    (204, 121, 167),
+    (0, 114, 178),
+)
 GREY, WHITE, PAPER = (150, 150, 150), (240, 240, 240), (24, 24, 24)
-VIEW_SIDE = 768  # px of the picture's longer side
+VIEW_SIDE, TILE_SIDE = 768, 480  # px of the longer side of a single view, and of one among several
 WHY = {
     "absent": "the report denies it",
     "uncertain": "the report is not sure",
@@ -39,7 +50,7 @@ Font = ImageFont.FreeTypeFont | ImageFont.ImageFont
 
 @dataclass(frozen=True, slots=True)
 class View:
-    """One picture of the image: ``pixels`` uint8 ``h w 3``, its masks, letters for its left and right edge."""
+    """One picture of the image: ``pixels`` uint8 ``h w 3``, masks, letters for its left and right edge."""
 
     pixels: np.ndarray
     masks: tuple[tuple[int, np.ndarray], ...]  # (index of the finding, bool "h w")
@@ -48,9 +59,13 @@ class View:
 
 
 def draw(result: Result) -> Picture.Image:
-    """The whole overlay as an RGB picture: one view of a picture or some slices of a volume, then the legend."""
+    """The whole overlay as an RGB picture.
+
+    One view of a picture or some slices of a volume, then the legend.
+    """
     views = _views(result)
-    tiles = [_draw_view(view, result.findings) for view in views]
+    side = VIEW_SIDE if len(views) == 1 else TILE_SIDE
+    tiles = [_draw_view(view, result.findings, side) for view in views]
     body = _mosaic(tiles)
     legend = _legend(result, max(body.width, 480))
     page = Picture.new("RGB", (max(body.width, legend.width), body.height + legend.height), PAPER)
@@ -60,14 +75,20 @@ def draw(result: Result) -> Picture.Image:
 
 
 def clean(text: str, limit: int = 200) -> str:
-    """Report text made safe for one line of a picture or terminal: no control or direction marks, cut to ``limit``."""
+    """Report text made safe for one line of a picture or terminal.
+
+    No control or direction marks, cut to ``limit``.
+    """
     kept = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in text[: 4 * limit])
     kept = " ".join(kept.split())
     return kept if len(kept) <= limit else kept[: limit - 1].rstrip() + "\u2026"
 
 
 def window(image: Image) -> np.ndarray:
-    """Intensities as uint8 ``*grid 3`` for the eye: HU -160..240 for CT (lung or bone would need another window), else 0.5 to 99.5 %."""
+    """Intensities as uint8 ``*grid 3`` for the eye.
+
+    HU -160..240 for CT (lung or bone would need another window), else 0.5 to 99.5 %.
+    """
     data = np.nan_to_num(np.asarray(image.data, np.float32), nan=0.0, posinf=0.0, neginf=0.0)
     if data.shape[0] == 3 and data.min(initial=0) >= 0 and data.max(initial=0) <= 255:
         top = 255.0 if data.max(initial=0) > 1.5 else 1.0
@@ -76,7 +97,9 @@ def window(image: Image) -> np.ndarray:
     if image.modality == "CT" and data.min(initial=0) < -200:
         low, high = -160.0, 240.0
     else:
-        low, high = (float(v) for v in np.percentile(data[..., :: max(1, data.shape[-1] // 512)], (0.5, 99.5)))
+        low, high = (
+            float(v) for v in np.percentile(data[..., :: max(1, data.shape[-1] // 512)], (0.5, 99.5))
+        )
     grey = np.clip((data - low) / max(high - low, 1e-6), 0, 1)
     shown = np.moveaxis((grey * 255).round().astype(np.uint8), 0, -1)
     return np.repeat(shown, 3, axis=-1) if shown.shape[-1] == 1 else shown
@@ -84,7 +107,9 @@ def window(image: Image) -> np.ndarray:
 
 def _views(result: Result) -> list[View]:
     image, pixels = result.image, window(result.image)
-    drawn = [(i, item.mask) for i, item in enumerate(result.findings) if item.mask is not None and item.mask.any()]
+    drawn = [
+        (i, item.mask) for i, item in enumerate(result.findings) if item.mask is not None and item.mask.any()
+    ]
     if len(image.grid) == 2:
         return [View(pixels, tuple(drawn), _letters(image, None))]
     plane = plane_of(image)
@@ -104,7 +129,7 @@ def _views(result: Result) -> list[View]:
 
 
 def _square_pixels(array: np.ndarray, image: Image, plane: Plane) -> np.ndarray:
-    """Repeats rows or columns of a slice ``h w ...`` so that a millimetre is equally long in both directions."""
+    """Repeats rows or columns of a slice ``h w ...``, so that a millimetre is as long down as across."""
     if image.spacing is None:
         return array
     tall, wide = (float(image.spacing[axis]) for axis in plane.order[1:])
@@ -135,21 +160,21 @@ def _font(size: int) -> Font:
     return ImageFont.load_default(size)
 
 
-def _draw_view(view: View, findings: tuple[FindingResult, ...]) -> Picture.Image:
+def _draw_view(view: View, findings: tuple[FindingResult, ...], side: int) -> Picture.Image:
     height, width = view.pixels.shape[:2]
-    scale = VIEW_SIDE / max(height, width)
+    scale = side / max(height, width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
     picture = Picture.fromarray(view.pixels).resize(size, Picture.Resampling.BICUBIC)
     taken: list[Box] = []
     pen = ImageDraw.Draw(picture)
     font = _font(22)
     if view.letters:
-        for letter, x in zip(view.letters, (8, size[0] - 24), strict=True):
+        for letter, x in zip(view.letters, (8.0, size[0] - 24.0), strict=True):
             _text(pen, (x, size[1] / 2 - 12), letter, WHITE, font)
             taken.append((x - 4, size[1] / 2 - 14, x + 22, size[1] / 2 + 16))
     if view.title:
-        _text(pen, (8, size[1] - 24), view.title, WHITE, _font(15))
-        taken.append((0, size[1] - 28, 160, size[1]))
+        _text(pen, (8.0, size[1] - 24.0), view.title, WHITE, _font(15))
+        taken.append((0.0, size[1] - 28.0, 160.0, float(size[1])))
     boxes = []
     for index, mask in view.masks:
         large = np.asarray(Picture.fromarray(mask).resize(size, Picture.Resampling.BILINEAR))
@@ -164,24 +189,34 @@ def _draw_view(view: View, findings: tuple[FindingResult, ...]) -> Picture.Image
 
 
 def _edge(mask: np.ndarray, width: int) -> np.ndarray:
-    """Pixels of the mask within ``width`` steps of its outside, bool; the image's border counts as outside."""
+    """Pixels of the mask within ``width`` steps of its outside, bool.
+
+    The image's border counts as outside.
+    """
     inner = mask.copy()
     for _ in range(width):
         padded = np.pad(inner, 1)
-        inner = padded[1:-1, 1:-1] & padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
-    return mask & ~inner
+        inner = (
+            padded[1:-1, 1:-1] & padded[:-2, 1:-1] & padded[2:, 1:-1] & padded[1:-1, :-2] & padded[1:-1, 2:]
+        )
+    return np.asarray(mask & ~inner)
 
 
 def _colour(index: int) -> tuple[int, int, int]:
     return COLOURS[index % len(COLOURS)]
 
 
-def _text(pen: ImageDraw.ImageDraw, at: tuple[float, float], text: str, colour: tuple[int, int, int], font: Font) -> None:
+def _text(
+    pen: ImageDraw.ImageDraw, at: tuple[float, float], text: str, colour: tuple[int, int, int], font: Font
+) -> None:
     pen.text(at, text, fill=colour, font=font, stroke_width=2, stroke_fill=(0, 0, 0))
 
 
 def _caption(pen: ImageDraw.ImageDraw, index: int, box: Box, phrase: str, taken: list[Box]) -> None:
-    """A chip with number and phrase beside the contour, where no other chip is; only the number where there is no room."""
+    """A chip with number and phrase beside the contour, where no other chip is.
+
+    Only the number where there is no room.
+    """
     font = _font(16)
     width, height = pen.im.size
     for limit in (40, 24, 0):
@@ -189,10 +224,15 @@ def _caption(pen: ImageDraw.ImageDraw, index: int, box: Box, phrase: str, taken:
         wide, tall = pen.textlength(label, font=font) + 10, 22
         x0, y0, x1, y1 = box
         middle = (x0 + x1 - wide) / 2
-        places = [(middle, y0 - tall - 4), (middle, y1 + 4), (x1 + 4, (y0 + y1) / 2), (x0 - wide - 4, (y0 + y1) / 2)]
-        places += [(middle, y) for y in range(4, height - tall, tall + 4)]
-        for left, top in places:
-            left, top = min(max(left, 2), width - wide - 2), min(max(top, 2), height - tall - 2)
+        places = [
+            (middle, y0 - tall - 4),
+            (middle, y1 + 4),
+            (x1 + 4, (y0 + y1) / 2),
+            (x0 - wide - 4, (y0 + y1) / 2),
+        ]
+        places += [(middle, float(y)) for y in range(4, height - tall, tall + 4)]
+        for x, y in places:
+            left, top = min(max(x, 2.0), width - wide - 2), min(max(y, 2.0), height - tall - 2.0)
             chip = (left, top, left + wide, top + tall)
             if left >= 0 and not any(_overlap(chip, other) for other in taken):
                 taken.append(chip)
@@ -206,7 +246,7 @@ def _overlap(a: Box, b: Box) -> bool:
 
 
 def _mosaic(tiles: list[Picture.Image]) -> Picture.Image:
-    """One view as it is; several in rows of up to three, each at half size."""
+    """One view as it is; several in rows of up to three."""
     if len(tiles) == 1:
         return tiles[0]
     columns = 2 if len(tiles) <= 4 else 3
@@ -227,9 +267,9 @@ def _legend(result: Result, width: int) -> Picture.Image:
         if item.mask is not None:
             lines.append((str(index + 1), f"{name}{_facts(item)}", _colour(index)))
         else:
-            lines.append(("\u2013", f"{name}: {_reason(item)}", GREY))
+            lines.append(("-", f"{name}: {_reason(item)}", GREY))
     if not lines:
-        lines.append(("\u2013", "no findings", GREY))
+        lines.append(("-", "no findings", GREY))
     wrapped: list[tuple[str, str, tuple[int, int, int]]] = []
     for mark, text, colour in lines[:60]:
         for n, part in enumerate(_wrap(text, font, width - 52)):
@@ -241,7 +281,7 @@ def _legend(result: Result, width: int) -> Picture.Image:
     for n, (mark, text, colour) in enumerate(wrapped):
         pen.text((12, 8 + 22 * n), mark, fill=colour, font=font)
         pen.text((40, 8 + 22 * n), text, fill=GREY if colour == GREY else WHITE, font=font)
-    model = clean(f"{result.model.get('name', 'model')}   {NOTICE}", 120)
+    model = clean(f"{result.model.get('name', 'model')} | {NOTICE}", 120)
     pen.text((12, strip.height - 22), model, fill=GREY, font=small)
     return strip
 
@@ -259,10 +299,11 @@ def _reason(item: FindingResult) -> str:
     return words if item.presence is None else f"{words} (presence {item.presence:.2f})"
 
 
-def _wrap(text: str, font: Font, width: float) -> list[str]:
+def _wrap(text: str, font: Font, width: int) -> list[str]:
     """Lines that fit ``width`` px; a word that is too long is cut."""
     lines, line = [], ""
-    for word in text.split(" "):
+    for whole in text.split(" "):
+        word = whole
         while font.getlength(word) > width:
             keep = max(1, int(len(word) * width / font.getlength(word)) - 1)
             lines += [line] if line else []

@@ -1,12 +1,16 @@
-"""Report + image -> Result -> folder: the arrows of the house on one string. Command line, server and Python call only this.
+"""Report + image -> Result -> folder: the arrows of the house on one string.
 
-The rule of the whole: a finding gets a mask or a reason, and a finding that the report denies never gets a mask.
+Command line, server and Python call only this.
+
+The rule of the whole: a finding gets a mask or a reason, and a finding that the report denies never gets a
+mask.
 """
 
 import math
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from typing import Any, cast
 
 import numpy as np
@@ -15,11 +19,10 @@ from medsegr import checks
 from medsegr.errors import GeometryError, InputError, MedsegrError, UsageError
 from medsegr.measure import measure
 from medsegr.options import Options
-from medsegr.planes import axis_letters
-from medsegr.report.lexicon import LEXICON
 from medsegr.record import save
-from medsegr.report.parse import parse, parse_phrase
+from medsegr.report.lexicon import concepts
 from medsegr.types import (
+    MODALITIES,
     Check,
     Finding,
     FindingResult,
@@ -31,14 +34,13 @@ from medsegr.types import (
     Segmentation,
     Segmenter,
     Shape,
-    Status,
     Texture,
 )
+from medsegr.verdicts import Verdict, decide, known
+from medsegr.words import report_of_phrases, report_of_text
 
-SMALLEST_SIDE = 8  # px: a grid below this in height or width is refused as too_small
-LARGEST_CALL = 2**28  # probabilities asked for in one call (1 GiB of float32); longer lists of findings go in turns
-DEFAULT_THRESHOLD = 0.5
-Verdict = tuple[Status, str]
+LARGEST_CALL = 2**28  # probabilities asked for in one call, 1 GiB; longer lists of findings go in turns
+DEFAULT_THRESHOLD = 0.5  # of the presence score, where the model's card tells none
 __all__ = ["Options", "ask", "decide", "propose", "read_words", "run", "save", "side_failures"]
 
 
@@ -59,59 +61,98 @@ def run(
     report: Report | str | None = None,
     text: str | None = None,
     phrases: Sequence[str] = (),
-    options: Options = Options(),  # noqa: B008  frozen
+    options: Options | None = None,
 ) -> Result:
     """Everything that the words ask of the image; with no words the model proposes.
 
-    ``report`` is a whole report (or one already parsed), ``text`` one sentence, ``phrases`` direct prompts: one of the three.
-    Each finding of the result has a mask or a reason. An error inside the model makes findings ``failed``, it is not raised.
+    ``report`` is a whole report (or one already parsed), ``text`` one sentence, ``phrases`` direct prompts:
+    one of the three. Each finding of the result has a mask or a reason. An error inside the model makes
+    findings ``failed``, it is not raised.
     """
+    options = options or Options()
     clock = {"start": time.perf_counter()}
     words = read_words(image, report if report is not None else text, phrases, options)
+    image = _framed(image, words)
     clock["parse"] = time.perf_counter()
     warnings = [*image.source.warnings, *(words.warnings if words else ())]
     findings = words.findings if words else propose(image, segmenter, warnings)
     verdicts = [decide(image, finding, segmenter, options) for finding in findings]
-    asked = [f for f, verdict in zip(findings, verdicts, strict=True) if verdict is None or _verify(f, verdict, options)]
+    asked = [
+        f
+        for f, verdict in zip(findings, verdicts, strict=True)
+        if verdict is None or _verify(f, verdict, options)
+    ]
     drawn = [f for f in asked if f.polarity != "absent"] if options.report_mask and words else []
-    alone = {_target(f): name_only(f) for f in drawn}
+    alone = {_alone(f): name_only(f) for f in drawn}
     answers = ask(segmenter, image, [*asked, *alone.values()])
     clock["segment"] = time.perf_counter()
     guided = {finding.id: answer for finding, answer in zip(asked, answers, strict=False)}
     free = dict(zip(alone, answers[len(asked) :], strict=True))
     results = [
-        judge(image, finding, verdict, (guided.get(finding.id), free.get(_target(finding))), (threshold(segmenter), options))
+        judge(
+            image,
+            finding,
+            verdict,
+            (guided.get(finding.id), free.get(_alone(finding))),
+            (threshold(segmenter), options),
+        )
         for finding, verdict in zip(findings, verdicts, strict=True)
     ]
-    warnings += _told(answers, results, segmenter, options)
+    warnings += _told(image, answers, results, (segmenter, options))
     clock["checks"] = time.perf_counter()
     stamps = list(clock.items())
-    timing = {name: then - before for (_, before), (name, then) in zip(stamps, stamps[1:], strict=False)}
+    timing = {name: then - before for (_, before), (name, then) in pairwise(stamps)}
     return Result(image, words, tuple(results), model_of(segmenter), tuple(dict.fromkeys(warnings)), timing)
 
 
 def read_words(
-    image: Image, report: Report | str | None, phrases: Sequence[str] = (), options: Options = Options()  # noqa: B008  frozen
+    image: Image,
+    report: Report | str | None,
+    phrases: Sequence[str] = (),
+    options: Options | None = None,
 ) -> Report | None:
-    """The report, parsed in the image's modality and frame; None where nothing was said. Phrases stand one a line."""
+    """The report, parsed in the image's modality and frame; None where nothing was said.
+
+    Phrases stand one a line.
+    """
     if report is not None and phrases:
         raise UsageError("a report or text came together with phrases: give one of them")
     if report is None and not phrases:
         return None
+    frame = None if image.source.frame_from == "assumed" else image.frame
+    sections = options.sections if options else ()
     if isinstance(report, str):
-        report = parse(report, modality=image.modality, frame=image.frame)
-    elif report is None:
-        report = _from_phrases(image, phrases)
-    if not options.sections:
+        return report_of_text(report, image.modality, frame, sections)
+    if report is None:
+        return report_of_phrases(phrases, image.modality, frame)
+    if not sections:
         return report
-    kept = tuple(f for f in report.findings if f.section in options.sections)
+    kept = tuple(f for f in report.findings if f.section in sections)
     left_out = len(report.findings) - len(kept)
-    note = (("sections_left_out", f"{left_out} findings stand in sections that were not asked for"),) if left_out else ()
+    note = (
+        (("sections_left_out", f"{left_out} findings stand in sections that were not asked for"),)
+        if left_out
+        else ()
+    )
     return replace(report, findings=kept, warnings=(*report.warnings, *note))
 
 
+def _framed(image: Image, words: Report | None) -> Image:
+    """The image in the viewer's frame, where nobody said whose left is meant and all named concepts are of
+    such pictures.
+    """
+    if image.source.frame_from != "assumed" or words is None:
+        return image
+    named = [concepts()[f.name].modalities for f in words.findings if f.name in concepts()]
+    frames = {MODALITIES[code][0] for codes in named for code in codes[:1] if code in MODALITIES}
+    return replace(image, frame="viewer") if frames == {"viewer"} else image
+
+
 def propose(image: Image, segmenter: Segmenter, warnings: list[tuple[str, str]]) -> tuple[Finding, ...]:
-    """Findings guessed from the image alone, with ids f1, f2, ...; an error of the model becomes a warning."""
+    """Findings guessed from the image alone, with ids f1, f2, ....
+
+    An error of the model becomes a warning.
+    """
     guess = getattr(segmenter, "propose", None)
     if guess is None:
         raise UsageError("this model cannot propose findings: give a report, a text or a phrase")
@@ -123,86 +164,48 @@ def propose(image: Image, segmenter: Segmenter, warnings: list[tuple[str, str]])
     return tuple(replace(finding, id=f"f{n}") for n, finding in enumerate(found, 1))
 
 
-def decide(image: Image, finding: Finding, segmenter: Segmenter, options: Options) -> Verdict | None:
-    """Status and reason of a finding that is not drawn, known before the model is asked; None: draw it."""
-    skipped = (
-        (finding.polarity == "absent", "absent"),
-        (finding.whose == "other", "not_this_patient"),
-        (finding.time in ("prior", "resolved"), "prior"),
-        (finding.polarity == "uncertain" and "uncertain" not in options.polarity, "uncertain"),
-        (not finding.drawable, "no_place"),
-        (_not_in_image(image, finding), "not_in_image"),
-    )
-    for holds, reason in skipped:
-        if holds:
-            return "skipped", reason
-    if not _sound(image):
-        return "refused", "geometry"
-    if _too_small(image, finding):
-        return "refused", "too_small"
-    if not options.force and not _known(segmenter, finding):
-        return "refused", "unknown_concept"
-    return None
-
-
-def _not_in_image(image: Image, finding: Finding) -> bool:
-    """Whether the lexicon says that this concept is seen in other kinds of images only."""
-    concept = LEXICON.get(finding.name)
-    return bool(concept and concept.modalities and image.modality and image.modality not in concept.modalities)
-
-
-def _sound(image: Image) -> bool:
-    if image.affine is None:
-        return True
-    try:
-        axis_letters(image.affine)
-    except GeometryError:
-        return False
-    return True
-
-
-def _too_small(image: Image, finding: Finding) -> bool:
-    """Fewer than 8 px in two directions of the grid, or a told size below the finest spacing."""
-    if sorted(image.grid)[-2] < SMALLEST_SIDE or min(image.grid) < 1:
-        return True
-    if len(image.grid) == 2 and min(image.grid) < SMALLEST_SIDE:
-        return True
-    told = finding.shape.size_mm
-    return bool(told and image.spacing and max(told) < min(image.spacing))
-
-
 def _target(finding: Finding) -> str:
     return finding.name or finding.phrase
 
 
-def _known(segmenter: Segmenter, finding: Finding) -> bool:
-    knows = getattr(segmenter, "knows", None)
-    return bool(knows(finding)) if knows is not None else bool(finding.name or finding.phrase)
-
-
 def _verify(finding: Finding, verdict: Verdict, options: Options) -> bool:
     """A denied finding that the model is asked about, without drawing it."""
-    return verdict == ("skipped", "absent") and "absent" in options.polarity and finding.drawable and bool(finding.name)
+    return (
+        verdict == ("skipped", "absent")
+        and "absent" in options.polarity
+        and finding.drawable
+        and bool(finding.name)
+    )
 
 
 def name_only(finding: Finding) -> Finding:
-    """The same target asked by its name alone: no place, side, texture or shape."""
+    """The same target asked by its name alone: no place, texture or shape.
+
+    An organ keeps its side, which is part of its name.
+    """
+    concept = concepts().get(finding.name)
+    side = finding.location.side if concept is not None and concept.kind == "anatomy" else None
     return replace(
         finding,
         id=f"{finding.id}_free",
         phrase=_target(finding),
-        polarity="present",
-        location=Location(side_frame=finding.location.side_frame),
+        location=Location(side=side, side_frame=finding.location.side_frame),
         texture=Texture(),
         shape=Shape(),
         mentions=(),
     )
 
 
+def _alone(finding: Finding) -> tuple[str, str | None]:
+    """What two findings share when their report-free masks are the same."""
+    return _target(finding), name_only(finding).location.side
+
+
 def ask(segmenter: Segmenter, image: Image, findings: Sequence[Finding]) -> list[Answer | Exception]:
     """One answer a finding, in order. All findings go in one prompt (in turns for large volumes).
 
-    Where that call fails each finding is asked alone, so that one finding's error stays its own; the error stands in its place.
+    Where that call fails each finding is asked alone, so that one finding's error stays its own; the error
+    stands in its place.
     """
     turn = max(1, LARGEST_CALL // max(1, math.prod(image.grid)))
     answers: list[Answer | Exception] = []
@@ -218,10 +221,12 @@ def ask(segmenter: Segmenter, image: Image, findings: Sequence[Finding]) -> list
 
 
 def _segment(segmenter: Segmenter, image: Image, findings: Sequence[Finding]) -> Iterator[Answer]:
-    told = tuple(replace(finding, polarity="present") for finding in findings)  # what is asked for is asked as if it were there
+    # What is asked for is asked as if it were there: the network knows no other way.
+    told = tuple(replace(finding, polarity="present") for finding in findings)
     said = segmenter.segment(image, Prompt(targets=tuple(map(_target, told)), findings=told))
     if said.prob.shape != (len(findings), *image.grid):
-        raise InputError(f"the model gave {said.prob.shape}, expected {(len(findings), *image.grid)}: it is not a Segmenter")
+        expected = (len(findings), *image.grid)
+        raise InputError(f"the model gave {said.prob.shape}, expected {expected}: it is not a Segmenter")
     if not np.isfinite(said.prob).all():
         raise InputError("the model gave values that are not finite numbers for this image")
     return iter([answer_of(said, k) for k in range(len(findings))])
@@ -243,7 +248,10 @@ def judge(
     answers: tuple[Answer | Exception | None, Answer | Exception | None],
     rules: tuple[float, Options],
 ) -> FindingResult:
-    """What becomes of one finding: ``answers`` are the guided and the report-free one, ``rules`` the threshold and options."""
+    """What becomes of one finding.
+
+    ``answers`` are the guided and the report-free one, ``rules`` the threshold and options.
+    """
     guided, free = answers
     limit, options = rules
     if verdict is not None:
@@ -275,15 +283,23 @@ def judge(
 
 
 def _told(
-    answers: Sequence[Answer | Exception], results: list[FindingResult], segmenter: Segmenter, options: Options
+    image: Image,
+    answers: Sequence[Answer | Exception],
+    results: list[FindingResult],
+    how: tuple[Segmenter, Options],
 ) -> list[tuple[str, str]]:
     """Warnings of a run, and the mark of forced findings (written into ``results``)."""
+    segmenter, options = how
     notes = [("error", f"the model failed: {one_line(a)}") for a in answers if isinstance(a, Exception)]
     for n, item in enumerate(results):
-        if options.force and item.mask is not None and not _known(segmenter, item.finding):
-            mark = Check("concept", "warn", "the model was not trained for this concept; drawn because of --force")
+        if options.force and item.mask is not None and not known(segmenter, item.finding, image.modality):
+            mark = Check(
+                "concept", "warn", "the model was not trained for this concept; drawn because of --force"
+            )
             results[n] = replace(item, checks=(*item.checks, mark))
-            notes.append(("forced", f"{item.finding.id} was drawn by force: the model was not trained for its concept"))
+            notes.append(
+                ("forced", f"{item.finding.id} was drawn by force: the model was not trained for its concept")
+            )
     if options.explain and any(r.mask is not None and r.attention is None for r in results):
         notes.append(("no_attention", "this model gives no map of where the words acted"))
     return notes
@@ -291,7 +307,11 @@ def _told(
 
 def side_failures(result: Result) -> list[str]:
     """Ids of the findings whose side check failed: what ``--side-check strict`` ends with exit code 5 for."""
-    return [r.finding.id for r in result.findings if any(c.name == "side" and c.outcome == "fail" for c in r.checks)]
+    return [
+        r.finding.id
+        for r in result.findings
+        if any(c.name == "side" and c.outcome == "fail" for c in r.checks)
+    ]
 
 
 def threshold(segmenter: Segmenter) -> float:
@@ -315,4 +335,3 @@ def one_line(error: BaseException) -> str:
     if isinstance(error, MedsegrError):
         return " ".join(str(error).split())
     return "out of memory" if isinstance(error, MemoryError) else type(error).__name__
-

@@ -1,4 +1,5 @@
-"""Intensities as the network sees them: one rule, used alike when training and when predicting. Numpy only."""
+"""Intensities as the network sees them: one rule, used alike when training and when predicting. Numpy
+only."""
 
 import numpy as np
 
@@ -8,9 +9,11 @@ CT_WINDOW = (-160.0, 300.0)  # HU; soft tissue, for CT that still holds Hounsfie
 
 
 def to_bytes(image: Image) -> np.ndarray:
-    """``c *grid`` uint8 with c = 1 or 3. Colour stays as it is; grey is stretched between its 0.5 and 99.5 percentiles.
+    """``c *grid`` uint8 with c = 1 or 3. Colour stays as it is; grey is stretched between its 0.5 and 99.5
+    percentiles.
 
-    CT in Hounsfield units (values below -200) is cut to the soft-tissue window instead, so that equal tissue stays equally grey.
+    CT in Hounsfield units (values below -200) is cut to the soft-tissue window instead, so that equal tissue
+    stays equally grey.
     """
     data = image.data
     low, high = float(data.min()), float(data.max())
@@ -28,9 +31,9 @@ def to_bytes(image: Image) -> np.ndarray:
 def working_size(grid: tuple[int, int], modality: str | None, base: int) -> tuple[int, int]:
     """Height and width (multiples of 32) at which a picture is best shown to the network.
 
-    ``base`` is the side of a square of the usual area. Microscopy keeps its own resolution up to twice that side, because
-    cells have a size in pixels and not in parts of the picture; fundus photographs take twice the side for thin vessels.
-    Very long pictures are squeezed to 2:1 at most.
+    ``base`` is the side of a square of the usual area. Microscopy keeps its own resolution up to twice that
+    side, because cells have a size in pixels and not in parts of the picture; fundus photographs take twice
+    the side for thin vessels. Very long pictures are squeezed to 2:1 at most.
     """
     h, w = grid
     side = float(base)
@@ -39,5 +42,5 @@ def working_size(grid: tuple[int, int], modality: str | None, base: int) -> tupl
     elif modality == "OP":
         side = 2.0 * base
     ratio = float(np.clip(w / h, 0.5, 2.0)) ** 0.5
-    rounded = [max(64, int(round(v / 32)) * 32) for v in (side / ratio, side * ratio)]
+    rounded = [max(64, round(v / 32) * 32) for v in (side / ratio, side * ratio)]
     return rounded[0], rounded[1]

@@ -1,7 +1,8 @@
 """Volumes as stacks of slices in the usual view, and back. The only place that turns or flips a volume.
 
-The usual view of an axial or coronal slice is radiological: the patient's right at the picture's left. Axial slices have the
-front on top, coronal and sagittal ones the head; sagittal slices look towards the patient's left (front at the picture's left).
+The usual view of an axial or coronal slice is radiological: the patient's right at the picture's left. Axial
+slices have the front on top, coronal and sagittal ones the head; sagittal slices look towards the patient's
+left (front at the picture's left).
 """
 
 from dataclasses import dataclass
@@ -34,7 +35,9 @@ def axis_letters(affine: np.ndarray) -> tuple[str, str, str]:
     directions = np.asarray(affine, float)[:3, :3]
     lengths = np.linalg.norm(directions, axis=0)
     if not np.all(np.isfinite(directions)) or np.any(lengths < 1e-9):
-        raise GeometryError("the affine is singular or not finite: three independent axes were expected; repair the header")
+        raise GeometryError(
+            "the affine is singular or not finite: three independent axes were expected; repair the header"
+        )
     cosines = directions / lengths
     letters = ["?", "?", "?"]
     strength = np.abs(cosines).copy()
@@ -47,7 +50,8 @@ def axis_letters(affine: np.ndarray) -> tuple[str, str, str]:
 
 
 def plane_of(image: Image) -> Plane:
-    """The slices in which a volume was most likely taken: across its widest spacing; axial where spacings are about equal."""
+    """The slices in which a volume was most likely taken: across its widest spacing; axial where spacings are
+    about equal."""
     letters = image.axes or (axis_letters(image.affine) if image.affine is not None else None)
     if letters is None or "?" in letters:
         return Plane(order=(0, 1, 2), flips=(False, False, False), normal="S")
@@ -81,10 +85,11 @@ def from_slices(array: np.ndarray, plane: Plane) -> np.ndarray:
 
 
 def patient_left(image: Image) -> str | None:
-    """On which side of the picture as seen by the model the patient's left lies: ``"right"``, ``"left"`` or None.
+    """On which side of the picture as seen by the model the patient's left lies: ``"right"``, ``"left"`` or
+    None.
 
-    None: the question has no answer (viewer frame, lateral view, sagittal slices). A picture in the patient's frame that
-    does not name its axes is taken in the radiological convention (``"right"``).
+    None: the question has no answer (viewer frame, lateral view, sagittal slices). A picture in the patient's
+    frame that does not name its axes is taken in the radiological convention (``"right"``).
     """
     if image.frame == "viewer":
         return None

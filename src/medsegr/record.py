@@ -1,7 +1,9 @@
 """A Result as files: findings.json, masks/, overlay.png, explain/, manifest.json; all of them or none.
 
-A folder is written under a temporary name beside its place and then renamed. A folder that exists is replaced when it is empty
-or when it is ours (it holds a manifest.json of medsegr); any other is refused.
+A folder is written under a temporary name beside its place and then renamed. A folder that exists is taken
+when it is empty or ours (it holds a manifest.json of medsegr): its files are replaced one by one,
+manifest.json last, and files that the old manifest lists and the new one does not are removed; a person's own
+files in it stay. Any other folder is refused.
 """
 
 import hashlib
@@ -26,30 +28,49 @@ from medsegr.types import Finding, FindingResult, Image, Report, Result
 
 FINDINGS_SCHEMA = "medsegr.findings/1"
 MANIFEST_SCHEMA = "medsegr.manifest/1"
-SUFFIX = {"png": ".png", "nifti": ".nii.gz", "nrrd": ".nrrd"}
 SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+LISTED = re.compile(r"((masks|explain)/)?[A-Za-z0-9][A-Za-z0-9._-]*")
 PACKAGES = ("numpy", "torch", "pillow", "nibabel", "pydicom", "SimpleITK", "safetensors")
 
 
-def save(result: Result, out_dir: Path | str, options: Options = Options(), extra: Mapping[str, Any] | None = None) -> Path:  # noqa: B008  frozen
-    """Write everything into ``out_dir`` and return it. ``extra`` goes into the manifest as it is (device, seconds, job key).
+def save(
+    result: Result,
+    out_dir: Path | str,
+    options: Options | None = None,
+    extra: Mapping[str, Any] | None = None,
+) -> Path:
+    """Write everything into ``out_dir`` and return it.
+
+    ``extra`` goes into the manifest as it is (device, seconds, job key).
 
     Raises InputError for a folder that is not ours, UsageError for a format that cannot hold the image.
     """
-    out = Path(out_dir)
+    out, options = Path(out_dir), options or Options()
     check_free(out)
     formats = mask_formats(result.image, options)
     _check_ids(result)
+    before = _listed(out)
     with atomic_folder(out) as folder:
         masks = _write_masks(result, folder, formats)
-        write_json(folder / "findings.json", findings_json(result, masks, options.keep_text))
+        write_json(findings_json(result, masks, options.keep_text), folder / "findings.json")
         draw(result).save(folder / "overlay.png")
         if options.explain:
             _write_heat(result, folder)
         files = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
         listed = [{"path": name, "sha256": file_hash(folder / name)} for name in files]
-        write_json(folder / "manifest.json", manifest_json(result, options, listed, extra or {}))
+        write_json(manifest_json(result, options, listed, extra or {}), folder / "manifest.json")
+    for stale in before - set(files):
+        (out / stale).unlink(missing_ok=True)
     return out
+
+
+def _listed(folder: Path) -> set[str]:
+    """Files that the folder's manifest lists, as far as they are plain names below it."""
+    if not is_ours(folder):
+        return set()
+    told = json.loads((folder / "manifest.json").read_text(encoding="utf-8"))
+    names = {str(item.get("path")) for item in told.get("files", ()) if isinstance(item, dict)}
+    return {name for name in names if LISTED.fullmatch(name)}
 
 
 def is_ours(folder: Path) -> bool:
@@ -66,14 +87,21 @@ def check_free(out: Path) -> None:
     if out.exists() and not out.is_dir():
         raise InputError("the output is a file where a folder was expected; give -o a folder")
     if out.is_dir() and any(out.iterdir()) and not is_ours(out):
-        raise InputError("the output folder holds files that medsegr did not write; give -o a new or empty folder")
+        raise InputError(
+            "the output folder holds files that medsegr did not write; give -o a new or empty folder"
+        )
 
 
 def mask_formats(image: Image, options: Options) -> tuple[str, ...]:
-    """Formats of the mask files: what was asked for, else the kind of the input. Only ``json`` asked for: none."""
+    """Formats of the mask files: what was asked for, else the kind of the input. Only ``json`` asked for.
+
+    None.
+    """
     volume = len(image.grid) == 3
     if not options.formats:
-        own = {"nifti": "nifti", "nrrd": "nrrd", "mha": "nrrd"}.get(image.source.kind, "nifti" if volume else "png")
+        own = {"nifti": "nifti", "nrrd": "nrrd", "mha": "nrrd"}.get(
+            image.source.kind, "nifti" if volume else "png"
+        )
         return (own,)
     if volume and "png" in options.formats:
         raise UsageError("--format: png cannot hold a volume; use nifti or nrrd")
@@ -85,7 +113,9 @@ def _check_ids(result: Result) -> None:
     for item in result.findings:
         key = item.finding.id.lower()
         if not SAFE_ID.fullmatch(item.finding.id) or key in seen:
-            raise UsageError("finding ids become file names: each must be its own, of letters, digits, '.', '_' or '-'")
+            raise UsageError(
+                "finding ids become file names: each must be its own, of letters, digits, '.', '_' or '-'"
+            )
         seen.add(key)
 
 
@@ -98,10 +128,10 @@ def _write_masks(result: Result, folder: Path, formats: tuple[str, ...]) -> dict
             for mask, tail in ((item.mask, ""), (item.free_mask, "_free")):
                 if mask is None:
                     continue
-                name = f"masks/{item.finding.id}{tail}{SUFFIX[kind]}"
-                write_mask(folder / name, mask, result.image)
+                stem = folder / "masks" / f"{item.finding.id}{tail}"
+                path = write_mask(mask, result.image, stem, kind, item.finding.name or item.finding.id)
                 if not tail:
-                    first.setdefault(item.finding.id, name)
+                    first.setdefault(item.finding.id, f"masks/{path.name}")
     return first
 
 
@@ -125,7 +155,10 @@ def text_hash(text: str) -> str:
 
 
 def findings_json(result: Result, masks: Mapping[str, str], keep_text: bool = False) -> dict[str, Any]:
-    """The content of findings.json; ``masks``: finding id -> path of its mask file. ``medsegr info --schema`` describes it."""
+    """The content of findings.json; ``masks``: finding id -> path of its mask file.
+
+    ``medsegr info --schema`` describes it.
+    """
     return {
         "schema": FINDINGS_SCHEMA,
         "report": report_json(result.report, keep_text),
@@ -141,7 +174,11 @@ def report_json(report: Report | None, keep_text: bool = False) -> dict[str, Any
     if report is None:
         return None
     names = list(dict.fromkeys(section.name for section in report.sections))
-    told: dict[str, Any] = {"sha256": text_hash(report.text), "characters": len(report.text), "sections": names}
+    told: dict[str, Any] = {
+        "sha256": text_hash(report.text),
+        "characters": len(report.text),
+        "sections": names,
+    }
     return told | ({"text": report.text} if keep_text else {})
 
 
@@ -168,7 +205,9 @@ def finding_json(finding: Finding) -> dict[str, Any]:
         "section": finding.section,
         "sentence": None if finding.sentence is None else list(finding.sentence),
         "name": finding.name,
-        "code": None if code is None else {"scheme": code.scheme, "value": code.value, "meaning": code.meaning},
+        "code": None
+        if code is None
+        else {"scheme": code.scheme, "value": code.value, "meaning": code.meaning},
         "polarity": finding.polarity,
         "polarity_span": None if finding.polarity_span is None else list(finding.polarity_span),
         "time": finding.time,
@@ -212,24 +251,38 @@ def _result_json(item: FindingResult, mask: str | None) -> dict[str, Any]:
         "measurements": None
         if numbers is None
         else {
-            name: {"value": None if m.value is None else round(m.value, 4), "unit": m.unit, "status": m.status}
+            name: {
+                "value": None if m.value is None else round(m.value, 4),
+                "unit": m.unit,
+                "status": m.status,
+            }
             for name, m in numbers.items()
         },
-        "checks": [{"name": check.name, "outcome": check.outcome, "detail": check.detail} for check in item.checks],
+        "checks": [
+            {"name": check.name, "outcome": check.outcome, "detail": check.detail} for check in item.checks
+        ],
     }
 
 
 def manifest_json(
     result: Result, options: Options, files: list[dict[str, str]], extra: Mapping[str, Any]
 ) -> dict[str, Any]:
-    """How the folder was made: versions, model, device, seconds, inputs by hash, options, files. No name, path or report text."""
+    """How the folder was made: versions, model, device, seconds, inputs by hash, options, files.
+
+    No name, path or report text.
+    """
     source, report = result.image.source, result.report
-    seconds = {name: round(float(value), 4) for name, value in {**result.timing, **extra.get("seconds", {})}.items()}
+    seconds = {
+        name: round(float(value), 4) for name, value in {**result.timing, **extra.get("seconds", {})}.items()
+    }
     return {
         "schema": MANIFEST_SCHEMA,
         "notice": NOTICE,
         "medsegr": package_version("medsegr"),
-        "versions": {"python": platform.python_version(), **{name: package_version(name) for name in PACKAGES}},
+        "versions": {
+            "python": platform.python_version(),
+            **{name: package_version(name) for name in PACKAGES},
+        },
         "platform": f"{sys.platform} {platform.machine()}",
         "model": dict(result.model),
         "device": extra.get("device", "cpu"),
@@ -238,9 +291,15 @@ def manifest_json(
             "image": {"id": "image", "kind": source.kind, "sha256": image_json(result.image)["sha256"]},
             "report": None if report is None else {"id": "report", "sha256": text_hash(report.text)},
         },
-        "options": {name: list(value) if isinstance(value, tuple) else value for name, value in asdict(options).items()},
+        "options": {
+            name: list(value) if isinstance(value, tuple) else value
+            for name, value in asdict(options).items()
+        },
         **{name: value for name, value in extra.items() if name not in ("device", "seconds")},
-        "findings": {"total": len(result.findings), "masks": sum(item.mask is not None for item in result.findings)},
+        "findings": {
+            "total": len(result.findings),
+            "masks": sum(item.mask is not None for item in result.findings),
+        },
         "files": files,
         "warnings": [{"code": code, "message": message} for code, message in result.warnings],
     }

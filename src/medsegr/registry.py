@@ -18,9 +18,9 @@ FAMILIES = ("core", "baselines")  # packages below medsegr.methods that hold a C
 class Card:
     """A method described as data.
 
-    ``build`` is ``"module:function"``. ``tiny`` are options with which it builds and segments on one core in under two
-    seconds (conformance runs that). ``checked`` says how far the copy is trusted: ``weights``, ``formula`` or ``shape``.
-    ``skips`` maps a conformance check to the reason why it does not apply.
+    ``build`` is ``"module:function"``. ``tiny`` are options with which it builds and segments on one core in
+    under two seconds (conformance runs that). ``checked`` says how far the copy is trusted: ``weights``,
+    ``formula`` or ``shape``. ``skips`` maps a conformance check to the reason why it does not apply.
     """
 
     name: str
@@ -41,7 +41,8 @@ class Card:
 
 
 def cards() -> dict[str, Card]:
-    """All cards by name: the house's own families, then packages of the entry-point group ``medsegr.methods``."""
+    """All cards by name: the house's own families, then packages of the entry-point group
+    ``medsegr.methods``."""
     found: dict[str, Card] = {}
     for family in FAMILIES:
         for card in importlib.import_module(f"medsegr.methods.{family}").CARDS:
@@ -53,7 +54,8 @@ def cards() -> dict[str, Card]:
 
 
 def create(name: str, **options: Any) -> Any:
-    """Build a method by name. Unknown name: the nearest one is told; missing extra: the install line is told."""
+    """Build a method by name. Unknown name: the nearest one is told; missing extra: the install line is
+    told."""
     known = cards()
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)

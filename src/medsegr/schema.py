@@ -1,4 +1,7 @@
-"""findings.json as JSON Schema, printed by ``medsegr info --schema``. Built from plain values: no import costs anything."""
+"""findings.json as JSON Schema, printed by ``medsegr info --schema``. Built from plain values.
+
+No import costs anything.
+"""
 
 from typing import Any
 
@@ -46,7 +49,9 @@ def words_schema() -> Schema:
             "spans": _list(SPAN),
         }
     )
-    texture = _object({"density": TEXT_OR_NULL, "uniformity": TEXT_OR_NULL, "colour": TEXT_OR_NULL, "spans": _list(SPAN)})
+    texture = _object(
+        {"density": TEXT_OR_NULL, "uniformity": TEXT_OR_NULL, "colour": TEXT_OR_NULL, "spans": _list(SPAN)}
+    )
     shape = _object(
         {
             "form": TEXT_OR_NULL,
@@ -97,13 +102,20 @@ def findings_schema() -> Schema:
             "score": SHARE,
             "presence": SHARE,
             "measurements": _or_null({"type": "object", "additionalProperties": measurement}),
-            "checks": _list(_object({"name": TEXT, "outcome": _one_of("pass", "warn", "fail"), "detail": TEXT})),
+            "checks": _list(
+                _object({"name": TEXT, "outcome": _one_of("pass", "warn", "fail"), "detail": TEXT})
+            ),
         }
     )
     image = _object(
         {
             "sha256": TEXT,
-            "grid": {"type": "array", "items": {"type": "integer", "minimum": 1}, "minItems": 2, "maxItems": 3},
+            "grid": {
+                "type": "array",
+                "items": {"type": "integer", "minimum": 1},
+                "minItems": 2,
+                "maxItems": 3,
+            },
             "spacing_mm": _or_null(_list({"type": "number", "exclusiveMinimum": 0})),
             "modality": TEXT_OR_NULL,
             "frame": _one_of("patient", "viewer"),
@@ -118,7 +130,14 @@ def findings_schema() -> Schema:
             {
                 "schema": {"const": "medsegr.findings/1"},
                 "report": _object(
-                    {"sha256": TEXT, "characters": {"type": "integer"}, "sections": _list(TEXT), "text": TEXT}, ("text",), null=True
+                    {
+                        "sha256": TEXT,
+                        "characters": {"type": "integer"},
+                        "sections": _list(TEXT),
+                        "text": TEXT,
+                    },
+                    ("text",),
+                    null=True,
                 ),
                 "image": image,
                 "model": _object({"name": TEXT, "sha256": TEXT, "licence": TEXT}),

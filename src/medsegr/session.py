@@ -1,4 +1,6 @@
-"""The Python front: ``load()`` once, then ``segment`` many images, or ``open`` one image and refine what was drawn."""
+"""The Python front: ``load()`` once, then ``segment`` many images, or ``open`` one image and refine what was
+drawn.
+"""
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, fields, replace
@@ -11,8 +13,9 @@ from medsegr import pipeline
 from medsegr.errors import InputError, UsageError
 from medsegr.io.read import image_from_array, read_image
 from medsegr.options import Options
+from medsegr.registry import cards, create
 from medsegr.report.parse import parse
-from medsegr.types import Finding, FindingResult, Image, Prompt, Report, Result, Segmenter
+from medsegr.types import Finding, FindingResult, Frame, Image, Prompt, Report, Result, Segmenter
 
 Input = Image | np.ndarray | Path | str
 
@@ -24,7 +27,10 @@ class Outcome(Result):
     options: Options = field(default_factory=Options)
 
     def save(self, out_dir: Path | str, formats: Sequence[str] = ()) -> Path:
-        """Write findings.json, masks/, overlay.png and manifest.json into a new, empty or own folder; returns it."""
+        """Write findings.json, masks/, overlay.png and manifest.json into a new, empty or own folder.
+
+        Returns it.
+        """
         options = replace(self.options, formats=tuple(formats)) if formats else self.options
         return pipeline.save(_plain(self), out_dir, options)
 
@@ -44,7 +50,7 @@ def _outcome(result: Result, options: Options) -> Outcome:
     return Outcome(**{f.name: getattr(result, f.name) for f in fields(Result)}, options=options)
 
 
-def as_image(image: Input, modality: str | None = None, frame: str | None = None) -> Image:
+def as_image(image: Input, modality: str | None = None, frame: Frame | None = None) -> Image:
     """A path, an array (``h w``, ``h w 3`` or ``d h w``) or an Image as an Image. An Image stays as it is."""
     if isinstance(image, Image):
         if modality or frame:
@@ -59,7 +65,10 @@ class Model:
     """A loaded model. One object serves many images; it holds no image."""
 
     def __init__(self, segmenter: Segmenter, options: Options | None = None) -> None:
-        """``segmenter`` is anything with ``segment(image, prompt)``; ``options`` are the defaults of every call."""
+        """``segmenter`` is anything with ``segment(image, prompt)``.
+
+        ``options`` are the defaults of every call.
+        """
         self.segmenter = segmenter
         self.options = options or Options()
 
@@ -68,7 +77,14 @@ class Model:
         """The model's card: name, sha256, licence, concepts; what it does not tell is left out."""
         return {**pipeline.model_of(self.segmenter), **dict(getattr(self.segmenter, "card", None) or {})}
 
-    def parse(self, report: str, modality: str | None = None, frame: str | None = None) -> tuple[Finding, ...]:
+    @property
+    def device(self) -> str:
+        """Where the model runs: cpu, cuda, ..."""
+        return str(getattr(self.segmenter, "device", "cpu"))
+
+    def parse(
+        self, report: str, modality: str | None = None, frame: Frame | None = None
+    ) -> tuple[Finding, ...]:
         """The findings of a report, as ``segment`` would read it."""
         return parse(report, modality=modality, frame=frame).findings
 
@@ -83,16 +99,21 @@ class Model:
     ) -> Outcome:
         """One mask or one reason for every finding; with no words the model proposes."""
         chosen = options or self.options
-        result = pipeline.run(as_image(image), self.segmenter, report=report, text=text, phrases=phrases, options=chosen)
+        result = pipeline.run(
+            as_image(image), self.segmenter, report=report, text=text, phrases=phrases, options=chosen
+        )
         return _outcome(result, chosen)
 
-    def open(self, image: Input, modality: str | None = None, frame: str | None = None) -> "Session":
+    def open(self, image: Input, modality: str | None = None, frame: Frame | None = None) -> "Session":
         """A session on one image: segment, refine, undo."""
         return Session(self, as_image(image, modality, frame))
 
 
 class Session:
-    """One image and what was drawn on it so far. ``result`` is the newest state, ``undo`` goes one step back."""
+    """One image and what was drawn on it so far.
+
+    ``result`` is the newest state, ``undo`` goes one step back.
+    """
 
     def __init__(self, model: Model, image: Image) -> None:
         """``image`` is held for as long as the session lives."""
@@ -106,7 +127,10 @@ class Session:
         return self._states[-1] if self._states else None
 
     def segment(
-        self, words: Sequence[Finding] | Sequence[str] | str | None = None, *, report: Report | str | None = None
+        self,
+        words: Sequence[Finding] | Sequence[str] | str | None = None,
+        *,
+        report: Report | str | None = None,
     ) -> Outcome:
         """Findings, phrases ("right lung"), or ``report=``; nothing at all: the model proposes."""
         if words is not None and report is not None:
@@ -126,14 +150,15 @@ class Session:
         self,
         finding_id: str | None = None,
         *,
-        points: Sequence[Sequence[float]] | None = None,
-        box: Sequence[float] | None = None,
+        points: Sequence[Sequence[float | int]] | None = None,
+        box: Sequence[float | int] | None = None,
         mask: np.ndarray | None = None,
     ) -> Outcome:
         """Draw one finding again with a person's help; the other findings stay.
 
-        ``points``: rows of ``x y 1`` (inside) or ``x y 0`` (outside), px; ``box``: ``x0 y0 x1 y1``, px, upper edge exclusive;
-        ``mask``: ``h w``, what to start from (else the last mask). ``finding_id`` may be left out where only one was drawn.
+        ``points``: rows of ``x y 1`` (inside) or ``x y 0`` (outside), px; ``box``: ``x0 y0 x1 y1``, px, upper
+        edge exclusive; ``mask``: ``h w``, what to start from (else the last mask). ``finding_id`` may be left
+        out where only one was drawn.
         """
         before = self._states[-1] if self._states else None
         if before is None:
@@ -148,7 +173,9 @@ class Session:
         answer = pipeline.answer_of(said, 0)
         free = pipeline.Answer(item.free_mask, None, None, None) if item.free_mask is not None else None
         # A person pointed at it: presence is no longer asked, so that the hint is not thrown away.
-        redone = pipeline.judge(self.image, item.finding, None, (replace(answer, mask=drawn, presence=None), free), limit)
+        redone = pipeline.judge(
+            self.image, item.finding, None, (replace(answer, mask=drawn, presence=None), free), limit
+        )
         results = tuple(redone if old.finding.id == item.finding.id else old for old in before.findings)
         outcome = replace(before, findings=results)
         self._states.append(outcome)
@@ -169,14 +196,16 @@ def _chosen(outcome: Outcome, finding_id: str | None) -> FindingResult:
         return item
     drawn = [item for item in outcome.findings if item.mask is not None]
     if len(drawn) != 1:
-        raise UsageError(f"{len(drawn)} findings have a mask: say which one to refine, for example refine('f1', ...)")
+        raise UsageError(
+            f"{len(drawn)} findings have a mask: say which one to refine, for example refine('f1', ...)"
+        )
     return drawn[0]
 
 
 def _hints(
     image: Image,
     item: FindingResult,
-    hints: tuple[Sequence[Sequence[float]] | None, Sequence[float] | None, np.ndarray | None],
+    hints: tuple[Sequence[Sequence[float | int]] | None, Sequence[float | int] | None, np.ndarray | None],
 ) -> Prompt:
     """A prompt for one finding out of points, box and mask; InputError for values outside the picture."""
     points, box, mask = hints
@@ -202,11 +231,22 @@ def _hints(
     )
 
 
-def load(name: str = "medsegr-tiny", device: str = "auto", threads: int | None = None, options: Options | None = None) -> Model:
-    """The model called ``name`` (or in the folder ``name``), ready to segment. Downloads nothing.
+def load(
+    name: str = "medsegr-tiny",
+    device: str = "auto",
+    threads: int | None = None,
+    options: Options | None = None,
+) -> Model:
+    """The checkpoint ``name`` (or in the folder ``name``), or the registered method of that name.
 
-    ``device``: auto, cpu, cuda, cuda:N or mps. Raises WeightsError, UsageError (no such model) or MissingExtra.
+    Downloads nothing.
+
+    ``device``: auto, cpu, cuda, cuda:N or mps. Raises WeightsError, UsageError (no such model) or
+    MissingExtra.
     """
+    methods = {card.name for card in cards().values() if card.door == "segmenter" and card.family != "core"}
+    if name in methods and not Path(name).is_dir():
+        return Model(create(name), options)
     from medsegr import predict  # torch is imported here and not before
 
     return Model(predict.load(name, device=device, threads=threads), options)

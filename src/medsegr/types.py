@@ -3,10 +3,13 @@
 Conventions, once for the whole house (``docs/explain/coordinates.md`` has the picture):
 
 * ``*grid`` is the image's own array grid: ``h w`` for a picture, the file's own three axes for a volume.
-* ``affine`` maps an index along the grid axes (a 2-D index gets a third 0) to RAS+ millimetres of the voxel's centre.
-* ``axes`` names, for every grid axis, the direction in which its index grows: one of ``R L A P S I`` (patient) or ``?``.
+* ``affine`` maps an index along the grid axes (a 2-D index gets a third 0) to RAS+ millimetres of the voxel's
+  centre.
+* ``axes`` names, for every grid axis, the direction in which its index grows: one of ``R L A P S I``
+  (patient) or ``?``.
 * Boxes are ``x0 y0 x1 y1`` in pixels of the original image, upper edge exclusive; points are ``x y``.
-* Spans are half-open character offsets into the report as given, so ``text[start:end]`` is the phrase, verbatim.
+* Spans are half-open character offsets into the report as given, so ``text[start:end]`` is the phrase,
+  verbatim.
 """
 
 from collections.abc import Mapping
@@ -29,7 +32,17 @@ COLS = ("left", "centre", "right")
 DENSITIES = ("ground-glass", "consolidation", "mixed", "hypo", "iso", "hyper", "fluid", "calcified")
 UNIFORMITIES = ("homogeneous", "heterogeneous")
 COLOURS = ("red", "pink", "white", "yellow", "brown", "black", "blue", "purple", "green", "tan")
-FORMS = ("round", "oval", "lobulated", "irregular", "linear", "patchy", "diffuse", "triangular", "rectangular")
+FORMS = (
+    "round",
+    "oval",
+    "lobulated",
+    "irregular",
+    "linear",
+    "patchy",
+    "diffuse",
+    "triangular",
+    "rectangular",
+)
 MARGINS = ("smooth", "ill-defined", "spiculated")
 SIZES = ("tiny", "small", "medium", "large")
 TIMES = ("current", "prior", "new", "resolved", "improved", "worse", "stable")
@@ -37,15 +50,46 @@ TIMES = ("current", "prior", "new", "resolved", "improved", "worse", "stable")
 # DICOM modality code -> (frame that its words use, words that people write for it).
 MODALITIES: Mapping[str, tuple[Frame, tuple[str, ...]]] = MappingProxyType(
     {
-        "CR": ("patient", ("chest x-ray", "chest xray", "chest radiograph", "x-ray", "xray", "radiograph", "cxr", "dx", "rx")),
+        "CR": (
+            "patient",
+            (
+                "chest x-ray",
+                "chest xray",
+                "chest radiograph",
+                "x-ray",
+                "xray",
+                "radiograph",
+                "cxr",
+                "dx",
+                "rx",
+            ),
+        ),
         "CT": ("patient", ("computed tomography", "ct scan")),
-        "MR": ("patient", ("mri", "magnetic resonance", "mr t1", "mr t2", "mr t2*", "mr flair", "mri-flair", "flair")),
+        "MR": (
+            "patient",
+            ("mri", "magnetic resonance", "mr t1", "mr t2", "mr t2*", "mr flair", "mri-flair", "flair"),
+        ),
         "MG": ("patient", ("mammography", "mammogram", "mammo")),
         "US": ("viewer", ("ultrasound", "breast ultrasound", "sonography", "echo", "ultrasonography")),
         "ES": ("viewer", ("colonoscopy", "endoscopy", "gastroscopy", "endoscopic")),
-        "SM": ("viewer", ("stained histology", "h&e histology", "histology", "pathology", "h&e", "histopathology")),
-        "GM": ("viewer", ("fluorescence microscopy", "brightfield microscopy", "microscopy", "fluorescence", "brightfield")),
-        "OP": ("viewer", ("fundus photograph", "fundus", "fundus photography", "retina", "ophthalmic photography")),
+        "SM": (
+            "viewer",
+            ("stained histology", "h&e histology", "histology", "pathology", "h&e", "histopathology"),
+        ),
+        "GM": (
+            "viewer",
+            (
+                "fluorescence microscopy",
+                "brightfield microscopy",
+                "microscopy",
+                "fluorescence",
+                "brightfield",
+            ),
+        ),
+        "OP": (
+            "viewer",
+            ("fundus photograph", "fundus", "fundus photography", "retina", "ophthalmic photography"),
+        ),
         "DMS": ("viewer", ("dermoscopy", "dermatoscopy", "skin photograph", "dermoscopic")),
         "PT": ("patient", ("pet", "positron emission tomography")),
         "XA": ("patient", ("angiography", "fluoroscopy")),
@@ -54,7 +98,8 @@ MODALITIES: Mapping[str, tuple[Frame, tuple[str, ...]]] = MappingProxyType(
 
 
 def modality_code(words: str | None) -> str | None:
-    """DICOM modality code of a code or of a common name of it (``"chest X-ray"`` -> ``"CR"``); None if not known."""
+    """DICOM modality code of a code or of a common name of it (``"chest X-ray"`` -> ``"CR"``); None if not
+    known."""
     if not words:
         return None
     if words.upper() in MODALITIES:
@@ -62,7 +107,12 @@ def modality_code(words: str | None) -> str | None:
     low = " ".join(words.lower().replace("_", " ").split())
     if low in ("dx", "rf"):
         return "CR"
-    hits = [(len(name), code) for code, (_, names) in MODALITIES.items() for name in names if f" {name} " in f" {low} "]
+    hits = [
+        (len(name), code)
+        for code, (_, names) in MODALITIES.items()
+        for name in names
+        if f" {name} " in f" {low} "
+    ]
     hits += [(len(code), code) for code in MODALITIES if f" {code.lower()} " in f" {low} "]
     return max(hits)[1] if hits else None
 
@@ -83,8 +133,9 @@ class Source:
 class Image:
     """A picture (``c h w``) or a volume (``c`` + the file's own three axes), with its geometry attached.
 
-    ``data`` holds intensities as the file means them (rescale and palette applied), float32, not normalised; c is 1 or 3.
-    ``spacing`` is mm along each grid axis. ``axes`` as in the module docstring; None where nobody said.
+    ``data`` holds intensities as the file means them (rescale and palette applied), float32, not normalised;
+    c is 1 or 3. ``spacing`` is mm along each grid axis. ``axes`` as in the module docstring; None where
+    nobody said.
     """
 
     data: Float32[np.ndarray, "c *grid"]
@@ -112,7 +163,8 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where: ``side`` in ``side_frame`` (patient's or viewer's), thirds of the image or organ, named anatomy."""
+    """Where: ``side`` in ``side_frame`` (patient's or viewer's), thirds of the image or organ, named
+    anatomy."""
 
     side: str | None = None
     side_frame: Frame = "patient"
@@ -169,7 +221,8 @@ class Finding:
 
 @dataclass(frozen=True, slots=True)
 class Section:
-    """A headed part of a report; ``name`` is canonical (findings, impression, comparison, indication, ...)."""
+    """A headed part of a report; ``name`` is canonical (findings, impression, comparison, indication,
+    ...)."""
 
     name: str
     span: Span
@@ -187,7 +240,8 @@ class Report:
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
-    """What is asked of one image: k targets, and what is known of each. All k axes have the order of ``targets``."""
+    """What is asked of one image: k targets, and what is known of each. All k axes have the order of
+    ``targets``."""
 
     targets: tuple[str, ...]
     findings: tuple[Finding, ...] = ()  # empty, or one a target
@@ -221,7 +275,8 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """A number with its unit; ``value`` is None where ``status`` says why (``no_spacing``, ``empty``, ``cut_by_border``)."""
+    """A number with its unit; ``value`` is None where ``status`` says why (``no_spacing``, ``empty``,
+    ``cut_by_border``)."""
 
     value: float | None
     unit: str

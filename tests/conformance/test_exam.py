@@ -25,7 +25,7 @@ def honest(image: Image, prompt: Prompt) -> Segmentation:
         if prompt.findings and prompt.findings[i].polarity != "absent":
             words = 0.1 if prompt.findings[i].location.side == "left" else 0.2
         held = (prompt.points, prompt.boxes, prompt.mask)
-        seen = [0.0 if value is None else float(np.ravel(value)[0]) / 100 for value in held]
+        seen = [0.0 if value is None else 0.5 + float(np.ravel(value)[0]) / 100 for value in held]
         prob[i] = np.clip(0.3 * grey + words + 0.05 * np.tanh(seen).sum(), 0, 1)
     return Segmentation(prob, prompt.targets, image.affine)
 

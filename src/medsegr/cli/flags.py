@@ -5,18 +5,31 @@ import inspect
 from collections.abc import Callable
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any, get_type_hints
+from typing import Annotated, Any, Literal, get_type_hints
 
 import typer
 
+from medsegr.errors import UsageError
+
+
+def frame_of(text: str | None) -> Literal["patient", "viewer"] | None:
+    """The frame that a flag names; UsageError for another word."""
+    if text is None or text == "patient" or text == "viewer":
+        return text  # type: ignore[return-value]
+    raise UsageError(f"--frame: '{text[:40]}' is not known; expected patient or viewer")
+
 
 def grouped(command: Callable[..., int | None]) -> Callable[..., int | None]:
-    """A command whose parameters are dataclasses of flags -> the same command with every flag as its own parameter.
+    """A command whose parameters are dataclasses of flags -> the same command with every flag as its own
+    parameter.
 
-    A parameter that is no dataclass stays as it is. Field annotations are ``Annotated[type, typer.Option(...)]``.
+    A parameter that is no dataclass stays as it is. Field annotations are ``Annotated[type,
+    typer.Option(...)]``.
     """
     hints = get_type_hints(command, include_extras=True)
-    groups = {name: kind for name, kind in hints.items() if name != "return" and is_dataclass(kind)}
+    groups: dict[str, Any] = {
+        name: kind for name, kind in hints.items() if name != "return" and is_dataclass(kind)
+    }
     flat: dict[str, inspect.Parameter] = {}
     for name, parameter in inspect.signature(command).parameters.items():
         if name in groups:
@@ -45,7 +58,11 @@ def _flags_of(kind: Any) -> list[inspect.Parameter]:
     for item in fields(kind):
         default: Any = item.default_factory() if item.default_factory is not MISSING else item.default
         default = inspect.Parameter.empty if default is MISSING else default
-        found.append(inspect.Parameter(item.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hints[item.name]))
+        found.append(
+            inspect.Parameter(
+                item.name, inspect.Parameter.KEYWORD_ONLY, default=default, annotation=hints[item.name]
+            )
+        )
     return found
 
 
@@ -56,42 +73,63 @@ class LogFlags:
     quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False
     verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say what is being done.")] = False
     debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; these may name files.")] = False
-    log_json: Annotated[bool, typer.Option("--log-json", help="Log lines as JSON, one object a line.")] = False
+    log_json: Annotated[bool, typer.Option("--log-json", help="Log lines as JSON, one object a line.")] = (
+        False
+    )
 
 
 @dataclass(frozen=True)
 class ModelFlags:
     """Which model runs where."""
 
-    model: Annotated[str, typer.Option("--model", help="Name of a model or a folder that holds one.")] = "medsegr-tiny"
+    model: Annotated[str, typer.Option("--model", help="Name of a model or a folder that holds one.")] = (
+        "medsegr-tiny"
+    )
     device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")] = "auto"
-    threads: Annotated[int | None, typer.Option("--threads", min=1, help="Processor threads of the model.")] = None
-    offline: Annotated[bool, typer.Option("--offline", help="Refuse every download; this is also the default.")] = True
+    threads: Annotated[
+        int | None, typer.Option("--threads", min=1, help="Processor threads of the model.")
+    ] = None
+    offline: Annotated[
+        bool, typer.Option("--offline", help="Refuse every download; this is also the default.")
+    ] = True
 
 
 @dataclass(frozen=True)
 class ImageFlags:
     """What the image is, where the file does not say."""
 
-    frame: Annotated[str | None, typer.Option("--frame", help="Whose left the words mean: patient or viewer.")] = None
-    modality: Annotated[str | None, typer.Option("--modality", help="DICOM code or name: CR, CT, MR, US, ES, OP ...")] = None
+    frame: Annotated[
+        str | None, typer.Option("--frame", help="Whose left the words mean: patient or viewer.")
+    ] = None
+    modality: Annotated[
+        str | None, typer.Option("--modality", help="DICOM code or name: CR, CT, MR, US, ES, OP ...")
+    ] = None
 
 
 @dataclass(frozen=True)
 class WordFlags:
     """What is asked for: one of the three, or nothing."""
 
-    report: Annotated[str | None, typer.Option("--report", "-r", metavar="FILE|-", help="A whole report; - reads stdin.")] = None
+    report: Annotated[
+        str | None, typer.Option("--report", "-r", metavar="FILE|-", help="A whole report; - reads stdin.")
+    ] = None
     text: Annotated[str | None, typer.Option("--text", "-t", help="One sentence of a report.")] = None
-    prompt: Annotated[list[str], typer.Option("--prompt", "-p", help="A direct phrase; give -p again for more.")] = field(
-        default_factory=list
-    )
+    prompt: Annotated[
+        list[str], typer.Option("--prompt", "-p", help="A direct phrase; give -p again for more.")
+    ] = field(default_factory=list)
 
 
-OutFolder = Annotated[Path | None, typer.Option("--output", "-o", help="Folder to write; new, empty or one of ours.")]
+OutFolder = Annotated[
+    Path | None, typer.Option("--output", "-o", help="Folder to write; new, empty or one of ours.")
+]
 Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
 
 
 def listed(text: str) -> tuple[str, ...]:
     """``"a,b c"`` -> ``("a", "b", "c")``, each once."""
     return tuple(dict.fromkeys(text.replace(",", " ").split()))
+
+
+@dataclass(frozen=True)
+class RunFlags(ModelFlags, LogFlags):
+    """Model and log together: for commands that run a model."""

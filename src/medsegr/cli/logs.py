@@ -23,7 +23,15 @@ class JsonLines(logging.Formatter):
 
 def set_up(flags: "LogFlags", stream: TextIO | None = None) -> None:
     """Send our log to stderr (or ``stream``) at the level that the flags ask for. Called once a command."""
-    level = logging.DEBUG if flags.debug else logging.INFO if flags.verbose else logging.ERROR if flags.quiet else logging.WARNING
+    level = (
+        logging.DEBUG
+        if flags.debug
+        else logging.INFO
+        if flags.verbose
+        else logging.ERROR
+        if flags.quiet
+        else logging.WARNING
+    )
     handler = logging.StreamHandler(stream or sys.stderr)
     handler.setFormatter(JsonLines() if flags.log_json else logging.Formatter("%(levelname)s %(message)s"))
     LOG.handlers[:] = [handler]

@@ -1,6 +1,7 @@
 """``medsegr``: the commands, and how an error ends: one line on stderr and an exit code.
 
-0 done, 1 our failure, 2 wrong arguments, 3 input refused, 4 some jobs of a batch failed, 5 a strict check failed.
+0 done, 1 our failure, 2 wrong arguments, 3 input refused, 4 some jobs of a batch failed, 5 a strict check
+failed.
 """
 
 import os
@@ -18,7 +19,10 @@ HELP = """Reads a medical image and its report, and draws a mask for every findi
     medsegr segment -i chest.png -r report.txt -o out/
 
 Not a medical device. For research."""
-EPILOG = "Exit codes: 0 done, 1 our failure, 2 wrong arguments, 3 input refused, 4 some jobs of a batch failed, 5 a strict check failed."
+EPILOG = (
+    "Exit codes: 0 done, 1 our failure, 2 wrong arguments, 3 input refused, 4 some jobs of a batch failed, "
+    "5 a strict check failed."
+)
 
 
 def _version(wanted: bool) -> None:
@@ -30,7 +34,9 @@ def _version(wanted: bool) -> None:
 
 
 def _root(
-    version: Annotated[bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")] = False,
+    version: Annotated[
+        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
+    ] = False,
 ) -> None:
     """Options before the command."""
 
@@ -38,7 +44,12 @@ def _root(
 def build() -> typer.Typer:
     """The application with all its commands."""
     app = typer.Typer(
-        name="medsegr", add_completion=False, pretty_exceptions_enable=False, rich_markup_mode=None, help=HELP, epilog=EPILOG
+        name="medsegr",
+        add_completion=False,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        help=HELP,
+        epilog=EPILOG,
     )
     app.callback(help=HELP, epilog=EPILOG)(_root)
     for name, command in (
@@ -69,7 +80,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     except KeyboardInterrupt:
         return _end("interrupted", 130, debug)
     except MemoryError:
-        return _end("out of memory: use a smaller image, fewer workers or a machine with more memory", 1, debug)
+        return _end(
+            "out of memory: use a smaller image, fewer workers or a machine with more memory", 1, debug
+        )
     except Exception as error:
         return _end(*_told(error), debug)
 

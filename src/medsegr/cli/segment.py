@@ -1,27 +1,30 @@
 """``medsegr segment``: one image with its words, or a batch of jobs, to a folder of masks."""
 
 import os
+import sys
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medsegr.cli.flags import ImageFlags, LogFlags, ModelFlags, OutFolder, WordFlags, grouped, listed
+from medsegr.cli.flags import ImageFlags, OutFolder, RunFlags, WordFlags, frame_of, grouped, listed
 from medsegr.cli.logs import LOG, set_up
 from medsegr.errors import UsageError
 
 if TYPE_CHECKING:
     from medsegr.options import Options
-    from medsegr.types import Result
+    from medsegr.types import Report, Result
 
 
 @dataclass(frozen=True)
 class Where:
     """What goes in and out."""
 
-    input: Annotated[Path | None, typer.Option("--input", "-i", help="PNG, JPEG, TIFF, BMP, NIfTI, NRRD, MHA or DICOM.")] = None
+    input: Annotated[
+        Path | None, typer.Option("--input", "-i", help="PNG, JPEG, TIFF, BMP, NIfTI, NRRD, MHA or DICOM.")
+    ] = None
     output: OutFolder = None
     format: Annotated[str, typer.Option("--format", help="png, nifti, nrrd, json; several with commas.")] = ""
 
@@ -30,37 +33,148 @@ class Where:
 class Draw:
     """What is drawn and checked."""
 
-    polarity: Annotated[str, typer.Option("--polarity", help="Findings to draw: present[,uncertain]; absent asks without drawing.")] = (
-        "present"
-    )
-    section: Annotated[str, typer.Option("--section", help="Use these sections of the report only, for example findings.")] = ""
+    polarity: Annotated[
+        str,
+        typer.Option(
+            "--polarity", help="Findings to draw: present[,uncertain]; absent asks without drawing."
+        ),
+    ] = "present"
+    section: Annotated[
+        str, typer.Option("--section", help="Use these sections of the report only, for example findings.")
+    ] = ""
     side_check: Annotated[str, typer.Option("--side-check", help="strict (exit 5), warn or off.")] = "warn"
     explain: Annotated[bool, typer.Option("--explain", help="Write maps of where each phrase acted.")] = False
     report_mask: Annotated[
-        bool, typer.Option("--report-mask/--no-report-mask", help="The report-free mask beside the guided one.")
+        bool,
+        typer.Option("--report-mask/--no-report-mask", help="The report-free mask beside the guided one."),
     ] = True
-    force: Annotated[bool, typer.Option("--force", help="Draw concepts that the model was not trained for, and mark them.")] = False
-    keep_text: Annotated[bool, typer.Option("--keep-text", help="Write the report's text into findings.json.")] = False
+    force: Annotated[
+        bool, typer.Option("--force", help="Draw concepts that the model was not trained for, and mark them.")
+    ] = False
+    keep_text: Annotated[
+        bool, typer.Option("--keep-text", help="Write the report's text into findings.json.")
+    ] = False
 
 
 @dataclass(frozen=True)
 class Batch:
     """Many images at once."""
 
-    jobs: Annotated[Path | None, typer.Option("--jobs", help='JSON lines: {"id","image","report" or "text" or "phrases"}.')] = None
-    resume: Annotated[bool, typer.Option("--resume", help="Skip jobs whose result is complete and of the same input.")] = False
+    jobs: Annotated[
+        Path | None,
+        typer.Option("--jobs", help='JSON lines: {"id","image","report" or "text" or "phrases"}.'),
+    ] = None
+    resume: Annotated[
+        bool, typer.Option("--resume", help="Skip jobs whose result is complete and of the same input.")
+    ] = False
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that share the jobs.")] = 1
 
 
 @grouped
-def command(where: Where, words: WordFlags, image: ImageFlags, draw: Draw, batch: Batch, rest: "Rest") -> int:
+def command(
+    where: Where, words: WordFlags, image: ImageFlags, draw: Draw, batch: Batch, run: RunFlags
+) -> int:
     """Draw a mask for every finding that the report says is there.
 
     With neither -r, -t nor -p the model proposes findings by itself.
     """
-    return 0
+    set_up(run)
+    options = options_of(draw, where.format)
+    stay_offline()
+    if where.output is None:
+        raise UsageError("-o is missing: give the folder to write into, for example -o out/")
+    if batch.jobs is None:
+        if batch.resume or batch.workers > 1:
+            raise UsageError("--resume and --workers belong to --jobs")
+        return one(where, words, image, options, run)
+    if where.input is not None or words.report or words.text or words.prompt or image.frame or image.modality:
+        raise UsageError(
+            "--jobs came together with -i, -r, -t, -p, --frame or --modality: write them into the jobs file"
+        )
+    from medsegr.cli import batch as batches
+
+    plan = batches.Plan(where.output, options, run.model, run.device, run.threads, batch.resume)
+    return batches.run(batch.jobs, plan, batch.workers, show=not run.quiet)
 
 
-@dataclass(frozen=True)
-class Rest:
-    """Model and log."""
+def options_of(draw: Draw, formats: str) -> "Options":
+    """The options of a run out of the flags; UsageError for a value that does not exist."""
+    from medsegr.options import Options
+
+    return Options(
+        polarity=listed(draw.polarity),
+        side_check=draw.side_check,
+        report_mask=draw.report_mask,
+        explain=draw.explain,
+        force=draw.force,
+        keep_text=draw.keep_text,
+        sections=listed(draw.section),
+        formats=listed(formats),
+    )
+
+
+def stay_offline() -> None:
+    """Nothing of ours downloads; this tells libraries that could."""
+    os.environ["HF_HUB_OFFLINE"] = "1"
+
+
+def one(where: Where, words: WordFlags, image: ImageFlags, options: "Options", run: RunFlags) -> int:
+    """Segment one image; cheap refusals come before the model is loaded."""
+    if where.input is None or where.output is None:
+        raise UsageError("-i is missing: give an image, or --jobs for many")
+    if sum((words.report is not None, words.text is not None, bool(words.prompt))) > 1:
+        raise UsageError("more than one of -r, -t and -p came: give one of them")
+    from medsegr import pipeline
+    from medsegr.io.read import read_image
+    from medsegr.record import check_free
+    from medsegr.report.read import read_report
+
+    check_free(where.output)
+    clock = [time.perf_counter()]
+    picture = read_image(where.input, modality=image.modality, frame=frame_of(image.frame))
+    said, notes = read_report(words.report) if words.report is not None else (words.text, ())
+    read = told(pipeline.read_words(picture, said, tuple(words.prompt), options), notes)
+    clock.append(time.perf_counter())
+    from medsegr.session import load
+
+    model = load(run.model, run.device, run.threads)
+    clock.append(time.perf_counter())
+    LOG.info("image and words read, model loaded")
+    result = pipeline.run(picture, model.segmenter, report=read, options=options)
+    seconds = {"read": clock[1] - clock[0], "load": clock[2] - clock[1]}
+    pipeline.save(result, where.output, options, {"device": model.device, "seconds": seconds})
+    if not run.quiet:
+        tell(result, where.output)
+    return 5 if strict_failure(result, options) else 0
+
+
+def told(report: "Report | None", notes: tuple[tuple[str, str], ...]) -> "Report | None":
+    """The report with warnings about how its file was read before its own."""
+    return report if report is None else replace(report, warnings=(*notes, *report.warnings))
+
+
+def strict_failure(result: "Result", options: "Options") -> bool:
+    """Whether ``--side-check strict`` ends this run with exit code 5; the findings are named on stderr."""
+    from medsegr.pipeline import side_failures
+
+    failed = side_failures(result) if options.side_check == "strict" else []
+    if failed:
+        print(
+            f"error: the side check failed for {', '.join(failed)}: the mask lies on the other side",
+            file=sys.stderr,
+        )
+    return bool(failed)
+
+
+def tell(result: "Result", out: Path) -> None:
+    """A line a finding and where to look, on stdout. Ids and concepts only, no report text."""
+    for item in result.findings:
+        state = item.status if item.reason is None else f"{item.status} ({item.reason})"
+        warned = [check.name for check in item.checks if check.outcome != "pass"]
+        note = f"  check: {', '.join(warned)}" if warned else ""
+        print(f"{item.finding.id:5s} {item.finding.name or '-':28s} {state}{note}")
+    if not result.findings:
+        print("no findings")
+    for code, message in result.warnings:
+        LOG.warning("%s: %s", code, message)
+    print(f"written to {out / 'overlay.png'} and findings.json beside it")

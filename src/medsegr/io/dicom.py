@@ -1,9 +1,9 @@
-"""DICOM: one file (a picture, a slice, or the frames of one volume), or a folder that holds one series of slices."""
+"""DICOM: one file (a picture, a slice, the frames of one volume), or a folder with one series of slices."""
 
 import hashlib
 import os
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -11,8 +11,25 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from medsegr.errors import GeometryError, InputError
-from medsegr.io.dicom_geometry import Place, place_of, projection_axes, projection_spacing, slice_affine, stack
-from medsegr.io.dicom_pixels import PIXELS, Decoded, Scale, check_header, decode, is_dicom, number, open_dataset, shape_of
+from medsegr.io.dicom_geometry import (
+    Place,
+    place_of,
+    projection_axes,
+    projection_spacing,
+    slice_affine,
+    stack,
+)
+from medsegr.io.dicom_pixels import (
+    PIXELS,
+    Decoded,
+    Scale,
+    check_header,
+    decode,
+    is_dicom,
+    number,
+    open_dataset,
+    shape_of,
+)
 from medsegr.io.limits import Limits, check, check_grid
 from medsegr.io.values import Warnings, checked, checked_affine, guarded, spacing_of
 from medsegr.planes import axis_letters
@@ -40,8 +57,9 @@ PROJECTIONS = {"RG": "CR", "IO": "CR", "PX": "CR", "XC": "DMS"}
 def read_dicom(data: bytes, limits: Limits) -> Image:
     """Bytes of one DICOM file -> a picture ``c h w``, or ``c d h w`` for a multi-frame CT or MR volume.
 
-    Values as the object means them (HU for CT). ``source.meta["window"]`` is the (low, high) display range or None. A slice
-    has an affine from index (row, column, 0); a volume from (slice, row, column). Raises InputError, GeometryError.
+    Values as the object means them (HU for CT). ``source.meta["window"]`` is the (low, high) display range or
+    None. A slice has an affine from index (row, column, 0); a volume from (slice, row, column). Raises
+    InputError, GeometryError.
     """
     with guarded(WHAT):
         ds = open_dataset(data, limits)
@@ -58,19 +76,27 @@ def refuse_no_image(ds: Dataset) -> None:
     kind = str(ds.get("SOPClassUID") or (meta.get("MediaStorageSOPClassUID") if meta else "") or "")
     word = next((word for start, word in NO_IMAGE if kind.startswith(CLASS + start)), None)
     if kind == DICOMDIR:
-        raise InputError("DICOMDIR: an index of files came where an image was expected; give the folder that holds the images")
+        raise InputError(
+            "DICOMDIR: an index of files came where an image was expected; give the folder that holds the "
+            "images"
+        )
     if word is not None:
-        raise InputError(f"{WHAT}: {word} came where an image was expected; give the image that it belongs to")
+        raise InputError(
+            f"{WHAT}: {word} came where an image was expected; give the image that it belongs to"
+        )
     if not len(ds):
         raise InputError(f"{WHAT}: it has no element that can be read; it is truncated or of another kind")
     if not ds.get("Rows") or not ds.get("Columns"):
-        raise InputError(f"{WHAT}: an object without pixels came where an image was expected; give the image itself")
+        raise InputError(
+            f"{WHAT}: an object without pixels came where an image was expected; give the image itself"
+        )
 
 
 def _single(ds: Dataset) -> Image:
     _refuse_missing(ds)
-    decoded = decode(ds)
-    place = place_of(ds)
+    groups = _frame_groups(ds, 0)
+    decoded = decode(ds, 0, _scale(groups))
+    place = place_of(ds, groups)
     if place is not None:
         affine = checked_affine(slice_affine(place), WHAT)
         return _image(ds, decoded, decoded.values, (affine, None, None), ())
@@ -95,11 +121,18 @@ def _image(ds: Dataset, decoded: Decoded, values: np.ndarray, geometry: Geometry
         spacing, axes = spacing_of(affine, count), axis_letters(affine)[:count]
     told = str(ds.get("Modality") or "").strip().upper()
     modality = PROJECTIONS.get(told) or modality_code(told)
-    patient = affine is not None or axes is not None or (modality is not None and MODALITIES[modality][0] == "patient")
+    patient = (
+        affine is not None
+        or axes is not None
+        or (modality is not None and MODALITIES[modality][0] == "patient")
+    )
     if modality is not None and MODALITIES[modality][0] == "viewer":
         patient = False  # an ultrasound or a photograph: its words are those of who looks at it
     if str(ds.get("BurnedInAnnotation") or "").upper() == "YES":
-        notes = (*notes, ("burned_in_text", "the file says that text is drawn into the pixels: it may name the patient"))
+        notes = (
+            *notes,
+            ("burned_in_text", "the file says that text is drawn into the pixels: it may name the patient"),
+        )
     meta = {
         "window": decoded.window,
         "modality": told,
@@ -107,7 +140,9 @@ def _image(ds: Dataset, decoded: Decoded, values: np.ndarray, geometry: Geometry
         "laterality": str(ds.get("ImageLaterality") or ds.get("Laterality") or ""),
         "photometric": str(ds.get("PhotometricInterpretation") or ""),
     }
-    source = Source(kind="dicom", frame_from="dicom" if patient else "assumed", warnings=notes + found, meta=meta)
+    source = Source(
+        kind="dicom", frame_from="dicom" if patient else "assumed", warnings=notes + found, meta=meta
+    )
     return Image(data, affine, spacing, modality, "patient", axes, source)
 
 
@@ -115,8 +150,7 @@ def _frames(ds: Dataset) -> Image:
     """A multi-frame object whose frames are the slices of one volume; others are refused with advice."""
     _refuse_missing(ds)
     count = shape_of(ds)[0]
-    shared = _groups(ds, "SharedFunctionalGroupsSequence", 0)
-    groups = [(*_groups(ds, "PerFrameFunctionalGroupsSequence", i), *shared) for i in range(count)]
+    groups = [_frame_groups(ds, i) for i in range(count)]
     offsets = np.array(ds.get("GridFrameOffsetVector") or (), dtype=float)  # RT dose
     places = [place_of(ds, group) for group in groups]
     if len(offsets) == count and places[0] is not None:
@@ -126,14 +160,32 @@ def _frames(ds: Dataset) -> Image:
     known = [place for place in places if place is not None]
     slide = str(ds.get("SOPClassUID") or "").startswith(CLASS + "77.1.6")
     if len(known) < count or slide:
-        kind = "tiles of a slide" if slide else "frames without a place in the patient (a film or several views)"
-        raise InputError(f"{WHAT}: {count} {kind} came where one picture or one volume was expected; save the wanted one as a picture")
+        kind = (
+            "tiles of a slide" if slide else "frames without a place in the patient (a film or several views)"
+        )
+        raise InputError(
+            f"{WHAT}: {count} {kind} came where one picture or one volume was expected; save the wanted one "
+            "as a picture"
+        )
     scales = [_scale(group) for group in groups]
     return _volume(ds, known, lambda i: decode(ds, i, scales[i]))
 
 
 def _moved(place: Place, shift: float) -> Place:
-    return Place(place.position + shift * place.normal, place.down, place.along, place.spacing, place.shape, place.thickness)
+    return Place(
+        place.position + shift * place.normal,
+        place.down,
+        place.along,
+        place.spacing,
+        place.shape,
+        place.thickness,
+    )
+
+
+def _frame_groups(ds: Dataset, index: int) -> tuple[Dataset, ...]:
+    """Functional groups of one frame: its own first, then those that all frames share."""
+    shared = _groups(ds, "SharedFunctionalGroupsSequence", 0)
+    return (*_groups(ds, "PerFrameFunctionalGroupsSequence", index), *shared)
 
 
 def _groups(ds: Dataset, name: str, index: int) -> tuple[Dataset, ...]:
@@ -165,7 +217,10 @@ def _volume(ds: Dataset, places: Sequence[Place], load: Callable[[int], Decoded]
             channels, rows, columns = decoded.values.shape
             volume = np.empty((channels, len(order), rows, columns), np.float32)
         if decoded.values.shape != (volume.shape[0], *volume.shape[2:]):
-            raise GeometryError(f"DICOM series: slice {index + 1} has other colours or another size than the first; give one kind only")
+            raise GeometryError(
+                f"DICOM series: slice {index + 1} has other colours or another size than the first; give "
+                "one kind only"
+            )
         volume[:, at] = decoded.values
         if at == len(order) // 2:
             middle = decoded
@@ -183,19 +238,28 @@ class Member:
 
 
 def read_folder(folder: Path, limits: Limits) -> tuple[Image, str]:
-    """Folder (nested, any file names) with the slices of ONE series -> the image and the sha256 over the sorted member hashes.
+    """Read a folder (nested, any file names) with the slices of ONE series.
 
-    Objects without a picture are left out with a warning. Several series: InputError with the list. One image: as that file.
+    Returns the image, and the sha256 over the sorted hashes of the files that it was read from. Objects
+    without a picture are left out with a warning. Several series: InputError with the list. One image: as
+    that file.
     """
     members, others = _scan(folder, limits)
     series: dict[str, list[Member]] = {}
     for member in members:
         series.setdefault(str(member.header.get("SeriesInstanceUID") or ""), []).append(member)
     if not series:
-        raise InputError(f"folder: no DICOM image among {others} files; a folder of one DICOM series was expected, else give one file")
+        raise InputError(
+            f"folder: no DICOM image among {others} files; a folder of one DICOM series was expected, else "
+            "give one file"
+        )
     if len(series) > 1:
-        listed = "; ".join(f"{i + 1}) {_describe(found)}" for i, found in enumerate(series.values()))
-        raise InputError(f"folder: {len(series)} series came where one was expected: {listed}; give a folder with one of them")
+        with guarded("folder"):
+            listed = "; ".join(f"{i + 1}) {_describe(found)}" for i, found in enumerate(series.values()))
+        raise InputError(
+            f"folder: {len(series)} series came where one was expected: {listed}; give a folder with one of "
+            "them"
+        )
     chosen = next(iter(series.values()))
     image = _series(chosen, limits)
     if others:
@@ -206,13 +270,13 @@ def read_folder(folder: Path, limits: Limits) -> tuple[Image, str]:
 
 
 def _noted(image: Image, note: tuple[str, str]) -> Image:
-    from dataclasses import replace
-
     return replace(image, source=replace(image.source, warnings=(*image.source.warnings, note)))
 
 
 def _scan(folder: Path, limits: Limits) -> tuple[list[Member], int]:
-    """All images below the folder in name order, and the number of other files. Links to folders are not followed."""
+    """All images below the folder in name order, and the number of other files. Links to folders are not
+    followed.
+    """
     paths: list[Path] = []
     for root, folders, names in os.walk(folder):
         folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
@@ -249,10 +313,13 @@ def _describe(members: Sequence[Member]) -> str:
     """A series in numbers only: descriptions and ids may name somebody."""
     header = members[0].header
     modality = modality_code(str(header.get("Modality") or "")) or "other"
-    frames, rows, columns = shape_of(header)
-    count = len(members) * frames
     label = number(header, "SeriesNumber")
-    return f"{'no number' if label is None else f'number {label:g}'}, {modality}, {count} of {rows} x {columns}"
+    words = f"{'no number' if label is None else f'number {label:g}'}, {modality}"
+    try:
+        frames, rows, columns = shape_of(header)
+    except InputError:
+        return f"{words}, damaged"
+    return f"{words}, {len(members) * frames} of {rows} x {columns}"
 
 
 def _series(members: Sequence[Member], limits: Limits) -> Image:
@@ -266,8 +333,10 @@ def _series(members: Sequence[Member], limits: Limits) -> Image:
         known = [place for place in places if place is not None]
         if len(known) < len(members) or any(shape_of(member.header)[0] > 1 for member in members):
             raise GeometryError(
-                f"DICOM series: {len(members) - len(known)} of {len(members)} images tell no place in the patient (projections, "
-                "photographs or films?); slices with position, orientation and spacing were expected; give one file instead"
+                f"DICOM series: {len(members) - len(known)} of {len(members)} images tell no place in the "
+                "patient (projections, "
+                "photographs or films?); slices with position, orientation and spacing were expected; give "
+                "one file instead"
             )
 
         def load(index: int) -> Decoded:

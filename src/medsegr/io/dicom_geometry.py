@@ -1,4 +1,4 @@
-"""Where DICOM slices lie: position and orientation (LPS+) to an affine (RAS+) in index order slice, row, column."""
+"""Where DICOM slices lie: position and orientation (LPS+) -> affine (RAS+) of slice, row and column index."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -18,7 +18,9 @@ LATERAL = ("LL", "RL", "LATERAL", "LAT", "LLO", "RLO")
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """Where one slice lies: LPS+ mm of its first pixel, unit vectors of growing row and column index, mm a step."""
+    """Where one slice lies: LPS+ mm of its first pixel, unit vectors of growing row and column index, mm a
+    step.
+    """
 
     position: np.ndarray
     down: np.ndarray  # direction in which the row index grows
@@ -34,7 +36,9 @@ class Place:
 
 
 def place_of(ds: Dataset, groups: Sequence[Dataset] = ()) -> Place | None:
-    """Place of a slice from its own elements, or from the functional groups of a frame; None where it is not told whole."""
+    """Place of a slice from its own elements, or from the functional groups of a frame; None where it is not
+    told whole.
+    """
     sources = (ds, *groups)
     position = _first(sources, "ImagePositionPatient", 3)
     orientation = _first(sources, "ImageOrientationPatient", 6)
@@ -45,12 +49,18 @@ def place_of(ds: Dataset, groups: Sequence[Dataset] = ()) -> Place | None:
     lengths = np.linalg.norm(along), np.linalg.norm(down)
     if max(abs(length - 1) for length in lengths) > 0.01 or abs(float(along @ down)) > 0.01:
         raise GeometryError(
-            f"DICOM file: the image orientation has axes of length {lengths[0]:.4g} and {lengths[1]:.4g} with cosine "
-            f"{float(along @ down):.4g} between them; two perpendicular unit vectors were expected; the header is damaged"
+            f"DICOM file: the image orientation has axes of length {lengths[0]:.4g} and {lengths[1]:.4g} "
+            "with cosine "
+            f"{float(along @ down):.4g} between them; two perpendicular unit vectors were expected; the "
+            "header is damaged"
         )
     along, down = along / lengths[0], down / lengths[1]
-    thickness = next((v[0] for name in ("SpacingBetweenSlices", "SliceThickness") if (v := _first(sources, name, 1))), 1.0)
-    return Place(np.array(position), down, along, (spacing[0], spacing[1]), shape_of(ds)[1:], abs(thickness) or 1.0)
+    thickness = next(
+        (v[0] for name in ("SpacingBetweenSlices", "SliceThickness") if (v := _first(sources, name, 1))), 1.0
+    )
+    return Place(
+        np.array(position), down, along, (spacing[0], spacing[1]), shape_of(ds)[1:], abs(thickness) or 1.0
+    )
 
 
 def _first(sources: Sequence[Dataset], name: str, count: int) -> tuple[float, ...]:
@@ -62,7 +72,9 @@ def _first(sources: Sequence[Dataset], name: str, count: int) -> tuple[float, ..
 
 
 def slice_affine(place: Place) -> np.ndarray:
-    """RAS+ affine ``4 4`` of one slice: index (row, column, 0); the third column is its normal times its thickness."""
+    """RAS+ affine ``4 4`` of one slice: index (row, column, 0); the third column is its normal times its
+    thickness.
+    """
     return _affine(place, place.normal * place.thickness, (1, 2, 0))
 
 
@@ -76,10 +88,12 @@ def _affine(place: Place, step: np.ndarray, order: tuple[int, int, int]) -> np.n
 
 
 def stack(places: Sequence[Place]) -> tuple[np.ndarray, np.ndarray]:
-    """Order of the slices along their normal, and the RAS+ affine of the volume in index order (slice, row, column).
+    """Order of the slices along their normal, and the RAS+ affine of the volume in index order (slice, row,
+    column).
 
-    File names and instance numbers are not looked at. Raises GeometryError with the numbers for mixed sizes, spacings or
-    orientations (a localizer among them), for doubled or missing slices (1 %) and for a tilted gantry.
+    File names and instance numbers are not looked at. Raises GeometryError with the numbers for mixed sizes,
+    spacings or orientations (a localizer among them), for doubled or missing slices (1 %) and for a tilted
+    gantry.
     """
     first = places[0]
     for number_, place in enumerate(places):
@@ -97,8 +111,10 @@ def stack(places: Sequence[Place]) -> tuple[np.ndarray, np.ndarray]:
     if max(aside, off) > max(GAP * length, 0.01):
         angle = float(np.degrees(np.arcsin(min(aside / length, 1.0))))
         raise GeometryError(
-            f"DICOM series: slices are shifted sideways by {aside:.4g} mm a step ({angle:.3g} degrees, a tilted gantry) and lie up to "
-            f"{off:.3g} mm off a straight line, where at most 1 % was expected; resample the series to a straight grid first"
+            f"DICOM series: slices are shifted sideways by {aside:.4g} mm a step ({angle:.3g} degrees, a "
+            "tilted gantry) and lie up to "
+            f"{off:.3g} mm off a straight line, where at most 1 % was expected; resample the series to a "
+            "straight grid first"
         )
     return order, _affine(places[order[0]], step, (0, 1, 2))
 
@@ -112,7 +128,8 @@ def _same(first: Place, place: Place, index: int) -> None:
     turned = max(float(np.abs(place.down - first.down).max()), float(np.abs(place.along - first.along).max()))
     if turned > 1e-3:
         raise GeometryError(
-            f"DICOM series: slice {index + 1} is turned against the first (direction cosines differ by {turned:.3g}, at most 0.001 "
+            f"DICOM series: slice {index + 1} is turned against the first (direction cosines differ by "
+            f"{turned:.3g}, at most 0.001 "
             "was expected; a localizer among them?); give a folder with the wanted slices only"
         )
 
@@ -126,19 +143,23 @@ def _regular(gaps: np.ndarray, count: int) -> None:
     if gaps.min() < 1e-3:
         doubled = int((gaps < 1e-3).sum())
         raise GeometryError(
-            f"DICOM series: {doubled + 1} or more of {count} slices lie at one position (several time points, echoes or copies?); "
+            f"DICOM series: {doubled + 1} or more of {count} slices lie at one position (several time "
+            "points, echoes or copies?); "
             "one slice a position was expected; give a folder with one acquisition only"
         )
     if np.abs(gaps - step).max() > GAP * step:
         where = int(np.argmax(np.abs(gaps - step)))
         raise GeometryError(
-            f"DICOM series: slice distances run from {gaps.min():.4g} to {gaps.max():.4g} mm (median {step:.4g} mm, {count} slices; "
-            f"the worst is after slice {where + 1}) where 1 % was allowed; slices are missing: export the series again"
+            f"DICOM series: slice distances run from {gaps.min():.4g} to {gaps.max():.4g} mm (median "
+            f"{step:.4g} mm, {count} slices; "
+            f"the worst is after slice {where + 1}) where 1 % was allowed; slices are missing: export the "
+            "series again"
         )
 
 
 def projection_axes(ds: Dataset) -> tuple[str, str] | None:
-    """Patient directions (rows, columns) of a projection, from PatientOrientation; a lateral view without it gives ``?``.
+    """Patient directions (rows, columns) of a projection, from PatientOrientation; a lateral view without it
+    gives ``?``.
 
     None where the file does not say: then the radiological convention is the reader's guess.
     """
@@ -154,7 +175,9 @@ def projection_axes(ds: Dataset) -> tuple[str, str] | None:
 
 
 def projection_spacing(ds: Dataset) -> tuple[tuple[float, float] | None, tuple[tuple[str, str], ...]]:
-    """Millimetres a pixel (rows, columns) of a picture without a place, and a warning where they hold at the detector only."""
+    """Millimetres a pixel (rows, columns) of a picture without a place, and a warning where they hold at the
+    detector only.
+    """
     for name in ("PixelSpacing", "NominalScannedPixelSpacing"):
         values = numbers(ds, name)
         if len(values) == 2 and min(values) > 0:
@@ -164,7 +187,10 @@ def projection_spacing(ds: Dataset) -> tuple[tuple[float, float] | None, tuple[t
         factor = number(ds, "EstimatedRadiographicMagnificationFactor") or 0.0
         if factor >= 1:
             return (values[0] / factor, values[1] / factor), ()
-        note = ("spacing_at_detector", "the pixel spacing holds at the detector: lengths in the body are smaller")
+        note = (
+            "spacing_at_detector",
+            "the pixel spacing holds at the detector: lengths in the body are smaller",
+        )
         return (values[0], values[1]), (note,)
     return _ultrasound_spacing(ds), ()
 
@@ -174,7 +200,9 @@ def _ultrasound_spacing(ds: Dataset) -> tuple[float, float] | None:
     found = set()
     for region in ds.get("SequenceOfUltrasoundRegions") or ():
         across, down = number(region, "PhysicalDeltaX") or 0.0, number(region, "PhysicalDeltaY") or 0.0
-        centimetres = number(region, "PhysicalUnitsXDirection") == 3 and number(region, "PhysicalUnitsYDirection") == 3
+        centimetres = (
+            number(region, "PhysicalUnitsXDirection") == 3 and number(region, "PhysicalUnitsYDirection") == 3
+        )
         if centimetres and across and down:
             found.add((round(abs(down) * 10, 6), round(abs(across) * 10, 6)))
     return found.pop() if len(found) == 1 else None

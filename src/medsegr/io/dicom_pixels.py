@@ -9,7 +9,8 @@ import numpy as np
 import pydicom
 from pydicom.dataset import Dataset
 from pydicom.encaps import get_frame
-from pydicom.pixels import apply_color_lut, apply_modality_lut, get_decoder
+from pydicom.pixels.decoders.base import get_decoder
+from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from medsegr.errors import InputError
@@ -31,14 +32,14 @@ class Scale:
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """``values`` float32 ``c h w``; ``window`` the (low, high) of the display in the same numbers, or None."""
+    """``values`` float32 ``c h w``; ``window`` the (low, high) of the display in these numbers, or None."""
 
     values: np.ndarray
     window: tuple[float, float] | None
 
 
 def is_dicom(head: bytes) -> bool:
-    """Whether the first bytes are those of a DICOM file: the mark at 128, or a data set that begins at once."""
+    """Whether the first bytes are those of a DICOM file: the mark at 128, or a data set without it."""
     if head[128:132] == b"DICM":
         return True
     if len(head) < 12 or head[:2] not in (b"\x08\x00", b"\x02\x00") or head[3] != 0:
@@ -48,24 +49,36 @@ def is_dicom(head: bytes) -> bool:
 
 
 def open_dataset(data: bytes, limits: Limits, *, header_only: bool = False) -> Dataset:
-    """Parse bytes into a data set; a deflated one is measured before pydicom inflates it. Call inside ``guarded``."""
+    """Parse bytes into a data set; a deflated one is measured before pydicom inflates it. Call inside
+    ``guarded``.
+    """
     _check_deflated(data, limits)
     return pydicom.dcmread(io.BytesIO(data), force=True, stop_before_pixels=header_only)
 
 
 def _check_deflated(data: bytes, limits: Limits) -> None:
-    uid = DeflatedExplicitVRLittleEndian.encode()
-    if data[128:132] != b"DICM" or uid not in data[132:4096]:
+    """Inflate a deflated data set piece by piece, keeping nothing, and refuse it where it grows too large."""
+    syntax, start = _meta_end(data)
+    if syntax != DeflatedExplicitVRLittleEndian:
         return
-    start = 132
-    length = data[132 + 8 : 132 + 12] if data[132:136] == b"\x02\x00\x00\x00" else b""
-    if len(length) == 4:
-        start = 132 + 12 + int.from_bytes(length, "little")
     stream, rest, grown = zlib.decompressobj(wbits=-15), data[start:], 0
     while rest and not stream.eof:
         grown += len(stream.decompress(rest, CHUNK))
         rest = stream.unconsumed_tail
         check_ratio(grown, len(data), limits, f"deflated {WHAT}")
+
+
+def _meta_end(data: bytes) -> tuple[str, int]:
+    """Transfer syntax told by the meta group (0002), and the offset at which the group ends."""
+    at, syntax = (132 if data[128:132] == b"DICM" else 0), ""
+    while data[at : at + 2] == b"\x02\x00" and at + 8 <= len(data):
+        long = data[at + 4 : at + 6] in (b"OB", b"OW", b"SQ", b"UN", b"UT", b"OF", b"OD", b"UC", b"UR")
+        begin = at + (12 if long else 8)
+        length = int.from_bytes(data[at + 8 : at + 12] if long else data[at + 6 : at + 8], "little")
+        if data[at + 2 : at + 4] == b"\x10\x00":
+            syntax = data[begin : begin + length].rstrip(b"\0 ").decode("ascii", "replace")
+        at = begin + length
+    return syntax, at
 
 
 def number(ds: Dataset, name: str, default: float | None = None) -> float | None:
@@ -92,7 +105,9 @@ def shape_of(ds: Dataset) -> tuple[int, int, int]:
         frames = int(ds.get("NumberOfFrames") or 1)
         rows, columns = int(ds.get("Rows") or 0), int(ds.get("Columns") or 0)
     except (TypeError, ValueError):
-        raise InputError(f"{WHAT}: rows, columns or number of frames are no whole numbers; the header is damaged") from None
+        raise InputError(
+            f"{WHAT}: rows, columns or number of frames are no whole numbers; the header is damaged"
+        ) from None
     return frames, rows, columns
 
 
@@ -105,13 +120,16 @@ def syntax_of(ds: Dataset) -> UID:
 
 
 def check_header(ds: Dataset, limits: Limits) -> None:
-    """Refuse a grid beyond the limits, or one that the stored bytes cannot fill, before anything is decoded."""
+    """Refuse a grid beyond the limits, or one that the stored bytes cannot fill, before decoding."""
     frames, rows, columns = shape_of(ds)
     check("frames", frames, limits, WHAT)
     check_grid((rows, columns) if frames == 1 else (frames, rows, columns), limits, WHAT)
     samples, bits = int(ds.get("SamplesPerPixel") or 1), int(ds.get("BitsAllocated") or 8)
     if samples not in (1, 3) or bits not in (1, 8, 16, 32, 64):
-        raise InputError(f"{WHAT}: {samples} samples of {bits} bits a pixel came where 1 or 3 of 8 to 64 bits were expected")
+        raise InputError(
+            f"{WHAT}: {samples} samples of {bits} bits a pixel came where 1 or 3 of 8 to 64 bits were "
+            "expected"
+        )
     name = next((name for name in PIXELS if name in ds), "PixelData")
     stored = len(ds[name].value) if name in ds else 0
     needed = (frames * rows * columns * samples * bits + 7) // 8
@@ -122,14 +140,19 @@ def check_header(ds: Dataset, limits: Limits) -> None:
     if ds.get("PhotometricInterpretation") == "YBR_FULL_422":
         needed = needed * 2 // 3
     if stored < needed:
-        raise InputError(f"{WHAT}: {stored:,} bytes of pixels came where the header tells {needed:,}; it is truncated, copy it again")
+        raise InputError(
+            f"{WHAT}: {stored:,} bytes of pixels came where the header tells {needed:,}; it is truncated, "
+            "copy it again"
+        )
 
 
 def codestream_size(frame: bytes) -> tuple[int, int] | None:
     """(rows, columns) that a JPEG, JPEG-LS or JPEG 2000 stream tells of itself; None where it tells none."""
     start = frame.find(b"\xff\x4f\xff\x51", 0, 4096)
     if start >= 0:
-        x1, y1, x0, y0 = (int.from_bytes(frame[start + 8 + 4 * i : start + 12 + 4 * i], "big") for i in range(4))
+        x1, y1, x0, y0 = (
+            int.from_bytes(frame[start + 8 + 4 * i : start + 12 + 4 * i], "big") for i in range(4)
+        )
         return y1 - y0, x1 - x0
     if frame[:2] != b"\xff\xd8":
         return None
@@ -137,7 +160,9 @@ def codestream_size(frame: bytes) -> tuple[int, int] | None:
     while at + 9 < len(frame) and frame[at] == 0xFF:
         marker, length = frame[at + 1], int.from_bytes(frame[at + 2 : at + 4], "big")
         if marker == 0xF7 or (0xC0 <= marker <= 0xCF and marker not in (0xC4, 0xC8, 0xCC)):
-            return int.from_bytes(frame[at + 5 : at + 7], "big"), int.from_bytes(frame[at + 7 : at + 9], "big")
+            return int.from_bytes(frame[at + 5 : at + 7], "big"), int.from_bytes(
+                frame[at + 7 : at + 9], "big"
+            )
         at += 1 if marker == 0xFF else 2 + max(length, 2)
     return None
 
@@ -145,8 +170,9 @@ def codestream_size(frame: bytes) -> tuple[int, int] | None:
 def decode(ds: Dataset, index: int = 0, scale: Scale | None = None) -> Decoded:
     """Frame ``index`` as the object means it. Call :func:`check_header` before and stay inside ``guarded``.
 
-    Palette and YBR become RGB in 0..255 (8-bit data), rescale or modality LUT is applied, MONOCHROME1 is inverted (and the
-    window with it), padding gets the lowest real value. The window is a hint for display only: it is not applied.
+    Palette and YBR become RGB in 0..255 (8-bit data), rescale or modality LUT is applied, MONOCHROME1 is
+    inverted (and the window with it), padding gets the lowest real value. The window is a hint for display
+    only: it is not applied.
     """
     syntax = syntax_of(ds)
     frames, rows, columns = shape_of(ds)
@@ -154,7 +180,8 @@ def decode(ds: Dataset, index: int = 0, scale: Scale | None = None) -> Decoded:
         told = codestream_size(get_frame(ds.PixelData, index, number_of_frames=frames))
         if told is not None and told != (rows, columns):
             raise InputError(
-                f"{WHAT}: the compressed picture is {told[0]} x {told[1]} where the header tells {rows} x {columns}; it is damaged"
+                f"{WHAT}: the compressed picture is {told[0]} x {told[1]} where the header tells {rows} x "
+                f"{columns}; it is damaged"
             )
     array, meta = get_decoder(syntax).as_array(ds, index=index)
     photometric = str(meta["photometric_interpretation"])
@@ -164,7 +191,10 @@ def decode(ds: Dataset, index: int = 0, scale: Scale | None = None) -> Decoded:
             array = array / 257.0
     if array.ndim == 3:
         if photometric not in ("RGB", "PALETTE COLOR", "YBR_ICT", "YBR_RCT"):
-            raise InputError(f"{WHAT}: colours are stored as an unknown kind where RGB, YBR or palette was expected; save it as RGB")
+            raise InputError(
+                f"{WHAT}: colours are stored as an unknown kind where RGB, YBR or palette was expected; "
+                "save it as RGB"
+            )
         return Decoded(np.moveaxis(array, -1, 0).astype(np.float32), None)
     return _grey(array, ds, scale or Scale(), photometric)
 
@@ -187,7 +217,11 @@ def _rescaled(array: np.ndarray, ds: Dataset, scale: Scale) -> tuple[np.ndarray,
     if "ModalityLUTSequence" in ds:
         values = np.asarray(apply_modality_lut(array, ds), np.float32)
         return values, (float(values.min()), float(values.max()))
-    slope = scale.slope if scale.slope is not None else number(ds, "RescaleSlope", number(ds, "DoseGridScaling", 1.0))
+    slope = (
+        scale.slope
+        if scale.slope is not None
+        else number(ds, "RescaleSlope", number(ds, "DoseGridScaling", 1.0))
+    )
     intercept = scale.intercept if scale.intercept is not None else number(ds, "RescaleIntercept", 0.0)
     slope, intercept = slope or 1.0, intercept or 0.0  # a slope of 0 says nothing
     bits = int(ds.get("BitsStored") or ds.get("BitsAllocated") or 8)

@@ -1,10 +1,12 @@
-"""All limits on what is read, in one place: a header that promises too much is refused before anything is allocated."""
+"""All limits on what is read: a header that promises too much is refused before anything is allocated."""
 
 from dataclasses import dataclass, fields, replace
 
 from medsegr.errors import InputError, UsageError
 
-RATIO_FREE_BYTES = 64 * 2**20  # below this an extreme compression ratio harms nobody (blank slices are common)
+RATIO_FREE_BYTES = (
+    64 * 2**20
+)  # below this an extreme compression ratio harms nobody (blank slices are common)
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,7 +27,7 @@ DEFAULT_LIMITS = Limits()
 
 
 def limits_from_text(text: str, base: Limits = DEFAULT_LIMITS) -> Limits:
-    """``"pixels=2e8,voxels=1e9"`` -> limits; names as in :class:`Limits`. Raises UsageError for anything else."""
+    """``"pixels=2e8,voxels=1e9"`` -> limits; names as in :class:`Limits`. UsageError for others."""
     known = [field.name for field in fields(Limits)]
     changes: dict[str, int] = {}
     for part in filter(None, (piece.strip() for piece in text.split(","))):
@@ -35,13 +37,16 @@ def limits_from_text(text: str, base: Limits = DEFAULT_LIMITS) -> Limits:
         except (ValueError, OverflowError):
             number = 0
         if name not in known or number < 1:
-            raise UsageError(f"limits: '{part}' is not NAME=NUMBER with a NAME of {', '.join(known)} and a NUMBER of 1 or more")
+            raise UsageError(
+                f"limits: '{part}' is not NAME=NUMBER with a NAME of {', '.join(known)} and a NUMBER of 1 "
+                "or more"
+            )
         changes[name] = number
     return replace(base, **changes)
 
 
 def check(name: str, value: int, limits: Limits, what: str) -> None:
-    """Refuse ``what`` where ``value`` is beyond the limit called ``name``; the message says how to raise it."""
+    """Refuse ``what`` where ``value`` is beyond the limit called ``name``; with how to raise it."""
     limit = getattr(limits, name)
     if value > limit:
         raise InputError(
@@ -51,7 +56,9 @@ def check(name: str, value: int, limits: Limits, what: str) -> None:
 
 
 def check_grid(shape: tuple[int, ...], limits: Limits, what: str) -> None:
-    """Refuse an empty or negative grid, and one beyond the limits. ``shape``: (h, w), or three axes in any order."""
+    """Refuse an empty or negative grid, and one beyond the limits. ``shape``: (h, w), or three axes in any
+    order.
+    """
     if len(shape) not in (2, 3) or min(shape) < 1:
         told = " x ".join(map(str, shape)) or "no axes"
         raise InputError(
@@ -61,12 +68,16 @@ def check_grid(shape: tuple[int, ...], limits: Limits, what: str) -> None:
     total = 1
     for count in shape:
         total *= int(count)
-    check("pixels", total if len(shape) == 2 else total // min(shape), limits, what)  # the largest plane of a volume
+    check(
+        "pixels", total if len(shape) == 2 else total // min(shape), limits, what
+    )  # the largest plane of a volume
     check("voxels", total, limits, what)
 
 
 def check_ratio(grown: int, stored: int, limits: Limits, what: str) -> None:
-    """Refuse data that grow beyond ``inflated_bytes``, or that are large and compressed beyond belief (a bomb)."""
+    """Refuse data that grow beyond ``inflated_bytes``, or that are large and compressed beyond belief (a
+    bomb).
+    """
     check("inflated_bytes", grown, limits, what)
     if grown > RATIO_FREE_BYTES:
         check("ratio", grown // max(stored, 1), limits, f"{what} grows from {stored:,} to {grown:,} bytes")

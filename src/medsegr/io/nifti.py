@@ -1,4 +1,4 @@
-"""NIfTI-1 and NIfTI-2 through nibabel: ``.nii`` and ``.nii.gz``, two or three axes, geometry checked before the voxels."""
+"""NIfTI-1 and NIfTI-2 through nibabel, two or three axes; size and geometry are checked first."""
 
 import io
 import zlib
@@ -31,7 +31,9 @@ class Form:
 
 
 def nifti_version(head: bytes) -> int:
-    """1, 2, or 0 where the bytes are no NIfTI header; -1 for Analyze 7.5 or a header without its voxels (``.hdr``)."""
+    """1, 2, or 0 where the bytes are no NIfTI header; -1 for Analyze 7.5 or a header without its voxels
+    (``.hdr``).
+    """
     if len(head) < 348:
         return 0
     size = {head[:4]: 1, head[:4][::-1]: 1}  # either byte order
@@ -51,31 +53,36 @@ def inflated_head(data: bytes) -> bytes:
 
 
 def read_nifti(data: bytes, limits: Limits, use: str | None = None) -> Image:
-    """Bytes of a ``.nii`` or ``.nii.gz`` file -> image in the file's own axis order: ``c i j`` or ``c i j k``.
+    """Bytes of a ``.nii`` or ``.nii.gz`` file -> image in the file's own axis order: ``c i j`` or ``c i j
+    k``.
 
-    ``affine`` is nibabel's (RAS+ mm), ``axes`` its letters. ``use`` ("sform" or "qform") settles a disagreement of the two.
-    Raises InputError (4-D, NaN, truncated, beyond the limits) and GeometryError (forms disagree, singular affine).
+    ``affine`` is nibabel's (RAS+ mm), ``axes`` its letters. ``use`` ("sform" or "qform") settles a
+    disagreement of the two. Raises InputError (4-D, NaN, truncated, beyond the limits) and GeometryError
+    (forms disagree, singular affine).
     """
     zipped = data[:2] == b"\x1f\x8b"
     head = inflated_head(data) if zipped else data[:HEAD]
     version = nifti_version(head)
     if version < 1:
         raise InputError(
-            f"{WHAT}: the header is not NIfTI's single-file form (n+1 or n+2); a pair of .hdr and .img, or Analyze, came: "
+            f"{WHAT}: the header is not NIfTI's single-file form (n+1 or n+2); a pair of .hdr and .img, or "
+            "Analyze, came: "
             "convert it to .nii, for example with nibabel"
         )
     with guarded(WHAT, "copy the file again from its origin"):
-        kind = nib.Nifti1Header if version == 1 else nib.Nifti2Header
+        kind: Any = nib.Nifti1Header if version == 1 else nib.Nifti2Header
         size = kind.template_dtype.itemsize
         header = kind(head[:size], check=False)
         shape = _grid(header)
+        check_grid(shape, limits, WHAT)
         needed = int(header["vox_offset"]) + _voxel_bytes(header, shape)
         if zipped:
             check_ratio(needed, len(data), limits, WHAT)
             data = _inflate(data, needed)
         if len(data) < needed:
             raise InputError(
-                f"{WHAT}: {len(data):,} bytes came where the header tells {needed:,}; the file is truncated, copy it again"
+                f"{WHAT}: {len(data):,} bytes came where the header tells {needed:,}; the file is "
+                "truncated, copy it again"
             )
         form, notes = _form(header, shape, use)
         file = (nib.Nifti1Image if version == 1 else nib.Nifti2Image).from_stream(io.BytesIO(data))
@@ -90,7 +97,8 @@ def _grid(header: Any) -> tuple[int, ...]:
         shape = shape[:-1]
     if len(shape) > 3:
         raise InputError(
-            f"{WHAT}: {len(shape)} axes ({' x '.join(map(str, shape))}) came where two or three were expected; "
+            f"{WHAT}: {len(shape)} axes ({' x '.join(map(str, shape))}) came where two or three were "
+            "expected; "
             "take one time point or component, for example img.slicer[..., 0] in nibabel"
         )
     return shape
@@ -99,7 +107,10 @@ def _grid(header: Any) -> tuple[int, ...]:
 def _voxel_bytes(header: Any, shape: tuple[int, ...]) -> int:
     dtype = header.get_data_dtype()
     if dtype.kind == "c" or (dtype.names and dtype.names[:3] != ("R", "G", "B")):
-        raise InputError(f"{WHAT}: values of type {dtype} came where real numbers or RGB were expected; take the magnitude first")
+        raise InputError(
+            f"{WHAT}: values of type {dtype} came where real numbers or RGB were expected; take the "
+            "magnitude first"
+        )
     return int(np.prod(shape, dtype=object)) * int(dtype.itemsize)
 
 
@@ -119,21 +130,28 @@ def _inflate(data: bytes, needed: int) -> bytes:
             rest = stream.unused_data
         elif len(out) >= needed:
             tail = stream.decompress(rest, CHUNK)  # raises where the checksum is wrong
-            if not stream.eof and len(tail) < CHUNK:
+            if len(tail) < CHUNK and not stream.eof:
                 raise InputError(f"{WHAT}: the gzip stream has no end; the file is truncated, copy it again")
     return bytes(out)
 
 
 def _form(header: Any, shape: tuple[int, ...], use: str | None) -> tuple[Form, Warnings]:
-    """Choose between sform and qform as nibabel does; refuse where they place the grid's corners at different points."""
+    """Choose between sform and qform as nibabel does; refuse where they place the grid's corners at different
+    points.
+    """
     qform, qcode = header.get_qform(coded=True)
     sform, scode = header.get_sform(coded=True)
+    scode, qcode = int(scode), int(qcode)
     if not qcode and not scode:
-        note = ("orientation_assumed", "the header tells no orientation (sform and qform codes are 0): left and right are assumed")
+        note = (
+            "orientation_assumed",
+            "the header tells no orientation (sform and qform codes are 0): left and right are assumed",
+        )
         return Form(header.get_best_affine(), 0), (note,)
     if scode and qcode and use is None:
         _compare(sform, qform, shape)
-    chosen = (qform, qcode) if (qcode and (use == "qform" or not scode)) else (sform, scode)
+    take_q = bool(qcode) and (use == "qform" or not scode)
+    chosen = (qform, qcode) if take_q else (sform, scode)
     return Form(chosen[0], int(chosen[1])), ()
 
 
@@ -144,8 +162,10 @@ def _compare(sform: np.ndarray, qform: np.ndarray, shape: tuple[int, ...]) -> No
     voxel = float(np.linalg.norm(sform[:3, :3], axis=0)[: len(shape)].min())
     if not apart <= TOLERANCE * voxel:  # NaN is no agreement either
         raise GeometryError(
-            f"{WHAT}: sform {_rows(sform)} and qform {_rows(qform)} disagree by {apart:.4g} mm at the grid's corners where at most "
-            f"{TOLERANCE * voxel:.3g} mm was expected; find out which is right and make both equal (nibabel: img.set_qform(img.affine))"
+            f"{WHAT}: sform {_rows(sform)} and qform {_rows(qform)} disagree by {apart:.4g} mm at the "
+            "grid's corners where at most "
+            f"{TOLERANCE * voxel:.3g} mm was expected; find out which is right and make both equal "
+            "(nibabel: img.set_qform(img.affine))"
         )
 
 
@@ -179,4 +199,6 @@ def _image(array: np.ndarray, header: Any, form: Form, notes: Warnings, version:
         "zooms": tuple(float(step) for step in header.get_zooms()),
     }
     source = Source(kind="nifti", frame_from="nifti", warnings=notes + found, meta=meta)
-    return Image(values, affine, spacing_of(affine, axes), None, "patient", axis_letters(affine)[:axes], source)
+    return Image(
+        values, affine, spacing_of(affine, axes), None, "patient", axis_letters(affine)[:axes], source
+    )

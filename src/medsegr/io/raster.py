@@ -1,7 +1,7 @@
-"""Pictures through Pillow: PNG, JPEG, TIFF, BMP. The size is checked from the header, before any pixel is decoded.
+"""Pictures through Pillow: PNG, JPEG, TIFF, BMP. The header's size is checked before any pixel is decoded.
 
-Pillow's plug-in classes are opened directly: only the format that the first bytes tell is tried, and the limit is ours,
-not Pillow's global one.
+Pillow's plug-in classes are opened directly: only the format that the first bytes tell is tried, and the
+limit is ours, not Pillow's global one.
 """
 
 import io
@@ -27,10 +27,11 @@ BYTES = {"1": 1, "L": 1, "P": 1, "LA": 2, "RGB": 3, "RGBA": 4, "CMYK": 4, "I": 4
 
 
 def read_raster(data: bytes, kind: str, limits: Limits) -> Image:
-    """Bytes of a ``png``, ``jpeg``, ``tiff`` or ``bmp`` file -> a picture ``c h w`` as displayed (EXIF orientation applied).
+    """Bytes of a ``png``, ``jpeg``, ``tiff`` or ``bmp`` file -> a picture ``c h w`` as displayed (EXIF
+    orientation applied).
 
-    Values are the file's own numbers (0..255, 0..65535 or float); 1-bit pictures give 0 and 255. No affine, no spacing: the
-    dots per inch of a picture say nothing about the body. Raises InputError.
+    Values are the file's own numbers (0..255, 0..65535 or float); 1-bit pictures give 0 and 255. No affine,
+    no spacing: the dots per inch of a picture say nothing about the body. Raises InputError.
     """
     what = f"{kind.upper()} picture"
     with guarded(what):
@@ -41,20 +42,25 @@ def read_raster(data: bytes, kind: str, limits: Limits) -> Image:
         pages = getattr(picture, "n_frames", 1)
         if kind == "tiff" and pages > 1:
             raise InputError(
-                f"{what}: {pages} pages came where one was expected; save the page you mean as a file of its own, "
+                f"{what}: {pages} pages came where one was expected; save the page you mean as a file of "
+                "its own, "
                 "or a stack of slices as NIfTI with its spacing"
             )
         turn = _orientation(picture)
         notes = _depth_note(data, kind, picture)
         white_is_zero = kind == "tiff" and picture.mode.startswith("I;16") and _tag(picture, PHOTOMETRIC) == 0
         picture.load()
-        shown: Pillow.Image = picture if kind == "tiff" else ImageOps.exif_transpose(picture)  # TIFF turns as it loads
+        shown: Pillow.Image = (
+            picture if kind == "tiff" else ImageOps.exif_transpose(picture)
+        )  # TIFF turns as it loads
         array, more = _channels(shown, what)
         if white_is_zero:
             array = 65535.0 - array
     values, found = checked(array, what)
     meta = {"exif_orientation": turn, "mode": picture.mode}
-    return Image(values, source=Source(kind=kind, frame_from="assumed", warnings=notes + more + found, meta=meta))
+    return Image(
+        values, source=Source(kind=kind, frame_from="assumed", warnings=notes + more + found, meta=meta)
+    )
 
 
 def _tag(picture: ImageFile.ImageFile, tag: int) -> int | None:
@@ -72,7 +78,11 @@ def _orientation(picture: ImageFile.ImageFile) -> int:
 def _depth_note(data: bytes, kind: str, picture: ImageFile.ImageFile) -> Warnings:
     """Pillow keeps 8 bits of a 16-bit colour picture; say so."""
     deep = kind == "png" and data[24:26] in (b"\x10\x02", b"\x10\x06", b"\x10\x04")
-    deep = deep or (kind == "tiff" and picture.mode in ("RGB", "RGBA") and 16 in getattr(picture, "tag_v2", {}).get(258, ()))
+    deep = deep or (
+        kind == "tiff"
+        and picture.mode in ("RGB", "RGBA")
+        and 16 in getattr(picture, "tag_v2", {}).get(258, ())
+    )
     return (("depth_reduced", "the picture has 16 bits a channel; 8 of them were kept"),) if deep else ()
 
 

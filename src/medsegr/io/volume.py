@@ -13,19 +13,24 @@ from medsegr.planes import axis_letters
 from medsegr.types import Image, Source
 
 IMAGE_IO = {"nrrd": "NrrdImageIO", "mha": "MetaImageIO"}
-DETACHED = {"nrrd": rb"(?im)^data ?file:[ \t]*(.+?)\r?$", "mha": rb"(?im)^ElementDataFile[ \t]*=[ \t]*(.+?)\r?$"}
+DETACHED = {
+    "nrrd": rb"(?im)^data ?file:[ \t]*(.+?)\r?$",
+    "mha": rb"(?im)^ElementDataFile[ \t]*=[ \t]*(.+?)\r?$",
+}
 HEAD = 65536
 
 
 def read_volume(path: Path, kind: str, limits: Limits) -> Image:
-    """File of kind ``nrrd`` (also ``.nhdr``) or ``mha`` (also ``.mhd``) -> image ``c i j`` or ``c i j k``, affine to RAS+ mm.
+    """File of kind ``nrrd`` (also ``.nhdr``) or ``mha`` (also ``.mhd``) -> image ``c i j`` or ``c i j k``,
+    affine to RAS+ mm.
 
-    Raises InputError (damaged, beyond the limits, voxels in a file elsewhere) and GeometryError (singular axes).
+    Raises InputError (damaged, beyond the limits, voxels in a file elsewhere) and GeometryError (singular
+    axes).
     """
     import SimpleITK as sitk  # takes a second to import
 
     what = f"{kind.upper()} file"
-    stored = _stored_bytes(path, kind, what)
+    stored = sum(file.stat().st_size for file in files_of(path, kind))
     shown = sitk.ProcessObject.GetGlobalWarningDisplay()
     sitk.ProcessObject.SetGlobalWarningDisplay(False)  # ITK would print the path
     try:
@@ -36,7 +41,10 @@ def read_volume(path: Path, kind: str, limits: Limits) -> Image:
             reader.ReadImageInformation()
             shape = tuple(int(n) for n in reader.GetSize())
             if len(shape) > 3:
-                raise InputError(f"{what}: {len(shape)} axes ({' x '.join(map(str, shape))}) came; take one time point first")
+                raise InputError(
+                    f"{what}: {len(shape)} axes ({' x '.join(map(str, shape))}) came; take one time point "
+                    "first"
+                )
             check_grid(shape, limits, what)
             channels = int(reader.GetNumberOfComponents())
             item = _item_bytes(sitk.GetPixelIDValueAsString(reader.GetPixelID()))
@@ -46,10 +54,7 @@ def read_volume(path: Path, kind: str, limits: Limits) -> Image:
             array = sitk.GetArrayFromImage(picture)
     finally:
         sitk.ProcessObject.SetGlobalWarningDisplay(shown)
-    if channels > 1:
-        array = np.moveaxis(array, -1, 0)
-    else:
-        array = array[None]
+    array = np.moveaxis(array, -1, 0) if channels > 1 else array[None]
     array = array.transpose(0, *range(array.ndim - 1, 0, -1))  # ITK's arrays are k j i
     values, found = checked(array, what)
     affine = checked_affine(LPS_TO_RAS @ _lps(picture), what)
@@ -57,12 +62,18 @@ def read_volume(path: Path, kind: str, limits: Limits) -> Image:
     notes: Warnings = ()
     if not told:
         notes = (("orientation_assumed", "the header tells no patient space: left and right are assumed"),)
-    source = Source(kind=kind, frame_from=kind if axes == 3 else "assumed", warnings=notes + found, meta={"ndim": axes})
-    return Image(values, affine, spacing_of(affine, axes), None, "patient", axis_letters(affine)[:axes], source)
+    source = Source(
+        kind=kind, frame_from=kind if axes == 3 else "assumed", warnings=notes + found, meta={"ndim": axes}
+    )
+    return Image(
+        values, affine, spacing_of(affine, axes), None, "patient", axis_letters(affine)[:axes], source
+    )
 
 
 def _lps(picture: Any) -> np.ndarray:
-    """SimpleITK's direction, spacing and origin as a ``4 4`` matrix to LPS+ mm; a 2-D image lies in the plane z = 0."""
+    """SimpleITK's direction, spacing and origin as a ``4 4`` matrix to LPS+ mm; a 2-D image lies in the plane
+    z = 0.
+    """
     axes = picture.GetDimension()
     matrix = np.eye(4)
     matrix[:axes, :axes] = np.reshape(picture.GetDirection(), (axes, axes)) * np.asarray(picture.GetSpacing())
@@ -75,29 +86,39 @@ def _item_bytes(name: str) -> int:
     return int(found.group(1)) // 8 if found else 8
 
 
-def _stored_bytes(path: Path, kind: str, what: str) -> int:
-    """Bytes of the file and of the data file beside it. A data file elsewhere is refused: a header must not open any file."""
+def files_of(path: Path, kind: str) -> tuple[Path, ...]:
+    """The file, and the data file beside it that its header names, if one does.
+
+    A data file in another folder is refused: a header from a stranger must not open any file of this machine.
+    """
+    what = f"{kind.upper()} file"
     with path.open("rb") as file:
         head = file.read(HEAD)
     if kind == "nrrd":
         head = re.split(rb"\r?\n\r?\n", head, maxsplit=1)[0]
     found = re.search(DETACHED[kind], head)
-    size = path.stat().st_size
-    if found is None or (kind == "mha" and found.group(1) == b"LOCAL"):
-        return size
+    if found is None or (kind == "mha" and found.group(1).strip() == b"LOCAL"):
+        return (path,)
     name = found.group(1).decode("utf-8", "replace").strip()
     beside = path.parent / name
     if Path(name).name != name or "\\" in name or beside.resolve().parent != path.parent.resolve():
-        raise InputError(f"{what}: its voxels lie in another folder; put header and data file side by side, or save as one file")
+        raise InputError(
+            f"{what}: its voxels lie in another folder; put header and data file side by side, or save as "
+            "one file"
+        )
     if not beside.is_file():
-        raise InputError(f"{what}: the data file that its header names is not beside it (lists of files are not read); save as one file")
-    return size + beside.stat().st_size
+        raise InputError(
+            f"{what}: the data file that its header names is not beside it (lists of files are not read); "
+            "save as one file"
+        )
+    return path, beside
 
 
 def write_nrrd_mask(mask: np.ndarray, image: Image, path: Path) -> None:
     """Write a boolean mask ``*grid`` as a compressed NRRD of 0 and 1 (uint8) on the image's grid, in LPS+ mm.
 
-    A slice that knows its place in the patient becomes a volume of one slice, else its place could not be written.
+    A slice that knows its place in the patient becomes a volume of one slice, else its place could not be
+    written.
     """
     import SimpleITK as sitk
 
@@ -107,7 +128,11 @@ def write_nrrd_mask(mask: np.ndarray, image: Image, path: Path) -> None:
         array = array[..., None]
     picture = sitk.GetImageFromArray(np.ascontiguousarray(array.T))
     axes = picture.GetDimension()
-    lps = np.diag([*(image.spacing or (1.0,) * axes), 1.0, 1.0][:4]) if image.affine is None else LPS_TO_RAS @ image.affine
+    lps = (
+        np.diag([*(image.spacing or (1.0,) * axes), 1.0, 1.0][:4])
+        if image.affine is None
+        else LPS_TO_RAS @ image.affine
+    )
     steps = np.linalg.norm(lps[:axes, :axes], axis=0)
     picture.SetSpacing([float(step) for step in steps])
     picture.SetOrigin([float(value) for value in lps[:axes, 3]])

@@ -39,7 +39,7 @@ def _as_bool(mask: np.ndarray, name: str) -> np.ndarray:
 
 
 def checked_spacing(spacing: tuple[float, ...], ndim: int) -> tuple[float, ...]:
-    """Spacing in mm along each grid axis, positive and finite, one value an axis; else :class:`InputError`."""
+    """Spacing in mm along each grid axis, positive and finite, one value each; else :class:`InputError`."""
     values = tuple(float(value) for value in spacing)
     if len(values) != ndim or not all(np.isfinite(value) and value > 0 for value in values):
         raise InputError(f"spacing {values}: {ndim} positive numbers of mm were expected, one an axis")

@@ -1,8 +1,10 @@
 """Convolution and attention blocks of the tiny host, and the small layers that everybody uses.
 
-Maps are channels first, ``b c h w``. Norms are BatchNorm in the encoder (folded at inference by any exporter) and
-LayerNorm or GroupNorm(1) where the words act, so that one image of a batch never changes another.
+Maps are channels first, ``b c h w``. Norms are BatchNorm in the encoder (folded at inference by any exporter)
+and LayerNorm or GroupNorm(1) where the words act, so that one image of a batch never changes another.
 """
+
+import itertools
 
 import torch
 import torch.nn.functional as F
@@ -31,7 +33,7 @@ class Mlp(nn.Module):
 
     def __init__(self, *widths: int) -> None:
         super().__init__()
-        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in zip(widths[:-1], widths[1:], strict=True))
+        self.layers = nn.ModuleList(nn.Linear(a, b) for a, b in itertools.pairwise(widths))
 
     def forward(self, x: Float[Tensor, "*b c"]) -> Float[Tensor, "*b d"]:
         """Apply the layers."""
@@ -57,7 +59,8 @@ class Attention(nn.Module):
         return x.view(b, n, self.heads, c // self.heads).transpose(1, 2)
 
     def forward(self, q: Tensor, k: Tensor, v: Tensor, mask: Tensor | None = None) -> Float[Tensor, "b n c"]:
-        """``q`` [b n c], ``k`` and ``v`` [b t c], ``mask`` [b n t] bool (True = may look; at least one a row)."""
+        """``q`` [b n c], ``k`` and ``v`` [b t c], ``mask`` [b n t] bool (True = may look; at least one a
+        row)."""
         heads = F.scaled_dot_product_attention(
             self._split(self.q(q)),
             self._split(self.k(k)),
@@ -69,7 +72,9 @@ class Attention(nn.Module):
         return out
 
 
-def conv_bn(cin: int, cout: int, kernel: int, stride: int = 1, groups: int = 1, act: bool = True) -> nn.Sequential:
+def conv_bn(
+    cin: int, cout: int, kernel: int, stride: int = 1, groups: int = 1, act: bool = True
+) -> nn.Sequential:
     """Convolution without bias, BatchNorm, Hardswish (left out with ``act=False``)."""
     layers: list[nn.Module] = [
         nn.Conv2d(cin, cout, kernel, stride, kernel // 2, groups=groups, bias=False),
@@ -78,16 +83,22 @@ def conv_bn(cin: int, cout: int, kernel: int, stride: int = 1, groups: int = 1, 
     return nn.Sequential(*layers, nn.Hardswish()) if act else nn.Sequential(*layers)
 
 
+def zero_last_norm(body: nn.Sequential) -> None:
+    """Start a residual branch at zero, by the weight of its last BatchNorm."""
+    norms = [module for module in body.modules() if isinstance(module, nn.BatchNorm2d)]
+    nn.init.zeros_(norms[-1].weight)
+
+
 class Residual(nn.Module):
-    """``x + body(x)``, or ``body(x)`` alone where the shape changes. The last BatchNorm of the branch starts at zero."""
+    """``x + body(x)``, or ``body(x)`` alone where the shape changes. The last BatchNorm of the branch starts
+    at zero."""
 
     def __init__(self, body: nn.Sequential, skip: bool) -> None:
         super().__init__()
         self.body = body
         self.skip = skip
-        last = [m for m in body.modules() if isinstance(m, nn.BatchNorm2d)]
-        if skip and last:
-            nn.init.zeros_(last[-1].weight)
+        if skip:
+            zero_last_norm(body)
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b d g v"]:
         """Apply the branch."""
@@ -111,7 +122,8 @@ def mbconv(cin: int, cout: int, stride: int = 1, expand: int = 4) -> Residual:
 
 
 class LinearAttention(nn.Module):
-    """ReLU linear attention with one 5x5 multi-scale branch (EfficientViT, arXiv 2205.14756, Fig. 2); cost linear in h*w."""
+    """ReLU linear attention with one 5x5 multi-scale branch (EfficientViT, arXiv 2205.14756, Fig. 2); cost
+    linear in h*w."""
 
     def __init__(self, channels: int, head: int = 16) -> None:
         super().__init__()
@@ -122,7 +134,7 @@ class LinearAttention(nn.Module):
             nn.Conv2d(3 * channels, 3 * channels, 1, groups=3 * channels // head, bias=False),
         )
         self.out = conv_bn(2 * channels, channels, 1, act=False)
-        nn.init.zeros_(self.out[1].weight)
+        zero_last_norm(self.out)
 
     def forward(self, x: Float[Tensor, "b c h w"]) -> Float[Tensor, "b c h w"]:
         """Attend over all positions; the residual is inside."""

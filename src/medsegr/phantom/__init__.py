@@ -1,4 +1,4 @@
-"""Made bodies, lesions and reports with exact truth: for training, for tests, for the demo of every control."""
+"""Made bodies, lesions and reports with exact truth: for training, tests and demonstrations."""
 
 from medsegr.phantom.make import KINDS, make
 from medsegr.phantom.scene import Lesion, PhantomCase

@@ -1,4 +1,4 @@
-"""What the apparatus does to a picture: exposure, gamma, blur, noise, markers, borders. Random within wide limits."""
+"""What the apparatus does to a picture: exposure, gamma, blur, noise, markers, borders."""
 
 from collections.abc import Sequence
 
@@ -22,7 +22,7 @@ def stretch(plane: Plane, low: float, high: float) -> Plane:
 
 
 def grey(rng: np.random.Generator, plane: Plane, grain: float, gamma: tuple[float, float]) -> Plane:
-    """Blur, noise (fine and coarse), uneven exposure, gamma, contrast and brightness of a grey plane with values about 0..1."""
+    """Blur, noise, uneven exposure, gamma, contrast and brightness of a grey plane with values about 0..1."""
     size = plane.shape[0]
     out = blur(plane, float(rng.choice([0.0, 0.0, 0.6, 0.9])) * size / 256)
     level = np.float32(grain * rng.uniform(0.2, 1.0))
@@ -43,7 +43,8 @@ def marked(rng: np.random.Generator, plane: Plane, items: Sequence[tuple[str, fl
     if not items:
         return plane
     ink = letters(plane.shape[0], items)
-    return np.maximum(plane, ink * np.float32(rng.uniform(0.7, 1.0)))
+    out: Plane = np.maximum(plane, ink * np.float32(rng.uniform(0.7, 1.0)))
+    return out
 
 
 def collimated(rng: np.random.Generator, plane: Plane) -> Plane:
@@ -51,7 +52,12 @@ def collimated(rng: np.random.Generator, plane: Plane) -> Plane:
     y, x = grid(plane.shape[0])
     out = plane.copy()
     dark = np.float32(rng.uniform(0, 0.06))
-    for inside in (y - rng.uniform(0, 0.05), 1 - y - rng.uniform(0, 0.05), x - rng.uniform(0, 0.05), 1 - x - rng.uniform(0, 0.05)):
+    for inside in (
+        y - rng.uniform(0, 0.05),
+        1 - y - rng.uniform(0, 0.05),
+        x - rng.uniform(0, 0.05),
+        1 - x - rng.uniform(0, 0.05),
+    ):
         if rng.random() < 0.5:
             out[inside < 0] = dark
     return out

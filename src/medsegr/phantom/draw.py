@@ -1,8 +1,10 @@
-"""Drawing on float planes: coordinate grids, smooth noise, soft edges, outlines, strokes. Units are pixels or shares of the side.
+"""Drawing on float planes: coordinate grids, smooth noise, soft edges, outlines, strokes.
 
-Every plane is float32 ``h w`` with h = w = size; y grows downwards, x to the picture's right; pixel centres are at (i + 0.5) / size.
+Units are pixels or shares of the side. Every plane is float32 ``h w`` with h = w = size; y grows downwards,
+x to the picture's right; pixel centres are at (i + 0.5) / size.
 """
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -15,7 +17,9 @@ from scipy import ndimage
 
 Plane = NDArray[np.float32]
 Mask = NDArray[np.bool_]
-Stroke = tuple[Sequence[tuple[float, float]], float, float]  # points (x, y) as shares of the side, width px, value 0..1
+Stroke = tuple[
+    Sequence[tuple[float, float]], float, float
+]  # points (x, y) as shares of the side, width px, value 0..1
 ANGLES = np.linspace(-np.pi, np.pi, 257, dtype=np.float32)
 
 
@@ -23,7 +27,8 @@ ANGLES = np.linspace(-np.pi, np.pi, 257, dtype=np.float32)
 def grid(size: int) -> tuple[Plane, Plane]:
     """Coordinates (y, x) of the pixel centres as shares of the side, each ``h w``; read-only."""
     axis = (np.arange(size, dtype=np.float32) + 0.5) / size
-    y, x = np.meshgrid(axis, axis, indexing="ij")
+    y: Plane = np.repeat(axis[:, None], size, axis=1)
+    x: Plane = np.repeat(axis[None, :], size, axis=0)
     y.setflags(write=False)
     x.setflags(write=False)
     return y, x
@@ -31,11 +36,13 @@ def grid(size: int) -> tuple[Plane, Plane]:
 
 @lru_cache(maxsize=64)
 def _basis(size: int, cells: int) -> Plane:
-    """Cubic B-spline weights ``size cells+3``: smooth interpolation of a coarse lattice by one matrix product."""
+    """Cubic B-spline weights ``size cells+3``: smooth interpolation of a lattice by a matrix product."""
     t = (np.arange(size) + 0.5) / size * cells
     base = np.floor(t).astype(int)
     f = t - base
-    weights = np.stack([(1 - f) ** 3, 3 * f**3 - 6 * f**2 + 4, -3 * f**3 + 3 * f**2 + 3 * f + 1, f**3], axis=1) / 6
+    weights = (
+        np.stack([(1 - f) ** 3, 3 * f**3 - 6 * f**2 + 4, -3 * f**3 + 3 * f**2 + 3 * f + 1, f**3], axis=1) / 6
+    )
     out = np.zeros((size, cells + 3), np.float32)
     for k in range(4):
         out[np.arange(size), base + k] = weights[:, k]
@@ -44,27 +51,60 @@ def _basis(size: int, cells: int) -> Plane:
 
 
 def noise(rng: np.random.Generator, size: int, cells: int, cells_x: int | None = None) -> Plane:
-    """Smooth noise of mean about 0 and deviation about 1, with ``cells`` lattice cells along y (and x)."""
+    """Smooth noise of mean 0 and deviation about 1, with ``cells`` lattice cells along y (and x)."""
     rows, cols = _basis(size, cells), _basis(size, cells if cells_x is None else cells_x)
     lattice = rng.standard_normal((rows.shape[1], cols.shape[1]), dtype=np.float32)
-    out: Plane = rows @ lattice @ cols.T * np.float32(2.1)
+    return np.asarray(rows @ lattice @ cols.T, np.float32) * np.float32(2.1)
+
+
+def rough(rng: np.random.Generator, shape: tuple[int, ...], grain: int) -> Plane:
+    """Noise for a window of ``shape``, with a lattice cell every ``grain`` pixels."""
+    side = max(shape)
+    return noise(rng, side, max(3, side // grain))[: shape[0], : shape[1]]
+
+
+def lay(plane: Plane, cover: Plane, value: Plane | float) -> Plane:
+    """``plane`` with ``value`` laid over it where ``cover`` (0..1) is high."""
+    out: Plane = plane + cover * (np.asarray(value, np.float32) - plane)
     return out
 
 
 def step(distance: Plane, soft: float) -> Plane:
     """0 outside, 1 inside, a ramp of width ``soft`` at distance 0 (same unit as ``distance``)."""
-    return np.clip(distance * np.float32(1 / max(soft, 1e-6)) + np.float32(0.5), 0, 1)
+    out: Plane = np.clip(distance * np.float32(1 / max(soft, 1e-6)) + np.float32(0.5), 0, 1)
+    return out
 
 
-def ellipse(yx: tuple[Plane, Plane], centre: tuple[float, float], radii: tuple[float, float], angle: float = 0.0) -> Plane:
-    """Normalised radius: 0 at ``centre`` (y, x), 1 on the ellipse of ``radii`` (y, x) turned by ``angle`` radians."""
+def ellipse(
+    yx: tuple[Plane, Plane], centre: tuple[float, float], radii: tuple[float, float], angle: float = 0.0
+) -> Plane:
+    """Normalised radius: 0 at ``centre`` (y, x), 1 on the ellipse of ``radii`` (y, x) turned by ``angle``."""
     dy, dx = yx[0] - np.float32(centre[0]), yx[1] - np.float32(centre[1])
-    if angle:
-        c, s = np.float32(np.cos(angle)), np.float32(np.sin(angle))
-        dy, dx = c * dy - s * dx, s * dy + c * dx
-    dy = dy * np.float32(1 / radii[0])
-    dx = dx * np.float32(1 / radii[1])
-    out: Plane = np.sqrt(dy * dy + dx * dx)
+    c, s = np.cos(angle), np.sin(angle)
+    u = dy * np.float32(c / radii[0]) - dx * np.float32(s / radii[0])
+    dy *= np.float32(s / radii[1])
+    dx *= np.float32(c / radii[1])
+    dy += dx
+    dy *= dy
+    u *= u
+    u += dy
+    out: Plane = np.sqrt(u, out=u)
+    return out
+
+
+def bump(
+    yx: tuple[Plane, Plane], centre: tuple[float, float], radii: tuple[float, float], angle: float = 0.0
+) -> Plane:
+    """1 - ``ellipse`` near the ellipse and -0.6 far from it; quicker where the ellipse is small."""
+    size = yx[0].shape[0]
+    reach = 1.65 * max(radii) + 0.03
+    low = [min(size, max(0, int((c - reach) * size))) for c in centre]
+    high = [max(0, int((c + reach) * size) + 1) for c in centre]
+    window = (slice(low[0], high[0]), slice(low[1], high[1]))
+    out = np.full((size, size), np.float32(-0.6))
+    np.maximum(
+        1 - ellipse((yx[0][window], yx[1][window]), centre, radii, angle), np.float32(-0.6), out=out[window]
+    )
     return out
 
 
@@ -83,7 +123,8 @@ def strokes(size: int, lines: Sequence[Stroke], sigma: float = 0.0) -> Plane:
     pen = ImageDraw.Draw(canvas)
     for points, width, value in lines:
         pixels = [(px * size, py * size) for px, py in points]
-        pen.line(pixels, fill=int(np.clip(value, 0, 1) * 255), width=max(1, round(width)), joint="curve")
+        joint = "curve" if width > 3 else None
+        pen.line(pixels, fill=int(255 * min(max(value, 0), 1)), width=max(1, round(width)), joint=joint)
     return blur(np.asarray(canvas, np.float32) / np.float32(255), sigma)
 
 
@@ -101,17 +142,22 @@ def _font(height: int) -> ImageFont.FreeTypeFont | ImageFont.ImageFont:
     return ImageFont.load_default(height)
 
 
-def curve(rng: np.random.Generator, start: tuple[float, float], angle: float, length: float, bend: float = 0.5) -> list[tuple[float, float]]:
+def curve(
+    rng: np.random.Generator, start: tuple[float, float], angle: float, length: float, bend: float = 0.5
+) -> list[tuple[float, float]]:
     """A wandering polyline of 7 points (x, y) from ``start``; ``length`` as a share of the side."""
-    turn = angle + np.cumsum(rng.normal(0, bend / 3, 6))
-    xs = start[0] + np.concatenate([[0.0], np.cumsum(np.cos(turn))]) * length / 6
-    ys = start[1] + np.concatenate([[0.0], np.cumsum(np.sin(turn))]) * length / 6
-    return list(zip(xs.tolist(), ys.tolist(), strict=True))
+    points = [start]
+    for turn in rng.normal(0, bend / 3, 6).tolist():
+        angle += turn
+        points.append(
+            (points[-1][0] + math.cos(angle) * length / 6, points[-1][1] + math.sin(angle) * length / 6)
+        )
+    return points
 
 
 @dataclass(frozen=True, slots=True)
 class Outline:
-    """A closed outline in polar form: ``radius`` px at ``ANGLES``, ``soft`` px of edge, ``holes`` share for a broken inside."""
+    """A closed outline: ``radius`` px at ``ANGLES``, ``soft`` px of edge, ``holes`` share of gaps."""
 
     radius: Plane
     soft: float
@@ -120,44 +166,61 @@ class Outline:
 
 @dataclass(frozen=True, slots=True)
 class Blob:
-    """An outline put on the grid: a window with coverage ``alpha`` and depth ``inner`` (0 at the edge, 1 at the centre)."""
+    """An outline on the grid: a window, its coverage ``alpha`` and depth ``inner`` (0 edge, 1 centre)."""
 
     window: tuple[slice, slice]
     alpha: Plane
     inner: Plane
     mask: Mask  # "h w" of the whole grid
 
+    @property
+    def area(self) -> int:
+        """Pixels of the mask."""
+        return int(self.mask[self.window].sum())
+
 
 def _polygon(corners: int, turned: Plane) -> Plane:
     wedge = 2 * np.pi / corners
-    out: Plane = (np.cos(np.pi / corners) / np.cos(np.mod(turned, wedge) - np.pi / corners)).astype(np.float32)
+    out: Plane = (np.cos(np.pi / corners) / np.cos(np.mod(turned, wedge) - np.pi / corners)).astype(
+        np.float32
+    )
     return out
 
 
 def outline(rng: np.random.Generator, form: str, margin: str, area: float) -> Outline:
     """A random outline of one of the vocabulary's forms and margins that encloses about ``area`` px."""
     turned = ANGLES + np.float32(rng.uniform(-np.pi, np.pi))
-    ratio = {"round": rng.uniform(0.92, 1), "oval": rng.uniform(0.5, 0.68), "linear": rng.uniform(0.1, 0.17)}.get(form, rng.uniform(0.75, 1))
+    ratio = {
+        "round": rng.uniform(0.92, 1),
+        "oval": rng.uniform(0.5, 0.68),
+        "linear": rng.uniform(0.13, 0.2),
+    }.get(form, rng.uniform(0.75, 1))
     r = 1 / np.sqrt((np.cos(turned) / 1) ** 2 + (np.sin(turned) / ratio) ** 2)
+    warped = (
+        ANGLES
+        + np.float32(rng.uniform(-np.pi, np.pi))
+        + rng.uniform(0.1, 0.35) * np.sin(ANGLES + rng.uniform(-np.pi, np.pi))
+    )
     if form == "triangular":
         r = np.minimum(_polygon(3, turned), 0.85)
     elif form == "rectangular":
         r = np.minimum(_polygon(4, turned), 0.95)
     elif form == "lobulated":
         lobes = rng.integers(3, 6)
-        r = r * (0.62 + 0.42 * np.abs(np.cos(lobes * turned / 2 + rng.uniform(0, 3))) * rng.uniform(0.85, 1.1))
+        depth = rng.uniform(0.26, 0.42)
+        r = r * (1 - depth * (1 - np.sqrt(np.abs(np.cos(lobes * warped / 2)))))
     elif form == "irregular":
         for k in range(2, 8):
-            r = r * (1 + rng.normal(0, 0.26 / k**0.45) * np.cos(k * ANGLES + rng.uniform(-np.pi, np.pi)))
-        r = np.clip(r, 0.28, 2.2)
+            r = r * (1 + rng.normal(0, 0.30 / k**0.7) * np.cos(k * ANGLES + rng.uniform(-np.pi, np.pi)))
+        r = np.clip(r, 0.35, 2.0)
     wobble = 0.035 if form in {"round", "oval", "linear", "triangular", "rectangular"} else 0.06
     for k in range(2, 6):
         r = r * (1 + rng.normal(0, wobble / k) * np.cos(k * ANGLES + rng.uniform(-np.pi, np.pi)))
     if margin == "spiculated":
-        k = int(rng.integers(9, 15))
-        spikes = np.maximum(np.cos(k * ANGLES / 2 + rng.uniform(-np.pi, np.pi)) ** 2, 0) ** 4
-        lattice = np.interp(ANGLES, np.linspace(-np.pi, np.pi, k + 1), np.resize(rng.uniform(0.35, 1.0, k), k + 1))
-        r = r * (0.75 + 0.75 * spikes * lattice)
+        k = int(rng.integers(9, 17))
+        ends = np.linspace(-np.pi, np.pi, k + 1)
+        length = np.interp(ANGLES, ends, np.resize(rng.uniform(0.1, 1.0, k), k + 1))
+        r = r * (0.8 + rng.uniform(0.4, 0.75) * length * np.abs(np.cos(k * warped / 2)) ** 5)
     holes = float(rng.uniform(0.42, 0.55)) if form == "patchy" else 0.0
     share = 0.5 * np.mean(np.square(r)) * 2 * np.pi * (1 - holes)
     scale = np.sqrt(area / share)
@@ -179,11 +242,10 @@ def place(rng: np.random.Generator, line: Outline, centre: tuple[float, float], 
     edge = np.interp(np.arctan2(dy, dx), ANGLES, line.radius).astype(np.float32)
     alpha = step(edge - d, line.soft)
     if line.holes:
-        cells = max(3, int(reach / (0.23 * reach)))
-        rough = noise(rng, max(alpha.shape), cells)[: alpha.shape[0], : alpha.shape[1]]
-        inside = rough[alpha > 0.5]
+        bumps = rough(rng, alpha.shape, max(alpha.shape) // 4)
+        inside = bumps[alpha > 0.5]
         if inside.size:
-            alpha = alpha * step(rough - np.float32(np.quantile(inside, line.holes)), 0.5)
+            alpha = alpha * step(bumps - np.float32(np.quantile(inside, line.holes)), 0.5)
     inner = np.clip(1 - d / np.maximum(edge, 1e-3), 0, 1)
     mask = np.zeros((size, size), bool)
     mask[y0:y1, x0:x1] = alpha > 0.5
@@ -191,6 +253,6 @@ def place(rng: np.random.Generator, line: Outline, centre: tuple[float, float], 
 
 
 def wavy(rng: np.random.Generator, size: int, amount: float, cells: int = 4) -> tuple[Plane, Plane]:
-    """Coordinates (y, x) with a smooth random displacement of about ``amount`` of the side: makes drawn organs organic."""
+    """Coordinates (y, x) with a smooth random displacement of about ``amount`` of the side."""
     y, x = grid(size)
     return y + np.float32(amount) * noise(rng, size, cells), x + np.float32(amount) * noise(rng, size, cells)

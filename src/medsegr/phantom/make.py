@@ -30,22 +30,27 @@ def _verbatim(said: Said, text: str) -> str:
     return said.phrase if said.phrase in text else said.phrase[:1].upper() + said.phrase[1:]
 
 
-def make(kind: str, rng: np.random.Generator, size: int = 256) -> PhantomCase:
-    """Make one phantom of ``size`` x ``size`` pixels (96 to 2048).
-
-    The image is uint8, ``h w`` (chest, abdomen, ultrasound) or ``h w 3`` (mucosa, cells). All randomness comes from ``rng``.
-    Lesions with a phrase are described in the report; each phrase fits that lesion alone.
-
-    Raises
-        UsageError: unknown kind, or a size out of range.
-    """
+def check(kind: str, size: int) -> None:
+    """Refuse an unknown kind or a size out of range with a UsageError."""
     if kind not in SCENES:
         raise UsageError(f"no phantom kind is called '{kind}'; choose one of {', '.join(KINDS)}")
     if not 96 <= size <= 2048:
         raise UsageError(f"phantom size {size} is out of range; choose 96 to 2048 pixels")
+
+
+def make(kind: str, rng: np.random.Generator, size: int = 256) -> PhantomCase:
+    """Make one phantom of ``size`` x ``size`` pixels (96 to 2048).
+
+    The image is uint8, ``h w`` (chest, abdomen, ultrasound) or ``h w 3`` (mucosa, cells). All randomness is
+    from ``rng``. Lesions with a phrase are described in the report; each phrase fits that lesion alone.
+
+    Raises
+        UsageError: unknown kind, or a size out of range.
+    """
+    check(kind, size)
     build, modality, frame = SCENES[kind]
     scene = build(rng, size)
-    spots = plan(rng, scene, CONCEPTS[kind])
+    spots = plan(rng, scene, scene.concepts or CONCEPTS[kind])
     image = scene.render(rng, spots)
     told = 1 + int(rng.binomial(len(spots) - 1, 0.7)) if len(spots) > 1 else 1
     chosen = [int(i) for i in rng.permutation(len(spots))[:told]]

@@ -1,16 +1,16 @@
 """Which lesions a phantom gets, and where: names, looks, places, outlines. No drawing and no words."""
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
 
-from medsegr.phantom.concepts import AREAS, Choice, Concept, clear_differences
-from medsegr.phantom.draw import Blob, outline, place
-from medsegr.phantom.scene import Look, Place, Scene, Spot
+from medsegr.phantom.concepts import AREAS, Choice, Concept, Look, clear_differences
+from medsegr.phantom.draw import ANGLES, Blob, Outline, outline, place
+from medsegr.phantom.scene import Place, Scene, Spot
 
 COUNTS = (0.17, 0.34, 0.26, 0.15, 0.08)  # of 1, 2, 3, 4, 5 lesions
-PAIRS = 0.42  # wanted share of twins in one place; about 25 % come out, since not every place holds two
+PAIRS = 0.26  # share of images with two lesions or more where two share a place
 SMALLEST = 0.0015  # share of the image
 LARGEST = 0.08
 KEPT = 0.82  # share of an outline that its place must leave
@@ -19,9 +19,18 @@ TRIES = 14
 
 def draw(rng: np.random.Generator, choice: Choice) -> str | None:
     """One value by weight."""
-    values = list(choice)
-    weights = np.fromiter(choice.values(), float)
-    return values[int(rng.choice(len(values), p=weights / weights.sum()))]
+    left = rng.random() * sum(choice.values())
+    for value, weight in choice.items():
+        left -= weight
+        if left < 0:
+            return value
+    return next(reversed(choice))
+
+
+def weighted(rng: np.random.Generator, pool: Sequence[Concept]) -> Concept:
+    """One concept by its weight."""
+    name = draw(rng, {c.name: c.weight for c in pool})
+    return next(c for c in pool if c.name == name)
 
 
 def look(rng: np.random.Generator, concept: Concept) -> Look:
@@ -31,8 +40,14 @@ def look(rng: np.random.Generator, concept: Concept) -> Look:
         form = "irregular"
     if form == "linear":
         margin = "smooth"
-    return Look(draw(rng, concept.density), draw(rng, concept.uniformity), draw(rng, concept.colour), form, margin,
-                draw(rng, concept.size) or "small")
+    return Look(
+        draw(rng, concept.density),
+        draw(rng, concept.uniformity),
+        draw(rng, concept.colour),
+        form,
+        margin,
+        draw(rng, concept.size) or "small",
+    )
 
 
 def twin(rng: np.random.Generator, first: Spot, concepts: Sequence[Concept]) -> tuple[Concept, Look] | None:
@@ -54,16 +69,23 @@ class _Taken:
     reach: float
 
 
-def _centres(rng: np.random.Generator, where: Place, reach: float, taken: Sequence[_Taken]) -> np.ndarray:
-    ys, xs = np.nonzero(where.core)
-    if not ys.size:
+def _centres(rng: np.random.Generator, line: Outline, where: Place, taken: Sequence[_Taken]) -> np.ndarray:
+    """Up to three centres (y, x) at which an outline stays inside its place and clear of the others."""
+    size = where.core.shape[0]
+    flat = np.flatnonzero(where.core)
+    if not flat.size:
         return np.zeros((0, 2))
-    picks = rng.integers(ys.size, size=40)
-    points = np.stack([ys[picks], xs[picks]], axis=1) + 0.5
+    points = np.stack(np.divmod(flat[rng.integers(flat.size, size=48)], size), axis=1) + 0.5
+    reach = float(np.sqrt(np.mean(np.square(line.radius))))
     free = np.ones(len(points), bool)
     for other in taken:
         free &= np.hypot(*(points - other.centre).T) > 0.92 * (reach + other.reach)
-    chosen: np.ndarray = points[free][:6]
+    points = points[free]
+    ring = np.stack([np.sin(ANGLES), np.cos(ANGLES)], axis=1)[::11] * line.radius[::11, None] * 0.85
+    at = (points[:, None, :] + ring[None]).astype(int)
+    on_grid = ((at >= 0) & (at < size)).all(axis=2)
+    inside = where.body[at[..., 0].clip(0, size - 1), at[..., 1].clip(0, size - 1)] & on_grid
+    chosen: np.ndarray = points[inside.mean(axis=1) > 0.8][:3]
     return chosen
 
 
@@ -72,36 +94,37 @@ def _clip(blob: Blob, where: Place) -> Blob:
     return Blob(blob.window, blob.alpha * inside, blob.inner, blob.mask & where.body)
 
 
-def settle(rng: np.random.Generator, concept: Concept, style: Look, where: Place, taken: Sequence[Spot]) -> Spot | None:
+def settle(
+    rng: np.random.Generator, concept: Concept, style: Look, where: Place, taken: Sequence[Spot]
+) -> Spot | None:
     """Find room for one lesion in its place; None when the place is too full or too small."""
     size = where.core.shape[0]
     low, high = AREAS[style.size_class]
-    others = [_Taken(_centroid(s.blob.mask), 1.1 * float(np.sqrt(s.blob.mask.sum() / np.pi))) for s in taken]
-    occupied = np.zeros((size, size), bool)
-    for spot in taken:
-        occupied |= spot.blob.mask
+    others = [_Taken(centroid(s.blob), 1.1 * float(np.sqrt(s.blob.area / np.pi))) for s in taken]
     line = outline(rng, style.form, style.margin, rng.uniform(low, high) * size * size)
-    for centre in _centres(rng, where, float(np.sqrt(np.mean(np.square(line.radius)))), others):
+    for centre in _centres(rng, line, where, others):
         blob = place(rng, line, (float(centre[0]), float(centre[1])), size)
         if blob is None:
             continue
-        whole = int(blob.mask.sum())
-        blob = _clip(blob, where)
-        kept = int(blob.mask.sum())
-        share = kept / size**2
-        if kept < KEPT * whole or not max(SMALLEST, 0.88 * low) <= share <= min(LARGEST, 1.12 * high):
+        whole, blob = blob.area, _clip(blob, where)
+        share = blob.area / size**2
+        if blob.area < KEPT * whole or not max(SMALLEST, 0.88 * low) <= share <= min(LARGEST, 1.12 * high):
             continue
-        if (blob.mask & occupied).sum() > 0.04 * kept:
+        if (
+            sum(int((blob.mask[blob.window] & s.blob.mask[blob.window]).sum()) for s in taken)
+            > 0.04 * blob.area
+        ):
             continue
-        cy, cx = _centroid(blob.mask)
+        cy, cx = centroid(blob)
         if where.core[int(cy), int(cx)]:
             return Spot(concept.name, style, where, blob)
     return None
 
 
-def _centroid(mask: np.ndarray) -> tuple[float, float]:
-    ys, xs = np.nonzero(mask)
-    return float(ys.mean() + 0.5), float(xs.mean() + 0.5)
+def centroid(blob: Blob) -> tuple[float, float]:
+    """Centre of mass (y, x) of a lesion in pixels."""
+    ys, xs = np.nonzero(blob.mask[blob.window])
+    return float(ys.mean()) + blob.window[0].start + 0.5, float(xs.mean()) + blob.window[1].start + 0.5
 
 
 def allowed(concepts: Sequence[Concept], where: Place) -> list[Concept]:
@@ -109,18 +132,21 @@ def allowed(concepts: Sequence[Concept], where: Place) -> list[Concept]:
     return [c for c in concepts if not where.concepts or c.name in where.concepts]
 
 
-def _one(rng: np.random.Generator, where: Place, concepts: Sequence[Concept], taken: Sequence[Spot]) -> Spot | None:
+def _one(
+    rng: np.random.Generator, where: Place, concepts: Sequence[Concept], taken: Sequence[Spot]
+) -> Spot | None:
     pool = allowed(concepts, where)
-    weights = np.array([c.weight for c in pool])
     for _ in range(TRIES):
-        concept = pool[int(rng.choice(len(pool), p=weights / weights.sum()))]
+        concept = weighted(rng, pool)
         spot = settle(rng, concept, look(rng, concept), where, taken)
         if spot is not None:
             return spot
     return None
 
 
-def _second(rng: np.random.Generator, first: Spot, concepts: Sequence[Concept], taken: Sequence[Spot]) -> Spot | None:
+def _second(
+    rng: np.random.Generator, first: Spot, concepts: Sequence[Concept], taken: Sequence[Spot]
+) -> Spot | None:
     pool = allowed(concepts, first.place)
     for _ in range(TRIES):
         pair = twin(rng, first, pool)
@@ -152,11 +178,3 @@ def plan(rng: np.random.Generator, scene: Scene, concepts: Sequence[Concept]) ->
     if not spots:
         raise RuntimeError(f"no lesion fits any of the {len(scene.places)} places of this phantom")
     return tuple(spots)
-
-
-def spots_by_place(spots: Sequence[Spot]) -> Mapping[str, tuple[Spot, ...]]:
-    """Spots grouped by the key of their place."""
-    out: dict[str, tuple[Spot, ...]] = {}
-    for spot in spots:
-        out[spot.place.key] = (*out.get(spot.place.key, ()), spot)
-    return out

@@ -8,12 +8,14 @@ from medsegr.phantom import sentences as s
 from medsegr.phantom.scene import Spot
 from medsegr.phantom.words import Said
 
-LUNG_LIKE = {"opacity", "consolidation", "ground-glass opacity", "nodule", "mass"}
+SOLID = {"nodule", "calcified granuloma", "mass"}
+LUNG_LIKE = {"opacity", "consolidation", "ground-glass opacity", *SOLID}
+# Words of a denial, and the concepts of which none may lie where it is said.
 CHEST_DENIED = {
-    "nodule": {"nodule", "mass"},
-    "mass": {"nodule", "mass"},
+    "nodule": SOLID,
+    "mass": SOLID,
     "consolidation": {"opacity", "consolidation", "ground-glass opacity"},
-    "nodule or mass": {"nodule", "mass"},
+    "nodule or mass": SOLID,
     "opacity": LUNG_LIKE,
 }
 
@@ -55,7 +57,11 @@ def _placed(rng: np.random.Generator, kind: str, spots: Sequence[Spot]) -> list[
         there = {p.name for p in spots if p.place.location["side"] == side}
         free = [word for word, names in CHEST_DENIED.items() if not names & there]
         clear = [f"The {side} lung is clear."] if not there else []
-        texts = [t.replace("{c}", _pick(rng, free)).replace("{p}", f"{side} lung") for t in s.CHEST_PLACED] if free else []
+        texts = (
+            [t.replace("{c}", _pick(rng, free)).replace("{p}", f"{side} lung") for t in s.CHEST_PLACED]
+            if free
+            else []
+        )
         return [_pick(rng, [*clear, *texts])] if texts else []
     organs = ("liver", "spleen", "right kidney", "left kidney")
     taken = {str(p.place.location["organ"]) for p in spots}
@@ -77,7 +83,9 @@ def _findings(rng: np.random.Generator, kind: str, spots: Sequence[Spot], said: 
         rest = _some(rng, s.OTHERS[kind], 0, 3)
     else:
         absent, normal, doubt = (
-            (s.CHEST_ABSENT, s.CHEST_NORMAL, s.CHEST_UNCERTAIN) if kind == "chest" else (s.ABDOMEN_ABSENT, s.ABDOMEN_NORMAL, s.ABDOMEN_UNCERTAIN)
+            (s.CHEST_ABSENT, s.CHEST_NORMAL, s.CHEST_UNCERTAIN)
+            if kind == "chest"
+            else (s.ABDOMEN_ABSENT, s.ABDOMEN_NORMAL, s.ABDOMEN_UNCERTAIN)
         )
         concepts = list(dict.fromkeys(c for c, _ in absent))
         chosen = _some(rng, concepts, 1, 3)

@@ -7,22 +7,11 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from medsegr.phantom.concepts import Concept, Look
 from medsegr.phantom.draw import Blob, Mask
 from medsegr.types import Frame
 
 Picture = NDArray[np.uint8]
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """How one lesion looks, in the vocabulary of ``medsegr.types``; None where the kind has no such attribute."""
-
-    density: str | None
-    uniformity: str | None
-    colour: str | None
-    form: str
-    margin: str
-    size_class: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,14 +50,16 @@ class Scene:
     render: Callable[[np.random.Generator, Sequence[Spot]], Picture]
     organs: Mapping[str, Mask] = field(default_factory=dict)
     modality: str = ""
+    concepts: tuple[Concept, ...] = ()  # where the scene has others than its kind
 
 
 @dataclass(frozen=True, slots=True)
 class Lesion:
     """One lesion of a case.
 
-    ``mask`` is bool ``h w``. ``attributes`` holds what is true of it (name, location, texture, shape); ``stated`` has the same
-    form and holds only what ``phrase`` says. Both are None / unsaid for a lesion that the report leaves out.
+    ``mask`` is bool ``h w``. ``attributes`` holds what is true of it (name, location, texture, shape);
+    ``stated`` has the same form and holds only what ``phrase`` says. ``phrase`` and ``stated`` are None where
+    the report leaves the lesion out.
     """
 
     mask: Mask
@@ -79,7 +70,11 @@ class Lesion:
 
 @dataclass(frozen=True, slots=True)
 class PhantomCase:
-    """A made image with its report and the exact truth. ``image`` is uint8 ``h w`` or ``h w 3``; organ masks are bool ``h w``."""
+    """A made image with its report and the exact truth.
+
+    ``image`` is uint8 ``h w`` or ``h w 3``; organ masks are bool ``h w``.
+    ``frame`` says whose left the words mean.
+    """
 
     kind: str
     image: Picture

@@ -1,4 +1,4 @@
-"""The phrase of one lesion: concept, place and some of its looks in words, chosen so that they fit no other lesion."""
+"""The phrase of one lesion: concept, place and some of its looks, so chosen that they fit no other lesion."""
 
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -12,11 +12,11 @@ from medsegr.phantom.scene import Spot
 Values = Mapping[str, tuple[str, ...]]
 
 DENSITY: Mapping[str, Values] = {
-    "chest": {"ground-glass": ("hazy", "ground-glass"), "calcified": ("calcified",), "consolidation": ("dense",)},
+    "chest": {"ground-glass": ("hazy",)},
     "abdomen": {
         "hypo": ("hypodense", "low-attenuation", "hypoattenuating"),
         "hyper": ("hyperdense", "hyperattenuating", "high-attenuation"),
-        "fluid": ("fluid-attenuation", "fluid-density"),
+        "fluid": ("fluid-attenuation",),
         "calcified": ("calcified",),
     },
     "mucosa": {},
@@ -28,15 +28,32 @@ DENSITY: Mapping[str, Values] = {
     },
     "cells": {},
 }
-UNIFORMITY: Values = {"homogeneous": ("homogeneous", "uniform"), "heterogeneous": ("heterogeneous", "inhomogeneous")}
+UNIFORMITY: Values = {
+    "homogeneous": ("homogeneous", "uniform"),
+    "heterogeneous": ("heterogeneous", "inhomogeneous"),
+}
 COLOUR: Values = {
-    "red": ("red", "reddish"), "pink": ("pink",), "white": ("white", "whitish"), "yellow": ("yellow", "yellowish"),
-    "brown": ("brown", "brownish"), "purple": ("purple",), "blue": ("blue",), "green": ("green",), "tan": ("tan",), "black": ("black",),
-}  # fmt: skip
+    "red": ("red", "reddish"),
+    "pink": ("pink",),
+    "white": ("white", "whitish"),
+    "yellow": ("yellow", "yellowish"),
+    "brown": ("brown", "brownish"),
+    "purple": ("purple",),
+    "blue": ("blue",),
+    "green": ("green",),
+    "tan": ("tan",),
+    "black": ("black",),
+}
 FORM: Values = {
-    "round": ("round", "rounded"), "oval": ("oval", "ovoid"), "lobulated": ("lobulated",), "irregular": ("irregular",),
-    "linear": ("linear",), "patchy": ("patchy",), "triangular": ("triangular", "wedge-shaped"), "rectangular": ("rectangular",),
-}  # fmt: skip
+    "round": ("round", "rounded"),
+    "oval": ("oval", "ovoid"),
+    "lobulated": ("lobulated",),
+    "irregular": ("irregular",),
+    "linear": ("linear",),
+    "patchy": ("patchy",),
+    "triangular": ("triangular", "wedge-shaped"),
+    "rectangular": ("rectangular",),
+}
 MARGIN: Values = {
     "smooth": ("well-defined", "well-circumscribed", "smooth", "sharply defined"),
     "ill-defined": ("ill-defined", "poorly defined", "indistinct"),
@@ -47,15 +64,25 @@ MARGIN_AFTER: Values = {
     "ill-defined": ("with ill-defined margins", "with indistinct margins", "with poorly defined borders"),
     "spiculated": ("with spiculated margins", "with a spiculated margin"),
 }
-SIZE: Values = {"tiny": ("tiny",), "small": ("small",), "medium": ("medium-sized", "moderate-sized"), "large": ("large",)}
+SIZE: Values = {
+    "tiny": ("tiny",),
+    "small": ("small",),
+    "medium": ("medium-sized", "moderate-sized"),
+    "large": ("large",),
+}
 ORDER = ("size_class", "margin", "form", "uniformity", "density", "colour")
 MASS_NOUNS = {"consolidation", "airspace consolidation", "ulceration"}
-NAMED_BY_LOOK = {"ground-glass opacity": "density", "consolidation": "density"}  # the noun says the attribute already
+# Nouns that say an attribute already: it is stated, but no further word is spent on it.
+NAMED_BY_LOOK = {
+    "ground-glass opacity": "density",
+    "consolidation": "density",
+    "calcified granuloma": "density",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """A phrase, the article that goes before it, and what it states (design of ``Lesion.attributes``, unsaid = None)."""
+    """A phrase, the article before it, and what it states (form of ``Lesion.attributes``, unsaid = None)."""
 
     phrase: str
     article: str
@@ -94,7 +121,7 @@ def truth(kind: str, spot: Spot, mm: float) -> dict[str, Any]:
             "margin": look.margin,
             "size_class": look.size_class,
             "size_mm": list(axes_mm(spot, mm)),
-            "count": 1,
+            "count": None,
         },
     }
 
@@ -122,8 +149,12 @@ def _sizes(rng: np.random.Generator, axes: tuple[float, float]) -> tuple[str, li
     return (f"measuring {long / 10:.1f} x {short / 10:.1f} cm", [long, short])
 
 
-def _stated(kind: str, spot: Spot, told: Mapping[str, str | None], wide: bool, size_mm: list[float] | None) -> dict[str, Any]:
+def _stated(
+    kind: str, spot: Spot, told: Mapping[str, str | None], wide: bool, size_mm: list[float] | None
+) -> dict[str, Any]:
     where = spot.place.wide_location if wide else spot.place.location
+    implied = NAMED_BY_LOOK.get(spot.name)
+    said = {**told, implied: getattr(spot.look, implied)} if implied else told
     return {
         "name": spot.name,
         "location": {
@@ -133,15 +164,26 @@ def _stated(kind: str, spot: Spot, told: Mapping[str, str | None], wide: bool, s
             "cols": list(where.get("cols", ())),
             "anatomy": list(where.get("anatomy", ())),
         },
-        "texture": {key: told.get(key) for key in ("density", "uniformity", "colour")},
-        "shape": {**{key: told.get(key) for key in ("form", "margin", "size_class")}, "size_mm": size_mm, "count": None},
+        "texture": {key: said.get(key) for key in ("density", "uniformity", "colour")},
+        "shape": {
+            **{key: said.get(key) for key in ("form", "margin", "size_class")},
+            "size_mm": size_mm,
+            "count": None,
+        },
     }
 
 
 def _told(rng: np.random.Generator, kind: str, spot: Spot, must: set[str]) -> dict[str, str | None]:
     """The attribute values that the phrase names: those it must, and some more."""
     values = {key: getattr(spot.look, key) for key in ORDER}
-    known = {"density": DENSITY[kind], "uniformity": UNIFORMITY, "colour": COLOUR, "form": FORM, "margin": MARGIN, "size_class": SIZE}
+    known = {
+        "density": DENSITY[kind],
+        "uniformity": UNIFORMITY,
+        "colour": COLOUR,
+        "form": FORM,
+        "margin": MARGIN,
+        "size_class": SIZE,
+    }
     told: dict[str, str | None] = {}
     eager = rng.uniform(0.1, 0.6)
     for key in rng.permutation(ORDER):
@@ -159,9 +201,18 @@ def say(rng: np.random.Generator, kind: str, spot: Spot, spots: Sequence[Spot], 
     """Write the phrase of one lesion among all lesions of its image."""
     must = needed(rng, spot, spots)
     told = _told(rng, kind, spot, must)
-    known = {"density": DENSITY[kind], "uniformity": UNIFORMITY, "colour": COLOUR, "form": FORM, "margin": MARGIN, "size_class": SIZE}
+    known = {
+        "density": DENSITY[kind],
+        "uniformity": UNIFORMITY,
+        "colour": COLOUR,
+        "form": FORM,
+        "margin": MARGIN,
+        "size_class": SIZE,
+    }
     after = "margin" in told and rng.random() < 0.4
-    adjectives = [_pick(rng, known[k][v]) for k in ORDER if (v := told.get(k)) and not (k == "margin" and after)]
+    adjectives = [
+        _pick(rng, known[k][v]) for k in ORDER if (v := told.get(k)) and not (k == "margin" and after)
+    ]
     concept = next(c for c in CONCEPTS[kind] if c.name == spot.name)
     noun = _pick(rng, concept.nouns)
     alone = spot.place.wide_key and sum(s.place.wide_key == spot.place.wide_key for s in spots) == 1
@@ -175,9 +226,17 @@ def say(rng: np.random.Generator, kind: str, spot: Spot, spots: Sequence[Spot], 
     size_mm = None
     if after:
         words.append(_pick(rng, MARGIN_AFTER[told["margin"] or "smooth"]))
-    elif kind in {"chest", "abdomen", "ultrasound"} and spot.look.form not in {"patchy", "linear"} and rng.random() < 0.12:
+    elif (
+        kind in {"chest", "abdomen", "ultrasound"}
+        and spot.look.form not in {"patchy", "linear"}
+        and rng.random() < 0.12
+    ):
         extra, size_mm = _sizes(rng, axes_mm(spot, mm))
         words.append(extra)
     phrase = " ".join(words)
-    article = "" if noun in MASS_NOUNS else ("an " if phrase[0] in "aeiou" and not phrase.startswith("uni") else "a ")
+    article = (
+        ""
+        if noun in MASS_NOUNS
+        else ("an " if phrase[0] in "aeiou" and not phrase.startswith("uni") else "a ")
+    )
     return Said(phrase, article, _stated(kind, spot, told, wide, size_mm))

@@ -11,21 +11,36 @@ from PIL import Image as Pil
 
 from medsegr.errors import UsageError
 from medsegr.phantom.draw import Mask
-from medsegr.phantom.make import KINDS, make
+from medsegr.phantom.make import KINDS, check, make
 from medsegr.phantom.scene import PhantomCase
 
-COLUMNS = ("id", "image", "mask", "text", "phrase", "target", "modality", "frame", "others", "attributes", "split", "group", "notes")
+COLUMNS = (
+    "id",
+    "image",
+    "mask",
+    "text",
+    "phrase",
+    "target",
+    "modality",
+    "frame",
+    "others",
+    "attributes",
+    "split",
+    "group",
+    "notes",
+)
 SOURCE = """# Made images ({kind})
 
-{count} images of {size} x {size} pixels, drawn by `medsegr phantom` from seed {seed}; no patient, no photograph, no scan is behind them.
-Every mask and every word is exact by construction. Licence: Apache-2.0, as the program that draws them.
+{count} images of {size} x {size} pixels, drawn by `medsegr phantom` from seed {seed}; no patient, no scan is
+behind them. Every mask and every word is exact by construction. Licence: Apache-2.0, as the program's.
 
-- `samples.csv`: one row a lesion that the report describes. `text` is the whole report of the image, `phrase` the words of this
-  lesion in it (verbatim), `target` its concept, `others` the masks of all other lesions of the image, told or not.
-  `attributes` is JSON: everything that is true of the lesion, and under `stated` only what its phrase says (null = unsaid).
+- `samples.csv`: one row a lesion that the report describes. `text` is the whole report of the image, `phrase`
+  the words of this lesion in it (verbatim), `target` its concept, `others` the masks of all other lesions of
+  the image, told or not. `attributes` is JSON: everything that is true of the lesion, and under `stated` only
+  what its phrase says (null = unsaid).
 - `organs.csv`: the same columns for organs (chest and abdomen only).
-- Frame: chest and abdomen are in radiological view (the patient's right at the picture's left) and their words use the patient's
-  sides; the other kinds use the picture's sides.
+- Frame: chest and abdomen are in radiological view (the patient's right at the picture's left) and their
+  words use the patient's sides; the other kinds use the picture's sides.
 - Image i of a seed does not depend on the number of images.
 """
 
@@ -74,7 +89,13 @@ def _lesion_rows(case: PhantomCase, stem: str, common: Mapping[str, str], out: P
 
 def _organ_attributes(name: str, frame: str) -> dict[str, Any]:
     side, _, organ = name.rpartition(" ")
-    location = {"side": side or None, "side_frame": frame, "rows": [], "cols": [], "anatomy": []}
+    location: dict[str, Any] = {
+        "side": side or None,
+        "side_frame": frame,
+        "rows": [],
+        "cols": [],
+        "anatomy": [],
+    }
     texture = {"density": None, "uniformity": None, "colour": None}
     shape = {"form": None, "margin": None, "size_class": None, "size_mm": None, "count": None}
     whole = {"name": organ, "location": location, "texture": texture, "shape": shape}
@@ -101,18 +122,23 @@ def _organ_rows(case: PhantomCase, stem: str, common: Mapping[str, str], out: Pa
 
 
 def write_set(
-    kind: str, seed: int, count: int, size: int, out_dir: str | Path, progress: Callable[[int, int], None] | None = None
+    kind: str,
+    seed: int,
+    count: int,
+    size: int,
+    out_dir: str | Path,
+    progress: Callable[[int, int], None] | None = None,
 ) -> Path:
-    """Write ``count`` phantoms of one kind below ``out_dir``; returns the path of ``samples.csv``, which is written last.
+    """Write ``count`` phantoms of one kind below ``out_dir``; returns the path of ``samples.csv``.
 
-    ``images/*.png`` uint8 pictures; ``masks/*.png`` 0 or 255, one a lesion or organ; ``samples.csv``, ``organs.csv`` (where the
-    kind has organs), ``SOURCE.md``. The same arguments give the same bytes. ``progress`` gets (done, count) after each image.
+    ``images/*.png`` uint8 pictures; ``masks/*.png`` 0 or 255, one a lesion or organ; ``samples.csv``,
+    ``organs.csv`` (where the kind has organs), ``SOURCE.md``; ``samples.csv`` comes last.
+    The same arguments give the same bytes. ``progress`` gets (done, count) after each image.
 
     Raises
         UsageError: unknown kind, a count below 1, or a size out of range.
     """
-    if kind not in KINDS:
-        raise UsageError(f"no phantom kind is called '{kind}'; choose one of {', '.join(KINDS)}")
+    check(kind, size)
     if count < 1:
         raise UsageError(f"phantom count {count} is too small; ask for 1 or more")
     out = Path(out_dir)
@@ -124,12 +150,21 @@ def write_set(
         case = case_of(kind, seed, index, size)
         stem = f"{kind}_{seed}_{index:05d}"
         _save(case.image, out / "images" / f"{stem}.png")
-        common = {"image": f"images/{stem}.png", "modality": case.modality, "frame": case.frame, "split": "dev", "group": stem, "notes": str(seed)}
+        common = {
+            "image": f"images/{stem}.png",
+            "modality": case.modality,
+            "frame": case.frame,
+            "split": "dev",
+            "group": stem,
+            "notes": str(seed),
+        }
         lesions += _lesion_rows(case, stem, common, out)
         organs += _organ_rows(case, stem, common, out)
         if progress is not None:
             progress(index + 1, count)
-    (out / "SOURCE.md").write_text(SOURCE.format(kind=kind, count=count, size=size, seed=seed), encoding="utf-8")
+    (out / "SOURCE.md").write_text(
+        SOURCE.format(kind=kind, count=count, size=size, seed=seed), encoding="utf-8"
+    )
     if organs:
         _table(out / "organs.csv", organs)
     _table(out / "samples.csv", lesions)

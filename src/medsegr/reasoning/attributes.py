@@ -1,6 +1,8 @@
-"""Attribute codes to tokens, the first half of the cognitive stage (``docs/explain/model.md``, "codes to tokens").
+"""Attribute codes to tokens, the first half of the cognitive stage (``docs/explain/model.md``, "codes to
+tokens").
 
-Every code has a learned vector; a scalar (extent, count) adds a linear map of 16 sinusoidal features of its logarithm.
+Every code has a learned vector; a scalar (extent, count) adds a linear map of 16 sinusoidal features of its
+logarithm.
 """
 
 import math
@@ -16,15 +18,19 @@ from medsegr.reasoning.codes import SCALAR_GROUPS, Code, Vocabulary
 
 @dataclass(frozen=True, slots=True)
 class Words:
-    """A padded batch of codes. ``index`` [b t] rows of the table, ``kind`` [b t] 0-3 (-1 padding), ``scalar`` [b t]."""
+    """A padded batch of codes. ``index`` [b t] rows of the table, ``kind`` [b t] 0-3 (-1 padding), ``scalar``
+    [b t]."""
 
     index: Int[Tensor, "b t"]
     kind: Int[Tensor, "b t"]
     scalar: Float[Tensor, "b t"]
 
 
-def encode_words(batch: Sequence[Sequence[Code]], vocabulary: Vocabulary, device: str | torch.device = "cpu") -> Words:
-    """Codes to a padded batch. Codes that the vocabulary lacks are left out: a word that was never learned says nothing."""
+def encode_words(
+    batch: Sequence[Sequence[Code]], vocabulary: Vocabulary, device: str | torch.device = "cpu"
+) -> Words:
+    """Codes to a padded batch. Codes that the vocabulary lacks are left out: a word that was never learned
+    says nothing."""
     table = vocabulary.index()
     known = [[code for code in codes if code.text in table] for codes in batch]
     length = max([1, *map(len, known)])

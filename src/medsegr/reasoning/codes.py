@@ -1,7 +1,8 @@
 """Findings to attribute codes and back: the alphabet in which the network hears the report. No torch here.
 
-A code is a string ``group:value``; groups belong to one of four kinds (location, texture, shape, whole report). Sides are
-turned into sides of the picture here and nowhere else, so the network never has to know whose left is meant.
+A code is a string ``group:value``; groups belong to one of four kinds (location, texture, shape, whole
+report). Sides are turned into sides of the picture here and nowhere else, so the network never has to know
+whose left is meant.
 """
 
 from collections.abc import Iterable
@@ -11,24 +12,42 @@ from medsegr.types import COLOURS, COLS, DENSITIES, FORMS, MARGINS, ROWS, SIDES,
 
 LOCATION, TEXTURE, SHAPE, REPORT = range(4)
 KIND_OF = {
-    "side": LOCATION, "row": LOCATION, "col": LOCATION, "anatomy": LOCATION,
-    "density": TEXTURE, "uniformity": TEXTURE, "colour": TEXTURE,
-    "form": SHAPE, "margin": SHAPE, "size": SHAPE, "extent": SHAPE,
-    "concept": REPORT, "modality": REPORT, "count": REPORT,
-}  # fmt: skip
+    "side": LOCATION,
+    "row": LOCATION,
+    "col": LOCATION,
+    "anatomy": LOCATION,
+    "density": TEXTURE,
+    "uniformity": TEXTURE,
+    "colour": TEXTURE,
+    "form": SHAPE,
+    "margin": SHAPE,
+    "size": SHAPE,
+    "extent": SHAPE,
+    "concept": REPORT,
+    "modality": REPORT,
+    "count": REPORT,
+}
 SCALAR_GROUPS = ("extent", "count")
 FIXED = (
-    *(f"side:{v}" for v in SIDES), *(f"row:{v}" for v in ROWS), *(f"col:{v}" for v in COLS),
-    *(f"density:{v}" for v in DENSITIES), *(f"uniformity:{v}" for v in UNIFORMITIES), *(f"colour:{v}" for v in COLOURS),
-    *(f"form:{v}" for v in FORMS), *(f"margin:{v}" for v in MARGINS), *(f"size:{v}" for v in SIZES), "extent:", "count:",
-)  # fmt: skip
+    *(f"side:{v}" for v in SIDES),
+    *(f"row:{v}" for v in ROWS),
+    *(f"col:{v}" for v in COLS),
+    *(f"density:{v}" for v in DENSITIES),
+    *(f"uniformity:{v}" for v in UNIFORMITIES),
+    *(f"colour:{v}" for v in COLOURS),
+    *(f"form:{v}" for v in FORMS),
+    *(f"margin:{v}" for v in MARGINS),
+    *(f"size:{v}" for v in SIZES),
+    "extent:",
+    "count:",
+)
 MIRRORED = {"left": "right", "right": "left"}
 
 
 @dataclass(frozen=True, slots=True)
 class Code:
-    """One value of one attribute. ``scalar`` carries a number where the group has one (extent: part of the image's long
-    side; count: number of lesions), else 0."""
+    """One value of one attribute. ``scalar`` carries a number where the group has one (extent: part of the
+    image's long side; count: number of lesions), else 0."""
 
     text: str
     scalar: float = 0.0
@@ -73,7 +92,8 @@ def vocabulary(concepts: Iterable[str], anatomy: Iterable[str], modalities: Iter
 
 
 def side_in_picture(side: str | None, frame: str, patient_left: str | None) -> str | None:
-    """``side`` as a side of the picture. ``patient_left``: where the patient's left lies, ``"right"``, ``"left"`` or None.
+    """``side`` as a side of the picture. ``patient_left``: where the patient's left lies, ``"right"``,
+    ``"left"`` or None.
 
     In a lateral or sagittal view (None) a patient's side has no place in the picture: the code is left out.
     """
@@ -87,7 +107,8 @@ def side_in_picture(side: str | None, frame: str, patient_left: str | None) -> s
 def codes_of(
     finding: Finding, modality: str | None, patient_left: str | None, extent_mm: float | None = None
 ) -> tuple[Code, ...]:
-    """Every attribute of a finding as codes. ``extent_mm`` is the long side of the image in mm, needed for told sizes."""
+    """Every attribute of a finding as codes. ``extent_mm`` is the long side of the image in mm, needed for
+    told sizes."""
     where, look, shape = finding.location, finding.texture, finding.shape
     side = side_in_picture(where.side, where.side_frame, patient_left)
     texts = [f"concept:{name}" for name in (finding.name, *finding.parents) if name]
@@ -95,8 +116,14 @@ def codes_of(
     texts += [f"side:{side}"] if side else []
     texts += [f"row:{v}" for v in where.rows] + [f"col:{v}" for v in where.cols]
     texts += [f"anatomy:{v}" for v in where.anatomy]
-    pairs = (("density", look.density), ("uniformity", look.uniformity), ("colour", look.colour),
-             ("form", shape.form), ("margin", shape.margin), ("size", shape.size_class))  # fmt: skip
+    pairs = (
+        ("density", look.density),
+        ("uniformity", look.uniformity),
+        ("colour", look.colour),
+        ("form", shape.form),
+        ("margin", shape.margin),
+        ("size", shape.size_class),
+    )
     codes = [Code(t) for t in (*texts, *(f"{group}:{value}" for group, value in pairs if value))]
     if shape.size_mm and extent_mm:
         codes.append(Code("extent:", max(shape.size_mm) / extent_mm))

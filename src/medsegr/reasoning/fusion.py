@@ -4,8 +4,9 @@
     Z   <- Z + SelfAttn(LN Z);  Z <- Z + CrossAttn(LN Z, X, X; M_l);  Z <- Z + FFN(LN Z)
     p   = LN Z                                                          [b 4 d]: p_loc, p_tex, p_shp, p_glb
 
-In the first layer query a sees only tokens of its own kind, its null token and whole-report tokens; the fourth query sees
-all. Without that mask nothing in the loss would tell the three priors apart. The second layer lets all see all.
+In the first layer query a sees only tokens of its own kind, its null token and whole-report tokens; the
+fourth query sees all. Without that mask nothing in the loss would tell the three priors apart. The second
+layer lets all see all.
 """
 
 import torch

@@ -1,10 +1,12 @@
-"""Perceptual stage: prior tokens act on a host's features through a bottleneck with three heads and a zero exit.
+"""Perceptual stage: prior tokens act on a host's features through a bottleneck with three heads and a zero
+exit.
 
-    U0 = GELU(LN(F) W_down)      U1 = location(U0, p_loc)      U2 = texture(U1, p_tex)      U3 = shape(U2, p_shp)
+    U0 = GELU(LN(F) W_down)      U1 = location(U0, p_loc)      U2 = texture(U1, p_tex)      U3 = shape(U2,
+    p_shp)
     F' = F + U3 W_up,            W_up = 0 at initialisation: an exact no-op until something was learned
 
-All maps are ``b c h w``. Offsets are in tokens (cells of the map), order y, x. Gains are bounded, so that words can mislead
-but never erase what the image shows.
+All maps are ``b c h w``. Offsets are in tokens (cells of the map), order y, x. Gains are bounded, so that
+words can mislead but never erase what the image shows.
 """
 
 import math
@@ -41,7 +43,9 @@ class LocationHead(nn.Module):
         self.place = nn.Conv2d(position, width, 1)
         self.bias = nn.Parameter(torch.zeros(1))
 
-    def forward(self, u: Float[Tensor, "b r h w"], prior: Float[Tensor, "b d"], pe: Tensor) -> tuple[Tensor, Tensor]:
+    def forward(
+        self, u: Float[Tensor, "b r h w"], prior: Float[Tensor, "b d"], pe: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """``pe`` [c h w] dense positions. Returns the map and the attention logits [b h w]."""
         key_content, key_place = self.keys(prior).chunk(2, -1)
         content = torch.einsum("bc,bchw->bhw", key_content, self.content(u))
@@ -53,7 +57,8 @@ class LocationHead(nn.Module):
 class TextureHead(nn.Module):
     """Mixture of depthwise 3x3 kernels chosen by the prior, then bounded FiLM.
 
-    ``tau`` cools from 30 to 1 over the first tenth of training so that all kernels learn before some are chosen.
+    ``tau`` cools from 30 to 1 over the first tenth of training so that all kernels learn before some are
+    chosen.
     """
 
     tau: Tensor
@@ -70,7 +75,9 @@ class TextureHead(nn.Module):
         """Filter the map with the kernel that the words chose."""
         b, r, h, w = u.shape
         chosen = torch.einsum("bk,krij->brij", (self.mix(prior) / self.tau).softmax(-1), self.kernels)
-        filtered = F.conv2d(u.reshape(1, b * r, h, w), chosen.reshape(b * r, 1, 3, 3), padding=1, groups=b * r)
+        filtered = F.conv2d(
+            u.reshape(1, b * r, h, w), chosen.reshape(b * r, 1, 3, 3), padding=1, groups=b * r
+        )
         gain, shift = self.film(prior).tanh()[..., None, None].chunk(2, 1)
         out: Tensor = u + (1 + gain) * self.norm(filtered.reshape(b, r, h, w)) + shift
         return out
@@ -90,10 +97,11 @@ class ShapeHead(nn.Module):
         self.film = zero_linear(prior, 2 * inner)
         self.offsets = nn.Conv2d(inner, groups * POINTS * 3, 1)
         self.weight = nn.Parameter(torch.ones(POINTS, inner))
+        # Weight 0.71 on the centre: the first steps must not blur small lesions.
+        bias = torch.zeros(groups, POINTS, 3)
+        bias[:, CENTRE, 2] = 3.0
         nn.init.zeros_(self.offsets.weight)
-        nn.init.zeros_(self.offsets.bias)
-        with torch.no_grad():  # weight 0.73 on the centre: the first steps must not blur small lesions
-            self.offsets.bias.view(groups, POINTS, 3)[:, CENTRE, 2] = 3.0
+        self.offsets.bias = nn.Parameter(bias.flatten())
         steps = torch.tensor([[y, x] for y in (-1.0, 0.0, 1.0) for x in (-1.0, 0.0, 1.0)])
         self.register_buffer("lattice", steps, persistent=False)
 
@@ -133,13 +141,16 @@ def sample_at(u: Float[Tensor, "b c h w"], offsets: Float[Tensor, "b p 2 h w"]) 
     y = torch.arange(h, device=u.device, dtype=u.dtype)[:, None] + offsets[:, :, 0]
     x = torch.arange(w, device=u.device, dtype=u.dtype)[None, :] + offsets[:, :, 1]
     grid = torch.stack([(2 * x + 1) / w - 1, (2 * y + 1) / h - 1], -1)  # align_corners=False, x first
-    sampled = F.grid_sample(u, grid.view(b, p * h, w, 2), mode="bilinear", padding_mode="zeros", align_corners=False)
+    sampled = F.grid_sample(
+        u, grid.view(b, p * h, w, 2), mode="bilinear", padding_mode="zeros", align_corners=False
+    )
     return sampled.view(b, c, p, h, w)
 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """What one modulator did: attention logits [b h w], image-driven offsets [b g 9 2 h w] (None without a shape head)."""
+    """What one modulator did: attention logits [b h w], image-driven offsets [b g 9 2 h w] (None without a
+    shape head)."""
 
     attention: Tensor
     offsets: Tensor | None
@@ -148,7 +159,9 @@ class Trace:
 class Modulator(nn.Module):
     """One site. ``heads`` is a subset of ``"LTS"``; the order of action is always L, T, S."""
 
-    def __init__(self, channels: int, inner: int, prior: int = 256, position: int = 256, heads: str = "LTS") -> None:
+    def __init__(
+        self, channels: int, inner: int, prior: int = 256, position: int = 256, heads: str = "LTS"
+    ) -> None:
         super().__init__()
         self.norm = LayerNorm2d(channels)
         self.down = nn.Conv2d(channels, inner, 1)
@@ -159,7 +172,9 @@ class Modulator(nn.Module):
         nn.init.zeros_(self.up.weight)
         nn.init.zeros_(self.up.bias)  # type: ignore[arg-type]
 
-    def forward(self, x: Float[Tensor, "b c h w"], priors: Float[Tensor, "b 4 d"], pe: Tensor) -> tuple[Tensor, Trace]:
+    def forward(
+        self, x: Float[Tensor, "b c h w"], priors: Float[Tensor, "b 4 d"], pe: Tensor
+    ) -> tuple[Tensor, Trace]:
         """``pe`` [p h w]: dense positions of this map's size."""
         u = F.gelu(self.down(self.norm(x)))
         logits, offsets = u.new_zeros(u.shape[0], *u.shape[-2:]), None

@@ -1,7 +1,8 @@
 """EfficientViT-style image encoder with four sites where modulators may stand.
 
-Strides 4, 8, 16, 32. Fused convolutions early, ReLU linear attention late (arXiv 2205.14756). A site lies right after the
-downsampling block of its stage, so everything before site 0 is independent of the words and is computed once an image.
+Strides 4, 8, 16, 32. Fused convolutions early, ReLU linear attention late (arXiv 2205.14756). A site lies
+right after the downsampling block of its stage, so everything before site 0 is independent of the words and
+is computed once an image.
 """
 
 from collections.abc import Callable
@@ -34,7 +35,8 @@ class ImageEncoder(nn.Module):
         return half, self.downs[0](half)
 
     def forward(self, x: Float[Tensor, "b c h w"], modulate: Modulate) -> list[Tensor]:
-        """From the stride-4 map of :meth:`shared` to maps at strides 4, 8, 16, 32, with ``modulate(site, map)`` at each site."""
+        """From the stride-4 map of :meth:`shared` to maps at strides 4, 8, 16, 32, with ``modulate(site,
+        map)`` at each site."""
         maps: list[Tensor] = []
         for site, (down, body) in enumerate(zip(self.downs, self.bodies, strict=True)):
             x = modulate(site, down(x) if site else x)
@@ -45,4 +47,6 @@ class ImageEncoder(nn.Module):
 
 def _late(width: int) -> nn.Sequential:
     """Two rounds of linear attention and MBConv."""
-    return nn.Sequential(LinearAttention(width), mbconv(width, width), LinearAttention(width), mbconv(width, width))
+    return nn.Sequential(
+        LinearAttention(width), mbconv(width, width), LinearAttention(width), mbconv(width, width)
+    )

@@ -1,6 +1,8 @@
-"""Two-way mask decoder with high-resolution skips (SAM's decoder, arXiv 2304.02643, fig. 14; skips as in SAM-HQ / SAM 2).
+"""Two-way mask decoder with high-resolution skips (SAM's decoder, arXiv 2304.02643, fig. 14; skips as in
+SAM-HQ / SAM 2).
 
-Tokens: quality, presence, mask, then sparse prompts. One mask a target; presence says whether the target is there at all.
+Tokens: quality, presence, mask, then sparse prompts. One mask a target; presence says whether the target is
+there at all.
 """
 
 from dataclasses import dataclass
@@ -34,7 +36,8 @@ class TwoWayBlock(nn.Module):
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(4))
 
     def forward(self, tokens: Tensor, image: Tensor, first: Tensor, pe: Tensor) -> tuple[Tensor, Tensor]:
-        """``tokens`` [b n c], ``image`` [b hw c]; ``first`` are the tokens as they came, used as their own positions."""
+        """``tokens`` [b n c], ``image`` [b hw c]; ``first`` are the tokens as they came, used as their own
+        positions."""
         q = tokens + first
         tokens = self.norms[0](tokens + self.self_attention(q, q, tokens))
         tokens = self.norms[1](tokens + self.to_image(tokens + first, image + pe, image))
@@ -71,8 +74,11 @@ class MaskDecoder(nn.Module):
         out: Tensor = self.norm(self.from16(f16) + coarse)
         return out
 
-    def forward(self, maps: list[Tensor], dense: Tensor, tokens: Tensor, pe: Float[Tensor, "c h w"]) -> Decoded:
-        """``maps`` at strides 2 to 32 [b .]; ``dense`` [b c h w] is added to the neck; ``tokens`` [b n c], the first three own."""
+    def forward(
+        self, maps: list[Tensor], dense: Tensor, tokens: Tensor, pe: Float[Tensor, "c h w"]
+    ) -> Decoded:
+        """``maps`` at strides 2 to 32 [b .]; ``dense`` [b c h w] is added to the neck; ``tokens`` [b n c],
+        the first three own."""
         image = self.embed(maps) + dense
         b, c, h, w = image.shape
         flat, where = image.flatten(2).transpose(1, 2), pe.flatten(1).t()[None]

@@ -1,4 +1,5 @@
-"""SAM's prompt encoder: points, boxes and a mask to sparse and dense embeddings (arXiv 2304.02643, appendix A)."""
+"""SAM's prompt encoder: points, boxes and a mask to sparse and dense embeddings (arXiv 2304.02643, appendix
+A)."""
 
 import math
 
@@ -28,15 +29,17 @@ class FourierPosition(nn.Module):
 
     def grid(self, h: int, w: int) -> Float[Tensor, "c h w"]:
         """Encoding of every cell centre of an ``h w`` grid."""
-        kind = {"device": self.matrix.device, "dtype": self.matrix.dtype}
-        y, x = (torch.arange(n, **kind).add(0.5).div(n) for n in (h, w))  # type: ignore[arg-type]
+        like = self.matrix
+        y = (torch.arange(h, device=like.device, dtype=like.dtype) + 0.5) / h
+        x = (torch.arange(w, device=like.device, dtype=like.dtype) + 0.5) / w
         yy, xx = torch.meshgrid(y, x, indexing="ij")
         out: Tensor = self(torch.stack([xx, yy], -1))
         return out.permute(2, 0, 1)
 
 
 class PromptEncoder(nn.Module):
-    """Points (kind 0 outside, 1 inside, 2 and 3 box corners, 4 padding) and a previous mask, at the decoder's width."""
+    """Points (kind 0 outside, 1 inside, 2 and 3 box corners, 4 padding) and a previous mask, at the decoder's
+    width."""
 
     def __init__(self, width: int = 128) -> None:
         super().__init__()
@@ -44,18 +47,27 @@ class PromptEncoder(nn.Module):
         self.kinds = nn.Embedding(5, width)
         self.no_mask = nn.Parameter(torch.zeros(width))
         self.mask = nn.Sequential(
-            nn.Conv2d(1, 16, 4, 4), LayerNorm2d(16), nn.GELU(), nn.Conv2d(16, 32, 4, 4), LayerNorm2d(32), nn.GELU(),
+            nn.Conv2d(1, 16, 4, 4),
+            LayerNorm2d(16),
+            nn.GELU(),
+            nn.Conv2d(16, 32, 4, 4),
+            LayerNorm2d(32),
+            nn.GELU(),
             nn.Conv2d(32, width, 1),
-        )  # fmt: skip
+        )
 
     def sparse(self, points: Float[Tensor, "b n 2"], kinds: Float[Tensor, "b n"]) -> Float[Tensor, "b n c"]:
-        """``points`` in [0, 1] (x, y); ``kinds`` as in the module. Padding gives a learned token without position."""
+        """``points`` in [0, 1] (x, y); ``kinds`` as in the module. Padding gives a learned token without
+        position."""
         here = self.position(points) * (kinds != PADDING)[..., None]
         out: Tensor = here + self.kinds(kinds.long())
         return out
 
-    def dense(self, mask: Float[Tensor, "b 1 h w"] | None, size: tuple[int, int, int]) -> Float[Tensor, "b c g v"]:
-        """Previous mask (logits, clipped to +-8, at the input's size) or the learned "no mask"; ``size`` is (b, g, v)."""
+    def dense(
+        self, mask: Float[Tensor, "b 1 h w"] | None, size: tuple[int, int, int]
+    ) -> Float[Tensor, "b c g v"]:
+        """Previous mask (logits, clipped to +-8, at the input's size) or the learned "no mask"; ``size`` is
+        (b, g, v)."""
         b, g, v = size
         if mask is None:
             return self.no_mask[None, :, None, None].expand(b, -1, g, v)

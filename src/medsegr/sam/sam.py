@@ -15,7 +15,8 @@ STRIDE = 32  # pixels must come in multiples of this
 
 @dataclass(frozen=True, slots=True)
 class Clicks:
-    """Prompts of a batch. ``points`` [b n 2] in [0, 1] (x, y), ``kinds`` [b n] as in the prompt encoder, ``mask`` [b 1 h w] logits."""
+    """Prompts of a batch. ``points`` [b n 2] in [0, 1] (x, y), ``kinds`` [b n] as in the prompt encoder,
+    ``mask`` [b 1 h w] logits."""
 
     points: Tensor | None = None
     kinds: Tensor | None = None
@@ -23,7 +24,8 @@ class Clicks:
 
 
 class Sam(nn.Module):
-    """Image encoder, prompt encoder, mask decoder. ``encode`` takes a function that may change the map at each site."""
+    """Image encoder, prompt encoder, mask decoder. ``encode`` takes a function that may change the map at
+    each site."""
 
     def __init__(self, encoder: ImageEncoder, prompts: PromptEncoder, decoder: MaskDecoder) -> None:
         super().__init__()
@@ -32,7 +34,8 @@ class Sam(nn.Module):
         self.mask_decoder = decoder
 
     def shared(self, pixels: Float[Tensor, "b 3 h w"]) -> tuple[Tensor, Tensor]:
-        """What no word can change: maps at strides 2 and 4. ``pixels`` normalised; h and w multiples of 32."""
+        """What no word can change: maps at strides 2 and 4. ``pixels`` normalised; h and w multiples of
+        32."""
         out: tuple[Tensor, Tensor] = self.image_encoder.shared(pixels)
         return out
 
@@ -44,7 +47,8 @@ class Sam(nn.Module):
     def decode(
         self, maps: list[Tensor], clicks: Clicks, prior: Tensor | None = None, dense: Tensor | None = None
     ) -> Decoded:
-        """``prior`` [b c] is added to the decoder's own tokens; ``dense`` [b c h w] to the dense prompt. Both may be None."""
+        """``prior`` [b c] is added to the decoder's own tokens; ``dense`` [b c h w] to the dense prompt. Both
+        may be None."""
         b, _, h, w = maps[3].shape
         own = self.mask_decoder.tokens[None].expand(b, -1, -1)
         tokens = own if prior is None else own + prior[:, None]

@@ -17,9 +17,11 @@ from medsegr.types import Code
 
 Kind = Literal["finding", "anatomy", "device", "statement"]
 KINDS: tuple[Kind, ...] = ("finding", "anatomy", "device", "statement")
-SPELLING = (("haem", "hem"), ("oedema", "edema"), ("tumour", "tumor"), ("centre", "center"), ("grey", "gray"), ("colour", "color"))
-SPELLING += (("oesoph", "esoph"), ("caec", "cec"), ("fibre", "fiber"), ("foetal", "fetal"), ("anaem", "anem"), ("ischaem", "ischem"))
-SPELLING += (("disk", "disc"), ("gynaec", "gynec"), ("calibre", "caliber"), ("foetus", "fetus"), ("lentre", "lenter"))
+SPELLING: tuple[tuple[str, str], ...] = (
+    ("haem", "hem"), ("oedema", "edema"), ("tumour", "tumor"), ("centre", "center"), ("grey", "gray"), ("colour", "color"),
+    ("oesoph", "esoph"), ("caec", "cec"), ("fibre", "fiber"), ("foetal", "fetal"), ("anaem", "anem"), ("ischaem", "ischem"),
+    ("disk", "disc"), ("gynaec", "gynec"), ("calibre", "caliber"), ("foetus", "fetus"),
+)  # fmt: skip
 IRREGULAR = MappingProxyType(
     {
         "nuclei": "nucleus", "metastases": "metastasis", "bullae": "bulla", "diverticula": "diverticulum", "foci": "focus",
@@ -64,7 +66,9 @@ class Place:
     rows: tuple[str, ...] = ()
     cols: tuple[str, ...] = ()
     of: str = ""
-    implied: bool = False  # the side follows from the body (liver: right), not from a word: only for findings inside it
+    implied: bool = (
+        False  # the side follows from the body (liver: right), not from a word: only for findings inside it
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +83,7 @@ class Descriptor:
 class Cue:
     """A word that changes what a statement claims.
 
-    ``kind``: negation, pseudo, uncertain, time, other, advice, link or stop. ``direction``: pre (acts on what follows), post
+    ``kind``: negation, pseudo, uncertain, time, other, advice or stop. ``direction``: pre (acts on what follows), post
     (on what precedes) or both. ``value`` is the time for kind time. ``reach``: words it acts on at most.
     """
 
@@ -96,7 +100,7 @@ class Build:
     name: str
     parts: tuple[frozenset[tuple[str, ...]], ...]
     window: int
-    ordered: bool = False
+    unless: frozenset[str] = frozenset()  # concepts that say the same better when the sentence names them
 
 
 @dataclass(frozen=True, slots=True)
@@ -133,7 +137,9 @@ def _singular(low: str) -> str:
 
 def split_words(phrase: str) -> tuple[str, ...]:
     """Normal forms of the words of a phrase of the lexicon; hyphens and underscores divide words."""
-    return tuple(normal(word) for word in re.findall(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][a-z]+)?\d*|[^\w\s-]", phrase))
+    return tuple(
+        normal(word) for word in re.findall(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][a-z]+)?\d*|[^\w\s-]", phrase)
+    )
 
 
 def expand(pattern: str) -> Iterator[str]:
@@ -165,7 +171,9 @@ def concepts() -> Mapping[str, Concept]:
         shared = tuple(table.get("defaults", {}).get("modalities", ()))
         for kind in KINDS:
             for name, entry in table.get(kind, {}).items():
-                found[name] = _concept(name, kind, {"words": entry} if isinstance(entry, list) else entry, shared)
+                found[name] = _concept(
+                    name, kind, {"words": entry} if isinstance(entry, list) else entry, shared
+                )
     return MappingProxyType(found)
 
 
@@ -175,7 +183,7 @@ def _concept(name: str, kind: Kind, entry: Mapping[str, Any], shared: tuple[str,
         kind=kind,
         words=_phrases((name, *entry.get("words", ()))),
         parents=tuple(entry.get("parents", ())),
-        code=Code(*entry["code"]) if "code" in entry else None,
+        code=Code(*_tables()["codes"]["codes"][name]) if name in _tables()["codes"]["codes"] else None,
         drawable=bool(entry.get("drawable", kind != "statement")),
         modalities=tuple(entry.get("modalities", shared)),
         sided=bool(entry.get("sided", kind != "statement")),
@@ -192,19 +200,20 @@ def concept(name: str) -> Concept:
     known = concepts()
     if name in known:
         return known[name]
-    hit = concept_terms().get(split_words(name))
-    if hit is None:
+    hits = concept_terms().get(split_words(name))
+    if hits is None:
         raise ReportError(f"the lexicon has no concept '{name}' ({len(known)} are known; see report/lexicon)")
-    return known[hit]
+    return known[hits[0]]
 
 
 @cache
-def concept_terms() -> Mapping[tuple[str, ...], str]:
-    """Words in normal form -> concept name. A canonical name wins over another concept's synonym."""
-    terms: dict[tuple[str, ...], str] = {split_words(name): name for name in concepts()}
+def concept_terms() -> Mapping[tuple[str, ...], tuple[str, ...]]:
+    """Words in normal form -> names of the concepts that they may mean, a canonical name first, then in the order of the files."""
+    terms: dict[tuple[str, ...], tuple[str, ...]] = {split_words(name): (name,) for name in concepts()}
     for name, item in concepts().items():
-        for phrase in item.words:
-            terms.setdefault(split_words(phrase), name)
+        for key in map(split_words, item.words):
+            known = terms.get(key, ())
+            terms[key] = known if name in known else (*known, name)
     return MappingProxyType(terms)
 
 
@@ -242,13 +251,16 @@ def descriptors() -> Mapping[tuple[str, ...], Descriptor]:
 
 
 @cache
-def cues() -> Mapping[tuple[str, ...], Cue]:
-    """Words in normal form -> cue."""
-    terms: dict[tuple[str, ...], Cue] = {}
+def cues() -> Mapping[tuple[str, ...], tuple[Cue, ...]]:
+    """Words in normal form -> what they do; one word may be several cues ("versus" acts both ways)."""
+    terms: dict[tuple[str, ...], tuple[Cue, ...]] = {}
     for entry in _tables()["cues"]["cue"]:
-        made = Cue(entry["kind"], entry.get("direction", "pre"), entry.get("value", ""), entry.get("reach", 60))
-        for phrase in _phrases(entry["words"]):
-            terms[split_words(phrase)] = made
+        made = Cue(
+            entry["kind"], entry.get("direction", "pre"), entry.get("value", ""), entry.get("reach", 60)
+        )
+        for key in map(split_words, _phrases(entry["words"])):
+            if made not in terms.get(key, ()):
+                terms[key] = (*terms.get(key, ()), made)
     return MappingProxyType(terms)
 
 
@@ -260,9 +272,15 @@ def builds() -> tuple[Build, ...]:
     for entry in _tables()["builds"]["build"]:
         parts = []
         for part in entry["parts"]:
-            phrases = [phrase for word in part for phrase in (sets[word[1:]] if word.startswith("$") else _phrases([word]))]
+            phrases = [
+                phrase
+                for word in part
+                for phrase in (sets[word[1:]] if word.startswith("$") else _phrases([word]))
+            ]
             parts.append(frozenset(split_words(phrase) for phrase in phrases))
-        made.append(Build(entry["name"], tuple(parts), entry.get("window", 6), entry.get("ordered", False)))
+        made.append(
+            Build(entry["name"], tuple(parts), entry.get("window", 6), frozenset(entry.get("unless", ())))
+        )
     return tuple(made)
 
 

@@ -1,0 +1,53 @@
+# Each target builds what it needs, first of all the virtual environment. `make help` lists them.
+PYTHON ?= python3
+VENV ?= .venv
+PY = $(VENV)/bin/python
+PIP = $(PY) -m pip --disable-pip-version-check
+export PIP_CONSTRAINT = $(CURDIR)/constraints.txt
+DATA ?= ../shared/data
+PYTEST ?=
+# For training on a processor: glibc keeps freed memory, 2 to 3 times faster at large batches (docs/how-to/train.md).
+ALLOCATOR = MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=17179869184 MALLOC_TOP_PAD_=268435456
+
+.PHONY: help venv demo test lint format docs bench-speed train-default clean
+.DEFAULT_GOAL := help
+
+help:  ## list the targets
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /: /'
+
+$(VENV)/.stamp: pyproject.toml constraints.txt
+	$(PYTHON) -c 'import sys; sys.exit("Python 3.11 or newer is needed, this is " + sys.version.split()[0]) if sys.version_info < (3, 11) else None'
+	$(PYTHON) -m venv $(VENV)
+	$(PIP) install -q torch        # first and alone: pip takes the build that this place offers
+	$(PIP) install -q -e ".[dev]"  # torch is there now, so nothing replaces it
+	touch $@
+
+venv: $(VENV)/.stamp  ## build the virtual environment in .venv
+
+demo: $(VENV)/.stamp  ## run the main job on two images and write demo/
+	$(VENV)/bin/medsegr demo -o demo
+
+test: lint  ## lint, types, import contracts, then all tests
+	$(PY) -m pytest -q $(PYTEST)
+
+lint: $(VENV)/.stamp  ## ruff, ruff format, mypy --strict, import-linter
+	$(PY) -m ruff check .
+	$(PY) -m ruff format --check .
+	$(PY) -m mypy --strict src
+	$(VENV)/bin/lint-imports
+
+format: $(VENV)/.stamp  ## put the code into its format
+	$(PY) -m ruff check --fix-only -q .
+	$(PY) -m ruff format .
+
+docs: $(VENV)/.stamp  ## write the generated pages of docs/reference
+	$(PY) docs/generate.py
+
+bench-speed: $(VENV)/.stamp  ## print seconds and memory of the main job on this machine
+	$(PY) -m medsegr.bench.speed
+
+train-default: $(VENV)/.stamp  ## train the embedded checkpoint again (hours; resumes; DATA=folder of sets)
+	$(ALLOCATOR) $(PY) -m medsegr.fit --config configs/medsegr-tiny.toml --data $(DATA) --out runs/medsegr-tiny
+
+clean:  ## remove what the other targets made, but not runs/
+	rm -rf $(VENV) demo dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -1,0 +1,97 @@
+"""From a training run to a checkpoint that can be shipped: averaged weights as safetensors, and a card beside
+them.
+
+``python -m medsegr.checkpoint --run runs/tiny --data ../shared/data --name medsegr-tiny`` writes both;
+``medsegr.bench.validate`` then fills in the numbers.
+"""
+
+import argparse
+import hashlib
+import json
+import os
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors.torch import save_file
+
+from medsegr import weights
+from medsegr.data import Case
+from medsegr.errors import WeightsError
+from medsegr.fit import load_cases, read_config
+from medsegr.predict import FORMAT
+
+NON_COMMERCIAL = "CC BY-NC-SA 4.0"
+
+
+def concepts_of(cases: Sequence[Case]) -> dict[str, dict[str, Any]]:
+    """What each concept was learned from: real images or phantoms, in which modalities, on how many training
+    cases."""
+    found: dict[str, dict[str, Any]] = {}
+    for case in cases:
+        if case.validation:
+            continue
+        names = {c.text.partition(":")[2] for t in case.targets for c in t.codes[:1] if c.group == "concept"}
+        for name in names:
+            entry = found.setdefault(name, {"trained_on": set(), "modalities": set(), "cases": 0})
+            entry["trained_on"].add("phantom" if case.made else "real")
+            entry["modalities"] |= {case.modality} - {None}
+            entry["cases"] += 1
+    return {
+        name: {key: sorted(value) if isinstance(value, set) else value for key, value in entry.items()}
+        for name, entry in sorted(found.items())
+    }
+
+
+def export(run: Path, cases: Sequence[Case], name: str, folder: Path, about: Mapping[str, Any]) -> Path:
+    """Write ``name.safetensors`` and ``name.json`` to ``folder`` from ``run/last.pt``; matrices in half
+    precision."""
+    source = run / "last.pt"
+    if not source.is_file():
+        raise WeightsError(f"{run.name} holds no last.pt: train first (python -m medsegr.fit)")
+    stored = torch.load(source, weights_only=True)
+    tensors = {
+        key: (value.half() if value.ndim >= 2 and value.is_floating_point() else value).contiguous()
+        for key, value in stored["average"].items()
+    }
+    path = folder / f"{name}.safetensors"
+    temporary = path.with_suffix(".part")
+    save_file(tensors, temporary, metadata={"format": FORMAT, "codes": json.dumps(stored["codes"])})
+    os.replace(temporary, path)
+    known = {code.partition("concept:")[2] for code in stored["codes"]}
+    card = {
+        "name": name,
+        "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
+        "parameters": sum(value.numel() for key, value in stored["model"].items() if "running" not in key),
+        "training": stored["state"],
+        "concepts": {k: v for k, v in concepts_of(cases).items() if k in known},
+        **about,
+    }
+    card_path = path.with_suffix(".json")
+    card_path.write_text(json.dumps(card, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    return path
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m medsegr.checkpoint", description="Export a training run."
+    )
+    parser.add_argument("--run", type=Path, required=True)
+    parser.add_argument("--config", type=Path, required=True)
+    parser.add_argument("--data", type=Path)
+    parser.add_argument("--name", default=weights.DEFAULT)
+    parser.add_argument("--folder", type=Path, default=weights.HERE)
+    parser.add_argument("--base", type=int, default=256, help="side of the usual square input in pixels")
+    parser.add_argument(
+        "--presence", type=float, default=0.5, help="presence below which a target is not found"
+    )
+    given = parser.parse_args(arguments)
+    cases = load_cases(read_config(given.config), given.data, given.run / "cache", print)
+    about = {"licence": NON_COMMERCIAL, "base": given.base, "presence_threshold": given.presence}
+    print(export(given.run, cases, given.name, given.folder, about))
+
+
+if __name__ == "__main__":
+    main()

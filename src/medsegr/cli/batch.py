@@ -1,0 +1,285 @@
+"""A batch: every job ends with a status in OUT/jobs.jsonl, whatever happens to the others.
+
+The model is loaded once a process. OUT/jobs.jsonl is rewritten whole (temporary name, then rename) as jobs
+end. A job is complete, and skipped by --resume, when its manifest holds the key of the same image, words,
+options and model.
+"""
+
+import hashlib
+import json
+import sys
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from concurrent.futures.process import BrokenProcessPool
+from contextlib import contextmanager
+from dataclasses import asdict, dataclass
+from functools import cache
+from multiprocessing import get_context
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import medsegr
+from medsegr.cli.jobs import Job, read_jobs
+from medsegr.cli.logs import LOG
+from medsegr.errors import InputError, MedsegrError
+from medsegr.io.write import atomic_write
+from medsegr.options import Options
+
+if TYPE_CHECKING:
+    from medsegr.session import Model
+
+Row = dict[str, Any]
+WRITE_EVERY = 1.0  # seconds between two writings of jobs.jsonl
+DIED = "the worker process died, most likely for lack of memory; use fewer workers or a smaller image"
+CODES = {
+    "InputError": "input_refused",
+    "GeometryError": "geometry",
+    "ReportError": "report_refused",
+    "UsageError": "wrong_arguments",
+    "WeightsError": "weights",
+    "MissingExtra": "missing_extra",
+    "MemoryError": "out_of_memory",
+}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What all jobs of a batch share; it travels to the workers."""
+
+    out: Path
+    options: Options
+    model: str
+    device: str
+    threads: int | None
+    resume: bool
+
+
+def run(jobs_file: Path, plan: Plan, workers: int, show: bool = True) -> int:
+    """Do all jobs; returns 0, 4 (some failed) or 5 (none failed, but a strict side check did)."""
+    jobs = read_jobs(jobs_file, Job)
+    prepare(plan.out)
+    model = model_key(plan.model)
+    base = jobs_file.resolve().parent
+    todo = [(n, job, str(base), model) for n, job in enumerate(jobs, 1)]
+    rows: dict[int, Row] = {}
+    written = 0.0
+    try:
+        with progress(len(jobs), show) as step:
+            for number, row in finished(todo, plan, workers):
+                rows[number] = row
+                step()
+                LOG.info(
+                    "job %d of %d: %s%s",
+                    number,
+                    len(jobs),
+                    row["status"],
+                    f" ({row['code']})" if row["code"] else "",
+                )
+                if time.monotonic() - written > WRITE_EVERY:
+                    write_rows(plan.out, rows)
+                    written = time.monotonic()
+    finally:
+        write_rows(plan.out, rows)
+    failed = sum(row["status"] == "failed" for row in rows.values())
+    turned = sum(bool(row.get("side_failed")) for row in rows.values())
+    if show:
+        print(
+            f"{len(rows) - failed} of {len(jobs)} jobs done, {failed} failed; see {plan.out / 'jobs.jsonl'}"
+        )
+    if failed:
+        print(f"error: {failed} of {len(jobs)} jobs failed; jobs.jsonl says why", file=sys.stderr)
+        return 4
+    return 5 if turned and plan.options.side_check == "strict" else 0
+
+
+def prepare(out: Path) -> None:
+    """Make the output folder; refuse one with foreign files in it."""
+    if out.is_dir() and any(out.iterdir()) and not (out / "jobs.jsonl").is_file():
+        raise InputError(
+            "the output folder holds files that no batch of medsegr wrote; give -o a new or empty folder"
+        )
+    try:
+        out.mkdir(parents=True, exist_ok=True)
+        write_rows(out, {}) if not (out / "jobs.jsonl").exists() else None
+    except OSError as error:
+        raise InputError(
+            f"the output folder cannot be written: {error.strerror}; give -o another one"
+        ) from None
+
+
+def write_rows(out: Path, rows: dict[int, Row]) -> None:
+    """OUT/jobs.jsonl as a whole, in the order of the jobs file."""
+    text = "".join(json.dumps(rows[number], ensure_ascii=False) + "\n" for number in sorted(rows))
+    with atomic_write(out / "jobs.jsonl") as part:
+        part.write_text(text, encoding="utf-8")
+
+
+Task = tuple[int, Job, str, str]  # number, job, folder of the jobs file, key of the model
+
+
+def finished(todo: list[Task], plan: Plan, workers: int) -> Iterator[tuple[int, Row]]:
+    """(number, row) of every job as it ends."""
+    if workers == 1:
+        for task in todo:
+            yield task[0], do(task, plan)
+        return
+    left = {task[0]: task for task in todo}
+    try:
+        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+            pending = {pool.submit(do, task, plan): task[0] for task in todo}
+            for future in as_completed(pending):
+                row = future.result()
+                del left[pending[future]]
+                yield pending[future], row
+    except BrokenProcessPool:
+        LOG.warning("a worker died: its jobs are tried again one by one")
+    for number, task in left.items():  # each in a process of its own, so that the one that kills is known
+        try:
+            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+                yield number, pool.submit(do, task, plan).result()
+        except BrokenProcessPool:
+            yield number, failure(task[1].id, "out_of_memory", DIED)
+
+
+def do(task: Task, plan: Plan) -> Row:
+    """One job to one row; an error becomes the row, it is not raised."""
+    _, job, base, model = task
+    start = time.perf_counter()
+    try:
+        row = _work(job, Path(base), model, plan)
+    except Exception as error:
+        code = CODES.get(type(error).__name__, "error")
+        message = str(error) if isinstance(error, MedsegrError) else f"{type(error).__name__} inside medsegr"
+        LOG.debug("a job failed", exc_info=error)
+        row = failure(job.id, code, " ".join(message.split()))
+    return row | {"seconds": round(time.perf_counter() - start, 3)}
+
+
+def failure(job_id: str, code: str, message: str) -> Row:
+    """The row of a job that failed."""
+    return {"id": job_id, "status": "failed", "code": code, "message": message, "findings": []}
+
+
+def _work(job: Job, base: Path, model: str, plan: Plan) -> Row:
+    from medsegr import pipeline
+    from medsegr.io.read import read_image
+    from medsegr.report.read import read_report
+
+    out, image = plan.out / job.id, base / job.image
+    text = read_report(str(base / job.report)) if job.report is not None else job.text
+    key = job_key(job, image, text, (plan, model))
+    if plan.resume and (row := complete(out, key, job.id)):
+        return row
+    picture = read_image(image, modality=job.modality, frame=job.frame)
+    loaded = loaded_model(plan.model, plan.device, plan.threads)
+    result = pipeline.run(
+        picture, loaded.segmenter, report=text, phrases=job.phrases or (), options=plan.options
+    )
+    pipeline.save(result, out, plan.options, {"device": loaded.device, "job": {"key": key}})
+    findings = [{"id": r.finding.id, "status": r.status, "reason": r.reason} for r in result.findings]
+    return done(job.id, findings, pipeline.side_failures(result))
+
+
+def done(job_id: str, findings: list[Row], side_failed: list[str], resumed: bool = False) -> Row:
+    """The row of a job that ended well."""
+    row = {
+        "id": job_id,
+        "status": "done",
+        "code": None,
+        "message": None,
+        "findings": findings,
+        "side_failed": side_failed,
+    }
+    return row | ({"resumed": True} if resumed else {})
+
+
+def complete(out: Path, key: str, job_id: str) -> Row | None:
+    """The row of a job whose result lies in ``out`` with this key and with every file it lists; else None."""
+    try:
+        manifest = json.loads((out / "manifest.json").read_text(encoding="utf-8"))
+        told = json.loads((out / "findings.json").read_text(encoding="utf-8"))
+        if manifest["job"]["key"] != key or not all(
+            (out / item["path"]).is_file() for item in manifest["files"]
+        ):
+            return None
+        findings = [{name: f[name] for name in ("id", "status", "reason")} for f in told["findings"]]
+        wrong = [
+            f["id"]
+            for f in told["findings"]
+            if any(c["name"] == "side" and c["outcome"] == "fail" for c in f["checks"])
+        ]
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+    return done(job_id, findings, wrong, resumed=True)
+
+
+def job_key(job: Job, image: Path, text: str | None, shared: tuple[Plan, str]) -> str:
+    """sha256 over everything that a result depends on: image bytes, words, options, model, version."""
+    plan, model = shared
+    parts = {
+        "image": path_hash(image),
+        "text": text,
+        "phrases": job.phrases,
+        "modality": job.modality,
+        "frame": job.frame,
+        "options": asdict(plan.options),
+        "model": model,
+        "version": medsegr.__version__,
+    }
+    return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
+
+
+def path_hash(path: Path) -> str:
+    """sha256 of a file, or of the names and contents of a folder's files.
+
+    InputError where it cannot be read.
+    """
+    from medsegr.record import file_hash
+
+    try:
+        if not path.is_dir():
+            return file_hash(path)
+        inside = sorted(p for p in path.rglob("*") if p.is_file())
+        told = "\n".join(f"{p.relative_to(path).as_posix()} {file_hash(p)}" for p in inside)
+        return hashlib.sha256(told.encode()).hexdigest()
+    except OSError as error:
+        raise InputError(
+            f"the image cannot be read: {error.strerror}; check the path in the jobs file"
+        ) from None
+
+
+def model_key(name: str) -> str:
+    """What identifies a model without loading it.
+
+    The hash of its checkpoint, or the name of a method without one.
+    """
+    from medsegr import weights
+
+    if Path(name).is_dir() or name in weights.names():
+        return str(weights.read_card(name)["sha256"])
+    return name
+
+
+@cache
+def loaded_model(name: str, device: str, threads: int | None) -> "Model":
+    """The model, loaded once a process."""
+    from medsegr.session import load
+
+    return load(name, device, threads)
+
+
+@contextmanager
+def progress(total: int, show: bool) -> Iterator[Callable[[], None]]:
+    """A bar on stderr where that is a terminal; gives the function that counts one job."""
+    if not (show and sys.stderr.isatty()):
+        yield lambda: None
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, MofNCompleteColumn, Progress, TimeRemainingColumn
+
+    with Progress(
+        BarColumn(), MofNCompleteColumn(), TimeRemainingColumn(), console=Console(stderr=True)
+    ) as bar:
+        task = bar.add_task("jobs", total=total)
+        yield lambda: bar.advance(task)

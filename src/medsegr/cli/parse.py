@@ -1,0 +1,137 @@
+"""``medsegr parse``: the findings of a report, without any image."""
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from medsegr.cli.flags import ImageFlags, Json, LogFlags, frame_of, grouped
+from medsegr.cli.logs import set_up
+from medsegr.errors import UsageError
+
+if TYPE_CHECKING:
+    from medsegr.types import Finding, Report
+
+SCHEMA = "medsegr.parse/1"
+
+
+@dataclass(frozen=True)
+class ParseFlags:
+    """What is read and where it goes."""
+
+    report: Annotated[
+        str | None, typer.Option("--report", "-r", metavar="FILE|-", help="A whole report; - reads stdin.")
+    ] = None
+    text: Annotated[str | None, typer.Option("--text", "-t", help="The words themselves.")] = None
+    jobs: Annotated[
+        Path | None, typer.Option("--jobs", help='JSON lines: {"id","report" or "text"}, the words inline.')
+    ] = None
+    output: Annotated[
+        Path | None, typer.Option("--output", "-o", help="File to write; stdout without it.")
+    ] = None
+    json: Json = False
+
+
+@grouped
+def command(flags: ParseFlags, image: ImageFlags, logs: LogFlags) -> int:
+    """Read a report and list what it says: present, absent, uncertain, where and how."""
+    set_up(logs)
+    if sum(value is not None for value in (flags.report, flags.text, flags.jobs)) != 1:
+        raise UsageError("give one of -r FILE, -t TEXT and --jobs FILE.jsonl")
+    if flags.jobs is not None:
+        return many(flags.jobs, flags.output, image)
+    from medsegr.record import report_json
+    from medsegr.words import report_of_text
+
+    text, notes = _text(flags)
+    report = report_of_text(text, image.modality, frame_of(image.frame))
+    told = {
+        "schema": SCHEMA,
+        "report": report_json(report),
+        "findings": [as_json(finding) for finding in report.findings],
+        "warnings": [{"code": code, "message": message} for code, message in (*notes, *report.warnings)],
+    }
+    lines = json.dumps(told, indent=1, ensure_ascii=False) if flags.json or flags.output else table(report)
+    write(lines + "\n", flags.output)
+    return 0
+
+
+def _text(flags: ParseFlags) -> tuple[str, tuple[tuple[str, str], ...]]:
+    """The words and warnings about how they were read."""
+    if flags.report is None:
+        return flags.text or "", ()
+    from medsegr.report.read import read_report
+
+    return read_report(flags.report)
+
+
+def as_json(finding: "Finding") -> dict[str, Any]:
+    """A finding as in findings.json, with its wider concepts and the reason why it would not be drawn."""
+    from medsegr.record import finding_json
+
+    return finding_json(finding) | {"parents": list(finding.parents), "reason": words_reason(finding)}
+
+
+def words_reason(finding: "Finding") -> str | None:
+    """The reason, known from the words alone, why a finding gets no mask; None: it would be drawn."""
+    from medsegr.verdicts import words_verdict
+
+    return words_verdict(finding, ("present",))
+
+
+def table(report: "Report") -> str:
+    """A line a finding for a person: id, polarity, side, name, phrase."""
+    rows = [("id", "polarity", "side", "concept", "reason", "phrase")]
+    for finding in report.findings:
+        side = finding.location.side or ""
+        phrase = " ".join(finding.phrase.split())
+        rows.append(
+            (finding.id, finding.polarity, side, finding.name or "?", words_reason(finding) or "", phrase)
+        )
+    if len(rows) == 1:
+        return "no findings"
+    widths = [max(len(row[n]) for row in rows) for n in range(5)]
+    return "\n".join(
+        "  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[5]]).rstrip()
+        for row in rows
+    )
+
+
+def many(jobs_file: Path, output: Path | None, image: ImageFlags) -> int:
+    """One line ``{"id", "findings"}`` a report, in the order of the jobs file.
+
+    4 where some could not be read.
+    """
+    from medsegr.cli.jobs import Words, read_jobs
+    from medsegr.errors import MedsegrError
+    from medsegr.words import report_of_text
+
+    lines, failed = [], 0
+    for job in read_jobs(jobs_file, Words):
+        text = job.report if job.report is not None else job.text or ""
+        try:
+            frame = frame_of(job.frame or image.frame)
+            found = report_of_text(text, job.modality or image.modality, frame).findings
+            row: dict[str, Any] = {"id": job.id, "findings": [as_json(finding) for finding in found]}
+        except MedsegrError as error:
+            failed += 1
+            row = {"id": job.id, "findings": [], "error": str(error)}
+        lines.append(json.dumps(row, ensure_ascii=False))
+    write("\n".join(lines) + "\n", output)
+    if failed:
+        print(f"error: {failed} of {len(lines)} reports could not be read", file=sys.stderr)
+    return 4 if failed else 0
+
+
+def write(text: str, output: Path | None) -> None:
+    """To a file, whole or not at all, or to stdout."""
+    if output is None:
+        sys.stdout.write(text)
+        return
+    from medsegr.io.write import atomic_write
+
+    with atomic_write(output) as part:
+        part.write_text(text, encoding="utf-8")

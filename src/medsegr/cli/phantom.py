@@ -1,0 +1,42 @@
+"""``medsegr phantom``: made images with reports and exact masks, written as a set like any other."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from medsegr.cli.flags import LogFlags, grouped
+from medsegr.cli.logs import set_up
+from medsegr.errors import InputError
+
+
+@dataclass(frozen=True)
+class PhantomFlags:
+    """What is made."""
+
+    kind: Annotated[str, typer.Option("--kind", help="chest, abdomen, mucosa, ultrasound or cells.")]
+    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write; new or empty.")]
+    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same set.")] = 0
+    count: Annotated[int, typer.Option("--count", min=1, max=1_000_000, help="Number of images.")] = 1
+    size: Annotated[
+        int, typer.Option("--size", min=32, max=4096, help="Side of the square images in px.")
+    ] = 256
+
+
+@grouped
+def command(flags: PhantomFlags, logs: LogFlags) -> int:
+    """Make images with lesions of known place, side, texture and outline, and reports that describe some of
+    them.
+    """
+    set_up(logs)
+    if flags.output.is_dir() and any(flags.output.iterdir()):
+        raise InputError("the output folder is not empty; give -o a new or empty folder")
+    from medsegr.cli.batch import progress
+    from medsegr.phantom import write_set
+
+    with progress(flags.count, not logs.quiet) as step:
+        table = write_set(flags.kind, flags.seed, flags.count, flags.size, flags.output, lambda *_: step())
+    if not logs.quiet:
+        print(f"{flags.count} {flags.kind} images, table: {table}")
+    return 0

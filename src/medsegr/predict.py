@@ -1,0 +1,359 @@
+"""The one crossing between numpy and torch: fit an image to the network's grid, run it, restore the masks to
+the image's grid.
+
+Everything that the words cannot change is computed once an image and kept (two images, by pixel hash).
+Findings go through the rest as one batch. Volumes go slice by slice with their neighbours as channels.
+"""
+
+import hashlib
+import json
+from collections import OrderedDict
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import torch
+import torch.nn.functional as F
+from torch import Tensor
+
+from medsegr import pixels, planes, weights
+from medsegr.data import heard, neighbours
+from medsegr.errors import GeometryError, UsageError, WeightsError
+from medsegr.model import MedSegR, build_model
+from medsegr.reasoning.attributes import Words, encode_words
+from medsegr.reasoning.codes import Code, Vocabulary, vocabulary
+from medsegr.report.lexicon import concepts
+from medsegr.report.parse import parse_phrase
+from medsegr.sam.prompt_encoder import PADDING
+from medsegr.sam.sam import Clicks
+from medsegr.types import MODALITIES, Finding, Image, Location, Prompt, Segmentation
+
+CHUNK = 8  # findings or slices a pass: bounds memory
+KEPT = 2  # encoded images
+FORMAT = "medsegr/1"
+
+
+@dataclass(frozen=True, slots=True)
+class Encoded:
+    """What no word can change. One entry a slice (a picture has one): maps at strides 2 and 4, each [1 c h
+    w]."""
+
+    shared: tuple[tuple[Tensor, Tensor], ...]
+    size: tuple[int, int]  # pixels of the network's input
+    plane: planes.Plane | None
+
+
+class Predictor:
+    """A loaded checkpoint. ``card`` is its description as data; ``base`` the side of the usual square input
+    in pixels."""
+
+    def __init__(
+        self, model: MedSegR, words: Vocabulary, card: Mapping[str, Any], device: str = "cpu"
+    ) -> None:
+        self.model = model.to(device).eval()
+        self.words = words
+        self.card = card
+        self.device = torch.device(device)
+        self.base = int(card.get("base", 256))
+        self._kept: OrderedDict[str, Encoded] = OrderedDict()
+
+    def knows(self, finding: Finding, modality: str | None = None) -> bool:
+        """Whether the network was trained for what the finding asks: its concept, or the next wider one on
+        real images.
+
+        With ``modality`` also whether it was trained for it in such images. An unknown concept is refused,
+        not guessed.
+        """
+        trained: Mapping[str, Any] = self.card["concepts"]
+        wider = [p for p in finding.parents[:1] if "real" in trained.get(p, {}).get("trained_on", ())]
+        for name in (finding.name, *wider):
+            if name in trained:
+                seen = trained[name].get("modalities", ())
+                return modality is None or not seen or modality in seen
+        return False
+
+    def segment(self, image: Image, prompt: Prompt) -> Segmentation:
+        """Probabilities of every target on the image's own grid, with ``presence``, ``quality`` and
+        ``attention`` in the extras.
+
+        ``points`` and ``boxes`` are in pixels of the image; they and ``mask`` are for pictures only
+        (UsageError on volumes).
+        """
+        asked = self._findings(image, prompt)
+        if not asked:
+            empty = np.zeros((0, *image.grid), np.float32)
+            return Segmentation(
+                empty, (), image.affine, {"presence": empty.reshape(0), "quality": empty.reshape(0)}
+            )
+        encoded = self.encode(image)
+        if len(image.grid) == 3 and (
+            prompt.points is not None or prompt.boxes is not None or prompt.mask is not None
+        ):
+            raise UsageError(
+                "points, boxes and masks are for pictures; this image is a volume: ask with words only"
+            )
+        left, extent = planes.patient_left(image), _extent(image)
+        codes = [heard(finding, image.modality, left, extent) for finding in asked]
+        with torch.inference_mode():
+            if encoded.plane is None:
+                prob, extras = self._picture(encoded, codes, prompt, image.grid)
+            else:
+                prob, extras = self._volume(encoded, codes, image)
+        return Segmentation(prob, prompt.targets, image.affine, extras)
+
+    def encode(self, image: Image) -> Encoded:
+        """The part of the network before the words, for a picture or for every slice of a volume; kept by
+        pixel hash."""
+        seen = pixels.to_bytes(image)
+        key = hashlib.sha256(
+            seen.tobytes() + repr((seen.shape, image.affine, image.modality)).encode()
+        ).hexdigest()
+        if key not in self._kept:
+            with torch.inference_mode():
+                self._kept[key] = self._encode(image, seen)
+            while len(self._kept) > KEPT:
+                self._kept.popitem(last=False)
+        self._kept.move_to_end(key)
+        return self._kept[key]
+
+    def propose(self, image: Image) -> tuple[Finding, ...]:
+        """Report-free: what the image-only head sees, as findings without words (at most three, likeliest
+        first)."""
+        encoded = self.encode(image)
+        middle = encoded.shared[len(encoded.shared) // 2]
+        with torch.inference_mode():
+            logits = (
+                self.model(middle, encode_words([()], self.words, self.device))
+                .codes[0]
+                .sigmoid()
+                .cpu()
+                .numpy()
+            )
+        chances = {code: float(p) for code, p in zip(self.words.codes, logits, strict=True)}
+        trained: Mapping[str, Any] = self.card["concepts"]
+        seen = [
+            (p, name)
+            for code, p in chances.items()
+            if (name := code.partition("concept:")[2])
+            and p >= 0.3
+            and name in trained
+            and (
+                image.modality is None or image.modality in trained[name].get("modalities", (image.modality,))
+            )
+        ]
+        ranked = sorted(seen, reverse=True)[:3]
+        return tuple(Finding(f"f{i + 1}", "", (0, 0), name) for i, (_, name) in enumerate(ranked))
+
+    def _findings(self, image: Image, prompt: Prompt) -> Sequence[Finding]:
+        if prompt.findings:
+            if len(prompt.findings) != len(prompt.targets):
+                raise UsageError(
+                    f"{len(prompt.findings)} findings for {len(prompt.targets)} targets; expected as many"
+                )
+            return prompt.findings
+        found = []
+        for target in prompt.targets:
+            parsed = parse_phrase(target, modality=image.modality, frame=image.frame).findings
+            found.append(parsed[0] if parsed else Finding("f1", target, (0, len(target)), ""))
+        return found
+
+    def _encode(self, image: Image, seen: np.ndarray) -> Encoded:
+        if len(image.grid) == 2:
+            plane, slices = None, [seen]
+            spacing = image.spacing
+        else:
+            plane = planes.plane_of(image)
+            stack = planes.to_slices(seen, plane)[0]
+            slices = [neighbours(stack, z) for z in range(len(stack))]
+            spacing = tuple(image.spacing[axis] for axis in plane.order[1:]) if image.spacing else None
+        h, w = slices[0].shape[-2:]
+        if min(h, w) < 8:
+            raise GeometryError(f"the picture is {h} x {w} pixels; at least 8 x 8 are needed")
+        tall, wide = (
+            (h * spacing[0], w * spacing[1]) if spacing and min(spacing) > 0 else (float(h), float(w))
+        )
+        ratio = (tall / wide) / (h / w)  # pixels that are not square
+        size = pixels.working_size(
+            (max(1, round(h * ratio**0.5)), max(1, round(w / ratio**0.5))), image.modality, self.base
+        )
+        shared = []
+        for data in slices:
+            picture = torch.from_numpy(np.ascontiguousarray(data)).to(self.device).float()[None] / 255
+            fitted = F.interpolate(picture, size=size, mode="bilinear", align_corners=False, antialias=True)
+            shared.append(self.model.shared((fitted.expand(-1, 3, -1, -1) - 0.5) / 0.25))
+        return Encoded(tuple(shared), size, plane)
+
+    def _picture(
+        self, encoded: Encoded, codes: Sequence[Sequence[Code]], prompt: Prompt, grid: tuple[int, ...]
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        rows: list[tuple[np.ndarray, ...]] = []
+        for at in range(0, len(codes), CHUNK):
+            part = slice(at, at + CHUNK)
+            words = encode_words(codes[part], self.words, self.device)
+            shared = _repeat(encoded.shared[0], len(codes[part]))
+            rows += self._run(shared, words, self._clicks(prompt, part, encoded.size, grid), grid)
+        prob, attention, presence, quality = (np.stack(column) for column in zip(*rows, strict=True))
+        return prob, {"attention": attention, "presence": presence, "quality": quality}
+
+    def _volume(
+        self, encoded: Encoded, codes: Sequence[Sequence[Code]], image: Image
+    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        """One target after the other, slices in chunks. A slice that does not show the target stays empty."""
+        plane = encoded.plane
+        assert plane is not None
+        grid = tuple(image.grid[axis] for axis in plane.order[1:])
+        threshold = float(self.card.get("presence_threshold", 0.5))
+        prob = np.zeros((len(codes), *image.grid), np.float32)
+        presence, quality = np.zeros(len(codes), np.float32), np.zeros(len(codes), np.float32)
+        for k, one in enumerate(codes):
+            rows: list[tuple[np.ndarray, ...]] = []
+            for at in range(0, len(encoded.shared), CHUNK):
+                chunk = encoded.shared[at : at + CHUNK]
+                words = encode_words([one] * len(chunk), self.words, self.device)
+                shared = torch.cat([a for a, _ in chunk]), torch.cat([b for _, b in chunk])
+                rows += self._run(shared, words, Clicks(), grid)
+            there = np.array([row[2] for row in rows])
+            stack = np.stack([row[0] * (row[2] >= threshold) for row in rows])
+            prob[k] = planes.from_slices(stack, plane)
+            presence[k] = there.max()
+            quality[k] = rows[int(there.argmax())][3]
+        return prob, {"presence": presence, "quality": quality}
+
+    def _run(
+        self, shared: tuple[Tensor, Tensor], words: Words, clicks: Clicks, grid: tuple[int, ...]
+    ) -> Iterator[tuple[np.ndarray, ...]]:
+        """(probability ``h w``, attention ``h w``, presence, quality) for each row of the batch."""
+        out = self.model(shared, words, clicks)
+        logits = F.interpolate(out.decoded.logits[:, None], size=grid, mode="bilinear", align_corners=False)[
+            :, 0
+        ]
+        maps = [
+            F.interpolate(t.attention[:, None], size=grid, mode="bilinear", align_corners=False)
+            for t in out.traces
+        ]
+        attention = torch.stack(maps).sigmoid().mean(0)[:, 0]
+        arrays = (logits.sigmoid(), attention, out.decoded.presence.sigmoid(), out.decoded.quality.sigmoid())
+        return zip(*(a.float().cpu().numpy() for a in arrays), strict=True)
+
+    def _clicks(self, prompt: Prompt, part: slice, size: tuple[int, int], grid: tuple[int, ...]) -> Clicks:
+        """Points and boxes from pixels of the image to [0, 1]; boxes have their upper edge exclusive."""
+        h, w = grid
+        points, kinds = [], []
+        if prompt.points is not None:
+            xyk = torch.from_numpy(np.asarray(prompt.points[part], np.float32))
+            points.append((xyk[..., :2] + 0.5) / torch.tensor([w, h]))
+            kinds.append(torch.where(xyk[..., 2] < 0, torch.tensor(float(PADDING)), xyk[..., 2]))
+        if prompt.boxes is not None:
+            box = torch.from_numpy(np.asarray(prompt.boxes[part], np.float32)).view(-1, 2, 2)
+            points.append(box / torch.tensor([w, h]))
+            kinds.append(torch.tensor([2.0, 3.0]).expand(len(box), 2))
+        mask = None
+        if prompt.mask is not None:
+            prob = torch.from_numpy(np.asarray(prompt.mask[part], np.float32))[:, None].clamp(1e-4, 1 - 1e-4)
+            mask = F.interpolate(prob.logit(), size=size, mode="bilinear", align_corners=False).to(
+                self.device
+            )
+        if not points:
+            return Clicks(mask=mask)
+        return Clicks(torch.cat(points, 1).to(self.device), torch.cat(kinds, 1).to(self.device), mask)
+
+
+def _repeat(shared: tuple[Tensor, Tensor], times: int) -> tuple[Tensor, Tensor]:
+    half, quarter = shared
+    return half.expand(times, -1, -1, -1), quarter.expand(times, -1, -1, -1)
+
+
+def _extent(image: Image) -> float | None:
+    """Long side of the picture in mm, or None: a told size in mm means nothing without it."""
+    if image.spacing is None:
+        return None
+    sides = [n * s for n, s in zip(image.grid, image.spacing, strict=False)]
+    if len(image.grid) == 3:
+        sides = [sides[axis] for axis in planes.plane_of(image).order[1:]]
+    return max(sides)
+
+
+def name_only(finding: Finding) -> Finding:
+    """The same target asked by name alone: no place, no looks. A side stays where it is part of the name
+    ("left lung")."""
+    side = (
+        finding.location.side
+        if concepts().get(finding.name) and concepts()[finding.name].kind == "anatomy"
+        else None
+    )
+    return replace(
+        finding,
+        location=Location(side=side, side_frame=finding.location.side_frame),
+        texture=type(finding.texture)(),
+        shape=type(finding.shape)(),
+    )
+
+
+def load(name: str | Path = weights.DEFAULT, device: str = "auto", threads: int | None = None) -> Predictor:
+    """A checkpoint by embedded name or folder, its hash checked. ``device``: auto, cpu, cuda, cuda:N, mps."""
+    from safetensors import safe_open
+    from safetensors.torch import load_file
+
+    card = weights.verify(name)
+    path, _ = weights.find(name)
+    with safe_open(path, framework="pt") as handle:
+        meta = handle.metadata() or {}
+    if meta.get("format") != FORMAT:
+        raise WeightsError(
+            f"{path.name} has the format {meta.get('format')!r}, expected {FORMAT!r}: not ours"
+        )
+    words = Vocabulary(tuple(json.loads(meta["codes"])))
+    model = build_model(words)
+    stored = {
+        key: value.float() if value.is_floating_point() else value for key, value in load_file(path).items()
+    }
+    missing, extra = model.load_state_dict(stored, strict=False)
+    if missing or extra:
+        raise WeightsError(
+            f"{path.name}: {len(missing)} keys are missing, {len(extra)} are unknown; another version's?"
+        )
+    if threads:
+        torch.set_num_threads(threads)
+    return Predictor(model, words, card, pick_device(device))
+
+
+def pick_device(asked: str) -> str:
+    """``auto`` takes CUDA, then MPS, then the CPU; anything else is checked to be there."""
+    asked = {"gpu": "cuda"}.get(asked, asked)
+    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
+    if asked == "auto":
+        return next(name for name in ("cuda", "mps", "cpu") if there[name])
+    if not there.get(asked.partition(":")[0], False):
+        raise UsageError(
+            f"device '{asked}' is not available; available: {', '.join(n for n, ok in there.items() if ok)}"
+        )
+    return asked
+
+
+def build(untrained: bool = False, seed: int = 0, name: str = weights.DEFAULT) -> Predictor:
+    """For the registry. ``untrained`` gives a random network that knows every concept, with its zero exits
+    opened, for tests."""
+    if not untrained:
+        return load(name, device="cpu")
+    state = torch.random.get_rng_state()
+    try:
+        torch.manual_seed(seed)
+        words = vocabulary(concepts(), (), MODALITIES)
+        model = build_model(words)
+        for parameter in model.parameters():
+            if not parameter.any():
+                torch.nn.init.normal_(parameter, std=0.05)
+    finally:
+        torch.random.set_rng_state(state)
+    known = {concept: {"trained_on": ["nothing"], "modalities": []} for concept in concepts()}
+    card = {
+        "name": "untrained",
+        "sha256": "",
+        "licence": "Apache-2.0",
+        "concepts": known,
+        "presence_threshold": 0.0,
+        "base": 64,
+    }
+    return Predictor(model, words, card)

@@ -1,0 +1,192 @@
+"""What a sentence claims of each finding: present, absent or uncertain, when, and of whom.
+
+A cue acts on a stretch of words, its scope. A pre cue acts from itself to the end of its clause, a post cue from the begin
+of its clause to itself. A clause ends at a stop word ("but"), at strong punctuation, and at a comma or "and" behind which
+a new statement begins; a plain list goes on ("no consolidation, effusion or pneumothorax").
+
+Advice ("recommend CT to exclude a mass") states nothing: such a finding is uncertain and not drawable.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any, Literal
+
+from medsegr.report.lexicon import Concept, Cue
+from medsegr.report.match import Hit, Words
+from medsegr.types import Polarity, Span
+
+VERBS = frozenset(
+    ["is", "are", "was", "were", "has", "have", "had", "appear", "appears", "remain", "remains", "demonstrate", "demonstrates", "show", "shows"]
+)
+VERBS |= frozenset(
+    ["suggest", "represent", "measure", "measures", "contain", "extend", "extends", "lie", "lies", "project", "projects", "reveal", "reveals"]
+)
+LIST_VERB = frozenset(
+    ["seen", "identified", "noted", "present", "visualized", "visualised", "demonstrated", "evident", "appreciated", "observed", "detected", "found"]
+)
+LIST_VERB |= frozenset(["visible", "shown", "apparent", "suspected", "suggested", "not", "no", "been", "excluded", "any"])
+OPENERS = frozenset(
+    ["there", "small", "mild", "moderate", "minimal", "trace", "stable", "persistent", "unchanged", "a", "an", "mildly", "moderately", "minimally"]
+)
+OPENERS |= frozenset(
+    ["slightly", "slight", "markedly", "marked", "tiny", "new", "bibasilar", "bilateral", "status", "again", "this", "these", "it", "but", "redemonstrated"]
+)
+OPENERS |= frozenset(["improved", "worsening", "increased", "decreased"])
+SIZES = frozenset(["small", "mild", "moderate", "minimal", "trace", "tiny", "large", "stable", "unchanged"])
+DENIERS = frozenset(["no", "without", "negative", "neither", "absent"])
+HARD = frozenset([";", "!", "?", ".", "-", "–", "—", "(", ")", "•"])
+EDGES = frozenset([",", "and", "with", "plus", "&"])
+
+
+@dataclass(frozen=True, slots=True)
+class Scope:
+    """A cue and the words ``first`` to ``last`` (exclusive) that it acts on; ``span`` are the offsets of the cue."""
+
+    cue: Cue
+    span: Span
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class Claim:
+    """What is claimed of one finding."""
+
+    polarity: Polarity = "present"
+    span: Span | None = None
+    time: str = "current"
+    whose: Literal["patient", "other"] = "patient"
+    advice: bool = False
+
+
+def clause_starts(words: Words, cues: Sequence[Hit[Cue]], named: Sequence[Hit[Concept]]) -> tuple[int, ...]:
+    """Indices of the words with which a clause begins, 0 first. ``named`` are the concepts, for text without punctuation."""
+    norms = words.norms
+    stops = {hit.first for hit in cues if hit.value.kind == "stop"}
+    hard = {i + 1 for i, norm in enumerate(norms) if norm in HARD} | stops
+    edges = sorted({i for i, norm in enumerate(norms) if norm in EDGES} | hard | {len(norms)})
+    inside = {i for hit in cues if hit.last - hit.first > 1 for i in range(hit.first, hit.last)}
+    starts = {0} | {s for s in hard if s < len(norms)}
+    ends = [hit.last for hit in named]
+    starts |= {e for e in ends if norms[e : e + 1] and norms[e] in SIZES and any(e < h.first <= e + 5 for h in named)}
+    for i, norm in enumerate(norms):
+        if norm in EDGES and i not in inside:
+            after = i + 1
+            while after < len(norms) and norms[after] in EDGES:
+                after += 1
+            end = next((e for e in edges if e > after), len(norms))
+            begin = max(s for s in starts if s <= i)
+            if _opens(norms, after, end, norm) and not _shares_verb(norms, begin, i, after):
+                starts.add(after)
+    return tuple(sorted(starts))
+
+
+def _shares_verb(norms: tuple[str, ...], begin: int, at: int, after: int) -> bool:
+    """True for "consolidation and atelectasis have developed": two subjects of one verb, no new statement."""
+    before = norms[begin:at]
+    plain = norms[after] not in (DENIERS | OPENERS | {"there", "which", "but", "it", "this", "the"})
+    return norms[at] == "and" and plain and not VERBS & set(before) and not DENIERS & set(before)
+
+
+def _opens(norms: tuple[str, ...], start: int, end: int, edge: str) -> bool:
+    """True when the words behind a comma or "and" begin a new statement instead of the next item of a list."""
+    part = norms[start:end]
+    if not part or part[0] in ("or", "nor"):
+        return False
+    if part[0] in DENIERS or part[0] in ("there", "which", "but", "it", "this"):
+        return True
+    if edge == "with":
+        return part[0] in OPENERS
+    verbs = [i for i, norm in enumerate(part) if norm in VERBS and part[i - 1] != "to"]
+    if verbs:
+        behind = part[verbs[0] + 1 : verbs[0] + 3]
+        return not (LIST_VERB & set(behind))
+    return part[0] in OPENERS and "or" not in norms[start : start + 12]
+
+
+def scopes(
+    words: Words, cues: Sequence[Hit[Cue]], anchors: Sequence[int], adjectives: Sequence[Hit[Any]]
+) -> tuple[Scope, ...]:
+    """Scopes of all cues. ``anchors`` are the word indices of findings, ``adjectives`` the describing words of the sentence."""
+    starts = clause_starts(words, cues)
+    found = []
+    for hit in cues:
+        if hit.value.kind in ("stop", "pseudo"):
+            continue
+        span = words.span(hit.first, hit.last)
+        if hit.value.direction in ("pre", "both"):
+            found.append(Scope(hit.value, span, hit.last, _forward(words, hit, starts, adjectives)))
+        if hit.value.direction in ("post", "both"):
+            found.append(Scope(hit.value, span, _back(hit, starts, anchors), hit.first))
+    return tuple(found)
+
+
+def _forward(words: Words, hit: Hit[Cue], starts: tuple[int, ...], adjectives: Sequence[Hit[Any]]) -> int:
+    norms = words.norms
+    end = next((s for s in starts if s >= hit.last), len(norms))
+    end = min(end, hit.last + hit.value.reach)
+    if norms[hit.first : hit.last] in (("not",), ("non",)):
+        described = [a for a in adjectives if hit.last <= a.first <= hit.last + 1]
+        if described:  # "not calcified" denies the calcification, not the nodule
+            return described[0].last
+    if hit.value.kind == "uncertain":
+        comma = next((i for i in range(hit.last, end) if norms[i] == ","), end)
+        if "or" not in norms[comma:end] and "versus" not in norms[comma:end]:
+            end = comma
+    return end
+
+
+def _back(hit: Hit[Cue], starts: tuple[int, ...], anchors: Sequence[int]) -> int:
+    before = [s for s in starts if s <= hit.first]
+    while len(before) > 1 and not any(before[-1] <= a < hit.first for a in anchors):
+        before.pop()
+    return max(before[-1] if before else 0, hit.first - hit.value.reach)
+
+
+def claim(found: Sequence[Scope], parts: Sequence[tuple[int, int]], concept: Concept, words: Words) -> Claim:
+    """The claim of a concept whose words lie at ``parts`` (pairs of first and last word index).
+
+    A finding said in two places ("heart is not enlarged") is under a cue when any of its parts is. A cue that is one of the
+    concept's own words ("the liver is normal") does not act on it.
+    """
+    own = [words.span(*part) for part in parts]
+    acting = [s for s in found if any(s.first <= a < s.last or s.first < b <= s.last for a, b in parts)]
+    acting = [s for s in acting if not any(start < s.span[1] and s.span[0] < stop for start, stop in own)]
+    gaps = {id(s): min(_gap(s, part) for part in parts) for s in acting}
+    acting.sort(key=lambda s: gaps[id(s)])
+    by_kind: dict[str, Scope] = {}
+    for scope in acting:
+        by_kind.setdefault(scope.cue.kind, scope)
+    timed = [
+        s
+        for s in acting
+        if s.cue.kind == "time"
+        and not (s.cue.value == "prior" and concept.lasting and s.span[1] - s.span[0] < 9)
+    ]
+    time = _time(timed)
+    whose: Literal["patient", "other"] = "other" if "other" in by_kind else "patient"
+    if "other" in by_kind and "negation" not in by_kind:
+        return Claim("present", by_kind["other"].span, time, whose)
+    if "negation" in by_kind:
+        return Claim("absent", by_kind["negation"].span, time, whose)
+    if time == "resolved":
+        return Claim("absent", next(s.span for s in timed if s.cue.value == "resolved"), time, whose)
+    if "advice" in by_kind:
+        return Claim("uncertain", by_kind["advice"].span, time, whose, True)
+    if "uncertain" in by_kind:
+        return Claim("uncertain", by_kind["uncertain"].span, time, whose)
+    span = next((s.span for s in timed if s.cue.value == "prior"), None) if time == "prior" else None
+    return Claim("present", span, time, whose)
+
+
+def _time(timed: Sequence[Scope]) -> str:
+    values = [s.cue.value for s in timed]
+    if "resolved" in values:
+        return "resolved"
+    if "prior" in values:  # a thing seen before that is stable, better or worse is still there
+        return next((v for v in values if v in ("stable", "improved", "worse")), "prior")
+    return values[0] if values else "current"
+
+
+def _gap(scope: Scope, part: tuple[int, int]) -> int:
+    return min(abs(part[0] - scope.first), abs(scope.last - part[1]))

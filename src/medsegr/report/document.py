@@ -1,0 +1,155 @@
+"""The report as a document: sections, sentences and words, every offset that of the text as given."""
+
+import re
+from dataclasses import dataclass
+
+from medsegr.report.lexicon import normal
+from medsegr.types import Section, Span
+
+HEADINGS = {
+    "findings": ("findings", "finding", "observations", "report", "description", "result", "results", "macroscopy", "microscopy", "chest"),
+    "impression": ("impression", "impressions", "conclusion", "conclusions", "opinion", "summary", "assessment", "diagnosis", "final diagnosis", "imp"),
+    "comparison": ("comparison", "comparisons", "comparison study", "compared with", "prior studies", "previous studies"),
+    "indication": ("indication", "indications", "reason for exam", "reason for examination", "reason for study", "reason", "clinical indication",
+                   "clinical question", "clinical", "clinical details", "clinical information", "clinical data"),
+    "history": ("history", "clinical history", "past medical history", "medical history", "family history", "patient history", "anamnesis", "hpi"),
+    "technique": ("technique", "procedure", "protocol", "exam", "examination", "study", "views", "method", "instrument", "medications",
+                  "exam type", "type of exam", "contrast", "sedation", "preparation"),
+    "recommendation": ("recommendation", "recommendations", "plan", "advice", "follow up", "follow-up"),
+    "addendum": ("addendum", "addenda", "amendment"),
+}  # fmt: skip
+READ = ("findings", "impression", "addendum")  # what is read unless asked otherwise
+_NAMES = {words: name for name, all_words in HEADINGS.items() for words in all_words}
+_HEAD = re.compile(
+    r"(?:^|(?<=[.\n\r])[ \t]*)[ \t*#_>-]{0,8}(?P<words>[A-Za-z][A-Za-z /&-]{1,40}?)[ \t]*(?P<end>[*_]{0,3}:[*_]{0,3}|(?=[ \t]*\r?\n))",
+    re.MULTILINE,
+)
+_TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][a-z]{1,2}\b)?\d*|[^\w\s]")
+_ABBREVIATIONS = frozenset(
+    ["dr", "mr", "mrs", "ms", "prof", "st", "vs", "approx", "cf", "fig", "e.g", "i.e", "eg", "ie", "etc", "resp", "incl", "max", "min", "ca", "no.", "a.p", "p.a", "inc", "jr", "sr", "dept"]
+)
+_ITEM = re.compile(r"(?:(?<=\n)|(?<=\r)|^)[ \t]*(?:\(?\d{1,2}[.):](?!\d)|[-*•–·o](?=\s))[ \t]*", re.MULTILINE)
+_INLINE_ITEM = re.compile(r"(?:(?<=[.;:!?])|(?<=^))\s*\(?\d{1,2}[.)]\s*(?=[A-Za-z])")
+_STOP = re.compile(r"[.!?;]+(?=\s|$|[A-Z][a-z])|\n[ \t\r]*\n|\r\n|\n|\r")
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One word, number or mark: ``norm`` is the normal form, ``start`` and ``end`` are offsets of the text."""
+
+    norm: str
+    start: int
+    end: int
+    raw: str
+
+    @property
+    def is_word(self) -> bool:
+        """True for a word or number, False for a punctuation mark."""
+        return self.raw[0].isalnum()
+
+
+def sections(text: str) -> tuple[Section, ...]:
+    """Headed parts in text order, without their headings; text before the first heading, or all of it, is ``findings``."""
+    heads = [(match, name) for match in _HEAD.finditer(text) if (name := _heading(match, text))]
+    found = []
+    if not heads or text[: heads[0][0].start()].strip():
+        found.append(Section("findings", _trim(text, 0, heads[0][0].start() if heads else len(text))))
+    for i, (match, name) in enumerate(heads):
+        stop = heads[i + 1][0].start() if i + 1 < len(heads) else len(text)
+        found.append(Section(name, _trim(text, match.end(), stop)))
+    return tuple(found)
+
+
+def _heading(match: re.Match[str], text: str) -> str | None:
+    words = " ".join(match["words"].lower().split())
+    name = _NAMES.get(words)
+    if name is None and " " in words:
+        name = _NAMES.get(words.split(" and ")[0].split(" / ")[0].split("/")[0])
+    if name is None or match["end"]:
+        return name
+    upper = match[
+        "words"
+    ].isupper()  # without a colon only a line of its own that is spelled as a heading counts
+    return name if (upper or match["words"].istitle()) and match.end() < len(text) else None
+
+
+def _trim(text: str, start: int, stop: int) -> Span:
+    while start < stop and text[start].isspace():
+        start += 1
+    while stop > start and text[stop - 1].isspace():
+        stop -= 1
+    return start, stop
+
+
+def sentences(text: str, span: Span) -> tuple[Span, ...]:
+    """Sentences and list items inside a span. A line end inside a sentence does not end it; an abbreviation or decimal neither."""
+    start, stop = span
+    part = text[start:stop]
+    cuts = {0, len(part)}
+    cuts |= {match.start() for match in _ITEM.finditer(part)} | {
+        match.end() for match in _ITEM.finditer(part)
+    }
+    cuts |= {match.end() for match in _INLINE_ITEM.finditer(part)}
+    cuts |= {match.end() for match in _STOP.finditer(part) if _ends(part, match)}
+    edges = sorted(cuts)
+    spans = (_trim(text, start + a, start + b) for a, b in zip(edges, edges[1:], strict=False))
+    return tuple(
+        s
+        for s in spans
+        if any(c.isalnum() for c in text[s[0] : s[1]]) and not _ITEM.fullmatch(text[s[0] : s[1]] + " ")
+    )
+
+
+def _ends(part: str, match: re.Match[str]) -> bool:
+    mark = match.group()
+    if mark[0] in "\r\n":
+        return _line_ends(part, match)
+    if mark != ".":
+        return True
+    before = re.search(r"[\w.]+$", part[max(0, match.start() - 20) : match.start()])
+    word = before.group().lower() if before else ""
+    if word in _ABBREVIATIONS or (
+        len(word) == 1
+        and word.isalpha()
+        and part[match.start() - 2 : match.start() - 1] != "\n"
+        and word not in "iv"
+    ):
+        return False
+    return not (
+        word.isdigit()
+        and len(word) <= 2
+        and (match.start() - len(word) == 0 or part[match.start() - len(word) - 1] in "\n\r")
+    )
+
+
+def _line_ends(part: str, match: re.Match[str]) -> bool:
+    if match.group().count("\n") > 1:
+        return True
+    after = part[match.end() :].lstrip(" \t")
+    if not after or after[0].islower() or after[0].isdigit():
+        return False
+    line = part[: match.start()].rsplit("\n", 1)[-1].strip()
+    if len(line) > 50:  # a wrapped line is a full one
+        return line.endswith((".", ":", ";", "!", "?"))
+    return not line.endswith((",", "-")) and line.rsplit(" ", 1)[-1].lower() not in _OPEN
+
+
+_OPEN = frozenset(
+    ["of", "the", "a", "an", "in", "and", "or", "with", "no", "without", "to", "for", "is", "are", "at", "on", "by", "from", "left", "right", "small", "mild", "possible", "there"]
+)
+
+
+def tokens(text: str, span: Span) -> tuple[Token, ...]:
+    """Words, numbers and marks of a span. Hyphens and underscores inside a word divide it and are not tokens themselves."""
+    start, stop = span
+    found = []
+    for match in _TOKEN.finditer(text, start, stop):
+        raw = match.group()
+        if raw in "-‐‑–—" and not _dash(text, match.start(), match.end()):
+            continue
+        found.append(Token(normal(raw), match.start(), match.end(), raw))
+    return tuple(found)
+
+
+def _dash(text: str, start: int, end: int) -> bool:
+    return text[max(0, start - 1) : start].isspace() and text[end : end + 1].isspace()

@@ -1,0 +1,80 @@
+"""One finding for what is stated twice, in the findings and again in the impression."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from medsegr.types import Finding, Location, Shape, Texture
+
+BACK = ("the ", "this ", "these ", "that ", "said ", "again", "above", "it ")
+
+
+def link(found: Sequence[Finding], text: str) -> list[Finding]:
+    """Join later mentions into the finding that they repeat; values that the first mention lacks are taken from the later one.
+
+    Two findings are the same when concept, polarity and person agree, no side, row or size contradicts, and the second stands
+    in another section or points back ("the effusion").
+    """
+    out: list[Finding] = []
+    for finding in found:
+        at = next((i for i, known in enumerate(out) if _same(known, finding, text)), None)
+        if at is None:
+            out.append(finding)
+        else:
+            out[at] = _joined(out[at], finding)
+    return out
+
+
+def _same(known: Finding, later: Finding, text: str) -> bool:
+    if (
+        known.name != later.name
+        or known.polarity != later.polarity
+        or known.whose != later.whose
+        or known.sentence == later.sentence
+    ):
+        return False
+    if "prior" in (known.time, later.time) and known.time != later.time:
+        return False
+    one, two = known.location, later.location
+    if one.side and two.side and (one.side != two.side or one.side_frame != two.side_frame):
+        return False
+    if any(a and b and not set(a) & set(b) for a, b in ((one.rows, two.rows), (one.cols, two.cols))):
+        return False
+    if known.shape.size_mm and later.shape.size_mm and known.shape.size_mm != later.shape.size_mm:
+        return False
+    return known.section != later.section or _points_back(later, text)
+
+
+def _points_back(later: Finding, text: str) -> bool:
+    start = later.sentence[0] if later.sentence else later.span[0]
+    return text[max(start, later.span[0] - 12) : later.span[0]].lower().lstrip().startswith(
+        BACK
+    ) or later.phrase.lower().startswith(BACK)
+
+
+def _joined(known: Finding, later: Finding) -> Finding:
+    a, b = known.location, later.location
+    place = Location(
+        a.side or b.side,
+        a.side_frame if a.side else b.side_frame,
+        a.rows or b.rows,
+        a.cols or b.cols,
+        a.anatomy or b.anatomy,
+        a.spans if a.anatomy or a.rows or (a.side and not (b.rows or b.anatomy)) else (*a.spans, *b.spans),
+    )
+    c, d = known.texture, later.texture
+    look = Texture(
+        c.density or d.density, c.uniformity or d.uniformity, c.colour or d.colour, (*c.spans, *d.spans)
+    )
+    e, f = known.shape, later.shape
+    outline = Shape(
+        e.form or f.form,
+        e.margin or f.margin,
+        e.size_class or f.size_class,
+        e.size_mm or f.size_mm,
+        e.count or f.count,
+        (*e.spans, *f.spans),
+    )
+    time = later.time if known.time == "current" else known.time
+    return replace(
+        known, location=place, texture=look, shape=outline, time=time, mentions=(*known.mentions, later.span)
+    )

@@ -1,0 +1,258 @@
+"""Words -> entries of the lexicon: longest match over the words of a sentence, typing errors included."""
+
+import re
+from collections.abc import Iterable, Mapping
+from dataclasses import dataclass
+from functools import cache, lru_cache
+from types import MappingProxyType
+from typing import Generic, TypeVar
+
+from rapidfuzz import process
+from rapidfuzz.distance import OSA
+
+from medsegr.report import lexicon
+from medsegr.report.document import Token
+from medsegr.report.lexicon import Concept, Cue, Descriptor, Place
+from medsegr.types import Span
+
+T = TypeVar("T")
+Trie = Mapping[str, tuple[tuple[tuple[str, ...], T], ...]]
+LEVEL = re.compile(r"^(?:c[1-8]|t(?:[1-9]|1[0-2])|l[1-6]|s[1-5])$")
+ORDINALS = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth"]
+BONE_WORDS = frozenset(
+    ["vertebra", "vertebral", "level", "rib", "thoracic", "lumbar", "cervical", "body", "disc"]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Hit(Generic[T]):
+    """An entry found at words ``first`` to ``last`` (exclusive) of the sentence."""
+
+    value: T
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class Words:
+    """A sentence as words: ``norms`` are corrected normal forms; a glued word may stand for two."""
+
+    tokens: tuple[Token, ...]
+    norms: tuple[str, ...]
+    text: str = ""
+
+    def span(self, first: int, last: int) -> Span:
+        """Offsets of the words ``first`` to ``last`` (exclusive)."""
+        return self.tokens[first].start, self.tokens[last - 1].end
+
+
+def trie(terms: Iterable[tuple[tuple[str, ...], T]]) -> Trie[T]:
+    """Terms by their first word, longest first."""
+    table: dict[str, list[tuple[tuple[str, ...], T]]] = {}
+    for words, value in terms:
+        if words:
+            table.setdefault(words[0], []).append((words, value))
+    return MappingProxyType({k: tuple(sorted(v, key=lambda item: -len(item[0]))) for k, v in table.items()})
+
+
+def longest(norms: tuple[str, ...], table: Trie[T]) -> tuple[Hit[T], ...]:
+    """Longest matches from left to right, none overlapping."""
+    found: list[Hit[T]] = []
+    at = 0
+    while at < len(norms):
+        hit = next((h for h in table.get(norms[at], ()) if norms[at : at + len(h[0])] == h[0]), None)
+        if hit is None:
+            at += 1
+            continue
+        found.append(Hit(hit[1], at, at + len(hit[0])))
+        at += len(hit[0])
+    return tuple(found)
+
+
+@cache
+def concept_trie() -> Trie[tuple[str, ...]]:
+    """Names of concepts by their words."""
+    return trie(lexicon.concept_terms().items())
+
+
+@cache
+def place_trie() -> Trie[Place]:
+    """Places by their words."""
+    return trie(lexicon.places().items())
+
+
+@cache
+def descriptor_trie() -> Trie[Descriptor]:
+    """Describing words."""
+    return trie(lexicon.descriptors().items())
+
+
+@cache
+def cue_trie() -> Trie[tuple[Cue, ...]]:
+    """Cues by their words."""
+    return trie(lexicon.cues().items())
+
+
+@cache
+def known_words() -> frozenset[str]:
+    """Every word of the lexicon in normal form, ordinary words included: none of these is a typing error."""
+    tables = (lexicon.concept_terms(), lexicon.places(), lexicon.descriptors(), lexicon.cues())
+    found = {word for table in tables for words in table for word in words} | set(lexicon.plain_words())
+    found |= {w for build in lexicon.builds() for part in build.parts for words in part for w in words}
+    return frozenset(found)
+
+
+@cache
+def _targets() -> tuple[str, ...]:
+    tables = (lexicon.concept_terms(), lexicon.places(), lexicon.descriptors())
+    words = {word for table in tables for key in table for word in key if len(word) >= 5 and word.isalpha()}
+    return tuple(
+        sorted(words - lexicon.plain_words()) + ["upper", "lower", "middle", "right", "small", "large"]
+    )
+
+
+@lru_cache(maxsize=8192)
+def correct(norm: str) -> tuple[str, ...]:
+    """The word, or what it was meant to be: a known slip, two glued words, or the nearest word of the lexicon.
+
+    Words of the lexicon and ordinary words stay as they are. One letter may be wrong in words of five and six, two in longer ones.
+    A word is never corrected into one that means the opposite (``un-``, ``non-``, ``a-`` added or taken away).
+    """
+    known = known_words()
+    if norm in known or len(norm) < 4 or len(norm) > 30 or not norm.isalpha() or norm == "xxxx":
+        return (norm,)
+    if norm in lexicon.typos():
+        return (lexicon.typos()[norm],)
+    for cut in range(3, len(norm) - 2):
+        left, right = norm[:cut], lexicon.normal(norm[cut:])
+        if len(norm) >= 8 and _whole(left) and _whole(right):
+            return left, right
+    if len(norm) < 5:
+        return (norm,)
+    best = process.extractOne(norm, _targets(), scorer=OSA.distance, score_cutoff=1 if len(norm) < 7 else 2)
+    if best is None or not _alike(norm, best[0]):
+        return (norm,)
+    return (best[0],)
+
+
+@cache
+def _glue() -> frozenset[str]:
+    tables = (lexicon.concept_terms(), lexicon.places(), lexicon.descriptors())
+    found = {word for table in tables for key in table for word in key if len(word) >= 4 and word.isalpha()}
+    return frozenset(found | {"one", "two", "three", "four", "five", "six", "all", "and"})
+
+
+def _whole(part: str) -> bool:
+    return part in _glue()
+
+
+def _alike(word: str, other: str) -> bool:
+    if word[0] != other[0] and (word[1:2] != other[0] or word[0] != other[1:2]):
+        return False
+    if len(word) < 10 and OSA.distance(word, other) > 1 and word[-1] != other[-1]:
+        return False
+    shorter, longer = sorted((word, other), key=len)
+    if longer.endswith(shorter) and len(longer) != len(shorter):
+        return False  # a prefix came or went: it may turn the meaning
+    heads = (
+        "un",
+        "non",
+        "in",
+        "im",
+        "hyper",
+        "hypo",
+        "a",
+        "de",
+        "ab",
+        "sub",
+        "supra",
+        "infra",
+        "pre",
+        "post",
+        "iso",
+        "an",
+    )
+    return next((h for h in heads if word.startswith(h)), "") == next(
+        (h for h in heads if other.startswith(h)), ""
+    )
+
+
+def words_of(tokens: tuple[Token, ...], text: str) -> Words:
+    """The words of a sentence with typing errors corrected. A glued word becomes two tokens that share its letters."""
+    out: list[Token] = []
+    norms: list[str] = []
+    for token in tokens:
+        parts = correct(token.norm) if token.is_word else (token.norm,)
+        if len(parts) == 2:
+            cut = min(token.start + len(parts[0]), token.end - 1)
+            out += [
+                Token(parts[0], token.start, cut, token.raw[: len(parts[0])]),
+                Token(parts[1], cut, token.end, token.raw[len(parts[0]) :]),
+            ]
+        else:
+            out.append(token)
+        norms += parts
+    return Words(tuple(out), tuple(norms), text)
+
+
+def find_concepts(words: Words, modality: str | None) -> tuple[Hit[Concept], ...]:
+    """Concepts of a sentence; where words may mean several, one that the modality can show is taken."""
+    known = lexicon.concepts()
+    found = []
+    for hit in longest(words.norms, concept_trie()):
+        options = [known[name] for name in hit.value]
+        fitting = [c for c in options if modality and modality in c.modalities]
+        found.append(Hit((fitting or options)[0], hit.first, hit.last))
+    return tuple(found)
+
+
+def find_places(words: Words) -> tuple[Hit[Place], ...]:
+    """Places of a sentence, with vertebral levels ("L4", "ninth thoracic vertebra") and numbered ribs."""
+    found = list(longest(words.norms, place_trie()))
+    taken = {i for hit in found for i in range(hit.first, hit.last)}
+    for i, norm in enumerate(words.norms):
+        if LEVEL.match(norm) and i not in taken and _is_level(words, i):
+            found.append(Hit(Place(f"{norm.upper()} vertebra", of="vertebra"), i, i + 1))
+        if norm in ORDINALS or _is_ordinal(words.norms, i):
+            number = ORDINALS.index(norm) + 1 if norm in ORDINALS else int(norm)
+            found += _numbered(words, i, number)
+    return tuple(sorted(found, key=lambda hit: hit.first))
+
+
+def _is_ordinal(norms: tuple[str, ...], at: int) -> bool:
+    if not norms[at].isdigit() or len(norms[at]) > 2:
+        return False
+    return norms[at + 1 : at + 2] in (("th",), ("st",), ("nd",), ("rd",)) or (
+        at > 0 and norms[at - 1] == "rib"
+    )
+
+
+def _numbered(words: Words, at: int, number: int) -> list[Hit[Place]]:
+    rest = words.norms[max(0, at - 1) : at] if words.norms[at].isdigit() else ()
+    rest += words.norms[at + 1 : at + 5]
+    if "rib" in rest:
+        return [Hit(Place(f"rib {number}", of="rib"), at, at + 1)]
+    for region, letter in (("thoracic", "T"), ("lumbar", "L"), ("cervical", "C"), ("sacral", "S")):
+        if region in rest and "vertebra" in rest:
+            return [Hit(Place(f"{letter}{number} vertebra", of="vertebra"), at, at + 1)]
+    return []
+
+
+def _is_level(words: Words, at: int) -> bool:
+    norm = words.norms[at]
+    near = words.norms[max(0, at - 3) : at] + words.norms[at + 1 : at + 4]
+    if norm not in ("t1", "t2"):
+        return True
+    return bool(BONE_WORDS & set(near))
+
+
+def find_descriptors(words: Words) -> tuple[Hit[Descriptor], ...]:
+    """Describing words of a sentence."""
+    return longest(words.norms, descriptor_trie())
+
+
+def find_cues(words: Words) -> tuple[Hit[Cue], ...]:
+    """Cues of a sentence; a longer cue protects the words inside it."""
+    return tuple(
+        Hit(cue, hit.first, hit.last) for hit in longest(words.norms, cue_trie()) for cue in hit.value
+    )

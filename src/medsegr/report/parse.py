@@ -1,0 +1,290 @@
+"""Text -> findings: the one entry of this package.
+
+A report gives one finding for every statement and place; what is denied, doubted, of another study or of another person is
+kept and marked so. Organs named as places are not findings; a text that is only a name ("left lung", "polyp") asks for it.
+"""
+
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+
+from medsegr.report import document, lexicon
+from medsegr.report.context import Claim, claim
+from medsegr.report.lexicon import Concept
+from medsegr.report.link import link
+from medsegr.report.sentence import Candidate, Sentence, is_name_only, read
+from medsegr.report.side import Spot, location, spots
+from medsegr.report.values import shape, texture
+from medsegr.types import MODALITIES, Finding, Frame, Report, Section, Shape, Span, Texture, modality_code
+
+ASKS = frozenset(["segment", "draw", "outline", "delineate", "mark", "show", "find", "contour"])
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What is known of the image: ``by_flag`` is True when the frame was asked for in words."""
+
+    modality: str | None
+    frame: Frame
+    by_flag: bool
+
+
+def parse(
+    text: str,
+    *,
+    modality: str | None = None,
+    frame: Frame | None = None,
+    sections: tuple[str, ...] | None = None,
+) -> Report:
+    """Read a report, a sentence or a name.
+
+    Args:
+        text: the report; every span of the answer is a pair of indices into it (start, end exclusive).
+        modality: DICOM code or common words ("chest X-ray"); None if not known.
+        frame: whose left is meant; None: by the modality, else by what the text names, else the patient's with a warning.
+        sections: canonical names of the sections to read; None: findings, impression and addendum, and text without heading.
+
+    Returns:
+        The sections found, and the findings f1, f2 ... in text order. ``warnings`` holds (code, message) pairs.
+    """
+    found_sections = document.sections(text)
+    wanted = sections if sections is not None else document.READ
+    code = modality_code(modality)
+    read_in = [
+        (s, read(text, span, code))
+        for s in found_sections
+        if s.name in wanted
+        for span in document.sentences(text, s.span)
+    ]
+    setting, warnings = _setting([sentence for _, sentence in read_in], code, frame)
+    found = [f for section, sentence in read_in for f in _findings(sentence, section, setting)]
+    if found_sections and modality and code is None:
+        warnings = (
+            *warnings,
+            (
+                "modality_unknown",
+                f"'{modality}' is no known modality; give a DICOM code such as CR, CT, MR, US or ES",
+            ),
+        )
+    return Report(text, found_sections, _numbered(link(found, text)), warnings)
+
+
+def parse_phrase(text: str, *, modality: str | None = None, frame: Frame | None = None) -> Report:
+    """Read a direct phrase ("polyp", "lower lobe of the left lung"): at least one finding comes back.
+
+    The first concept named is the target, an organ too. A phrase in which nothing is known gives a finding with the
+    name "" and the whole phrase as its span.
+    """
+    code = modality_code(modality)
+    start, stop = _stripped(text)
+    sentence = read(text, (start, stop), code)
+    setting, warnings = _setting([sentence], code, frame)
+    section = Section("findings", (start, stop))
+    found = [
+        f for f in _findings(sentence, section, setting) if lexicon.concepts()[f.name].kind != "statement"
+    ]
+    if not found and sentence.words.norms:
+        found = _organs(sentence, section, setting, first_only=True)
+    if not found:
+        found = [Finding("", text[start:stop], (start, stop), "", "findings", (start, stop))]
+    return Report(text, (section,), _numbered(found), warnings)
+
+
+def skip_reason(finding: Finding, polarity: Sequence[str] = ("present",)) -> str | None:
+    """Reason code for a finding that is not to be drawn, or None: ``not_this_patient``, ``prior``, ``no_place``, ``absent``, ``uncertain``.
+
+    ``polarity`` lists the polarities that are asked for.
+    """
+    if finding.whose != "patient":
+        return "not_this_patient"
+    if finding.time == "prior" and finding.polarity != "absent":
+        return "prior"
+    if finding.polarity not in polarity:
+        return finding.polarity
+    return None if finding.drawable else "no_place"
+
+
+def _stripped(text: str) -> Span:
+    start = len(text) - len(text.lstrip())
+    return start, max(start, len(text.rstrip()))
+
+
+def _numbered(found: Sequence[Finding]) -> tuple[Finding, ...]:
+    return tuple(replace(finding, id=f"f{i}") for i, finding in enumerate(found, 1))
+
+
+def _setting(
+    sentences: Sequence[Sentence], code: str | None, frame: Frame | None
+) -> tuple[Setting, tuple[tuple[str, str], ...]]:
+    if frame is not None:
+        return Setting(code, frame, True), ()
+    if code is not None:
+        return Setting(code, MODALITIES[code][0], False), ()
+    named = [c.concept for s in sentences for c in (*s.candidates, *s.anatomy) if c.concept.modalities]
+    frames = [MODALITIES[m][0] for c in named for m in c.modalities[:1] if m in MODALITIES]
+    guess: Frame = "viewer" if frames.count("viewer") > frames.count("patient") else "patient"
+    sided = any(e.field == "side" for s in sentences for e in s.elements)
+    if not sided:
+        return Setting(None, guess, False), ()
+    message = f"left and right are read as the {guess}'s; give the modality or the frame to be sure"
+    return Setting(None, guess, False), (("frame_assumed", message),)
+
+
+def _findings(sentence: Sentence, section: Section, setting: Setting) -> list[Finding]:
+    real = [c for c in sentence.candidates if c.concept.kind != "statement"]
+    if not real and sentence.words.norms and (is_name_only(sentence) or sentence.words.norms[0] in ASKS):
+        organs = _organs(sentence, section, setting)
+        if organs:
+            return organs
+    places = _places(sentence, setting)
+    out: list[Finding] = []
+    for candidate, own in zip(sentence.candidates, places, strict=True):
+        said = claim(sentence.scopes, candidate.parts, candidate.concept, sentence.words)
+        out += _of_candidate(sentence, candidate, own, said, section, setting)
+    return out
+
+
+def _places(sentence: Sentence, setting: Setting) -> list[tuple[Spot, ...]]:
+    """Places of each candidate. One without a place takes that of a neighbour it is joined with ("atelectasis or scar")."""
+    own = []
+    for item in sentence.candidates:
+        others = {i for c in sentence.candidates if c is not item for part in c.parts for i in range(*part)}
+        mine = [
+            e
+            for e in sentence.elements
+            if item.region[0] <= e.first and e.last <= item.region[1] and e.first not in others
+        ]
+        own.append(
+            spots(mine, sentence.words, setting.frame, setting.by_flag)
+            if item.concept.sided or item.concept.kind != "statement"
+            else ()
+        )
+    out = list(own)
+    for i in range(len(own) - 2, -1, -1):  # "scarring or atelectasis in the right base"
+        behind = sentence.candidates[i + 1]
+        if _may_take(sentence.candidates[i], out[i], behind, out[i + 1], behind.joined):
+            ends = sentence.words.span(behind.first, behind.last)[1]
+            if out[i + 1][0].spans and out[i + 1][0].spans[0][0] >= ends:
+                out[i] = out[i + 1]
+    for i in range(1, len(own)):  # "right basilar scarring or atelectasis"
+        here = sentence.candidates[i]
+        if _may_take(here, out[i], sentence.candidates[i - 1], out[i - 1], here.joined):
+            out[i] = out[i - 1]
+    return out
+
+
+def _may_take(
+    taker: Candidate, own: tuple[Spot, ...], giver: Candidate, given: tuple[Spot, ...], joined: bool
+) -> bool:
+    return joined and not own and bool(given) and taker.concept.sided and giver.concept.sided
+
+
+def _of_candidate(
+    sentence: Sentence,
+    item: Candidate,
+    own: tuple[Spot, ...],
+    said: Claim,
+    section: Section,
+    setting: Setting,
+) -> list[Finding]:
+    look, outline, core = _look(sentence, item)
+    out = []
+    for i, spot in enumerate(own or (Spot(),)):
+        concept = _refined(item.concept, spot, setting.modality)
+        place = location(_kept(spot, concept), concept.name, setting.frame)
+        parts = [core, *(s for s in place.spans if i == 0 and _inside(s, sentence, item))]
+        span = min(p[0] for p in parts), max(p[1] for p in parts)
+        out.append(
+            Finding(
+                "", sentence.words.text[span[0] : span[1]], span, concept.name, section.name, sentence.span, concept.code, concept.parents,
+                said.polarity, said.span, said.time, said.whose, concept.drawable and not said.advice, place, look, outline,
+            )
+        )  # fmt: skip
+    return out
+
+
+def _kept(spot: Spot, concept: Concept) -> Spot:
+    """Without the side where a side beside the concept is not its own."""
+    return spot if concept.sided else replace(spot, side=None)
+
+
+def _inside(span: Span, sentence: Sentence, item: Candidate) -> bool:
+    low, high = item.region
+    return sentence.words.tokens[low].start <= span[0] and span[1] <= sentence.words.tokens[high - 1].end
+
+
+def _look(sentence: Sentence, item: Candidate) -> tuple[Texture, Shape, Span]:
+    low, high = item.region
+    denied = {
+        i
+        for s in sentence.scopes
+        if s.cue.kind == "negation" and s.last - s.first <= 3
+        for i in range(s.first, s.last)
+    }
+    core_words = {i for part in item.parts for i in range(*part)}
+    mine = [
+        d
+        for d in sentence.descriptors
+        if low <= d.first and d.last <= high and (d.first not in denied or d.first in core_words)
+    ]
+    look = texture(mine, sentence.words)
+    outline = shape(mine, sentence.words, (low, high), item.last)
+    spans = [sentence.words.span(item.first, item.last), *look.spans, *outline.spans]
+    return look, outline, (min(s[0] for s in spans), max(s[1] for s in spans))
+
+
+def _refined(concept: Concept, spot: Spot, modality: str | None) -> Concept:
+    names = {p.name for p in spot.places} | {p.of for p in spot.places}
+    for rule in lexicon.refines():
+        if (
+            rule.base == concept.name
+            and names & rule.places
+            and (not rule.modalities or modality in rule.modalities)
+        ):
+            return lexicon.concepts()[rule.name]
+    return concept
+
+
+def _organs(
+    sentence: Sentence, section: Section, setting: Setting, first_only: bool = False
+) -> list[Finding]:
+    """Organs asked for by name; one behind "of" or "in" is the place of the one before it."""
+    found: list[Finding] = []
+    heads = _heads(sentence)[: 1 if first_only else None]
+    for i, (name, first, last) in enumerate(heads):
+        low = _border(sentence, heads[i - 1][2], first) if i else 0
+        high = _border(sentence, last, heads[i + 1][1]) if i + 1 < len(heads) else len(sentence.words.norms)
+        item = Candidate(lexicon.concepts()[name], ((first, last),), (low, high))
+        mine = [e for e in sentence.elements if item.region[0] <= e.first and e.last <= item.region[1]]
+        own = spots(mine, sentence.words, setting.frame, setting.by_flag)
+        said = claim(sentence.scopes, item.parts, item.concept, sentence.words)
+        made = _of_candidate(sentence, item, own, said, section, setting)
+        found += [replace(f, name=name, code=item.concept.code, parents=item.concept.parents) for f in made]
+    return found
+
+
+def _border(sentence: Sentence, end: int, begin: int) -> int:
+    """Index of the first word that belongs to the later of two organs: the one behind the last "and" or comma."""
+    joints = [i for i in range(end, begin) if sentence.words.norms[i] in ("and", ",", "&")]
+    return joints[-1] + 1 if joints else begin
+
+
+def _heads(sentence: Sentence) -> list[tuple[str, int, int]]:
+    """(concept, first word, last word) of each organ that is asked for."""
+    organs = list(sentence.anatomy)
+    norms = sentence.words.norms
+    heads: list[tuple[str, int, int]] = []
+    for organ in organs:
+        before = norms[max(0, organ.first - 3) : organ.first]
+        if heads and not (
+            {"and", ",", "&"} & set(before) or norms[heads[-1][2] : organ.first] in (("and",), (",",))
+        ):
+            continue
+        heads.append((organ.concept.name, organ.first, organ.last))
+    if heads:
+        return heads
+    known = lexicon.concepts()
+    return [
+        (e.place.of, e.first, e.last)
+        for e in sentence.elements
+        if e.place is not None and e.place.of in known
+    ][:1]

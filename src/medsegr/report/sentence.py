@@ -1,0 +1,294 @@
+"""One sentence: which concepts it names, and which of its words belong to which of them."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from functools import cache
+
+from medsegr.report import lexicon
+from medsegr.report.context import VERBS, Scope, clause_starts, scopes
+from medsegr.report.document import tokens
+from medsegr.report.lexicon import Build, Concept, Cue, Descriptor
+from medsegr.report.match import (
+    Hit,
+    Trie,
+    Words,
+    find_concepts,
+    find_cues,
+    find_descriptors,
+    find_places,
+    longest,
+    trie,
+    words_of,
+)
+from medsegr.report.side import Element, elements
+from medsegr.types import Span
+
+JOINERS = frozenset(
+    [
+        ",",
+        "and",
+        "or",
+        "with",
+        "/",
+        "versus",
+        "vs",
+        "represent",
+        "reflect",
+        "consistent",
+        "compatible",
+        "suggest",
+        "suggesting",
+    ]
+)
+JOINERS |= frozenset(
+    [
+        "be",
+        "likely",
+        "possible",
+        "probable",
+        "representing",
+        "reflecting",
+        "suggestive",
+        "&",
+        "plus",
+        "secondary",
+        "due",
+    ]
+)
+PREPOSITIONS = frozenset(
+    ["in", "at", "on", "of", "within", "along", "overlying", "near", "to", "throughout", "involving", "over", "involve", "at", "projecting", "about", "around", "under"]
+)
+GLUE = frozenset(
+    ["the", "a", "an", "of", "in", "on", "and", "at", "ct", "mr", "mri", "slice", "slices", "image", "images", "scan", "scans", "flair", "xray", "x", "ray", "segment", "draw", "show", "outline", "mark", "find", "delineate", "please", "me", "all", "both", "t1", "t2", "t1w", "t2w", "*", ".", ",", ":", ";", "'", '"', "(", ")", "from", "for", "this", "that", "is", "here", "where", "with", "by", "level", "pet", "us", "histology", "pathology", "h", "&", "e", "stained", "fundus", "photograph", "photo", "ultrasound", "transperineal", "mammography", "mammogram", "colonoscopy", "radiograph", "chest", "abdomen", "abdominal", "brain", "cardiac", "human"]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A concept named in a sentence. ``parts``: pairs of first and last word index; ``region``: the words that speak of it."""
+
+    concept: Concept
+    parts: tuple[tuple[int, int], ...]
+    region: tuple[int, int] = (0, 0)
+    joined: bool = False  # coordinated with the candidate before it ("atelectasis or scarring")
+
+    @property
+    def first(self) -> int:
+        """Index of the first word."""
+        return min(part[0] for part in self.parts)
+
+    @property
+    def last(self) -> int:
+        """Index behind the last word."""
+        return max(part[1] for part in self.parts)
+
+
+@dataclass(frozen=True, slots=True)
+class Sentence:
+    """A sentence read: its words, the concepts named, the organs named, words of place, describing words and scopes of cues."""
+
+    span: Span
+    words: Words
+    candidates: tuple[Candidate, ...]
+    anatomy: tuple[Candidate, ...]
+    elements: tuple[Element, ...]
+    descriptors: tuple[Hit[Descriptor], ...]
+    scopes: tuple[Scope, ...]
+    starts: tuple[int, ...]
+
+
+def read(text: str, span: Span, modality: str | None) -> Sentence:
+    """Read the sentence at ``span``."""
+    words = words_of(tokens(text, span), text)
+    hits = find_concepts(words, modality)
+    describing = find_descriptors(words)
+    places = [p for p in find_places(words) if _visible(p.value.of, modality)]
+    cues = _free_cues(find_cues(words), (*hits, *describing))
+    starts = clause_starts(words, cues, hits)
+    named = [Candidate(h.value, ((h.first, h.last),)) for h in hits if h.value.kind != "anatomy"]
+    named = _merge(_with_builds(named, words, starts), words)
+    fixed = [h for h in hits if h.value.kind == "anatomy" or not h.value.sided]
+    fixed_words = {i for h in fixed for i in range(h.first, h.last)}
+    loose = [
+        d
+        for d in describing
+        if not (d.value.field in ("side", "rows", "cols") and set(range(d.first, d.last)) <= fixed_words)
+    ]
+    organs = [
+        Candidate(h.value, ((h.first, h.last),), (0, len(words.norms)))
+        for h in hits
+        if h.value.kind == "anatomy"
+    ]
+    anchors = [i for c in named for part in c.parts for i in range(*part)]
+    acting = scopes(
+        words,
+        cues,
+        anchors,
+        [d for d in describing if d.value.field not in ("size_class", "count", "side", "rows", "cols")],
+    )
+    where = elements(places, loose)
+    placed = frozenset(i for e in where for i in range(e.first, e.last))
+    regions = _regions(named, words, starts, placed)
+    return Sentence(span, words, regions, tuple(organs), where, tuple(loose), acting, starts)
+
+
+def _visible(name: str, modality: str | None) -> bool:
+    known = lexicon.concepts()
+    return (
+        not modality or name not in known or not known[name].modalities or modality in known[name].modalities
+    )
+
+
+def _free_cues(
+    cues: Sequence[Hit[Cue]], others: Sequence[Hit[Concept] | Hit[Descriptor]]
+) -> tuple[Hit[Cue], ...]:
+    """Cues that are not just part of a longer name ("free air", "non calcified")."""
+    return tuple(
+        cue
+        for cue in cues
+        if not any(
+            o.first <= cue.first and cue.last <= o.last and o.last - o.first > cue.last - cue.first
+            for o in others
+        )
+    )
+
+
+@cache
+def _part_tries() -> tuple[tuple[Build, tuple[Trie[bool], ...]], ...]:
+    return tuple(
+        (build, tuple(trie((w, True) for w in part) for part in build.parts)) for build in lexicon.builds()
+    )
+
+
+def _with_builds(named: list[Candidate], words: Words, starts: tuple[int, ...]) -> list[Candidate]:
+    """Add concepts said in two places; a narrower one replaces the plain one inside it ("aorta ... calcification")."""
+    out = list(named)
+    present = set(words.norms)
+    for build, tables in _part_tries():
+        if not all(present & set(table) for table in tables):
+            continue
+        pair = _pair(build, tables, words, starts)
+        if pair is None:
+            continue
+        if any(c.concept.name in build.unless for c in out):
+            continue
+        made = Candidate(lexicon.concepts()[build.name], pair)
+        inside = [c for c in out if all(_overlaps(part, pair) for part in c.parts)]
+        if any(c.concept.name == build.name or build.name in c.concept.parents for c in inside):
+            continue
+        if (
+            (made.concept.kind == "statement"
+            and inside)
+            or any(c.concept.kind == "statement" and _covers(c, pair) for c in out)
+        ):
+            continue
+        out = [c for c in out if c not in inside or c.concept.kind != "finding" or not _within(c, pair)]
+        out.append(made)
+    return sorted(out, key=lambda c: (c.first, c.last))
+
+
+def _overlaps(part: tuple[int, int], pair: tuple[tuple[int, int], ...]) -> bool:
+    return any(part[0] < other[1] and other[0] < part[1] for other in pair)
+
+
+def _covers(candidate: Candidate, pair: tuple[tuple[int, int], ...]) -> bool:
+    return all(candidate.first <= part[0] and part[1] <= candidate.last for part in pair)
+
+
+def _within(candidate: Candidate, pair: tuple[tuple[int, int], ...]) -> bool:
+    covered = {i for part in pair for i in range(*part)}
+    return all(i in covered for part in candidate.parts for i in range(*part))
+
+
+def _pair(
+    build: Build, tables: tuple[Trie[bool], ...], words: Words, starts: tuple[int, ...]
+) -> tuple[tuple[int, int], ...] | None:
+    heads, tails = (longest(words.norms, table) for table in tables)
+    best: tuple[int, tuple[tuple[int, int], ...]] | None = None
+    for head in heads:
+        for tail in tails:
+            low, high = sorted((head, tail), key=lambda hit: hit.first)
+            gap = high.first - low.last
+            between = words.norms[low.last : high.first]
+            if not 0 <= gap <= build.window or any(low.last <= s <= high.first for s in starts if s):
+                continue
+            if {"not", "non", "no", "without"} & set(between) and build.name in (
+                "calcified granuloma",
+                "calcification",
+                "nodular calcification",
+            ):
+                continue
+            if best is None or gap < best[0]:
+                best = gap, ((low.first, low.last), (high.first, high.last))
+    return best[1] if best else None
+
+
+def _merge(named: list[Candidate], words: Words) -> list[Candidate]:
+    """One statement said twice in a row ("bilateral infection, five infected areas") is one candidate."""
+    out: list[Candidate] = []
+    for item in named:
+        if (
+            out
+            and out[-1].concept == item.concept
+            and 0 <= item.first - out[-1].last <= 2
+            and "," in words.norms[out[-1].last : item.first]
+        ):
+            out[-1] = Candidate(item.concept, (*out[-1].parts, *item.parts))
+        elif not (out and item.first < out[-1].last and item.concept == out[-1].concept):
+            out.append(item)
+    return out
+
+
+def _regions(
+    named: Sequence[Candidate], words: Words, starts: tuple[int, ...], placed: frozenset[int]
+) -> tuple[Candidate, ...]:
+    out = []
+    begin, joined = 0, False
+    for i, item in enumerate(named):
+        if i + 1 == len(named):
+            out.append(Candidate(item.concept, item.parts, (begin, len(words.norms)), joined))
+            break
+        split = _split(item, named[i + 1], words, starts, placed)
+        out.append(Candidate(item.concept, item.parts, (begin, split), joined))
+        joined = _are_joined(item, named[i + 1], words, starts)
+        begin = split
+    return tuple(out)
+
+
+def _split(
+    one: Candidate, two: Candidate, words: Words, starts: tuple[int, ...], placed: frozenset[int]
+) -> int:
+    """Index of the word with which the words of the second candidate begin. ``placed``: indices of words of place."""
+    if two.first <= one.last:
+        return min(one.last, len(words.norms))
+    inner = [s for s in starts if one.last <= s <= two.first]
+    if inner:
+        return inner[-1]
+    between = range(one.last, two.first)
+    marks = [i for i in between if words.norms[i] in JOINERS or words.norms[i] in VERBS]
+    while len(marks) > 1 and marks[-1] - 1 in placed and marks[-1] + 1 in placed:
+        if any(words.norms[i] in PREPOSITIONS for i in range(marks[-2], marks[-1])):
+            break
+        marks.pop()  # "with left apical and right basilar disease": the "and" joins two places of the second
+    if marks:
+        return marks[-1] + 1
+    return two.first if any(words.norms[i] in PREPOSITIONS for i in between) else one.last
+
+
+def _are_joined(one: Candidate, two: Candidate, words: Words, starts: tuple[int, ...]) -> bool:
+    between = words.norms[one.last : two.first]
+    hard = any(one.last < s <= two.first for s in starts)
+    return not hard and len(between) <= 8 and bool(JOINERS & set(between))
+
+
+def is_name_only(sentence: Sentence) -> bool:
+    """True for a sentence that is only a name with its side and place ("left lung.", "segment the liver")."""
+    covered = {i for e in sentence.elements for i in range(e.first, e.last)}
+    covered |= {i for d in sentence.descriptors for i in range(d.first, d.last)}
+    covered |= {i for c in sentence.anatomy for i in range(c.first, c.last)}
+    rest = [
+        n
+        for i, n in enumerate(sentence.words.norms)
+        if i not in covered and n not in GLUE and not n.isdigit()
+    ]
+    return not rest

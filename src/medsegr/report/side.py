@@ -1,0 +1,201 @@
+"""Where a finding lies: side, thirds and named places, in the patient's frame or as the picture shows it.
+
+`side` is a half of the body. `cols` are always thirds of the picture as seen. A horizontal word is a side in the patient's
+frame, and in the viewer's frame where it stands with a paired organ ("left breast"); otherwise it is a third of the picture.
+"""
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass, replace
+
+from medsegr.report.lexicon import Descriptor, Place
+from medsegr.report.match import Hit, Words
+from medsegr.types import COLS, ROWS, Frame, Location, Span
+
+PAIRED = frozenset(
+    ["lung", "kidney", "breast", "adrenal gland", "eye", "ovary", "hip bone", "shoulder", "clavicle", "rib", "hippocampus", "back muscle",
+     "iliopsoas muscle", "femur", "humerus", "scapula", "carotid artery", "axilla", "diaphragm", "arm", "leg", "pleura", "orbit", "optic nerve",
+     "gluteal muscle", "lateral ventricle", "thalamus", "anterior hippocampus", "posterior hippocampus", "face", "lobe of thyroid", "thyroid"]
+)  # fmt: skip
+PICTURE = frozenset(["image", "picture", "frame", "photo", "photograph", "screen", "view", "slide", "field"])
+DEVICES = frozenset(["ultrasound", "image", "ct", "mri", "mr", "sonogram", "mammogram", "radiograph", "scan"])
+JOINTS = frozenset(["and", ",", "or", "/", "&", "plus", "with", "but"])
+INTO = frozenset(["of", "in", "within", "on"])
+VAGUE = frozenset(["inferior", "superior", "inferiorly", "superiorly"])
+SIDE_WORDS = ("left", "right")
+
+
+@dataclass(frozen=True, slots=True)
+class Element:
+    """One word or phrase of place: a named place, or a side, rows or cols word. ``first`` and ``last`` are word indices."""
+
+    place: Place | None
+    field: str  # place, side, rows, cols
+    value: str
+    first: int
+    last: int
+
+
+@dataclass(frozen=True, slots=True)
+class Spot:
+    """One place put together. ``side`` and ``cols`` are resolved; ``places`` keeps the parts for later rules."""
+
+    side: str | None = None
+    rows: tuple[str, ...] = ()
+    cols: tuple[str, ...] = ()
+    places: tuple[Place, ...] = ()
+    spans: tuple[Span, ...] = ()
+    side_frame: Frame = "patient"
+
+    @property
+    def empty(self) -> bool:
+        """True when nothing was said of the place."""
+        return not (self.side or self.rows or self.cols or self.places)
+
+
+def elements(places: Iterable[Hit[Place]], words: Iterable[Hit[Descriptor]]) -> tuple[Element, ...]:
+    """Words of place in text order. A side or row word that is part of a named place is that place's."""
+    found = [Element(hit.value, "place", hit.value.name, hit.first, hit.last) for hit in places]
+    taken = {i for e in found for i in range(e.first, e.last)}
+    for hit in words:
+        if (
+            hit.value.field in ("side", "rows", "cols")
+            and hit.value.value
+            and not taken & set(range(hit.first, hit.last))
+        ):
+            found.append(Element(None, hit.value.field, hit.value.value, hit.first, hit.last))
+    return tuple(sorted(found, key=lambda e: e.first))
+
+
+def _side_of(element: Element) -> str | None:
+    if element.place is not None:
+        return None if element.place.implied else element.place.side
+    return element.value if element.field == "side" else None
+
+
+def _groups(found: Sequence[Element], words: Words) -> list[list[Element]]:
+    """Words of place that belong together: "left lower lobe and right apex" gives two groups."""
+    groups: list[list[Element]] = []
+    for element in found:
+        group = groups[-1] if groups else None
+        if group is None or not _new_group(group, element, words):
+            groups[-1:] = [[*(group or []), element]]
+            continue
+        pulled: list[Element] = []
+        while (
+            len(group) > 1
+            and group[-1].field == "rows"
+            and group[-1].last == (pulled[0] if pulled else element).first
+        ):
+            pulled.insert(0, group.pop())
+        groups.append([*pulled, element])
+    return groups
+
+
+def _new_group(group: Sequence[Element], element: Element, words: Words) -> bool:
+    between = words.norms[group[-1].last : element.first]
+    sided = [s for s in map(_side_of, group) if s]
+    side = _side_of(element)
+    if side and sided:
+        return not (element.place is not None and element.place.side in sided)
+    if side and any(e.place for e in group):
+        return bool(JOINTS & set(between)) and not INTO & set(between[:2])
+    return False
+
+
+def _spot(group: Sequence[Element], words: Words, viewer: bool, organ_frame: Frame) -> Spot:
+    norms = words.norms[group[0].first : group[-1].last + 4]
+    picture = bool(PICTURE & set(norms)) and not any(e.place for e in group)
+    places = tuple(e.place for e in group if e.place is not None)
+    named = [
+        e.place for e in group if e.place is not None and not DEVICES & set(words.norms[e.last : e.last + 2])
+    ]
+    paired = any(
+        p.name in PAIRED or p.of in PAIRED for p in named
+    )  # not the breast of "breast ultrasound image"
+    rows = {row for p in places for row in p.rows}
+    vague = VAGUE if rows else frozenset()  # "inferior" beside a lobe tells a part of the lobe
+    rows |= {e.value for e in group if e.field == "rows" and words.norms[e.first] not in vague}
+    cols = {e.value for e in group if e.field == "cols"} | {c for p in places for c in p.cols}
+    sides = {s for s in map(_side_of, group) if s}
+    if (viewer and not paired) or picture:
+        cols |= {"centre"} if "midline" in sides else sides & set(SIDE_WORDS)
+        rows |= {"middle"} if cols == {"centre"} and not rows else set()
+        sides = set()
+    else:
+        cols = set()
+    spans = tuple(words.span(e.first, e.last) for e in group)
+    side = "bilateral" if len(sides) > 1 else next(iter(sides), None)
+    frame = organ_frame if side else "patient"
+    return Spot(side, _order(rows, ROWS), _order(cols, COLS), places, spans, frame)
+
+
+def _order(values: Iterable[str], vocabulary: tuple[str, ...]) -> tuple[str, ...]:
+    chosen = set(values)
+    return tuple(v for v in vocabulary if v in chosen)
+
+
+def _join(spots: Sequence[Spot]) -> Spot:
+    out = spots[0]
+    for spot in spots[1:]:
+        out = Spot(
+            out.side or spot.side,
+            _order((*out.rows, *spot.rows), ROWS),
+            _order((*out.cols, *spot.cols), COLS),
+            (*out.places, *spot.places),
+            (*out.spans, *spot.spans),
+            out.side_frame if out.side else spot.side_frame,
+        )
+    return out
+
+
+def spots(found: Sequence[Element], words: Words, frame: Frame, by_flag: bool) -> tuple[Spot, ...]:
+    """The places of one finding: mostly one, two where left and right differ ("left lower lobe and right apex").
+
+    ``by_flag``: the viewer's frame was asked for in words, so that even "left lung" means the picture's left.
+    """
+    viewer = frame == "viewer"
+    organ_frame: Frame = "viewer" if viewer and by_flag else "patient"
+    all_spots = [_spot(group, words, viewer, organ_frame) for group in _groups(found, words)]
+    if not all_spots:
+        return ()
+    loose = [s for s in all_spots if s.side is None]
+    both = [s for s in all_spots if s.side in ("bilateral", "midline")]
+    by_side = {side: [s for s in all_spots if s.side == side] for side in SIDE_WORDS}
+    left, right = (_join(by_side[side]) if by_side[side] else None for side in SIDE_WORDS)
+    if left and right:
+        if _differ(left, right):
+            return tuple(sorted((left, right), key=lambda s: s.spans))
+        return (replace(_join([*both, right, left, *loose]), side="bilateral"),)
+    if both:
+        return (_join([*both, *loose]),)
+    one = left or right
+    return (_join([one, *loose]) if one else _join(loose),)
+
+
+def _differ(left: Spot, right: Spot) -> bool:
+    if left.rows != right.rows:
+        return bool(left.rows or left.places) and bool(right.rows or right.places)
+    names = {p.name for p in left.places}, {p.name for p in right.places}
+    return bool(names[0] and names[1] and names[0] != names[1])
+
+
+def location(spot: Spot, own: str, frame: Frame) -> Location:
+    """The place as the value that leaves this package. ``own`` is the concept itself: no place of its own, no implied side."""
+    places = tuple(p for p in spot.places if p.name != own)
+    side = spot.side
+    if side is None and frame == "patient":
+        implied = {p.side for p in places if p.implied and p.side and p.of != own}
+        side = implied.pop() if len(implied) == 1 else None
+    names = tuple(dict.fromkeys(_named(p, spot.side) for p in places))
+    cols = spot.cols
+    return Location(side, spot.side_frame, spot.rows, cols, names, tuple(dict.fromkeys(spot.spans)))
+
+
+def _named(place: Place, side: str | None) -> str:
+    if (
+        side in SIDE_WORDS
+        and (place.of in PAIRED or place.name in PAIRED)
+        and not place.name.startswith((*SIDE_WORDS, "both"))
+    ):
+        return f"{side} {place.name}"
+    return place.name

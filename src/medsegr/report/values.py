@@ -1,0 +1,149 @@
+"""How a finding looks: texture, shape, size and number, each from words of its own stretch of the sentence."""
+
+import re
+from collections.abc import Sequence
+
+from medsegr.report.lexicon import Descriptor
+from medsegr.report.match import Hit, Words
+from medsegr.types import Shape, Span, Texture
+
+_NUMBER = r"\d{1,3}(?:[.,]\d{1,2})?"
+_UNIT = r"(?:mm|cm|millimet(?:er|re)s?|centimet(?:er|re)s?)"
+_MEASURE = re.compile(
+    rf"(?<![\d.,/])(?P<first>{_NUMBER})(?P<more>(?:\s*-?\s*{_UNIT})?\s*(?:[x×*]|by|-|–|to)\s*{_NUMBER})?"
+    rf"(?P<last>(?:\s*-?\s*{_UNIT})?\s*(?:[x×*]|by)\s*{_NUMBER})?\s*[-‑]?\s*(?P<unit>{_UNIT})\b(?!\s*/)",
+    re.IGNORECASE,
+)
+_BELOW = re.compile(r"\bsub-?\s?centimet(?:er|re|ric)\b", re.IGNORECASE)
+_OTHER_STUDY = re.compile(
+    r"(?:previous(?:ly)?|prior(?: size)?|formerly|was|were|had been|earlier|before|compared (?:to|with)|versus|from|last)\s*"
+    r"(?:measur(?:ed|ing)|at|of|up to|approximately|about|it was|the)?\s*$",
+    re.IGNORECASE,
+)
+_DISTANCE = re.compile(
+    r"^\s*(?:above|below|from|proximal|distal|deep|away|superior to|inferior to|lateral to|medial to|past|beyond|slice|thick sections|cuts|per)\b",
+    re.IGNORECASE,
+)
+_LISTED = frozenset(
+    [
+        "segment",
+        "rib",
+        "level",
+        "grade",
+        "type",
+        "stage",
+        "view",
+        "image",
+        "category",
+        "birads",
+        "score",
+        "zone",
+        "o'clock",
+    ]
+)
+UNITS = frozenset(
+    [
+        "mm",
+        "cm",
+        "millimeter",
+        "centimeter",
+        "x",
+        "%",
+        "o'clock",
+        "year",
+        "month",
+        "week",
+        "day",
+        "hour",
+        "view",
+        "/",
+        "ml",
+        "cc",
+        "th",
+        "st",
+        "rd",
+        "nd",
+    ]
+)
+
+
+def texture(found: Sequence[Hit[Descriptor]], words: Words) -> Texture:
+    """Density, uniformity and colour: the first word of each."""
+    values, spans = _first(found, words, ("density", "uniformity", "colour"))
+    return Texture(values.get("density"), values.get("uniformity"), values.get("colour"), spans)
+
+
+def shape(found: Sequence[Hit[Descriptor]], words: Words, region: tuple[int, int], last: int) -> Shape:
+    """Form, margin, extent, size and number. ``region``: first and last word; ``last``: the word index behind the concept."""
+    values, spans = _first(found, words, ("form", "margin", "size_class"))
+    size, size_spans = size_mm(words, region)
+    count, count_spans = _count(found, words, region[0], last)
+    all_spans = tuple(sorted(set(spans + size_spans + count_spans)))
+    return Shape(values.get("form"), values.get("margin"), values.get("size_class"), size, count, all_spans)
+
+
+def _first(
+    found: Sequence[Hit[Descriptor]], words: Words, fields: tuple[str, ...]
+) -> tuple[dict[str, str], tuple[Span, ...]]:
+    values: dict[str, str] = {}
+    spans = []
+    for hit in found:
+        if hit.value.field in fields and hit.value.value and hit.value.field not in values:
+            values[hit.value.field] = hit.value.value
+            spans.append(words.span(hit.first, hit.last))
+    return values, tuple(spans)
+
+
+def size_mm(words: Words, region: tuple[int, int]) -> tuple[tuple[float, ...] | None, tuple[Span, ...]]:
+    """Size in mm, one value an axis, of the words of a region. Of a range the larger value; sizes of another study are left."""
+    if region[0] >= region[1]:
+        return None, ()
+    text = words.text
+    start, stop = words.span(*region)
+    for match in _MEASURE.finditer(text, start, stop):
+        if _OTHER_STUDY.search(text[max(start, match.start() - 40) : match.start()]) or _DISTANCE.match(
+            text[match.end() : match.end() + 20]
+        ):
+            continue
+        return _values(match), (match.span(),)
+    below = _BELOW.search(text, start, stop)
+    return ((10.0,), (below.span(),)) if below else (None, ())
+
+
+def _values(match: re.Match[str]) -> tuple[float, ...]:
+    factor = 10.0 if match["unit"].lower().startswith("c") else 1.0
+    parts = [match["first"]] + [
+        re.findall(_NUMBER, part)[-1] for part in (match["more"], match["last"]) if part
+    ]
+    values = [round(float(p.replace(",", ".")) * factor, 3) for p in parts]
+    is_range = (
+        match["more"] and re.search(r"-|–|to", match["more"]) and not re.search(r"[x×*]|by", match["more"])
+    )
+    return (max(values),) if is_range else tuple(values)
+
+
+def _count(
+    found: Sequence[Hit[Descriptor]], words: Words, first: int, last: int
+) -> tuple[int | None, tuple[Span, ...]]:
+    for hit in reversed([h for h in found if h.value.field == "count" and h.first < last]):
+        if not hit.value.value:
+            return None, ()
+        return int(hit.value.value), (words.span(hit.first, hit.last),)
+    for i in range(first, last - 1):
+        norm = words.norms[i]
+        if norm.isdigit() and 0 < int(norm) < 100 and _counts(words, i, last):
+            return int(norm), (words.span(i, i + 1),)
+    return None, ()
+
+
+def _counts(words: Words, at: int, last: int) -> bool:
+    before = words.norms[at - 1] if at else ""
+    after = words.norms[at + 1]
+    plural = words.tokens[last - 1].raw.lower() != words.norms[last - 1]
+    return (
+        plural
+        and before not in _LISTED
+        and after not in UNITS
+        and after not in (".", ")", ",")
+        and last - at <= 6
+    )

@@ -1,0 +1,67 @@
+"""Words as given -> a Report: a whole text within the limits, or direct phrases, one a line."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from medsegr.errors import ReportError, UsageError
+from medsegr.report.parse import parse, parse_phrase
+from medsegr.report.read import LIMIT
+from medsegr.types import Finding, Frame, Report, Span
+
+
+def report_of_text(
+    text: str, modality: str | None, frame: Frame | None, sections: tuple[str, ...] = ()
+) -> Report:
+    """A report, or one sentence of it, read. ``sections`` empty: those that speak of the image.
+
+    Raises ReportError for a text beyond the limit of report files.
+    """
+    if len(text) > LIMIT:
+        raise ReportError(f"the report has more than {LIMIT:,} characters; give one report at a time")
+    return parse(text, modality=modality, frame=frame, sections=sections or None)
+
+
+def report_of_phrases(phrases: Sequence[str], modality: str | None, frame: Frame | None) -> Report:
+    """``phrases`` -> a report whose text holds them one a line.
+
+    A phrase that names no concept stays, with the name "".
+
+    Raises UsageError for an empty phrase.
+    """
+    found: list[Finding] = []
+    warnings: list[tuple[str, str]] = []
+    start = 0
+    for phrase in phrases:
+        if not phrase.strip():
+            raise UsageError("a phrase is empty; write what is meant, for example -p 'right lung'")
+        said = parse_phrase(phrase, modality=modality, frame=frame)
+        known = said.findings or (Finding("f1", phrase, (0, len(phrase)), ""),)
+        found += [shifted(finding, start) for finding in known]
+        warnings += said.warnings
+        start += len(phrase) + 1
+    numbered = tuple(replace(finding, id=f"f{n}") for n, finding in enumerate(found, 1))
+    return Report("\n".join(phrases), (), numbered, tuple(dict.fromkeys(warnings)))
+
+
+def shifted(finding: Finding, start: int) -> Finding:
+    """The finding with every span moved by ``start`` characters."""
+    if not start:
+        return finding
+
+    def all_of(spans: tuple[Span, ...]) -> tuple[Span, ...]:
+        return tuple(_moved(span, start) for span in spans)
+
+    return replace(
+        finding,
+        span=_moved(finding.span, start),
+        sentence=None if finding.sentence is None else _moved(finding.sentence, start),
+        polarity_span=None if finding.polarity_span is None else _moved(finding.polarity_span, start),
+        location=replace(finding.location, spans=all_of(finding.location.spans)),
+        texture=replace(finding.texture, spans=all_of(finding.texture.spans)),
+        shape=replace(finding.shape, spans=all_of(finding.shape.spans)),
+        mentions=all_of(finding.mentions),
+    )
+
+
+def _moved(span: Span, start: int) -> Span:
+    return span[0] + start, span[1] + start

@@ -1,0 +1,161 @@
+"""The small commands: info, models, doctor, measure, phantom, demo, and the frame around all."""
+
+import csv
+import json
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from jsonschema import Draft202012Validator
+from PIL import Image as Picture
+
+from medsegr import weights
+from medsegr.cli.flags import LogFlags, RunFlags, grouped, listed
+from medsegr.errors import WeightsError
+
+COMMANDS = ("segment", "parse", "measure", "phantom", "info", "models", "doctor", "demo")
+
+
+@pytest.mark.parametrize("name", COMMANDS)
+def test_every_command_has_help(run: Any, name: str) -> None:
+    ran = run(name, "--help")
+    assert ran.code == 0
+    assert name in run("--help").out
+    assert "--debug" in ran.out
+
+
+def test_help_says_what_it_is_not_and_what_the_codes_mean(run: Any) -> None:
+    out = run("--help").out
+    assert "Not a medical device" in out
+    assert "Exit codes" in out
+    assert run().code == 2
+
+
+@pytest.mark.parametrize("words", [("nope",), ("segment", "--nope"), ("info", "extra"), ("phantom",)])
+def test_wrong_arguments_end_with_2(run: Any, words: tuple[str, ...]) -> None:
+    run(*words).fails(2, "")
+
+
+def test_version(run: Any) -> None:
+    import medsegr
+
+    assert run("--version").out.strip() == f"medsegr {medsegr.__version__}"
+
+
+def test_info(run: Any) -> None:
+    told = run("info", "--json").json
+    assert {item["name"] for item in told["models"]} >= {"medsegr-tiny", "otsu"}
+    assert "png" in told["formats"]["writes"]
+    assert "classes" not in told
+    classes = run("info", "--classes", "--json").json["classes"]
+    assert {"nodule", "polyp", "left ventricle"} <= {item["name"] for item in classes}
+    assert "Not a medical device" in run("info").out
+
+
+def test_info_prints_a_valid_schema(run: Any) -> None:
+    Draft202012Validator.check_schema(run("info", "--schema").json)
+
+
+def test_models(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    assert "otsu" in run("models", "list").out
+    run("models", "burn").fails(2, "verify")
+    with pytest.raises(WeightsError):
+        weights.find("nobody")
+    run("models", "verify", "nobody").fails(1, "nobody")
+    (tmp_path / "m.safetensors").write_bytes(b"x" * 10)
+    import hashlib
+
+    card = {"name": "mine", "sha256": hashlib.sha256(b"x" * 10).hexdigest(), "concepts": {}, "licence": "CC0"}
+    (tmp_path / "m.json").write_text(json.dumps(card), encoding="utf-8")
+    assert "mine" in run("models", "verify", tmp_path).out
+    assert run("models", "path", tmp_path).out.strip() == str(tmp_path / "m.safetensors")
+    (tmp_path / "m.safetensors").write_bytes(b"changed")
+    run("models", "verify", tmp_path).fails(1, "SHA-256")
+
+
+def test_doctor_looks_at_every_part(run: Any, tmp_path: Path) -> None:
+    ran = run("doctor", "--json", "-o", tmp_path)
+    states = {part["part"]: part["state"] for part in ran.json["parts"]}
+    assert set(states) == {"python", "torch", "device", "memory", "decoders", "checkpoint", "write"}
+    assert states["write"] == "ok"
+    assert ran.code == (0 if ran.json["ok"] else 1)
+    broken = run("doctor", "-o", tmp_path / "none")
+    assert broken.code == 1
+    assert "fail" in broken.out
+
+
+def test_measure(run: Any, tmp_path: Path) -> None:
+    labels = np.zeros((20, 30), np.uint8)
+    labels[5:10, 5:15] = 255
+    labels[12:14, 20:24] = 7
+    Picture.fromarray(labels).save(tmp_path / "mask.png")
+    told = run("measure", "-m", tmp_path / "mask.png", "--json").json["labels"]
+    assert [(item["label"], item["measurements"]["pixels"]["value"]) for item in told] == [(7, 8), (255, 50)]
+    assert told[0]["measurements"]["area"]["status"] == "no_spacing"
+    assert "label 7" in run("measure", "-m", tmp_path / "mask.png").out
+    Picture.fromarray(np.zeros((9, 9), np.uint8)).save(tmp_path / "other.png")
+    run("measure", "-m", tmp_path / "mask.png", "-i", tmp_path / "other.png").fails(3, "grid")
+    assert "empty" in run("measure", "-m", tmp_path / "other.png").out
+
+
+def test_phantom_writes_the_same_set_for_the_same_seed(run: Any, tmp_path: Path) -> None:
+    for name in ("a", "b"):
+        words = ("--kind", "mucosa", "--seed", "3", "--count", "2", "--size", "64")
+        assert run("phantom", *words, "-o", tmp_path / name).code == 0
+    files = sorted(p.relative_to(tmp_path / "a") for p in (tmp_path / "a").rglob("*") if p.is_file())
+    assert files
+    assert all((tmp_path / "a" / f).read_bytes() == (tmp_path / "b" / f).read_bytes() for f in files)
+    run("phantom", "--kind", "mucosa", "-o", tmp_path / "a").fails(3, "not empty")
+    run("phantom", "--kind", "moon", "-o", tmp_path / "c").fails(2, "moon")
+    run("phantom", "--kind", "mucosa", "--count", "0", "-o", tmp_path / "c").fails(2, "count")
+
+
+def test_the_demo_runs_the_main_job_twice(run: Any, tmp_path: Path) -> None:
+    out = tmp_path / "demo"
+    ran = run("demo", "-o", out, "--model", "place")
+    assert ran.code == 0, ran.err
+    for name in ("retina", "chest"):
+        told = json.loads((out / name / "findings.json").read_text(encoding="utf-8"))
+        assert told["findings"]
+        assert (out / name / "overlay.png").is_file()
+        assert str(out / name / "overlay.png") in ran.out
+    fundus = json.loads((out / "retina" / "findings.json").read_text(encoding="utf-8"))["findings"]
+    assert {f["status"] for f in fundus if f["polarity"] == "absent"} == {"skipped"}
+    assert any(f["mask"] for f in fundus)
+    with (out / "input" / "chest" / "samples.csv").open(newline="", encoding="utf-8") as handle:
+        assert next(csv.DictReader(handle))["text"] == (out / "input" / "chest.txt").read_text(
+            encoding="utf-8"
+        )
+    assert run("demo", "-o", out, "--model", "place", "-q").code == 0  # again, into its own folder
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "x").write_text("x", encoding="utf-8")
+    run("demo", "-o", tmp_path / "mine", "--model", "place").fails(3, "no demo wrote")
+
+
+def test_a_closed_pipe_is_no_traceback() -> None:
+    code = "import sys; from medsegr.cli.main import main; sys.exit(main(['info', '--classes']))"
+    with subprocess.Popen(
+        [sys.executable, "-c", code], stdout=subprocess.PIPE, stderr=subprocess.PIPE
+    ) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.close()
+        assert b"Traceback" not in process.stderr.read()
+
+
+def test_grouped_flags_are_flat_for_typer_and_grouped_for_us() -> None:
+    def command(logs: LogFlags, run: RunFlags) -> int:
+        return int(logs.quiet and run.model == "x")
+
+    flat = grouped(command)
+    names = set(flat.__signature__.parameters)  # type: ignore[attr-defined]
+    assert {"quiet", "debug", "model", "device"} <= names
+    assert "logs" not in names
+
+
+def test_lists_are_split_at_commas_and_spaces_once() -> None:
+    assert listed("a,b  c,a") == ("a", "b", "c")
+    assert listed("") == ()

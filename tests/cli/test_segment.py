@@ -1,0 +1,249 @@
+"""``medsegr segment`` on one image: outputs, refusals, exit codes, and no names anywhere."""
+
+import json
+import logging
+import os
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+from PIL import Image as Picture
+
+from medsegr.cli.main import main
+from medsegr.schema import findings_schema
+from medsegr.types import Prompt, Segmentation
+
+MODEL = ("--model", "place")
+
+
+def found(out: Path) -> dict[str, Any]:
+    told: dict[str, Any] = json.loads((out / "findings.json").read_text(encoding="utf-8"))
+    jsonschema.validate(told, findings_schema())
+    return told
+
+
+def test_the_main_job(run: Any, image: Path, report: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    ran = run("segment", "-i", image, "-r", report, "-o", out, "--modality", "CR", *MODEL)
+    assert ran.code == 0, ran.err
+    told = found(out)
+    states = {f["name"]: (f["status"], f["reason"]) for f in told["findings"]}
+    assert states == {
+        "opacity": ("segmented", None),
+        "pneumothorax": ("skipped", "absent"),
+        "nodule": ("skipped", "uncertain"),
+    }
+    assert {p.name for p in out.iterdir()} == {"findings.json", "manifest.json", "masks", "overlay.png"}
+    assert Picture.open(out / told["findings"][0]["mask"]).size == (60, 40)
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert {"load", "read", "segment"} <= set(manifest["seconds"])
+    assert "absent" in ran.out
+    assert told["image"]["frame_from"] == "modality"
+
+
+@pytest.mark.parametrize(
+    ("words", "names"),
+    [
+        (("-t", "Nodule in the left lung."), ["nodule"]),
+        (("-p", "left lung", "-p", "right lung"), ["lung", "lung"]),
+    ],
+)
+def test_text_and_phrases(
+    run: Any, image: Path, tmp_path: Path, words: tuple[str, ...], names: list[str]
+) -> None:
+    assert run("segment", "-i", image, "-o", tmp_path / "out", "--modality", "CR", *words, *MODEL).code == 0
+    assert [f["name"] for f in found(tmp_path / "out")["findings"]] == names
+
+
+def test_left_and_right_phrases_give_the_patient_s_sides(run: Any, image: Path, tmp_path: Path) -> None:
+    run(
+        "segment",
+        "-i",
+        image,
+        "-o",
+        tmp_path / "o",
+        "--modality",
+        "CR",
+        "-p",
+        "left lung",
+        "-p",
+        "right lung",
+        *MODEL,
+    )
+    left, right = (np.asarray(Picture.open(tmp_path / "o" / "masks" / f"f{n}.png")) > 0 for n in (1, 2))
+    assert left[:, 30:].all()
+    assert not left[:, :30].any()
+    assert right[:, :30].all()
+
+
+def test_flags_reach_the_result(run: Any, image: Path, report: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    flags = (
+        "--polarity",
+        "present,uncertain",
+        "--no-report-mask",
+        "--keep-text",
+        "--format",
+        "nifti,png",
+        "--explain",
+    )
+    ran = run("segment", "-i", image, "-r", report, "-o", out, "--frame", "viewer", "-q", *flags, *MODEL)
+    assert (ran.code, ran.out) == (0, "")
+    told = found(out)
+    assert told["image"]["frame_from"] == "flag"
+    assert told["report"]["text"] == report.read_text()
+    assert [f["status"] for f in told["findings"]] == ["segmented", "skipped", "segmented"]
+    names = {p.name for p in (out / "masks").iterdir()}
+    assert names == {"f1.nii.gz", "f1.png", "f3.nii.gz", "f3.png"}
+    assert told["findings"][0]["mask"] == "masks/f1.nii.gz"
+
+
+def test_the_report_comes_from_stdin(
+    run: Any, image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import io
+    import sys
+
+    raw = io.BytesIO(b"Opacity in the left lung.")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(raw, encoding="utf-8"))
+    assert (
+        run("segment", "-i", image, "-r", "-", "-o", tmp_path / "out", "--modality", "CR", *MODEL).code == 0
+    )
+    assert found(tmp_path / "out")["findings"][0]["name"] == "opacity"
+
+
+class Mirrored:
+    """Draws the wrong half."""
+
+    def segment(self, image: Any, prompt: Prompt) -> Segmentation:
+        prob = np.zeros((len(prompt.targets), *image.grid), np.float32)
+        prob[..., : image.grid[1] // 2] = 1
+        return Segmentation(prob, prompt.targets)
+
+
+@pytest.mark.parametrize(("mode", "code"), [("strict", 5), ("warn", 0), ("off", 0)])
+def test_side_check(
+    run: Any, image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, mode: str, code: int
+) -> None:
+    from medsegr import session
+
+    monkeypatch.setattr(session, "load", lambda *_, **__: session.Model(Mirrored()))
+    out = tmp_path / "out"
+    words = ("-t", "Opacity in the left lung.", "--modality", "CR", "--side-check", mode)
+    ran = run("segment", "-i", image, "-o", out, *words)
+    assert ran.code == code
+    checks = {c["name"]: c["outcome"] for c in found(out)["findings"][0]["checks"]}
+    assert checks.get("side") == (None if mode == "off" else "fail")
+    assert ("side check" in ran.err) == (mode == "strict")
+
+
+REFUSED = [
+    ((), 2, "-o"),
+    (("-o", "{out}"), 2, "-i"),
+    (("-i", "{image}", "-o", "{out}", "-t", "x", "-p", "y"), 2, "one of them"),
+    (("-i", "{image}", "-o", "{out}", "-t", "x", "--polarity", "sometimes"), 2, "polarity"),
+    (("-i", "{image}", "-o", "{out}", "-t", "x", "--format", "bmp"), 2, "format"),
+    (("-i", "{image}", "-o", "{out}", "-t", "x", "--frame", "doctor"), 2, "frame"),
+    (("-i", "{image}", "-o", "{out}", "-t", "x", "--modality", "crystal"), 2, "modality"),
+    (("-i", "{image}", "-o", "{out}", "-t", "x", "--side-check", "no"), 2, "side-check"),
+    (("-i", "{image}", "-o", "{out}", "--resume"), 2, "--jobs"),
+    (("-i", "{image}", "-o", "{out}", "-t", "x", "--threads", "0"), 2, "threads"),
+    (("-i", "{missing}", "-o", "{out}", "-t", "x"), 3, "input"),
+    (("-i", "{image}", "-o", "{out}", "-r", "{missing}"), 3, "report"),
+    (("-i", "{empty}", "-o", "{out}", "-t", "x"), 3, "empty"),
+    (("-i", "{text}", "-o", "{out}", "-t", "x"), 3, "input"),
+    (("-i", "{image}", "-o", "{full}", "-t", "x"), 3, "output folder"),
+    (("-i", "{image}", "-o", "{text}", "-t", "x"), 3, "output"),
+    (("-i", "{image}", "-o", "{out}"), 2, "propose"),
+]
+
+
+@pytest.mark.parametrize(("words", "code", "word"), REFUSED)
+def test_refusals_are_one_line_and_leave_nothing(
+    run: Any, image: Path, tmp_path: Path, words: tuple[str, ...], code: int, word: str
+) -> None:
+    places = {"image": image, "out": tmp_path / "out", "missing": tmp_path / "nobody.png"}
+    places |= {"empty": tmp_path / "empty.png", "text": tmp_path / "text.png", "full": tmp_path / "full"}
+    places["empty"].write_bytes(b"")
+    places["text"].write_text("this is no image at all, only words", encoding="utf-8")
+    places["full"].mkdir()
+    (places["full"] / "thesis.txt").write_text("mine", encoding="utf-8")
+    ran = run("segment", *(w.format(**places) for w in words), *MODEL)
+    ran.fails(code, word)
+    assert not (tmp_path / "out").exists()
+    assert [p.name for p in places["full"].iterdir()] == ["thesis.txt"]
+
+
+@pytest.mark.skipif(os.geteuid() == 0 if hasattr(os, "geteuid") else True, reason="root may write everywhere")
+def test_an_unwritable_output_is_refused(run: Any, image: Path, tmp_path: Path) -> None:
+    locked = tmp_path / "locked"
+    locked.mkdir(mode=0o500)
+    run("segment", "-i", image, "-t", "x", "-o", locked / "out", *MODEL).fails(3, "output")
+
+
+def test_a_bug_of_ours_ends_with_1_and_a_traceback_only_in_debug(
+    run: Any, image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from medsegr import pipeline
+
+    def broken(*_: Any, **__: Any) -> None:
+        raise KeyError("Mustermann")
+
+    monkeypatch.setattr(pipeline, "run", broken)
+    words = ("segment", "-i", image, "-t", "nodule", "-o", tmp_path / "out", *MODEL)
+    ran = run(*words)
+    ran.fails(1, "KeyError")
+    assert "Mustermann" not in ran.err
+    assert "Traceback" in run(*words, "--debug").err
+
+
+def test_planted_names_reach_no_log_no_error_and_no_manifest(run: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "Mustermann_Erika"
+    folder.mkdir()
+    picture, words = folder / "Mustermann.png", folder / "Mustermann.txt"
+    Picture.fromarray(np.arange(1600, dtype=np.uint8).reshape(40, 40)).save(picture)
+    words.write_text("Patient Mustermann, Erika. Opacity in the left lung.", encoding="utf-8")
+    out = folder / "out"
+    ran = run("segment", "-i", picture, "-r", words, "-o", out, "-v", "--log-json", *MODEL)
+    assert ran.code == 0, ran.err
+    assert "Mustermann" not in ran.err
+    for line in ran.err.strip().splitlines():
+        assert set(json.loads(line)) == {"time", "level", "message"}
+    for name in ("manifest.json", "findings.json"):
+        assert "Mustermann" not in (out / name).read_text(encoding="utf-8")
+    for words_given in (
+        ("-i", folder / "Mustermann2.png"),
+        ("-i", words),
+        ("-i", picture, "-r", folder / "Muster.txt"),
+    ):
+        failed = run(
+            "segment",
+            *words_given,
+            "-o",
+            tmp_path / "out2",
+            *(() if "-r" in words_given else ("-t", "x")),
+            *MODEL,
+        )
+        assert failed.code == 3
+        assert "Muster" not in failed.err
+
+
+def test_the_log_is_set_up_once_a_command(run: Any, image: Path, tmp_path: Path) -> None:
+    for n in range(3):
+        run("segment", "-i", image, "-t", "nodule", "-o", tmp_path / str(n), *MODEL)
+    assert len(logging.getLogger("medsegr").handlers) == 1
+
+
+def test_an_interrupt_is_no_traceback(
+    run: Any, image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from medsegr import pipeline
+
+    def stop(*_: Any, **__: Any) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(pipeline, "run", stop)
+    assert main(["segment", "-i", str(image), "-t", "x", "-o", str(tmp_path / "out"), *MODEL]) == 130
+    assert not (tmp_path / "out").exists()

@@ -1,0 +1,29 @@
+"""The examples run as they stand, and say something."""
+
+import runpy
+from pathlib import Path
+
+import pytest
+
+EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "examples").glob("*.py"))
+
+
+@pytest.mark.weights
+@pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
+def test_example(
+    path: Path, capsys: pytest.CaptureFixture[str], monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    if "medsegr.load()" in path.read_text(encoding="utf-8"):
+        from medsegr import weights
+
+        if not weights.names():
+            pytest.skip("the embedded checkpoint is not here")
+    monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(str(path.parent))
+    runpy.run_path(str(path), run_name="__main__")
+    assert capsys.readouterr().out.strip()
+
+
+def test_all_are_listed() -> None:
+    page = (EXAMPLES[0].parent / "README.md").read_text(encoding="utf-8")
+    assert all(f"`{path.name}`" in page for path in EXAMPLES)

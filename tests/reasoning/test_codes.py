@@ -1,0 +1,88 @@
+"""Findings to codes: sides become sides of the picture once, and mirroring is its own inverse."""
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medsegr.reasoning.attributes import encode_words
+from medsegr.reasoning.codes import Code, codes_of, mirror, name_only, side_in_picture, vocabulary
+from medsegr.types import COLS, ROWS, SIDES, Finding, Location, Shape, Texture
+
+findings = st.builds(
+    Finding,
+    id=st.just("f1"),
+    phrase=st.just(""),
+    span=st.just((0, 0)),
+    name=st.sampled_from(["lung", "polyp"]),
+    location=st.builds(
+        Location,
+        side=st.sampled_from([None, *SIDES]),
+        side_frame=st.sampled_from(["patient", "viewer"]),
+        rows=st.lists(st.sampled_from(ROWS), unique=True).map(tuple),
+        cols=st.lists(st.sampled_from(COLS), unique=True).map(tuple),
+    ),
+    texture=st.builds(Texture, density=st.sampled_from([None, "hypo"])),
+    shape=st.builds(Shape, size_mm=st.sampled_from([None, (20.0, 10.0)]), count=st.sampled_from([None, 2])),
+)
+
+
+@pytest.mark.parametrize(
+    ("side", "frame", "patient_left", "seen"),
+    [
+        ("left", "patient", "right", "right"),  # radiological view
+        ("left", "patient", "left", "left"),
+        ("right", "patient", "right", "left"),
+        ("left", "viewer", "right", "left"),
+        ("left", "patient", None, None),  # lateral view: a side has no place in the picture
+        ("bilateral", "patient", None, "bilateral"),
+        (None, "patient", "right", None),
+    ],
+)
+def test_side_in_picture(side: str | None, frame: str, patient_left: str | None, seen: str | None) -> None:
+    assert side_in_picture(side, frame, patient_left) == seen
+
+
+@given(findings)
+def test_mirror_twice_is_the_same(finding: Finding) -> None:
+    codes = codes_of(finding, "CR", "right")
+    assert mirror(mirror(codes)) == codes
+
+
+@given(findings)
+def test_mirrored_picture_equals_mirrored_codes(finding: Finding) -> None:
+    """The flipped picture has the patient's left on its other side; only words about the picture itself
+    (cols) differ."""
+    one = {c.text for c in codes_of(finding, None, "right") if c.group == "side"}
+    other = {c.text for c in mirror(codes_of(finding, None, "left")) if c.group == "side"}
+    if finding.location.side_frame == "patient":
+        assert one == other
+
+
+def test_size_in_mm_says_nothing_without_a_spacing() -> None:
+    finding = Finding("f1", "", (0, 0), "polyp", shape=Shape(size_mm=(20.0, 10.0)))
+    assert not [c for c in codes_of(finding, None, None) if c.group == "extent"]
+    told = [c for c in codes_of(finding, None, None, extent_mm=200.0) if c.group == "extent"]
+    assert told == [Code("extent:", 0.1)]
+
+
+def test_name_only_drops_place_and_looks() -> None:
+    finding = Finding(
+        "f1",
+        "",
+        (0, 0),
+        "polyp",
+        parents=("lesion",),
+        location=Location(rows=("upper",)),
+        texture=Texture("hypo"),
+    )
+    assert {c.text for c in name_only(codes_of(finding, "ES", None))} == {
+        "concept:polyp",
+        "concept:lesion",
+        "modality:ES",
+    }
+
+
+def test_unknown_codes_are_left_out_of_a_batch() -> None:
+    words = vocabulary(["polyp"], [], ["ES"])
+    batch = encode_words([[Code("concept:polyp"), Code("concept:unicorn"), Code("row:upper")], []], words)
+    assert batch.kind.tolist() == [[3, 0], [-1, -1]]

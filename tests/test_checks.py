@@ -1,0 +1,161 @@
+"""Checks of masks: every axis order for the side, every outcome for the rest."""
+
+import itertools
+from typing import Any
+
+import numpy as np
+import pytest
+
+from medsegr import checks
+from medsegr.planes import axis_letters
+from medsegr.types import Check, Finding, Image, Location
+
+
+def finding(**place: Any) -> Finding:
+    return Finding("f1", "opacity", (0, 7), "opacity", location=Location(**place))
+
+
+def picture(modality: str = "CR", frame: Any = "patient", axes: tuple[str, ...] | None = None) -> Image:
+    return Image(np.zeros((1, 30, 40), np.float32), None, None, modality, frame, axes)
+
+
+def half(side: str, h: int = 30, w: int = 40) -> np.ndarray:
+    mask = np.zeros((h, w), bool)
+    if side == "left":
+        mask[5:10, 3:12] = True
+    else:
+        mask[5:10, w - 12 : w - 3] = True
+    return mask
+
+
+def outcome(check: Check | None) -> str | None:
+    return check.outcome if check else None
+
+
+@pytest.mark.parametrize(
+    ("frame", "axes", "side", "picture_half", "expected"),
+    [
+        ("patient", None, "left", "right", "pass"),  # radiological view: the patient's left is at the right
+        ("patient", None, "left", "left", "fail"),
+        ("patient", ("P", "R"), "left", "left", "pass"),  # a picture that names its axes is believed
+        ("patient", ("P", "R"), "right", "left", "fail"),
+        ("viewer", None, "left", "left", "pass"),
+        ("viewer", None, "right", "left", "fail"),
+    ],
+)
+def test_side_of_a_picture(
+    frame: str, axes: tuple[str, ...] | None, side: str, picture_half: str, expected: str
+) -> None:
+    image = picture(frame=frame, axes=axes)
+    found = checks.side_check(image, finding(side=side, side_frame=frame), half(picture_half))
+    assert outcome(found) == expected
+
+
+@pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
+@pytest.mark.parametrize("signs", list(itertools.product((1, -1), repeat=3)))
+def test_side_of_a_volume_in_all_48_orientations(order: tuple[int, ...], signs: tuple[int, ...]) -> None:
+    grid = (12, 14, 16)
+    rotation = np.zeros((4, 4))
+    for axis, (world, sign) in enumerate(zip(order, signs, strict=True)):
+        rotation[world, axis] = sign
+    rotation[3, 3] = 1
+    image = Image(np.zeros((1, *grid), np.float32), rotation, (1.0, 1.0, 1.0), "CT", "patient", None)
+    right_mm = np.tensordot(rotation[0, :3], np.indices(grid), 1)
+    mask = right_mm < np.median(right_mm) - 1  # RAS+: the patient's left has the smaller first coordinate
+    assert outcome(checks.side_check(image, finding(side="left"), mask)) == "pass"
+    assert outcome(checks.side_check(image, finding(side="right"), mask)) == "fail"
+    assert {"R", "L"} & set(axis_letters(rotation))
+
+
+def test_side_near_the_middle_only_warns() -> None:
+    mask = np.zeros((30, 40), bool)
+    mask[5:10, 15:25] = True
+    assert outcome(checks.side_check(picture(), finding(side="left"), mask)) == "warn"
+
+
+def test_bilateral_wants_both_halves_and_midline_the_middle() -> None:
+    both = half("left") | half("right")
+    assert outcome(checks.side_check(picture(), finding(side="bilateral"), both)) == "pass"
+    assert outcome(checks.side_check(picture(), finding(side="bilateral"), half("left"))) == "warn"
+    assert outcome(checks.side_check(picture(), finding(side="midline"), both)) == "pass"
+    assert outcome(checks.side_check(picture(), finding(side="midline"), half("left"))) == "warn"
+
+
+@pytest.mark.parametrize(
+    "image",
+    [picture("MG"), picture(axes=("S", "A")), picture("US", "viewer")],
+    ids=["one breast", "lateral view", "viewer's picture"],
+)
+def test_a_side_that_the_image_cannot_show_is_not_checked_and_said(image: Image) -> None:
+    found = checks.side_check(image, finding(side="left", side_frame="patient"), half("left"))
+    assert found is not None
+    assert found.outcome == "warn"
+    assert "not checked" in found.detail
+
+
+def test_a_volume_without_geometry_has_no_sides() -> None:
+    image = Image(np.zeros((1, 8, 9, 10), np.float32), None, None, "CT", "patient")
+    found = checks.side_check(image, finding(side="left"), np.ones((8, 9, 10), bool))
+    assert found is not None
+    assert "not checked" in found.detail
+
+
+def test_no_side_or_no_mask_no_side_check() -> None:
+    assert checks.side_check(picture(), finding(), half("left")) is None
+    assert checks.side_check(picture(), finding(side="left"), np.zeros((30, 40), bool)) is None
+
+
+def test_an_odd_middle_column_counts_half() -> None:
+    mask = np.zeros((3, 5), bool)
+    mask[1, 2] = True
+    assert checks.left_share(mask, 1, True) == checks.left_share(mask, 1, False) == 0.5
+
+
+@pytest.mark.parametrize(
+    ("rows", "cols", "expected"),
+    [(("upper",), (), "pass"), (("lower",), (), "warn"), ((), ("left",), "pass"), ((), ("right",), "warn")],
+)
+def test_place(rows: tuple[str, ...], cols: tuple[str, ...], expected: str) -> None:
+    found = checks.place_check(picture(), finding(rows=rows, cols=cols), half("left"))
+    assert outcome(found) == expected
+
+
+def test_rows_of_a_volume_run_from_head_to_foot() -> None:
+    image = Image(np.zeros((1, 8, 9, 30), np.float32), np.eye(4), (1.0, 1.0, 1.0), "CT", "patient")
+    mask = np.zeros((8, 9, 30), bool)
+    mask[2:4, 2:4, 25:29] = True  # the third axis grows towards the head
+    assert outcome(checks.place_check(image, finding(rows=("upper",)), mask)) == "pass"
+    assert outcome(checks.place_check(image, finding(rows=("lower",)), mask)) == "warn"
+
+
+def test_border() -> None:
+    mask = np.zeros((8, 8), bool)
+    assert checks.border_check(mask) is None
+    mask[3, 3] = True
+    assert outcome(checks.border_check(mask)) == "pass"
+    mask[7, 3] = True
+    found = checks.border_check(mask)
+    assert outcome(found) == "warn"
+    assert found is not None
+    assert "cut by border" in found.detail
+    assert not checks.touches_border(np.ones((1, 1), bool)[:, :1] & False)
+
+
+@pytest.mark.parametrize(
+    ("presence", "polarity", "expected"),
+    [(0.9, "present", "pass"), (0.55, "present", "warn"), (0.9, "absent", "warn"), (0.1, "absent", "pass")],
+)
+def test_presence(presence: float, polarity: str, expected: str) -> None:
+    assert outcome(checks.presence_check(presence, 0.5, polarity)) == expected
+
+
+def test_a_model_without_presence_is_not_checked_for_it() -> None:
+    assert checks.presence_check(None, 0.5) is None
+
+
+def test_agreement_with_the_report_free_mask() -> None:
+    left, right = half("left"), half("right")
+    assert outcome(checks.agreement_check(left, left)) == "pass"
+    assert outcome(checks.agreement_check(left, right)) == "warn"
+    assert outcome(checks.agreement_check(left, np.zeros_like(left))) == "warn"
+    assert checks.agreement_check(left, None) is None

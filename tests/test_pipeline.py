@@ -1,0 +1,549 @@
+"""Report + image -> Result -> folder: every row of the table of statuses, and what is written."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import numpy as np
+import pytest
+from PIL import Image as Picture
+
+from medsegr import pipeline, record
+from medsegr.errors import GeometryError, InputError, UsageError, WeightsError
+from medsegr.options import Options
+from medsegr.schema import STATUSES, findings_schema
+from medsegr.session import Model, load
+from medsegr.types import (
+    Finding,
+    Image,
+    Location,
+    Prompt,
+    Report,
+    Result,
+    Segmentation,
+    Shape,
+    Source,
+    Texture,
+)
+
+GRID = (40, 60)
+
+
+class Fake:
+    """A model that draws the named half of the picture, the whole where no side is told (patient's frame)."""
+
+    def __init__(self, presence: float = 0.9, fail_on: str = "", error: Exception | None = None) -> None:
+        self.presence, self.fail_on, self.error = presence, fail_on, error or RuntimeError("inside")
+        self.card: Mapping[str, Any] = {
+            "name": "fake",
+            "sha256": "ab",
+            "licence": "Apache-2.0",
+            "presence_threshold": 0.5,
+        }
+        self.asked: list[tuple[Finding, ...]] = []
+
+    def knows(self, finding: Finding, modality: str | None = None) -> bool:
+        return finding.name in ("opacity", "nodule", "lung", "polyp") and modality != "MR"
+
+    def propose(self, image: Image) -> tuple[Finding, ...]:
+        return (Finding("x", "", (0, 0), "opacity"),)
+
+    def segment(self, image: Image, prompt: Prompt) -> Segmentation:
+        self.asked.append(prompt.findings)
+        prob = np.zeros((len(prompt.targets), *image.grid), np.float32)
+        for k, finding in enumerate(prompt.findings):
+            if self.fail_on and finding.phrase == self.fail_on:
+                raise self.error
+            width = image.grid[-1]
+            low = width // 2 if finding.location.side == "left" else 2
+            high = width // 2 if finding.location.side == "right" else width - 2
+            prob[k, ..., 2:-2, low:high] = 0.8 if finding.phrase != "invisible nodule" else 0.2
+        count = len(prompt.targets)
+        extras = {
+            "presence": np.full(count, self.presence, np.float32),
+            "attention": np.ones((count, *image.grid), np.float32),
+        }
+        return Segmentation(prob, prompt.targets, image.affine, extras)
+
+
+def picture(**more: Any) -> Image:
+    values: dict[str, Any] = {"spacing": (0.5, 0.5), "modality": "CR", **more}
+    data = values.pop("data", np.random.default_rng(0).random((1, *GRID), np.float32) * 255)
+    source = values.pop("source", Source(kind="png", sha256="cd", frame_from="modality"))
+    return Image(data, source=source, **values)
+
+
+def finding(n: int = 1, phrase: str = "hazy opacity", name: str = "opacity", **more: Any) -> Finding:
+    return Finding(f"f{n}", phrase, (0, len(phrase)), name, **more)
+
+
+def told(*findings: Finding) -> Report:
+    return Report(" ".join(f.phrase for f in findings), (), findings)
+
+
+def run(item: Finding, image: Image | None = None, model: Fake | None = None, **options: Any) -> Any:
+    result = pipeline.run(image or picture(), model or Fake(), report=told(item), options=Options(**options))
+    return result.findings[0]
+
+
+# --- the table
+
+
+def test_segmented() -> None:
+    found = run(finding(location=Location(side="left")))
+    assert (found.status, found.reason, found.presence) == ("segmented", None, pytest.approx(0.9))
+    assert found.mask.dtype == bool
+    assert found.mask.shape == GRID
+    assert found.score == pytest.approx(0.8)
+    assert not found.mask[:, :30].any()
+    assert {c.name: c.outcome for c in found.checks}["side"] == "pass"
+
+
+TABLE = [
+    (finding(polarity="absent"), {}, "skipped", "absent"),
+    (finding(polarity="uncertain"), {}, "skipped", "uncertain"),
+    (finding(time="prior"), {}, "skipped", "prior"),
+    (finding(time="resolved"), {}, "skipped", "prior"),
+    (finding(whose="other"), {}, "skipped", "not_this_patient"),
+    (finding(drawable=False), {}, "skipped", "no_place"),
+    (
+        finding(name="polyp"),
+        {"modality": "OP"},
+        "segmented",
+        None,
+    ),  # the model knows it there: not turned away
+    (finding(name="optic disc"), {"modality": "CR"}, "skipped", "not_in_image"),
+    (finding(name="retinal vessels"), {"modality": "CT"}, "skipped", "not_in_image"),
+    (finding(name="cardiomegaly"), {}, "refused", "unknown_concept"),
+    (finding(name=""), {}, "refused", "unknown_concept"),
+    (finding(), {"modality": "MR"}, "refused", "unknown_concept"),
+    (finding(), {"affine": np.zeros((4, 4))}, "refused", "geometry"),
+    (finding(), {"data": np.ones((1, 7, 90), np.float32)}, "refused", "too_small"),
+    (finding(shape=Shape(size_mm=(0.3,))), {}, "refused", "too_small"),
+    (finding(phrase="invisible nodule", name="nodule"), {}, "not_found", "empty"),
+]
+
+
+@pytest.mark.parametrize(("item", "image", "status", "reason"), TABLE)
+def test_table(item: Finding, image: dict[str, Any], status: str, reason: str | None) -> None:
+    found = run(item, picture(**image))
+    assert (found.status, found.reason) == (status, reason)
+    assert (found.mask is None) == (status != "segmented")
+
+
+def test_presence_low_is_told_with_its_value() -> None:
+    found = run(finding(), model=Fake(presence=0.3))
+    assert (found.status, found.reason, found.mask) == ("not_found", "presence_low", None)
+    assert found.presence == pytest.approx(0.3)
+
+
+def test_the_table_covers_every_reason_of_the_schema() -> None:
+    told_here = {reason for *_, reason in TABLE} | {"presence_low", "error"}
+    assert told_here == {reason for reasons in STATUSES.values() for reason in reasons}
+
+
+def test_an_error_stays_with_its_finding() -> None:
+    bad, good = finding(1, "breaks it"), finding(2)
+    result = pipeline.run(picture(), Fake(fail_on="breaks it"), report=told(bad, good))
+    assert [(r.status, r.reason) for r in result.findings] == [("failed", "error"), ("segmented", None)]
+    assert ("error", "the model failed: RuntimeError") in result.warnings
+
+
+@pytest.mark.parametrize(
+    ("error", "expected"),
+    [(GeometryError("tilted"), ("refused", "geometry")), (MemoryError(), ("failed", "error"))],
+)
+def test_errors_of_the_model_by_kind(error: Exception, expected: tuple[str, str]) -> None:
+    found = run(finding(1, "breaks it"), model=Fake(fail_on="breaks it", error=error))
+    assert (found.status, found.reason) == expected
+
+
+def test_a_model_that_gives_nan_or_a_wrong_grid_fails_the_finding_only() -> None:
+    class Broken(Fake):
+        def segment(self, image: Image, prompt: Prompt) -> Segmentation:
+            prob = np.full((1, *image.grid), np.nan, np.float32)
+            return Segmentation(prob, prompt.targets)
+
+    assert run(finding(), model=Broken(), report_mask=False).status == "failed"
+
+
+def test_uncertain_findings_are_drawn_when_asked_for() -> None:
+    found = run(finding(polarity="uncertain"), polarity=("present", "uncertain"))
+    assert found.status == "segmented"
+
+
+def test_a_denied_finding_never_gets_a_mask_even_when_asked_about() -> None:
+    model = Fake()
+    found = run(finding(polarity="absent"), model=model, polarity=("present", "uncertain", "absent"))
+    assert (found.status, found.reason, found.mask, found.free_mask) == ("skipped", "absent", None, None)
+    assert found.presence == pytest.approx(0.9)
+    assert [(c.name, c.outcome) for c in found.checks] == [("presence", "warn")]
+    assert len(model.asked) == 1
+
+
+def test_the_model_is_not_asked_when_nothing_is_to_be_drawn() -> None:
+    model = Fake()
+    run(finding(polarity="absent"), model=model)
+    assert model.asked == []
+
+
+def test_force_draws_the_unknown_and_marks_it() -> None:
+    result = pipeline.run(
+        picture(), Fake(), report=told(finding(name="cardiomegaly")), options=Options(force=True)
+    )
+    assert result.findings[0].status == "segmented"
+    assert [(c.name, c.outcome) for c in result.findings[0].checks if c.name == "concept"] == [
+        ("concept", "warn")
+    ]
+    assert "forced" in {code for code, _ in result.warnings}
+
+
+# --- what is asked of the model
+
+
+def test_all_findings_go_in_one_prompt_with_each_name_once_alone() -> None:
+    model = Fake()
+    items = (
+        finding(1, "left hazy opacity", location=Location(side="left"), texture=Texture(density="mixed")),
+        finding(2, "right opacity", location=Location(side="right")),
+        finding(3, "left lung", "lung", location=Location(side="left", rows=("upper",))),
+    )
+    result = pipeline.run(picture(), model, report=told(*items))
+    assert len(model.asked) == 1
+    asked = model.asked[0]
+    assert [f.name for f in asked] == ["opacity", "opacity", "lung", "opacity", "lung"]
+    assert asked[3].location == Location()
+    assert asked[3].texture == Texture()
+    assert asked[4].location == Location(side="left")  # an organ keeps its side: it is part of the name
+    first, second, third = result.findings
+    assert np.array_equal(first.free_mask, second.free_mask)
+    assert first.free_mask.sum() > first.mask.sum()
+    assert np.array_equal(third.free_mask, third.mask)
+    assert "agreement" in {c.name for c in first.checks}
+
+
+def test_without_report_mask_names_are_not_asked_alone() -> None:
+    model = Fake()
+    found = run(finding(), model=model, report_mask=False)
+    assert found.free_mask is None
+    assert len(model.asked[0]) == 1
+
+
+def test_large_volumes_go_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "LARGEST_CALL", 3 * GRID[0] * GRID[1])
+    model = Fake()
+    items = [finding(n) for n in range(7)]
+    assert len(pipeline.ask(model, picture(), items)) == 7
+    assert [len(group) for group in model.asked] == [3, 3, 1]
+
+
+def test_the_input_is_left_as_it_was() -> None:
+    image = picture()
+    before = image.data.copy()
+    pipeline.run(image, Fake(), report=told(finding()))
+    assert np.array_equal(image.data, before)
+
+
+def test_attention_is_kept_only_when_asked_for() -> None:
+    assert run(finding()).attention is None
+    assert run(finding(), explain=True).attention.shape == GRID
+
+
+def test_report_free_the_model_proposes() -> None:
+    result = pipeline.run(picture(), Fake())
+    assert result.report is None
+    assert [(r.finding.id, r.finding.phrase, r.status) for r in result.findings] == [("f1", "", "segmented")]
+
+
+def test_a_model_that_cannot_propose_is_told_so() -> None:
+    class Mute:
+        def segment(self, image: Image, prompt: Prompt) -> Segmentation:
+            raise AssertionError
+
+    with pytest.raises(UsageError, match="cannot propose"):
+        pipeline.run(picture(), Mute())
+
+
+# --- words
+
+
+def test_words_are_read_in_the_image_s_frame() -> None:
+    read = pipeline.read_words(picture(), "Opacity in the left lung.")
+    assert read is not None
+    assert read.findings[0].location.side_frame == "patient"
+    viewed = pipeline.read_words(picture(modality="ES", frame="viewer"), "Polyp on the left.")
+    assert viewed is not None
+    assert viewed.findings[0].location.cols == ("left",)
+
+
+def test_an_assumed_frame_follows_the_words() -> None:
+    image = picture(modality=None, source=Source(kind="png", frame_from="assumed"))
+    result = pipeline.run(image, Fake(), text="A red polyp on the left.")
+    assert result.image.frame == "viewer"
+    assert pipeline.run(image, Fake(), text="Nodule in the left lung.").image.frame == "patient"
+
+
+def test_phrases_stand_one_a_line_and_every_span_counts_in_the_whole() -> None:
+    phrases = ("hazy opacity in the left lung", "flurb", "small round nodule in the right upper lobe")
+    read = pipeline.read_words(picture(), None, phrases)
+    assert read is not None
+    assert read.text == "\n".join(phrases)
+    assert [f.id for f in read.findings] == [f"f{n}" for n in range(1, len(read.findings) + 1)]
+    for item in read.findings:
+        assert read.text[slice(*item.span)] == item.phrase
+    last = read.findings[-1]
+    assert last.name == "nodule"
+    words = [read.text[slice(*span)] for span in last.location.spans + last.shape.spans]
+    assert "right" in " ".join(words)
+    result = pipeline.run(picture(), Fake(), phrases=phrases)
+    assert [r.reason for r in result.findings] == [None, "unknown_concept", None]
+
+
+def test_words_that_do_not_go_together() -> None:
+    with pytest.raises(UsageError, match="one of them"):
+        pipeline.run(picture(), Fake(), text="nodule", phrases=("mass",))
+    with pytest.raises(UsageError, match="empty"):
+        pipeline.run(picture(), Fake(), phrases=(" ",))
+
+
+@pytest.mark.parametrize(
+    "values", [{"polarity": ("absent",)}, {"side_check": "maybe"}, {"formats": ("bmp",)}]
+)
+def test_options_refuse_nonsense(values: dict[str, Any]) -> None:
+    with pytest.raises(UsageError, match=r"expected|write for example"):
+        Options(**values)
+
+
+NEGATED = (
+    "No pneumothorax.",
+    "No evidence of opacity or nodule.",
+    "The lungs are without nodules.",
+    "Negative for polyp.",
+    "Lungs are clear of opacity.",
+)
+
+
+@pytest.mark.parametrize("text", NEGATED)
+def test_negated_sentences_give_no_mask(text: str) -> None:
+    result = pipeline.run(picture(), Fake(), text=text, options=Options(polarity=("present", "uncertain")))
+    assert all(item.mask is None and item.reason for item in result.findings)
+
+
+# --- what is written
+
+
+def full_result(keep: bool = False) -> Result:
+    items = [replace(item, id=f"f{n}") for n, (item, *_) in enumerate(TABLE, 1)]
+    return pipeline.run(picture(), Fake(), report=told(*items), options=Options(explain=True, keep_text=keep))
+
+
+def test_the_folder_is_whole_and_valid(tmp_path: Path) -> None:
+    result = full_result()
+    out = pipeline.save(result, tmp_path / "out", Options(explain=True), {"device": "cpu"})
+    told_json = json.loads((out / "findings.json").read_text())
+    jsonschema.validate(told_json, findings_schema())
+    assert "text" not in told_json["report"]
+    manifest = json.loads((out / "manifest.json").read_text())
+    assert manifest["notice"] == "Not a medical device. For research."
+    for item in manifest["files"]:
+        assert record.file_hash(out / item["path"]) == item["sha256"]
+    on_disk = {p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file()}
+    assert on_disk == {item["path"] for item in manifest["files"]} | {"manifest.json"}
+    for row, item in zip(told_json["findings"], result.findings, strict=True):
+        assert (row["mask"] is None) == (item.mask is None)
+        if row["mask"]:
+            mask = np.asarray(Picture.open(out / row["mask"]))
+            assert np.array_equal(mask > 0, item.mask)
+            assert (out / f"masks/{row['id']}_free.png").is_file()
+            assert (out / f"explain/{row['id']}.png").is_file()
+        assert row["mask"] or row["reason"]
+
+
+def test_report_free_results_are_valid_too(tmp_path: Path) -> None:
+    out = pipeline.save(pipeline.run(picture(), Fake()), tmp_path / "out")
+    told_json = json.loads((out / "findings.json").read_text())
+    jsonschema.validate(told_json, findings_schema())
+    assert told_json["report"] is None
+    assert told_json["findings"][0]["span"] == [0, 0]
+
+
+def test_the_schema_refuses_a_mask_without_segmentation_and_a_reason_of_another_row() -> None:
+    good = record.findings_json(full_result(), {"f7": "masks/f7.png"})
+    jsonschema.validate(good, findings_schema())
+    for change in ({"mask": "masks/f1.png"}, {"reason": "presence_low"}, {"status": "segmented"}):
+        bad = {**good, "findings": [{**good["findings"][0], **change}]}
+        with pytest.raises(jsonschema.ValidationError):
+            jsonschema.validate(bad, findings_schema())
+
+
+def test_text_is_written_only_when_asked_for(tmp_path: Path) -> None:
+    result = full_result()
+    kept = pipeline.save(result, tmp_path / "kept", Options(keep_text=True))
+    told_json = json.loads((kept / "findings.json").read_text())
+    assert told_json["report"]["text"] == result.report.text
+    jsonschema.validate(told_json, findings_schema())
+
+
+def test_the_manifest_holds_no_name_no_path_and_no_report_text(tmp_path: Path) -> None:
+    secret = tmp_path / "Mustermann_Erika_19700101"
+    secret.mkdir()
+    image = picture(source=Source(path=secret / "Mustermann.png", sha256="cd", kind="png"))
+    report = "Erika Mustermann, born 1970. Hazy opacity in the left lung."
+    result = pipeline.run(image, Fake(), report=report)
+    out = pipeline.save(result, secret / "out", Options())
+    for name in ("manifest.json", "findings.json"):
+        text = (out / name).read_text()
+        assert "Mustermann" not in text
+        assert str(tmp_path) not in text
+    assert "opacity" not in (out / "manifest.json").read_text()
+
+
+def test_a_second_run_replaces_ours_and_leaves_no_old_mask(tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    pipeline.save(pipeline.run(picture(), Fake(), report=told(finding(1), finding(2))), out)
+    (out / "note.txt").write_text("mine")
+    assert (out / "masks" / "f2.png").is_file()
+    pipeline.save(pipeline.run(picture(), Fake(), report=told(finding(1))), out)
+    assert not (out / "masks" / "f2.png").exists()
+    assert (out / "masks" / "f1.png").is_file()
+    assert (out / "note.txt").read_text() == "mine"
+
+
+def test_a_hostile_manifest_cannot_make_us_delete_elsewhere(tmp_path: Path) -> None:
+    out, victim = tmp_path / "out", tmp_path / "victim.txt"
+    victim.write_text("keep")
+    out.mkdir()
+    files = [{"path": "../victim.txt"}, {"path": str(victim)}, {"path": "masks/../../victim.txt"}, "x"]
+    (out / "manifest.json").write_text(json.dumps({"schema": "medsegr.manifest/1", "files": files}))
+    pipeline.save(pipeline.run(picture(), Fake(), report=told(finding())), out)
+    assert victim.read_text() == "keep"
+
+
+def test_a_foreign_folder_or_a_file_is_refused(tmp_path: Path) -> None:
+    result = pipeline.run(picture(), Fake(), report=told(finding()))
+    (tmp_path / "mine").mkdir()
+    (tmp_path / "mine" / "thesis.txt").write_text("x")
+    (tmp_path / "file").write_text("x")
+    for name in ("mine", "file"):
+        with pytest.raises(InputError):
+            pipeline.save(result, tmp_path / name)
+    assert sorted(p.name for p in (tmp_path / "mine").iterdir()) == ["thesis.txt"]
+
+
+def test_a_failure_while_writing_leaves_nothing(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def broken(result: Result) -> None:
+        raise RuntimeError
+
+    monkeypatch.setattr(record, "draw", broken)
+    with pytest.raises(RuntimeError):
+        pipeline.save(pipeline.run(picture(), Fake(), report=told(finding())), tmp_path / "out")
+    assert list(tmp_path.iterdir()) == []
+
+
+@pytest.mark.parametrize("ids", [("../f1",), ("a/b",), ("f1", "F1"), ("",)])
+def test_ids_that_are_no_file_names_are_refused(ids: tuple[str, ...], tmp_path: Path) -> None:
+    items = tuple(replace(finding(), id=name) for name in ids)
+    result = pipeline.run(picture(), Fake(), report=told(*items))
+    with pytest.raises(UsageError):
+        pipeline.save(result, tmp_path / "out")
+
+
+def volume() -> Image:
+    data = np.random.default_rng(1).random((1, 20, 24, 6), np.float32)
+    affine = np.diag([2.0, 2.0, 5.0, 1.0])
+    return Image(data, affine, (2.0, 2.0, 5.0), "CT", "patient", ("R", "A", "S"), Source(kind="nifti"))
+
+
+def test_volumes_are_written_as_nifti_on_their_own_grid(tmp_path: Path) -> None:
+    import nibabel
+
+    result = pipeline.run(volume(), Fake(), report=told(finding()))
+    out = pipeline.save(result, tmp_path / "out")
+    written = nibabel.load(out / "masks" / "f1.nii.gz")
+    assert np.array_equal(np.asarray(written.dataobj) > 0, result.findings[0].mask)
+    assert np.allclose(written.affine, volume().affine)
+    with pytest.raises(UsageError, match="png"):
+        pipeline.save(result, tmp_path / "other", Options(formats=("png",)))
+    both = pipeline.save(result, tmp_path / "both", Options(formats=("nrrd", "nifti")))
+    assert (both / "masks" / "f1.nrrd").is_file()
+    assert json.loads((both / "findings.json").read_text())["findings"][0]["mask"] == "masks/f1.nrrd"
+
+
+def test_json_alone_writes_no_masks(tmp_path: Path) -> None:
+    result = pipeline.run(picture(), Fake(), report=told(finding()))
+    out = pipeline.save(result, tmp_path / "out", Options(formats=("json",)))
+    assert list((out / "masks").iterdir()) == []
+    assert json.loads((out / "findings.json").read_text())["findings"][0]["mask"] is None
+
+
+# --- the Python front
+
+
+def test_the_python_front(tmp_path: Path) -> None:
+    model = Model(Fake())
+    outcome = model.segment(picture(), report="Hazy opacity in the left lung. No nodule.")
+    assert {r.status for r in outcome.findings} == {"segmented", "skipped"}
+    assert outcome["f1"].mask is not None
+    with pytest.raises(KeyError, match="f1"):
+        outcome["zz"]
+    assert (outcome.save(tmp_path / "out") / "masks" / "f1.png").is_file()
+    assert model.parse("No nodule.")[0].polarity == "absent"
+    assert model.card["name"] == "fake"
+    array = np.zeros((32, 32), np.float32)
+    assert model.segment(array, phrases=("left lung",)).findings[0].mask is not None
+
+
+def test_a_session_refines_and_undoes() -> None:
+    class Hinted(Fake):
+        def segment(self, image: Image, prompt: Prompt) -> Segmentation:
+            said = super().segment(image, prompt)
+            if prompt.points is not None:
+                x, y, _ = prompt.points[0, 0]
+                said.prob[:] = 0
+                said.prob[0, int(y) - 1 : int(y) + 2, int(x) - 1 : int(x) + 2] = 1
+            return said
+
+    session = Model(Hinted()).open(picture())
+    with pytest.raises(UsageError, match="segment first"):
+        session.refine(points=[[1, 1, 1]])
+    first = session.segment("hazy opacity")
+    second = session.refine(points=[[20, 10, 1]])
+    assert second["f1"].mask.sum() == 9
+    assert second["f1"].mask[10, 20]
+    assert session.undo() is first
+    assert session.undo() is None
+    assert session.segment([finding()])["f1"].mask is not None
+    assert session.segment(["left lung", "nodule"]).findings[1].finding.name == "nodule"
+
+
+@pytest.mark.parametrize(
+    "hints",
+    [
+        {"points": [[999, 1, 1]]},
+        {"points": [[1, 1, 7]]},
+        {"points": [[1, 1]]},
+        {"box": (5, 5, 5, 9)},
+        {"mask": np.ones((3, 3), bool)},
+    ],
+)
+def test_refine_refuses_hints_outside_the_picture(hints: dict[str, Any]) -> None:
+    session = Model(Fake()).open(picture())
+    session.segment("hazy opacity")
+    with pytest.raises(InputError):
+        session.refine(**hints)
+
+
+def test_refine_never_draws_a_denied_finding() -> None:
+    session = Model(Fake()).open(picture())
+    session.segment(report="No nodule.")
+    with pytest.raises(UsageError, match="denies"):
+        session.refine("f1", points=[[5, 5, 1]])
+
+
+def test_load_knows_methods_and_says_what_is_missing() -> None:
+    assert load("place").segment(picture(), phrases=("left lung",)).findings[0].mask is not None
+    with pytest.raises((WeightsError, UsageError), match="no-such-model"):
+        load("no-such-model")

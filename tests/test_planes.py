@@ -1,0 +1,148 @@
+"""Slices in the usual view: all 48 ways in which axes can lie, and oblique ones."""
+
+import itertools
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medsegr.errors import GeometryError
+from medsegr.planes import (
+    OPPOSITE,
+    VIEWS,
+    Plane,
+    axis_letters,
+    from_slices,
+    patient_left,
+    plane_of,
+    to_slices,
+)
+from medsegr.types import Image
+
+GRID = (4, 5, 6)
+ORIENTATIONS = [
+    tuple(pair[sign] for pair, sign in zip(axes, signs, strict=True))
+    for axes in itertools.permutations(("RL", "AP", "SI"))
+    for signs in itertools.product((0, 1), repeat=3)
+]
+WORLD = {"R": (0, 1), "L": (0, -1), "A": (1, 1), "P": (1, -1), "S": (2, 1), "I": (2, -1)}
+
+
+def affine_for(letters: tuple[str, ...], spacing: tuple[float, ...] = (1.0, 1.0, 1.0)) -> np.ndarray:
+    affine = np.eye(4)
+    affine[:3, :3] = 0
+    for grid, letter in enumerate(letters):
+        world, sign = WORLD[letter]
+        affine[world, grid] = sign * spacing[grid]
+    affine[:3, 3] = (10, -20, 30)
+    return affine
+
+
+def volume(letters: tuple[str, ...], spacing: tuple[float, ...] = (1.0, 1.0, 1.0)) -> Image:
+    data = np.arange(np.prod(GRID), dtype=np.float32).reshape(1, *GRID)
+    return Image(data, affine_for(letters, spacing), spacing, "CT", axes=None)
+
+
+def test_there_are_48() -> None:
+    assert len(set(ORIENTATIONS)) == 48
+
+
+@pytest.mark.parametrize("letters", ORIENTATIONS, ids="".join)
+def test_letters_are_read_from_the_affine(letters: tuple[str, ...]) -> None:
+    assert axis_letters(affine_for(letters, (0.5, 2.0, 1.0))) == letters
+
+
+@pytest.mark.parametrize("letters", ORIENTATIONS, ids="".join)
+def test_round_trip_is_exact(letters: tuple[str, ...]) -> None:
+    image = volume(letters)
+    plane = plane_of(image)
+    slices = to_slices(image.data, plane)
+    np.testing.assert_array_equal(from_slices(slices, plane), image.data)
+    assert from_slices(slices, plane).shape == image.data.shape
+
+
+@pytest.mark.parametrize("letters", ORIENTATIONS, ids="".join)
+@pytest.mark.parametrize("thick", [0, 1, 2])
+def test_slices_lie_in_the_usual_view(letters: tuple[str, ...], thick: int) -> None:
+    """Rows and columns of the slices grow in the view's directions, seen by the voxels' mm coordinates."""
+    spacing = tuple(5.0 if axis == thick else 1.0 for axis in range(3))
+    image = volume(letters, spacing)
+    plane = plane_of(image)
+    assert plane.order[0] == thick
+    index = np.stack(np.meshgrid(*(np.arange(n) for n in GRID), indexing="ij"))
+    world = np.einsum("wg,g...->w...", image.affine[:3, :3], index)
+    n, h, w = (to_slices(world, plane).shape[1 + i] for i in range(3))
+    turned = to_slices(world, plane)
+    steps = (turned[:, -1, 0, 0], turned[:, 0, -1, 0], turned[:, 0, 0, -1])
+    for step, size, letter in zip(steps, (n, h, w), (plane.normal, *VIEWS[plane.normal]), strict=True):
+        axis, sign = WORLD[letter]
+        assert (step - turned[:, 0, 0, 0])[axis] * sign > 0, letter
+        assert size > 1
+
+
+@pytest.mark.parametrize("letters", ORIENTATIONS, ids="".join)
+def test_equal_spacing_means_axial(letters: tuple[str, ...]) -> None:
+    assert plane_of(volume(letters)).normal == "S"
+    assert patient_left(volume(letters)) == "right"
+
+
+def test_sagittal_slices_have_no_left() -> None:
+    image = volume(("R", "A", "S"), (5.0, 1.0, 1.0))
+    assert plane_of(image).normal == "R"
+    assert patient_left(image) is None
+
+
+@given(st.permutations([0, 1, 2]), st.tuples(st.booleans(), st.booleans(), st.booleans()), st.integers(0, 2))
+def test_every_turn_has_its_inverse(order: list[int], flips: tuple[bool, bool, bool], lead: int) -> None:
+    plane = Plane((order[0], order[1], order[2]), flips, "S")
+    shape = (2, 3)[:lead] + GRID
+    array = np.arange(np.prod(shape)).reshape(shape)
+    np.testing.assert_array_equal(from_slices(to_slices(array, plane), plane), array)
+
+
+@given(st.floats(-0.6, 0.6), st.sampled_from(ORIENTATIONS))
+def test_a_gantry_tilt_keeps_the_letters(angle: float, letters: tuple[str, ...]) -> None:
+    turn = np.array([[1, 0, 0], [0, np.cos(angle), -np.sin(angle)], [0, np.sin(angle), np.cos(angle)]])
+    affine = affine_for(letters)
+    affine[:3, :3] = turn @ affine[:3, :3]
+    assert axis_letters(affine) == letters
+
+
+def test_forty_five_degrees_still_use_each_axis_once() -> None:
+    c = np.sqrt(0.5)
+    affine = np.eye(4)
+    affine[:3, :3] = [[c, -c, 0], [c, c, 0], [0, 0, 1]]
+    assert {"RL".find(x) >= 0 for x in axis_letters(affine)} == {True, False}
+    assert axis_letters(affine)[2] == "S"
+
+
+@pytest.mark.parametrize("broken", [np.zeros((4, 4)), np.full((4, 4), np.nan), np.diag([1.0, 0.0, 1.0, 1.0])])
+def test_broken_affines_are_refused(broken: np.ndarray) -> None:
+    with pytest.raises(GeometryError, match="singular or not finite"):
+        axis_letters(broken)
+
+
+def test_a_volume_without_geometry_is_taken_as_it_lies() -> None:
+    image = Image(np.zeros((1, *GRID), np.float32))
+    assert plane_of(image) == Plane((0, 1, 2), (False, False, False), "S")
+
+
+def test_opposites_are_mutual() -> None:
+    assert all(OPPOSITE[OPPOSITE[letter]] == letter != OPPOSITE[letter] for letter in OPPOSITE)
+
+
+@pytest.mark.parametrize(
+    ("frame", "axes", "expected"),
+    [
+        ("viewer", ("I", "L"), None),
+        ("patient", None, "right"),
+        ("patient", ("I", "L"), "right"),
+        ("patient", ("I", "R"), "left"),
+        ("patient", ("I", "P"), None),
+        ("patient", ("I", "?"), None),
+    ],
+)
+def test_patient_left_in_a_picture(frame: str, axes: tuple[str, ...] | None, expected: str | None) -> None:
+    picture = Image(np.zeros((1, 4, 5), np.float32), frame=frame, axes=axes)  # type: ignore[arg-type]
+    assert patient_left(picture) == expected
