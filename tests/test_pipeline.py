@@ -355,7 +355,8 @@ def test_the_folder_is_whole_and_valid(tmp_path: Path) -> None:
     for row, item in zip(told_json["findings"], result.findings, strict=True):
         assert (row["mask"] is None) == (item.mask is None)
         if row["mask"]:
-            mask = np.asarray(Picture.open(out / row["mask"]))
+            with Picture.open(out / row["mask"]) as opened:
+                mask = np.asarray(opened).copy()
             assert np.array_equal(mask > 0, item.mask)
             assert (out / f"masks/{row['id']}_free.png").is_file()
             assert (out / f"explain/{row['id']}.png").is_file()

@@ -39,7 +39,7 @@ class Recipe:
     drop_looks: float = 0.45  # each other attribute of it is
     name_only: float = 0.12  # a phantom lesion's name alone: all lesions of that name
     modality: float = 0.6  # the modality is told
-    clicks: float = 0.12  # points or a box beside the words
+    clicks: float = 0.15  # points, a box, or a rough mask with points, beside the words
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,7 +57,7 @@ class Plan:
     shift: tuple[float, float] = (0.0, 0.0)  # -1 to 1 of the room that there is
     colour: tuple[float, float, float] = (1.0, 0.0, 1.0)  # gain, bias, gamma
     tint: tuple[float, float, float] = (1.0, 1.0, 1.0)
-    clicks: str = ""  # "", "points", "box"
+    clicks: str = ""  # "", "points", "box", "mask"
 
 
 def draw(case: Case, others: Sequence[Case], recipe: Recipe, rng: np.random.Generator) -> Plan:
@@ -78,7 +78,6 @@ def draw(case: Case, others: Sequence[Case], recipe: Recipe, rng: np.random.Gene
         targets, codes = _phantom_words(case, recipe, rng)
     else:
         targets, codes = _real_words(case, rng)
-        targets = targets if any(case.mask(i).any() for i in targets) else ()  # drawn empty on purpose
         if chance() < recipe.place:
             told |= {"row", "col"} if chance() < 0.8 else {("row", "col")[int(chance() < 0.5)]}
             if chance() < recipe.wrong_place and case.viewer:
@@ -88,6 +87,7 @@ def draw(case: Case, others: Sequence[Case], recipe: Recipe, rng: np.random.Gene
             told.add(group)
             if chance() < recipe.wrong_looks:
                 noise += _random_look(group, rng)
+    targets = targets if any(case.mask(i).any() for i in targets) else ()  # drawn empty on purpose
     if chance() > recipe.modality:
         codes = tuple(code for code in codes if code.group != "modality")
     asked_for = Plan(targets, codes, frozenset(told), tuple(noise), seed=int(rng.integers(2**31)))
@@ -116,7 +116,7 @@ def _turned(case: Case, plan: Plan, recipe: Recipe, rng: np.random.Generator) ->
         shift=(float(rng.uniform(-1, 1)), float(rng.uniform(-1, 1))),
         colour=(float(np.exp(0.15 * colour[0])), float(0.08 * colour[1]), float(np.exp(0.2 * colour[2]))),
         tint=tint,
-        clicks=("points" if kind < recipe.clicks / 2 else "box") if clicked else "",
+        clicks=("points", "box", "mask")[int(3 * kind / recipe.clicks)] if clicked else "",
     )
 
 
@@ -216,6 +216,7 @@ class Sample:
     points: Tensor  # [3 2] in [0, 1]
     kinds: Tensor  # [3]
     presence: float  # 1 there, 0 not there, -1 unknown (cut away by the crop)
+    hint: Tensor | None = None  # [s s] logits of a rough previous mask
 
 
 def window(case: Case, plan: Plan, size: int) -> Tensor:
@@ -268,7 +269,18 @@ def render(case: Case, plan: Plan, size: int) -> Sample:
     codes, known = _words(case, plan, truth.numpy() > 0, pixels.mean(0).numpy())
     points, kinds = _clicks(truth.numpy() > 0, plan.clicks, rng)
     presence = 1.0 if truth.sum() > 3 else (0.0 if not plan.targets else -1.0)
-    return Sample(pixels, truth, codes, known, points, kinds, presence)
+    hint = _rough(truth, rng) if plan.clicks == "mask" else None
+    return Sample(pixels, truth, codes, known, points, kinds, presence, hint)
+
+
+def _rough(mask: Tensor, rng: np.random.Generator) -> Tensor:
+    """A previous mask that wants refining: shifted, and sometimes cut along a line, as logits of +-4."""
+    size = mask.shape[-1]
+    moved = torch.roll(mask, [int(v) for v in rng.integers(-size // 14, size // 14 + 1, 2)], (0, 1))
+    if rng.random() < 0.4:
+        moved = moved.clone()
+        moved[int(rng.integers(size)) :] = 0
+    return (2 * moved - 1) * 4
 
 
 def _words(

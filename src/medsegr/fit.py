@@ -1,8 +1,8 @@
 """One training loop: progressive sizes, cosine over elapsed time, moving average of the weights, exact state
 to resume from.
 
-``python -m medsegr.fit --config configs/medsegr-tiny.toml --data ../shared/data --out runs/tiny`` trains the
-shipped checkpoint.
+``torchrun --nproc-per-node 2 -m medsegr.fit --config configs/medsegr-tiny.toml --data DATA --out runs/tiny``
+trains the shipped checkpoint.
 """
 
 import argparse
@@ -22,6 +22,7 @@ from typing import Any
 
 import numpy as np
 import torch
+import torch.distributed as dist
 from torch import Tensor
 
 from medsegr import data, phantom
@@ -154,11 +155,18 @@ def collate(samples: Sequence[Sample], words: Vocabulary) -> Batch:
                 codes[row, table[code.text]] = 1
     points = torch.stack([s.points for s in samples])
     kinds = torch.stack([s.kinds for s in samples])
-    clicked = bool((kinds < 4).any())
+    clicked, hinted = bool((kinds < 4).any()), torch.tensor([s.hint is not None for s in samples])
+    blank = torch.zeros_like(samples[0].mask)
+    hints = torch.stack([blank if s.hint is None else s.hint for s in samples])[:, None]
     return Batch(
         pixels=torch.stack([s.pixels for s in samples]),
         words=encode_words([s.codes for s in samples], words),
-        clicks=Clicks(points, kinds) if clicked else Clicks(),
+        clicks=Clicks(
+            points if clicked else None,
+            kinds if clicked else None,
+            hints if hinted.any() else None,
+            hinted if hinted.any() else None,
+        ),
         truth=Truth(
             torch.stack([s.mask for s in samples]), torch.tensor([s.presence for s in samples]), codes, known
         ),
@@ -264,18 +272,19 @@ def fit(config: FitConfig, cases: Sequence[Case], out: Path, log: Callable[[str]
     model = build_model(words).train()
     optimiser, average, state = optimiser_of(model, config), Average(model, config.ema), State()
     resume(out / "last.pt", model, optimiser, average, state)
-    stream = samples_of(cases, config, config.seed + state.step)
+    rank, processes = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
+    stream = samples_of(cases, config, (config.seed + state.step) * 64 + rank)
     training = [c for c in cases if not c.validation]
 
     def make() -> Batch:
         size = size_at(state.seconds / (60 * config.minutes), config.sizes)
-        batch = config.batch if size > 140 else config.batch * 3 // 2
+        batch = max(2, (config.batch if size > 140 else config.batch * 3 // 2) // processes)
         picked = [next(stream) for _ in range(batch)]
         return collate([render(c, draw(c, training, config.recipe, rng), size) for c, rng in picked], words)
 
     stop = threading.Event()
     try:
-        _loop(config, _Run(model, optimiser, average, state, words, out), prefetch(make, stop), log)
+        _loop(config, _Run(model, optimiser, average, state, words, out, rank), prefetch(make, stop), log)
     finally:
         stop.set()
     model.load_state_dict(average.state)
@@ -290,6 +299,7 @@ class _Run:
     state: State
     words: Vocabulary
     out: Path
+    rank: int = 0
 
 
 def _loop(config: FitConfig, run: _Run, batches: Iterator[Batch], log: Callable[[str], None]) -> None:
@@ -301,10 +311,10 @@ def _loop(config: FitConfig, run: _Run, batches: Iterator[Batch], log: Callable[
         batch = next(batches)
         terms = step(run, batch, config, part)
         state.step += 1
-        state.images += len(batch.pixels)
+        state.images += len(batch.pixels) * (dist.get_world_size() if dist.is_initialized() else 1)
         state.seconds += min(time.monotonic() - began, 30.0)
         recent.append({k: float(v.detach()) for k, v in terms.items()})
-        if state.step % 50 == 0:
+        if state.step % 50 == 0 and run.rank == 0:
             row = {"step": state.step, "minutes": round(state.seconds / 60, 2), "images": state.images}
             row |= {k: round(float(np.mean([r[k] for r in recent])), 4) for k in recent[0]}
             _append(run.out / "log.csv", row)
@@ -314,6 +324,24 @@ def _loop(config: FitConfig, run: _Run, batches: Iterator[Batch], log: Callable[
             save(run)
             saved = state.seconds
     save(run)
+
+
+def share(run: _Run) -> None:
+    """Mean over processes of the gradients, the running statistics and the clock, so that all stay equal."""
+    if not dist.is_initialized():
+        return
+    for parameter in run.model.parameters():
+        if parameter.grad is None:  # no click in this part of the batch
+            parameter.grad = torch.zeros_like(parameter)
+    grads = [p.grad for p in run.model.parameters() if p.grad is not None]
+    seconds = torch.tensor([run.state.seconds])
+    parts = [*grads, *(b for b in run.model.buffers() if b.dtype.is_floating_point), seconds]
+    flat = torch.cat([part.flatten() for part in parts])
+    dist.all_reduce(flat)
+    flat /= dist.get_world_size()
+    for part, mean in zip(parts, flat.split([part.numel() for part in parts]), strict=True):
+        part.copy_(mean.view_as(part))
+    run.state.seconds = float(seconds)
 
 
 def step(run: _Run, batch: Batch, config: FitConfig, part: float) -> dict[str, Tensor]:
@@ -331,6 +359,7 @@ def step(run: _Run, batch: Batch, config: FitConfig, part: float) -> dict[str, T
         )
     run.optimiser.zero_grad(set_to_none=True)
     torch.autograd.backward(terms["loss"])
+    share(run)
     torch.nn.utils.clip_grad_norm_(run.model.parameters(), config.clip)
     run.optimiser.step()
     run.average.update(run.model, run.state.step)
@@ -338,7 +367,9 @@ def step(run: _Run, batch: Batch, config: FitConfig, part: float) -> dict[str, T
 
 
 def save(run: _Run) -> None:
-    """Write the whole state to ``last.pt``: to a temporary name, then renamed."""
+    """Write the whole state to ``last.pt``: to a temporary name, then renamed. The first process only."""
+    if run.rank:
+        return
     temporary = run.out / "last.part"
     torch.save(
         {
@@ -394,8 +425,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     config = replace(config, minutes=given.minutes or config.minutes)
     given.out.mkdir(parents=True, exist_ok=True)
     (given.out / "config.json").write_text(json.dumps(asdict(config), indent=1), encoding="utf-8")
-    cases = load_cases(config, given.data, given.out / "cache", lambda line: print(line, flush=True))
-    fit(config, cases, given.out, lambda line: print(line, flush=True))
+    say = (lambda _line: None) if int(os.environ.get("RANK", "0")) else (lambda line: print(line, flush=True))
+    cases = load_cases(config, given.data, given.out / "cache", say)
+    if "WORLD_SIZE" in os.environ:  # torchrun
+        dist.init_process_group("gloo")
+    fit(config, cases, given.out, say)
 
 
 if __name__ == "__main__":

@@ -20,11 +20,15 @@ PAIR = {letter: axis for axis, letters in enumerate(("RL", "AP", "SI")) for lett
 
 @dataclass(frozen=True, slots=True)
 class Plane:
-    """How to turn a grid into slices: ``order`` of axes (slice, row, column), then which of these to flip."""
+    """How to turn a grid into the usual view: ``order`` of its axes, then which of these to flip.
 
-    order: tuple[int, int, int]
-    flips: tuple[bool, bool, bool]
-    normal: str  # S, A or R
+    The order is (slice, row, column) for a volume and (row, column) for a picture. ``normal`` is S, A or R,
+    or ``?`` where nobody said how the grid lies in the patient (then nothing is turned).
+    """
+
+    order: tuple[int, ...]
+    flips: tuple[bool, ...]
+    normal: str
 
 
 def axis_letters(affine: np.ndarray) -> tuple[str, str, str]:
@@ -50,52 +54,61 @@ def axis_letters(affine: np.ndarray) -> tuple[str, str, str]:
 
 
 def plane_of(image: Image) -> Plane:
-    """The slices in which a volume was most likely taken: across its widest spacing; axial where spacings are
-    about equal."""
+    """The usual view of an image.
+
+    A volume is cut across its widest spacing, axially where spacings are about equal. A picture keeps its
+    plane and is only turned or mirrored. Images in the viewer's frame, and those that do not name their axes,
+    stay as they are.
+    """
+    count = len(image.grid)
     letters = image.axes or (axis_letters(image.affine) if image.affine is not None else None)
-    if letters is None or "?" in letters:
-        return Plane(order=(0, 1, 2), flips=(False, False, False), normal="S")
-    spacing = np.asarray(image.spacing or (1.0, 1.0, 1.0), float)
-    axial = next(i for i, letter in enumerate(letters) if letter in "SI")
-    widest = int(np.argmax(spacing))
-    across = widest if spacing[widest] > 1.5 * np.median(spacing) else axial
-    normal = "RAS"[PAIR[letters[across]]]
-    rows, cols = VIEWS[normal]
-    row_axis = next(i for i, letter in enumerate(letters) if PAIR[letter] == PAIR[rows])
-    col_axis = next(i for i, letter in enumerate(letters) if PAIR[letter] == PAIR[cols])
-    order = (across, row_axis, col_axis)
-    flips = (letters[across] != normal, letters[row_axis] != rows, letters[col_axis] != cols)
-    return Plane(order=order, flips=flips, normal=normal)
+    if letters is None or image.frame == "viewer" or any(letter not in PAIR for letter in letters[:count]):
+        return Plane(tuple(range(count)), (False,) * count, "S" if count == 3 else "?")
+    pairs = [PAIR[letter] for letter in letters[:count]]
+    if count == 3:
+        spacing = np.asarray(image.spacing or (1.0, 1.0, 1.0), float)
+        widest = int(np.argmax(spacing))
+        across = widest if spacing[widest] > 1.5 * np.median(spacing) else pairs.index(PAIR["S"])
+        normal = "RAS"[pairs[across]]
+    else:
+        normal = next("RAS"[axis] for axis in range(3) if axis not in pairs)
+    wanted = (*(normal if count == 3 else ""), *VIEWS[normal])
+    order = tuple(pairs.index(PAIR[letter]) for letter in wanted)
+    flips = tuple(letters[axis] != letter for axis, letter in zip(order, wanted, strict=True))
+    return Plane(order, flips, normal)
 
 
 def to_slices(array: np.ndarray, plane: Plane) -> np.ndarray:
-    """``* *grid`` -> ``* n h w`` in the usual view. Exact inverse: :func:`from_slices`."""
-    lead = array.ndim - 3
+    """``* *grid`` -> ``* n h w`` (or ``* h w``) in the usual view. Exact inverse: :func:`from_slices`."""
+    lead = array.ndim - len(plane.order)
     turned = np.transpose(array, (*range(lead), *(lead + axis for axis in plane.order)))
-    flipped: np.ndarray = np.flip(turned, tuple(lead + i for i, flip in enumerate(plane.flips) if flip))
-    return flipped
+    return np.flip(turned, [lead + i for i, flip in enumerate(plane.flips) if flip])
 
 
 def from_slices(array: np.ndarray, plane: Plane) -> np.ndarray:
-    """``* n h w`` in the usual view -> ``* *grid``."""
-    lead = array.ndim - 3
-    turned = np.flip(array, tuple(lead + i for i, flip in enumerate(plane.flips) if flip))
+    """``* n h w`` (or ``* h w``) in the usual view -> ``* *grid``."""
+    lead = array.ndim - len(plane.order)
+    turned = np.flip(array, [lead + i for i, flip in enumerate(plane.flips) if flip])
     back = np.argsort(plane.order)
     return np.transpose(turned, (*range(lead), *(lead + int(axis) for axis in back)))
 
 
-def patient_left(image: Image) -> str | None:
-    """On which side of the picture as seen by the model the patient's left lies: ``"right"``, ``"left"`` or
-    None.
+def points_to_view(xy: np.ndarray, plane: Plane, grid: tuple[int, ...]) -> np.ndarray:
+    """Points ``* n 2`` (x, y in pixel centres of the stored picture, x along its last axis) to the usual
+    view."""
+    index = np.asarray(xy, float)[..., ::-1]  # row, column as stored
+    turned = index[..., list(plane.order)]
+    sizes = np.array([grid[axis] for axis in plane.order], float)
+    return np.where(plane.flips, sizes - 1 - turned, turned)[..., ::-1]
 
-    None: the question has no answer (viewer frame, lateral view, sagittal slices). A picture in the patient's
-    frame that does not name its axes is taken in the radiological convention (``"right"``).
+
+def patient_left(image: Image) -> str | None:
+    """On which side of the usual view the patient's left lies: ``"right"``, or None where the question has no
+    answer.
+
+    None: viewer frame, lateral view, sagittal slices. A picture in the patient's frame that does not name its
+    axes is taken in the radiological convention.
     """
     if image.frame == "viewer":
         return None
-    if len(image.grid) == 3:
-        plane = plane_of(image)
-        return "right" if plane.normal in "SA" else None
-    if image.axes is None:
-        return "right"
-    return {"L": "right", "R": "left"}.get(image.axes[-1])
+    return None if plane_of(image).normal == "R" else "right"

@@ -42,7 +42,7 @@ class Encoded:
 
     shared: tuple[tuple[Tensor, Tensor], ...]
     size: tuple[int, int]  # pixels of the network's input
-    plane: planes.Plane | None
+    plane: planes.Plane  # how the image was turned for the network
 
 
 class Predictor:
@@ -97,7 +97,7 @@ class Predictor:
         left, extent = planes.patient_left(image), _extent(image)
         codes = [heard(finding, image.modality, left, extent) for finding in asked]
         with torch.inference_mode():
-            if encoded.plane is None:
+            if len(image.grid) == 2:
                 prob, extras = self._picture(encoded, codes, prompt, image.grid)
             else:
                 prob, extras = self._volume(encoded, codes, image)
@@ -160,14 +160,10 @@ class Predictor:
         return found
 
     def _encode(self, image: Image, seen: np.ndarray) -> Encoded:
-        if len(image.grid) == 2:
-            plane, slices = None, [seen]
-            spacing = image.spacing
-        else:
-            plane = planes.plane_of(image)
-            stack = planes.to_slices(seen, plane)[0]
-            slices = [neighbours(stack, z) for z in range(len(stack))]
-            spacing = tuple(image.spacing[axis] for axis in plane.order[1:]) if image.spacing else None
+        plane = planes.plane_of(image)
+        turned = planes.to_slices(seen, plane)
+        slices = [turned] if turned.ndim == 3 else [neighbours(turned[0], z) for z in range(turned.shape[1])]
+        spacing = tuple(image.spacing[axis] for axis in plane.order[-2:]) if image.spacing else None
         h, w = slices[0].shape[-2:]
         if min(h, w) < 8:
             raise GeometryError(f"the picture is {h} x {w} pixels; at least 8 x 8 are needed")
@@ -188,13 +184,17 @@ class Predictor:
     def _picture(
         self, encoded: Encoded, codes: Sequence[Sequence[Code]], prompt: Prompt, grid: tuple[int, ...]
     ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
+        plane = encoded.plane
+        view = tuple(grid[axis] for axis in plane.order)
         rows: list[tuple[np.ndarray, ...]] = []
         for at in range(0, len(codes), CHUNK):
             part = slice(at, at + CHUNK)
             words = encode_words(codes[part], self.words, self.device)
             shared = _repeat(encoded.shared[0], len(codes[part]))
-            rows += self._run(shared, words, self._clicks(prompt, part, encoded.size, grid), grid)
+            rows += self._run(shared, words, self._clicks(prompt, part, encoded, grid), view)
         prob, attention, presence, quality = (np.stack(column) for column in zip(*rows, strict=True))
+        back = (np.ascontiguousarray(planes.from_slices(a, plane)) for a in (prob, attention))
+        prob, attention = back
         return prob, {"attention": attention, "presence": presence, "quality": quality}
 
     def _volume(
@@ -202,7 +202,6 @@ class Predictor:
     ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
         """One target after the other, slices in chunks. A slice that does not show the target stays empty."""
         plane = encoded.plane
-        assert plane is not None
         grid = tuple(image.grid[axis] for axis in plane.order[1:])
         threshold = float(self.card.get("presence_threshold", 0.5))
         prob = np.zeros((len(codes), *image.grid), np.float32)
@@ -237,27 +236,34 @@ class Predictor:
         arrays = (logits.sigmoid(), attention, out.decoded.presence.sigmoid(), out.decoded.quality.sigmoid())
         return zip(*(a.float().cpu().numpy() for a in arrays), strict=True)
 
-    def _clicks(self, prompt: Prompt, part: slice, size: tuple[int, int], grid: tuple[int, ...]) -> Clicks:
-        """Points and boxes from pixels of the image to [0, 1]; boxes have their upper edge exclusive."""
-        h, w = grid
+    def _clicks(self, prompt: Prompt, part: slice, encoded: Encoded, grid: tuple[int, ...]) -> Clicks:
+        """Points and boxes from pixels of the image to [0, 1] of the view; boxes have their upper edge
+        exclusive."""
+        plane = encoded.plane
+        extent = np.array([grid[axis] for axis in plane.order][::-1], float)
         points, kinds = [], []
         if prompt.points is not None:
-            xyk = torch.from_numpy(np.asarray(prompt.points[part], np.float32))
-            points.append((xyk[..., :2] + 0.5) / torch.tensor([w, h]))
-            kinds.append(torch.where(xyk[..., 2] < 0, torch.tensor(float(PADDING)), xyk[..., 2]))
-        if prompt.boxes is not None:
-            box = torch.from_numpy(np.asarray(prompt.boxes[part], np.float32)).view(-1, 2, 2)
-            points.append(box / torch.tensor([w, h]))
-            kinds.append(torch.tensor([2.0, 3.0]).expand(len(box), 2))
+            given = np.asarray(prompt.points[part], float)
+            points.append((planes.points_to_view(given[..., :2], plane, grid) + 0.5) / extent)
+            kinds.append(np.where(given[..., 2] < 0, PADDING, given[..., 2]))
+        if prompt.boxes is not None:  # corners as points at pixel edges: half a pixel before the centre
+            corners = np.asarray(prompt.boxes[part], float).reshape(-1, 2, 2) - 0.5
+            turned = planes.points_to_view(corners, plane, grid) + 0.5
+            points.append(np.stack([turned.min(1), turned.max(1)], 1) / extent)
+            kinds.append(np.broadcast_to([2.0, 3.0], (len(corners), 2)))
         mask = None
         if prompt.mask is not None:
-            prob = torch.from_numpy(np.asarray(prompt.mask[part], np.float32))[:, None].clamp(1e-4, 1 - 1e-4)
-            mask = F.interpolate(prob.logit(), size=size, mode="bilinear", align_corners=False).to(
+            turned = np.ascontiguousarray(planes.to_slices(np.asarray(prompt.mask[part], np.float32), plane))
+            prob = torch.from_numpy(turned)[:, None].clamp(1e-4, 1 - 1e-4)
+            mask = F.interpolate(prob.logit(), size=encoded.size, mode="bilinear", align_corners=False).to(
                 self.device
             )
         if not points:
             return Clicks(mask=mask)
-        return Clicks(torch.cat(points, 1).to(self.device), torch.cat(kinds, 1).to(self.device), mask)
+        at, kind = (
+            torch.from_numpy(np.concatenate(part, 1)).float().to(self.device) for part in (points, kinds)
+        )
+        return Clicks(at, kind, mask)
 
 
 def _repeat(shared: tuple[Tensor, Tensor], times: int) -> tuple[Tensor, Tensor]:
@@ -271,7 +277,7 @@ def _extent(image: Image) -> float | None:
         return None
     sides = [n * s for n, s in zip(image.grid, image.spacing, strict=False)]
     if len(image.grid) == 3:
-        sides = [sides[axis] for axis in planes.plane_of(image).order[1:]]
+        sides = [sides[axis] for axis in planes.plane_of(image).order[-2:]]
     return max(sides)
 
 

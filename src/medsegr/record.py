@@ -24,7 +24,8 @@ from medsegr.explain import heat_map
 from medsegr.io.write import atomic_folder, write_json, write_mask
 from medsegr.options import Options
 from medsegr.overlay import NOTICE, draw
-from medsegr.types import Finding, FindingResult, Image, Report, Result
+from medsegr.schema import finding_json, report_json, text_hash
+from medsegr.types import FindingResult, Image, Result
 
 FINDINGS_SCHEMA = "medsegr.findings/1"
 MANIFEST_SCHEMA = "medsegr.manifest/1"
@@ -149,11 +150,6 @@ def file_hash(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-def text_hash(text: str) -> str:
-    """sha256 of a text as UTF-8."""
-    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
-
-
 def findings_json(result: Result, masks: Mapping[str, str], keep_text: bool = False) -> dict[str, Any]:
     """The content of findings.json; ``masks``: finding id -> path of its mask file.
 
@@ -169,19 +165,6 @@ def findings_json(result: Result, masks: Mapping[str, str], keep_text: bool = Fa
     }
 
 
-def report_json(report: Report | None, keep_text: bool = False) -> dict[str, Any] | None:
-    """Hash, length and sections of a report; its text only where asked for."""
-    if report is None:
-        return None
-    names = list(dict.fromkeys(section.name for section in report.sections))
-    told: dict[str, Any] = {
-        "sha256": text_hash(report.text),
-        "characters": len(report.text),
-        "sections": names,
-    }
-    return told | ({"text": report.text} if keep_text else {})
-
-
 def image_json(image: Image) -> dict[str, Any]:
     """Hash, grid, spacing, modality and frame of an image; never its path."""
     own = image.source.sha256 or hashlib.sha256(np.ascontiguousarray(image.data).tobytes()).hexdigest()
@@ -193,51 +176,6 @@ def image_json(image: Image) -> dict[str, Any]:
         "frame": image.frame,
         "frame_from": image.source.frame_from,
     }
-
-
-def finding_json(finding: Finding) -> dict[str, Any]:
-    """What the report says of one finding, without any result."""
-    code, location, texture, shape = finding.code, finding.location, finding.texture, finding.shape
-    return {
-        "id": finding.id,
-        "phrase": finding.phrase,
-        "span": list(finding.span),
-        "section": finding.section,
-        "sentence": None if finding.sentence is None else list(finding.sentence),
-        "name": finding.name,
-        "code": None
-        if code is None
-        else {"scheme": code.scheme, "value": code.value, "meaning": code.meaning},
-        "polarity": finding.polarity,
-        "polarity_span": None if finding.polarity_span is None else list(finding.polarity_span),
-        "time": finding.time,
-        "location": {
-            "side": location.side,
-            "side_frame": location.side_frame,
-            "rows": list(location.rows),
-            "cols": list(location.cols),
-            "anatomy": list(location.anatomy),
-            "spans": _spans(location.spans),
-        },
-        "texture": {
-            "density": texture.density,
-            "uniformity": texture.uniformity,
-            "colour": texture.colour,
-            "spans": _spans(texture.spans),
-        },
-        "shape": {
-            "form": shape.form,
-            "margin": shape.margin,
-            "size_class": shape.size_class,
-            "size_mm": None if shape.size_mm is None else list(shape.size_mm),
-            "count": shape.count,
-            "spans": _spans(shape.spans),
-        },
-    }
-
-
-def _spans(spans: tuple[tuple[int, int], ...]) -> list[list[int]]:
-    return [list(span) for span in spans]
 
 
 def _result_json(item: FindingResult, mask: str | None) -> dict[str, Any]:

@@ -1,9 +1,10 @@
-"""findings.json as JSON Schema, printed by ``medsegr info --schema``. Built from plain values.
+"""findings.json as JSON Schema (``medsegr info --schema``), and a report in that form. Cheap to import."""
 
-No import costs anything.
-"""
+import hashlib
+from typing import TYPE_CHECKING, Any
 
-from typing import Any
+if TYPE_CHECKING:
+    from medsegr.types import Finding, Report
 
 STATUSES: dict[str, tuple[str | None, ...]] = {
     "segmented": (None,),
@@ -146,3 +147,66 @@ def findings_schema() -> Schema:
             }
         ),
     }
+
+
+def text_hash(text: str) -> str:
+    """sha256 of a text as UTF-8."""
+    return hashlib.sha256(text.encode("utf-8", "surrogatepass")).hexdigest()
+
+
+def report_json(report: "Report | None", keep_text: bool = False) -> dict[str, Any] | None:
+    """Hash, length and sections of a report; its text only where asked for."""
+    if report is None:
+        return None
+    names = list(dict.fromkeys(section.name for section in report.sections))
+    told: dict[str, Any] = {
+        "sha256": text_hash(report.text),
+        "characters": len(report.text),
+        "sections": names,
+    }
+    return told | ({"text": report.text} if keep_text else {})
+
+
+def finding_json(finding: "Finding") -> dict[str, Any]:
+    """What the report says of one finding, without any result."""
+    code, location, texture, shape = finding.code, finding.location, finding.texture, finding.shape
+    return {
+        "id": finding.id,
+        "phrase": finding.phrase,
+        "span": list(finding.span),
+        "section": finding.section,
+        "sentence": None if finding.sentence is None else list(finding.sentence),
+        "name": finding.name,
+        "code": None
+        if code is None
+        else {"scheme": code.scheme, "value": code.value, "meaning": code.meaning},
+        "polarity": finding.polarity,
+        "polarity_span": None if finding.polarity_span is None else list(finding.polarity_span),
+        "time": finding.time,
+        "location": {
+            "side": location.side,
+            "side_frame": location.side_frame,
+            "rows": list(location.rows),
+            "cols": list(location.cols),
+            "anatomy": list(location.anatomy),
+            "spans": _spans(location.spans),
+        },
+        "texture": {
+            "density": texture.density,
+            "uniformity": texture.uniformity,
+            "colour": texture.colour,
+            "spans": _spans(texture.spans),
+        },
+        "shape": {
+            "form": shape.form,
+            "margin": shape.margin,
+            "size_class": shape.size_class,
+            "size_mm": None if shape.size_mm is None else list(shape.size_mm),
+            "count": shape.count,
+            "spans": _spans(shape.spans),
+        },
+    }
+
+
+def _spans(spans: tuple[tuple[int, int], ...]) -> list[list[int]]:
+    return [list(span) for span in spans]

@@ -194,11 +194,9 @@ def _chosen(outcome: Outcome, finding_id: str | None) -> FindingResult:
         if item.finding.polarity == "absent":
             raise UsageError("the report denies this finding: it is not drawn")
         return item
-    drawn = [item for item in outcome.findings if item.mask is not None]
+    drawn = [item for item in outcome.findings if item.status in ("segmented", "not_found")]
     if len(drawn) != 1:
-        raise UsageError(
-            f"{len(drawn)} findings have a mask: say which one to refine, for example refine('f1', ...)"
-        )
+        raise UsageError(f"{len(drawn)} findings could be meant: say which, for example refine('f1', ...)")
     return drawn[0]
 
 

@@ -17,6 +17,12 @@ REPORT = (
 )
 
 
+def pixels(path: Path) -> np.ndarray:
+    """A picture file as an array."""
+    with Picture.open(path) as picture:
+        return np.asarray(picture).copy()
+
+
 @dataclass(frozen=True)
 class Ran:
     code: int
@@ -48,6 +54,11 @@ def run(capsys: pytest.CaptureFixture[str]) -> Run:
         return Ran(code, seen.out, seen.err)
 
     return call
+
+
+@pytest.fixture(name="pixels")
+def pixels_of() -> Callable[[Path], np.ndarray]:
+    return pixels
 
 
 @pytest.fixture

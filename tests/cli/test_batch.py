@@ -167,6 +167,8 @@ def test_two_workers_do_the_same(run: Any, folder: Path) -> None:
     jobs = write_jobs(folder, *GOOD, BAD[0])
     assert run("segment", "--jobs", jobs, "-o", folder / "one", "-q", *MODEL).code == 4
     assert run("segment", "--jobs", jobs, "-o", folder / "two", "-q", "--workers", "2", *MODEL).code == 4
+    told = {row["id"]: row["message"] for row in rows(folder / "two").values() if row["status"] == "failed"}
+    assert set(told) == {"gone"}, told
     for job in GOOD:
         name = str(job["id"])
         for file in ("findings.json", "masks/f1.png"):

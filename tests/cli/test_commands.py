@@ -103,7 +103,7 @@ def test_measure(run: Any, tmp_path: Path) -> None:
 
 def test_phantom_writes_the_same_set_for_the_same_seed(run: Any, tmp_path: Path) -> None:
     for name in ("a", "b"):
-        words = ("--kind", "mucosa", "--seed", "3", "--count", "2", "--size", "64")
+        words = ("--kind", "mucosa", "--seed", "3", "--count", "2", "--size", "96")
         assert run("phantom", *words, "-o", tmp_path / name).code == 0
     files = sorted(p.relative_to(tmp_path / "a") for p in (tmp_path / "a").rglob("*") if p.is_file())
     assert files

@@ -24,7 +24,7 @@ def found(out: Path) -> dict[str, Any]:
     return told
 
 
-def test_the_main_job(run: Any, image: Path, report: Path, tmp_path: Path) -> None:
+def test_the_main_job(run: Any, image: Path, report: Path, tmp_path: Path, pixels: Any) -> None:
     out = tmp_path / "out"
     ran = run("segment", "-i", image, "-r", report, "-o", out, "--modality", "CR", *MODEL)
     assert ran.code == 0, ran.err
@@ -36,7 +36,7 @@ def test_the_main_job(run: Any, image: Path, report: Path, tmp_path: Path) -> No
         "nodule": ("skipped", "uncertain"),
     }
     assert {p.name for p in out.iterdir()} == {"findings.json", "manifest.json", "masks", "overlay.png"}
-    assert Picture.open(out / told["findings"][0]["mask"]).size == (60, 40)
+    assert pixels(out / told["findings"][0]["mask"]).shape == (40, 60)
     manifest = json.loads((out / "manifest.json").read_text())
     assert {"load", "read", "segment"} <= set(manifest["seconds"])
     assert "absent" in ran.out
@@ -57,7 +57,9 @@ def test_text_and_phrases(
     assert [f["name"] for f in found(tmp_path / "out")["findings"]] == names
 
 
-def test_left_and_right_phrases_give_the_patient_s_sides(run: Any, image: Path, tmp_path: Path) -> None:
+def test_left_and_right_phrases_give_the_patient_s_sides(
+    run: Any, image: Path, tmp_path: Path, pixels: Any
+) -> None:
     run(
         "segment",
         "-i",
@@ -72,7 +74,7 @@ def test_left_and_right_phrases_give_the_patient_s_sides(run: Any, image: Path, 
         "right lung",
         *MODEL,
     )
-    left, right = (np.asarray(Picture.open(tmp_path / "o" / "masks" / f"f{n}.png")) > 0 for n in (1, 2))
+    left, right = (pixels(tmp_path / "o" / "masks" / f"f{n}.png") > 0 for n in (1, 2))
     assert left[:, 30:].all()
     assert not left[:, :30].any()
     assert right[:, :30].all()

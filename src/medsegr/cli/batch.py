@@ -163,19 +163,19 @@ def failure(job_id: str, code: str, message: str) -> Row:
 
 def _work(job: Job, base: Path, model: str, plan: Plan) -> Row:
     from medsegr import pipeline
+    from medsegr.cli.segment import told
     from medsegr.io.read import read_image
     from medsegr.report.read import read_report
 
     out, image = plan.out / job.id, base / job.image
-    text = read_report(str(base / job.report)) if job.report is not None else job.text
+    text, notes = read_report(base / job.report) if job.report is not None else (job.text, ())
     key = job_key(job, image, text, (plan, model))
     if plan.resume and (row := complete(out, key, job.id)):
         return row
     picture = read_image(image, modality=job.modality, frame=job.frame)
+    read = told(pipeline.read_words(picture, text, job.phrases or (), plan.options), notes)
     loaded = loaded_model(plan.model, plan.device, plan.threads)
-    result = pipeline.run(
-        picture, loaded.segmenter, report=text, phrases=job.phrases or (), options=plan.options
-    )
+    result = pipeline.run(picture, loaded.segmenter, report=read, options=plan.options)
     pipeline.save(result, out, plan.options, {"device": loaded.device, "job": {"key": key}})
     findings = [{"id": r.finding.id, "status": r.status, "reason": r.reason} for r in result.findings]
     return done(job.id, findings, pipeline.side_failures(result))

@@ -16,10 +16,12 @@ from medsegr.errors import InputError
 if TYPE_CHECKING:
     from medsegr.session import Model
 
-FUNDUS_REPORT = """FUNDUS PHOTOGRAPH, RIGHT EYE
-FINDINGS: The optic disc is well seen with a sharp margin. The retinal vessels are of regular course.
-No haemorrhage and no exudate.
-IMPRESSION: Optic disc and retinal vessels visible. No sign of retinopathy.
+FUNDUS_REPORT = """FUNDUS PHOTOGRAPH
+FINDINGS:
+Retinal vessels.
+Optic disc with a sharp margin.
+No haemorrhage and no exudate. Possible small drusen.
+IMPRESSION: No sign of retinopathy.
 """
 SIZE = 512  # px of the made chest X-ray
 

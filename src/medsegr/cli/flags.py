@@ -14,9 +14,11 @@ from medsegr.errors import UsageError
 
 def frame_of(text: str | None) -> Literal["patient", "viewer"] | None:
     """The frame that a flag names; UsageError for another word."""
-    if text is None or text == "patient" or text == "viewer":
-        return text  # type: ignore[return-value]
-    raise UsageError(f"--frame: '{text[:40]}' is not known; expected patient or viewer")
+    frames: dict[str | None, Literal["patient", "viewer"] | None]
+    frames = {None: None, "patient": "patient", "viewer": "viewer"}
+    if text in frames:
+        return frames[text]
+    raise UsageError(f"--frame: '{str(text)[:40]}' is not known; expected patient or viewer")
 
 
 def grouped(command: Callable[..., int | None]) -> Callable[..., int | None]:
@@ -27,9 +29,7 @@ def grouped(command: Callable[..., int | None]) -> Callable[..., int | None]:
     typer.Option(...)]``.
     """
     hints = get_type_hints(command, include_extras=True)
-    groups: dict[str, Any] = {
-        name: kind for name, kind in hints.items() if name != "return" and is_dataclass(kind)
-    }
+    groups: dict[str, Any] = {name: kind for name, kind in hints.items() if is_dataclass(kind)}
     flat: dict[str, inspect.Parameter] = {}
     for name, parameter in inspect.signature(command).parameters.items():
         if name in groups:
@@ -42,13 +42,13 @@ def grouped(command: Callable[..., int | None]) -> Callable[..., int | None]:
     def call(**given: Any) -> int | None:
         values: dict[str, Any] = {}
         for name, kind in groups.items():
-            names = [f.name for f in fields(kind)]  # type: ignore[arg-type]
+            names = [f.name for f in fields(kind)]
             values[name] = kind(**{n: given.pop(n) for n in names})
         return command(**values, **given)
 
     call.__signature__ = inspect.Signature(list(flat.values()))  # type: ignore[attr-defined]
     call.__annotations__ = {name: part.annotation for name, part in flat.items()}
-    del call.__wrapped__  # type: ignore[attr-defined]  # typer would look through to the groups
+    del call.__wrapped__  # typer would look through to the groups
     return call
 
 

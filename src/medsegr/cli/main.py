@@ -25,12 +25,13 @@ EPILOG = (
 )
 
 
-def _version(wanted: bool) -> None:
+def _version(wanted: bool) -> bool:
     if wanted:
         import medsegr
 
         print(f"medsegr {medsegr.__version__}")
         raise typer.Exit
+    return wanted
 
 
 def _root(
@@ -73,7 +74,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code = build()(args=given or ["--help"], prog_name="medsegr", standalone_mode=False)
         sys.stdout.flush()
-        return code if isinstance(code, int) else 0 if given else 2
+        return code if isinstance(code, int) and given else 0 if given else 2
     except BrokenPipeError:  # the reader of our output has gone, as in "medsegr info | head"
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1

@@ -43,7 +43,7 @@ def command(flags: ParseFlags, image: ImageFlags, logs: LogFlags) -> int:
         raise UsageError("give one of -r FILE, -t TEXT and --jobs FILE.jsonl")
     if flags.jobs is not None:
         return many(flags.jobs, flags.output, image)
-    from medsegr.record import report_json
+    from medsegr.schema import report_json
     from medsegr.words import report_of_text
 
     text, notes = _text(flags)
@@ -70,7 +70,7 @@ def _text(flags: ParseFlags) -> tuple[str, tuple[tuple[str, str], ...]]:
 
 def as_json(finding: "Finding") -> dict[str, Any]:
     """A finding as in findings.json, with its wider concepts and the reason why it would not be drawn."""
-    from medsegr.record import finding_json
+    from medsegr.schema import finding_json
 
     return finding_json(finding) | {"parents": list(finding.parents), "reason": words_reason(finding)}
 

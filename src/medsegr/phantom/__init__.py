@@ -1,6 +1,6 @@
 """Made bodies, lesions and reports with exact truth: for training, tests and demonstrations."""
 
-from medsegr.phantom.make import KINDS, make
+from medsegr.phantom.case import KINDS, make
 from medsegr.phantom.scene import Lesion, PhantomCase
 from medsegr.phantom.write import write_set
 

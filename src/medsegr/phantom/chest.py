@@ -48,7 +48,7 @@ class Build:
 
 def build(rng: np.random.Generator) -> Build:
     """Random proportions, zoom and shift of a chest."""
-    zoom = rng.uniform(0.9, 1.1)
+    zoom = rng.uniform(0.86, 1.18)
     middle, tall = rng.uniform(0.44, 0.52), rng.uniform(0.60, 0.72) * zoom
     base = middle + tall / 2
     return Build(

@@ -10,7 +10,7 @@ from medsegr.phantom.draw import ANGLES, Blob, Outline, outline, place
 from medsegr.phantom.scene import Place, Scene, Spot
 
 COUNTS = (0.17, 0.34, 0.26, 0.15, 0.08)  # of 1, 2, 3, 4, 5 lesions
-PAIRS = 0.26  # share of images with two lesions or more where two share a place
+PAIRS = 0.23  # share of images with two lesions or more where two share a place
 SMALLEST = 0.0015  # share of the image
 LARGEST = 0.08
 KEPT = 0.82  # share of an outline that its place must leave

@@ -47,11 +47,12 @@ CHEST_ABSENT = (
     ("pneumothorax", "Negative for pneumothorax."),
     ("pleural effusion", "Without pleural effusion."),
     ("pneumothorax", "Pneumothorax is not seen."),
+    ("mediastinal shift", "No mediastinal shift."),
 )
 CHEST_NORMAL = (
     "The heart size is normal.",
     "Cardiomediastinal silhouette is within normal limits.",
-    "The trachea is midline.",
+    "The hemidiaphragms are normal.",
     "The mediastinal contours are unremarkable.",
     "Bony structures are intact.",
     "Heart and mediastinum are normal.",

@@ -10,8 +10,8 @@ import numpy as np
 from PIL import Image as Pil
 
 from medsegr.errors import UsageError
+from medsegr.phantom.case import KINDS, check, make
 from medsegr.phantom.draw import Mask
-from medsegr.phantom.make import KINDS, check, make
 from medsegr.phantom.scene import PhantomCase
 
 COLUMNS = (

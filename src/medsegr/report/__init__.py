@@ -1,1 +1,2 @@
-"""Text -> findings. ``parse`` reads reports, ``describe`` turns findings into data and back, ``lexicon`` holds the words."""
+"""Text -> findings. ``parse`` reads reports, ``describe`` turns findings into data and back, ``lexicon``
+holds the words."""

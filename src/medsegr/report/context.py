@@ -1,7 +1,9 @@
 """What a sentence claims of each finding: present, absent or uncertain, when, and of whom.
 
-A cue acts on a stretch of words, its scope. A pre cue acts from itself to the end of its clause, a post cue from the begin
-of its clause to itself. A clause ends at a stop word ("but"), at strong punctuation, and at a comma or "and" behind which
+A cue acts on a stretch of words, its scope. A pre cue acts from itself to the end of its clause, a post cue
+from the begin
+of its clause to itself. A clause ends at a stop word ("but"), at strong punctuation, and at a comma or
+"and" behind which
 a new statement begins; a plain list goes on ("no consolidation, effusion or pneumothorax").
 
 Advice ("recommend CT to exclude a mass") states nothing: such a finding is uncertain and not drawable.
@@ -11,27 +13,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
-from medsegr.report.lexicon import Concept, Cue
+from medsegr.report.lexicon import Concept, Cue, word_list
 from medsegr.report.match import Hit, Words
 from medsegr.types import Polarity, Span
 
-VERBS = frozenset(
-    ["is", "are", "was", "were", "has", "have", "had", "appear", "appears", "remain", "remains", "demonstrate", "demonstrates", "show", "shows"]
-)
-VERBS |= frozenset(
-    ["suggest", "represent", "measure", "measures", "contain", "extend", "extends", "lie", "lies", "project", "projects", "reveal", "reveals"]
-)
-LIST_VERB = frozenset(
-    ["seen", "identified", "noted", "present", "visualized", "visualised", "demonstrated", "evident", "appreciated", "observed", "detected", "found"]
-)
-LIST_VERB |= frozenset(["visible", "shown", "apparent", "suspected", "suggested", "not", "no", "been", "excluded", "any"])
-OPENERS = frozenset(
-    ["there", "small", "mild", "moderate", "minimal", "trace", "stable", "persistent", "unchanged", "a", "an", "mildly", "moderately", "minimally"]
-)
-OPENERS |= frozenset(
-    ["slightly", "slight", "markedly", "marked", "tiny", "new", "bibasilar", "bilateral", "status", "again", "this", "these", "it", "but", "redemonstrated"]
-)
-OPENERS |= frozenset(["improved", "worsening", "increased", "decreased"])
 SIZES = frozenset(["small", "mild", "moderate", "minimal", "trace", "tiny", "large", "stable", "unchanged"])
 DENIERS = frozenset(["no", "without", "negative", "neither", "absent"])
 HARD = frozenset([";", "!", "?", ".", "-", "–", "—", "(", ")", "•"])
@@ -40,7 +25,8 @@ EDGES = frozenset([",", "and", "with", "plus", "&"])
 
 @dataclass(frozen=True, slots=True)
 class Scope:
-    """A cue and the words ``first`` to ``last`` (exclusive) that it acts on; ``span`` are the offsets of the cue."""
+    """A cue and the words ``first`` to ``last`` (exclusive) that it acts on; ``span`` are the offsets of
+    the cue."""
 
     cue: Cue
     span: Span
@@ -60,7 +46,8 @@ class Claim:
 
 
 def clause_starts(words: Words, cues: Sequence[Hit[Cue]], named: Sequence[Hit[Concept]]) -> tuple[int, ...]:
-    """Indices of the words with which a clause begins, 0 first. ``named`` are the concepts, for text without punctuation."""
+    """Indices of the words with which a clause begins, 0 first. ``named`` are the concepts, for text
+    without punctuation."""
     norms = words.norms
     stops = {hit.first for hit in cues if hit.value.kind == "stop"}
     hard = {i + 1 for i, norm in enumerate(norms) if norm in HARD} | stops
@@ -68,7 +55,9 @@ def clause_starts(words: Words, cues: Sequence[Hit[Cue]], named: Sequence[Hit[Co
     inside = {i for hit in cues if hit.last - hit.first > 1 for i in range(hit.first, hit.last)}
     starts = {0} | {s for s in hard if s < len(norms)}
     ends = [hit.last for hit in named]
-    starts |= {e for e in ends if norms[e : e + 1] and norms[e] in SIZES and any(e < h.first <= e + 5 for h in named)}
+    starts |= {
+        e for e in ends if norms[e : e + 1] and norms[e] in SIZES and any(e < h.first <= e + 5 for h in named)
+    }
     for i, norm in enumerate(norms):
         if norm in EDGES and i not in inside:
             after = i + 1
@@ -84,31 +73,38 @@ def clause_starts(words: Words, cues: Sequence[Hit[Cue]], named: Sequence[Hit[Co
 def _shares_verb(norms: tuple[str, ...], begin: int, at: int, after: int) -> bool:
     """True for "consolidation and atelectasis have developed": two subjects of one verb, no new statement."""
     before = norms[begin:at]
-    plain = norms[after] not in (DENIERS | OPENERS | {"there", "which", "but", "it", "this", "the"})
-    return norms[at] == "and" and plain and not VERBS & set(before) and not DENIERS & set(before)
+    plain = norms[after] not in (
+        DENIERS | word_list("openers") | {"there", "which", "but", "it", "this", "the"}
+    )
+    return norms[at] == "and" and plain and not word_list("verbs") & set(before) and not DENIERS & set(before)
 
 
 def _opens(norms: tuple[str, ...], start: int, end: int, edge: str) -> bool:
-    """True when the words behind a comma or "and" begin a new statement instead of the next item of a list."""
+    """True when the words behind a comma or "and" begin a new statement instead of the next item of a
+    list."""
     part = norms[start:end]
     if not part or part[0] in ("or", "nor"):
         return False
     if part[0] in DENIERS or part[0] in ("there", "which", "but", "it", "this"):
         return True
     if edge == "with":
-        return part[0] in OPENERS
-    verbs = [i for i, norm in enumerate(part) if norm in VERBS and part[i - 1] != "to"]
+        return part[0] in word_list("openers")
+    verbs = [i for i, norm in enumerate(part) if norm in word_list("verbs") and part[i - 1] != "to"]
     if verbs:
         behind = part[verbs[0] + 1 : verbs[0] + 3]
-        return not (LIST_VERB & set(behind))
-    return part[0] in OPENERS and "or" not in norms[start : start + 12]
+        return not (word_list("list_verb") & set(behind))
+    return part[0] in word_list("openers") and "or" not in norms[start : start + 12]
 
 
 def scopes(
-    words: Words, cues: Sequence[Hit[Cue]], anchors: Sequence[int], adjectives: Sequence[Hit[Any]]
+    words: Words,
+    cues: Sequence[Hit[Cue]],
+    starts: tuple[int, ...],
+    anchors: Sequence[int],
+    adjectives: Sequence[Hit[Any]],
 ) -> tuple[Scope, ...]:
-    """Scopes of all cues. ``anchors`` are the word indices of findings, ``adjectives`` the describing words of the sentence."""
-    starts = clause_starts(words, cues)
+    """Scopes of all cues. ``starts``: where clauses begin; ``anchors``: word indices of findings;
+    ``adjectives``: describing words."""
     found = []
     for hit in cues:
         if hit.value.kind in ("stop", "pseudo"):
@@ -146,12 +142,13 @@ def _back(hit: Hit[Cue], starts: tuple[int, ...], anchors: Sequence[int]) -> int
 def claim(found: Sequence[Scope], parts: Sequence[tuple[int, int]], concept: Concept, words: Words) -> Claim:
     """The claim of a concept whose words lie at ``parts`` (pairs of first and last word index).
 
-    A finding said in two places ("heart is not enlarged") is under a cue when any of its parts is. A cue that is one of the
+    A finding said in two places ("heart is not enlarged") is under a cue when any of its parts is. A cue
+    that is one of the
     concept's own words ("the liver is normal") does not act on it.
     """
     own = [words.span(*part) for part in parts]
     acting = [s for s in found if any(s.first <= a < s.last or s.first < b <= s.last for a, b in parts)]
-    acting = [s for s in acting if not any(start < s.span[1] and s.span[0] < stop for start, stop in own)]
+    acting = [s for s in acting if not any(start <= s.span[0] and s.span[1] <= stop for start, stop in own)]
     gaps = {id(s): min(_gap(s, part) for part in parts) for s in acting}
     acting.sort(key=lambda s: gaps[id(s)])
     by_kind: dict[str, Scope] = {}

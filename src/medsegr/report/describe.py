@@ -1,4 +1,5 @@
-"""Findings as plain data and back: the form of ``findings.json`` and of the ``attributes`` column of sample tables."""
+"""Findings as plain data and back: the form of ``findings.json`` and of the ``attributes`` column of sample
+tables."""
 
 from collections.abc import Mapping
 from dataclasses import replace
@@ -120,10 +121,13 @@ def _spans(data: Mapping[str, Any]) -> tuple[tuple[int, int], ...]:
 
 
 def flip(finding: Finding, axis: str) -> Finding:
-    """What the finding says of the flipped image. ``axis``: ``horizontal`` swaps left and right, ``vertical`` upper and lower.
+    """What the finding says of the flipped image. ``axis``: ``horizontal`` swaps left and right,
+    ``vertical`` upper and lower.
 
-    Sides change in either frame, since the picture shows the body mirrored; words and spans stay those of the report, and
-    names of places lose their side where the flip changes it. Twice is the same as never for side, rows and cols.
+    Sides change in either frame, since the picture shows the body mirrored; words and spans stay those of
+    the report, and
+    names of places lose their side where the flip changes it. Twice is the same as never for side, rows and
+    cols.
     """
     if axis not in ("horizontal", "vertical"):
         raise ReportError(f"cannot flip along '{axis}', expected horizontal or vertical")

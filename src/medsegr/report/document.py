@@ -2,31 +2,128 @@
 
 import re
 from dataclasses import dataclass
+from itertools import pairwise
 
 from medsegr.report.lexicon import normal
 from medsegr.types import Section, Span
 
 HEADINGS = {
-    "findings": ("findings", "finding", "observations", "report", "description", "result", "results", "macroscopy", "microscopy", "chest"),
-    "impression": ("impression", "impressions", "conclusion", "conclusions", "opinion", "summary", "assessment", "diagnosis", "final diagnosis", "imp"),
-    "comparison": ("comparison", "comparisons", "comparison study", "compared with", "prior studies", "previous studies"),
-    "indication": ("indication", "indications", "reason for exam", "reason for examination", "reason for study", "reason", "clinical indication",
-                   "clinical question", "clinical", "clinical details", "clinical information", "clinical data"),
-    "history": ("history", "clinical history", "past medical history", "medical history", "family history", "patient history", "anamnesis", "hpi"),
-    "technique": ("technique", "procedure", "protocol", "exam", "examination", "study", "views", "method", "instrument", "medications",
-                  "exam type", "type of exam", "contrast", "sedation", "preparation"),
+    "findings": (
+        "findings",
+        "finding",
+        "observations",
+        "report",
+        "description",
+        "result",
+        "results",
+        "macroscopy",
+        "microscopy",
+        "chest",
+    ),
+    "impression": (
+        "impression",
+        "impressions",
+        "conclusion",
+        "conclusions",
+        "opinion",
+        "summary",
+        "assessment",
+        "diagnosis",
+        "final diagnosis",
+        "imp",
+    ),
+    "comparison": (
+        "comparison",
+        "comparisons",
+        "comparison study",
+        "compared with",
+        "prior studies",
+        "previous studies",
+    ),
+    "indication": (
+        "indication",
+        "indications",
+        "reason for exam",
+        "reason for examination",
+        "reason for study",
+        "reason",
+        "clinical indication",
+        "clinical question",
+        "clinical",
+        "clinical details",
+        "clinical information",
+        "clinical data",
+    ),
+    "history": (
+        "history",
+        "clinical history",
+        "past medical history",
+        "medical history",
+        "family history",
+        "patient history",
+        "anamnesis",
+        "hpi",
+    ),
+    "technique": (
+        "technique",
+        "procedure",
+        "protocol",
+        "exam",
+        "examination",
+        "study",
+        "views",
+        "method",
+        "instrument",
+        "medications",
+        "exam type",
+        "type of exam",
+        "contrast",
+        "sedation",
+        "preparation",
+    ),
     "recommendation": ("recommendation", "recommendations", "plan", "advice", "follow up", "follow-up"),
     "addendum": ("addendum", "addenda", "amendment"),
-}  # fmt: skip
+}
+DASHES = "-\u2010\u2011\u2013\u2014"
+LONGEST = 1500  # characters of a sentence; real ones stay below 500
 READ = ("findings", "impression", "addendum")  # what is read unless asked otherwise
 _NAMES = {words: name for name, all_words in HEADINGS.items() for words in all_words}
 _HEAD = re.compile(
-    r"(?:^|(?<=[.\n\r])[ \t]*)[ \t*#_>-]{0,8}(?P<words>[A-Za-z][A-Za-z /&-]{1,40}?)[ \t]*(?P<end>[*_]{0,3}:[*_]{0,3}|(?=[ \t]*\r?\n))",
+    r"(?:^|(?<=[.\n\r])[ \t]*)[ \t*#_>-]{0,8}(?P<words>[A-Za-z][A-Za-z /&-]{1,40}?)[ \t]*"
+    r"(?P<end>[*_]{0,3}:[*_]{0,3}|(?=[ \t]*\r?\n))",
     re.MULTILINE,
 )
 _TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][a-z]{1,2}\b)?\d*|[^\w\s]")
 _ABBREVIATIONS = frozenset(
-    ["dr", "mr", "mrs", "ms", "prof", "st", "vs", "approx", "cf", "fig", "e.g", "i.e", "eg", "ie", "etc", "resp", "incl", "max", "min", "ca", "no.", "a.p", "p.a", "inc", "jr", "sr", "dept"]
+    [
+        "dr",
+        "mr",
+        "mrs",
+        "ms",
+        "prof",
+        "st",
+        "vs",
+        "approx",
+        "cf",
+        "fig",
+        "e.g",
+        "i.e",
+        "eg",
+        "ie",
+        "etc",
+        "resp",
+        "incl",
+        "max",
+        "min",
+        "ca",
+        "no.",
+        "a.p",
+        "p.a",
+        "inc",
+        "jr",
+        "sr",
+        "dept",
+    ]
 )
 _ITEM = re.compile(r"(?:(?<=\n)|(?<=\r)|^)[ \t]*(?:\(?\d{1,2}[.):](?!\d)|[-*•–·o](?=\s))[ \t]*", re.MULTILINE)
 _INLINE_ITEM = re.compile(r"(?:(?<=[.;:!?])|(?<=^))\s*\(?\d{1,2}[.)]\s*(?=[A-Za-z])")
@@ -35,7 +132,8 @@ _STOP = re.compile(r"[.!?;]+(?=\s|$|[A-Z][a-z])|\n[ \t\r]*\n|\r\n|\n|\r")
 
 @dataclass(frozen=True, slots=True)
 class Token:
-    """One word, number or mark: ``norm`` is the normal form, ``start`` and ``end`` are offsets of the text."""
+    """One word, number or mark: ``norm`` is the normal form, ``start`` and ``end`` are offsets of the
+    text."""
 
     norm: str
     start: int
@@ -49,7 +147,8 @@ class Token:
 
 
 def sections(text: str) -> tuple[Section, ...]:
-    """Headed parts in text order, without their headings; text before the first heading, or all of it, is ``findings``."""
+    """Headed parts in text order, without their headings; text before the first heading, or all of it, is
+    ``findings``."""
     heads = [(match, name) for match in _HEAD.finditer(text) if (name := _heading(match, text))]
     found = []
     if not heads or text[: heads[0][0].start()].strip():
@@ -82,7 +181,8 @@ def _trim(text: str, start: int, stop: int) -> Span:
 
 
 def sentences(text: str, span: Span) -> tuple[Span, ...]:
-    """Sentences and list items inside a span. A line end inside a sentence does not end it; an abbreviation or decimal neither."""
+    """Sentences and list items inside a span. A line end inside a sentence does not end it; an abbreviation
+    or decimal neither."""
     start, stop = span
     part = text[start:stop]
     cuts = {0, len(part)}
@@ -91,13 +191,25 @@ def sentences(text: str, span: Span) -> tuple[Span, ...]:
     }
     cuts |= {match.end() for match in _INLINE_ITEM.finditer(part)}
     cuts |= {match.end() for match in _STOP.finditer(part) if _ends(part, match)}
-    edges = sorted(cuts)
-    spans = (_trim(text, start + a, start + b) for a, b in zip(edges, edges[1:], strict=False))
+    edges = sorted(_shortened(part, sorted(cuts)))
+    spans = (_trim(text, start + a, start + b) for a, b in pairwise(edges))
     return tuple(
         s
         for s in spans
         if any(c.isalnum() for c in text[s[0] : s[1]]) and not _ITEM.fullmatch(text[s[0] : s[1]] + " ")
     )
+
+
+def _shortened(part: str, edges: list[int]) -> set[int]:
+    """More edges, at white space, in stretches without any sign: reading time stays linear in the length."""
+    out = set(edges)
+    for start, stop in pairwise(edges):
+        at = start
+        while stop - at > LONGEST:
+            space = re.search(r"\s(?=\S*$)", part[at + 1 : at + LONGEST])
+            at += 1 + (space.start() if space else LONGEST - 1)
+            out.add(at)
+    return out
 
 
 def _ends(part: str, match: re.Match[str]) -> bool:
@@ -125,27 +237,53 @@ def _ends(part: str, match: re.Match[str]) -> bool:
 def _line_ends(part: str, match: re.Match[str]) -> bool:
     if match.group().count("\n") > 1:
         return True
-    after = part[match.end() :].lstrip(" \t")
+    after = part[match.end() : match.end() + 100].lstrip(" \t")
     if not after or after[0].islower() or after[0].isdigit():
         return False
-    line = part[: match.start()].rsplit("\n", 1)[-1].strip()
+    line = part[max(0, match.start() - 200) : match.start()].rsplit("\n", 1)[-1].strip()
     if len(line) > 50:  # a wrapped line is a full one
         return line.endswith((".", ":", ";", "!", "?"))
     return not line.endswith((",", "-")) and line.rsplit(" ", 1)[-1].lower() not in _OPEN
 
 
 _OPEN = frozenset(
-    ["of", "the", "a", "an", "in", "and", "or", "with", "no", "without", "to", "for", "is", "are", "at", "on", "by", "from", "left", "right", "small", "mild", "possible", "there"]
+    [
+        "of",
+        "the",
+        "a",
+        "an",
+        "in",
+        "and",
+        "or",
+        "with",
+        "no",
+        "without",
+        "to",
+        "for",
+        "is",
+        "are",
+        "at",
+        "on",
+        "by",
+        "from",
+        "left",
+        "right",
+        "small",
+        "mild",
+        "possible",
+        "there",
+    ]
 )
 
 
 def tokens(text: str, span: Span) -> tuple[Token, ...]:
-    """Words, numbers and marks of a span. Hyphens and underscores inside a word divide it and are not tokens themselves."""
+    """Words, numbers and marks of a span. Hyphens and underscores inside a word divide it and are not
+    tokens themselves."""
     start, stop = span
     found = []
     for match in _TOKEN.finditer(text, start, stop):
         raw = match.group()
-        if raw in "-‐‑–—" and not _dash(text, match.start(), match.end()):
+        if raw in DASHES and not _dash(text, match.start(), match.end()):
             continue
         found.append(Token(normal(raw), match.start(), match.end(), raw))
     return tuple(found)

@@ -9,9 +9,11 @@ BACK = ("the ", "this ", "these ", "that ", "said ", "again", "above", "it ")
 
 
 def link(found: Sequence[Finding], text: str) -> list[Finding]:
-    """Join later mentions into the finding that they repeat; values that the first mention lacks are taken from the later one.
+    """Join later mentions into the finding that they repeat; values that the first mention lacks are taken
+    from the later one.
 
-    Two findings are the same when concept, polarity and person agree, no side, row or size contradicts, and the second stands
+    Two findings are the same when concept, polarity and person agree, no side, row or size contradicts, and
+    the second stands
     in another section or points back ("the effusion").
     """
     out: list[Finding] = []

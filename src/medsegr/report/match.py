@@ -18,7 +18,20 @@ from medsegr.types import Span
 T = TypeVar("T")
 Trie = Mapping[str, tuple[tuple[tuple[str, ...], T], ...]]
 LEVEL = re.compile(r"^(?:c[1-8]|t(?:[1-9]|1[0-2])|l[1-6]|s[1-5])$")
-ORDINALS = ["first", "second", "third", "fourth", "fifth", "sixth", "seventh", "eighth", "ninth", "tenth", "eleventh", "twelfth"]
+ORDINALS = [
+    "first",
+    "second",
+    "third",
+    "fourth",
+    "fifth",
+    "sixth",
+    "seventh",
+    "eighth",
+    "ninth",
+    "tenth",
+    "eleventh",
+    "twelfth",
+]
 BONE_WORDS = frozenset(
     ["vertebra", "vertebral", "level", "rib", "thoracic", "lumbar", "cervical", "body", "disc"]
 )
@@ -107,16 +120,19 @@ def _targets() -> tuple[str, ...]:
     tables = (lexicon.concept_terms(), lexicon.places(), lexicon.descriptors())
     words = {word for table in tables for key in table for word in key if len(word) >= 5 and word.isalpha()}
     return tuple(
-        sorted(words - lexicon.plain_words()) + ["upper", "lower", "middle", "right", "small", "large"]
+        [*sorted(words - lexicon.plain_words()), "upper", "lower", "middle", "right", "small", "large"]
     )
 
 
 @lru_cache(maxsize=8192)
 def correct(norm: str) -> tuple[str, ...]:
-    """The word, or what it was meant to be: a known slip, two glued words, or the nearest word of the lexicon.
+    """The word, or what it was meant to be: a known slip, two glued words, or the nearest word of the
+    lexicon.
 
-    Words of the lexicon and ordinary words stay as they are. One letter may be wrong in words of five and six, two in longer ones.
-    A word is never corrected into one that means the opposite (``un-``, ``non-``, ``a-`` added or taken away).
+    Words of the lexicon and ordinary words stay as they are. One letter may be wrong in words of five and
+    six, two in longer ones.
+    A word is never corrected into one that means the opposite (``un-``, ``non-``, ``a-`` added or taken
+    away).
     """
     known = known_words()
     if norm in known or len(norm) < 4 or len(norm) > 30 or not norm.isalpha() or norm == "xxxx":
@@ -178,7 +194,8 @@ def _alike(word: str, other: str) -> bool:
 
 
 def words_of(tokens: tuple[Token, ...], text: str) -> Words:
-    """The words of a sentence with typing errors corrected. A glued word becomes two tokens that share its letters."""
+    """The words of a sentence with typing errors corrected. A glued word becomes two tokens that share its
+    letters."""
     out: list[Token] = []
     norms: list[str] = []
     for token in tokens:

@@ -1,7 +1,9 @@
 """Text -> findings: the one entry of this package.
 
-A report gives one finding for every statement and place; what is denied, doubted, of another study or of another person is
-kept and marked so. Organs named as places are not findings; a text that is only a name ("left lung", "polyp") asks for it.
+A report gives one finding for every statement and place; what is denied, doubted, of another study or of
+another person is
+kept and marked so. Organs named as places are not findings; a text that is only a name ("left lung",
+"polyp") asks for it.
 """
 
 from collections.abc import Sequence
@@ -40,11 +42,14 @@ def parse(
     Args:
         text: the report; every span of the answer is a pair of indices into it (start, end exclusive).
         modality: DICOM code or common words ("chest X-ray"); None if not known.
-        frame: whose left is meant; None: by the modality, else by what the text names, else the patient's with a warning.
-        sections: canonical names of the sections to read; None: findings, impression and addendum, and text without heading.
+        frame: whose left is meant; None: by the modality, else by what the text names, else the patient's
+        with a warning.
+        sections: canonical names of the sections to read; None: findings, impression and addendum, and text
+        without heading.
 
     Returns:
-        The sections found, and the findings f1, f2 ... in text order. ``warnings`` holds (code, message) pairs.
+        The sections found, and the findings f1, f2 ... in text order. ``warnings`` holds (code, message)
+        pairs.
     """
     found_sections = document.sections(text)
     wanted = sections if sections is not None else document.READ
@@ -71,7 +76,8 @@ def parse(
 def parse_phrase(text: str, *, modality: str | None = None, frame: Frame | None = None) -> Report:
     """Read a direct phrase ("polyp", "lower lobe of the left lung"): at least one finding comes back.
 
-    The first concept named is the target, an organ too. A phrase in which nothing is known gives a finding with the
+    The first concept named is the target, an organ too. A phrase in which nothing is known gives a finding
+    with the
     name "" and the whole phrase as its span.
     """
     code = modality_code(modality)
@@ -90,7 +96,8 @@ def parse_phrase(text: str, *, modality: str | None = None, frame: Frame | None 
 
 
 def skip_reason(finding: Finding, polarity: Sequence[str] = ("present",)) -> str | None:
-    """Reason code for a finding that is not to be drawn, or None: ``not_this_patient``, ``prior``, ``no_place``, ``absent``, ``uncertain``.
+    """Reason code for a finding that is not to be drawn, or None: ``not_this_patient``, ``prior``,
+    ``no_place``, ``absent``, ``uncertain``.
 
     ``polarity`` lists the polarities that are asked for.
     """
@@ -144,7 +151,8 @@ def _findings(sentence: Sentence, section: Section, setting: Setting) -> list[Fi
 
 
 def _places(sentence: Sentence, setting: Setting) -> list[tuple[Spot, ...]]:
-    """Places of each candidate. One without a place takes that of a neighbour it is joined with ("atelectasis or scar")."""
+    """Places of each candidate. One without a place takes that of a neighbour it is joined with
+    ("atelectasis or scar")."""
     own = []
     for item in sentence.candidates:
         others = {i for c in sentence.candidates if c is not item for part in c.parts for i in range(*part)}
@@ -195,10 +203,24 @@ def _of_candidate(
         span = min(p[0] for p in parts), max(p[1] for p in parts)
         out.append(
             Finding(
-                "", sentence.words.text[span[0] : span[1]], span, concept.name, section.name, sentence.span, concept.code, concept.parents,
-                said.polarity, said.span, said.time, said.whose, concept.drawable and not said.advice, place, look, outline,
+                "",
+                sentence.words.text[span[0] : span[1]],
+                span,
+                concept.name,
+                section.name,
+                sentence.span,
+                concept.code,
+                concept.parents,
+                said.polarity,
+                said.span,
+                said.time,
+                said.whose,
+                concept.drawable and not said.advice,
+                place,
+                look,
+                outline,
             )
-        )  # fmt: skip
+        )
     return out
 
 
@@ -263,7 +285,8 @@ def _organs(
 
 
 def _border(sentence: Sentence, end: int, begin: int) -> int:
-    """Index of the first word that belongs to the later of two organs: the one behind the last "and" or comma."""
+    """Index of the first word that belongs to the later of two organs: the one behind the last "and" or
+    comma."""
     joints = [i for i in range(end, begin) if sentence.words.norms[i] in ("and", ",", "&")]
     return joints[-1] + 1 if joints else begin
 

@@ -23,20 +23,25 @@ def read_report(path: Path | str) -> tuple[str, Warnings]:
     """Text of a report and (code, message) warnings.
 
     Args:
-        path: a text file, a FHIR DiagnosticReport (or Bundle with one) as JSON, or ``-`` for the standard input.
+        path: a text file, a FHIR DiagnosticReport (or Bundle with one) as JSON, or ``-`` for the standard
+        input.
 
     Raises:
         ReportError: missing, empty, binary or larger than 1 MB.
     """
     data = _bytes(path)
     if len(data) > LIMIT:
-        raise ReportError(f"the report has more than {LIMIT:,} bytes; give one report a file (many reports: parse --jobs)")
+        raise ReportError(
+            f"the report has more than {LIMIT:,} bytes; give one report a file (many reports: parse --jobs)"
+        )
     text, warnings = decode(data)
     if text.lstrip()[:1] == "{":
         found = _fhir(text)
         text = text if found is None else found
     if not text.strip():
-        raise ReportError("the report is empty; give a file with text, or nothing at all to segment without a report")
+        raise ReportError(
+            "the report is empty; give a file with text, or nothing at all to segment without a report"
+        )
     return text, warnings
 
 
@@ -48,7 +53,9 @@ def _bytes(path: Path | str) -> bytes:
             return handle.read(LIMIT + 1)
     except OSError as error:
         reason = error.strerror or "it cannot be read"
-        raise ReportError(f"the report file cannot be opened ({reason}); give a text file or - for the standard input") from error
+        raise ReportError(
+            f"the report file cannot be opened ({reason}); give a text file or - for the standard input"
+        ) from error
 
 
 def decode(data: bytes) -> tuple[str, Warnings]:
@@ -70,14 +77,18 @@ def decode(data: bytes) -> tuple[str, Warnings]:
         text, name = data.decode("cp1252"), "Windows-1252"
     except UnicodeDecodeError:
         text, name = data.decode("latin-1"), "Latin-1"
-    return text, (("report_encoding", f"the report is not UTF-8 and was read as {name}; check accents and signs"),)
+    return text, (
+        ("report_encoding", f"the report is not UTF-8 and was read as {name}; check accents and signs"),
+    )
 
 
 def _strictly(data: bytes, encoding: str) -> str:
     try:
         return data.decode(encoding)
     except UnicodeDecodeError as error:
-        raise ReportError(f"the report's byte order mark says {encoding}, but the bytes are not; save it again as UTF-8") from error
+        raise ReportError(
+            f"the report's byte order mark says {encoding}, but the bytes are not; save it again as UTF-8"
+        ) from error
 
 
 def _binary(data: bytes) -> bool:
@@ -87,7 +98,8 @@ def _binary(data: bytes) -> bool:
 
 
 def _fhir(text: str) -> str | None:
-    """Text of a FHIR DiagnosticReport; None when the JSON is something else, which is then read as it stands."""
+    """Text of a FHIR DiagnosticReport; None when the JSON is something else, which is then read as it
+    stands."""
     try:
         data = json.loads(text)
     except (ValueError, RecursionError):
@@ -95,9 +107,12 @@ def _fhir(text: str) -> str | None:
     if not isinstance(data, dict):
         return None
     if data.get("resourceType") == "Bundle":
-        entries = data.get("entry") if isinstance(data.get("entry"), list) else []
-        inside = [e.get("resource") for e in entries if isinstance(e, dict)]
-        data = next((r for r in inside if isinstance(r, dict) and r.get("resourceType") == "DiagnosticReport"), {})
+        entries = data.get("entry")
+        listed = entries if isinstance(entries, list) else []
+        inside = [entry.get("resource") for entry in listed if isinstance(entry, dict)]
+        data = next(
+            (r for r in inside if isinstance(r, dict) and r.get("resourceType") == "DiagnosticReport"), {}
+        )
     if data.get("resourceType") != "DiagnosticReport":
         return None
     parts = [_presented(data), _narrative(data)]

@@ -5,9 +5,9 @@ from dataclasses import dataclass
 from functools import cache
 
 from medsegr.report import lexicon
-from medsegr.report.context import VERBS, Scope, clause_starts, scopes
+from medsegr.report.context import Scope, clause_starts, scopes
 from medsegr.report.document import tokens
-from medsegr.report.lexicon import Build, Concept, Cue, Descriptor
+from medsegr.report.lexicon import Build, Concept, Cue, Descriptor, word_list
 from medsegr.report.match import (
     Hit,
     Trie,
@@ -23,49 +23,11 @@ from medsegr.report.match import (
 from medsegr.report.side import Element, elements
 from medsegr.types import Span
 
-JOINERS = frozenset(
-    [
-        ",",
-        "and",
-        "or",
-        "with",
-        "/",
-        "versus",
-        "vs",
-        "represent",
-        "reflect",
-        "consistent",
-        "compatible",
-        "suggest",
-        "suggesting",
-    ]
-)
-JOINERS |= frozenset(
-    [
-        "be",
-        "likely",
-        "possible",
-        "probable",
-        "representing",
-        "reflecting",
-        "suggestive",
-        "&",
-        "plus",
-        "secondary",
-        "due",
-    ]
-)
-PREPOSITIONS = frozenset(
-    ["in", "at", "on", "of", "within", "along", "overlying", "near", "to", "throughout", "involving", "over", "involve", "at", "projecting", "about", "around", "under"]
-)
-GLUE = frozenset(
-    ["the", "a", "an", "of", "in", "on", "and", "at", "ct", "mr", "mri", "slice", "slices", "image", "images", "scan", "scans", "flair", "xray", "x", "ray", "segment", "draw", "show", "outline", "mark", "find", "delineate", "please", "me", "all", "both", "t1", "t2", "t1w", "t2w", "*", ".", ",", ":", ";", "'", '"', "(", ")", "from", "for", "this", "that", "is", "here", "where", "with", "by", "level", "pet", "us", "histology", "pathology", "h", "&", "e", "stained", "fundus", "photograph", "photo", "ultrasound", "transperineal", "mammography", "mammogram", "colonoscopy", "radiograph", "chest", "abdomen", "abdominal", "brain", "cardiac", "human"]
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Candidate:
-    """A concept named in a sentence. ``parts``: pairs of first and last word index; ``region``: the words that speak of it."""
+    """A concept named in a sentence. ``parts``: pairs of first and last word index; ``region``: the words
+    that speak of it."""
 
     concept: Concept
     parts: tuple[tuple[int, int], ...]
@@ -85,7 +47,8 @@ class Candidate:
 
 @dataclass(frozen=True, slots=True)
 class Sentence:
-    """A sentence read: its words, the concepts named, the organs named, words of place, describing words and scopes of cues."""
+    """A sentence read: its words, the concepts named, the organs named, words of place, describing words
+    and scopes of cues."""
 
     span: Span
     words: Words
@@ -123,6 +86,7 @@ def read(text: str, span: Span, modality: str | None) -> Sentence:
     acting = scopes(
         words,
         cues,
+        starts,
         anchors,
         [d for d in describing if d.value.field not in ("size_class", "count", "side", "rows", "cols")],
     )
@@ -161,7 +125,8 @@ def _part_tries() -> tuple[tuple[Build, tuple[Trie[bool], ...]], ...]:
 
 
 def _with_builds(named: list[Candidate], words: Words, starts: tuple[int, ...]) -> list[Candidate]:
-    """Add concepts said in two places; a narrower one replaces the plain one inside it ("aorta ... calcification")."""
+    """Add concepts said in two places; a narrower one replaces the plain one inside it ("aorta ...
+    calcification")."""
     out = list(named)
     present = set(words.norms)
     for build, tables in _part_tries():
@@ -176,10 +141,8 @@ def _with_builds(named: list[Candidate], words: Words, starts: tuple[int, ...]) 
         inside = [c for c in out if all(_overlaps(part, pair) for part in c.parts)]
         if any(c.concept.name == build.name or build.name in c.concept.parents for c in inside):
             continue
-        if (
-            (made.concept.kind == "statement"
-            and inside)
-            or any(c.concept.kind == "statement" and _covers(c, pair) for c in out)
+        if (made.concept.kind == "statement" and inside) or any(
+            c.concept.kind == "statement" and _covers(c, pair) for c in out
         ):
             continue
         out = [c for c in out if c not in inside or c.concept.kind != "finding" or not _within(c, pair)]
@@ -258,27 +221,30 @@ def _regions(
 def _split(
     one: Candidate, two: Candidate, words: Words, starts: tuple[int, ...], placed: frozenset[int]
 ) -> int:
-    """Index of the word with which the words of the second candidate begin. ``placed``: indices of words of place."""
+    """Index of the word with which the words of the second candidate begin. ``placed``: indices of words of
+    place."""
     if two.first <= one.last:
         return min(one.last, len(words.norms))
     inner = [s for s in starts if one.last <= s <= two.first]
     if inner:
         return inner[-1]
     between = range(one.last, two.first)
-    marks = [i for i in between if words.norms[i] in JOINERS or words.norms[i] in VERBS]
+    marks = [
+        i for i in between if words.norms[i] in word_list("joiners") or words.norms[i] in word_list("verbs")
+    ]
     while len(marks) > 1 and marks[-1] - 1 in placed and marks[-1] + 1 in placed:
-        if any(words.norms[i] in PREPOSITIONS for i in range(marks[-2], marks[-1])):
+        if any(words.norms[i] in word_list("prepositions") for i in range(marks[-2], marks[-1])):
             break
         marks.pop()  # "with left apical and right basilar disease": the "and" joins two places of the second
     if marks:
         return marks[-1] + 1
-    return two.first if any(words.norms[i] in PREPOSITIONS for i in between) else one.last
+    return two.first if any(words.norms[i] in word_list("prepositions") for i in between) else one.last
 
 
 def _are_joined(one: Candidate, two: Candidate, words: Words, starts: tuple[int, ...]) -> bool:
     between = words.norms[one.last : two.first]
     hard = any(one.last < s <= two.first for s in starts)
-    return not hard and len(between) <= 8 and bool(JOINERS & set(between))
+    return not hard and len(between) <= 8 and bool(word_list("joiners") & set(between))
 
 
 def is_name_only(sentence: Sentence) -> bool:
@@ -289,6 +255,6 @@ def is_name_only(sentence: Sentence) -> bool:
     rest = [
         n
         for i, n in enumerate(sentence.words.norms)
-        if i not in covered and n not in GLUE and not n.isdigit()
+        if i not in covered and n not in word_list("glue") and not n.isdigit()
     ]
     return not rest

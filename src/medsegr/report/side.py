@@ -1,7 +1,9 @@
 """Where a finding lies: side, thirds and named places, in the patient's frame or as the picture shows it.
 
-`side` is a half of the body. `cols` are always thirds of the picture as seen. A horizontal word is a side in the patient's
-frame, and in the viewer's frame where it stands with a paired organ ("left breast"); otherwise it is a third of the picture.
+`side` is a half of the body. `cols` are always thirds of the picture as seen. A horizontal word is a side
+in the patient's
+frame, and in the viewer's frame where it stands with a paired organ ("left breast"); otherwise it is a
+third of the picture.
 """
 
 from collections.abc import Iterable, Sequence
@@ -12,10 +14,41 @@ from medsegr.report.match import Hit, Words
 from medsegr.types import COLS, ROWS, Frame, Location, Span
 
 PAIRED = frozenset(
-    ["lung", "kidney", "breast", "adrenal gland", "eye", "ovary", "hip bone", "shoulder", "clavicle", "rib", "hippocampus", "back muscle",
-     "iliopsoas muscle", "femur", "humerus", "scapula", "carotid artery", "axilla", "diaphragm", "arm", "leg", "pleura", "orbit", "optic nerve",
-     "gluteal muscle", "lateral ventricle", "thalamus", "anterior hippocampus", "posterior hippocampus", "face", "lobe of thyroid", "thyroid"]
-)  # fmt: skip
+    [
+        "lung",
+        "kidney",
+        "breast",
+        "adrenal gland",
+        "eye",
+        "ovary",
+        "hip bone",
+        "shoulder",
+        "clavicle",
+        "rib",
+        "hippocampus",
+        "back muscle",
+        "iliopsoas muscle",
+        "femur",
+        "humerus",
+        "scapula",
+        "carotid artery",
+        "axilla",
+        "diaphragm",
+        "arm",
+        "leg",
+        "pleura",
+        "orbit",
+        "optic nerve",
+        "gluteal muscle",
+        "lateral ventricle",
+        "thalamus",
+        "anterior hippocampus",
+        "posterior hippocampus",
+        "face",
+        "lobe of thyroid",
+        "thyroid",
+    ]
+)
 PICTURE = frozenset(["image", "picture", "frame", "photo", "photograph", "screen", "view", "slide", "field"])
 DEVICES = frozenset(["ultrasound", "image", "ct", "mri", "mr", "sonogram", "mammogram", "radiograph", "scan"])
 JOINTS = frozenset(["and", ",", "or", "/", "&", "plus", "with", "but"])
@@ -26,7 +59,8 @@ SIDE_WORDS = ("left", "right")
 
 @dataclass(frozen=True, slots=True)
 class Element:
-    """One word or phrase of place: a named place, or a side, rows or cols word. ``first`` and ``last`` are word indices."""
+    """One word or phrase of place: a named place, or a side, rows or cols word. ``first`` and ``last`` are
+    word indices."""
 
     place: Place | None
     field: str  # place, side, rows, cols
@@ -37,7 +71,8 @@ class Element:
 
 @dataclass(frozen=True, slots=True)
 class Spot:
-    """One place put together. ``side`` and ``cols`` are resolved; ``places`` keeps the parts for later rules."""
+    """One place put together. ``side`` and ``cols`` are resolved; ``places`` keeps the parts for later
+    rules."""
 
     side: str | None = None
     rows: tuple[str, ...] = ()
@@ -105,28 +140,37 @@ def _new_group(group: Sequence[Element], element: Element, words: Words) -> bool
 def _spot(group: Sequence[Element], words: Words, viewer: bool, organ_frame: Frame) -> Spot:
     norms = words.norms[group[0].first : group[-1].last + 4]
     picture = bool(PICTURE & set(norms)) and not any(e.place for e in group)
-    places = tuple(e.place for e in group if e.place is not None)
-    named = [
-        e.place for e in group if e.place is not None and not DEVICES & set(words.norms[e.last : e.last + 2])
-    ]
-    paired = any(
-        p.name in PAIRED or p.of in PAIRED for p in named
-    )  # not the breast of "breast ultrasound image"
+    places = tuple(_as_place(e, words) for e in group if e.place is not None)
+    paired = any(p.of != "image" and (p.name in PAIRED or p.of in PAIRED) for p in places)
     rows = {row for p in places for row in p.rows}
     vague = VAGUE if rows else frozenset()  # "inferior" beside a lobe tells a part of the lobe
     rows |= {e.value for e in group if e.field == "rows" and words.norms[e.first] not in vague}
-    cols = {e.value for e in group if e.field == "cols"} | {c for p in places for c in p.cols}
+    cols = {c for p in places for c in p.cols}
     sides = {s for s in map(_side_of, group) if s}
     if (viewer and not paired) or picture:
-        cols |= {"centre"} if "midline" in sides else sides & set(SIDE_WORDS)
-        rows |= {"middle"} if cols == {"centre"} and not rows else set()
+        cols |= {e.value for e in group if e.field == "cols"} | sides & set(SIDE_WORDS)
+        cols |= {"centre"} if "midline" in sides else set()
+        rows |= {"middle"} if _middle(group) else set()
         sides = set()
-    else:
-        cols = set()
     spans = tuple(words.span(e.first, e.last) for e in group)
     side = "bilateral" if len(sides) > 1 else next(iter(sides), None)
-    frame = organ_frame if side else "patient"
-    return Spot(side, _order(rows, ROWS), _order(cols, COLS), places, spans, frame)
+    return Spot(
+        side, _order(rows, ROWS), _order(cols, COLS), places, spans, organ_frame if side else "patient"
+    )
+
+
+def _as_place(element: Element, words: Words) -> Place:
+    """The place, or only its name where it tells what was imaged ("liver CT", "breast ultrasound image")."""
+    place = element.place or Place("")
+    if DEVICES & set(words.norms[element.last : element.last + 2]):
+        return Place(place.name, of="image")
+    return place
+
+
+def _middle(group: Sequence[Element]) -> bool:
+    """True where "centre" stands alone and so tells the row too; in "top centre" it tells only the column."""
+    edges = {i for e in group if e.field == "rows" for i in (e.first, e.last)}
+    return any(e.value == "centre" and not {e.first, e.last} & edges for e in group if e.field == "cols")
 
 
 def _order(values: Iterable[str], vocabulary: tuple[str, ...]) -> tuple[str, ...]:
@@ -149,7 +193,8 @@ def _join(spots: Sequence[Spot]) -> Spot:
 
 
 def spots(found: Sequence[Element], words: Words, frame: Frame, by_flag: bool) -> tuple[Spot, ...]:
-    """The places of one finding: mostly one, two where left and right differ ("left lower lobe and right apex").
+    """The places of one finding: mostly one, two where left and right differ ("left lower lobe and right
+    apex").
 
     ``by_flag``: the viewer's frame was asked for in words, so that even "left lung" means the picture's left.
     """
@@ -180,7 +225,8 @@ def _differ(left: Spot, right: Spot) -> bool:
 
 
 def location(spot: Spot, own: str, frame: Frame) -> Location:
-    """The place as the value that leaves this package. ``own`` is the concept itself: no place of its own, no implied side."""
+    """The place as the value that leaves this package. ``own`` is the concept itself: no place of its own,
+    no implied side."""
     places = tuple(p for p in spot.places if p.name != own)
     side = spot.side
     if side is None and frame == "patient":

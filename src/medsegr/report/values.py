@@ -1,4 +1,5 @@
-"""How a finding looks: texture, shape, size and number, each from words of its own stretch of the sentence."""
+"""How a finding looks: texture, shape, size and number, each from words of its own stretch of the
+sentence."""
 
 import re
 from collections.abc import Sequence
@@ -11,17 +12,19 @@ _NUMBER = r"\d{1,3}(?:[.,]\d{1,2})?"
 _UNIT = r"(?:mm|cm|millimet(?:er|re)s?|centimet(?:er|re)s?)"
 _MEASURE = re.compile(
     rf"(?<![\d.,/])(?P<first>{_NUMBER})(?P<more>(?:\s*-?\s*{_UNIT})?\s*(?:[x×*]|by|-|–|to)\s*{_NUMBER})?"
-    rf"(?P<last>(?:\s*-?\s*{_UNIT})?\s*(?:[x×*]|by)\s*{_NUMBER})?\s*[-‑]?\s*(?P<unit>{_UNIT})\b(?!\s*/)",
+    rf"(?P<last>(?:\s*-?\s*{_UNIT})?\s*(?:[x×*]|by)\s*{_NUMBER})?\s*[-\u2011]?\s*(?P<unit>{_UNIT})\b(?!\s*/)",
     re.IGNORECASE,
 )
 _BELOW = re.compile(r"\bsub-?\s?centimet(?:er|re|ric)\b", re.IGNORECASE)
 _OTHER_STUDY = re.compile(
-    r"(?:previous(?:ly)?|prior(?: size)?|formerly|was|were|had been|earlier|before|compared (?:to|with)|versus|from|last)\s*"
+    r"(?:previous(?:ly)?|prior(?: size)?|formerly|was|were|had been|earlier|before|"
+    r"compared (?:to|with)|versus|from|last)\s*"
     r"(?:measur(?:ed|ing)|at|of|up to|approximately|about|it was|the)?\s*$",
     re.IGNORECASE,
 )
 _DISTANCE = re.compile(
-    r"^\s*(?:above|below|from|proximal|distal|deep|away|superior to|inferior to|lateral to|medial to|past|beyond|slice|thick sections|cuts|per)\b",
+    r"^\s*(?:above|below|from|proximal|distal|deep|away|superior to|inferior to|lateral to|medial to|"
+    r"past|beyond|slice|thick sections|cuts|per)\b",
     re.IGNORECASE,
 )
 _LISTED = frozenset(
@@ -74,7 +77,8 @@ def texture(found: Sequence[Hit[Descriptor]], words: Words) -> Texture:
 
 
 def shape(found: Sequence[Hit[Descriptor]], words: Words, region: tuple[int, int], last: int) -> Shape:
-    """Form, margin, extent, size and number. ``region``: first and last word; ``last``: the word index behind the concept."""
+    """Form, margin, extent, size and number. ``region``: first and last word; ``last``: the word index
+    behind the concept."""
     values, spans = _first(found, words, ("form", "margin", "size_class"))
     size, size_spans = size_mm(words, region)
     count, count_spans = _count(found, words, region[0], last)
@@ -95,7 +99,8 @@ def _first(
 
 
 def size_mm(words: Words, region: tuple[int, int]) -> tuple[tuple[float, ...] | None, tuple[Span, ...]]:
-    """Size in mm, one value an axis, of the words of a region. Of a range the larger value; sizes of another study are left."""
+    """Size in mm, one value an axis, of the words of a region. Of a range the larger value; sizes of
+    another study are left."""
     if region[0] >= region[1]:
         return None, ()
     text = words.text

@@ -64,12 +64,13 @@ class PromptEncoder(nn.Module):
         return out
 
     def dense(
-        self, mask: Float[Tensor, "b 1 h w"] | None, size: tuple[int, int, int]
+        self, mask: Float[Tensor, "b 1 h w"] | None, size: tuple[int, int, int], has: Tensor | None = None
     ) -> Float[Tensor, "b c g v"]:
-        """Previous mask (logits, clipped to +-8, at the input's size) or the learned "no mask"; ``size`` is
-        (b, g, v)."""
+        """Previous mask (logits, clipped to +-8, at the input's size) or the learned "no mask", row by row
+        where ``has`` [b] says so; ``size`` is (b, g, v)."""
         b, g, v = size
+        none = self.no_mask[None, :, None, None].expand(b, -1, g, v)
         if mask is None:
-            return self.no_mask[None, :, None, None].expand(b, -1, g, v)
-        out: Tensor = self.mask(mask.clamp(-8, 8) / 4)
-        return out
+            return none
+        seen: Tensor = self.mask(mask.clamp(-8, 8) / 4)
+        return seen if has is None else torch.where(has[:, None, None, None], seen, none)

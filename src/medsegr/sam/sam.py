@@ -16,11 +16,13 @@ STRIDE = 32  # pixels must come in multiples of this
 @dataclass(frozen=True, slots=True)
 class Clicks:
     """Prompts of a batch. ``points`` [b n 2] in [0, 1] (x, y), ``kinds`` [b n] as in the prompt encoder,
-    ``mask`` [b 1 h w] logits."""
+    ``mask`` [b 1 h w] logits of a previous mask, ``has_mask`` [b] bool for which rows it counts (None: for
+    all)."""
 
     points: Tensor | None = None
     kinds: Tensor | None = None
     mask: Tensor | None = None
+    has_mask: Tensor | None = None
 
 
 class Sam(nn.Module):
@@ -54,7 +56,7 @@ class Sam(nn.Module):
         tokens = own if prior is None else own + prior[:, None]
         if clicks.points is not None and clicks.kinds is not None:
             tokens = torch.cat([tokens, self.prompt_encoder.sparse(clicks.points, clicks.kinds)], 1)
-        hint = self.prompt_encoder.dense(clicks.mask, (b, h, w))
+        hint = self.prompt_encoder.dense(clicks.mask, (b, h, w), clicks.has_mask)
         hint = hint if dense is None else hint + dense
         out: Decoded = self.mask_decoder(maps, hint, tokens, self.prompt_encoder.position.grid(h, w))
         return out

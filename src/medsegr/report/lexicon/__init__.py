@@ -1,6 +1,8 @@
-"""The lexicon: concepts, places, describing words and cues, kept as TOML beside this file and read once when first asked.
+"""The lexicon: concepts, places, describing words and cues, kept as TOML beside this file and read once
+when first asked.
 
-Every value handed out is immutable. Words are compared in a normal form (`normal`): lower case, American spelling, singular.
+Every value handed out is immutable. Words are compared in a normal form (`normal`): lower case, American
+spelling, singular.
 """
 
 import re
@@ -18,30 +20,87 @@ from medsegr.types import Code
 Kind = Literal["finding", "anatomy", "device", "statement"]
 KINDS: tuple[Kind, ...] = ("finding", "anatomy", "device", "statement")
 SPELLING: tuple[tuple[str, str], ...] = (
-    ("haem", "hem"), ("oedema", "edema"), ("tumour", "tumor"), ("centre", "center"), ("grey", "gray"), ("colour", "color"),
-    ("oesoph", "esoph"), ("caec", "cec"), ("fibre", "fiber"), ("foetal", "fetal"), ("anaem", "anem"), ("ischaem", "ischem"),
-    ("disk", "disc"), ("gynaec", "gynec"), ("calibre", "caliber"), ("foetus", "fetus"),
-)  # fmt: skip
+    ("haem", "hem"),
+    ("oedema", "edema"),
+    ("tumour", "tumor"),
+    ("centre", "center"),
+    ("grey", "gray"),
+    ("colour", "color"),
+    ("oesoph", "esoph"),
+    ("caec", "cec"),
+    ("fibre", "fiber"),
+    ("foetal", "fetal"),
+    ("anaem", "anem"),
+    ("ischaem", "ischem"),
+    ("disk", "disc"),
+    ("gynaec", "gynec"),
+    ("calibre", "caliber"),
+    ("foetus", "fetus"),
+)
 IRREGULAR = MappingProxyType(
     {
-        "nuclei": "nucleus", "metastases": "metastasis", "bullae": "bulla", "diverticula": "diverticulum", "foci": "focus",
-        "vertebrae": "vertebra", "hila": "hilum", "apices": "apex", "atria": "atrium", "calculi": "calculus", "thrombi": "thrombus",
-        "emboli": "embolus", "bronchi": "bronchus", "papillae": "papilla", "septa": "septum", "stenoses": "stenosis",
-        "atelectases": "atelectasis", "ribs": "rib", "lens": "lens", "pleurae": "pleura", "hippocampi": "hippocampus",
-        "fibroses": "fibrosis", "necroses": "necrosis", "hydroceles": "hydrocele", "halves": "half", "striae": "stria",
-        "ganglia": "ganglion", "gyri": "gyrus", "sulci": "sulcus", "fundi": "fundus", "uteri": "uterus", "ostia": "ostium",
-        "adenomata": "adenoma", "femora": "femur", "scapulae": "scapula", "naevi": "nevus", "nevi": "nevus", "naevus": "nevus",
-        "less": "less", "is": "is", "was": "was", "has": "has", "as": "as", "this": "this", "its": "its", "does": "does",
-        "us": "us", "series": "series", "plus": "plus", "thus": "thus", "diabetes": "diabetes", "previous": "previous",
+        "nuclei": "nucleus",
+        "metastases": "metastasis",
+        "bullae": "bulla",
+        "diverticula": "diverticulum",
+        "foci": "focus",
+        "vertebrae": "vertebra",
+        "hila": "hilum",
+        "apices": "apex",
+        "atria": "atrium",
+        "calculi": "calculus",
+        "thrombi": "thrombus",
+        "emboli": "embolus",
+        "bronchi": "bronchus",
+        "papillae": "papilla",
+        "septa": "septum",
+        "stenoses": "stenosis",
+        "atelectases": "atelectasis",
+        "ribs": "rib",
+        "lens": "lens",
+        "pleurae": "pleura",
+        "hippocampi": "hippocampus",
+        "fibroses": "fibrosis",
+        "necroses": "necrosis",
+        "hydroceles": "hydrocele",
+        "halves": "half",
+        "striae": "stria",
+        "ganglia": "ganglion",
+        "gyri": "gyrus",
+        "sulci": "sulcus",
+        "fundi": "fundus",
+        "uteri": "uterus",
+        "ostia": "ostium",
+        "adenomata": "adenoma",
+        "femora": "femur",
+        "scapulae": "scapula",
+        "naevi": "nevus",
+        "nevi": "nevus",
+        "naevus": "nevus",
+        "less": "less",
+        "is": "is",
+        "was": "was",
+        "has": "has",
+        "as": "as",
+        "this": "this",
+        "its": "its",
+        "does": "does",
+        "us": "us",
+        "series": "series",
+        "plus": "plus",
+        "thus": "thus",
+        "diabetes": "diabetes",
+        "previous": "previous",
     }
-)  # fmt: skip
+)
 
 
 @dataclass(frozen=True, slots=True)
 class Concept:
     """One thing a report can name.
 
-    ``words`` are all phrases that mean it (the name first). ``parents`` are wider concepts, nearest first. ``modalities``
+    ``words`` are all phrases that mean it (the name first). ``parents`` are wider concepts, nearest first.
+    ``modalities``
     are DICOM codes; empty means any. ``sided`` False: a side said beside it is not its own ("cardiomegaly").
     ``lasting`` True: "old" or "prior" before it does not mean that it is gone ("old rib fracture").
     """
@@ -59,7 +118,8 @@ class Concept:
 
 @dataclass(frozen=True, slots=True)
 class Place:
-    """A named place. ``side`` and ``rows`` are implied by the word itself; ``of`` is the concept it is a part of."""
+    """A named place. ``side`` and ``rows`` are implied by the word itself; ``of`` is the concept it is a
+    part of."""
 
     name: str
     side: str | None = None
@@ -73,7 +133,8 @@ class Place:
 
 @dataclass(frozen=True, slots=True)
 class Descriptor:
-    """A describing word: ``value`` of ``field`` (density, uniformity, colour, form, margin, size_class, count, rows, cols, side)."""
+    """A describing word: ``value`` of ``field`` (density, uniformity, colour, form, margin, size_class,
+    count, rows, cols, side)."""
 
     field: str
     value: str
@@ -83,7 +144,8 @@ class Descriptor:
 class Cue:
     """A word that changes what a statement claims.
 
-    ``kind``: negation, pseudo, uncertain, time, other, advice or stop. ``direction``: pre (acts on what follows), post
+    ``kind``: negation, pseudo, uncertain, time, other, advice or stop. ``direction``: pre (acts on what
+    follows), post
     (on what precedes) or both. ``value`` is the time for kind time. ``reach``: words it acts on at most.
     """
 
@@ -95,7 +157,8 @@ class Cue:
 
 @dataclass(frozen=True, slots=True)
 class Build:
-    """A concept said in two places of a clause: each of ``parts`` is a set of phrases, at most ``window`` words apart."""
+    """A concept said in two places of a clause: each of ``parts`` is a set of phrases, at most ``window``
+    words apart."""
 
     name: str
     parts: tuple[frozenset[tuple[str, ...]], ...]
@@ -115,7 +178,8 @@ class Refine:
 
 @lru_cache(maxsize=16384)
 def normal(word: str) -> str:
-    """Normal form of one word: lower case, American spelling, singular. Idempotent for the words of the lexicon."""
+    """Normal form of one word: lower case, American spelling, singular. Idempotent for the words of the
+    lexicon."""
     low = word.lower().removesuffix("'s").removesuffix("’s")
     for british, american in SPELLING:
         if british in low:
@@ -143,7 +207,8 @@ def split_words(phrase: str) -> tuple[str, ...]:
 
 
 def expand(pattern: str) -> Iterator[str]:
-    """All phrases of a pattern with alternatives: ``"no {sign|evidence} of"``; an empty alternative may be left out."""
+    """All phrases of a pattern with alternatives: ``"no {sign|evidence} of"``; an empty alternative may be
+    left out."""
     found = re.search(r"\{([^{}]*)\}", pattern)
     if not found:
         yield " ".join(pattern.split())
@@ -208,7 +273,8 @@ def concept(name: str) -> Concept:
 
 @cache
 def concept_terms() -> Mapping[tuple[str, ...], tuple[str, ...]]:
-    """Words in normal form -> names of the concepts that they may mean, a canonical name first, then in the order of the files."""
+    """Words in normal form -> names of the concepts that they may mean, a canonical name first, then in the
+    order of the files."""
     terms: dict[tuple[str, ...], tuple[str, ...]] = {split_words(name): (name,) for name in concepts()}
     for name, item in concepts().items():
         for key in map(split_words, item.words):
@@ -297,6 +363,12 @@ def refines() -> tuple[Refine, ...]:
 def plain_words() -> frozenset[str]:
     """Ordinary words that are never taken for a typing error, in normal form."""
     return frozenset(normal(word) for word in _tables()["words"]["plain"].split())
+
+
+@cache
+def word_list(name: str) -> frozenset[str]:
+    """A set of words that the rules use ("verbs", "prepositions", ...), in normal form."""
+    return frozenset(_tables()["words"]["lists"][name].split())
 
 
 @cache

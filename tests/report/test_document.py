@@ -1,0 +1,91 @@
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medsegr.report.document import sections, sentences, tokens
+
+
+def named(text):
+    return [(s.name, text[slice(*s.span)]) for s in sections(text)]
+
+
+def split(text):
+    return [text[slice(*s)] for s in sentences(text, (0, len(text)))]
+
+
+def test_headings_on_their_lines():
+    text = "INDICATION: Cough.\nCOMPARISON: None.\n\nFINDINGS: Lungs clear.\nIMPRESSION:\n1. Normal."
+    assert named(text) == [
+        ("indication", "Cough."),
+        ("comparison", "None."),
+        ("findings", "Lungs clear."),
+        ("impression", "1. Normal."),
+    ]
+
+
+@pytest.mark.parametrize(
+    "head",
+    ["Findings:", "findings:", "FINDINGS :", "**Findings:**", "FINDINGS\n", "Findings and impression:"],
+)
+def test_spellings_of_a_heading(head):
+    text = f"Technique: PA.\n{head} Small effusion."
+    assert named(text)[1] == ("findings", "Small effusion.")
+
+
+def test_no_heading_is_findings():
+    assert named("small effusion") == [("findings", "small effusion")]
+    assert named("") == [("findings", "")]
+
+
+def test_text_before_the_first_heading_is_findings():
+    assert named("Chest film.\nImpression: effusion.")[0] == ("findings", "Chest film.")
+
+
+def test_a_colon_inside_a_sentence_is_no_heading():
+    assert [n for n, _ in named("The liver: normal. Opinion of the reader is that: no mass.")] == ["findings"]
+
+
+@pytest.mark.parametrize(
+    ("text", "parts"),
+    [
+        ("Dr. Smith saw a 2.3 cm mass. No effusion.", ["Dr. Smith saw a 2.3 cm mass.", "No effusion."]),
+        ("XXXX sternotomy XXXX. Clear lungs.", ["XXXX sternotomy XXXX.", "Clear lungs."]),
+        (
+            "A nodule in the right\nupper lobe. Normal heart.",
+            ["A nodule in the right\nupper lobe.", "Normal heart."],
+        ),
+        ("1. Effusion.\n2. Mass", ["Effusion.", "Mass"]),
+        ("- Effusion\n- Mass", ["Effusion", "Mass"]),
+        ("1. Effusion. 2. Mass.", ["Effusion.", "Mass."]),
+        ("Effusion.No mass.", ["Effusion.", "No mass."]),
+        ("Small effusion\nNormal heart\n", ["Small effusion", "Normal heart"]),
+        ("Small effusion\r\n\r\nMass", ["Small effusion", "Mass"]),
+        ("no full stop at all", ["no full stop at all"]),
+        ("Nodule (approx. 5 mm) vs. scar.", ["Nodule (approx. 5 mm) vs. scar."]),
+        ("...", []),
+    ],
+)
+def test_sentences(text, parts):
+    assert split(text) == parts
+
+
+def test_tokens_divide_at_hyphens_and_underscores():
+    assert [t.norm for t in tokens("ground-glass, lung_lower 3-mm T9", (0, 32))] == [
+        "ground",
+        "glass",
+        ",",
+        "lung",
+        "lower",
+        "3",
+        "mm",
+        "t9",
+    ]
+
+
+@given(st.text(max_size=300))
+def test_spans_stay_inside_any_text(text):
+    for section in sections(text):
+        assert 0 <= section.span[0] <= section.span[1] <= len(text)
+        for span in sentences(text, section.span):
+            assert section.span[0] <= span[0] < span[1] <= section.span[1]
+            assert all(text[t.start : t.end] == t.raw for t in tokens(text, span))

@@ -1,0 +1,138 @@
+"""Samples: words and pixels are turned together, and what is asked agrees with what is drawn."""
+
+import numpy as np
+import pytest
+
+from medsegr import batches, data
+from medsegr.batches import Plan, Recipe, describe, draw, render
+from medsegr.data import Case, Target
+from medsegr.reasoning.codes import Code
+
+
+def case_of(
+    masks: list[np.ndarray], codes: list[tuple[Code, ...]], made: bool = True, modality: str = "ES"
+) -> Case:
+    pixels = np.stack([np.where(np.any(masks, 0), 220, 40).astype(np.uint8)] * 3)
+    targets = tuple(Target(np.packbits(m), c) for m, c in zip(masks, codes, strict=True))
+    return Case("c", "s", pixels, targets, modality, True, made, False, "g")
+
+
+def blob(y: int, x: int, size: int = 96, radius: int = 8) -> np.ndarray:
+    yy, xx = np.mgrid[:size, :size]
+    return (yy - y) ** 2 + (xx - x) ** 2 <= radius**2
+
+
+def words(name: str, row: str, col: str) -> tuple[Code, ...]:
+    return (Code(f"concept:{name}"), Code(f"row:{row}"), Code(f"col:{col}"))
+
+
+TWO = case_of(
+    [blob(16, 16), blob(80, 80)], [words("polyp", "upper", "left"), words("polyp", "lower", "right")]
+)
+
+
+def test_a_plain_plan_gives_back_the_picture() -> None:
+    sample = render(TWO, Plan((0,), TWO.targets[0].codes, frozenset(), (), seed=0), 96)
+    assert np.array_equal(sample.mask.numpy() > 0, TWO.mask(0))
+    assert sample.presence == 1.0
+
+
+def test_a_flip_mirrors_pixels_and_words() -> None:
+    plan = Plan((0,), TWO.targets[0].codes, frozenset(), (), seed=0, flip=(True, False))
+    sample = render(TWO, plan, 96)
+    assert np.array_equal(sample.mask.numpy() > 0, TWO.mask(0)[:, ::-1])
+    assert {c.text for c in sample.codes} == {"concept:polyp", "row:upper", "col:right"}
+
+
+@pytest.mark.parametrize("angle", [0.0, 90.0, 180.0, -90.0])
+@pytest.mark.parametrize("flip", [(False, False), (True, False), (False, True), (True, True)])
+def test_told_places_are_true_after_any_turn(angle: float, flip: tuple[bool, bool]) -> None:
+    """Words made from a real picture's mask name the third in which the turned mask lies."""
+    case = case_of([blob(16, 40)], [(Code("concept:polyp"),)], made=False)
+    plan = Plan((0,), case.targets[0].codes, frozenset({"row", "col"}), (), seed=0, flip=flip, angle=angle)
+    sample = render(case, plan, 96)
+    ys, xs = np.nonzero(sample.mask.numpy())
+    told = {c.text for c in sample.codes}
+    assert f"row:{batches.ROWS[int(3 * ys.mean() / 96)]}" in told
+    assert f"col:{batches.COLS[int(3 * xs.mean() / 96)]}" in told
+
+
+def test_a_phantom_is_never_turned_upside_down() -> None:
+    rng = np.random.default_rng(0)
+    assert not any(draw(TWO, [TWO], Recipe(), rng).flip[1] for _ in range(200))
+
+
+def test_what_is_asked_is_what_is_drawn() -> None:
+    """Each lesion that fits all words is in the target, no other is; a foreign question has an empty mask."""
+    rng = np.random.default_rng(1)
+    other = case_of([blob(48, 48)], [words("ulcer", "middle", "centre")])
+    empty = 0
+    for _ in range(300):
+        plan = draw(TWO, [TWO, other], Recipe(), rng)
+        said = {c.text for c in plan.codes if c.group != "modality"}
+        fitting = tuple(i for i, t in enumerate(TWO.targets) if said <= t.names)
+        assert plan.targets == fitting
+        empty += not plan.targets
+    assert 30 < empty < 150
+
+
+def test_wrong_words_do_not_move_a_real_mask() -> None:
+    case = case_of([blob(16, 16)], [(Code("concept:polyp"),)], made=False)
+    recipe = Recipe(no_words=0, absent=0, place=1, wrong_place=1, looks=0)
+    plan = draw(case, [case], recipe, np.random.default_rng(0))
+    assert plan.targets == (0,)
+    assert {c.group for c in plan.noise} == {"row", "col"}
+    told = [c for c in render(case, plan, 96).codes if c.group in ("row", "col")]
+    assert sorted(told, key=str) == sorted(plan.noise, key=str)
+
+
+def test_a_mask_drawn_empty_on_purpose_means_not_there() -> None:
+    normal = case_of(
+        [np.zeros((64, 64), bool)], [(Code("concept:breast tumour"),)], made=False, modality="US"
+    )
+    rng = np.random.default_rng(0)
+    for _ in range(50):
+        sample = render(normal, draw(normal, [normal], Recipe(), rng), 64)
+        assert sample.presence == 0.0
+        assert not sample.mask.any()
+
+
+def test_same_dice_same_sample() -> None:
+    one, other = (render(TWO, draw(TWO, [TWO], Recipe(), np.random.default_rng(5)), 64) for _ in range(2))
+    assert np.array_equal(one.pixels.numpy(), other.pixels.numpy())
+    assert one.codes == other.codes
+
+
+def test_describe_names_what_is_there() -> None:
+    mask = blob(16, 80)
+    grey = np.where(mask, 1.0, 0.0)
+    told = {c.text for c in describe(mask, grey)}
+    assert {"row:upper", "col:right", "form:round", "density:hyper"} <= told
+    assert "density:hypo" in {c.text for c in describe(mask, -grey)}
+
+
+def test_describe_bears_one_pixel_and_a_full_picture() -> None:
+    one = np.zeros((32, 32), bool)
+    one[3, 4] = True
+    assert "size:tiny" in {c.text for c in describe(one, np.zeros((32, 32)))}
+    assert "size:large" in {c.text for c in describe(np.ones((32, 32), bool), np.zeros((32, 32)))}
+
+
+def test_clicks_are_where_they_say() -> None:
+    recipe = Recipe(no_words=0, absent=0, clicks=1)
+    rng = np.random.default_rng(0)
+    for _ in range(30):
+        sample = render(TWO, draw(TWO, [TWO], recipe, rng), 96)
+        mask = sample.mask.numpy() > 0
+        for (x, y), kind in zip(sample.points.numpy(), sample.kinds.tolist(), strict=True):
+            if kind in (0.0, 1.0):
+                assert mask[int(y * 96), int(x * 96)] == bool(kind)
+
+
+def test_every_phantom_kind_gives_samples() -> None:
+    rng = np.random.default_rng(0)
+    for kind in ("chest", "abdomen", "mucosa", "ultrasound", "cells"):
+        cases = [data.phantom_case(m) for m in data.make_phantoms(kind, 5, 2, 64)]
+        sample = render(cases[0], draw(cases[0], cases, Recipe(absent=0, no_words=0), rng), 64)
+        assert np.isfinite(sample.pixels.numpy()).all()
+        assert sample.codes

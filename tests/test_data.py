@@ -1,0 +1,135 @@
+"""Cases from folders and phantoms: what is drawn, what is unknown, who is held out, what survives the
+disk."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Pil
+
+from medsegr import data
+from medsegr.errors import InputError
+
+SETS = Path(__file__).resolve().parents[2] / "shared" / "data"
+
+
+def write_set(folder: Path, rows: list[dict[str, str]], size: tuple[int, int] = (40, 60)) -> Path:
+    for sub in ("images", "masks"):
+        (folder / sub).mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for row in rows:
+        Pil.fromarray(rng.integers(0, 255, size, dtype=np.uint8)).save(folder / row["image"])
+        mask = np.zeros(size, np.uint8)
+        if row.pop("empty", "") != "yes":
+            mask[5:15, 8:30] = 255
+        Pil.fromarray(mask).save(folder / row["mask"])
+    with (folder / "samples.csv").open("w", newline="") as handle:
+        writer = csv.DictWriter(
+            handle, ["id", "image", "mask", "text", "target", "modality", "split", "group"]
+        )
+        writer.writeheader()
+        writer.writerows(rows)
+    return folder
+
+
+def row(name: str, target: str = "polyp", modality: str = "colonoscopy", **more: str) -> dict[str, str]:
+    base = {
+        "id": name,
+        "image": f"images/{name}.png",
+        "mask": f"masks/{name}.png",
+        "text": "",
+        "target": target,
+    }
+    return {**base, "modality": modality, "split": "dev", "group": name, **more}
+
+
+def test_reads_a_folder(tmp_path: Path) -> None:
+    (case,) = data.read_set(write_set(tmp_path / "s", [row("a")]))
+    assert case.grid == (40, 60)
+    assert case.viewer
+    assert case.modality == "ES"
+    assert case.mask(0).sum() == 10 * 22
+    assert {"concept:polyp", "modality:ES"} <= case.targets[0].names
+
+
+def test_one_image_with_two_targets_is_one_case(tmp_path: Path) -> None:
+    rows = [row("a", "left lung", "chest X-ray"), row("b", "right lung", "chest X-ray", image="images/a.png")]
+    (case,) = data.read_set(write_set(tmp_path / "s", rows))
+    sides = [next(t for t in target.names if t.startswith("side:")) for target in case.targets]
+    assert sides == ["side:right", "side:left"]  # sides of the picture: the patient's left is on its right
+
+
+def test_held_rows_are_not_read(tmp_path: Path) -> None:
+    rows = [row("a"), row("b", split="held")]
+    assert [c.id for c in data.read_set(write_set(tmp_path / "s", rows))] == ["s/a"]
+
+
+@pytest.mark.parametrize(
+    ("change", "words"),
+    [({"target": "zorgblat"}, "not in the lexicon"), ({"mask": "masks/none.png"}, "none.png")],
+)
+def test_a_bad_row_is_refused_in_one_line(tmp_path: Path, change: dict[str, str], words: str) -> None:
+    folder = write_set(tmp_path / "s", [row("a")])
+    table = (folder / "samples.csv").read_text()
+    for key, value in change.items():
+        table = table.replace(row("a")[key], value)
+    (folder / "samples.csv").write_text(table)
+    with pytest.raises(InputError, match=words) as caught:
+        data.read_set(folder)
+    assert "\n" not in str(caught.value)
+
+
+def test_masks_of_another_size_are_refused(tmp_path: Path) -> None:
+    folder = write_set(tmp_path / "s", [row("a")])
+    Pil.fromarray(np.zeros((10, 10), np.uint8)).save(folder / "masks/a.png")
+    with pytest.raises(InputError, match="equal grids"):
+        data.read_set(folder)
+
+
+def test_no_table_is_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"samples\.csv"):
+        data.read_set(tmp_path)
+
+
+def test_one_group_in_ten_is_held_out_and_never_split() -> None:
+    groups = [f"g{i}" for i in range(40)]
+    held = data.validation_groups(groups)
+    assert len(held) == 4
+    assert held == data.validation_groups(reversed(groups))
+    assert len(data.validation_groups(["only"])) == 1
+
+
+def test_phantoms_survive_the_disk(tmp_path: Path) -> None:
+    made = list(data.make_phantoms("chest", seed=3, count=2, size=64))
+    data.pack(made, tmp_path / "p.npz")
+    back = list(data.unpack(tmp_path / "p.npz"))
+    for one, other in zip(made, back, strict=True):
+        assert np.array_equal(one.pixels, other.pixels)
+        for before, after in zip(
+            data.phantom_case(one).targets, data.phantom_case(other).targets, strict=True
+        ):
+            assert np.array_equal(before.packed, after.packed)
+            assert before.codes == after.codes
+            assert before.organ == after.organ
+
+
+def test_neighbours_repeat_at_the_ends() -> None:
+    stack = np.arange(3)[:, None, None] * np.ones((3, 2, 2))
+    assert data.neighbours(stack, 0)[:, 0, 0].tolist() == [0, 0, 1]
+    assert data.neighbours(stack, 2)[:, 0, 0].tolist() == [1, 2, 2]
+
+
+@pytest.mark.skipif(not SETS.is_dir(), reason="needs ../shared/data, which is not here")
+def test_sides_of_real_chest_films_are_the_patients() -> None:
+    """The left lung's mask lies in the picture's right half: masks, words and view agree on whose left is
+    meant."""
+    cases = data.read_set(SETS / "cxr_covid_gb", limit=8)
+    shares = []
+    for case in cases:
+        for i, target in enumerate(case.targets):
+            if {"concept:lung", "side:right"} <= target.names:
+                mask = case.mask(i)
+                shares.append(mask[:, mask.shape[1] // 2 :].sum() / mask.sum())
+    assert len(shares) >= 5
+    assert min(shares) > 0.8

@@ -1,0 +1,114 @@
+"""The training loop: configuration, schedule, learning something, and going on after a stop."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from medsegr import data, fit
+from medsegr.errors import InputError, UsageError
+from medsegr.fit import FitConfig, read_config, schedule, size_at
+
+ROOT = Path(__file__).resolve().parents[1]
+TINY = FitConfig(
+    phantoms={"cells": 1.0}, phantom_count=4, batch=2, sizes=((1.0, 64),), threads=1, minutes=0.02
+)
+
+
+def test_the_shipped_configuration_is_valid() -> None:
+    config = read_config(ROOT / "configs" / "medsegr-tiny.toml")
+    assert config.sets
+    assert config.phantoms
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("minuts = 3", "unknown key minuts"),
+        ("[recipe]\nfoo = 1", "unknown key recipe.foo"),
+        ("minutes = 3", "nothing to train on"),
+        ("sizes = [[0.5, 64]]\n[phantoms]\ncells = 1", "add up to 1"),
+        ("[phantoms]\nunicorns = 1", "unknown kind"),
+    ],
+)
+def test_nonsense_is_refused_by_name(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "c.toml").write_text(text)
+    with pytest.raises(UsageError, match=words):
+        read_config(tmp_path / "c.toml")
+
+
+def test_a_missing_configuration_or_set_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot read"):
+        read_config(tmp_path / "none.toml")
+    with pytest.raises(InputError, match="--data"):
+        fit.load_cases(FitConfig(sets={"nothing": 1.0}), tmp_path, tmp_path, print)
+
+
+def test_schedule_warms_up_then_falls() -> None:
+    assert schedule(0.0, 0.04) < 0.05
+    assert schedule(0.04, 0.04) == pytest.approx(1.0)
+    assert schedule(1.0, 0.04) == pytest.approx(0.01)
+    assert size_at(0.0, TINY.sizes) == 64
+    assert [size_at(p, ((0.5, 128), (0.5, 224))) for p in (0.1, 0.6, 1.0)] == [128, 224, 224]
+
+
+def test_a_run_learns_stops_and_goes_on(tmp_path: Path) -> None:
+    cases = [data.phantom_case(m) for m in data.make_phantoms("cells", 1, 4, 64)]
+    first = fit.fit(TINY, cases, tmp_path, lambda _line: None)
+    stored = torch.load(tmp_path / "last.pt", weights_only=True)
+    steps = stored["state"]["step"]
+    assert steps >= 1
+    again = fit.fit(replace(TINY, minutes=0.04), cases, tmp_path, lambda _line: None)
+    later = torch.load(tmp_path / "last.pt", weights_only=True)
+    assert later["state"]["step"] > steps
+    assert later["codes"] == stored["codes"]
+    assert any(not torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True))
+
+
+def test_a_step_lowers_the_loss_of_its_batch(tmp_path: Path) -> None:
+    cases = [data.phantom_case(m) for m in data.make_phantoms("cells", 1, 4, 64)]
+    words = fit.vocabulary_of(cases)
+    torch.manual_seed(0)
+    model = fit.build_model(words).train()
+    run = fit._Run(
+        model, fit.optimiser_of(model, TINY), fit.Average(model, 0.9), fit.State(), words, tmp_path
+    )
+    stream = fit.samples_of(cases, TINY, 0)
+    picked = [next(stream) for _ in range(4)]
+    batch = fit.collate([fit.render(c, fit.draw(c, cases, TINY.recipe, rng), 64) for c, rng in picked], words)
+    losses = [float(fit.step(run, batch, TINY, 0.3)["loss"].detach()) for _ in range(12)]
+    assert np.mean(losses[-3:]) < losses[0] - 0.1
+
+
+def test_a_loss_that_is_not_finite_is_an_error(tmp_path: Path) -> None:
+    cases = [data.phantom_case(m) for m in data.make_phantoms("cells", 1, 2, 64)]
+    words = fit.vocabulary_of(cases)
+    model = fit.build_model(words).train()
+    run = fit._Run(
+        model, fit.optimiser_of(model, TINY), fit.Average(model, 0.9), fit.State(), words, tmp_path
+    )
+    case, rng = next(fit.samples_of(cases, TINY, 0))
+    batch = fit.collate([fit.render(case, fit.draw(case, cases, TINY.recipe, rng), 64)] * 2, words)
+    with pytest.raises(FloatingPointError, match="last checkpoint is kept"):
+        fit.step(run, replace(batch, pixels=batch.pixels * float("nan")), TINY, 0.3)
+
+
+def test_validation_cases_are_never_drawn() -> None:
+    cases = [
+        replace(c, validation=i == 0)
+        for i, c in enumerate(map(data.phantom_case, data.make_phantoms("cells", 1, 3, 64)))
+    ]
+    stream = fit.samples_of(cases, TINY, 0)
+    assert {next(stream)[0].id for _ in range(60)} == {c.id for c in cases[1:]}
+
+
+def test_the_image_only_head_is_taught_only_where_nothing_was_said() -> None:
+    case = data.phantom_case(next(data.make_phantoms("cells", 1, 1, 64)))
+    words = fit.vocabulary_of([case])
+    plan = fit.draw(case, [case], replace(TINY.recipe, no_words=1.0, absent=0.0), np.random.default_rng(0))
+    silent = fit.render(case, plan, 64)
+    told = replace(silent, codes=case.targets[0].codes)
+    known = fit.collate([silent, told], words).truth.codes_known
+    assert not known[1].any()

@@ -1,0 +1,217 @@
+"""The one crossing: grids come back as they went in, sides are the patient's, prompts are in pixels of the
+image."""
+
+import numpy as np
+import pytest
+
+from medsegr import predict
+from medsegr.errors import GeometryError, UsageError
+from medsegr.predict import Predictor
+from medsegr.types import Finding, Image, Location, Prompt, Shape
+
+
+@pytest.fixture(scope="module")
+def predictor() -> Predictor:
+    return predict.build(untrained=True, seed=0)
+
+
+def picture(h: int = 50, w: int = 70, channels: int = 1, **more: object) -> Image:
+    rng = np.random.default_rng(0)
+    return Image(rng.uniform(0, 255, (channels, h, w)).astype(np.float32), **more)
+
+
+def asked(*names: str) -> Prompt:
+    return Prompt(names, tuple(Finding(f"f{i}", n, (0, len(n)), n) for i, n in enumerate(names)))
+
+
+@pytest.mark.parametrize("grid", [(50, 70), (8, 300), (33, 9), (256, 256)])
+@pytest.mark.parametrize("channels", [1, 3])
+def test_masks_come_back_on_the_images_grid(
+    predictor: Predictor, grid: tuple[int, int], channels: int
+) -> None:
+    out = predictor.segment(picture(*grid, channels=channels), asked("polyp", "nucleus"))
+    assert out.prob.shape == (2, *grid)
+    assert out.prob.dtype == np.float32
+    assert out.extras["attention"].shape == (2, *grid)
+    assert out.extras["presence"].shape == out.extras["quality"].shape == (2,)
+    for values in (out.prob, *out.extras.values()):
+        assert np.isfinite(values).all()
+        assert values.min() >= 0
+        assert values.max() <= 1
+
+
+@pytest.mark.parametrize("shape", [(12, 40, 30), (40, 30, 12), (30, 12, 40)])
+def test_a_volume_comes_back_in_its_own_axis_order(predictor: Predictor, shape: tuple[int, int, int]) -> None:
+    spacing = tuple(5.0 if n == 12 else 1.0 for n in shape)
+    affine = np.diag([-spacing[0], spacing[1], -spacing[2], 1.0])
+    data = np.random.default_rng(0).normal(size=(1, *shape)).astype(np.float32)
+    out = predictor.segment(Image(data, affine=affine, spacing=spacing, modality="CT"), asked("liver"))
+    assert out.prob.shape == (1, *shape)
+    assert np.array_equal(out.affine, affine)
+
+
+def test_targets_do_not_depend_on_company_or_order(predictor: Predictor) -> None:
+    image = picture()
+    both = predictor.segment(image, asked("polyp", "nucleus")).prob
+    other = predictor.segment(image, asked("nucleus", "polyp")).prob
+    alone = predictor.segment(image, asked("nucleus")).prob
+    assert np.allclose(both[1], other[0], atol=1e-5)
+    assert np.allclose(both[1], alone[0], atol=1e-5)
+
+
+def test_more_findings_than_a_chunk(predictor: Predictor) -> None:
+    many = predictor.segment(picture(), asked(*["polyp"] * 19)).prob
+    assert many.shape[0] == 19
+    assert np.allclose(many, many[:1], atol=1e-5)
+
+
+def test_nothing_asked_gives_nothing(predictor: Predictor) -> None:
+    assert predictor.segment(picture(), Prompt(())).prob.shape == (0, 50, 70)
+
+
+def sided(side: str) -> Prompt:
+    return Prompt(("lung",), (Finding("f1", "lung", (0, 4), "lung", location=Location(side=side)),))
+
+
+@pytest.mark.parametrize("axes", [("I", "L"), ("I", "R"), ("S", "L"), ("S", "R"), ("L", "I"), ("R", "S")])
+def test_a_picture_stored_any_way_gives_the_same_answer_in_the_patient(
+    predictor: Predictor, axes: tuple[str, str]
+) -> None:
+    """Turned or mirrored on disk, with axes that say so: masks, clicks and boxes stay where they are in the
+    patient."""
+    usual = picture(50, 70, modality="CR", axes=("I", "L"))
+    data = usual.data[0]
+    if axes[0] in "LR":
+        data = data.T
+    flips = [i for i, letter in enumerate(axes) if letter in "SR"]
+    stored = Image(np.flip(data, flips).copy()[None], modality="CR", axes=axes)
+
+    def to_stored(x: float, y: float, edge: float) -> tuple[float, float]:
+        at = [x, y] if axes[0] in "LR" else [y, x]
+        for i in flips:
+            at[i] = stored.grid[i] - edge - at[i]
+        return at[1], at[0]
+
+    (px, py), (ax, ay), (bx, by) = to_stored(20, 10, 1), to_stored(5, 6, 0), to_stored(30, 25, 0)
+    box = [min(ax, bx), min(ay, by), max(ax, bx), max(ay, by)]
+    ask = sided("left")
+    here = Prompt(
+        ask.targets,
+        ask.findings,
+        points=np.array([[[20.0, 10.0, 1.0]]]),
+        boxes=np.array([[5.0, 6.0, 30.0, 25.0]]),
+    )
+    there = Prompt(
+        ask.targets, ask.findings, points=np.array([[[px, py, 1.0]]], float), boxes=np.array([box], float)
+    )
+    one, other = predictor.segment(usual, here).prob[0], predictor.segment(stored, there).prob[0]
+    back = np.flip(other, flips)
+    assert np.allclose(one, back.T if axes[0] in "LR" else back, atol=1e-5)
+
+
+def test_left_and_right_are_different_questions(predictor: Predictor) -> None:
+    image = picture(modality="CR", axes=("I", "L"))
+    left, right = (predictor.segment(image, sided(side)).prob for side in ("left", "right"))
+    assert np.abs(left - right).max() > 1e-5
+
+
+def test_a_lateral_film_has_no_left_and_right(predictor: Predictor) -> None:
+    image = picture(modality="CR", axes=("I", "P"))
+    left, right = (predictor.segment(image, sided(side)).prob for side in ("left", "right"))
+    assert np.allclose(left, right, atol=1e-6)
+
+
+def test_a_volume_flipped_on_disk_gives_the_same_answer_in_the_patient(predictor: Predictor) -> None:
+    data = np.random.default_rng(1).normal(size=(1, 32, 40, 6)).astype(np.float32)
+    affine = np.diag([2.0, 2.0, 8.0, 1.0])
+    flipped = affine @ np.array([[-1, 0, 0, 31], [0, 1, 0, 0], [0, 0, 1, 0], [0, 0, 0, 1.0]])
+    spacing = (2.0, 2.0, 8.0)
+    one = predictor.segment(Image(data, affine, spacing, "CT"), sided("left")).prob
+    other = predictor.segment(Image(data[:, ::-1].copy(), flipped, spacing, "CT"), sided("left")).prob
+    assert np.allclose(one, other[:, ::-1], atol=1e-5)
+
+
+def test_clicks_and_boxes_and_masks_are_heard(predictor: Predictor) -> None:
+    image = picture()
+    plain = predictor.segment(image, asked("polyp")).prob
+    base = asked("polyp")
+    prompts = (
+        Prompt(base.targets, base.findings, points=np.array([[[20.0, 10.0, 1.0]]])),
+        Prompt(base.targets, base.findings, boxes=np.array([[5.0, 5.0, 30.0, 25.0]])),
+        Prompt(base.targets, base.findings, mask=np.ones((1, 50, 70), np.float32)),
+    )
+    for prompt in prompts:
+        assert np.abs(predictor.segment(image, prompt).prob - plain).max() > 1e-5
+
+
+def test_padding_points_count_as_padding_whatever_their_place(predictor: Predictor) -> None:
+    base = asked("polyp")
+    here = Prompt(base.targets, base.findings, points=np.array([[[20.0, 10.0, 1.0], [0.0, 0.0, -1.0]]]))
+    there = Prompt(base.targets, base.findings, points=np.array([[[20.0, 10.0, 1.0], [60.0, 40.0, -1.0]]]))
+    one, other = (predictor.segment(picture(), p).prob for p in (here, there))
+    assert np.allclose(one, other, atol=1e-6)
+
+
+def test_clicks_on_a_volume_are_refused(predictor: Predictor) -> None:
+    volume = Image(np.zeros((1, 9, 9, 9), np.float32))
+    base = asked("liver")
+    with pytest.raises(UsageError, match="volume"):
+        predictor.segment(volume, Prompt(base.targets, base.findings, points=np.zeros((1, 1, 3))))
+
+
+def test_a_picture_of_a_few_pixels_is_refused(predictor: Predictor) -> None:
+    with pytest.raises(GeometryError, match="at least 8 x 8"):
+        predictor.segment(picture(4, 70), asked("polyp"))
+
+
+def test_a_told_size_needs_a_spacing(predictor: Predictor) -> None:
+    finding = Finding("f1", "", (0, 0), "polyp", shape=Shape(size_mm=(20.0,)))
+    with_size, without = Prompt(("polyp",), (finding,)), asked("polyp")
+    blind, seeing = picture(), picture(spacing=(0.5, 0.5))
+    assert np.allclose(
+        predictor.segment(blind, with_size).prob, predictor.segment(blind, without).prob, atol=1e-6
+    )
+    assert not np.allclose(
+        predictor.segment(seeing, with_size).prob, predictor.segment(seeing, without).prob, atol=1e-6
+    )
+
+
+def test_targets_without_findings_are_read_as_phrases(predictor: Predictor) -> None:
+    image = picture(modality="CR")
+    assert np.allclose(
+        predictor.segment(image, Prompt(("left lung",))).prob,
+        predictor.segment(image, sided("left")).prob,
+        atol=1e-6,
+    )
+
+
+def test_encoding_is_kept_and_bounded(predictor: Predictor) -> None:
+    image = picture()
+    assert predictor.encode(image) is predictor.encode(image)
+    for size in (20, 30, 40):
+        predictor.encode(picture(size, size))
+    assert len(predictor._kept) <= predict.KEPT
+
+
+def test_unknown_concepts_are_not_known(predictor: Predictor) -> None:
+    card = {**predictor.card, "concepts": {"polyp": {"trained_on": ["real"], "modalities": ["ES"]}}}
+    narrow = Predictor(predictor.model, predictor.words, card)
+    polyp, other = Finding("f1", "", (0, 0), "polyp"), Finding("f1", "", (0, 0), "femur")
+    assert narrow.knows(polyp)
+    assert narrow.knows(polyp, "ES")
+    assert not narrow.knows(polyp, "CT")
+    assert not narrow.knows(other)
+    assert narrow.knows(Finding("f1", "", (0, 0), "adenoma", parents=("polyp",)), "ES")
+    assert not narrow.knows(Finding("f1", "", (0, 0), ""))
+
+
+def test_proposals_are_known_concepts(predictor: Predictor) -> None:
+    for finding in predictor.propose(picture(modality="ES")):
+        assert predictor.knows(finding)
+        assert finding.phrase == ""
+
+
+def test_devices() -> None:
+    assert predict.pick_device("cpu") == "cpu"
+    with pytest.raises(UsageError, match="available"):
+        predict.pick_device("abacus")
