@@ -39,6 +39,7 @@ def outcome(check: Check | None) -> str | None:
         ("patient", None, "left", "left", "fail"),
         ("patient", ("P", "R"), "left", "left", "pass"),  # a picture that names its axes is believed
         ("patient", ("P", "R"), "right", "left", "fail"),
+        ("patient", ("I", "?"), "left", "right", "pass"),  # half named is not named: the convention
         ("viewer", None, "left", "left", "pass"),
         ("viewer", None, "right", "left", "fail"),
     ],
@@ -65,6 +66,20 @@ def test_side_of_a_volume_in_all_48_orientations(order: tuple[int, ...], signs: 
     assert outcome(checks.side_check(image, finding(side="left"), mask)) == "pass"
     assert outcome(checks.side_check(image, finding(side="right"), mask)) == "fail"
     assert {"R", "L"} & set(axis_letters(rotation))
+
+
+def test_a_slice_stored_with_its_columns_first_has_its_sides_along_the_rows() -> None:
+    affine = np.diag(
+        [-1.0, -1.0, 4.0, 1.0]
+    )  # NIfTI: the first index grows to the patient's left, the second to the back
+    image = Image(np.zeros((1, 40, 30), np.float32), affine, (1.0, 1.0), "CT", "patient", ("L", "P"))
+    mask = np.zeros((40, 30), bool)
+    mask[30:36, 3:8] = True
+    assert outcome(checks.side_check(image, finding(side="left"), mask)) == "pass"
+    assert outcome(checks.side_check(image, finding(side="right"), mask)) == "fail"
+    assert outcome(checks.side_check(image, finding(side="right", side_frame="viewer"), mask)) == "pass"
+    assert outcome(checks.place_check(image, finding(rows=("upper",), cols=("right",)), mask)) == "pass"
+    assert outcome(checks.place_check(image, finding(rows=("lower",)), mask)) == "warn"
 
 
 def test_side_near_the_middle_only_warns() -> None:

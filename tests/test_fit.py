@@ -8,8 +8,9 @@ import pytest
 import torch
 
 from medsegr import data, fit
+from medsegr.config import FitConfig, read_config
 from medsegr.errors import InputError, UsageError
-from medsegr.fit import FitConfig, read_config, schedule, size_at
+from medsegr.fit import schedule, size_at
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = FitConfig(

@@ -71,13 +71,28 @@ def test_many_findings_do_not_make_an_endless_picture() -> None:
     ("frame", "axes", "expected"),
     [
         ("patient", None, ("R", "L")),
-        ("patient", ("P", "R"), ("L", "R")),
-        ("patient", ("S", "A"), None),
+        ("patient", ("P", "R"), ("R", "L")),  # turned into the usual view
+        ("patient", ("S", "A"), ("A", "P")),
         ("viewer", None, None),
     ],
 )
 def test_letters_of_a_picture(frame: Any, axes: tuple[str, ...] | None, expected: Any) -> None:
-    assert overlay._letters(image_of((20, 20), frame=frame, axes=axes), None) == expected
+    views = overlay._views(result(image_of((20, 20), frame=frame, axes=axes)))
+    assert views[0].letters == expected
+
+
+def test_a_picture_stored_otherwise_is_shown_in_the_usual_view() -> None:
+    data = np.zeros((1, 40, 30), np.float32)
+    data[0, 38, 2] = 1  # far to the patient's left, in front
+    mask = data[0] > 0
+    image = Image(data, None, (1.0, 1.0), "CT", "patient", ("L", "P"))
+    view = overlay._views(result(image, item(1, mask)))[0]
+    assert view.pixels.shape[:2] == (30, 40)
+    assert np.argwhere(view.masks[0][1]).tolist() == [[2, 38]]
+    attention = FindingResult(item(1, None).finding, "segmented", attention=data[0])
+    shown = heat_map(image, attention)
+    assert shown is not None
+    assert np.asarray(shown)[2, 38].sum() > 300
 
 
 def test_letters_of_volumes_follow_the_slices() -> None:

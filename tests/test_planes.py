@@ -16,6 +16,7 @@ from medsegr.planes import (
     from_slices,
     patient_left,
     plane_of,
+    points_to_view,
     to_slices,
 )
 from medsegr.types import Image
@@ -132,15 +133,54 @@ def test_opposites_are_mutual() -> None:
     assert all(OPPOSITE[OPPOSITE[letter]] == letter != OPPOSITE[letter] for letter in OPPOSITE)
 
 
+PICTURES = [
+    tuple(pair[sign] for pair, sign in zip(axes, signs, strict=True))
+    for axes in itertools.permutations(("RL", "AP", "SI"), 2)
+    for signs in itertools.product((0, 1), repeat=2)
+]
+
+
+def drawn(letters: tuple[str, ...], frame: str = "patient") -> Image:
+    data = np.arange(20, dtype=np.float32).reshape(1, 4, 5)
+    return Image(data, frame=frame, axes=letters)  # type: ignore[arg-type]
+
+
+@pytest.mark.parametrize("letters", PICTURES, ids="".join)
+def test_pictures_are_turned_and_come_back(letters: tuple[str, ...]) -> None:
+    picture = drawn(letters)
+    plane = plane_of(picture)
+    seen = to_slices(picture.data, plane)
+    np.testing.assert_array_equal(from_slices(seen, plane), picture.data)
+    shown = [letters[axis] for axis in plane.order]
+    turned = [OPPOSITE[x] if flip else x for x, flip in zip(shown, plane.flips, strict=True)]
+    assert tuple(turned) == VIEWS[plane.normal]
+
+
+@pytest.mark.parametrize("letters", PICTURES, ids="".join)
+def test_points_go_where_their_pixels_go(letters: tuple[str, ...]) -> None:
+    picture = drawn(letters)
+    plane = plane_of(picture)
+    seen = to_slices(picture.data, plane)[0]
+    stored = np.array([(x, y) for y in range(4) for x in range(5)], float)
+    there = points_to_view(stored, plane, picture.grid).astype(int)
+    assert [seen[y, x] for x, y in there] == [picture.data[0, int(y), int(x)] for x, y in stored]
+
+
+def test_pictures_of_the_viewer_stay_as_they_are() -> None:
+    plane = plane_of(drawn(("S", "R"), frame="viewer"))
+    assert (plane.order, plane.flips) == ((0, 1), (False, False))
+
+
 @pytest.mark.parametrize(
     ("frame", "axes", "expected"),
     [
         ("viewer", ("I", "L"), None),
         ("patient", None, "right"),
         ("patient", ("I", "L"), "right"),
-        ("patient", ("I", "R"), "left"),
+        ("patient", ("I", "R"), "right"),
         ("patient", ("I", "P"), None),
-        ("patient", ("I", "?"), None),
+        ("patient", ("L", "I"), "right"),
+        ("patient", ("I", "?"), "right"),
     ],
 )
 def test_patient_left_in_a_picture(frame: str, axes: tuple[str, ...] | None, expected: str | None) -> None:

@@ -17,9 +17,10 @@ import torch
 from safetensors.torch import save_file
 
 from medsegr import weights
+from medsegr.config import read_config
 from medsegr.data import Case
 from medsegr.errors import WeightsError
-from medsegr.fit import load_cases, read_config
+from medsegr.fit import load_cases
 from medsegr.predict import FORMAT
 
 NON_COMMERCIAL = "CC BY-NC-SA 4.0"

@@ -11,7 +11,7 @@ from typing import Literal
 import numpy as np
 
 from medsegr.errors import GeometryError
-from medsegr.planes import PAIR, axis_letters, patient_left, plane_of, to_slices
+from medsegr.planes import PAIR, axis_letters, plane_of, to_slices
 from medsegr.types import COLS, ROWS, Check, Finding, Image
 
 Outcome = Literal["pass", "warn", "fail"]
@@ -29,21 +29,24 @@ def left_axis(image: Image) -> tuple[int, bool] | None:
     """
     if image.frame == "viewer" or image.modality == "MG":
         return None
-    if len(image.grid) == 2:
-        picture_side = patient_left(image)
-        return None if picture_side is None else (1, picture_side == "right")
-    letters = image.axes or (axis_letters(image.affine) if image.affine is not None else None)
-    for axis, letter in enumerate(letters or ()):
-        if letter in ("R", "L"):
+    letters = image.axes or (axis_letters(image.affine) if image.affine is not None else ("?",))
+    letters = letters[: len(image.grid)]
+    if any(letter not in PAIR for letter in letters):
+        return (1, True) if len(image.grid) == 2 else None  # a picture: the radiological convention
+    for axis, letter in enumerate(letters):
+        if PAIR[letter] == 0:
             return axis, letter == "L"
     return None
 
 
 def side_axis(image: Image, frame: str) -> tuple[int, bool] | None:
-    """The grid axis on which ``left`` is a half of the image, and whether its upper half is the left one."""
+    """The grid axis on which ``left`` is a half of the image, and whether its index grows to the left."""
     if frame == "patient":
         return left_axis(image)
-    return (1, False) if len(image.grid) == 2 else None
+    if len(image.grid) != 2:
+        return None
+    plane = plane_of(image)
+    return plane.order[-1], plane.flips[-1]
 
 
 def left_share(mask: np.ndarray, axis: int, grows_left: bool) -> float:
@@ -124,9 +127,10 @@ def place_check(image: Image, finding: Finding, mask: np.ndarray) -> Check | Non
 
 
 def _row_col_profiles(image: Image, mask: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
+    view = to_slices(mask, plane_of(image))
     if mask.ndim == 2:
-        return mask.sum(axis=1), mask.sum(axis=0)
-    cols = to_slices(mask, plane_of(image)).sum(axis=(0, 1))
+        return view.sum(axis=1), view.sum(axis=0)
+    cols = view.sum(axis=(0, 1))
     letters = image.axes or (axis_letters(image.affine) if image.affine is not None else ())
     for axis, letter in enumerate(letters):
         if PAIR.get(letter) == 2:

@@ -23,13 +23,13 @@ def heat_map(image: Image, item: FindingResult) -> Picture.Image | None:
     if item.attention is None:
         return None
     attention, pixels = np.nan_to_num(np.asarray(item.attention, np.float32)), window(image)
-    if attention.ndim == 3:
-        plane = plane_of(image)
-        stack = to_slices(attention, plane)
+    plane = plane_of(image)
+    stack = to_slices(attention, plane)
+    pixels = np.moveaxis(to_slices(np.moveaxis(pixels, -1, 0), plane), 0, -1)
+    if stack.ndim == 3:
         z = int(stack.sum(axis=(1, 2)).argmax())
-        pixels = np.moveaxis(to_slices(np.moveaxis(pixels, -1, 0), plane), 0, -1)[z]
-        attention = stack[z]
-    return Picture.fromarray(blend(pixels, attention))
+        pixels, stack = pixels[z], stack[z]
+    return Picture.fromarray(blend(pixels, stack))
 
 
 def blend(pixels: np.ndarray, attention: np.ndarray) -> np.ndarray:

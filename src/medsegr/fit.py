@@ -14,88 +14,26 @@ import os
 import queue
 import threading
 import time
-import tomllib
 from collections.abc import Callable, Iterator, Sequence
-from dataclasses import asdict, dataclass, field, fields, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 import torch
 import torch.distributed as dist
 from torch import Tensor
 
-from medsegr import data, phantom
-from medsegr.batches import Recipe, Sample, draw, render
+from medsegr import data
+from medsegr.batches import Sample, draw, render
+from medsegr.config import FitConfig, read_config
 from medsegr.data import Case
-from medsegr.errors import InputError, UsageError
+from medsegr.errors import InputError
 from medsegr.model import MedSegR, build_model
-from medsegr.objectives import Truth, Weights, total
+from medsegr.objectives import Truth, total
 from medsegr.reasoning.attributes import Words, encode_words
 from medsegr.reasoning.codes import Vocabulary, vocabulary
 from medsegr.reasoning.modulators import TextureHead
 from medsegr.sam.sam import Clicks
-
-
-@dataclass(frozen=True, slots=True)
-class FitConfig:
-    """All numbers of a run. ``minutes`` is training time without loading; ``sizes`` are (share of time,
-    pixels)."""
-
-    sets: dict[str, float] = field(default_factory=dict)  # folder name -> weight
-    phantoms: dict[str, float] = field(default_factory=dict)  # kind -> weight
-    phantom_count: int = 900
-    phantom_seed: int = 1000
-    minutes: float = 90.0
-    batch: int = 8
-    sizes: tuple[tuple[float, int], ...] = ((0.35, 128), (0.30, 160), (0.35, 224))
-    lr: float = 1.5e-3
-    weight_decay: float = 0.02
-    warmup: float = 0.04
-    clip: float = 5.0
-    ema: float = 0.997
-    seed: int = 0
-    threads: int = 2
-    save_minutes: float = 4.0
-    recipe: Recipe = field(default_factory=Recipe)
-    weights: Weights = field(default_factory=Weights)
-
-    def __post_init__(self) -> None:
-        """Refuse nonsense by name."""
-        if abs(sum(share for share, _ in self.sizes) - 1) > 1e-6:
-            raise UsageError(f"sizes: the shares of time must add up to 1, got {[s for s, _ in self.sizes]}")
-        if not self.sets and not self.phantoms:
-            raise UsageError("neither sets nor phantoms were given: nothing to train on")
-        unknown = set(self.phantoms) - set(phantom.KINDS)
-        if unknown:
-            raise UsageError(
-                f"phantoms: unknown kind {sorted(unknown)}; known are {', '.join(phantom.KINDS)}"
-            )
-
-
-def read_config(path: Path) -> FitConfig:
-    """A TOML file whose keys are the fields of :class:`FitConfig`; an unknown key is an error."""
-    try:
-        raw: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
-        raise InputError(f"cannot read the configuration {path.name}: {error}") from error
-    nested = {"recipe": Recipe, "weights": Weights}
-    for name, kind in nested.items():
-        if name in raw:
-            raw[name] = _filled(kind, raw[name], f"{name}.")
-    if "sizes" in raw:
-        raw["sizes"] = tuple((float(a), int(b)) for a, b in raw["sizes"])
-    config: FitConfig = _filled(FitConfig, raw, "")
-    return config
-
-
-def _filled(kind: type[Any], raw: dict[str, Any], prefix: str) -> Any:
-    unknown = set(raw) - {f.name for f in fields(kind)}
-    if unknown:
-        raise UsageError(
-            f"unknown key {prefix}{sorted(unknown)[0]}; known are {', '.join(f.name for f in fields(kind))}"
-        )
-    return kind(**raw)
 
 
 def load_cases(config: FitConfig, root: Path | None, cache: Path, log: Callable[[str], None]) -> list[Case]:
@@ -221,8 +159,7 @@ def size_at(part: float, sizes: Sequence[tuple[float, int]]) -> int:
 
 def optimiser_of(model: MedSegR, config: FitConfig) -> torch.optim.AdamW:
     """AdamW; no weight decay on one-dimensional parameters."""
-    flat = [p for p in model.parameters() if p.ndim < 2]
-    deep = [p for p in model.parameters() if p.ndim >= 2]
+    deep, flat = ([p for p in model.parameters() if (p.ndim >= 2) == many] for many in (True, False))
     groups = [{"params": deep, "weight_decay": config.weight_decay}, {"params": flat, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=config.lr, betas=(0.9, 0.99))
 
@@ -261,7 +198,13 @@ def prefetch(make: Callable[[], Batch], stop: threading.Event, depth: int = 3) -
         yield item
 
 
-def fit(config: FitConfig, cases: Sequence[Case], out: Path, log: Callable[[str], None] = print) -> MedSegR:
+def fit(
+    config: FitConfig,
+    cases: Sequence[Case],
+    out: Path,
+    log: Callable[[str], None] = print,
+    start: Path | None = None,
+) -> MedSegR:
     """Train until ``config.minutes`` have been used; writes ``last.pt`` and ``log.csv`` to ``out`` and goes
     on from there."""
     torch.manual_seed(config.seed)
@@ -270,6 +213,8 @@ def fit(config: FitConfig, cases: Sequence[Case], out: Path, log: Callable[[str]
     out.mkdir(parents=True, exist_ok=True)
     words = stored_vocabulary(out / "last.pt") or vocabulary_of(cases)
     model = build_model(words).train()
+    if start is not None and not (out / "last.pt").exists():
+        log(f"warm start from {start.name}: {warm_start(start, model, words)} new codes")
     optimiser, average, state = optimiser_of(model, config), Average(model, config.ema), State()
     resume(out / "last.pt", model, optimiser, average, state)
     rank, processes = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
@@ -390,6 +335,24 @@ def stored_vocabulary(path: Path) -> Vocabulary | None:
     return Vocabulary(tuple(torch.load(path, weights_only=True)["codes"])) if path.exists() else None
 
 
+def warm_start(path: Path, model: MedSegR, words: Vocabulary) -> int:
+    """Averaged weights of another run, rows of the code table and of the attribute head matched by code.
+
+    Returns how many codes of ``words`` were not known there (they keep their fresh weights).
+    """
+    stored = torch.load(path, weights_only=True)
+    before = {code: row for row, code in enumerate(stored["codes"])}
+    rows = [(row, before[code]) for row, code in enumerate(words.codes) if code in before]
+    new, old = (torch.tensor(column) for column in zip(*rows, strict=True))
+    target = model.state_dict()
+    for name, value in stored["average"].items():
+        if target[name].shape == value.shape and value.shape[:1] != (len(before),):
+            target[name].copy_(value)
+        else:
+            target[name][new] = value[old]
+    return len(words.codes) - len(rows)
+
+
 def resume(path: Path, model: MedSegR, optimiser: torch.optim.AdamW, average: Average, state: State) -> None:
     """Go on from ``path`` if it exists; our own file, read with ``weights_only``."""
     if not path.exists():
@@ -419,6 +382,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--data", type=Path, help="folder that holds the sets named in the configuration")
     parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--warm", type=Path, help="last.pt of another run whose weights to begin with")
     parser.add_argument("--minutes", type=float, help="instead of the configuration's")
     given = parser.parse_args(arguments)
     config = read_config(given.config)
@@ -429,7 +393,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     cases = load_cases(config, given.data, given.out / "cache", say)
     if "WORLD_SIZE" in os.environ:  # torchrun
         dist.init_process_group("gloo")
-    fit(config, cases, given.out, say)
+    fit(config, cases, given.out, say, given.warm)
 
 
 if __name__ == "__main__":

@@ -14,18 +14,18 @@ from PIL import Image as Picture
 from PIL import ImageDraw, ImageFont
 
 from medsegr.errors import GeometryError
-from medsegr.planes import VIEWS, Plane, patient_left, plane_of, to_slices
+from medsegr.planes import Plane, plane_of, to_slices
 from medsegr.types import FindingResult, Image, Result
 
 NOTICE = "Not a medical device. For research."
-# Okabe and Ito's colours, told apart with any colour vision, without black; numbers go on after seven.
+# Okabe and Ito's colours, told apart with any colour vision; first those that stand out on red and grey.
 COLOURS = (
-    (230, 159, 0),
     (86, 180, 233),
-    (0, 158, 115),
     (240, 228, 66),
-    (213, 94, 0),
     (204, 121, 167),
+    (0, 158, 115),
+    (230, 159, 0),
+    (213, 94, 0),
     (0, 114, 178),
 )
 GREY, WHITE, PAPER = (150, 150, 150), (240, 240, 240), (24, 24, 24)
@@ -110,11 +110,12 @@ def _views(result: Result) -> list[View]:
     drawn = [
         (i, item.mask) for i, item in enumerate(result.findings) if item.mask is not None and item.mask.any()
     ]
-    if len(image.grid) == 2:
-        return [View(pixels, tuple(drawn), _letters(image, None))]
-    plane = plane_of(image)
+    plane = _plane(image)
     slabs = np.moveaxis(to_slices(np.moveaxis(pixels, -1, 0), plane), 0, -1)
     stacks = [(i, to_slices(mask, plane)) for i, mask in drawn]
+    if len(image.grid) == 2:
+        turned = tuple((i, _square_pixels(mask, image, plane)) for i, mask in stacks)
+        return [View(_square_pixels(slabs, image, plane), turned, _letters(image, plane))]
     best = [int(stack.sum(axis=(1, 2)).argmax()) for _, stack in stacks]
     chosen = sorted(set(best))[:9] or [len(slabs) // 2]
     return [
@@ -132,7 +133,7 @@ def _square_pixels(array: np.ndarray, image: Image, plane: Plane) -> np.ndarray:
     """Repeats rows or columns of a slice ``h w ...``, so that a millimetre is as long down as across."""
     if image.spacing is None:
         return array
-    tall, wide = (float(image.spacing[axis]) for axis in plane.order[1:])
+    tall, wide = (float(image.spacing[axis]) for axis in plane.order[-2:])
     step = min(tall, wide)
     for axis, spacing in ((0, tall), (1, wide)):
         length = max(1, round(array.shape[axis] * min(spacing / step, 8.0)))
@@ -140,20 +141,26 @@ def _square_pixels(array: np.ndarray, image: Image, plane: Plane) -> np.ndarray:
     return array
 
 
-def _letters(image: Image, plane: Plane | None) -> tuple[str, str] | None:
-    """Letters for the picture's left and right edge; None in the viewer's frame or where nobody knows."""
-    if image.frame == "viewer":
-        return None
-    if plane is not None:
-        if image.axes is None and image.affine is None:
-            return None
-        right = VIEWS[plane.normal][1]
-        return {"L": ("R", "L"), "P": ("A", "P")}[right]
+def _plane(image: Image) -> Plane:
+    """The usual view; where the geometry contradicts itself, the grid as it lies."""
     try:
-        side = patient_left(image)
+        return plane_of(image)
     except GeometryError:
+        count = len(image.grid)
+        return Plane(tuple(range(count)), (False,) * count, "?")
+
+
+def _letters(image: Image, plane: Plane) -> tuple[str, str] | None:
+    """Letters for the view's left and right edge; None in the viewer's frame or where nobody knows.
+
+    A picture that does not name its axes is taken in the radiological convention.
+    """
+    nameless = image.axes is None and image.affine is None
+    if image.frame == "viewer" or (nameless and len(image.grid) == 3):
         return None
-    return None if side is None else ("R", "L") if side == "right" else ("L", "R")
+    if plane.normal == "?":
+        return ("R", "L") if len(image.grid) == 2 else None
+    return ("A", "P") if plane.normal == "R" else ("R", "L")
 
 
 def _font(size: int) -> Font:
@@ -178,8 +185,8 @@ def _draw_view(view: View, findings: tuple[FindingResult, ...], side: int) -> Pi
     boxes = []
     for index, mask in view.masks:
         large = np.asarray(Picture.fromarray(mask).resize(size, Picture.Resampling.BILINEAR))
-        picture.paste(Picture.new("RGB", size, (0, 0, 0)), mask=Picture.fromarray(_edge(large, 3)))
-        picture.paste(Picture.new("RGB", size, _colour(index)), mask=Picture.fromarray(_edge(large, 2)))
+        picture.paste(Picture.new("RGB", size, (0, 0, 0)), mask=Picture.fromarray(_edge(large, 4)))
+        picture.paste(Picture.new("RGB", size, _colour(index)), mask=Picture.fromarray(_edge(large, 3)))
         ys, xs = np.nonzero(large) if large.any() else np.nonzero(np.ones((1, 1)))
         boxes.append((index, (float(xs.min()), float(ys.min()), float(xs.max()), float(ys.max()))))
     pen = ImageDraw.Draw(picture)

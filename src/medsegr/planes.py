@@ -82,13 +82,14 @@ def to_slices(array: np.ndarray, plane: Plane) -> np.ndarray:
     """``* *grid`` -> ``* n h w`` (or ``* h w``) in the usual view. Exact inverse: :func:`from_slices`."""
     lead = array.ndim - len(plane.order)
     turned = np.transpose(array, (*range(lead), *(lead + axis for axis in plane.order)))
-    return np.flip(turned, [lead + i for i, flip in enumerate(plane.flips) if flip])
+    flipped: np.ndarray = np.flip(turned, tuple(lead + i for i, flip in enumerate(plane.flips) if flip))
+    return flipped
 
 
 def from_slices(array: np.ndarray, plane: Plane) -> np.ndarray:
     """``* n h w`` (or ``* h w``) in the usual view -> ``* *grid``."""
     lead = array.ndim - len(plane.order)
-    turned = np.flip(array, [lead + i for i, flip in enumerate(plane.flips) if flip])
+    turned = np.flip(array, tuple(lead + i for i, flip in enumerate(plane.flips) if flip))
     back = np.argsort(plane.order)
     return np.transpose(turned, (*range(lead), *(lead + int(axis) for axis in back)))
 

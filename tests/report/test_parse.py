@@ -294,7 +294,8 @@ def test_capitals():
 
 
 TERMS = """no not left right upper lobe lung opacity nodule effusion and or , . but without evidence of small
-3 mm x cm possible heart enlarged is are seen polyp image : FINDINGS: 1. XXXX bilateral bases prior study mother"""
+3 mm x cm possible heart enlarged is are seen polyp image : FINDINGS: 1. XXXX bilateral
+bases prior study mother"""
 MEDICAL = st.sampled_from([*TERMS.split(), "\n"])
 
 

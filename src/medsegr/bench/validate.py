@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from medsegr import data, phantom, weights
-from medsegr.fit import FitConfig, read_config
+from medsegr.config import FitConfig, read_config
 from medsegr.metrics.overlap import dice
 from medsegr.predict import Predictor, load
 from medsegr.report.parse import parse_phrase

@@ -17,7 +17,7 @@ from medsegr.report.lexicon import Concept, Cue, word_list
 from medsegr.report.match import Hit, Words
 from medsegr.types import Polarity, Span
 
-SIZES = frozenset(["small", "mild", "moderate", "minimal", "trace", "tiny", "large", "stable", "unchanged"])
+SIZES = frozenset(["small", "mild", "moderate", "minimal", "trace", "tiny", "stable", "unchanged"])
 DENIERS = frozenset(["no", "without", "negative", "neither", "absent"])
 HARD = frozenset([";", "!", "?", ".", "-", "–", "—", "(", ")", "•"])
 EDGES = frozenset([",", "and", "with", "plus", "&"])

@@ -5,34 +5,34 @@ from dataclasses import replace
 
 from medsegr.types import Finding, Location, Shape, Texture
 
+NEAREST = 50
 BACK = ("the ", "this ", "these ", "that ", "said ", "again", "above", "it ")
 
 
 def link(found: Sequence[Finding], text: str) -> list[Finding]:
-    """Join later mentions into the finding that they repeat; values that the first mention lacks are taken
-    from the later one.
+    """Join later mentions into the finding that they repeat; values that the first mention lacks are
+    taken from the later one.
 
     Two findings are the same when concept, polarity and person agree, no side, row or size contradicts, and
-    the second stands
-    in another section or points back ("the effusion").
+    the second stands in another section or points back ("the effusion"). At most ``NEAREST`` earlier findings
+    are compared, so that the time stays linear in the length of the text.
     """
     out: list[Finding] = []
+    kinds: dict[tuple[str, str, str], list[int]] = {}
     for finding in found:
-        at = next((i for i, known in enumerate(out) if _same(known, finding, text)), None)
+        known = kinds.setdefault((finding.name, finding.polarity, finding.whose), [])
+        back = _points_back(finding, text)
+        at = next((i for i in known[:NEAREST] if _same(out[i], finding, back)), None)
         if at is None:
+            known.append(len(out))
             out.append(finding)
         else:
             out[at] = _joined(out[at], finding)
     return out
 
 
-def _same(known: Finding, later: Finding, text: str) -> bool:
-    if (
-        known.name != later.name
-        or known.polarity != later.polarity
-        or known.whose != later.whose
-        or known.sentence == later.sentence
-    ):
+def _same(known: Finding, later: Finding, back: bool) -> bool:
+    if known.sentence == later.sentence or (known.section == later.section and not back):
         return False
     if "prior" in (known.time, later.time) and known.time != later.time:
         return False
@@ -41,9 +41,7 @@ def _same(known: Finding, later: Finding, text: str) -> bool:
         return False
     if any(a and b and not set(a) & set(b) for a, b in ((one.rows, two.rows), (one.cols, two.cols))):
         return False
-    if known.shape.size_mm and later.shape.size_mm and known.shape.size_mm != later.shape.size_mm:
-        return False
-    return known.section != later.section or _points_back(later, text)
+    return not (known.shape.size_mm and later.shape.size_mm and known.shape.size_mm != later.shape.size_mm)
 
 
 def _points_back(later: Finding, text: str) -> bool:

@@ -61,19 +61,22 @@ def _fractions(image: Image) -> tuple[np.ndarray, np.ndarray]:
     axes are.
     """
     grid = image.grid
-    row, col = len(grid) - 2, len(grid) - 1
+    if len(grid) == 2:
+        plane = planes.plane_of(image)
+        seen = tuple(grid[axis] for axis in plane.order)
+        return planes.from_slices(_ramp(seen, 0), plane), planes.from_slices(_ramp(seen, 1), plane)
+    row, col = 1, 2
     flip_row = flip_col = False
-    letters = image.axes or (
-        planes.axis_letters(image.affine) if len(grid) == 3 and image.affine is not None else None
-    )
-    if len(grid) == 3 and letters and "?" not in letters:
+    letters = image.axes or (planes.axis_letters(image.affine) if image.affine is not None else None)
+    if letters and "?" not in letters:
         row = next(i for i, letter in enumerate(letters) if letter in "SI")
         col = next(i for i, letter in enumerate(letters) if letter in "RL")
         flip_row, flip_col = letters[row] == "S", letters[col] == "R"
     return _ramp(grid, row, flip_row), _ramp(grid, col, flip_col)
 
 
-def _ramp(grid: tuple[int, ...], axis: int, flip: bool) -> np.ndarray:
+def _ramp(grid: tuple[int, ...], axis: int, flip: bool = False) -> np.ndarray:
+    """Fractions from 0 to 1 along one axis, at voxel centres, ``*grid``."""
     values = (np.arange(grid[axis]) + 0.5) / grid[axis]
     shape = [1] * len(grid)
     shape[axis] = grid[axis]
@@ -110,7 +113,7 @@ def _side(where: Location, across: np.ndarray, image: Image) -> np.ndarray:
         return np.asarray(np.abs(across - 0.5) < 1 / 6)
     if where.side not in ("left", "right"):
         return np.ones(across.shape, bool)
-    # Volumes were turned to the usual view above, where the patient's left is at the right.
+    # `across` runs along the usual view, where a volume's left is at the right even if it was cut sagittally.
     patient_left = "right" if len(image.grid) == 3 else planes.patient_left(image)
     mirrored = where.side_frame == "patient" and patient_left == "right"
     on_the_left = (where.side == "left") != mirrored

@@ -1,0 +1,72 @@
+"""What a training run is made of, read from TOML. A frozen dataclass that refuses nonsense by name."""
+
+import tomllib
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+from typing import Any
+
+from medsegr import phantom
+from medsegr.batches import Recipe
+from medsegr.errors import InputError, UsageError
+from medsegr.objectives import Weights
+
+
+@dataclass(frozen=True, slots=True)
+class FitConfig:
+    """All numbers of a run. ``minutes`` is training time without loading; ``sizes`` are (share of time,
+    pixels)."""
+
+    sets: dict[str, float] = field(default_factory=dict)  # folder name -> weight
+    phantoms: dict[str, float] = field(default_factory=dict)  # kind -> weight
+    phantom_count: int = 900
+    phantom_seed: int = 1000
+    minutes: float = 90.0
+    batch: int = 8
+    sizes: tuple[tuple[float, int], ...] = ((0.35, 128), (0.30, 160), (0.35, 224))
+    lr: float = 1.5e-3
+    weight_decay: float = 0.02
+    warmup: float = 0.04
+    clip: float = 5.0
+    ema: float = 0.997
+    seed: int = 0
+    threads: int = 2
+    save_minutes: float = 4.0
+    recipe: Recipe = field(default_factory=Recipe)
+    weights: Weights = field(default_factory=Weights)
+
+    def __post_init__(self) -> None:
+        """Refuse nonsense by name."""
+        if abs(sum(share for share, _ in self.sizes) - 1) > 1e-6:
+            raise UsageError(f"sizes: the shares of time must add up to 1, got {[s for s, _ in self.sizes]}")
+        if not self.sets and not self.phantoms:
+            raise UsageError("neither sets nor phantoms were given: nothing to train on")
+        unknown = set(self.phantoms) - set(phantom.KINDS)
+        if unknown:
+            raise UsageError(
+                f"phantoms: unknown kind {sorted(unknown)}; known are {', '.join(phantom.KINDS)}"
+            )
+
+
+def read_config(path: Path) -> FitConfig:
+    """A TOML file whose keys are the fields of :class:`FitConfig`; an unknown key is an error."""
+    try:
+        raw: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(f"cannot read the configuration {path.name}: {error}") from error
+    nested = {"recipe": Recipe, "weights": Weights}
+    for name, kind in nested.items():
+        if name in raw:
+            raw[name] = _filled(kind, raw[name], f"{name}.")
+    if "sizes" in raw:
+        raw["sizes"] = tuple((float(a), int(b)) for a, b in raw["sizes"])
+    config: FitConfig = _filled(FitConfig, raw, "")
+    return config
+
+
+def _filled(kind: type[Any], raw: dict[str, Any], prefix: str) -> Any:
+    unknown = set(raw) - {f.name for f in fields(kind)}
+    if unknown:
+        raise UsageError(
+            f"unknown key {prefix}{sorted(unknown)[0]}; known are {', '.join(f.name for f in fields(kind))}"
+        )
+    return kind(**raw)
