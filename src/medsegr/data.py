@@ -26,7 +26,7 @@ from medsegr.reasoning.codes import Code, codes_of
 from medsegr.report.describe import finding_from
 from medsegr.report.lexicon import places
 from medsegr.report.parse import parse_phrase
-from medsegr.types import Finding, Image, modality_code
+from medsegr.types import Finding, Image, Location, modality_code
 
 LONG_SIDE = 352  # pixels kept in memory; fine structures keep more
 FINE_SIDE = 704
@@ -339,6 +339,7 @@ def heard(
     """The codes of a finding as the network hears them: named places become the organ that they are a part
     of, since side and thirds already say the rest. Arguments as of
     :func:`medsegr.reasoning.codes.codes_of`."""
-    organs = dict.fromkeys(_organs().get(name, name) for name in finding.location.anatomy)
-    plain = replace(finding, location=replace(finding.location, anatomy=tuple(organs)))
+    where = finding.location if finding.polarity != "absent" else Location()  # a denied place must not act
+    organs = dict.fromkeys(_organs().get(name, name) for name in where.anatomy)
+    plain = replace(finding, location=replace(where, anatomy=tuple(organs)))
     return codes_of(plain, modality, patient_left, extent_mm)

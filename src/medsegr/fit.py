@@ -284,7 +284,7 @@ def share(run: _Run) -> None:
     flat = torch.cat([part.flatten() for part in parts])
     dist.all_reduce(flat)
     flat /= dist.get_world_size()
-    for part, mean in zip(parts, flat.split([part.numel() for part in parts]), strict=True):
+    for part, mean in zip(parts, torch.split(flat, [part.numel() for part in parts]), strict=True):
         part.copy_(mean.view_as(part))
     run.state.seconds = float(seconds)
 

@@ -9,7 +9,7 @@ import hashlib
 import json
 from collections import OrderedDict
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +28,7 @@ from medsegr.report.lexicon import concepts
 from medsegr.report.parse import parse_phrase
 from medsegr.sam.prompt_encoder import PADDING
 from medsegr.sam.sam import Clicks
-from medsegr.types import MODALITIES, Finding, Image, Location, Prompt, Segmentation
+from medsegr.types import MODALITIES, Finding, Image, Prompt, Segmentation
 
 CHUNK = 8  # findings or slices a pass: bounds memory
 KEPT = 2  # encoded images
@@ -228,11 +228,11 @@ class Predictor:
         logits = F.interpolate(out.decoded.logits[:, None], size=grid, mode="bilinear", align_corners=False)[
             :, 0
         ]
-        maps = [
-            F.interpolate(t.attention[:, None], size=grid, mode="bilinear", align_corners=False)
-            for t in out.traces
-        ]
-        attention = torch.stack(maps).sigmoid().mean(0)[:, 0]
+        finest = out.traces[0].attention.shape[-2:]
+        maps = [F.interpolate(t.attention[:, None], finest, mode="bilinear") for t in out.traces]
+        attention = F.interpolate(
+            torch.stack(maps).sigmoid().mean(0), size=grid, mode="bilinear", align_corners=False
+        )[:, 0]
         arrays = (logits.sigmoid(), attention, out.decoded.presence.sigmoid(), out.decoded.quality.sigmoid())
         return zip(*(a.float().cpu().numpy() for a in arrays), strict=True)
 
@@ -279,22 +279,6 @@ def _extent(image: Image) -> float | None:
     if len(image.grid) == 3:
         sides = [sides[axis] for axis in planes.plane_of(image).order[-2:]]
     return max(sides)
-
-
-def name_only(finding: Finding) -> Finding:
-    """The same target asked by name alone: no place, no looks. A side stays where it is part of the name
-    ("left lung")."""
-    side = (
-        finding.location.side
-        if concepts().get(finding.name) and concepts()[finding.name].kind == "anatomy"
-        else None
-    )
-    return replace(
-        finding,
-        location=Location(side=side, side_frame=finding.location.side_frame),
-        texture=type(finding.texture)(),
-        shape=type(finding.shape)(),
-    )
 
 
 def load(name: str | Path = weights.DEFAULT, device: str = "auto", threads: int | None = None) -> Predictor:

@@ -1,11 +1,10 @@
 """Why a finding is not drawn, as far as words, image and the model's card tell before the model runs."""
 
-from collections.abc import Sequence
-
 from medsegr.errors import GeometryError
 from medsegr.options import Options
 from medsegr.planes import axis_letters
 from medsegr.report.lexicon import concepts
+from medsegr.report.parse import skip_reason
 from medsegr.types import Finding, Image, Segmenter, Status
 
 SMALLEST_SIDE = 8  # px: a grid below this in height or width is refused as too_small
@@ -14,25 +13,9 @@ KINDS = {"ES": "endoscopy", "SM": "microscopy", "GM": "microscopy", "OP": "eye",
 Verdict = tuple[Status, str]
 
 
-def words_verdict(finding: Finding, polarity: Sequence[str]) -> str | None:
-    """Reason code of a finding that its own words keep from being drawn; None: it may be drawn.
-
-    ``polarity`` holds what was asked for besides ``present``. A denied finding is never drawn, whatever was
-    asked for.
-    """
-    rules = (
-        (finding.polarity == "absent", "absent"),
-        (finding.whose == "other", "not_this_patient"),
-        (finding.time in ("prior", "resolved"), "prior"),
-        (finding.polarity == "uncertain" and "uncertain" not in polarity, "uncertain"),
-        (not finding.drawable, "no_place"),
-    )
-    return next((reason for holds, reason in rules if holds), None)
-
-
 def decide(image: Image, finding: Finding, segmenter: Segmenter, options: Options) -> Verdict | None:
     """Status and reason of a finding that is not drawn, known before the model is asked; None: draw it."""
-    reason = words_verdict(finding, options.polarity)
+    reason = skip_reason(finding, options.polarity)
     if reason is None and _not_in_image(image, finding, segmenter):
         reason = "not_in_image"
     if reason is not None:

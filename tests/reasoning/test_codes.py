@@ -5,7 +5,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medsegr.reasoning.attributes import encode_words
-from medsegr.reasoning.codes import Code, codes_of, mirror, name_only, side_in_picture, vocabulary
+from medsegr.reasoning.codes import Code, codes_of, mirror, side_in_picture, vocabulary
 from medsegr.types import COLS, ROWS, SIDES, Finding, Location, Shape, Texture
 
 findings = st.builds(
@@ -63,23 +63,6 @@ def test_size_in_mm_says_nothing_without_a_spacing() -> None:
     assert not [c for c in codes_of(finding, None, None) if c.group == "extent"]
     told = [c for c in codes_of(finding, None, None, extent_mm=200.0) if c.group == "extent"]
     assert told == [Code("extent:", 0.1)]
-
-
-def test_name_only_drops_place_and_looks() -> None:
-    finding = Finding(
-        "f1",
-        "",
-        (0, 0),
-        "polyp",
-        parents=("lesion",),
-        location=Location(rows=("upper",)),
-        texture=Texture("hypo"),
-    )
-    assert {c.text for c in name_only(codes_of(finding, "ES", None))} == {
-        "concept:polyp",
-        "concept:lesion",
-        "modality:ES",
-    }
 
 
 def test_unknown_codes_are_left_out_of_a_batch() -> None:

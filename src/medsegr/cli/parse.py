@@ -77,9 +77,9 @@ def as_json(finding: "Finding") -> dict[str, Any]:
 
 def words_reason(finding: "Finding") -> str | None:
     """The reason, known from the words alone, why a finding gets no mask; None: it would be drawn."""
-    from medsegr.verdicts import words_verdict
+    from medsegr.report.parse import skip_reason
 
-    return words_verdict(finding, ("present",))
+    return skip_reason(finding, ("present",))
 
 
 def table(report: "Report") -> str:

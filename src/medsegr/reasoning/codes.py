@@ -140,8 +140,3 @@ def mirror(codes: Iterable[Code]) -> tuple[Code, ...]:
         flips = group in ("side", "col") and value in MIRRORED
         out.append(Code(f"{group}:{MIRRORED[value]}", code.scalar) if flips else code)
     return tuple(out)
-
-
-def name_only(codes: Iterable[Code]) -> tuple[Code, ...]:
-    """What is left of a target asked by name alone: concept and modality."""
-    return tuple(code for code in codes if code.group in ("concept", "modality"))

@@ -96,18 +96,18 @@ def parse_phrase(text: str, *, modality: str | None = None, frame: Frame | None 
 
 
 def skip_reason(finding: Finding, polarity: Sequence[str] = ("present",)) -> str | None:
-    """Reason code for a finding that is not to be drawn, or None: ``not_this_patient``, ``prior``,
-    ``no_place``, ``absent``, ``uncertain``.
+    """Reason code of a finding that its own words keep from being drawn; None: it may be drawn.
 
-    ``polarity`` lists the polarities that are asked for.
+    ``polarity`` holds what is asked for. A denied finding is never drawn, whatever was asked for.
     """
-    if finding.whose != "patient":
-        return "not_this_patient"
-    if finding.time == "prior" and finding.polarity != "absent":
-        return "prior"
-    if finding.polarity not in polarity:
-        return finding.polarity
-    return None if finding.drawable else "no_place"
+    rules = (
+        (finding.polarity == "absent", "absent"),
+        (finding.whose == "other", "not_this_patient"),
+        (finding.time in ("prior", "resolved"), "prior"),
+        (finding.polarity == "uncertain" and "uncertain" not in polarity, "uncertain"),
+        (not finding.drawable, "no_place"),
+    )
+    return next((reason for holds, reason in rules if holds), None)
 
 
 def _stripped(text: str) -> Span:
