@@ -5,6 +5,7 @@ PY = $(VENV)/bin/python
 PIP = $(PY) -m pip --disable-pip-version-check
 export PIP_CONSTRAINT = $(CURDIR)/constraints.txt
 DATA ?= ../shared/data
+RUN ?= runs/medsegr-tiny
 PYTEST ?=
 # For training on a processor: glibc keeps freed memory, 2 to 3 times faster at large batches (docs/how-to/train.md).
 ALLOCATOR = MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=17179869184 MALLOC_TOP_PAD_=268435456
@@ -47,7 +48,11 @@ bench-speed: $(VENV)/.stamp  ## print seconds and memory of the main job on this
 	$(PY) -m medsegr.bench.speed
 
 train-default: $(VENV)/.stamp  ## train the embedded checkpoint again (hours; resumes; DATA=folder of sets)
-	$(ALLOCATOR) $(PY) -m medsegr.fit --config configs/medsegr-tiny.toml --data $(DATA) --out runs/medsegr-tiny
+	$(ALLOCATOR) OMP_NUM_THREADS=1 $(VENV)/bin/torchrun --nproc-per-node 2 -m medsegr.fit \
+		--config configs/medsegr-tiny.toml --data $(DATA) --out $(RUN)
+	mkdir -p $(RUN)/checkpoint
+	$(PY) -m medsegr.checkpoint --run $(RUN) --config configs/medsegr-tiny.toml --data $(DATA) --folder $(RUN)/checkpoint
+	$(PY) -m medsegr.bench.validate --model $(RUN)/checkpoint --config configs/medsegr-tiny.toml --data $(DATA) --card
 
 clean:  ## remove what the other targets made, but not runs/
 	rm -rf $(VENV) demo dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -24,6 +24,7 @@ from medsegr.fit import load_cases
 from medsegr.predict import FORMAT
 
 NON_COMMERCIAL = "CC BY-NC-SA 4.0"
+FEWEST = 5  # training cases below which a concept is not called known
 
 
 def concepts_of(cases: Sequence[Case]) -> dict[str, dict[str, Any]]:
@@ -42,6 +43,7 @@ def concepts_of(cases: Sequence[Case]) -> dict[str, dict[str, Any]]:
     return {
         name: {key: sorted(value) if isinstance(value, set) else value for key, value in entry.items()}
         for name, entry in sorted(found.items())
+        if entry["cases"] >= FEWEST
     }
 
 
@@ -56,10 +58,12 @@ def export(run: Path, cases: Sequence[Case], name: str, folder: Path, about: Map
         key: (value.half() if value.ndim >= 2 and value.is_floating_point() else value).contiguous()
         for key, value in stored["average"].items()
     }
+    folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.safetensors"
     temporary = path.with_suffix(".part")
     save_file(tensors, temporary, metadata={"format": FORMAT, "codes": json.dumps(stored["codes"])})
     os.replace(temporary, path)
+    path.chmod(0o644)
     known = {code.partition("concept:")[2] for code in stored["codes"]}
     card = {
         "name": name,
@@ -88,9 +92,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--presence", type=float, default=0.5, help="presence below which a target is not found"
     )
+    parser.add_argument("--licence", default=NON_COMMERCIAL, help="of the weights, as the data demand")
+    parser.add_argument(
+        "--warm-start", default="nothing", help="what the run began with, in words, for the card"
+    )
     given = parser.parse_args(arguments)
     cases = load_cases(read_config(given.config), given.data, given.run / "cache", print)
-    about = {"licence": NON_COMMERCIAL, "base": given.base, "presence_threshold": given.presence}
+    about = {
+        "warm_start": given.warm_start,
+        "licence": given.licence,
+        "base": given.base,
+        "presence_threshold": given.presence,
+    }
     print(export(given.run, cases, given.name, given.folder, about))
 
 
