@@ -23,7 +23,6 @@ from medsegr.record import save
 from medsegr.report.lexicon import concepts
 from medsegr.types import (
     MODALITIES,
-    Check,
     Finding,
     FindingResult,
     Image,
@@ -36,7 +35,7 @@ from medsegr.types import (
     Shape,
     Texture,
 )
-from medsegr.verdicts import Verdict, decide, known
+from medsegr.verdicts import Verdict, cautions, decide, marked, one_line
 from medsegr.words import report_of_phrases, report_of_text
 
 LARGEST_CALL = 2**28  # probabilities asked for in one call, 1 GiB; longer lists of findings go in turns
@@ -98,7 +97,8 @@ def run(
         )
         for finding, verdict in zip(findings, verdicts, strict=True)
     ]
-    warnings += _told(image, answers, results, (segmenter, options))
+    results = [marked(item, segmenter, image.modality) if options.force else item for item in results]
+    warnings += cautions(results, answers, segmenter, options)
     clock["checks"] = time.perf_counter()
     stamps = list(clock.items())
     timing = {name: then - before for (_, before), (name, then) in pairwise(stamps)}
@@ -282,29 +282,6 @@ def judge(
     )
 
 
-def _told(
-    image: Image,
-    answers: Sequence[Answer | Exception],
-    results: list[FindingResult],
-    how: tuple[Segmenter, Options],
-) -> list[tuple[str, str]]:
-    """Warnings of a run, and the mark of forced findings (written into ``results``)."""
-    segmenter, options = how
-    notes = [("error", f"the model failed: {one_line(a)}") for a in answers if isinstance(a, Exception)]
-    for n, item in enumerate(results):
-        if options.force and item.mask is not None and not known(segmenter, item.finding, image.modality):
-            mark = Check(
-                "concept", "warn", "the model was not trained for this concept; drawn because of --force"
-            )
-            results[n] = replace(item, checks=(*item.checks, mark))
-            notes.append(
-                ("forced", f"{item.finding.id} was drawn by force: the model was not trained for its concept")
-            )
-    if options.explain and any(r.mask is not None and r.attention is None for r in results):
-        notes.append(("no_attention", "this model gives no map of where the words acted"))
-    return notes
-
-
 def side_failures(result: Result) -> list[str]:
     """Ids of the findings whose side check failed: what ``--side-check strict`` ends with exit code 5 for."""
     return [
@@ -328,10 +305,3 @@ def model_of(segmenter: Segmenter) -> Mapping[str, Any]:
 
 def _card(segmenter: Segmenter) -> Mapping[str, Any]:
     return cast(Mapping[str, Any], getattr(segmenter, "card", None) or {})
-
-
-def one_line(error: BaseException) -> str:
-    """An error as one line: our own errors speak for themselves, a foreign one is named by its kind only."""
-    if isinstance(error, MedsegrError):
-        return " ".join(str(error).split())
-    return "out of memory" if isinstance(error, MemoryError) else type(error).__name__

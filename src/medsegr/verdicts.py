@@ -1,11 +1,14 @@
 """Why a finding is not drawn, as far as words, image and the model's card tell before the model runs."""
 
-from medsegr.errors import GeometryError
+from collections.abc import Sequence
+from dataclasses import replace
+
+from medsegr.errors import GeometryError, MedsegrError
 from medsegr.options import Options
 from medsegr.planes import axis_letters
 from medsegr.report.lexicon import concepts
 from medsegr.report.parse import skip_reason
-from medsegr.types import Finding, Image, Segmenter, Status
+from medsegr.types import Check, Finding, FindingResult, Image, Segmenter, Status
 
 SMALLEST_SIDE = 8  # px: a grid below this in height or width is refused as too_small
 # What kind of image a modality gives; all that are not named are radiology.
@@ -65,3 +68,38 @@ def known(segmenter: Segmenter, finding: Finding, modality: str | None) -> bool:
     """Whether the model was trained for this concept (in such images, where the modality is known)."""
     knows = getattr(segmenter, "knows", None)
     return bool(knows(finding, modality)) if knows is not None else bool(finding.name or finding.phrase)
+
+
+def one_line(error: BaseException) -> str:
+    """An error as one line: our own errors speak for themselves, a foreign one is named by its kind only."""
+    if isinstance(error, MedsegrError):
+        return " ".join(str(error).split())
+    return "out of memory" if isinstance(error, MemoryError) else type(error).__name__
+
+
+def marked(item: FindingResult, segmenter: Segmenter, modality: str | None) -> FindingResult:
+    """A result with a warning check where ``--force`` drew what the model was not trained for."""
+    if item.mask is None or known(segmenter, item.finding, modality):
+        return item
+    said = "the model was not trained for this concept; drawn because of --force"
+    return replace(item, checks=(*item.checks, Check("concept", "warn", said)))
+
+
+def cautions(
+    results: Sequence[FindingResult], answers: Sequence[object], segmenter: Segmenter, options: Options
+) -> list[tuple[str, str]]:
+    """What a run should say beside its masks: errors of the model, forced masks, concepts learned from phantoms
+    only, a missing map."""
+    notes = [("error", f"the model failed: {one_line(a)}") for a in answers if isinstance(a, Exception)]
+    trained = getattr(segmenter, "card", {}).get("concepts", {})
+    for item in results:
+        name = item.finding.name
+        if any(check.name == "concept" for check in item.checks):
+            text = f"{item.finding.id} was drawn by force: the model was not trained for its concept"
+            notes.append(("forced", text))
+        elif item.mask is not None and trained.get(name, {}).get("trained_on") == ["phantom"]:
+            text = f"{item.finding.id}: '{name}' was learned from made images only; do not rely on it in a real one"
+            notes.append(("phantom_only", text))
+    if options.explain and any(r.mask is not None and r.attention is None for r in results):
+        notes.append(("no_attention", "this model gives no map of where the words acted"))
+    return notes

@@ -90,7 +90,7 @@ def read(text: str, span: Span, modality: str | None) -> Sentence:
         anchors,
         [d for d in describing if d.value.field not in ("size_class", "count", "side", "rows", "cols")],
     )
-    where = elements(places, loose)
+    where = elements(places, loose, frozenset(anchors))
     placed = frozenset(i for e in where for i in range(e.first, e.last))
     regions = _regions(named, words, starts, placed)
     return Sentence(span, words, regions, tuple(organs), where, tuple(loose), acting, starts)

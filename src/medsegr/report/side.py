@@ -1,9 +1,8 @@
 """Where a finding lies: side, thirds and named places, in the patient's frame or as the picture shows it.
 
 `side` is a half of the body. `cols` are always thirds of the picture as seen. A horizontal word is a side
-in the patient's
-frame, and in the viewer's frame where it stands with a paired organ ("left breast"); otherwise it is a
-third of the picture.
+in the patient's frame, and in the viewer's frame where it stands with a paired organ ("left breast");
+otherwise it is a third of the picture. In any frame "left of the image" and "top left" speak of the picture.
 """
 
 from collections.abc import Iterable, Sequence
@@ -50,6 +49,11 @@ PAIRED = frozenset(
     ]
 )
 PICTURE = frozenset(["image", "picture", "frame", "photo", "photograph", "screen", "view", "slide", "field"])
+PARTS = frozenset(
+    ["side", "part", "half", "third", "corner", "quadrant", "portion", "edge", "border", "region", "area"]
+)
+LINKS = frozenset(["of", "in", "within"])
+PAGE = frozenset(["top", "bottom"])  # words for a page, never for a body
 DEVICES = frozenset(["ultrasound", "image", "ct", "mri", "mr", "sonogram", "mammogram", "radiograph", "scan"])
 JOINTS = frozenset(["and", ",", "or", "/", "&", "plus", "with", "but"])
 INTO = frozenset(["of", "in", "within", "on"])
@@ -67,6 +71,7 @@ class Element:
     value: str
     first: int
     last: int
+    own: bool = False  # inside the name of a finding ("breast" of "breast mass")
 
 
 @dataclass(frozen=True, slots=True)
@@ -87,9 +92,16 @@ class Spot:
         return not (self.side or self.rows or self.cols or self.places)
 
 
-def elements(places: Iterable[Hit[Place]], words: Iterable[Hit[Descriptor]]) -> tuple[Element, ...]:
-    """Words of place in text order. A side or row word that is part of a named place is that place's."""
-    found = [Element(hit.value, "place", hit.value.name, hit.first, hit.last) for hit in places]
+def elements(
+    places: Iterable[Hit[Place]], words: Iterable[Hit[Descriptor]], named: frozenset[int] = frozenset()
+) -> tuple[Element, ...]:
+    """Words of place in text order. A side or row word that is part of a named place is that place's.
+
+    ``named``: indices of the words that name findings.
+    """
+    found = [
+        Element(hit.value, "place", hit.value.name, hit.first, hit.last, hit.first in named) for hit in places
+    ]
     taken = {i for e in found for i in range(e.first, e.last)}
     for hit in words:
         if (
@@ -138,25 +150,72 @@ def _new_group(group: Sequence[Element], element: Element, words: Words) -> bool
 
 
 def _spot(group: Sequence[Element], words: Words, viewer: bool, organ_frame: Frame) -> Spot:
-    norms = words.norms[group[0].first : group[-1].last + 4]
-    picture = bool(PICTURE & set(norms)) and not any(e.place for e in group)
     places = tuple(_as_place(e, words) for e in group if e.place is not None)
-    paired = any(p.of != "image" and (p.name in PAIRED or p.of in PAIRED) for p in places)
+    told = [e for e in group if e.place is not None and not e.own]
+    paired = any(_paired(_as_place(e, words)) for e in told)
     rows = {row for p in places for row in p.rows}
     vague = VAGUE if rows else frozenset()  # "inferior" beside a lobe tells a part of the lobe
     rows |= {e.value for e in group if e.field == "rows" and words.norms[e.first] not in vague}
     cols = {c for p in places for c in p.cols}
-    sides = {s for s in map(_side_of, group) if s}
-    if (viewer and not paired) or picture:
-        cols |= {e.value for e in group if e.field == "cols"} | sides & set(SIDE_WORDS)
-        cols |= {"centre"} if "midline" in sides else set()
+    sides = {s for s in (_side_of(e) for e in group if e.place is not None) if s}
+    by_page = _on_page(group, words)
+    for e in (e for e in group if e.field == "side"):
+        beside = _beside_organ(e, group, words)
+        if (viewer and not paired and not beside) or (by_page and not beside):
+            cols |= {e.value} & set(SIDE_WORDS) or ({"centre"} if e.value == "midline" else set())
+        else:
+            sides.add(e.value)
+    if (viewer and not paired) or by_page:
+        cols |= {e.value for e in group if e.field == "cols"}
         rows |= {"middle"} if _middle(group) else set()
-        sides = set()
     spans = tuple(words.span(e.first, e.last) for e in group)
     side = "bilateral" if len(sides) > 1 else next(iter(sides), None)
     return Spot(
         side, _order(rows, ROWS), _order(cols, COLS), places, spans, organ_frame if side else "patient"
     )
+
+
+def _paired(place: Place) -> bool:
+    return place.of != "image" and (place.name in PAIRED or place.of in PAIRED)
+
+
+def _beside_organ(side: Element, group: Sequence[Element], words: Words) -> bool:
+    """True where the word of side belongs to a paired organ: "left breast", "left upper breast", "breast,
+    left"."""
+    near = {i for e in group if e.field in ("rows", "cols") for i in range(e.first, e.last)}
+    for e in group:
+        if e.place is None or not _paired(e.place):
+            continue
+        between = range(side.last, e.first) if e.first >= side.last else range(e.last, side.first)
+        if all(i in near or (words.norms[i] == "," and not e.own) for i in between):
+            return e.first >= side.last or not e.own
+    return False
+
+
+def _on_page(group: Sequence[Element], words: Words) -> bool:
+    """True where the words speak of the picture and not of a body: "left of the image", "top left", "lower
+    right corner"."""
+    norms = words.norms
+    loose = [e for e in group if e.field in ("side", "rows", "cols")]
+    if not loose:
+        return False
+    last = max(e.last for e in loose)
+    at = last + 1 if norms[last : last + 1] and norms[last] in PARTS else last
+    if norms[at : at + 1] and norms[at] in LINKS:
+        after = norms[at + 1 : at + 4]
+        if PICTURE & set(after[:2]) or (after[:1] == ("the",) and PICTURE & set(after[1:2])):
+            return True
+    if norms[last : last + 1] == ("corner",):
+        return True
+    pairs = [
+        (a, b)
+        for a in loose
+        for b in loose
+        if a.field == "rows" and b.field in ("side", "cols") and a.last == b.first
+    ]
+    first_words = {norms[a.first] for a, _ in pairs}
+    free = all(norms[b.last : b.last + 1] not in (("lung",), ("lobe",), ("zone",)) for _, b in pairs)
+    return bool(PAGE & first_words) or (bool({"middle"} & first_words) and free)
 
 
 def _as_place(element: Element, words: Words) -> Place:
