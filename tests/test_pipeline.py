@@ -548,3 +548,16 @@ def test_load_knows_methods_and_says_what_is_missing() -> None:
     assert load("place").segment(picture(), phrases=("left lung",)).findings[0].mask is not None
     with pytest.raises((WeightsError, UsageError), match="no-such-model"):
         load("no-such-model")
+
+
+def test_a_concept_learned_from_phantoms_only_is_drawn_with_a_warning() -> None:
+    model = Fake()
+    model.card = {
+        **model.card,
+        "concepts": {"opacity": {"trained_on": ["phantom"]}, "lung": {"trained_on": ["real"]}},
+    }
+    result = pipeline.run(picture(), model, report=told(finding(), finding(2, "left lung", "lung")))
+    assert [f.status for f in result.findings] == ["segmented", "segmented"]
+    assert [(code, text[:2]) for code, text in result.warnings if code == "phantom_only"] == [
+        ("phantom_only", "f1")
+    ]

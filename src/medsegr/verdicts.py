@@ -88,8 +88,8 @@ def marked(item: FindingResult, segmenter: Segmenter, modality: str | None) -> F
 def cautions(
     results: Sequence[FindingResult], answers: Sequence[object], segmenter: Segmenter, options: Options
 ) -> list[tuple[str, str]]:
-    """What a run should say beside its masks: errors of the model, forced masks, concepts learned from phantoms
-    only, a missing map."""
+    """What a run should say beside its masks: errors of the model, forced masks, concepts learned from
+    phantoms only, a missing map."""
     notes = [("error", f"the model failed: {one_line(a)}") for a in answers if isinstance(a, Exception)]
     trained = getattr(segmenter, "card", {}).get("concepts", {})
     for item in results:
@@ -98,7 +98,7 @@ def cautions(
             text = f"{item.finding.id} was drawn by force: the model was not trained for its concept"
             notes.append(("forced", text))
         elif item.mask is not None and trained.get(name, {}).get("trained_on") == ["phantom"]:
-            text = f"{item.finding.id}: '{name}' was learned from made images only; do not rely on it in a real one"
+            text = f"{item.finding.id}: '{name}' was learned from made images only: do not rely on it"
             notes.append(("phantom_only", text))
     if options.explain and any(r.mask is not None and r.attention is None for r in results):
         notes.append(("no_attention", "this model gives no map of where the words acted"))
