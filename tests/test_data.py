@@ -114,12 +114,6 @@ def test_phantoms_survive_the_disk(tmp_path: Path) -> None:
             assert before.organ == after.organ
 
 
-def test_neighbours_repeat_at_the_ends() -> None:
-    stack = np.arange(3)[:, None, None] * np.ones((3, 2, 2))
-    assert data.neighbours(stack, 0)[:, 0, 0].tolist() == [0, 0, 1]
-    assert data.neighbours(stack, 2)[:, 0, 0].tolist() == [1, 2, 2]
-
-
 @pytest.mark.skipif(not SETS.is_dir(), reason="needs ../shared/data, which is not here")
 def test_sides_of_real_chest_films_are_the_patients() -> None:
     """The left lung's mask lies in the picture's right half: masks, words and view agree on whose left is

@@ -186,3 +186,9 @@ def test_pictures_of_the_viewer_stay_as_they_are() -> None:
 def test_patient_left_in_a_picture(frame: str, axes: tuple[str, ...] | None, expected: str | None) -> None:
     picture = Image(np.zeros((1, 4, 5), np.float32), frame=frame, axes=axes)  # type: ignore[arg-type]
     assert patient_left(picture) == expected
+
+
+def test_neighbours_repeat_at_the_ends() -> None:
+    stack = np.arange(3)[:, None, None] * np.ones((3, 2, 2))
+    assert planes.neighbours(stack, 0)[:, 0, 0].tolist() == [0, 0, 1]
+    assert planes.neighbours(stack, 2)[:, 0, 0].tolist() == [1, 2, 2]

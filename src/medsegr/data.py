@@ -11,9 +11,7 @@ import hashlib
 import json
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 from pathlib import Path
-from types import MappingProxyType
 from typing import Any
 
 import numpy as np
@@ -21,12 +19,12 @@ from PIL import Image as Pil
 
 from medsegr import phantom, pixels, planes
 from medsegr.errors import InputError
+from medsegr.hearing import heard
 from medsegr.io.read import read_image
-from medsegr.reasoning.codes import Code, codes_of
+from medsegr.reasoning.codes import Code
 from medsegr.report.describe import finding_from
-from medsegr.report.lexicon import places
 from medsegr.report.parse import parse_phrase
-from medsegr.types import Finding, Image, Location, modality_code
+from medsegr.types import Finding, Image, modality_code
 
 LONG_SIDE = 352  # pixels kept in memory; fine structures keep more
 FINE_SIDE = 704
@@ -185,12 +183,7 @@ def _cases_of(
     for z in sorted(np.argsort(-filled)[: SLICES_PER_VOLUME * 2 : 2].tolist()):
         there = [(mask[z], f) for mask, f in zip(turned, findings, strict=True) if mask[z].sum() >= 12]
         if there:
-            yield _fill(replace(shell, id=f"{shell.id}@{z}"), neighbours(stack, z), there, left)
-
-
-def neighbours(stack: np.ndarray, z: int) -> np.ndarray:
-    """``3 h w``: the slice before, the slice, the slice after (``n h w`` in; the ends repeat)."""
-    return stack[[max(z - 1, 0), z, min(z + 1, len(stack) - 1)]]
+            yield _fill(replace(shell, id=f"{shell.id}@{z}"), planes.neighbours(stack, z), there, left)
 
 
 def _read_mask(folder: Path, row: dict[str, str], image: Image) -> np.ndarray:
@@ -326,20 +319,3 @@ def unpack(path: Path) -> Iterator[Made]:
             (take(size), attributes, phrase, organ) for size, attributes, phrase, organ in described
         )
         yield Made(pixels=picture, targets=targets, **head)
-
-
-@cache
-def _organs() -> Mapping[str, str]:
-    return MappingProxyType({place.name: place.of for place in places().values() if place.of})
-
-
-def heard(
-    finding: Finding, modality: str | None, patient_left: str | None, extent_mm: float | None = None
-) -> tuple[Code, ...]:
-    """The codes of a finding as the network hears them: named places become the organ that they are a part
-    of, since side and thirds already say the rest. Arguments as of
-    :func:`medsegr.reasoning.codes.codes_of`."""
-    where = finding.location if finding.polarity != "absent" else Location()  # a denied place must not act
-    organs = dict.fromkeys(_organs().get(name, name) for name in where.anatomy)
-    plain = replace(finding, location=replace(where, anatomy=tuple(organs)))
-    return codes_of(plain, modality, patient_left, extent_mm)

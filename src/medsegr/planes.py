@@ -94,6 +94,11 @@ def from_slices(array: np.ndarray, plane: Plane) -> np.ndarray:
     return np.transpose(turned, (*range(lead), *(lead + int(axis) for axis in back)))
 
 
+def neighbours(stack: np.ndarray, z: int) -> np.ndarray:
+    """``3 h w``: the slice before, the slice, the slice after (``n h w`` in; the ends repeat)."""
+    return stack[[max(z - 1, 0), z, min(z + 1, len(stack) - 1)]]
+
+
 def points_to_view(xy: np.ndarray, plane: Plane, grid: tuple[int, ...]) -> np.ndarray:
     """Points ``* n 2`` (x, y in pixel centres of the stored picture, x along its last axis) to the usual
     view."""

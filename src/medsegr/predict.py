@@ -19,8 +19,8 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from medsegr import pixels, planes, weights
-from medsegr.data import heard, neighbours
 from medsegr.errors import GeometryError, UsageError, WeightsError
+from medsegr.hearing import heard
 from medsegr.model import MedSegR, build_model
 from medsegr.reasoning.attributes import Words, encode_words
 from medsegr.reasoning.codes import Code, Vocabulary, vocabulary
@@ -162,7 +162,11 @@ class Predictor:
     def _encode(self, image: Image, seen: np.ndarray) -> Encoded:
         plane = planes.plane_of(image)
         turned = planes.to_slices(seen, plane)
-        slices = [turned] if turned.ndim == 3 else [neighbours(turned[0], z) for z in range(turned.shape[1])]
+        slices = (
+            [turned]
+            if turned.ndim == 3
+            else [planes.neighbours(turned[0], z) for z in range(turned.shape[1])]
+        )
         spacing = tuple(image.spacing[axis] for axis in plane.order[-2:]) if image.spacing else None
         h, w = slices[0].shape[-2:]
         if min(h, w) < 8:

@@ -19,7 +19,10 @@ from medsegr.types import Polarity, Span
 
 SIZES = frozenset(["small", "mild", "moderate", "minimal", "trace", "tiny", "stable", "unchanged"])
 DENIERS = frozenset(["no", "without", "negative", "neither", "absent"])
-HARD = frozenset([";", "!", "?", ".", "-", "–", "—", "(", ")", "•"])
+HARD = frozenset([";", "!", "?", ".", "-", "–", "—", "(", ")", "•", "negmark", "posmark"])
+ASKING = frozenset([":", "?", "="])
+DENIALS = frozenset(["no", "none", "nil", "negative", "neg", "absent", "0"])
+ANSWERS = DENIALS | {"yes", "positive", "present", "seen", "pos"}
 EDGES = frozenset([",", "and", "with", "plus", "&"])
 
 
@@ -58,8 +61,10 @@ def clause_starts(words: Words, cues: Sequence[Hit[Cue]], named: Sequence[Hit[Co
     starts |= {
         e for e in ends if norms[e : e + 1] and norms[e] in SIZES and any(e < h.first <= e + 5 for h in named)
     }
+    starts |= {i + 1 for i in range(1, len(norms) - 1) if _answers(norms, i)}
+    held = {hit.last for hit in cues if hit.value.direction == "pre"}  # "possibly with a small effusion"
     for i, norm in enumerate(norms):
-        if norm in EDGES and i not in inside:
+        if norm in EDGES and i not in inside and not (norm == "with" and i in held):
             after = i + 1
             while after < len(norms) and norms[after] in EDGES:
                 after += 1
@@ -68,6 +73,12 @@ def clause_starts(words: Words, cues: Sequence[Hit[Cue]], named: Sequence[Hit[Co
             if _opens(norms, after, end, norm) and not _shares_verb(norms, begin, i, after):
                 starts.add(after)
     return tuple(sorted(starts))
+
+
+def _answers(norms: tuple[str, ...], at: int) -> bool:
+    """True for the answer of a form: "effusion: no, nodule: yes"."""
+    ends = norms[at + 1 : at + 2] in ((), (",",), (";",), (".",), ("and",))
+    return ends and norms[at] in ANSWERS and norms[at - 1] in ASKING
 
 
 def _shares_verb(norms: tuple[str, ...], begin: int, at: int, after: int) -> bool:
@@ -110,6 +121,9 @@ def scopes(
         if hit.value.kind in ("stop", "pseudo"):
             continue
         span = words.span(hit.first, hit.last)
+        if hit.first and words.norms[hit.first] in DENIALS and _answers(words.norms, hit.last - 1):
+            found.append(Scope(hit.value, span, _back(hit, starts, anchors), hit.first))
+            continue
         if hit.value.direction in ("pre", "both"):
             found.append(Scope(hit.value, span, hit.last, _forward(words, hit, starts, adjectives)))
         if hit.value.direction in ("post", "both"):

@@ -93,7 +93,10 @@ _HEAD = re.compile(
     r"(?P<end>[*_]{0,3}:[*_]{0,3}|(?=[ \t]*\r?\n))",
     re.MULTILINE,
 )
-_TOKEN = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][a-z]{1,2}\b)?\d*|[^\w\s]")
+_MARKED = re.compile(r"\([-\u2013\u2212+]\)|[-\u2013\u2212+]ve\b", re.IGNORECASE)
+_TOKEN = re.compile(
+    r"\([-\u2013\u2212+]\)|(?<![\w])[-\u2013\u2212+]ve\b|\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][a-z]{1,2}\b)?\d*|[^\w\s]"
+)
 _ABBREVIATIONS = frozenset(
     [
         "dr",
@@ -127,6 +130,7 @@ _ABBREVIATIONS = frozenset(
 )
 _ITEM = re.compile(r"(?:(?<=\n)|(?<=\r)|^)[ \t]*(?:\(?\d{1,2}[.):](?!\d)|[-*•–·o](?=\s))[ \t]*", re.MULTILINE)
 _INLINE_ITEM = re.compile(r"(?:(?<=[.;:!?])|(?<=^))\s*\(?\d{1,2}[.)]\s*(?=[A-Za-z])")
+_ANSWER = re.compile(r"\s*(?:none|no|nil|negative|not|absent|never|yes)\b", re.IGNORECASE)
 _STOP = re.compile(r"[.!?;]+(?=\s|$|[A-Z][a-z])|\n[ \t\r]*\n|\r\n|\n|\r")
 
 
@@ -216,6 +220,8 @@ def _ends(part: str, match: re.Match[str]) -> bool:
     mark = match.group()
     if mark[0] in "\r\n":
         return _line_ends(part, match)
+    if mark[0] == "?":  # "Mass? None seen." is answered in one sentence, "?pneumonia" is no end
+        return not (_ANSWER.match(part, match.end()) or part[match.end() : match.end() + 1].isalnum())
     if mark != ".":
         return True
     before = re.search(r"[\w.]+$", part[max(0, match.start() - 20) : match.start()])
@@ -280,13 +286,29 @@ def tokens(text: str, span: Span) -> tuple[Token, ...]:
     """Words, numbers and marks of a span. Hyphens and underscores inside a word divide it and are not
     tokens themselves."""
     start, stop = span
-    found = []
+    found: list[Token] = []
     for match in _TOKEN.finditer(text, start, stop):
         raw = match.group()
+        if raw == "?" or _MARKED.fullmatch(raw):
+            norm = _mark(raw, text, match.end(), bool(found) and found[-1].is_word)
+            found.append(Token(norm, match.start(), match.end(), raw))
+            continue
         if raw in DASHES and not _dash(text, match.start(), match.end()):
             continue
         found.append(Token(normal(raw), match.start(), match.end(), raw))
     return tuple(found)
+
+
+def _mark(raw: str, text: str, end: int, behind: bool) -> str:
+    """What a mark means: "?pneumonia" asks ("query"); "(-)" and "-ve" deny what follows or, ``behind`` a
+    word, what precedes."""
+    if raw == "?":
+        return "query" if not behind and text[end : end + 1].isalnum() else raw
+    if "+" in raw:
+        return "posmark"
+    if re.match(r"\s+(?:for|of)\b", text[end : end + 8]):
+        return "negative"
+    return "negmark" if behind else "without"
 
 
 def _dash(text: str, start: int, end: int) -> bool:

@@ -18,6 +18,7 @@ from medsegr.types import Span
 T = TypeVar("T")
 Trie = Mapping[str, tuple[tuple[tuple[str, ...], T], ...]]
 LEVEL = re.compile(r"^(?:c[1-8]|t(?:[1-9]|1[0-2])|l[1-6]|s[1-5])$")
+YEAR = re.compile(r"^(?:19|20)\d\d$")
 ORDINALS = [
     "first",
     "second",
@@ -269,7 +270,6 @@ def find_descriptors(words: Words) -> tuple[Hit[Descriptor], ...]:
 
 
 def find_cues(words: Words) -> tuple[Hit[Cue], ...]:
-    """Cues of a sentence; a longer cue protects the words inside it."""
-    return tuple(
-        Hit(cue, hit.first, hit.last) for hit in longest(words.norms, cue_trie()) for cue in hit.value
-    )
+    """Cues of a sentence; a longer cue protects the words inside it. A year reads as "year #"."""
+    norms = tuple("#" if YEAR.match(norm) else norm for norm in words.norms)
+    return tuple(Hit(cue, hit.first, hit.last) for hit in longest(norms, cue_trie()) for cue in hit.value)

@@ -7,7 +7,7 @@ from functools import cache
 from medsegr.report import lexicon
 from medsegr.report.context import Scope, clause_starts, scopes
 from medsegr.report.document import tokens
-from medsegr.report.lexicon import Build, Concept, Cue, Descriptor, word_list
+from medsegr.report.lexicon import Build, Concept, Cue, Descriptor, Place, word_list
 from medsegr.report.match import (
     Hit,
     Trie,
@@ -22,6 +22,8 @@ from medsegr.report.match import (
 )
 from medsegr.report.side import Element, elements
 from medsegr.types import Span
+
+VIEWS = frozenset(["view", "projection", "radiograph", "film", "image", "examination"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -63,9 +65,9 @@ class Sentence:
 def read(text: str, span: Span, modality: str | None) -> Sentence:
     """Read the sentence at ``span``."""
     words = words_of(tokens(text, span), text)
-    hits = find_concepts(words, modality)
     describing = find_descriptors(words)
-    places = [p for p in find_places(words) if _visible(p.value.of, modality)]
+    hits = _nouns(find_concepts(words, modality), describing)
+    places = [p for p in find_places(words) if _visible(p.value.of, modality) and not _of_view(p, words)]
     cues = _free_cues(find_cues(words), (*hits, *describing))
     starts = clause_starts(words, cues, hits)
     named = [Candidate(h.value, ((h.first, h.last),)) for h in hits if h.value.kind != "anatomy"]
@@ -94,6 +96,23 @@ def read(text: str, span: Span, modality: str | None) -> Sentence:
     placed = frozenset(i for e in where for i in range(e.first, e.last))
     regions = _regions(named, words, starts, placed)
     return Sentence(span, words, regions, tuple(organs), where, tuple(loose), acting, starts)
+
+
+def _nouns(hits: Sequence[Hit[Concept]], describing: Sequence[Hit[Descriptor]]) -> tuple[Hit[Concept], ...]:
+    """Without concepts that only describe another one: the density of a "fluid density cyst"."""
+    known = [h for h in hits if h.value.kind == "finding"]
+    inside = [
+        h
+        for h in known
+        if len(known) > 1
+        and any(d.value.field == "density" and d.first < h.first and h.last == d.last for d in describing)
+    ]
+    return tuple(h for h in hits if h not in inside)
+
+
+def _of_view(place: Hit[Place], words: Words) -> bool:
+    """True for the "frontal" of "frontal view"."""
+    return bool(VIEWS & set(words.norms[place.last : place.last + 1]))
 
 
 def _visible(name: str, modality: str | None) -> bool:
@@ -252,6 +271,8 @@ def is_name_only(sentence: Sentence) -> bool:
     covered = {i for e in sentence.elements for i in range(e.first, e.last)}
     covered |= {i for d in sentence.descriptors for i in range(d.first, d.last)}
     covered |= {i for c in sentence.anatomy for i in range(c.first, c.last)}
+    if {"is", "are"} & set(sentence.words.norms) and "where" not in sentence.words.norms:
+        return False  # "the trachea is midline" says something of it
     rest = [
         n
         for i, n in enumerate(sentence.words.norms)

@@ -1,0 +1,48 @@
+"""Sentences in the manner of reports of all fields: exactly what they state as present may be drawn."""
+
+import re
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from medsegr.report.lexicon import concepts
+from medsegr.report.parse import parse, skip_reason
+from medsegr.types import Finding
+
+GROUPS = tomllib.loads((Path(__file__).parent / "sentences.toml").read_text("utf-8"))["group"]
+LINES = [
+    (group["modality"], *(part.strip() for part in line.rsplit("=>", 1)))
+    for group in GROUPS
+    for line in group["lines"].splitlines()
+    if line.strip()
+]
+_WANTED = re.compile(r"([^(),]+)(?:\(([^()]*)\))?(?:,|$)")
+
+
+def wanted(words: str) -> list[tuple[str, ...]]:
+    """``"nodule(right;upper), mass"`` -> name, side, rows, cols of each; "" where nothing is told."""
+    found = []
+    for name, place in _WANTED.findall(words):
+        side, rows, cols = [*(part.strip() for part in place.split(";")), "", "", ""][:3]
+        found.append((name.strip(), side, rows, cols))
+    return sorted(found)
+
+
+def told(finding: Finding) -> tuple[str, ...]:
+    place = finding.location
+    return finding.name, place.side or "", " ".join(place.rows), " ".join(place.cols)
+
+
+@pytest.mark.parametrize(("modality", "text", "expected"), LINES)
+def test_exactly_what_is_stated_may_be_drawn(modality: str, text: str, expected: str) -> None:
+    findings = parse(text.replace("\\n", "\n"), modality=modality).findings
+    drawn = sorted(told(f) for f in findings if skip_reason(f) is None)
+    assert drawn == wanted(expected)
+
+
+def test_the_table_is_large_and_knows_its_words() -> None:
+    expected = [wanted(words) for _, _, words in LINES]
+    assert sum(not words for words in expected) >= 90
+    assert sum(bool(words) for words in expected) >= 90
+    assert {item[0] for words in expected for item in words} <= set(concepts())
