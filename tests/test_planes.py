@@ -14,6 +14,7 @@ from medsegr.planes import (
     Plane,
     axis_letters,
     from_slices,
+    neighbours,
     patient_left,
     plane_of,
     points_to_view,
@@ -190,5 +191,5 @@ def test_patient_left_in_a_picture(frame: str, axes: tuple[str, ...] | None, exp
 
 def test_neighbours_repeat_at_the_ends() -> None:
     stack = np.arange(3)[:, None, None] * np.ones((3, 2, 2))
-    assert planes.neighbours(stack, 0)[:, 0, 0].tolist() == [0, 0, 1]
-    assert planes.neighbours(stack, 2)[:, 0, 0].tolist() == [1, 2, 2]
+    assert neighbours(stack, 0)[:, 0, 0].tolist() == [0, 0, 1]
+    assert neighbours(stack, 2)[:, 0, 0].tolist() == [1, 2, 2]
