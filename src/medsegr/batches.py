@@ -54,6 +54,7 @@ class Plan:
     flip: tuple[bool, bool] = (False, False)  # left-right, upside down
     angle: float = 0.0  # degrees
     zoom: tuple[float, float] = (1.0, 1.0)  # window height and width over the picture's
+    whole: bool = True  # the whole picture, also where the usual scale would show a window of it
     shift: tuple[float, float] = (0.0, 0.0)  # -1 to 1 of the room that there is
     colour: tuple[float, float, float] = (1.0, 0.0, 1.0)  # gain, bias, gamma
     tint: tuple[float, float, float] = (1.0, 1.0, 1.0)
@@ -112,6 +113,7 @@ def _turned(case: Case, plan: Plan, recipe: Recipe, rng: np.random.Generator) ->
         plan,
         flip=(bool(rng.random() < 0.5), bool(rng.random() < 0.5 and free)),
         angle=float(angle),
+        whole=bool(rng.random() < 0.35),
         zoom=(zoom * stretch, zoom / stretch),
         shift=(float(rng.uniform(-1, 1)), float(rng.uniform(-1, 1))),
         colour=(float(np.exp(0.15 * colour[0])), float(0.08 * colour[1]), float(np.exp(0.2 * colour[2]))),
@@ -225,11 +227,8 @@ def window(case: Case, plan: Plan, size: int) -> Tensor:
     h, w = case.grid
     # What is judged at more than the usual size is trained on windows, so that cells and vessels keep their
     # scale.
-    part = (
-        min(1.0, size / max(working_size(case.grid, case.modality, JUDGED_AT)))
-        if case.modality in WINDOWED and not case.made
-        else 1.0
-    )
+    windowed = case.modality in WINDOWED and not case.made and not plan.whole
+    part = min(1.0, size / max(working_size(case.grid, case.modality, JUDGED_AT))) if windowed else 1.0
     share_h, share_w = (min(1.0, part * zoom) if part < 1 else zoom for zoom in plan.zoom)
     half_h, half_w = 0.5 * h * share_h, 0.5 * w * share_w
     least = 0.05 if case.made else 0.08

@@ -66,7 +66,7 @@ def side_check(image: Image, finding: Finding, mask: np.ndarray) -> Check | None
 
     Fails below 0.4 of the area in the named half, warns to 0.6. "bilateral" wants a tenth in each half.
     """
-    side, frame = finding.location.side, finding.location.side_frame
+    side, frame = _told_side(finding, mask.ndim)
     if side is None or not mask.any():
         return None
     try:
@@ -89,6 +89,14 @@ def side_check(image: Image, finding: Finding, mask: np.ndarray) -> Check | None
     share = left if side == "left" else 1 - left
     outcome: Outcome = "pass" if share >= SIDE_PASS else "fail" if share < SIDE_FAIL else "warn"
     return Check("side", outcome, f"report: {side} ({frame}); {share:.0%} of the mask lies there")
+
+
+def _told_side(finding: Finding, axes: int) -> tuple[str | None, str]:
+    """Side and whose it is. A picture's own sides are told as columns ("at the right of the image")."""
+    where = finding.location
+    if where.side is None and axes == 2 and where.cols in (("left",), ("right",)):
+        return where.cols[0], "viewer"
+    return where.side, where.side_frame
 
 
 def _midline(mask: np.ndarray, axis: int) -> Check:

@@ -118,7 +118,7 @@ def _places(image: Image, mask: np.ndarray, count: int) -> dict[str, Measurement
         found[f"centroid_{name}"] = Measurement(float(centre[axis]), "px")
         found[f"box_{name}0"] = Measurement(float(places[0]), "px")
         found[f"box_{name}1"] = Measurement(float(places[-1] + 1), "px")
-    if image.affine is None:
+    if image.affine is None or image.spacing is None:
         return found | {key: Measurement(None, "mm", "no_spacing") for key in world}
     millimetres = image.affine @ np.append(centre, 1.0)
     return found | {key: Measurement(float(millimetres[i]), "mm") for i, key in enumerate(world)}

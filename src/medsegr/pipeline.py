@@ -73,7 +73,7 @@ def run(
     words = read_words(image, report if report is not None else text, phrases, options)
     image = _framed(image, words)
     clock["parse"] = time.perf_counter()
-    warnings = [*image.source.warnings, *(words.warnings if words else ())]
+    warnings = [w for w in image.source.warnings if not (words and w[0] == "frame_assumed")]  # words know it
     findings = words.findings if words else propose(image, segmenter, warnings)
     verdicts = [decide(image, finding, segmenter, options) for finding in findings]
     asked = [
@@ -98,7 +98,7 @@ def run(
         for finding, verdict in zip(findings, verdicts, strict=True)
     ]
     results = [marked(item, segmenter, image.modality) if options.force else item for item in results]
-    warnings += cautions(results, answers, segmenter, options)
+    warnings += [*(words.warnings if words else ()), *cautions(results, answers, segmenter, options)]
     clock["checks"] = time.perf_counter()
     stamps = list(clock.items())
     timing = {name: then - before for (_, before), (name, then) in pairwise(stamps)}

@@ -12,7 +12,7 @@ import platform
 import re
 import sys
 from collections.abc import Mapping
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
@@ -49,6 +49,9 @@ def save(
     out, options = Path(out_dir), options or Options()
     check_free(out)
     formats = mask_formats(result.image, options)
+    if not formats and any(item.mask is not None for item in result.findings):
+        note = ("masks_not_written", "masks were drawn and measured but not written: only json was asked for")
+        result = replace(result, warnings=(*result.warnings, note))
     _check_ids(result)
     before = _listed(out)
     with atomic_folder(out) as folder:

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 
-from medsegr import pipeline
+from medsegr import pipeline, weights
 from medsegr.errors import InputError, UsageError
 from medsegr.io.read import image_from_array, read_image
 from medsegr.options import Options
@@ -229,6 +229,20 @@ def _hints(
     )
 
 
+def methods() -> set[str]:
+    """Names of the registered methods that segment and need no checkpoint of ours."""
+    return {card.name for card in cards().values() if card.door == "segmenter" and card.family != "core"}
+
+
+def check_model(name: str) -> None:
+    """UsageError where no model is called so. A damaged checkpoint shows when it is loaded."""
+    known = sorted({*weights.names(), weights.DEFAULT, *methods()})
+    if name not in known and not Path(name).is_dir():
+        raise UsageError(
+            f"no model '{name[:80]}': a folder with a checkpoint or one of {', '.join(known)} was expected"
+        )
+
+
 def load(
     name: str = "medsegr-tiny",
     device: str = "auto",
@@ -242,8 +256,8 @@ def load(
     ``device``: auto, cpu, cuda, cuda:N or mps. Raises WeightsError, UsageError (no such model) or
     MissingExtra.
     """
-    methods = {card.name for card in cards().values() if card.door == "segmenter" and card.family != "core"}
-    if name in methods and not Path(name).is_dir():
+    check_model(name)
+    if name in methods() and not Path(name).is_dir():
         return Model(create(name), options)
     from medsegr import predict  # torch is imported here and not before
 

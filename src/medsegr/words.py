@@ -4,9 +4,12 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from medsegr.errors import ReportError, UsageError
+from medsegr.report.document import HEADINGS
 from medsegr.report.parse import parse, parse_phrase
 from medsegr.report.read import LIMIT
-from medsegr.types import Finding, Frame, Report, Span
+from medsegr.types import Finding, Frame, Report, Span, modality_code
+
+MOST_FINDINGS = 1000  # of one report; each may become a mask of the image's size
 
 
 def report_of_text(
@@ -14,11 +17,23 @@ def report_of_text(
 ) -> Report:
     """A report, or one sentence of it, read. ``sections`` empty: those that speak of the image.
 
-    Raises ReportError for a text beyond the limit of report files.
+    Raises ReportError beyond the limit of report files or of findings, UsageError for a section or modality
+    that does not exist.
     """
     if len(text) > LIMIT:
         raise ReportError(f"the report has more than {LIMIT:,} characters; give one report at a time")
-    return parse(text, modality=modality, frame=frame, sections=sections or None)
+    for name in sections:
+        if name not in HEADINGS:
+            raise UsageError(f"section '{name[:40]}' is not known; expected {', '.join(HEADINGS)}")
+    if modality is not None and modality_code(modality) is None:
+        raise UsageError(f"modality '{modality[:40]}' is not known; expected a DICOM code or a common name")
+    report = parse(text, modality=modality, frame=frame, sections=sections or None)
+    if len(report.findings) > MOST_FINDINGS:
+        raise ReportError(
+            f"the report tells {len(report.findings):,} findings where at most {MOST_FINDINGS:,} were "
+            "expected; give one report at a time"
+        )
+    return report
 
 
 def report_of_phrases(phrases: Sequence[str], modality: str | None, frame: Frame | None) -> Report:

@@ -7,6 +7,8 @@ options and model.
 
 import hashlib
 import json
+import shutil
+import signal
 import sys
 import time
 from collections.abc import Callable, Iterator
@@ -20,9 +22,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import medsegr
+from medsegr.cli.flags import naming
 from medsegr.cli.jobs import Job, read_jobs
-from medsegr.cli.logs import LOG
+from medsegr.cli.logs import LOG, say_error
 from medsegr.errors import InputError, MedsegrError
+from medsegr.io.limits import DEFAULT_LIMITS, Limits
 from medsegr.io.write import atomic_write
 from medsegr.options import Options
 
@@ -53,12 +57,18 @@ class Plan:
     device: str
     threads: int | None
     resume: bool
+    limits: Limits = DEFAULT_LIMITS
 
 
 def run(jobs_file: Path, plan: Plan, workers: int, show: bool = True) -> int:
     """Do all jobs; returns 0, 4 (some failed) or 5 (none failed, but a strict side check did)."""
-    jobs = read_jobs(jobs_file, Job)
-    prepare(plan.out)
+    from medsegr.session import check_model
+
+    check_model(plan.model)
+    with naming(jobs_file):
+        jobs = read_jobs(jobs_file, Job)
+    with naming(plan.out):
+        prepare(plan.out, jobs_file)
     model = model_key(plan.model)
     base = jobs_file.resolve().parent
     todo = [(n, job, str(base), model) for n, job in enumerate(jobs, 1)]
@@ -88,19 +98,26 @@ def run(jobs_file: Path, plan: Plan, workers: int, show: bool = True) -> int:
             f"{len(rows) - failed} of {len(jobs)} jobs done, {failed} failed; see {plan.out / 'jobs.jsonl'}"
         )
     if failed:
-        print(f"error: {failed} of {len(jobs)} jobs failed; jobs.jsonl says why", file=sys.stderr)
+        say_error(f"{failed} of {len(jobs)} jobs failed; jobs.jsonl says why")
         return 4
     return 5 if turned and plan.options.side_check == "strict" else 0
 
 
-def prepare(out: Path) -> None:
-    """Make the output folder; refuse one with foreign files in it."""
+def prepare(out: Path, jobs_file: Path) -> None:
+    """Make the output folder; refuse one with foreign files in it.
+
+    What a killed batch left half written is removed.
+    """
+    if jobs_file.resolve() == (out / "jobs.jsonl").resolve():
+        raise InputError("the batch would write its jobs.jsonl over the jobs file; give -o another folder")
     if out.is_dir() and any(out.iterdir()) and not (out / "jobs.jsonl").is_file():
         raise InputError(
             "the output folder holds files that no batch of medsegr wrote; give -o a new or empty folder"
         )
     try:
         out.mkdir(parents=True, exist_ok=True)
+        for half in out.glob(".part-*"):
+            shutil.rmtree(half, ignore_errors=True) if half.is_dir() else half.unlink()
         write_rows(out, {}) if not (out / "jobs.jsonl").exists() else None
     except OSError as error:
         raise InputError(
@@ -126,7 +143,7 @@ def finished(todo: list[Task], plan: Plan, workers: int) -> Iterator[tuple[int, 
         return
     left = {task[0]: task for task in todo}
     try:
-        with ProcessPoolExecutor(workers, mp_context=get_context("spawn")) as pool:
+        with pool_of(workers) as pool:
             pending = {pool.submit(do, task, plan): task[0] for task in todo}
             for future in as_completed(pending):
                 row = future.result()
@@ -136,10 +153,24 @@ def finished(todo: list[Task], plan: Plan, workers: int) -> Iterator[tuple[int, 
         LOG.warning("a worker died: its jobs are tried again one by one")
     for number, task in left.items():  # each in a process of its own, so that the one that kills is known
         try:
-            with ProcessPoolExecutor(1, mp_context=get_context("spawn")) as pool:
+            with pool_of(1) as pool:
                 yield number, pool.submit(do, task, plan).result()
         except BrokenProcessPool:
             yield number, failure(task[1].id, "out_of_memory", DIED)
+
+
+@contextmanager
+def pool_of(workers: int) -> Iterator[ProcessPoolExecutor]:
+    """Worker processes. When the batch stops early, jobs that run are ended well and no other is begun."""
+    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_leave_interrupts)
+    try:
+        yield pool
+    finally:
+        pool.shutdown(cancel_futures=True)
+
+
+def _leave_interrupts() -> None:
+    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: the first process decides
 
 
 def do(task: Task, plan: Plan) -> Row:
@@ -163,16 +194,19 @@ def failure(job_id: str, code: str, message: str) -> Row:
 
 def _work(job: Job, base: Path, model: str, plan: Plan) -> Row:
     from medsegr import pipeline
-    from medsegr.cli.segment import told
+    from medsegr.cli.segment import check_apart, told
     from medsegr.io.read import read_image
+    from medsegr.record import mask_formats
     from medsegr.report.read import read_report
 
     out, image = plan.out / job.id, base / job.image
+    check_apart(image, out)
     text, notes = read_report(base / job.report) if job.report is not None else (job.text, ())
     key = job_key(job, image, text, (plan, model))
     if plan.resume and (row := complete(out, key, job.id)):
         return row
-    picture = read_image(image, modality=job.modality, frame=job.frame)
+    picture = read_image(image, modality=job.modality, frame=job.frame, limits=plan.limits)
+    mask_formats(picture, plan.options)
     read = told(pipeline.read_words(picture, text, job.phrases or (), plan.options), notes)
     loaded = loaded_model(plan.model, plan.device, plan.threads)
     result = pipeline.run(picture, loaded.segmenter, report=read, options=plan.options)

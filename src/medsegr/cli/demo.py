@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medsegr.cli.flags import RunFlags, grouped
+from medsegr.cli.flags import RunFlags, grouped, naming
 from medsegr.cli.logs import set_up
 from medsegr.cli.segment import stay_offline
 from medsegr.errors import InputError
@@ -42,8 +42,11 @@ def command(flags: DemoFlags, run: RunFlags) -> int:
     set_up(run)
     stay_offline()
     out = flags.output
-    if out.is_dir() and any(out.iterdir()) and not (out / "input").is_dir():
-        raise InputError("the output folder holds files that no demo wrote; give -o a new or empty folder")
+    with naming(out):
+        if out.is_dir() and any(out.iterdir()) and not (out / "input").is_dir():
+            raise InputError(
+                "the output folder holds files that no demo wrote; give -o a new or empty folder"
+            )
     cases = [("retina", *_retina(out / "input"), "OP"), ("chest", *_chest(out / "input", flags.seed), "CR")]
     from medsegr.session import load
 

@@ -2,14 +2,28 @@
 
 import functools
 import inspect
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from typing import Annotated, Any, Literal, get_type_hints
 
 import typer
 
-from medsegr.errors import UsageError
+from medsegr.errors import InputError, ReportError, UsageError
+
+
+@contextmanager
+def naming(typed: object) -> Iterator[None]:
+    """Note on a refusal which file or folder it is about, as the person typed it.
+
+    Only the last line on stderr shows it: the message itself stays free of names, for logs and jobs.jsonl.
+    """
+    try:
+        yield
+    except (InputError, ReportError) as error:
+        error.add_note("".join(c if c.isprintable() else "?" for c in str(typed)))
+        raise
 
 
 def frame_of(text: str | None) -> Literal["patient", "viewer"] | None:
@@ -119,6 +133,12 @@ class WordFlags:
     ] = field(default_factory=list)
 
 
+Limit = Annotated[
+    str,
+    typer.Option(
+        "--limits", help="Raise what an input may cost: pixels=2e8, voxels=1e9; several with commas."
+    ),
+]
 OutFolder = Annotated[
     Path | None, typer.Option("--output", "-o", help="Folder to write; new, empty or one of ours.")
 ]

@@ -21,6 +21,18 @@ class JsonLines(logging.Formatter):
         return json.dumps({"time": stamp, "level": record.levelname.lower(), "message": record.getMessage()})
 
 
+def say_error(message: str, typed: str = "") -> None:
+    """The one line of an error on stderr: ``typed`` is the input as the person wrote it, for their eyes only.
+
+    With ``--log-json`` it is a line of the log, which carries no names.
+    """
+    handler = LOG.handlers[0] if LOG.handlers else None
+    if handler is not None and isinstance(handler.formatter, JsonLines):
+        LOG.error("%s", message)
+    else:
+        print(f"error: {typed}{': ' if typed else ''}{message}", file=sys.stderr)
+
+
 def set_up(flags: "LogFlags", stream: TextIO | None = None) -> None:
     """Send our log to stderr (or ``stream``) at the level that the flags ask for. Called once a command."""
     level = (

@@ -4,6 +4,7 @@
 failed.
 """
 
+import io
 import os
 import sys
 import traceback
@@ -13,6 +14,7 @@ from typing import Annotated
 import typer
 
 from medsegr.cli import demo, doctor, info, measure, models, parse, phantom, segment
+from medsegr.cli.logs import LOG, say_error
 
 HELP = """Reads a medical image and its report, and draws a mask for every finding the report says is there.
 
@@ -71,6 +73,9 @@ def main(arguments: Sequence[str] | None = None) -> int:
     """Run the command line and return its exit code; ``arguments`` default to those of the process."""
     given = list(sys.argv[1:] if arguments is None else arguments)
     debug = "--debug" in given
+    LOG.handlers.clear()  # until the command sets it up
+    if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal of another encoding gets escapes, not an error
+        sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = build()(args=given or ["--help"], prog_name="medsegr", standalone_mode=False)
         sys.stdout.flush()
@@ -85,7 +90,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             "out of memory: use a smaller image, fewer workers or a machine with more memory", 1, debug
         )
     except Exception as error:
-        return _end(*_told(error), debug)
+        return _end(*_told(error), debug, ": ".join(getattr(error, "__notes__", ())))
 
 
 def _told(error: Exception) -> tuple[str, int]:
@@ -102,10 +107,10 @@ def _told(error: Exception) -> tuple[str, int]:
     return f"{type(error).__name__} inside medsegr; run it again with --debug and report what it shows", 1
 
 
-def _end(message: str, code: int, debug: bool) -> int:
+def _end(message: str, code: int, debug: bool, typed: str = "") -> int:
     if debug:
         traceback.print_exc()
-    print(f"error: {' '.join(message.split())}", file=sys.stderr)
+    say_error(" ".join(message.split()), typed)
     return code
 
 

@@ -3,13 +3,16 @@
 import json
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from medsegr.cli.flags import ImageFlags, Json, LogFlags, frame_of, grouped
+from medsegr.cli.flags import ImageFlags, Json, Limit, LogFlags, frame_of, grouped, naming
 from medsegr.cli.logs import set_up
-from medsegr.errors import InputError
+from medsegr.errors import GeometryError, InputError
+
+if TYPE_CHECKING:
+    from medsegr.types import Image
 
 MOST_LABELS = 1000
 
@@ -28,6 +31,7 @@ class MeasureFlags:
         Path | None,
         typer.Option("--input", "-i", help="The image, for spacing and intensity; the mask's own without."),
     ] = None
+    limits: Limit = ""
     json: Json = False
 
 
@@ -37,22 +41,15 @@ def command(flags: MeasureFlags, image: ImageFlags, logs: LogFlags) -> int:
     set_up(logs)
     import numpy as np
 
-    from medsegr.io.read import read_image
     from medsegr.measure import measure
 
-    labels = read_image(flags.mask, modality=image.modality, frame=frame_of(image.frame))
-    picture = (
-        read_image(flags.input, modality=image.modality, frame=frame_of(image.frame))
-        if flags.input
-        else labels
-    )
-    if labels.grid != picture.grid:
-        raise InputError(
-            f"the mask has grid {labels.grid}, the image {picture.grid}: the same grid was expected"
-        )
-    values = [float(v) for v in np.unique(labels.data[0]) if v > 0]
-    if len(values) > MOST_LABELS:
-        raise InputError(f"the mask holds {len(values)} values, at most {MOST_LABELS} were expected")
+    labels = _read(flags.mask, flags, image)
+    picture = _read(flags.input, flags, image) if flags.input else labels
+    with naming(flags.mask):
+        check_mask(labels, picture)
+        values = [float(v) for v in np.unique(labels.data[0]) if v > 0]
+        if len(values) > MOST_LABELS:
+            raise InputError(f"the mask holds {len(values)} values, at most {MOST_LABELS} were expected")
     told: list[dict[str, Any]] = [
         {
             "label": int(value) if value.is_integer() else value,
@@ -75,3 +72,32 @@ def command(flags: MeasureFlags, image: ImageFlags, logs: LogFlags) -> int:
             status = "" if m["status"] == "ok" else m["status"]
             print(f"  {name:16s} {value:>12s} {m['unit']:4s} {status}".rstrip())
     return 0
+
+
+def _read(path: Path, flags: MeasureFlags, image: ImageFlags) -> "Image":
+    from medsegr.io.limits import limits_from_text
+    from medsegr.io.read import read_image
+
+    limits = limits_from_text(flags.limits)
+    with naming(path):
+        return read_image(path, modality=image.modality, frame=frame_of(image.frame), limits=limits)
+
+
+def check_mask(labels: "Image", picture: "Image") -> None:
+    """InputError where the mask is a colour picture or lies on another grid than the image."""
+    import numpy as np
+
+    if labels.data.shape[0] != 1:
+        raise InputError("the mask is a colour picture: one value a pixel was expected; save it as grey")
+    if labels.grid != picture.grid:
+        raise InputError(
+            f"the mask has grid {labels.grid}, the image {picture.grid}: the same grid was expected"
+        )
+    if labels.affine is not None and picture.affine is not None:
+        corner = np.array([*[*labels.grid, 1, 1][:3], 1.0])
+        apart = float(np.abs((labels.affine - picture.affine) @ np.diag(corner)).max())
+        if apart > 0.1 * min(picture.spacing or (1.0,)):
+            raise GeometryError(
+                f"mask and image lie up to {apart:.3g} mm apart in the patient: the same place was expected; "
+                "resample the mask onto the image"
+            )

@@ -21,6 +21,8 @@ def command(
     set_up(logs)
     from medsegr import weights
 
+    if what == "list" and name is not None:
+        raise UsageError("models list takes no name; 'models verify NAME' looks at one")
     if what == "list":
         _list(as_json)
     elif what == "verify":

@@ -8,8 +8,8 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from medsegr.cli.flags import ImageFlags, Json, LogFlags, frame_of, grouped
-from medsegr.cli.logs import set_up
+from medsegr.cli.flags import ImageFlags, Json, LogFlags, frame_of, grouped, naming
+from medsegr.cli.logs import say_error, set_up
 from medsegr.errors import UsageError
 
 if TYPE_CHECKING:
@@ -41,13 +41,16 @@ def command(flags: ParseFlags, image: ImageFlags, logs: LogFlags) -> int:
     set_up(logs)
     if sum(value is not None for value in (flags.report, flags.text, flags.jobs)) != 1:
         raise UsageError("give one of -r FILE, -t TEXT and --jobs FILE.jsonl")
+    if flags.text is not None and not flags.text.strip():
+        raise UsageError("-t is empty: write what is meant")
     if flags.jobs is not None:
         return many(flags.jobs, flags.output, image)
     from medsegr.schema import report_json
     from medsegr.words import report_of_text
 
-    text, notes = _text(flags)
-    report = report_of_text(text, image.modality, frame_of(image.frame))
+    with naming({None: "-t", "-": "standard input"}.get(flags.report, flags.report)):
+        text, notes = _text(flags)
+        report = report_of_text(text, image.modality, frame_of(image.frame))
     told = {
         "schema": SCHEMA,
         "report": report_json(report),
@@ -110,7 +113,9 @@ def many(jobs_file: Path, output: Path | None, image: ImageFlags) -> int:
     from medsegr.words import report_of_text
 
     lines, failed = [], 0
-    for job in read_jobs(jobs_file, Words):
+    with naming(jobs_file):
+        jobs = read_jobs(jobs_file, Words)
+    for job in jobs:
         text = job.report if job.report is not None else job.text or ""
         try:
             frame = frame_of(job.frame or image.frame)
@@ -122,7 +127,7 @@ def many(jobs_file: Path, output: Path | None, image: ImageFlags) -> int:
         lines.append(json.dumps(row, ensure_ascii=False))
     write("\n".join(lines) + "\n", output)
     if failed:
-        print(f"error: {failed} of {len(lines)} reports could not be read", file=sys.stderr)
+        say_error(f"{failed} of {len(lines)} reports could not be read")
     return 4 if failed else 0
 
 
@@ -133,5 +138,5 @@ def write(text: str, output: Path | None) -> None:
         return
     from medsegr.io.write import atomic_write
 
-    with atomic_write(output) as part:
+    with naming(output), atomic_write(output) as part:
         part.write_text(text, encoding="utf-8")

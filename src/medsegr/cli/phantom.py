@@ -6,7 +6,7 @@ from typing import Annotated
 
 import typer
 
-from medsegr.cli.flags import LogFlags, grouped
+from medsegr.cli.flags import LogFlags, grouped, naming
 from medsegr.cli.logs import set_up
 from medsegr.errors import InputError
 
@@ -19,7 +19,7 @@ class PhantomFlags:
     output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write; new or empty.")]
     seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same set.")] = 0
     count: Annotated[int, typer.Option("--count", min=1, max=1_000_000, help="Number of images.")] = 1
-    size: Annotated[int, typer.Option("--size", help="Side of the square images in px.")] = 256
+    size: Annotated[int, typer.Option("--size", help="Side of the square images: 96 to 2048 px.")] = 256
 
 
 @grouped
@@ -28,13 +28,15 @@ def command(flags: PhantomFlags, logs: LogFlags) -> int:
     them.
     """
     set_up(logs)
-    if flags.output.is_dir() and any(flags.output.iterdir()):
-        raise InputError("the output folder is not empty; give -o a new or empty folder")
     from medsegr.cli.batch import progress
+    from medsegr.io.write import atomic_folder
     from medsegr.phantom import write_set
 
-    with progress(flags.count, not logs.quiet) as step:
-        table = write_set(flags.kind, flags.seed, flags.count, flags.size, flags.output, lambda *_: step())
+    with naming(flags.output):
+        if flags.output.is_dir() and any(flags.output.iterdir()):
+            raise InputError("the output folder is not empty; give -o a new or empty folder")
+        with atomic_folder(flags.output) as part, progress(flags.count, not logs.quiet) as step:
+            table = write_set(flags.kind, flags.seed, flags.count, flags.size, part, lambda *_: step())
     if not logs.quiet:
-        print(f"{flags.count} {flags.kind} images, table: {table}")
+        print(f"{flags.count} {flags.kind} images, table: {flags.output / table.name}")
     return 0

@@ -1,7 +1,6 @@
 """``medsegr segment``: one image with its words, or a batch of jobs, to a folder of masks."""
 
 import os
-import sys
 import time
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -9,13 +8,23 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 
-from medsegr.cli.flags import ImageFlags, OutFolder, RunFlags, WordFlags, frame_of, grouped, listed
-from medsegr.cli.logs import LOG, set_up
-from medsegr.errors import UsageError
+from medsegr.cli.flags import (
+    ImageFlags,
+    Limit,
+    OutFolder,
+    RunFlags,
+    WordFlags,
+    frame_of,
+    grouped,
+    listed,
+    naming,
+)
+from medsegr.cli.logs import LOG, say_error, set_up
+from medsegr.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from medsegr.options import Options
-    from medsegr.types import Report, Result
+    from medsegr.types import Image, Report, Result
 
 
 @dataclass(frozen=True)
@@ -26,6 +35,7 @@ class Where:
         Path | None, typer.Option("--input", "-i", help="PNG, JPEG, TIFF, BMP, NIfTI, NRRD, MHA or DICOM.")
     ] = None
     output: OutFolder = None
+    limits: Limit = ""
     format: Annotated[str, typer.Option("--format", help="png, nifti, nrrd, json; several with commas.")] = ""
 
 
@@ -92,8 +102,10 @@ def command(
             "--jobs came together with -i, -r, -t, -p, --frame or --modality: write them into the jobs file"
         )
     from medsegr.cli import batch as batches
+    from medsegr.io.limits import limits_from_text
 
-    plan = batches.Plan(where.output, options, run.model, run.device, run.threads, batch.resume)
+    limits = limits_from_text(where.limits)
+    plan = batches.Plan(where.output, options, run.model, run.device, run.threads, batch.resume, limits)
     return batches.run(batch.jobs, plan, batch.workers, show=not run.quiet)
 
 
@@ -124,28 +136,54 @@ def one(where: Where, words: WordFlags, image: ImageFlags, options: "Options", r
         raise UsageError("-i is missing: give an image, or --jobs for many")
     if sum((words.report is not None, words.text is not None, bool(words.prompt))) > 1:
         raise UsageError("more than one of -r, -t and -p came: give one of them")
+    if words.text is not None and not words.text.strip():
+        raise UsageError("-t is empty: write what is meant, or give no words at all")
     from medsegr import pipeline
+    from medsegr.io.limits import limits_from_text
     from medsegr.io.read import read_image
-    from medsegr.record import check_free
-    from medsegr.report.read import read_report
+    from medsegr.record import check_free, mask_formats
+    from medsegr.session import check_model, load
 
-    check_free(where.output)
+    check_model(run.model)
+    limits = limits_from_text(where.limits)
+    with naming(where.output):
+        check_free(where.output)
+        check_apart(where.input, where.output)
     clock = [time.perf_counter()]
-    picture = read_image(where.input, modality=image.modality, frame=frame_of(image.frame))
-    said, notes = read_report(words.report) if words.report is not None else (words.text, ())
-    read = told(pipeline.read_words(picture, said, tuple(words.prompt), options), notes)
+    with naming(where.input):
+        frame = frame_of(image.frame)
+        picture = read_image(where.input, modality=image.modality, frame=frame, limits=limits)
+    mask_formats(picture, options)
+    read = _words(picture, words, options)
     clock.append(time.perf_counter())
-    from medsegr.session import load
-
     model = load(run.model, run.device, run.threads)
     clock.append(time.perf_counter())
     LOG.info("image and words read, model loaded")
     result = pipeline.run(picture, model.segmenter, report=read, options=options)
     seconds = {"read": clock[1] - clock[0], "load": clock[2] - clock[1]}
-    pipeline.save(result, where.output, options, {"device": model.device, "seconds": seconds})
+    with naming(where.output):
+        pipeline.save(result, where.output, options, {"device": model.device, "seconds": seconds})
     if not run.quiet:
         tell(result, where.output)
     return 5 if strict_failure(result, options) else 0
+
+
+def _words(picture: "Image", words: WordFlags, options: "Options") -> "Report | None":
+    """What the flags say of the picture, parsed; None where they say nothing."""
+    from medsegr.pipeline import read_words
+    from medsegr.report.read import read_report
+
+    if words.report is None:
+        return read_words(picture, words.text, tuple(words.prompt), options)
+    with naming("standard input" if words.report == "-" else words.report):
+        said, notes = read_report(words.report)
+        return told(read_words(picture, said, (), options), notes)
+
+
+def check_apart(source: Path, out: Path) -> None:
+    """Refuse to write into a folder that is the input: it would be another input next time."""
+    if source.is_dir() and out.resolve().is_relative_to(source.resolve()):
+        raise InputError("the output lies inside the input folder, which is only read; give -o another place")
 
 
 def told(report: "Report | None", notes: tuple[tuple[str, str], ...]) -> "Report | None":
@@ -159,10 +197,7 @@ def strict_failure(result: "Result", options: "Options") -> bool:
 
     failed = side_failures(result) if options.side_check == "strict" else []
     if failed:
-        print(
-            f"error: the side check failed for {', '.join(failed)}: the mask lies on the other side",
-            file=sys.stderr,
-        )
+        say_error(f"the side check failed for {', '.join(failed)}: the mask lies on the other side")
     return bool(failed)
 
 

@@ -159,7 +159,7 @@ def _regular(gaps: np.ndarray, count: int) -> None:
 
 def projection_axes(ds: Dataset) -> tuple[str, str] | None:
     """Patient directions (rows, columns) of a projection, from PatientOrientation; a lateral view without it
-    gives ``?``.
+    is taken as it is usually hung. It has no left and right.
 
     None where the file does not say: then the radiological convention is the reader's guess.
     """
@@ -170,7 +170,7 @@ def projection_axes(ds: Dataset) -> tuple[str, str] | None:
         if along in PAIR and down in PAIR and PAIR[along] != PAIR[down]:
             return down, along
     if str(ds.get("ViewPosition") or "").strip().upper() in LATERAL:
-        return "I", "?"
+        return "I", "P"  # as such views are hung: the patient looks to the picture's left
     return None
 
 

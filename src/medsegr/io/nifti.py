@@ -190,7 +190,7 @@ def _image(array: np.ndarray, header: Any, form: Form, notes: Warnings, version:
     affine[:3] *= unit
     affine = checked_affine(affine, WHAT)
     axes = values.ndim - 1
-    meta = {
+    meta: dict[str, Any] = {
         "version": version,
         "shape": tuple(int(n) for n in header.get_data_shape()),
         "code": form.code,
@@ -198,7 +198,10 @@ def _image(array: np.ndarray, header: Any, form: Form, notes: Warnings, version:
         "xyzt_units": int(header["xyzt_units"]),
         "zooms": tuple(float(step) for step in header.get_zooms()),
     }
+    told = form.code or meta["xyzt_units"] & 7 or any(step != 1 for step in meta["zooms"][:axes])
+    if not told:  # a picture that became a NIfTI: its ones are no millimetres
+        note = ("no_spacing", "the header tells no unit and no spacing: nothing can be measured in mm")
+        notes = (*notes, note)
     source = Source(kind="nifti", frame_from="nifti", warnings=notes + found, meta=meta)
-    return Image(
-        values, affine, spacing_of(affine, axes), None, "patient", axis_letters(affine)[:axes], source
-    )
+    spacing = spacing_of(affine, axes) if told else None
+    return Image(values, affine, spacing, None, "patient", axis_letters(affine)[:axes], source)

@@ -189,7 +189,7 @@ def write_mask_nifti(mask: np.ndarray, image: Image, path: str | Path, name: str
     kind: Any = nib.Nifti2Image if large else nib.Nifti1Image
     file = kind(array, affine)
     header = file.header
-    header["xyzt_units"] = int(meta.get("xyzt_units", 2))
+    header["xyzt_units"] = int(meta.get("xyzt_units", 0 if image.spacing is None else 2))
     if affine is None:
         header.set_zooms(meta.get("zooms") or tuple(image.spacing or (1.0,) * array.ndim))
     else:

@@ -18,7 +18,7 @@ from medsegr.report.match import Hit, Words
 from medsegr.types import Polarity, Span
 
 SIZES = frozenset(["small", "mild", "moderate", "minimal", "trace", "tiny", "stable", "unchanged"])
-DENIERS = frozenset(["no", "without", "negative", "neither", "absent"])
+DENIERS = frozenset(["no", "without", "negative", "neither", "absent", "none"])
 HARD = frozenset([";", "!", "?", ".", "-", "–", "—", "(", ")", "•", "negmark", "posmark"])
 ASKING = frozenset([":", "?", "="])
 DENIALS = frozenset(["no", "none", "nil", "negative", "neg", "absent", "0"])
@@ -57,7 +57,10 @@ def clause_starts(words: Words, cues: Sequence[Hit[Cue]], named: Sequence[Hit[Co
     edges = sorted({i for i, norm in enumerate(norms) if norm in EDGES} | hard | {len(norms)})
     inside = {i for hit in cues if hit.last - hit.first > 1 for i in range(hit.first, hit.last)}
     starts = {0} | {s for s in hard if s < len(norms)}
-    ends = [hit.last for hit in named]
+    ends = [
+        hit.last + (norms[hit.last : hit.last + 1] in (("seen",), ("identified",), ("noted",)))
+        for hit in named
+    ]
     starts |= {
         e for e in ends if norms[e : e + 1] and norms[e] in SIZES and any(e < h.first <= e + 5 for h in named)
     }
@@ -122,13 +125,24 @@ def scopes(
             continue
         span = words.span(hit.first, hit.last)
         if hit.first and words.norms[hit.first] in DENIALS and _answers(words.norms, hit.last - 1):
-            found.append(Scope(hit.value, span, _back(hit, starts, anchors), hit.first))
+            found.append(Scope(hit.value, span, _back(words, hit, starts, anchors), hit.first))
             continue
         if hit.value.direction in ("pre", "both"):
             found.append(Scope(hit.value, span, hit.last, _forward(words, hit, starts, adjectives)))
         if hit.value.direction in ("post", "both"):
-            found.append(Scope(hit.value, span, _back(hit, starts, anchors), hit.first))
+            first = max(_back(words, hit, starts, anchors), _said_before(words, hit, cues))
+            found.append(Scope(hit.value, span, first, hit.first))
     return tuple(found)
+
+
+def _said_before(words: Words, hit: Hit[Cue], cues: Sequence[Hit[Cue]]) -> int:
+    """Index of the item that a denial behind it begins with, where an earlier denial holds what is before:
+    "without atypia, necrosis absent"."""
+    if hit.value.kind != "negation" and hit.value.value != "resolved":
+        return 0
+    before = [c.last for c in cues if c.value.kind in ("negation", "time") and c.last <= hit.first - 1]
+    commas = [i for i in range(max(before, default=hit.first), hit.first) if words.norms[i] == ","]
+    return commas[0] + 1 if commas and commas[0] + 1 < hit.first else 0
 
 
 def _forward(words: Words, hit: Hit[Cue], starts: tuple[int, ...], adjectives: Sequence[Hit[Any]]) -> int:
@@ -140,14 +154,26 @@ def _forward(words: Words, hit: Hit[Cue], starts: tuple[int, ...], adjectives: S
         if described:  # "not calcified" denies the calcification, not the nodule
             return described[0].last
     if hit.value.kind == "uncertain":
+        copula = next((i for i in range(hit.last + 1, end) if norms[i] in ("is", "are")), end)
+        if hit.last - hit.first == 1 and norms[copula + 1 : copula + 2] in (("a",), ("an",), ("the",)):
+            end = copula  # "the apparent nodule is a nipple shadow" doubts the nodule alone
         comma = next((i for i in range(hit.last, end) if norms[i] == ","), end)
         if "or" not in norms[comma:end] and "versus" not in norms[comma:end]:
             end = comma
     return end
 
 
-def _back(hit: Hit[Cue], starts: tuple[int, ...], anchors: Sequence[int]) -> int:
+def _elided(hit: Hit[Cue], words: Words) -> list[int]:
+    """Index of a side that stands for a finding: "the left effusion is larger, the right has resolved"."""
+    at = hit.first - 1
+    while at > 0 and words.norms[at] in ("one", "side"):
+        at -= 1
+    return [at] if at > 0 and words.norms[at] in ("left", "right") else []
+
+
+def _back(words: Words, hit: Hit[Cue], starts: tuple[int, ...], anchors: Sequence[int]) -> int:
     before = [s for s in starts if s <= hit.first]
+    anchors = [*anchors, *_elided(hit, words)]
     while len(before) > 1 and not any(before[-1] <= a < hit.first for a in anchors):
         before.pop()
     return max(before[-1] if before else 0, hit.first - hit.value.reach)

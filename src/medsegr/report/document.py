@@ -126,6 +126,8 @@ _ABBREVIATIONS = frozenset(
         "jr",
         "sr",
         "dept",
+        "rt",
+        "lt",
     ]
 )
 _ITEM = re.compile(r"(?:(?<=\n)|(?<=\r)|^)[ \t]*(?:\(?\d{1,2}[.):](?!\d)|[-*•–·o](?=\s))[ \t]*", re.MULTILINE)
@@ -221,7 +223,13 @@ def _ends(part: str, match: re.Match[str]) -> bool:
     if mark[0] in "\r\n":
         return _line_ends(part, match)
     if mark[0] == "?":  # "Mass? None seen." is answered in one sentence, "?pneumonia" is no end
-        return not (_ANSWER.match(part, match.end()) or part[match.end() : match.end() + 1].isalnum())
+        asked = part[max(0, match.start() - 3) : match.start()].rstrip(" \t(")[-1:]
+        after = part[match.end() : match.end() + 1]
+        return (
+            bool(asked)
+            and asked not in "\n\r.;:,"
+            and not (_ANSWER.match(part, match.end()) or after.isalnum())
+        )
     if mark != ".":
         return True
     before = re.search(r"[\w.]+$", part[max(0, match.start() - 20) : match.start()])
@@ -303,7 +311,7 @@ def _mark(raw: str, text: str, end: int, behind: bool) -> str:
     """What a mark means: "?pneumonia" asks ("query"); "(-)" and "-ve" deny what follows or, ``behind`` a
     word, what precedes."""
     if raw == "?":
-        return "query" if not behind and text[end : end + 1].isalnum() else raw
+        return raw if behind and not text[end : end + 1].isalnum() else "query"
     if "+" in raw:
         return "posmark"
     if re.match(r"\s+(?:for|of)\b", text[end : end + 8]):

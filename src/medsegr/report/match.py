@@ -19,6 +19,7 @@ T = TypeVar("T")
 Trie = Mapping[str, tuple[tuple[tuple[str, ...], T], ...]]
 LEVEL = re.compile(r"^(?:c[1-8]|t(?:[1-9]|1[0-2])|l[1-6]|s[1-5])$")
 YEAR = re.compile(r"^(?:19|20)\d\d$")
+HOURS = (("o", "'", "clock"), ("o", "’", "clock"), ("o", "clock"), ("oclock",), (":", "00"), (":", "30"))
 ORDINALS = [
     "first",
     "second",
@@ -224,17 +225,35 @@ def find_concepts(words: Words, modality: str | None) -> tuple[Hit[Concept], ...
     return tuple(found)
 
 
-def find_places(words: Words) -> tuple[Hit[Place], ...]:
-    """Places of a sentence, with vertebral levels ("L4", "ninth thoracic vertebra") and numbered ribs."""
+def find_places(words: Words, modality: str | None = None) -> tuple[Hit[Place], ...]:
+    """Places of a sentence, with vertebral levels ("L4", "ninth thoracic vertebra"), numbered ribs and hours
+    of the clock face."""
     found = list(longest(words.norms, place_trie()))
     taken = {i for hit in found for i in range(hit.first, hit.last)}
     for i, norm in enumerate(words.norms):
         if LEVEL.match(norm) and i not in taken and _is_level(words, i):
             found.append(Hit(Place(f"{norm.upper()} vertebra", of="vertebra"), i, i + 1))
+        if norm.isdigit() and 1 <= int(norm) <= 12 and words.norms[i + 1 : i + 5]:
+            found += _hour(words, i, modality)
         if norm in ORDINALS or _is_ordinal(words.norms, i):
             number = ORDINALS.index(norm) + 1 if norm in ORDINALS else int(norm)
             found += _numbered(words, i, number)
     return tuple(sorted(found, key=lambda hit: hit.first))
+
+
+def _hour(words: Words, at: int, modality: str | None) -> list[Hit[Place]]:
+    """ "3 o'clock", "3:00": thirds of the picture where the face of the clock is the picture, rows of the
+    breast in a mammogram."""
+    for tail in HOURS:
+        if words.norms[at + 1 : at + 1 + len(tail)] == tail:
+            hour = int(words.norms[at])
+            row = "upper" if hour in (10, 11, 12, 1, 2) else "middle" if hour in (3, 9) else "lower"
+            col = "centre" if hour in (12, 6) else "right" if hour < 6 else "left"
+            on_picture = modality in ("OP", "DMS", "ES", "SM", "GM")
+            rows = (row,) if on_picture or modality == "MG" else ()
+            made = Place(f"{hour} o'clock", rows=rows, cols=(col,) if on_picture else ())
+            return [Hit(made, at, at + 1 + len(tail))]
+    return []
 
 
 def _is_ordinal(norms: tuple[str, ...], at: int) -> bool:

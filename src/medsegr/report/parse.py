@@ -13,12 +13,10 @@ from medsegr.report import document, lexicon
 from medsegr.report.context import Claim, claim
 from medsegr.report.lexicon import Concept
 from medsegr.report.link import link
-from medsegr.report.sentence import Candidate, Sentence, is_name_only, read
+from medsegr.report.sentence import Candidate, Sentence, is_name_only, is_request, read, read_all
 from medsegr.report.side import Spot, location, spots
 from medsegr.report.values import shape, texture
 from medsegr.types import MODALITIES, Finding, Frame, Report, Section, Shape, Span, Texture, modality_code
-
-ASKS = frozenset(["segment", "draw", "outline", "delineate", "mark", "show", "find", "contour"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,10 +53,10 @@ def parse(
     wanted = sections if sections is not None else document.READ
     code = modality_code(modality)
     read_in = [
-        (s, read(text, span, code))
+        (s, sentence)
         for s in found_sections
         if s.name in wanted
-        for span in document.sentences(text, s.span)
+        for sentence in read_all(text, document.sentences(text, s.span), code)
     ]
     setting, warnings = _setting([sentence for _, sentence in read_in], code, frame)
     found = [f for section, sentence in read_in for f in _findings(sentence, section, setting)]
@@ -138,7 +136,7 @@ def _setting(
 
 def _findings(sentence: Sentence, section: Section, setting: Setting) -> list[Finding]:
     real = [c for c in sentence.candidates if c.concept.kind != "statement"]
-    if not real and sentence.words.norms and (is_name_only(sentence) or sentence.words.norms[0] in ASKS):
+    if not real and sentence.words.norms and (is_name_only(sentence) or is_request(sentence.words)):
         organs = _organs(sentence, section, setting)
         if organs:
             return organs
@@ -169,7 +167,8 @@ def _places(sentence: Sentence, setting: Setting) -> list[tuple[Spot, ...]]:
     out = list(own)
     for i in range(len(own) - 2, -1, -1):  # "scarring or atelectasis in the right base"
         behind = sentence.candidates[i + 1]
-        if _may_take(sentence.candidates[i], out[i], behind, out[i + 1], behind.joined):
+        led = i > 0 and sentence.candidates[i].joined and out[i - 1]
+        if not led and _may_take(sentence.candidates[i], out[i], behind, out[i + 1], behind.joined):
             ends = sentence.words.span(behind.first, behind.last)[1]
             if out[i + 1][0].spans and out[i + 1][0].spans[0][0] >= ends:
                 out[i] = out[i + 1]
@@ -197,7 +196,7 @@ def _of_candidate(
     look, outline, core = _look(sentence, item)
     out = []
     for i, spot in enumerate(own or (Spot(),)):
-        concept = _refined(item.concept, spot, setting.modality)
+        concept = _refined(item.concept, spot, setting.modality, sentence.under)
         place = location(_kept(spot, concept), concept.name, setting.frame)
         parts = [core, *(s for s in place.spans if i == 0 and _inside(s, sentence, item))]
         span = min(p[0] for p in parts), max(p[1] for p in parts)
@@ -254,12 +253,12 @@ def _look(sentence: Sentence, item: Candidate) -> tuple[Texture, Shape, Span]:
     return look, outline, (min(s[0] for s in spans), max(s[1] for s in spans))
 
 
-def _refined(concept: Concept, spot: Spot, modality: str | None) -> Concept:
-    names = {p.name for p in spot.places} | {p.of for p in spot.places}
+def _refined(concept: Concept, spot: Spot, modality: str | None, under: str) -> Concept:
+    names = {p.name for p in spot.places} | {p.of for p in spot.places} or {under}
     for rule in lexicon.refines():
         if (
             rule.base == concept.name
-            and names & rule.places
+            and (names & rule.places or not rule.places)
             and (not rule.modalities or modality in rule.modalities)
         ):
             return lexicon.concepts()[rule.name]

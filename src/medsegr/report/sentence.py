@@ -1,7 +1,7 @@
 """One sentence: which concepts it names, and which of its words belong to which of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 
 from medsegr.report import lexicon
@@ -20,7 +20,7 @@ from medsegr.report.match import (
     trie,
     words_of,
 )
-from medsegr.report.side import Element, elements
+from medsegr.report.side import Element, elements, resolved
 from medsegr.types import Span
 
 VIEWS = frozenset(["view", "projection", "radiograph", "film", "image", "examination"])
@@ -60,6 +60,34 @@ class Sentence:
     descriptors: tuple[Hit[Descriptor], ...]
     scopes: tuple[Scope, ...]
     starts: tuple[int, ...]
+    under: str = ""  # organ of the heading that it stands under ("KIDNEYS: ..."), or that it begins with
+
+
+def read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[Sentence, ...]:
+    """Read the sentences of one section.
+
+    An organ with a colon ("LIVER: Normal size. A cyst ...") is the organ of those behind it too, up to the
+    next such heading or an empty line.
+    """
+    out: list[Sentence] = []
+    under, end = "", 0
+    for span in spans:
+        sentence = read(text, span, modality)
+        if text[end : span[0]].count("\n") > 1:
+            under = ""
+        if ":" in sentence.words.norms[:6]:
+            under = _heading_organ(sentence)
+        subject = next((c.concept.name for c in sentence.anatomy if c.first <= 1), "")
+        out.append(replace(sentence, under=under or subject))
+        end = span[1]
+    return tuple(out)
+
+
+def _heading_organ(sentence: Sentence) -> str:
+    colon = sentence.words.norms.index(":")
+    names = [c.concept.name for c in sentence.anatomy if c.last <= colon]
+    names += [e.place.of for e in sentence.elements if e.place is not None and e.last <= colon]
+    return names[0] if names else ""
 
 
 def read(text: str, span: Span, modality: str | None) -> Sentence:
@@ -67,8 +95,15 @@ def read(text: str, span: Span, modality: str | None) -> Sentence:
     words = words_of(tokens(text, span), text)
     describing = find_descriptors(words)
     hits = _nouns(find_concepts(words, modality), describing)
-    places = [p for p in find_places(words) if _visible(p.value.of, modality) and not _of_view(p, words)]
-    cues = _free_cues(find_cues(words), (*hits, *describing))
+    places = [
+        p for p in find_places(words, modality) if _visible(p.value.of, modality) and not _of_view(p, words)
+    ]
+    asked = is_request(words)
+    all_cues = tuple(c for c in find_cues(words) if not (asked and words.norms[c.first] == "?"))
+    hits = tuple(
+        h for h in hits if not any(_tells_time(cue, h) for cue in all_cues) and not _heads(h, hits, words)
+    )
+    cues = _free_cues(all_cues, (*hits, *describing))
     starts = clause_starts(words, cues, hits)
     named = [Candidate(h.value, ((h.first, h.last),)) for h in hits if h.value.kind != "anatomy"]
     named = _merge(_with_builds(named, words, starts), words)
@@ -92,7 +127,8 @@ def read(text: str, span: Span, modality: str | None) -> Sentence:
         anchors,
         [d for d in describing if d.value.field not in ("size_class", "count", "side", "rows", "cols")],
     )
-    where = elements(places, loose, frozenset(anchors))
+    where = resolved(elements(places, loose, frozenset(anchors)), words)
+    where = tuple(e for e in where if not _of_none(e, anchors, acting, starts, len(words.norms)))
     placed = frozenset(i for e in where for i in range(e.first, e.last))
     regions = _regions(named, words, starts, placed)
     return Sentence(span, words, regions, tuple(organs), where, tuple(loose), acting, starts)
@@ -108,6 +144,36 @@ def _nouns(hits: Sequence[Hit[Concept]], describing: Sequence[Hit[Descriptor]]) 
         and any(d.value.field == "density" and d.first < h.first and h.last == d.last for d in describing)
     ]
     return tuple(h for h in hits if h not in inside)
+
+
+def _heads(hit: Hit[Concept], hits: Sequence[Hit[Concept]], words: Words) -> bool:
+    """True for the "tubes" of "Tubes and lines: endotracheal tube": a heading over narrower concepts."""
+    colon = next(
+        (i for i in range(hit.last, min(hit.last + 4, len(words.norms))) if words.norms[i] == ":"), None
+    )
+    name = hit.value.name
+    if colon is None:
+        return False
+    return any(h.first > colon and name in (h.value.name, *h.value.parents) for h in hits)
+
+
+def _of_none(
+    element: Element, anchors: Sequence[int], acting: Sequence[Scope], starts: Sequence[int], size: int
+) -> bool:
+    """True for a place of what is denied: the "right" of "the left effusion is larger, the right has
+    resolved"."""
+    begin = max((s for s in starts if s <= element.first), default=0)
+    end = next((s for s in starts if s > element.first), size)
+    if begin == 0 or any(begin <= a < end for a in anchors):
+        return False
+    denied = (s for s in acting if s.cue.kind == "negation" or s.cue.value == "resolved")
+    return any(begin <= s.first and s.last <= end and s.first <= element.first < s.last for s in denied)
+
+
+def _tells_time(cue: Hit[Cue], hit: Hit[Concept]) -> bool:
+    """True for the "snare" of "was removed with a snare"."""
+    inside = cue.first < hit.first and hit.last <= cue.last
+    return cue.value.kind == "time" and inside
 
 
 def _of_view(place: Hit[Place], words: Words) -> bool:
@@ -214,6 +280,7 @@ def _merge(named: list[Candidate], words: Words) -> list[Candidate]:
             and out[-1].concept == item.concept
             and 0 <= item.first - out[-1].last <= 2
             and "," in words.norms[out[-1].last : item.first]
+            and not {"left", "right", "l", "r"} & set(words.norms[out[-1].last : item.first])
         ):
             out[-1] = Candidate(item.concept, (*out[-1].parts, *item.parts))
         elif not (out and item.first < out[-1].last and item.concept == out[-1].concept):
@@ -251,7 +318,7 @@ def _split(
     marks = [
         i for i in between if words.norms[i] in word_list("joiners") or words.norms[i] in word_list("verbs")
     ]
-    while len(marks) > 1 and marks[-1] - 1 in placed and marks[-1] + 1 in placed:
+    while len(marks) > 1 and {marks[-1] - 1, marks[-1] + 1} <= placed and words.norms[marks[-1]] != "with":
         if any(words.norms[i] in word_list("prepositions") for i in range(marks[-2], marks[-1])):
             break
         marks.pop()  # "with left apical and right basilar disease": the "and" joins two places of the second
@@ -266,16 +333,24 @@ def _are_joined(one: Candidate, two: Candidate, words: Words, starts: tuple[int,
     return not hard and len(between) <= 8 and bool(word_list("joiners") & set(between))
 
 
+def is_request(words: Words) -> bool:
+    """True for a sentence that asks for a mask: "segment the liver", "could you show me the polyp?"."""
+    polite = 0
+    while words.norms[polite : polite + 1] and words.norms[polite] in word_list("polite"):
+        polite += 1
+    asks = words.norms[polite : polite + 1]
+    return bool(asks) and (asks[0] in word_list("asks") or bool({"want", "need"} & set(words.norms[:polite])))
+
+
 def is_name_only(sentence: Sentence) -> bool:
     """True for a sentence that is only a name with its side and place ("left lung.", "segment the liver")."""
     covered = {i for e in sentence.elements for i in range(e.first, e.last)}
     covered |= {i for d in sentence.descriptors for i in range(d.first, d.last)}
     covered |= {i for c in sentence.anatomy for i in range(c.first, c.last)}
-    if {"is", "are"} & set(sentence.words.norms) and "where" not in sentence.words.norms:
+    norms = sentence.words.norms
+    if norms[-1:] == (":",) or ({"is", "are"} & set(norms) and "where" not in norms):
         return False  # "the trachea is midline" says something of it
     rest = [
-        n
-        for i, n in enumerate(sentence.words.norms)
-        if i not in covered and n not in word_list("glue") and not n.isdigit()
+        n for i, n in enumerate(norms) if i not in covered and n not in word_list("glue") and not n.isdigit()
     ]
     return not rest

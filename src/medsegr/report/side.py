@@ -59,6 +59,9 @@ JOINTS = frozenset(["and", ",", "or", "/", "&", "plus", "with", "but"])
 INTO = frozenset(["of", "in", "within", "on"])
 VAGUE = frozenset(["inferior", "superior", "inferiorly", "superiorly"])
 SIDE_WORDS = ("left", "right")
+RELATIVE = ("ipsilateral", "contralateral")
+OTHER = frozenset(["one", "another", "other", "second"])
+LARGER = frozenset(["larger", "largest", "bigger", "biggest", "dominant", "each"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -111,6 +114,25 @@ def elements(
         ):
             found.append(Element(None, hit.value.field, hit.value.value, hit.first, hit.last))
     return tuple(sorted(found, key=lambda e: e.first))
+
+
+def resolved(found: Sequence[Element], words: Words) -> tuple[Element, ...]:
+    """Without places that are denied ("not on the left"); "ipsilateral" and "contralateral" become the side
+    that the sentence has told before."""
+    out: list[Element] = []
+    for element in found:
+        before = [n for n in words.norms[max(0, element.first - 4) : element.first] if n != "the"]
+        if before[-1:] and before[-1] in INTO and before[-2:-1] in (["not"], ["none"]) and out:
+            continue
+        if element.field != "side" or element.value not in RELATIVE:
+            out.append(element)
+            continue
+        told = [s for s in map(_side_of, out) if s in SIDE_WORDS]
+        if told:
+            same = element.value == "ipsilateral"
+            side = told[-1] if same else next(s for s in SIDE_WORDS if s != told[-1])
+            out.append(replace(element, value=side))
+    return tuple(out)
 
 
 def _side_of(element: Element) -> str | None:
@@ -257,6 +279,12 @@ def spots(found: Sequence[Element], words: Words, frame: Frame, by_flag: bool) -
 
     ``by_flag``: the viewer's frame was asked for in words, so that even "left lung" means the picture's left.
     """
+    for i in range(1, len(found)):  # "a polyp at the top left and another one at the lower right"
+        between = words.norms[found[i - 1].last : found[i].first]
+        whole = {"bilateral", *LARGER} & {*(e.value for e in found[:i]), *between}
+        if OTHER & set(between) and not whole:
+            rest = spots(found[i:], words, frame, by_flag)
+            return (*spots(found[:i], words, frame, by_flag), *rest)
     viewer = frame == "viewer"
     organ_frame: Frame = "viewer" if viewer and by_flag else "patient"
     all_spots = [_spot(group, words, viewer, organ_frame) for group in _groups(found, words)]

@@ -53,6 +53,8 @@ UNITS = frozenset(
         "x",
         "%",
         "o'clock",
+        "o",
+        "oclock",
         "year",
         "month",
         "week",

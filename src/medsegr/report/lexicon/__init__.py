@@ -168,7 +168,8 @@ class Build:
 
 @dataclass(frozen=True, slots=True)
 class Refine:
-    """A concept that becomes a narrower one at a place: ``tumour`` in the ``lung`` is a ``lung tumour``."""
+    """A concept that becomes a narrower one at a place (none: anywhere): ``tumour`` in the ``lung`` is a
+    ``lung tumour``."""
 
     name: str
     base: str
@@ -354,7 +355,12 @@ def builds() -> tuple[Build, ...]:
 def refines() -> tuple[Refine, ...]:
     """Narrower concepts by place."""
     return tuple(
-        Refine(entry["name"], entry["base"], frozenset(entry["places"]), tuple(entry.get("modalities", ())))
+        Refine(
+            entry["name"],
+            entry["base"],
+            frozenset(entry.get("places", ())),
+            tuple(entry.get("modalities", ())),
+        )
         for entry in _tables()["builds"].get("refine", ())
     )
 
