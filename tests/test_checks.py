@@ -174,3 +174,19 @@ def test_agreement_with_the_report_free_mask() -> None:
     assert outcome(checks.agreement_check(left, right)) == "warn"
     assert outcome(checks.agreement_check(left, np.zeros_like(left))) == "warn"
     assert checks.agreement_check(left, None) is None
+
+
+@pytest.mark.parametrize(
+    ("cols", "expected"),
+    [(("left",), "pass"), (("right",), "fail"), (("centre",), None), (("left", "centre"), None)],
+)
+def test_sides_of_the_picture_told_as_columns_are_checked(
+    cols: tuple[str, ...], expected: str | None
+) -> None:
+    found = checks.side_check(picture("ES", "viewer"), finding(cols=cols), half("left"))
+    assert outcome(found) == expected
+
+
+def test_columns_of_a_volume_are_left_to_the_place_check() -> None:
+    image = Image(np.zeros((1, 8, 9, 10), np.float32), None, None, "CT", "patient")
+    assert checks.side_check(image, finding(cols=("left",)), np.ones((8, 9, 10), bool)) is None

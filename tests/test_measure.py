@@ -84,3 +84,9 @@ def test_diameter_is_never_below_the_sides_nor_above_their_sum(h: int, w: int, a
     mask[1 : 1 + h, 1 : 1 + w] = True
     found = max_diameter(mask, (a, b))
     assert max(h * a, w * b) * (1 - 1e-3) <= found <= math.hypot(h * a, w * b) * (1 + 1e-9)
+
+
+def test_an_affine_without_a_spacing_gives_no_millimetres() -> None:
+    image = Image(np.ones((1, 8, 8), np.float32), np.eye(4), None, "CR")
+    found = measure(image, np.eye(8, dtype=bool))
+    assert {found[name].status for name in ("area", "centroid_mm_r", "max_diameter")} == {"no_spacing"}

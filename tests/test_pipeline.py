@@ -561,3 +561,19 @@ def test_a_concept_learned_from_phantoms_only_is_drawn_with_a_warning() -> None:
     assert [(code, text[:2]) for code, text in result.warnings if code == "phantom_only"] == [
         ("phantom_only", "f1")
     ]
+
+
+def test_an_assumed_frame_is_warned_of_once_and_by_the_words() -> None:
+    note = ("frame_assumed", "nobody said whose left is meant: the patient's was assumed")
+    image = picture(modality=None, source=Source(kind="png", frame_from="assumed", warnings=(note,)))
+    codes = [c for c, _ in pipeline.run(image, Fake(), text="Nodule in the left lung.").warnings]
+    assert codes.count("frame_assumed") == 1
+    assert "frame_assumed" not in [c for c, _ in pipeline.run(image, Fake(), text="Nodule.").warnings]
+    assert note in pipeline.run(image, Fake()).warnings
+
+
+def test_masks_that_json_alone_leaves_out_are_said(tmp_path: Path) -> None:
+    result = pipeline.run(picture(), Fake(), report=told(finding()))
+    pipeline.save(result, tmp_path / "out", Options(formats=("json",)))
+    written = json.loads((tmp_path / "out" / "findings.json").read_text(encoding="utf-8"))
+    assert [w["code"] for w in written["warnings"]] == ["masks_not_written"]

@@ -98,7 +98,7 @@ def cautions(
             text = f"{item.finding.id} was drawn by force: the model was not trained for its concept"
             notes.append(("forced", text))
         elif item.mask is not None and trained.get(name, {}).get("trained_on") == ["phantom"]:
-            text = f"{item.finding.id}: '{name}' was learned from made images only: do not rely on it"
+            text = f"{item.finding.id}: its concept was learned from made images only: do not rely on it"
             notes.append(("phantom_only", text))
     if options.explain and any(r.mask is not None and r.attention is None for r in results):
         notes.append(("no_attention", "this model gives no map of where the words acted"))

@@ -33,6 +33,9 @@ def report_of_text(
             f"the report tells {len(report.findings):,} findings where at most {MOST_FINDINGS:,} were "
             "expected; give one report at a time"
         )
+    if not report.findings:
+        note = ("nothing_read", "no finding was recognised in these words")
+        return replace(report, warnings=(*report.warnings, note))
     return report
 
 

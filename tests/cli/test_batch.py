@@ -322,3 +322,63 @@ def test_a_worker_that_dies_fails_its_own_job_only(folder: Path, monkeypatch: py
     done = dict(batch.finished([(n, job, "", "") for n, job in enumerate(jobs)], plan, 2))
     assert [done[n]["status"] for n in range(3)] == ["done", "failed", "done"]
     assert done[1]["code"] == "out_of_memory"
+
+
+def test_the_jobs_file_is_never_written_over(run: Any, folder: Path) -> None:
+    jobs = write_jobs(folder, GOOD[0])
+    before = jobs.read_bytes()
+    run("segment", "--jobs", jobs, "-o", folder, *MODEL).fails(3, "over the jobs file")
+    assert jobs.read_bytes() == before
+
+
+def test_what_a_killed_batch_left_half_is_cleared(run: Any, folder: Path) -> None:
+    jobs, out = write_jobs(folder, GOOD[0]), folder / "out"
+    assert run("segment", "--jobs", jobs, "-o", out, *MODEL).code == 0
+    (out / ".part-12ab-one" / "masks").mkdir(parents=True)
+    (out / ".part-34cd-jobs.jsonl").write_text("{", encoding="utf-8")
+    assert run("segment", "--jobs", jobs, "-o", out, "--resume", *MODEL).code == 0
+    assert {p.name for p in out.iterdir()} == {"jobs.jsonl", "one"}
+
+
+def test_an_unknown_model_stops_a_batch_at_the_door(run: Any, folder: Path) -> None:
+    jobs = write_jobs(folder, GOOD[0])
+    run("segment", "--jobs", jobs, "-o", folder / "out", "--model", "nobody").fails(2, "nobody")
+    assert not (folder / "out").exists()
+
+
+def test_the_typed_paths_stand_in_the_error_and_not_in_the_rows(run: Any, folder: Path) -> None:
+    run("segment", "--jobs", folder / "no.jsonl", "-o", folder / "out", *MODEL).fails(3, "no.jsonl: ")
+    (folder / "full").mkdir()
+    (folder / "full" / "x").write_text("x", encoding="utf-8")
+    run("segment", "--jobs", write_jobs(folder, GOOD[0]), "-o", folder / "full", *MODEL).fails(3, "full: ")
+    run("segment", "--jobs", write_jobs(folder, BAD[1]), "-o", folder / "out", *MODEL)
+    assert "bad.png" not in (folder / "out" / "jobs.jsonl").read_text(encoding="utf-8")
+
+
+def test_a_job_does_not_write_into_its_own_input(run: Any, folder: Path) -> None:
+    jobs = write_jobs(folder, {"id": "a", "image": ".", "text": "nodule"})
+    assert run("segment", "--jobs", jobs, "-o", folder / "out", *MODEL).code == 4
+    assert "inside the input folder" in rows(folder / "out")["a"]["message"]
+    assert not (folder / "out" / "a").exists()
+
+
+def slow(task: Any, plan: Any) -> Any:
+    import time
+
+    (plan.out / task[1].id).touch()
+    time.sleep(0.05)
+    return {"id": task[1].id, "status": "done", "code": None}
+
+
+def test_a_batch_that_stops_begins_no_other_job(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    from medsegr.options import Options
+
+    (folder / "begun").mkdir()
+    todo = [(n, Job(id=f"j{n}", image="x"), "", "") for n in range(40)]
+    plan = batch.Plan(folder / "begun", Options(), "place", "cpu", None, False)
+    monkeypatch.setattr(batch, "do", slow)
+    monkeypatch.setattr(batch, "get_context", lambda _: __import__("multiprocessing").get_context("fork"))
+    running = batch.finished(todo, plan, 2)
+    next(running)
+    running.close()  # what Ctrl-C does to it
+    assert len(list((folder / "begun").iterdir())) < 20

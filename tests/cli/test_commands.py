@@ -159,3 +159,47 @@ def test_grouped_flags_are_flat_for_typer_and_grouped_for_us() -> None:
 def test_lists_are_split_at_commas_and_spaces_once() -> None:
     assert listed("a,b  c,a") == ("a", "b", "c")
     assert listed("") == ()
+
+
+def test_measure_refuses_a_colour_mask_and_another_place(run: Any, tmp_path: Path) -> None:
+    import nibabel as nib
+
+    colour = np.zeros((9, 9, 3), np.uint8)
+    colour[2:5, 2:5, 1] = 255
+    Picture.fromarray(colour).save(tmp_path / "colour.png")
+    run("measure", "-m", tmp_path / "colour.png").fails(3, "colour")
+    values = np.zeros((6, 6, 6), np.uint8)
+    values[2:4, 2:4, 2:4] = 1
+    for name, shift in (("a", 0.0), ("b", 0.01), ("c", 12.0)):
+        affine = np.eye(4)
+        affine[0, 3] = shift
+        nib.save(nib.Nifti1Image(values, affine), tmp_path / f"{name}.nii")
+    assert run("measure", "-m", tmp_path / "a.nii", "-i", tmp_path / "b.nii").code == 0
+    run("measure", "-m", tmp_path / "a.nii", "-i", tmp_path / "c.nii").fails(3, "12 mm apart")
+    run("measure", "-m", tmp_path / "a.nii", "-i", tmp_path / "none.nii").fails(3, "none.nii: ")
+
+
+def test_a_phantom_or_demo_that_cannot_be_written_is_refused(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "file").write_text("x", encoding="utf-8")
+    for place in (tmp_path / "file", tmp_path / "file" / "below"):
+        run("phantom", "--kind", "cells", "--size", "96", "-o", place).fails(3, str(place))
+    run("demo", "-o", tmp_path / "file", "--model", "place").fails(3, "file: ")
+    assert [p.name for p in tmp_path.iterdir()] == ["file"]
+
+
+def test_an_interrupted_phantom_leaves_nothing(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    from medsegr import phantom
+
+    def stop(*given: Any) -> None:
+        (given[4] / "images").mkdir()
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr(phantom, "write_set", stop)
+    assert run("phantom", "--kind", "cells", "-o", tmp_path / "set").code == 130
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_models_list_takes_no_name(run: Any) -> None:
+    run("models", "list", "place").fails(2, "no name")

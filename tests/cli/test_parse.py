@@ -50,9 +50,34 @@ def test_many_inline_reports(run: Any, tmp_path: Path) -> None:
         (("-r", "/nowhere/at/all.txt"), 3),
         (("--jobs", "/nowhere/at/all.jsonl"), 3),
         (("-t", "x", "--frame", "doctor"), 2),
+        (("-t", "x", "--modality", "crystal"), 2),
+        (("-t", " "), 2),
     ],
 )
 def test_refusals(run: Any, words: tuple[str, ...], code: int) -> None:
     ran = run("parse", *words)
     ran.fails(code, "")
-    assert "nowhere" not in ran.err
+    for typed in (word for word in words if "nowhere" in word):
+        assert ran.err.startswith(f"error: {typed}: ")
+        assert "nowhere" not in run("parse", *words, "--log-json").err  # a log line carries no names
+
+
+def test_warnings_reach_a_person_too(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "r.txt").write_bytes("Nodule. Größe 5 mm.".encode("latin-1"))
+    assert "report_encoding" in run("parse", "-r", tmp_path / "r.txt").err
+    assert "nothing_read" in run("parse", "-t", "Thank you.").err
+    assert run("parse", "-t", "Thank you.", "-q").err == ""
+
+
+def test_a_phrase_cannot_command_the_terminal(run: Any) -> None:
+    ran = run("parse", "-t", "Opacity \x1b[31m in the \u202eleft lung.")
+    assert "opacity" in ran.out
+    assert not {"\x1b", "\u202e"} & set(ran.out)
+
+
+def test_a_report_of_too_many_findings_is_refused(run: Any, tmp_path: Path, monkeypatch: Any) -> None:
+    from medsegr import words
+
+    monkeypatch.setattr(words, "MOST_FINDINGS", 2)
+    run("parse", "-t", "Nodule. Mass. Opacity.").fails(3, "3 findings")
+    assert run("parse", "-t", "Nodule. Mass.").code == 0

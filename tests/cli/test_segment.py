@@ -11,7 +11,6 @@ import numpy as np
 import pytest
 from PIL import Image as Picture
 
-from medsegr.cli.main import main
 from medsegr.schema import findings_schema
 from medsegr.types import Prompt, Segmentation
 
@@ -159,6 +158,15 @@ REFUSED = [
     (("-i", "{image}", "-o", "{full}", "-t", "x"), 3, "output folder"),
     (("-i", "{image}", "-o", "{text}", "-t", "x"), 3, "output"),
     (("-i", "{image}", "-o", "{out}"), 2, "propose"),
+    (("-i", "{image}", "-o", "{out}", "-t", " "), 2, "-t is empty"),
+    (("-i", "{image}", "-o", "{out}", "-t", "x", "--section", "poem"), 2, "impression"),
+    (("-i", "{image}", "-o", "{out}", "-t", "x", "--limits", "pixels=10"), 3, "--limits pixels=2400"),
+    (("-i", "{image}", "-o", "{out}", "-t", "x", "--limits", "patience=1"), 2, "voxels"),
+    (("-i", "{missing}", "-o", "{out}", "-t", "x"), 3, "nobody.png"),
+    (("-i", "{image}", "-o", "{out}", "-r", "{missing}"), 3, "nobody.png"),
+    (("-i", "{image}", "-o", "{text}/below/it", "-t", "nodule"), 3, "text.png/below/it"),
+    (("-i", "{full}", "-o", "{full}/out", "-t", "x"), 3, "inside the input folder"),
+    (("-i", "{image}" + "x" * 300, "-o", "{out}", "-t", "x"), 3, "too long"),
 ]
 
 
@@ -228,8 +236,10 @@ def test_planted_names_reach_no_log_no_error_and_no_manifest(run: Any, tmp_path:
             *(() if "-r" in words_given else ("-t", "x")),
             *MODEL,
         )
-        assert failed.code == 3
-        assert "Muster" not in failed.err
+        typed = str(words_given[-1])
+        failed.fails(3, typed)  # the person sees what they typed ...
+        log = run("segment", *words_given, "-o", tmp_path / "out2", "--log-json", *MODEL)
+        assert "Muster" not in log.err  # ... and a log does not
 
 
 def test_the_log_is_set_up_once_a_command(run: Any, image: Path, tmp_path: Path) -> None:
@@ -247,5 +257,83 @@ def test_an_interrupt_is_no_traceback(
         raise KeyboardInterrupt
 
     monkeypatch.setattr(pipeline, "run", stop)
-    assert main(["segment", "-i", str(image), "-t", "x", "-o", str(tmp_path / "out"), *MODEL]) == 130
+    ran = run("segment", "-i", image, "-t", "x", "-o", tmp_path / "out", *MODEL)
+    ran.fails(130, "interrupted")
     assert not (tmp_path / "out").exists()
+
+
+def test_an_unknown_model_is_a_wrong_argument(run: Any, image: Path, tmp_path: Path) -> None:
+    words = ("-i", image, "-t", "x", "-o", tmp_path / "out", "--model")
+    run("segment", *words, "nobody").fails(2, "otsu")
+    run("segment", *words, tmp_path / "none").fails(2, "folder")
+    run("segment", *words, tmp_path).fails(1, "safetensors")  # a folder that holds none
+
+
+def test_an_error_shows_no_control_characters_of_a_file_name(run: Any, tmp_path: Path) -> None:
+    ran = run("segment", "-i", tmp_path / "a\x1b[31m\nb.png", "-t", "x", "-o", tmp_path / "out", *MODEL)
+    ran.fails(3, "a?[31m?b.png: ")
+
+
+def test_with_log_json_every_line_on_stderr_is_json(
+    run: Any, image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    ran = run("segment", "-i", tmp_path / "none", "-t", "x", "-o", tmp_path / "out", "--log-json", *MODEL)
+    assert [json.loads(line)["level"] for line in ran.err.splitlines()] == ["error"]
+    from medsegr import session
+
+    monkeypatch.setattr(session, "load", lambda *_, **__: session.Model(Mirrored()))
+    words = ("-t", "Opacity in the left lung.", "--modality", "CR", "--side-check", "strict", "--log-json")
+    ran = run("segment", "-i", image, "-o", tmp_path / "out", *words)
+    assert (ran.code, json.loads(ran.err)["level"]) == (5, "error")
+
+
+@pytest.mark.parametrize(("side", "code"), [("left", 0), ("right", 5)])
+def test_the_sides_of_a_picture_are_checked_in_the_viewer_s_frame(
+    run: Any, image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, side: str, code: int
+) -> None:
+    from medsegr import session
+
+    monkeypatch.setattr(session, "load", lambda *_, **__: session.Model(Mirrored()))
+    words = (
+        "-t",
+        f"Polyp at the {side} of the image.",
+        "--modality",
+        "colonoscopy",
+        "--side-check",
+        "strict",
+    )
+    assert run("segment", "-i", image, "-o", tmp_path / "out", *words).code == code
+
+
+def test_a_volume_as_png_is_refused_before_the_model_is_loaded(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    import nibabel as nib
+
+    from medsegr import session
+
+    nib.save(nib.Nifti1Image(np.zeros((9, 9, 9), np.float32), np.eye(4)), tmp_path / "v.nii")
+    monkeypatch.setattr(session, "load", lambda *_, **__: pytest.fail("the model was loaded"))
+    words = ("-i", tmp_path / "v.nii", "-t", "nodule", "-o", tmp_path / "out", "--format", "png")
+    run("segment", *words).fails(2, "volume")
+
+
+def test_words_without_a_finding_are_said(run: Any, image: Path, tmp_path: Path) -> None:
+    ran = run("segment", "-i", image, "-t", "Fine weather.", "-o", tmp_path / "out", *MODEL)
+    assert (ran.code, "nothing_read" in ran.err) == (0, True)
+
+
+def test_a_terminal_of_another_encoding_is_no_error(image: Path, tmp_path: Path) -> None:
+    import subprocess
+    import sys
+
+    code = "import sys; from medsegr.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    words = ["segment", "-i", str(image), "-t", "nodule", "-o", str(tmp_path / "Größe \udcff"), *MODEL]
+    ran = subprocess.run(
+        [sys.executable, "-c", code, *words],
+        capture_output=True,
+        env={**os.environ, "PYTHONIOENCODING": "ascii:strict"},
+        check=False,
+    )
+    assert ran.returncode == 0, ran.stderr
+    assert rb"Gr\xf6\xdfe \udcff" in ran.stdout

@@ -9,7 +9,7 @@ import pytest
 
 from medsegr.errors import GeometryError, InputError
 from medsegr.io.limits import Limits
-from medsegr.io.read import read_image
+from medsegr.io.read import image_from_array, read_image
 from medsegr.io.write import write_mask_nifti
 
 VALUES = np.random.default_rng(1).normal(size=(4, 5, 6)).astype(np.float32)
@@ -218,3 +218,20 @@ def test_a_pair_of_files_is_refused_with_advice(tmp_path: Path) -> None:
     nib.save(nib.Nifti1Pair(VALUES, AFFINE), tmp_path / "a.img")
     with pytest.raises(InputError, match=r"\.hdr and \.img"):
         read_image(tmp_path / "a.hdr")
+
+
+def test_a_header_that_tells_no_unit_and_no_spacing_gives_none(tmp_path: Path) -> None:
+    nib.save(nib.Nifti1Image(VALUES, None), tmp_path / "a.nii")
+    image = read_image(tmp_path / "a.nii")
+    assert image.spacing is None
+    assert {"no_spacing", "orientation_assumed"} <= set(dict(image.source.warnings))
+
+
+def test_the_mask_of_a_picture_without_spacing_claims_no_millimetres(tmp_path: Path) -> None:
+    picture = image_from_array(np.arange(30.0).reshape(5, 6))
+    write_mask_nifti(picture.data[0] > 9, picture, tmp_path / "m.nii.gz", "x")
+    back = read_image(tmp_path / "m.nii.gz")
+    assert (back.grid, back.spacing) == ((5, 6), None)
+    known = image_from_array(np.arange(30.0).reshape(5, 6), spacing=(1.0, 1.0))
+    write_mask_nifti(known.data[0] > 9, known, tmp_path / "k.nii.gz", "x")
+    assert read_image(tmp_path / "k.nii.gz").spacing == (1.0, 1.0)

@@ -3,6 +3,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medsegr.report.document import sections, sentences, tokens
+from medsegr.report.parse import parse
 
 
 def named(text):
@@ -89,3 +90,30 @@ def test_spans_stay_inside_any_text(text):
         for span in sentences(text, section.span):
             assert section.span[0] <= span[0] < span[1] <= section.span[1]
             assert all(text[t.start : t.end] == t.raw for t in tokens(text, span))
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Comparison: None. There is a small left effusion.",
+        "PA and lateral chest. Comparison: XXXX.\nSmall left effusion.\nImpression: Effusion.",
+        "INDICATION: Cough.\nSmall left effusion.",
+        "Clinical history: fall from a height, pain\n\nLeft effusion, small.",
+    ],
+)
+def test_findings_without_a_heading_follow_a_short_part(text):
+    (finding,) = [f for f in parse(text, modality="CR").findings if f.drawable]
+    assert (finding.name, finding.location.side) == ("pleural effusion", "left")
+
+
+def test_a_part_in_front_of_headed_findings_is_kept_whole():
+    text = "INDICATION: Cough.\nKnown left effusion.\nFINDINGS: Clear lungs."
+    assert [f.name for f in parse(text, modality="CR").findings] == ["clear lungs"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    ["ULTRASOUND LEFT BREAST\nFINDINGS: No mass.", "ULTRASOUND LEFT BREAST\nThere is no mass to be seen."],
+)
+def test_a_title_asks_for_nothing(text):
+    assert [f.polarity for f in parse(text, modality="US").findings] == ["absent"]

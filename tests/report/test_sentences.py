@@ -37,7 +37,7 @@ def told(finding: Finding) -> tuple[str, ...]:
 
 @pytest.mark.parametrize(("modality", "text", "expected"), LINES)
 def test_exactly_what_is_stated_may_be_drawn(modality: str, text: str, expected: str) -> None:
-    findings = parse(text.replace("\\n", "\n"), modality=modality).findings
+    findings = parse(text.replace("\\n", "\n"), modality=modality or None).findings
     drawn = sorted(told(f) for f in findings if skip_reason(f) is None)
     assert drawn == wanted(expected)
 

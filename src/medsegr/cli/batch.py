@@ -200,9 +200,9 @@ def _work(job: Job, base: Path, model: str, plan: Plan) -> Row:
     from medsegr.report.read import read_report
 
     out, image = plan.out / job.id, base / job.image
-    check_apart(image, out)
     text, notes = read_report(base / job.report) if job.report is not None else (job.text, ())
     key = job_key(job, image, text, (plan, model))
+    check_apart(image, out)
     if plan.resume and (row := complete(out, key, job.id)):
         return row
     picture = read_image(image, modality=job.modality, frame=job.frame, limits=plan.limits)

@@ -47,9 +47,14 @@ def command(flags: DemoFlags, run: RunFlags) -> int:
             raise InputError(
                 "the output folder holds files that no demo wrote; give -o a new or empty folder"
             )
-    cases = [("retina", *_retina(out / "input"), "OP"), ("chest", *_chest(out / "input", flags.seed), "CR")]
-    from medsegr.session import load
+    from medsegr.session import check_model, load
 
+    check_model(run.model)
+    with naming(out):
+        cases = [
+            ("retina", *_retina(out / "input"), "OP"),
+            ("chest", *_chest(out / "input", flags.seed), "CR"),
+        ]
     model = load(run.model, run.device, run.threads)
     for name, image, report, modality in cases:
         _one(model, out / name, (image, report, modality), quiet=run.quiet)

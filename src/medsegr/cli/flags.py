@@ -19,11 +19,18 @@ def naming(typed: object) -> Iterator[None]:
 
     Only the last line on stderr shows it: the message itself stays free of names, for logs and jobs.jsonl.
     """
+    shown = "".join(c if c.isprintable() else "?" for c in str(typed))
     try:
         yield
     except (InputError, ReportError) as error:
-        error.add_note("".join(c if c.isprintable() else "?" for c in str(typed)))
+        error.add_note(shown)
         raise
+    except OSError as error:
+        refused = InputError(
+            f"it cannot be read or written ({error.strerror or type(error).__name__}); check the path"
+        )
+        refused.add_note(shown)
+        raise refused from error
 
 
 def frame_of(text: str | None) -> Literal["patient", "viewer"] | None:
@@ -127,9 +134,12 @@ class WordFlags:
     report: Annotated[
         str | None, typer.Option("--report", "-r", metavar="FILE|-", help="A whole report; - reads stdin.")
     ] = None
-    text: Annotated[str | None, typer.Option("--text", "-t", help="One sentence of a report.")] = None
+    text: Annotated[
+        str | None, typer.Option("--text", "-t", metavar="TEXT", help="One sentence of a report.")
+    ] = None
     prompt: Annotated[
-        list[str], typer.Option("--prompt", "-p", help="A direct phrase; give -p again for more.")
+        list[str],
+        typer.Option("--prompt", "-p", metavar="PHRASE", help="A direct phrase; give -p again for more."),
     ] = field(default_factory=list)
 
 

@@ -16,6 +16,7 @@ import typer
 from medsegr.cli import demo, doctor, info, measure, models, parse, phantom, segment
 from medsegr.cli.logs import LOG, say_error
 
+INTERRUPTED = 130  # as shells count: 128 + SIGINT
 HELP = """Reads a medical image and its report, and draws a mask for every finding the report says is there.
 
     medsegr segment -i chest.png -r report.txt -o out/
@@ -23,7 +24,7 @@ HELP = """Reads a medical image and its report, and draws a mask for every findi
 Not a medical device. For research."""
 EPILOG = (
     "Exit codes: 0 done, 1 our failure, 2 wrong arguments, 3 input refused, 4 some jobs of a batch failed, "
-    "5 a strict check failed."
+    "5 a strict check failed; 130 interrupted."
 )
 
 
@@ -79,12 +80,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     try:
         code = build()(args=given or ["--help"], prog_name="medsegr", standalone_mode=False)
         sys.stdout.flush()
+        if code == INTERRUPTED:  # typer has caught it
+            raise KeyboardInterrupt
         return code if isinstance(code, int) and given else 0 if given else 2
     except BrokenPipeError:  # the reader of our output has gone, as in "medsegr info | head"
         os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
         return 1
     except KeyboardInterrupt:
-        return _end("interrupted", 130, debug)
+        return _end("interrupted", INTERRUPTED, debug)
     except MemoryError:
         return _end(
             "out of memory: use a smaller image, fewer workers or a machine with more memory", 1, debug

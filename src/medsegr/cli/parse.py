@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from medsegr.cli.flags import ImageFlags, Json, LogFlags, frame_of, grouped, naming
-from medsegr.cli.logs import say_error, set_up
+from medsegr.cli.logs import LOG, say_error, set_up
 from medsegr.errors import UsageError
 
 if TYPE_CHECKING:
@@ -25,12 +25,14 @@ class ParseFlags:
     report: Annotated[
         str | None, typer.Option("--report", "-r", metavar="FILE|-", help="A whole report; - reads stdin.")
     ] = None
-    text: Annotated[str | None, typer.Option("--text", "-t", help="The words themselves.")] = None
+    text: Annotated[
+        str | None, typer.Option("--text", "-t", metavar="TEXT", help="The words themselves.")
+    ] = None
     jobs: Annotated[
         Path | None, typer.Option("--jobs", help='JSON lines: {"id","report" or "text"}, the words inline.')
     ] = None
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="File to write; stdout without it.")
+        Path | None, typer.Option("--output", "-o", help="File to write, as JSON; stdout without it.")
     ] = None
     json: Json = False
 
@@ -51,12 +53,15 @@ def command(flags: ParseFlags, image: ImageFlags, logs: LogFlags) -> int:
     with naming({None: "-t", "-": "standard input"}.get(flags.report, flags.report)):
         text, notes = _text(flags)
         report = report_of_text(text, image.modality, frame_of(image.frame))
-    told = {
+    told: dict[str, Any] = {
         "schema": SCHEMA,
         "report": report_json(report),
         "findings": [as_json(finding) for finding in report.findings],
         "warnings": [{"code": code, "message": message} for code, message in (*notes, *report.warnings)],
     }
+    if not (flags.json or flags.output):
+        for warning in told["warnings"]:
+            LOG.warning("%s: %s", warning["code"], warning["message"])
     lines = json.dumps(told, indent=1, ensure_ascii=False) if flags.json or flags.output else table(report)
     write(lines + "\n", flags.output)
     return 0
@@ -90,7 +95,8 @@ def table(report: "Report") -> str:
     rows = [("id", "polarity", "side", "concept", "reason", "phrase")]
     for finding in report.findings:
         side = finding.location.side or ""
-        phrase = " ".join(finding.phrase.split())
+        # A terminal obeys control characters, and a report is anybody's text.
+        phrase = " ".join("".join(c if c.isprintable() else " " for c in finding.phrase).split())
         rows.append(
             (finding.id, finding.polarity, side, finding.name or "?", words_reason(finding) or "", phrase)
         )

@@ -32,7 +32,12 @@ class Where:
     """What goes in and out."""
 
     input: Annotated[
-        Path | None, typer.Option("--input", "-i", help="PNG, JPEG, TIFF, BMP, NIfTI, NRRD, MHA or DICOM.")
+        Path | None,
+        typer.Option(
+            "--input",
+            "-i",
+            help="PNG, JPEG, TIFF, BMP, NIfTI, NRRD, MHA, DICOM (file or folder), or a zip of one.",
+        ),
     ] = None
     output: OutFolder = None
     limits: Limit = ""
@@ -72,7 +77,11 @@ class Batch:
 
     jobs: Annotated[
         Path | None,
-        typer.Option("--jobs", help='JSON lines: {"id","image","report" or "text" or "phrases"}.'),
+        typer.Option(
+            "--jobs",
+            help='JSON lines: {"id","image","report" or "text" or "phrases","modality","frame"}; '
+            "paths relative to the file.",
+        ),
     ] = None
     resume: Annotated[
         bool, typer.Option("--resume", help="Skip jobs whose result is complete and of the same input.")
@@ -148,9 +157,9 @@ def one(where: Where, words: WordFlags, image: ImageFlags, options: "Options", r
     limits = limits_from_text(where.limits)
     with naming(where.output):
         check_free(where.output)
-        check_apart(where.input, where.output)
     clock = [time.perf_counter()]
     with naming(where.input):
+        check_apart(where.input, where.output)
         frame = frame_of(image.frame)
         picture = read_image(where.input, modality=image.modality, frame=frame, limits=limits)
     mask_formats(picture, options)

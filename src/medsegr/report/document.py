@@ -132,6 +132,8 @@ _ABBREVIATIONS = frozenset(
 )
 _ITEM = re.compile(r"(?:(?<=\n)|(?<=\r)|^)[ \t]*(?:\(?\d{1,2}[.):](?!\d)|[-*•–·o](?=\s))[ \t]*", re.MULTILINE)
 _INLINE_ITEM = re.compile(r"(?:(?<=[.;:!?])|(?<=^))\s*\(?\d{1,2}[.)]\s*(?=[A-Za-z])")
+_FIRST_LINE = re.compile(r"[^\n]{0,400}[.?!:][ \t\r]*\n+(?=[A-Z])|[^\n]{0,400}\n[ \t\r]*\n+(?=\S)")
+_FIRST_SENTENCE = re.compile(r"[^.\n]{0,200}(?:\.[ \t]*(?=[A-Z])|\.?[ \t\r]*\n+(?=[A-Z]))")
 _ANSWER = re.compile(r"\s*(?:none|no|nil|negative|not|absent|never|yes)\b", re.IGNORECASE)
 _STOP = re.compile(r"[.!?;]+(?=\s|$|[A-Z][a-z])|\n[ \t\r]*\n|\r\n|\n|\r")
 
@@ -159,10 +161,24 @@ def sections(text: str) -> tuple[Section, ...]:
     found = []
     if not heads or text[: heads[0][0].start()].strip():
         found.append(Section("findings", _trim(text, 0, heads[0][0].start() if heads else len(text))))
+    last = max((i for i, (_, name) in enumerate(heads) if name == "findings"), default=0)
     for i, (match, name) in enumerate(heads):
         stop = heads[i + 1][0].start() if i + 1 < len(heads) else len(text)
-        found.append(Section(name, _trim(text, match.end(), stop)))
+        headed = name in READ or i < last  # findings have a heading of their own further on
+        cut = stop if headed else _ends_early(text, match, stop)
+        found.append(Section(name, _trim(text, match.end(), cut)))
+        if text[cut:stop].strip():
+            found.append(Section("findings", _trim(text, cut, stop)))
     return tuple(found)
+
+
+def _ends_early(text: str, head: re.Match[str], stop: int) -> int:
+    """Where a short part ("Comparison: none.") ends and findings without a heading of their own begin."""
+    start = head.end() + len(text[head.end() : stop]) - len(text[head.end() : stop].lstrip())
+    found = (_FIRST_SENTENCE if head["words"].lower().startswith("compar") else _FIRST_LINE).match(
+        text, start, stop
+    )
+    return found.end() if found else stop
 
 
 def _heading(match: re.Match[str], text: str) -> str | None:

@@ -5,7 +5,7 @@ from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
 from types import MappingProxyType
-from typing import Generic, TypeVar
+from typing import Any, Generic, TypeVar
 
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
@@ -16,7 +16,8 @@ from medsegr.report.lexicon import Concept, Cue, Descriptor, Place
 from medsegr.types import Span
 
 T = TypeVar("T")
-Trie = Mapping[str, tuple[tuple[tuple[str, ...], T], ...]]
+Trie = Mapping[str, tuple[tuple[int, ...], Mapping[tuple[str, ...], T]]]  # first word -> lengths, terms
+_NOTHING: tuple[tuple[int, ...], Mapping[tuple[str, ...], Any]] = ((), MappingProxyType({}))
 LEVEL = re.compile(r"^(?:c[1-8]|t(?:[1-9]|1[0-2])|l[1-6]|s[1-5])$")
 YEAR = re.compile(r"^(?:19|20)\d\d$")
 HOURS = (("o", "'", "clock"), ("o", "’", "clock"), ("o", "clock"), ("oclock",), (":", "00"), (":", "30"))
@@ -62,12 +63,14 @@ class Words:
 
 
 def trie(terms: Iterable[tuple[tuple[str, ...], T]]) -> Trie[T]:
-    """Terms by their first word, longest first."""
-    table: dict[str, list[tuple[tuple[str, ...], T]]] = {}
+    """Terms by their first word, with the lengths that occur, longest first."""
+    table: dict[str, dict[tuple[str, ...], T]] = {}
     for words, value in terms:
         if words:
-            table.setdefault(words[0], []).append((words, value))
-    return MappingProxyType({k: tuple(sorted(v, key=lambda item: -len(item[0]))) for k, v in table.items()})
+            table.setdefault(words[0], {}).setdefault(words, value)
+    return MappingProxyType(
+        {k: (tuple(sorted({len(w) for w in v}, reverse=True)), MappingProxyType(v)) for k, v in table.items()}
+    )
 
 
 def longest(norms: tuple[str, ...], table: Trie[T]) -> tuple[Hit[T], ...]:
@@ -75,12 +78,11 @@ def longest(norms: tuple[str, ...], table: Trie[T]) -> tuple[Hit[T], ...]:
     found: list[Hit[T]] = []
     at = 0
     while at < len(norms):
-        hit = next((h for h in table.get(norms[at], ()) if norms[at : at + len(h[0])] == h[0]), None)
-        if hit is None:
-            at += 1
-            continue
-        found.append(Hit(hit[1], at, at + len(hit[0])))
-        at += len(hit[0])
+        lengths, terms = table.get(norms[at], _NOTHING)
+        size = next((n for n in lengths if at + n <= len(norms) and norms[at : at + n] in terms), 0)
+        if size:
+            found.append(Hit(terms[norms[at : at + size]], at, at + size))
+        at += size or 1
     return tuple(found)
 
 

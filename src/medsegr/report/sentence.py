@@ -23,6 +23,8 @@ from medsegr.report.match import (
 from medsegr.report.side import Element, elements, resolved
 from medsegr.types import Span
 
+SHORT = 4  # words of a sentence that may stand in a list of names
+BRAIN = frozenset(["frontal lobe", "parietal lobe", "temporal lobe", "occipital lobe"])
 VIEWS = frozenset(["view", "projection", "radiograph", "film", "image", "examination"])
 
 
@@ -61,6 +63,7 @@ class Sentence:
     scopes: tuple[Scope, ...]
     starts: tuple[int, ...]
     under: str = ""  # organ of the heading that it stands under ("KIDNEYS: ..."), or that it begins with
+    titled: bool = False  # part of a longer text, where a line with a mere name ("LEFT BREAST") is a title
 
 
 def read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[Sentence, ...]:
@@ -80,7 +83,16 @@ def read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[Se
         subject = next((c.concept.name for c in sentence.anatomy if c.first <= 1), "")
         out.append(replace(sentence, under=under or subject))
         end = span[1]
-    return tuple(out)
+    around = (
+        text[max(0, spans[0][0] - 20) : spans[0][0]] + text[spans[-1][1] : spans[-1][1] + 20]
+        if spans
+        else "none"
+    )
+    whole = not any(c.isalpha() for c in around)
+    names = all(is_name_only(s) or is_request(s.words) or len(s.words.norms) <= SHORT for s in out)
+    if whole and names:
+        return tuple(out)
+    return tuple(replace(s, titled=True) for s in out)
 
 
 def _heading_organ(sentence: Sentence) -> str:
@@ -96,7 +108,9 @@ def read(text: str, span: Span, modality: str | None) -> Sentence:
     describing = find_descriptors(words)
     hits = _nouns(find_concepts(words, modality), describing)
     places = [
-        p for p in find_places(words, modality) if _visible(p.value.of, modality) and not _of_view(p, words)
+        p
+        for p in find_places(words, modality)
+        if _visible(p.value.of or p.value.name, modality) and not _of_view(p, words)
     ]
     asked = is_request(words)
     all_cues = tuple(c for c in find_cues(words) if not (asked and words.norms[c.first] == "?"))
@@ -182,6 +196,8 @@ def _of_view(place: Hit[Place], words: Words) -> bool:
 
 
 def _visible(name: str, modality: str | None) -> bool:
+    if name in BRAIN and modality not in (None, "MR", "CT", "PT"):
+        return False
     known = lexicon.concepts()
     return (
         not modality or name not in known or not known[name].modalities or modality in known[name].modalities
@@ -348,7 +364,7 @@ def is_name_only(sentence: Sentence) -> bool:
     covered |= {i for d in sentence.descriptors for i in range(d.first, d.last)}
     covered |= {i for c in sentence.anatomy for i in range(c.first, c.last)}
     norms = sentence.words.norms
-    if norms[-1:] == (":",) or ({"is", "are"} & set(norms) and "where" not in norms):
+    if sentence.titled or norms[-1:] == (":",) or ({"is", "are"} & set(norms) and "where" not in norms):
         return False  # "the trachea is midline" says something of it
     rest = [
         n for i, n in enumerate(norms) if i not in covered and n not in word_list("glue") and not n.isdigit()
