@@ -194,15 +194,24 @@ def test_encoding_is_kept_and_bounded(predictor: Predictor) -> None:
 
 
 def test_unknown_concepts_are_not_known(predictor: Predictor) -> None:
-    card = {**predictor.card, "concepts": {"polyp": {"trained_on": ["real"], "modalities": ["ES"]}}}
-    narrow = Predictor(predictor.model, predictor.words, card)
-    polyp, other = Finding("f1", "", (0, 0), "polyp"), Finding("f1", "", (0, 0), "femur")
-    assert narrow.knows(polyp)
-    assert narrow.knows(polyp, "ES")
-    assert not narrow.knows(polyp, "CT")
-    assert not narrow.knows(other)
-    assert narrow.knows(Finding("f1", "", (0, 0), "adenoma", parents=("polyp",)), "ES")
-    assert not narrow.knows(Finding("f1", "", (0, 0), ""))
+    learned = {
+        "polyp": {"trained_on": ["real"], "modalities": ["ES"]},
+        "carotid artery": {"trained_on": ["real"], "modalities": ["US"]},
+        "nodule": {"trained_on": ["phantom"], "modalities": ["CR"]},
+    }
+    narrow = Predictor(predictor.model, predictor.words, {**predictor.card, "concepts": learned})
+
+    def ask(name: str, *parents: str) -> Finding:
+        return Finding("f1", "", (0, 0), name, parents=parents)
+
+    assert narrow.knows(ask("polyp"))
+    assert narrow.knows(ask("polyp"), "ES")
+    assert not narrow.knows(ask("polyp"), "CT")
+    assert not narrow.knows(ask("femur"))
+    assert not narrow.knows(ask(""))
+    assert narrow.knows(ask("hyperplastic growth", "polyp"), "ES")
+    assert not narrow.knows(ask("carotid plaque", "carotid artery"))  # a finding is not the organ it sits in
+    assert not narrow.knows(ask("granuloma", "nodule"))  # phantoms vouch for themselves only
 
 
 def test_proposals_are_known_concepts(predictor: Predictor) -> None:

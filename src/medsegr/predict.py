@@ -60,14 +60,17 @@ class Predictor:
         self._kept: OrderedDict[str, Encoded] = OrderedDict()
 
     def knows(self, finding: Finding, modality: str | None = None) -> bool:
-        """Whether the network was trained for what the finding asks: its concept, or the next wider one on
-        real images.
+        """Whether the network was trained for what the finding asks: its concept, or on real images the next
+        wider one of its kind (an adenoma is drawn as a polyp, but a plaque not as the whole artery).
 
-        With ``modality`` also whether it was trained for it in such images. An unknown concept is refused,
-        not guessed.
+        With ``modality`` also whether it was trained for it in such images. Others are refused, not guessed.
         """
         trained: Mapping[str, Any] = self.card["concepts"]
-        wider = [p for p in finding.parents[:1] if "real" in trained.get(p, {}).get("trained_on", ())]
+        wider = [
+            p
+            for p in finding.parents[:1]
+            if "real" in trained.get(p, {}).get("trained_on", ()) and _same_kind(p, finding.name)
+        ]
         for name in (finding.name, *wider):
             if name in trained:
                 seen = trained[name].get("modalities", ())
@@ -268,6 +271,11 @@ class Predictor:
             torch.from_numpy(np.concatenate(part, 1)).float().to(self.device) for part in (points, kinds)
         )
         return Clicks(at, kind, mask)
+
+
+def _same_kind(one: str, other: str) -> bool:
+    known = concepts()
+    return one in known and (other not in known or known[one].kind == known[other].kind)
 
 
 def _repeat(shared: tuple[Tensor, Tensor], times: int) -> tuple[Tensor, Tensor]:

@@ -36,6 +36,16 @@ LICENCES = {
     "mri3d_hippocampus": "Medical Segmentation Decathlon, CC BY-SA 4.0",
 }
 FEWEST = 5  # a row on fewer targets is printed with a warning sign
+FAILURES = """## Known failures
+
+- Sets of a few images (all rows marked few, and concepts with few training cases) are not learned in any
+  useful sense.
+- Thin structures (vessels, tubes, airways) lose their ends.
+- A target that is not there is still drawn at times, see "foreign target drawn"; inside one kind of image (a
+  polyp-free colon, a chest film without the finding) the presence score is weaker than across kinds.
+- Shape words alone hardly tell two lesions apart; place words do, texture words partly.
+- Volumes are read slice by slice; there is no three-dimensional context beyond the two neighbours.
+"""
 
 
 def sets_table(card: Mapping[str, Any]) -> str:
@@ -148,16 +158,7 @@ do not expect it to work there.
 
 {concepts_table(card)}
 
-## Known failures
-
-- Sets of a few images (all rows marked few, and concepts with few training cases) are not learned in any
-  useful sense.
-- Thin structures (vessels, tubes, airways) lose their ends.
-- A target that is not there is still drawn at times, see "foreign target drawn"; inside one kind of image (a
-  polyp-free colon, a chest film without the finding) the presence score is weaker than across kinds.
-- Shape words alone hardly tell two lesions apart; place words do, texture words partly.
-- Volumes are read slice by slice; there is no three-dimensional context beyond the two neighbours.
-"""
+{FAILURES}"""
 
 
 def readme_part(card: Mapping[str, Any]) -> str:

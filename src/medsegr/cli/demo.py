@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 FUNDUS_REPORT = """FUNDUS PHOTOGRAPH
 FINDINGS:
-Retinal vessels.
+Outline the retinal vessels.
 Optic disc with a sharp margin.
 No haemorrhage and no exudate. Possible small drusen.
 IMPRESSION: No sign of retinopathy.
