@@ -327,3 +327,19 @@ def test_a_text_without_any_sign_is_read_in_pieces():
     report = parse(text, modality="CR")
     assert all(b - a <= 1500 for a, b in (f.sentence for f in report.findings))
     assert len(report.findings) >= 5
+
+
+def test_markup_and_control_characters_are_blanks_and_spans_stay_true():
+    text = "Opacity in the <i>left</i> lung.<script>x</script>\x1b[31mNodule\x07 in the right upper lobe."
+    found = parse(text, modality="CR").findings
+    assert [(f.name, f.location.side, f.location.rows) for f in found] == [
+        ("opacity", "left", ()),
+        ("nodule", "right", ("upper",)),
+    ]
+    for finding in found:
+        assert text[finding.span[0] : finding.span[1]] == finding.phrase
+
+
+def test_a_smaller_than_sign_is_no_markup():
+    (found,) = parse("Nodule <5 mm in the right lung, previously > 8 mm.", modality="CR").findings
+    assert found.location.side == "right"

@@ -93,6 +93,9 @@ _HEAD = re.compile(
     r"(?P<end>[*_]{0,3}:[*_]{0,3}|(?=[ \t]*\r?\n))",
     re.MULTILINE,
 )
+_FOREIGN = re.compile(
+    r"\x1b\[[0-9;?]*[A-Za-z]|</?[A-Za-z][^<>\n]{0,200}>|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
+)
 _MARKED = re.compile(r"\([-\u2013\u2212+]\)|[-\u2013\u2212+]ve\b", re.IGNORECASE)
 _TOKEN = re.compile(
     r"\([-\u2013\u2212+]\)|(?<![\w])[-\u2013\u2212+]ve\b|\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][a-z]{1,2}\b)?\d*|[^\w\s]"
@@ -152,6 +155,12 @@ class Token:
     def is_word(self) -> bool:
         """True for a word or number, False for a punctuation mark."""
         return self.raw[0].isalnum()
+
+
+def plain(text: str) -> str:
+    """The text with markup, terminal sequences and control characters blanked, as long as it came: spans stay
+    true."""
+    return _FOREIGN.sub(lambda found: " " * len(found.group()), text)
 
 
 def sections(text: str) -> tuple[Section, ...]:

@@ -49,14 +49,15 @@ def parse(
         The sections found, and the findings f1, f2 ... in text order. ``warnings`` holds (code, message)
         pairs.
     """
-    found_sections = document.sections(text)
+    plain = document.plain(text)
+    found_sections = document.sections(plain)
     wanted = sections if sections is not None else document.READ
     code = modality_code(modality)
     read_in = [
         (s, sentence)
         for s in found_sections
         if s.name in wanted
-        for sentence in read_all(text, document.sentences(text, s.span), code)
+        for sentence in read_all(plain, document.sentences(plain, s.span), code)
     ]
     setting, warnings = _setting([sentence for _, sentence in read_in], code, frame)
     found = [f for section, sentence in read_in for f in _findings(sentence, section, setting)]
@@ -68,7 +69,7 @@ def parse(
                 f"'{modality}' is no known modality; give a DICOM code such as CR, CT, MR, US or ES",
             ),
         )
-    return Report(text, found_sections, _numbered(link(found, text)), warnings)
+    return Report(text, found_sections, _numbered(link(found, plain), text), warnings)
 
 
 def parse_phrase(text: str, *, modality: str | None = None, frame: Frame | None = None) -> Report:
@@ -80,7 +81,7 @@ def parse_phrase(text: str, *, modality: str | None = None, frame: Frame | None 
     """
     code = modality_code(modality)
     start, stop = _stripped(text)
-    sentence = read(text, (start, stop), code)
+    sentence = read(document.plain(text), (start, stop), code)
     setting, warnings = _setting([sentence], code, frame)
     section = Section("findings", (start, stop))
     found = [
@@ -90,7 +91,7 @@ def parse_phrase(text: str, *, modality: str | None = None, frame: Frame | None 
         found = _organs(sentence, section, setting, first_only=True)
     if not found:
         found = [Finding("", text[start:stop], (start, stop), "", "findings", (start, stop))]
-    return Report(text, (section,), _numbered(found), warnings)
+    return Report(text, (section,), _numbered(found, text), warnings)
 
 
 def skip_reason(finding: Finding, polarity: Sequence[str] = ("present",)) -> str | None:
@@ -113,8 +114,8 @@ def _stripped(text: str) -> Span:
     return start, max(start, len(text.rstrip()))
 
 
-def _numbered(found: Sequence[Finding]) -> tuple[Finding, ...]:
-    return tuple(replace(finding, id=f"f{i}") for i, finding in enumerate(found, 1))
+def _numbered(found: Sequence[Finding], text: str) -> tuple[Finding, ...]:
+    return tuple(replace(f, id=f"f{i}", phrase=text[f.span[0] : f.span[1]]) for i, f in enumerate(found, 1))
 
 
 def _setting(

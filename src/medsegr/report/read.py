@@ -47,6 +47,8 @@ def read_report(path: Path | str) -> tuple[str, Warnings]:
 
 def _bytes(path: Path | str) -> bytes:
     if str(path) == "-":
+        if sys.stdin is None:
+            raise ReportError("the standard input is closed; give the report as a file or through a pipe")
         return sys.stdin.buffer.read(LIMIT + 1)
     try:
         with Path(path).open("rb") as handle:
