@@ -132,7 +132,7 @@ def test_clicks_are_where_they_say() -> None:
 def test_every_phantom_kind_gives_samples() -> None:
     rng = np.random.default_rng(0)
     for kind in ("chest", "abdomen", "mucosa", "ultrasound", "cells"):
-        cases = [data.phantom_case(m) for m in data.make_phantoms(kind, 5, 2, 64)]
+        cases = [data.phantom_case(m) for m in data.make_phantoms(kind, 5, 2, 96)]
         sample = render(cases[0], draw(cases[0], cases, Recipe(absent=0, no_words=0), rng), 64)
         assert np.isfinite(sample.pixels.numpy()).all()
         assert sample.codes

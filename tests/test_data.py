@@ -67,7 +67,10 @@ def test_held_rows_are_not_read(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize(
     ("change", "words"),
-    [({"target": "zorgblat"}, "not in the lexicon"), ({"mask": "masks/none.png"}, "none.png")],
+    [
+        ({"target": "zorgblat"}, "not in the lexicon"),
+        ({"mask": "masks/none.png"}, "row a: masks/none.png: there is no such file"),
+    ],
 )
 def test_a_bad_row_is_refused_in_one_line(tmp_path: Path, change: dict[str, str], words: str) -> None:
     folder = write_set(tmp_path / "s", [row("a")])
@@ -101,7 +104,7 @@ def test_one_group_in_ten_is_held_out_and_never_split() -> None:
 
 
 def test_phantoms_survive_the_disk(tmp_path: Path) -> None:
-    made = list(data.make_phantoms("chest", seed=3, count=2, size=64))
+    made = list(data.make_phantoms("chest", seed=3, count=2, size=96))
     data.pack(made, tmp_path / "p.npz")
     back = list(data.unpack(tmp_path / "p.npz"))
     for one, other in zip(made, back, strict=True):

@@ -56,7 +56,7 @@ def test_schedule_warms_up_then_falls() -> None:
 
 
 def test_a_run_learns_stops_and_goes_on(tmp_path: Path) -> None:
-    cases = [data.phantom_case(m) for m in data.make_phantoms("cells", 1, 4, 64)]
+    cases = [data.phantom_case(m) for m in data.make_phantoms("cells", 1, 4, 96)]
     first = fit.fit(TINY, cases, tmp_path, lambda _line: None)
     stored = torch.load(tmp_path / "last.pt", weights_only=True)
     steps = stored["state"]["step"]
@@ -69,7 +69,7 @@ def test_a_run_learns_stops_and_goes_on(tmp_path: Path) -> None:
 
 
 def test_a_step_lowers_the_loss_of_its_batch(tmp_path: Path) -> None:
-    cases = [data.phantom_case(m) for m in data.make_phantoms("cells", 1, 4, 64)]
+    cases = [data.phantom_case(m) for m in data.make_phantoms("cells", 1, 4, 96)]
     words = fit.vocabulary_of(cases)
     torch.manual_seed(0)
     model = fit.build_model(words).train()
@@ -84,7 +84,7 @@ def test_a_step_lowers_the_loss_of_its_batch(tmp_path: Path) -> None:
 
 
 def test_a_loss_that_is_not_finite_is_an_error(tmp_path: Path) -> None:
-    cases = [data.phantom_case(m) for m in data.make_phantoms("cells", 1, 2, 64)]
+    cases = [data.phantom_case(m) for m in data.make_phantoms("cells", 1, 2, 96)]
     words = fit.vocabulary_of(cases)
     model = fit.build_model(words).train()
     run = fit._Run(
@@ -99,14 +99,14 @@ def test_a_loss_that_is_not_finite_is_an_error(tmp_path: Path) -> None:
 def test_validation_cases_are_never_drawn() -> None:
     cases = [
         replace(c, validation=i == 0)
-        for i, c in enumerate(map(data.phantom_case, data.make_phantoms("cells", 1, 3, 64)))
+        for i, c in enumerate(map(data.phantom_case, data.make_phantoms("cells", 1, 3, 96)))
     ]
     stream = fit.samples_of(cases, TINY, 0)
     assert {next(stream)[0].id for _ in range(60)} == {c.id for c in cases[1:]}
 
 
 def test_the_image_only_head_is_taught_only_where_nothing_was_said() -> None:
-    case = data.phantom_case(next(data.make_phantoms("cells", 1, 1, 64)))
+    case = data.phantom_case(next(data.make_phantoms("cells", 1, 1, 96)))
     words = fit.vocabulary_of([case])
     plan = fit.draw(case, [case], replace(TINY.recipe, no_words=1.0, absent=0.0), np.random.default_rng(0))
     silent = fit.render(case, plan, 64)

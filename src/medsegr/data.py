@@ -110,7 +110,7 @@ def read_drawn(folder: Path) -> Iterator[tuple[str, Image, list[tuple[Finding, n
     for name, rows in table.items():
         if _group(folder, name, rows) not in held:
             continue
-        image = read_image(folder / name, modality=modality_code(rows[0].get("modality")))
+        image = _read(folder, rows[0], "image", modality_code(rows[0].get("modality")))
         yield (
             _group(folder, name, rows),
             image,
@@ -157,7 +157,7 @@ def _cases_of(
     folder: Path, image_name: str, rows: Sequence[dict[str, str]], held: frozenset[str]
 ) -> Iterator[Case]:
     modality = modality_code(rows[0].get("modality"))
-    image = read_image(folder / image_name, modality=modality)
+    image = _read(folder, rows[0], "image", modality)
     group = _group(folder, image_name, rows)
     masks = [_read_mask(folder, row, image) for row in rows]
     findings = [finding_of(row) for row in rows]
@@ -186,10 +186,16 @@ def _cases_of(
             yield _fill(replace(shell, id=f"{shell.id}@{z}"), planes.neighbours(stack, z), there, left)
 
 
+def _read(folder: Path, row: dict[str, str], column: str, modality: str | None = None) -> Image:
+    try:
+        return read_image(folder / row[column], modality=modality)
+    except InputError as error:
+        raise InputError(f"row {row['id']}: {row[column]}: {error}") from error
+
+
 def _read_mask(folder: Path, row: dict[str, str], image: Image) -> np.ndarray:
-    path = folder / row["mask"]
     label = row.get("label")
-    data = read_image(path).data[0]
+    data = _read(folder, row, "mask").data[0]
     mask = np.asarray(data == int(label) if label else data > 0)
     if mask.shape != image.grid:
         raise InputError(
