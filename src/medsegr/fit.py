@@ -300,7 +300,7 @@ def step(run: _Run, batch: Batch, config: FitConfig, part: float) -> dict[str, T
     terms = total(output, batch.truth, config.weights)
     if not torch.isfinite(terms["loss"]):
         raise FloatingPointError(
-            f"the loss is {float(terms['loss'])} at step {run.state.step}; the last checkpoint is kept"
+            f"the loss is {terms['loss'].item()} at step {run.state.step}; the last checkpoint is kept"
         )
     run.optimiser.zero_grad(set_to_none=True)
     torch.autograd.backward(terms["loss"])
