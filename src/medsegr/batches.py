@@ -39,6 +39,8 @@ class Recipe:
     drop_looks: float = 0.45  # each other attribute of it is
     name_only: float = 0.12  # a phantom lesion's name alone: all lesions of that name
     modality: float = 0.6  # the modality is told
+    joined: float = 0.4  # a second real lesion is blended in (composite.py)
+    joined_place: float = 0.7  # ... and the place says which of the two is meant
     clicks: float = 0.15  # points, a box, or a rough mask with points, beside the words
 
 
@@ -79,20 +81,33 @@ def draw(case: Case, others: Sequence[Case], recipe: Recipe, rng: np.random.Gene
         targets, codes = _phantom_words(case, recipe, rng)
     else:
         targets, codes = _real_words(case, rng)
-        if chance() < recipe.place:
-            told |= {"row", "col"} if chance() < 0.8 else {("row", "col")[int(chance() < 0.5)]}
-            if chance() < recipe.wrong_place and case.viewer:
-                noise += _random_place(rng)
-        if chance() < recipe.looks:
-            group = ("size", "form", "density", "extent")[int(rng.integers(4))]
-            told.add(group)
-            if chance() < recipe.wrong_looks:
-                noise += _random_look(group, rng)
+        if case.apart and chance() < recipe.joined_place:
+            targets, told = (int(rng.integers(len(case.targets))),), {"row", "col"}
+        extra, noise = _described(case, recipe, rng)
+        told |= extra
     targets = targets if any(case.mask(i).any() for i in targets) else ()  # drawn empty on purpose
     if chance() > recipe.modality:
         codes = tuple(code for code in codes if code.group != "modality")
     asked_for = Plan(targets, codes, frozenset(told), tuple(noise), seed=int(rng.integers(2**31)))
     return _turned(case, asked_for, recipe, rng)
+
+
+def _described(case: Case, recipe: Recipe, rng: np.random.Generator) -> tuple[set[str], list[Code]]:
+    """Groups that are told of a real lesion, and wrong values among them. Where two lie apart the place is
+    never wrong: it is what decides."""
+    told: set[str] = set()
+    noise: list[Code] = []
+    chance = rng.random
+    if chance() < recipe.place and not case.apart:
+        told |= {"row", "col"} if chance() < 0.8 else {("row", "col")[int(chance() < 0.5)]}
+        if chance() < recipe.wrong_place and case.viewer:
+            noise += _random_place(rng)
+    if chance() < recipe.looks:
+        group = ("size", "form", "density", "extent")[int(rng.integers(4))]
+        told.add(group)
+        if chance() < recipe.wrong_looks:
+            noise += _random_look(group, rng)
+    return told, noise
 
 
 def _turned(case: Case, plan: Plan, recipe: Recipe, rng: np.random.Generator) -> Plan:
@@ -103,6 +118,8 @@ def _turned(case: Case, plan: Plan, recipe: Recipe, rng: np.random.Generator) ->
     # A phantom's zone words are true of its own frame: keep most of it in view.
     if case.made:
         zoom = float(np.exp(rng.uniform(-0.12, 0.12)))
+    if case.apart:  # all of it stays in view: a lesion cut away would leave words that mean the other
+        zoom, angle = max(1.05, zoom), 180.0 * int(rng.integers(2)) + rng.normal(0, 6)
     kind = rng.random()
     colour = rng.normal(0, 1, 5)
     tint = (

@@ -1,6 +1,9 @@
 """What a training run is made of, read from TOML. A frozen dataclass that refuses nonsense by name."""
 
+import itertools
+import math
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 from typing import Any
@@ -45,6 +48,19 @@ class FitConfig:
             raise UsageError(
                 f"phantoms: unknown kind {sorted(unknown)}; known are {', '.join(phantom.KINDS)}"
             )
+
+
+def schedule(part: float, warmup: float) -> float:
+    """Learning-rate factor at ``part`` of the time in [0, 1]: linear warm-up, then cosine to 1 %."""
+    if part < warmup:
+        return max(0.02, part / warmup)
+    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, (part - warmup) / (1 - warmup))))
+
+
+def size_at(part: float, sizes: Sequence[tuple[float, int]]) -> int:
+    """Pixels of the square input at ``part`` of the time."""
+    ends = list(itertools.accumulate(share for share, _ in sizes))
+    return next((s for end, (_, s) in zip(ends, sizes, strict=True) if part < end), sizes[-1][1])
 
 
 def read_config(path: Path) -> FitConfig:

@@ -9,6 +9,7 @@ be in its kind of image, and of targets whose mask is empty on purpose.
 import csv
 import hashlib
 import json
+import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -61,6 +62,7 @@ class Case:
     made: bool  # phantom: every lesion is known, so what is not drawn is not there
     validation: bool
     group: str
+    apart: bool = False  # targets of one name lie apart: the place says which is meant
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -302,7 +304,7 @@ def pack(phantoms: Iterable[Made], path: Path) -> None:
             }
         )
         blobs += [made.pixels.reshape(-1), *(bits for bits, *_ in made.targets)]
-    temporary = path.with_suffix(".part.npz")
+    temporary = path.with_suffix(f".{os.getpid()}.npz")  # processes of one run may write side by side
     np.savez(temporary, heads=np.array(json.dumps(heads)), blob=np.concatenate(blobs))
     temporary.replace(path)
 

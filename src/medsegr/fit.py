@@ -7,9 +7,7 @@ trains the shipped checkpoint.
 
 import argparse
 import csv
-import itertools
 import json
-import math
 import os
 import queue
 import threading
@@ -25,7 +23,8 @@ from torch import Tensor
 
 from medsegr import data
 from medsegr.batches import Sample, draw, render
-from medsegr.config import FitConfig, read_config
+from medsegr.composite import joined
+from medsegr.config import FitConfig, read_config, schedule, size_at
 from medsegr.data import Case
 from medsegr.errors import InputError
 from medsegr.model import MedSegR, build_model
@@ -123,8 +122,12 @@ def samples_of(
     rounds: dict[str, list[int]] = {name: [] for name in names}
     while True:
         name = names[int(rng.choice(len(names), p=odds))]
-        rounds[name] = rounds[name] or rng.permutation(len(pools[name])).tolist()
-        yield pools[name][rounds[name].pop()], rng
+        pool = pools[name]
+        rounds[name] = rounds[name] or rng.permutation(len(pool)).tolist()
+        case = pool[rounds[name].pop()]
+        if rng.random() < config.recipe.joined:
+            case = joined(case, pool[int(rng.integers(len(pool)))], rng) or case
+        yield case, rng
 
 
 class Average:
@@ -142,19 +145,6 @@ class Average:
                 self.state[name].lerp_(value.detach(), 1 - rate)
             else:
                 self.state[name].copy_(value)
-
-
-def schedule(part: float, warmup: float) -> float:
-    """Learning-rate factor at ``part`` of the time in [0, 1]: linear warm-up, then cosine to 1 %."""
-    if part < warmup:
-        return max(0.02, part / warmup)
-    return 0.01 + 0.99 * 0.5 * (1 + math.cos(math.pi * min(1.0, (part - warmup) / (1 - warmup))))
-
-
-def size_at(part: float, sizes: Sequence[tuple[float, int]]) -> int:
-    """Pixels of the square input at ``part`` of the time."""
-    ends = list(itertools.accumulate(share for share, _ in sizes))
-    return next((s for end, (_, s) in zip(ends, sizes, strict=True) if part < end), sizes[-1][1])
 
 
 def optimiser_of(model: MedSegR, config: FitConfig) -> torch.optim.AdamW:
@@ -209,7 +199,6 @@ def fit(
     on from there."""
     torch.manual_seed(config.seed)
     torch.set_num_threads(config.threads)
-    torch.set_flush_denormal(True)
     out.mkdir(parents=True, exist_ok=True)
     words = stored_vocabulary(out / "last.pt") or vocabulary_of(cases)
     model = build_model(words).train()
@@ -391,6 +380,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     (given.out / "config.json").write_text(json.dumps(asdict(config), indent=1), encoding="utf-8")
     say = (lambda _line: None) if int(os.environ.get("RANK", "0")) else (lambda line: print(line, flush=True))
     cases = load_cases(config, given.data, given.out / "cache", say)
+    torch.set_flush_denormal(True)  # a state of the whole process, so not in fit()
     if "WORLD_SIZE" in os.environ:  # torchrun
         dist.init_process_group("gloo")
     fit(config, cases, given.out, say, given.warm)
