@@ -39,7 +39,7 @@ class Recipe:
     drop_looks: float = 0.45  # each other attribute of it is
     name_only: float = 0.12  # a phantom lesion's name alone: all lesions of that name
     modality: float = 0.6  # the modality is told
-    joined: float = 0.4  # a second real lesion is blended in (composite.py)
+    joined: float = 0.25  # a second real lesion is blended in (composite.py)
     joined_place: float = 0.7  # ... and the place says which of the two is meant
     clicks: float = 0.15  # points, a box, or a rough mask with points, beside the words
 
