@@ -120,7 +120,7 @@ class ShapeHead(nn.Module):
         residual = REACH * raw[:, :, :, :2].tanh()
         share = raw[:, :, :, 2].softmax(2)
         points = self.deform(prior)[:, None, :, :, None, None] + residual
-        sampled = sample_at(u.view(b * g, r // g, h, w), points.reshape(b * g, POINTS, 2, h, w))
+        sampled = sample_at(u.reshape(b * g, r // g, h, w), points.reshape(b * g, POINTS, 2, h, w))
         sampled = sampled.view(b, g, r // g, POINTS, h, w)
         weight = self.weight.t().reshape(1, g, r // g, POINTS, 1, 1)
         out = (sampled * share[:, :, None] * weight).sum(3)
