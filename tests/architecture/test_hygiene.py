@@ -110,7 +110,10 @@ def test_every_folder_of_the_package_says_what_it_is() -> None:
     assert not silent, f"no docstring in __init__.py and no README.md: {sorted(silent)}"
 
 
-@pytest.mark.parametrize("folder", ["docs", "tests", "examples"])
+SHELVES = ["docs/start", "docs/how-to", "docs/explain", "docs/reference", "docs/decisions"]
+
+
+@pytest.mark.parametrize("folder", ["configs", "docs", "tests", "examples", *SHELVES])
 def test_the_other_folders_say_it_too(folder: str) -> None:
     assert len((ROOT / folder / "README.md").read_text(encoding="utf-8")) > 100
 
