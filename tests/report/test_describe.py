@@ -6,7 +6,7 @@ from hypothesis import strategies as st
 
 from medsegr.errors import ReportError
 from medsegr.report import lexicon
-from medsegr.report.describe import attributes_of, finding_from, flip
+from medsegr.report.describe import attributes_of, finding_from, flip, flip_all
 from medsegr.report.parse import parse
 from medsegr.types import COLOURS, COLS, DENSITIES, FORMS, MARGINS, ROWS, SIDES, SIZES, UNIFORMITIES
 
@@ -118,3 +118,9 @@ def test_values_outside_the_vocabulary_are_refused(wrong):
 def test_flip_refuses_another_axis():
     with pytest.raises(ReportError, match="expected horizontal or vertical"):
         flip(finding_from({}), "depth")
+
+
+def test_flip_takes_all_findings_of_a_report():
+    found = parse("Nodule in the left lung. Right effusion. Opacity.", modality="CR").findings
+    assert [f.location.side for f in flip_all(found, "horizontal")] == ["right", "left", None]
+    assert flip_all((), "vertical") == ()

@@ -1,7 +1,10 @@
-"""Findings as plain data and back: the form of ``findings.json`` and of the ``attributes`` column of sample
-tables."""
+"""Findings as plain data and back, and what they say of a mirrored picture.
 
-from collections.abc import Mapping
+Plain data is the form of ``findings.json`` and of the ``attributes`` column of sample tables. The words of a
+finding are made in :mod:`medsegr.report.wording`.
+"""
+
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from typing import Any
 
@@ -118,6 +121,11 @@ def _many(data: Mapping[str, Any], key: str, vocabulary: tuple[str, ...]) -> tup
 
 def _spans(data: Mapping[str, Any]) -> tuple[tuple[int, int], ...]:
     return tuple((int(a), int(b)) for a, b in data.get("spans") or ())
+
+
+def flip_all(findings: Sequence[Finding], axis: str) -> tuple[Finding, ...]:
+    """What the findings say of the flipped image, in their order; see :func:`flip`."""
+    return tuple(flip(finding, axis) for finding in findings)
 
 
 def flip(finding: Finding, axis: str) -> Finding:
