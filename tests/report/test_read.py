@@ -6,6 +6,7 @@ import sys
 import pytest
 
 from medsegr.errors import ReportError
+from medsegr.report.parse import parse
 from medsegr.report.read import decode, read_report
 
 TEXT = "FINDINGS: Lésion of 5 mm.\r\nIMPRESSION: None."
@@ -101,7 +102,24 @@ def test_fhir_conclusion_alone_and_bundle(tmp_path):
 
 def test_fhir_without_text_is_empty(tmp_path):
     with pytest.raises(ReportError, match="empty"):
-        fhir(tmp_path, presentedForm=[{"contentType": "text/plain", "data": "%%%"}])
+        fhir(tmp_path, conclusionCode=[])
+
+
+def test_fhir_may_be_larger_than_its_text(tmp_path):
+    pdf = {"contentType": "application/pdf", "data": "A" * 3_000_000}
+    assert fhir(tmp_path, presentedForm=[pdf], conclusion="A mass.") == "A mass."
+    with pytest.raises(ReportError, match="more than 1,000,000 bytes"):
+        fhir(tmp_path, conclusion="A mass. " * 200_000)
+
+
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16", "utf-32", "cp1252"])
+def test_spans_are_those_of_the_text_as_given(tmp_path, encoding):
+    path = tmp_path / "report.txt"
+    path.write_bytes("Befund für Müller\r\n\r\nNodule in the left lung.\r\n".encode(encoding))
+    text = read_report(path)[0]
+    (nodule,) = [f for f in parse(text).findings if f.name == "nodule"]
+    assert text[slice(*nodule.span)] == nodule.phrase == "Nodule in the left lung"
+    assert nodule.span[0] == len("Befund für Müller\r\n\r\n")
 
 
 def test_other_json_is_read_as_it_stands(tmp_path):

@@ -1,43 +1,46 @@
-"""Files -> report text: plain text in the usual encodings, and FHIR DiagnosticReport as JSON."""
+"""Files -> report text: plain text in the usual encodings, FHIR DiagnosticReport as JSON, DICOM SR."""
 
-import base64
-import binascii
-import html
-import json
-import re
 import sys
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any
 
 from medsegr.errors import ReportError
+from medsegr.report import dicom_sr
+from medsegr.report.fhir import fhir_text
 
-LIMIT = 1_000_000  # bytes; the longest real reports stay below 50,000
+LIMIT = 1_000_000  # bytes of text; the longest real reports stay below 50,000
+LARGEST_FILE = 16_000_000  # bytes of a file that holds more than the text: FHIR with attachments, DICOM
 Warnings = tuple[tuple[str, str], ...]
-_BOMS = ((b"\xef\xbb\xbf", "utf-8-sig"), (b"\xff\xfe", "utf-16"), (b"\xfe\xff", "utf-16"))
-_BREAK = re.compile(r"<\s*(?:br|/p|/div|/li|/tr|/h\d)\b[^<>]{0,200}>", re.IGNORECASE)
-_TAG = re.compile(r"<[^<>]{0,2000}>")
+_BOMS = (
+    (b"\xef\xbb\xbf", "utf-8-sig"),
+    (b"\xff\xfe\0\0", "utf-32"),
+    (b"\0\0\xfe\xff", "utf-32"),
+    (b"\xff\xfe", "utf-16"),
+    (b"\xfe\xff", "utf-16"),
+)
 
 
 def read_report(path: Path | str) -> tuple[str, Warnings]:
     """Text of a report and (code, message) warnings.
 
     Args:
-        path: a text file, a FHIR DiagnosticReport (or Bundle with one) as JSON, or ``-`` for the standard
-        input.
+        path: a text file, a FHIR DiagnosticReport (or Bundle with one) as JSON, a DICOM SR, or ``-`` for the
+        standard input. Of plain text every character is kept, but a byte order mark.
 
     Raises:
-        ReportError: missing, empty, binary or larger than 1 MB.
+        ReportError: missing, empty, binary or larger than 1 MB; FHIR or DICOM without words that can be read.
     """
     data = _bytes(path)
-    if len(data) > LIMIT:
-        raise ReportError(
-            f"the report has more than {LIMIT:,} bytes; give one report a file (many reports: parse --jobs)"
-        )
-    text, warnings = decode(data)
-    if text.lstrip()[:1] == "{":
-        found = _fhir(text)
-        text = text if found is None else found
+    if dicom_sr.is_dicom(data):
+        text, warnings = dicom_sr.sr_text(data)
+    else:
+        boxed = data.lstrip(b"\xef\xbb\xbf \t\r\n")[:1] in (b"{", b"<") and len(data) <= LARGEST_FILE
+        if not boxed:
+            _check_size(len(data))
+        text, warnings = decode(data)
+        found = fhir_text(text, decode)
+        if found is not None:
+            text, warnings = found[0], (*warnings, *found[1])
+    _check_size(len(text))
     if not text.strip():
         raise ReportError(
             "the report is empty; give a file with text, or nothing at all to segment without a report"
@@ -45,14 +48,21 @@ def read_report(path: Path | str) -> tuple[str, Warnings]:
     return text, warnings
 
 
+def _check_size(size: int) -> None:
+    if size > LIMIT:
+        raise ReportError(
+            f"the report has more than {LIMIT:,} bytes; give one report a file (many reports: parse --jobs)"
+        )
+
+
 def _bytes(path: Path | str) -> bytes:
     if str(path) == "-":
         if sys.stdin is None:
             raise ReportError("the standard input is closed; give the report as a file or through a pipe")
-        return sys.stdin.buffer.read(LIMIT + 1)
+        return sys.stdin.buffer.read(LARGEST_FILE + 1)
     try:
         with Path(path).open("rb") as handle:
-            return handle.read(LIMIT + 1)
+            return handle.read(LARGEST_FILE + 1)
     except OSError as error:
         reason = error.strerror or "it cannot be read"
         raise ReportError(
@@ -97,51 +107,3 @@ def _binary(data: bytes) -> bool:
     head = data[:4096]
     control = sum(byte < 32 and byte not in (9, 10, 11, 12, 13, 27) for byte in head)
     return b"\0" in head or control > max(3, len(head) // 50)
-
-
-def _fhir(text: str) -> str | None:
-    """Text of a FHIR DiagnosticReport; None when the JSON is something else, which is then read as it
-    stands."""
-    try:
-        data = json.loads(text)
-    except (ValueError, RecursionError):
-        return None
-    if not isinstance(data, dict):
-        return None
-    if data.get("resourceType") == "Bundle":
-        entries = data.get("entry")
-        listed = entries if isinstance(entries, list) else []
-        inside = [entry.get("resource") for entry in listed if isinstance(entry, dict)]
-        data = next(
-            (r for r in inside if isinstance(r, dict) and r.get("resourceType") == "DiagnosticReport"), {}
-        )
-    if data.get("resourceType") != "DiagnosticReport":
-        return None
-    parts = [_presented(data), _narrative(data)]
-    body = next((part for part in parts if part.strip()), "")
-    conclusion = data.get("conclusion")
-    if isinstance(conclusion, str) and conclusion.strip() and conclusion.strip() not in body:
-        body = f"{body}\n\nIMPRESSION: {conclusion}" if body else conclusion
-    return body
-
-
-def _narrative(data: Mapping[str, Any]) -> str:
-    text = data.get("text")
-    div = text.get("div") if isinstance(text, dict) else None
-    if not isinstance(div, str):
-        return ""
-    return html.unescape(_TAG.sub(" ", _BREAK.sub("\n", div))).strip()
-
-
-def _presented(data: Mapping[str, Any]) -> str:
-    forms = data.get("presentedForm")
-    for form in forms if isinstance(forms, list) else []:
-        if not isinstance(form, dict) or not str(form.get("contentType", "")).startswith("text/"):
-            continue
-        try:
-            raw = base64.b64decode(str(form.get("data", "")), validate=True)
-        except (binascii.Error, ValueError):
-            continue
-        text = decode(raw)[0]
-        return _narrative({"text": {"div": text}}) if "html" in str(form["contentType"]) else text
-    return ""
