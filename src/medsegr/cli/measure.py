@@ -12,6 +12,8 @@ from medsegr.cli.logs import set_up
 from medsegr.errors import GeometryError, InputError
 
 if TYPE_CHECKING:
+    import numpy as np
+
     from medsegr.types import Image
 
 MOST_LABELS = 1000
@@ -31,6 +33,14 @@ class MeasureFlags:
         Path | None,
         typer.Option("--input", "-i", help="The image, for spacing and intensity; the mask's own without."),
     ] = None
+    describe: Annotated[
+        str | None,
+        typer.Option(
+            "--describe",
+            metavar="CONCEPT",
+            help="Say each label in a sentence about this concept, written from the mask.",
+        ),
+    ] = None
     limits: Limit = ""
     json: Json = False
 
@@ -39,6 +49,7 @@ class MeasureFlags:
 def command(flags: MeasureFlags, image: ImageFlags, logs: LogFlags) -> int:
     """Area or volume, largest diameter, centre, box and mean intensity of every label of a mask."""
     set_up(logs)
+    concept = None if flags.describe is None else concept_called(flags.describe)
     import numpy as np
 
     from medsegr.measure import measure
@@ -60,6 +71,10 @@ def command(flags: MeasureFlags, image: ImageFlags, logs: LogFlags) -> int:
         }
         for value in values
     ]
+    if concept is not None:
+        for item, value in zip(told, values, strict=True):
+            item["sentence"] = _said(picture, labels.data[0] == value, concept, flags.input is not None)
+            item["sentence_from"] = "mask"
     if flags.json:
         print(json.dumps({"schema": "medsegr.measure/1", "labels": told}, indent=1))
         return 0
@@ -67,11 +82,38 @@ def command(flags: MeasureFlags, image: ImageFlags, logs: LogFlags) -> int:
         print("the mask is empty")
     for item in told:
         print(f"label {item['label']}")
+        if "sentence" in item:
+            print(f"  {item['sentence']} (written from the mask)")
         for name, m in item["measurements"].items():
             value = "-" if m["value"] is None else f"{m['value']:.2f}"
             status = "" if m["status"] == "ok" else m["status"]
             print(f"  {name:16s} {value:>12s} {m['unit']:4s} {status}".rstrip())
     return 0
+
+
+def concept_called(word: str) -> str:
+    """Canonical name of the concept that a word of the lexicon means; UsageError for another word."""
+    from medsegr.errors import ReportError, UsageError
+    from medsegr.report import lexicon
+
+    try:
+        return lexicon.concept(word).name
+    except ReportError as error:
+        raise UsageError(f"--describe: '{word[:40]}' is no concept; see medsegr info --classes") from error
+
+
+def _said(picture: "Image", mask: "np.ndarray", concept: str, lit: bool) -> str:
+    """The mask in one sentence; without an image (``lit`` False) there are no intensities to describe."""
+    from dataclasses import replace
+
+    from medsegr.portrait import portrait
+    from medsegr.report.wording import sentence
+    from medsegr.types import Texture
+
+    finding = portrait(picture, mask, concept)
+    if not lit:
+        finding = replace(finding, texture=Texture(), shape=replace(finding.shape, margin=None))
+    return sentence(finding, modality=picture.modality)
 
 
 def _read(path: Path, flags: MeasureFlags, image: ImageFlags) -> "Image":
