@@ -8,6 +8,7 @@ kept and marked so. Organs named as places are not findings; a text that is only
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import TYPE_CHECKING
 
 from medsegr.report import document, lexicon
 from medsegr.report.context import Claim, claim
@@ -17,6 +18,9 @@ from medsegr.report.sentence import Candidate, Sentence, is_name_only, is_reques
 from medsegr.report.side import Spot, location, spots
 from medsegr.report.values import shape, texture
 from medsegr.types import MODALITIES, Finding, Frame, Report, Section, Shape, Span, Texture, modality_code
+
+if TYPE_CHECKING:
+    from medsegr.report.llm import Endpoint
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,6 +38,7 @@ def parse(
     modality: str | None = None,
     frame: Frame | None = None,
     sections: tuple[str, ...] | None = None,
+    llm: "Endpoint | None" = None,
 ) -> Report:
     """Read a report, a sentence or a name.
 
@@ -44,6 +49,7 @@ def parse(
         with a warning.
         sections: canonical names of the sections to read; None: findings, impression and addendum, and text
         without heading.
+        llm: a language model that reads too (``report.llm``); None: nothing is asked of anybody.
 
     Returns:
         The sections found, and the findings f1, f2 ... in text order. ``warnings`` holds (code, message)
@@ -69,7 +75,12 @@ def parse(
                 f"'{modality}' is no known modality; give a DICOM code such as CR, CT, MR, US or ES",
             ),
         )
-    return Report(text, found_sections, _numbered(link(found, plain), text), warnings)
+    report = Report(text, found_sections, _numbered(link(found, plain), text), warnings)
+    if llm is None:
+        return report
+    from medsegr.report.llm import consult  # it reads with this function, too
+
+    return consult(report, llm, modality=modality, frame=frame, sections=sections or ())
 
 
 def parse_phrase(text: str, *, modality: str | None = None, frame: Frame | None = None) -> Report:
