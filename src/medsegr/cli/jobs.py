@@ -90,7 +90,7 @@ def read_jobs(path: Path, kind: type[Line]) -> list[Line]:
         try:
             job = kind.model_validate(_object(text))
         except ValidationError as error:
-            raise InputError(f"jobs file, line {number}: {_told(error)}") from None
+            raise InputError(f"jobs file, line {number}: {fault_of(error)}") from None
         except (ValueError, RecursionError):
             raise InputError(f"jobs file, line {number}: a JSON object was expected") from None
         key = str(job.id).lower()
@@ -124,7 +124,8 @@ def _lines(path: Path) -> Iterable[tuple[int, str]]:
     return ((n, line) for n, line in enumerate(lines, 1) if line.strip())
 
 
-def _told(error: ValidationError) -> str:
+def fault_of(error: ValidationError) -> str:
+    """Field and fault in one line, without the value that came."""
     first = error.errors(include_input=False, include_url=False)[0]
     where = ".".join(str(part)[:40] for part in first["loc"])
     message = first["msg"].removeprefix("Value error, ")

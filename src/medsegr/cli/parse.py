@@ -9,7 +9,9 @@ from typing import TYPE_CHECKING, Annotated, Any
 import typer
 
 from medsegr.cli.flags import ImageFlags, Json, LogFlags, frame_of, grouped, naming
-from medsegr.cli.logs import LOG, say_error, set_up
+from medsegr.cli.llm_flags import LlmFlags, endpoint_of
+from medsegr.cli.logs import LOG, set_up
+from medsegr.cli.parse_many import TableFlags, many
 from medsegr.errors import UsageError
 
 if TYPE_CHECKING:
@@ -29,7 +31,10 @@ class ParseFlags:
         str | None, typer.Option("--text", "-t", metavar="TEXT", help="The words themselves.")
     ] = None
     jobs: Annotated[
-        Path | None, typer.Option("--jobs", help='JSON lines: {"id","report" or "text"}, the words inline.')
+        Path | None,
+        typer.Option(
+            "--jobs", help='Many reports: JSON lines {"id","report" or "text"}, a JSON array, .csv or .tsv.'
+        ),
     ] = None
     output: Annotated[
         Path | None, typer.Option("--output", "-o", help="File to write, as JSON; stdout without it.")
@@ -38,21 +43,30 @@ class ParseFlags:
 
 
 @grouped
-def command(flags: ParseFlags, image: ImageFlags, logs: LogFlags) -> int:
+def command(
+    flags: ParseFlags, tables: TableFlags, image: ImageFlags, llm: LlmFlags, logs: LogFlags
+) -> int:
     """Read a report and list what it says: present, absent, uncertain, where and how."""
     set_up(logs)
     if sum(value is not None for value in (flags.report, flags.text, flags.jobs)) != 1:
         raise UsageError("give one of -r FILE, -t TEXT and --jobs FILE.jsonl")
     if flags.text is not None and not flags.text.strip():
         raise UsageError("-t is empty: write what is meant")
+    endpoint = endpoint_of(llm)
     if flags.jobs is not None:
-        return many(flags.jobs, flags.output, image)
+        return many((flags.jobs, tables), flags.output, image, as_json, endpoint)
+    if tables.column or tables.id_column:
+        raise UsageError("--column and --id-column belong to --jobs")
     from medsegr.schema import report_json
     from medsegr.words import report_of_text
 
     with naming({None: "-t", "-": "standard input"}.get(flags.report, flags.report)):
         text, notes = _text(flags)
         report = report_of_text(text, image.modality, frame_of(image.frame))
+    if endpoint is not None:
+        from medsegr.report.llm import consult
+
+        report = consult(report, endpoint, modality=image.modality, frame=frame_of(image.frame))
     told: dict[str, Any] = {
         "schema": SCHEMA,
         "report": report_json(report),
@@ -107,34 +121,6 @@ def table(report: "Report") -> str:
         "  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[5]]).rstrip()
         for row in rows
     )
-
-
-def many(jobs_file: Path, output: Path | None, image: ImageFlags) -> int:
-    """One line ``{"id", "findings"}`` a report, in the order of the jobs file.
-
-    4 where some could not be read.
-    """
-    from medsegr.cli.jobs import Words, read_jobs
-    from medsegr.errors import MedsegrError
-    from medsegr.words import report_of_text
-
-    lines, failed = [], 0
-    with naming(jobs_file):
-        jobs = read_jobs(jobs_file, Words)
-    for job in jobs:
-        text = job.report if job.report is not None else job.text or ""
-        try:
-            frame = frame_of(job.frame or image.frame)
-            found = report_of_text(text, job.modality or image.modality, frame).findings
-            row: dict[str, Any] = {"id": job.id, "findings": [as_json(finding) for finding in found]}
-        except MedsegrError as error:
-            failed += 1
-            row = {"id": job.id, "findings": [], "error": str(error)}
-        lines.append(json.dumps(row, ensure_ascii=False))
-    write("\n".join(lines) + "\n", output)
-    if failed:
-        say_error(f"{failed} of {len(lines)} reports could not be read")
-    return 4 if failed else 0
 
 
 def write(text: str, output: Path | None) -> None:

@@ -19,11 +19,13 @@ from medsegr.cli.flags import (
     listed,
     naming,
 )
+from medsegr.cli.llm_flags import LlmFlags, endpoint_of
 from medsegr.cli.logs import LOG, say_error, set_up
 from medsegr.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from medsegr.options import Options
+    from medsegr.report.llm import Endpoint
     from medsegr.types import Image, Report, Result
 
 
@@ -89,9 +91,14 @@ class Batch:
     workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that share the jobs.")] = 1
 
 
+@dataclass(frozen=True)
+class SaidFlags(LlmFlags, WordFlags):
+    """What is asked for, and who reads it besides the rules."""
+
+
 @grouped
 def command(
-    where: Where, words: WordFlags, image: ImageFlags, draw: Draw, batch: Batch, run: RunFlags
+    where: Where, words: SaidFlags, image: ImageFlags, draw: Draw, batch: Batch, run: RunFlags
 ) -> int:
     """Draw a mask for every finding that the report says is there.
 
@@ -106,6 +113,8 @@ def command(
         if batch.resume or batch.workers > 1:
             raise UsageError("--resume and --workers belong to --jobs")
         return one(where, words, image, options, run)
+    if words.llm_url is not None:
+        raise UsageError("--llm-url reads the report of one image: give -i and -r, or use parse --jobs")
     if where.input is not None or words.report or words.text or words.prompt or image.frame or image.modality:
         raise UsageError(
             "--jobs came together with -i, -r, -t, -p, --frame or --modality: write them into the jobs file"
@@ -139,7 +148,7 @@ def stay_offline() -> None:
     os.environ["HF_HUB_OFFLINE"] = "1"
 
 
-def one(where: Where, words: WordFlags, image: ImageFlags, options: "Options", run: RunFlags) -> int:
+def one(where: Where, words: SaidFlags, image: ImageFlags, options: "Options", run: RunFlags) -> int:
     """Segment one image; cheap refusals come before the model is loaded."""
     if where.input is None or where.output is None:
         raise UsageError("-i is missing: give an image, or --jobs for many")
@@ -147,6 +156,9 @@ def one(where: Where, words: WordFlags, image: ImageFlags, options: "Options", r
         raise UsageError("more than one of -r, -t and -p came: give one of them")
     if words.text is not None and not words.text.strip():
         raise UsageError("-t is empty: write what is meant, or give no words at all")
+    endpoint = endpoint_of(words)
+    if endpoint is not None and words.report is None and words.text is None:
+        raise UsageError("--llm-url reads a report: give it by -r or -t")
     from medsegr import pipeline
     from medsegr.io.limits import limits_from_text
     from medsegr.io.read import read_image
@@ -163,7 +175,7 @@ def one(where: Where, words: WordFlags, image: ImageFlags, options: "Options", r
         frame = frame_of(image.frame)
         picture = read_image(where.input, modality=image.modality, frame=frame, limits=limits)
     mask_formats(picture, options)
-    read = _words(picture, words, options)
+    read = second_reading(_words(picture, words, options), picture, options, endpoint)
     clock.append(time.perf_counter())
     model = load(run.model, run.device, run.threads)
     clock.append(time.perf_counter())
@@ -187,6 +199,18 @@ def _words(picture: "Image", words: WordFlags, options: "Options") -> "Report | 
     with naming("standard input" if words.report == "-" else words.report):
         said, notes = read_report(words.report)
         return told(read_words(picture, said, (), options), notes)
+
+
+def second_reading(
+    report: "Report | None", picture: "Image", options: "Options", endpoint: "Endpoint | None"
+) -> "Report | None":
+    """The report with what a language model adds to it, where one is asked."""
+    if report is None or endpoint is None:
+        return report
+    from medsegr.report.llm import consult
+
+    frame = None if picture.source.frame_from == "assumed" else picture.frame
+    return consult(report, endpoint, modality=picture.modality, frame=frame, sections=options.sections)
 
 
 def check_apart(source: Path, out: Path) -> None:

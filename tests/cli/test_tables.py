@@ -1,0 +1,224 @@
+"""Many reports in one file: JSON lines, JSON arrays, CSV and TSV, and what is refused."""
+
+import io
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from medsegr.cli import tables
+from medsegr.cli.tables import Columns, Row, columns_of, read_rows
+from medsegr.errors import InputError, UsageError
+
+LONG = "Nodule in the left lung."
+
+
+def rows(tmp_path: Path, name: str, content: str | bytes, *columns: str, ids: str | None = None) -> list[Row]:
+    path = tmp_path / name
+    path.write_bytes(content if isinstance(content, bytes) else content.encode())
+    return list(read_rows(path, columns_of(columns, ids)))
+
+
+def refused(tmp_path: Path, name: str, content: str | bytes, *columns: str, ids: str | None = None) -> str:
+    with pytest.raises(InputError) as caught:
+        rows(tmp_path, name, content, *columns, ids=ids)
+    told = str(caught.value)
+    assert "\n" not in told
+    assert "PLANTED" not in told
+    return told
+
+
+@pytest.mark.parametrize(
+    ("name", "content"),
+    [
+        ("t.csv", f'id,words\n1,{LONG}\n2,"a ""b"", c\r\nd"\n'),
+        ("t.CSV", f'\ufeffid;words\r\n1;{LONG}\r\n\r\n2;"a ""b"", c\r\nd"'),
+        ("t.tsv", f'id\twords\n1\t{LONG}\n2\t"a ""b"", c\r\nd"\n'),
+        (
+            "t.jsonl",
+            json.dumps({"id": "1", "words": LONG})
+            + "\n\n"
+            + json.dumps({"id": "2", "words": 'a "b", c\r\nd'}),
+        ),
+        ("t.json", json.dumps([{"id": "1", "words": LONG}, {"id": "2", "words": 'a "b", c\r\nd', "x": [1]}])),
+        ("t.json", ' [ {"id":"1","words":"' + LONG + '"}\n,{"id":"2","words":"a \\"b\\", c\\r\\nd"} ] \n'),
+    ],
+)
+def test_a_column_of_every_format(tmp_path: Path, name: str, content: str) -> None:
+    assert rows(tmp_path, name, content, "words") == [Row("1", LONG), Row("2", 'a "b", c\r\nd')]
+
+
+def test_joined_columns_are_sections_with_their_places(tmp_path: Path) -> None:
+    table = "Impression,key,Findings,other\nA mass.,k1,A nodule.,x\n,k2,A cyst.,y\n"
+    first, second = rows(tmp_path, "t.csv", table, "Findings", "Impression", ids="key")
+    assert first.text == "FINDINGS:\nA nodule.\n\nIMPRESSION:\nA mass.\n\n"
+    assert {name: first.text[slice(*span)] for name, span in first.parts.items()} == {
+        "Findings": "A nodule.",
+        "Impression": "A mass.",
+    }
+    assert (second.id, second.text, list(second.parts)) == ("k2", "FINDINGS:\nA cyst.\n\n", ["Findings"])
+
+
+def test_a_section_may_be_told(tmp_path: Path) -> None:
+    (row,) = rows(tmp_path, "t.csv", "a=b,txt2\nCough.,A mass.\n", "a=b=history", "txt2=findings")
+    assert row.text == "HISTORY:\nCough.\n\nFINDINGS:\nA mass.\n\n"
+    (row,) = rows(tmp_path, "t.csv", "findings\nA mass.\n", "findings")
+    assert (row.text, row.parts) == ("A mass.", {})
+
+
+@pytest.mark.parametrize("names", [("text1", "text2"), ("findings", "text2"), ("findings", "findings")])
+def test_columns_that_cannot_be_joined(names: tuple[str, ...]) -> None:
+    with pytest.raises(UsageError, match="--column"):
+        columns_of(names)
+
+
+def test_ids_are_numbers_where_there_are_none(tmp_path: Path) -> None:
+    assert [r.id for r in rows(tmp_path, "t.csv", "a\nx\ny\n", "a")] == [1, 2]
+    assert [r.id for r in rows(tmp_path, "t.json", '[{"a": "x"}, {"a": null}, {"a": 5}]', "a")] == [1, 2, 3]
+
+
+def test_our_own_fields_need_no_column(tmp_path: Path) -> None:
+    table = "id,report,modality,frame\n1,A mass.,CT,patient\n2,,,\n"
+    assert rows(tmp_path, "t.csv", table) == [Row("1", "A mass.", "CT", "patient"), Row("2", "")]
+    assert rows(tmp_path, "t.json", '[{"id": 3, "text": "A cyst.", "more": 1}]') == [Row(3, "A cyst.")]
+
+
+@pytest.mark.parametrize(
+    ("name", "content", "told"),
+    [
+        ("t.csv", "id,words\n1,a\n1,b\n", "stands in line 2 already"),
+        ("t.csv", "id,words\nA,a\na,b\n", "stands in line 2 already"),
+        ("t.csv", 'id,words\n1,"PLANTED"x\n', "line 2: a broken quote"),
+        ("t.csv", 'id,words\n1,"PLANTED\n', "a broken quote"),
+        ("t.csv", 'id,words\n1,"' + "a\n" * 100_000, "a cell of more than 131,072 characters"),
+        ("t.csv", "id,words\n1,PLANTED,b\n", "line 2: it has 3 cells and the first row has 2"),
+        ("t.csv", "id,words\n1,PLAN\0TED\n", "line 2: a NUL"),
+        ("t.csv", "id,words,words\n1,a,b\n", "each once"),
+        ("t.csv", "id,words\n1,Gr\xfcn\n".encode("latin-1"), "not UTF-8"),
+        ("t.csv", "id,words\n1,a\n".encode("utf-16"), "not UTF-8"),
+        ("t.csv", "id,words\n", "holds no job"),
+        ("t.csv", "", "holds no job"),
+        ("t.csv", "id, Words \n1,PLANTED\n", "did you mean 'Words'"),
+        ("t.csv", "PLANTED,b\n1,a\n", "no column 'words' among 2"),
+        ("t.json", '{"id": 1, "words": "PLANTED"}', "a JSON array"),
+        ("t.json", '[{"words": "a"} {"words": "b"}]', "line 2: a JSON array"),
+        ("t.json", '[{"words": "a"}, "PLANTED"]', "line 2: a JSON object"),
+        ("t.json", '[{"words": "a"}, {"words": PLANTED}]', "line 2: a JSON object"),
+        ("t.json", '[{"words": "a"},', "ends too early"),
+        ("t.json", '[{"words": "a"}', "ends too early"),
+        ("t.json", '[{"words": "a', "line 1: a JSON object"),
+        ("t.json", "[]", "holds no job"),
+        ("t.json", "", "ends too early"),
+        ("t.json", '[{"words": ' + "[" * 100_000, "line 1: a JSON object"),
+        ("t.json", '[{"words": ["PLANTED"]}]', "a list, an object"),
+        ("t.json", '[{"words": "a", "id": true}]', "the id is no text"),
+        ("t.json", '[{"words": "a", "id": {"PLANTED": 1}}]', "the id is no text"),
+        ("t.jsonl", '{"words": "a"}\n[]\n', "line 2: a JSON object"),
+        ("t.jsonl", "{PLANTED\n", "line 1: a JSON object"),
+    ],
+)
+def test_refused(tmp_path: Path, name: str, content: str | bytes, told: str) -> None:
+    assert told in refused(tmp_path, name, content, "words")
+
+
+def test_an_absent_id_column(tmp_path: Path) -> None:
+    assert "no column 'key'" in refused(tmp_path, "t.csv", "id,words\n1,a\n", "words", ids="key")
+    assert "is empty" in refused(tmp_path, "t.csv", "key,words\n,a\n", "words", ids="key")
+    assert "--column NAME" in refused(tmp_path, "t.csv", "id,PLANTED\n1,a\n")
+
+
+def test_a_row_without_end_is_not_read_whole(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "LONGEST_ROW", 200_000)
+    for name in ("t.csv", "t.jsonl"):
+        assert "more than 200,000 characters" in refused(
+            tmp_path, name, "words\n" * (name == "t.csv") + "a" * 10**7, "words"
+        )
+    assert "at most 200,000" in refused(tmp_path, "t.json", '[{"words": "' + "a" * 10**7 + '"}]', "words")
+    read: list[int] = []
+
+    class Handle(io.TextIOBase):
+        def readline(self, size: int = -1) -> str:  # type: ignore[override]
+            read.append(size)
+            return "a" * size
+
+    with pytest.raises(InputError):
+        list(tables._lines(Handle()))
+    assert read == [200_001]
+
+
+def test_rows_are_read_as_they_are_asked_for(tmp_path: Path) -> None:
+    path = tmp_path / "t.json"
+    path.write_text("[" + ",".join(json.dumps({"a": f"row {n}"}) for n in range(20_000)) + ", broken]")
+    reader = read_rows(path, Columns((("a", ""),)))
+    assert [next(reader).text for _ in range(3)] == ["row 0", "row 1", "row 2"]
+    with pytest.raises(InputError, match="line 20001"):
+        list(reader)
+
+
+def test_many_rows_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tables, "MOST_JOBS", 2)
+    assert "more than 2 rows" in refused(tmp_path, "t.csv", "words\na\nb\nc\n", "words")
+
+
+@given(
+    st.lists(st.dictionaries(st.text(max_size=3), st.text(max_size=6), max_size=3), max_size=6),
+    st.integers(1, 9),
+)
+def test_an_array_is_read_as_json_reads_it(values: list[dict[str, str]], chunk: int) -> None:
+    text = json.dumps(values, ensure_ascii=False, indent=chunk % 3 or None)
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(tables, "CHUNK", chunk)
+        found = [value for _, value in tables._array(io.StringIO(text, newline=""))]
+    assert found == values
+
+
+def test_the_command_reads_a_table(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text(
+        "study,findings,impression\ns1,Nodule in the left lung.,No effusion.\n", encoding="utf-8"
+    )
+    out = tmp_path / "out.jsonl"
+    words = ("--column", "findings", "--column", "impression", "--id-column", "study")
+    assert run("parse", "--jobs", tmp_path / "t.csv", *words, "-o", out).code == 0
+    (told,) = [json.loads(line) for line in out.read_text().splitlines()]
+    assert told["id"] == "s1"
+    assert [(f["name"], f["section"]) for f in told["findings"]] == [
+        ("nodule", "findings"),
+        ("pleural effusion", "impression"),
+    ]
+    start, stop = told["findings"][0]["span"]
+    begin, _ = told["columns"]["findings"]
+    assert "Nodule in the left lung."[start - begin : stop - begin] == told["findings"][0]["phrase"]
+    assert run("parse", "--jobs", tmp_path / "t.csv", *words).out == out.read_text()
+
+
+def test_a_bad_row_leaves_nothing_written(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "t.csv").write_text("id,text\n1,A mass.\n1,A cyst.\n", encoding="utf-8")
+    ran = run("parse", "--jobs", tmp_path / "t.csv", "-o", tmp_path / "out.jsonl")
+    ran.fails(3, "already")
+    assert run("parse", "--jobs", tmp_path / "t.csv").out == ""
+    assert [path.name for path in tmp_path.iterdir()] == ["t.csv"]
+
+
+def test_the_reports_are_not_written_over(run: Any, tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("id,text\n1,A mass.\n", encoding="utf-8")
+    run("parse", "--jobs", path, "-o", path).fails(3, "another name")
+    assert path.read_text() == "id,text\n1,A mass.\n"
+
+
+def test_a_report_that_fails_is_told_and_the_others_go_on(run: Any, tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    path.write_text("id,text,modality\n1,A mass.,crystal\n2,A mass.,CT\n", encoding="utf-8")
+    ran = run("parse", "--jobs", path)
+    assert ran.code == 4
+    first, second = map(json.loads, ran.out.splitlines())
+    assert "crystal" in first["error"]
+    assert second["findings"][0]["name"] == "mass"
+
+
+def test_columns_belong_to_jobs(run: Any) -> None:
+    run("parse", "-t", "A mass.", "--column", "a").fails(2, "--jobs")
+    run("parse", "-t", "A mass.", "--id-column", "a").fails(2, "--jobs")
