@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy import ndimage
 
 from medsegr.checks import place_check, side_check
-from medsegr.errors import GeometryError
+from medsegr.errors import GeometryError, ReportError
 from medsegr.portrait import portrait
 from medsegr.report.parse import parse
 from medsegr.report.wording import differences, sentence
@@ -208,9 +208,16 @@ def test_colour_and_broken_pixels() -> None:
     assert portrait(broken, mask).texture.density == "hyper"
 
 
-def test_another_grid_is_refused() -> None:
+def test_another_grid_and_an_unknown_name_are_refused() -> None:
     with pytest.raises(GeometryError, match="grid"):
         portrait(image(disc(20)), np.ones((3, 3), bool))
+    with pytest.raises(ReportError, match="gizmo"):
+        portrait(image(disc(20)), disc(20), "gizmo")
+
+
+def test_what_has_no_side_is_given_none() -> None:
+    found = portrait(image(disc(20, x=30)), disc(20, x=30), "cardiomegaly")
+    assert (found.name, found.location.side, found.location.cols) == ("cardiomegaly", None, ("left",))
 
 
 @settings(deadline=None, max_examples=40)

@@ -37,6 +37,7 @@ from medsegr.checks import left_axis, left_share, touches_border
 from medsegr.errors import GeometryError
 from medsegr.pixels import to_bytes
 from medsegr.planes import PAIR, Plane, axis_letters, plane_of, to_slices
+from medsegr.report import lexicon
 from medsegr.report.describe import finding_from
 from medsegr.types import COLS, ROWS, SIZES, Finding, Image, Location, Shape, Texture
 
@@ -71,7 +72,7 @@ def portrait(image: Image, mask: np.ndarray, name: str = "lesion") -> Finding:
     Args:
         image: ``c *grid``; its frame, axes and spacing decide side, view and millimetres.
         mask: bool ``*grid``, on the image's grid.
-        name: canonical concept of the lexicon.
+        name: concept of the lexicon, by any of its words. One without sides ("cardiomegaly") gets none.
 
     Returns:
         A finding without words of a report (phrase ``""``, no spans). An empty mask gives one with polarity
@@ -81,7 +82,9 @@ def portrait(image: Image, mask: np.ndarray, name: str = "lesion") -> Finding:
 
     Raises:
         GeometryError: the mask has another grid than the image.
+        ReportError: nothing in the lexicon is called so.
     """
+    name = lexicon.concept(name).name
     mask = np.asarray(mask, bool)
     if mask.shape != image.grid:
         raise GeometryError(f"the mask has grid {mask.shape}, the image {image.grid}: the same was expected")
@@ -93,7 +96,7 @@ def portrait(image: Image, mask: np.ndarray, name: str = "lesion") -> Finding:
     view = _view(image, mask, parts, plane)
     return replace(
         finding,
-        location=_location(image, mask, plane),
+        location=_location(image, mask, plane, lexicon.concepts()[name].sided),
         texture=_texture(view),
         shape=Shape(
             form=_form(view),
@@ -127,8 +130,8 @@ def _view(image: Image, mask: np.ndarray, largest: np.ndarray, plane: Plane) -> 
     return _View(seen, part, grey, (float(step[-2]), float(step[-1])))
 
 
-def _location(image: Image, mask: np.ndarray, plane: Plane) -> Location:
-    side = _side(image, mask)
+def _location(image: Image, mask: np.ndarray, plane: Plane, sided: bool) -> Location:
+    side = _side(image, mask) if sided else None
     turned = to_slices(mask, plane)
     cols = turned.sum(axis=tuple(range(mask.ndim - 1)))
     rows = turned.sum(axis=1) if mask.ndim == 2 else _head_to_foot(image, mask)

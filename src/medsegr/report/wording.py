@@ -85,7 +85,8 @@ def _by_name(key: str, finding: Finding, found: Sequence[Finding], told: Mapping
         return False
     want, got = _values(finding)[key], _values(found[0])[key]
     if isinstance(got, tuple) and isinstance(want, tuple):
-        return tuple(v for v in got if v in want or v not in told[key]) == want
+        own = {word for v in told[key] for word in (v, f"left {v}", f"right {v}")}
+        return tuple(v for v in got if v in want or v not in own) == want
     return not want and got == told[key]
 
 
