@@ -12,6 +12,7 @@ from medsegr.cli.flags import ImageFlags, Json, LogFlags, frame_of, grouped, nam
 from medsegr.cli.llm_flags import LlmFlags, endpoint_of
 from medsegr.cli.logs import LOG, set_up
 from medsegr.cli.parse_many import TableFlags, many
+from medsegr.cli.shown import ShowFlags, check_flags, explain, write_page
 from medsegr.errors import UsageError
 
 if TYPE_CHECKING:
@@ -44,7 +45,7 @@ class ParseFlags:
 
 @grouped
 def command(
-    flags: ParseFlags, tables: TableFlags, image: ImageFlags, llm: LlmFlags, logs: LogFlags
+    flags: ParseFlags, show: ShowFlags, tables: TableFlags, image: ImageFlags, llm: LlmFlags, logs: LogFlags
 ) -> int:
     """Read a report and list what it says: present, absent, uncertain, where and how."""
     set_up(logs)
@@ -52,6 +53,7 @@ def command(
         raise UsageError("give one of -r FILE, -t TEXT and --jobs FILE.jsonl")
     if flags.text is not None and not flags.text.strip():
         raise UsageError("-t is empty: write what is meant")
+    check_flags(show, flags.jobs is not None, flags.json or flags.output is not None)
     endpoint = endpoint_of(llm)
     if flags.jobs is not None:
         return many((flags.jobs, tables), flags.output, image, as_json, endpoint)
@@ -76,6 +78,11 @@ def command(
     if not (flags.json or flags.output):
         for warning in told["warnings"]:
             LOG.warning("%s: %s", warning["code"], warning["message"])
+    if show.html is not None:
+        write_page(report, show.html)
+    if show.explain:
+        explain(report)
+        return 0
     lines = json.dumps(told, indent=1, ensure_ascii=False) if flags.json or flags.output else table(report)
     write(lines + "\n", flags.output)
     return 0
