@@ -235,7 +235,7 @@ def find_places(words: Words, modality: str | None = None) -> tuple[Hit[Place], 
     for i, norm in enumerate(words.norms):
         if LEVEL.match(norm) and i not in taken and _is_level(words, i):
             found.append(Hit(Place(f"{norm.upper()} vertebra", of="vertebra"), i, i + 1))
-        if norm.isdigit() and 1 <= int(norm) <= 12 and words.norms[i + 1 : i + 5]:
+        if _is_small_number(norm) and 1 <= int(norm) <= 12 and words.norms[i + 1 : i + 5]:
             found += _hour(words, i, modality)
         if norm in ORDINALS or _is_ordinal(words.norms, i):
             number = ORDINALS.index(norm) + 1 if norm in ORDINALS else int(norm)
@@ -258,8 +258,13 @@ def _hour(words: Words, at: int, modality: str | None) -> list[Hit[Place]]:
     return []
 
 
+def _is_small_number(norm: str) -> bool:
+    """True for one or two digits. "²" is a digit, too, but no number, and int refuses endless ones."""
+    return len(norm) <= 2 and norm.isdecimal()
+
+
 def _is_ordinal(norms: tuple[str, ...], at: int) -> bool:
-    if not norms[at].isdigit() or len(norms[at]) > 2:
+    if not _is_small_number(norms[at]):
         return False
     return norms[at + 1 : at + 2] in (("th",), ("st",), ("nd",), ("rd",)) or (
         at > 0 and norms[at - 1] == "rib"

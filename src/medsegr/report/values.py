@@ -138,7 +138,7 @@ def _count(
         return int(hit.value.value), (words.span(hit.first, hit.last),)
     for i in range(first, last - 1):
         norm = words.norms[i]
-        if norm.isdigit() and 0 < int(norm) < 100 and _counts(words, i, last):
+        if len(norm) <= 2 and norm.isdecimal() and int(norm) and _counts(words, i, last):
             return int(norm), (words.span(i, i + 1),)
     return None, ()
 
