@@ -30,7 +30,7 @@ class Recipe:
     """Shares of what is asked. Each number has a line in the training log's table."""
 
     no_words: float = 0.06  # nothing at all is said
-    absent: float = 0.25  # something is asked that is not there
+    absent: float = 0.22  # something is asked that is not there
     place: float = 0.45  # the place is told (real pictures)
     wrong_place: float = 0.25  # ... and is wrong, the mask stays (real pictures)
     looks: float = 0.3  # size, form or contrast is told (real pictures)
@@ -39,7 +39,7 @@ class Recipe:
     drop_looks: float = 0.45  # each other attribute of it is
     name_only: float = 0.12  # a phantom lesion's name alone: all lesions of that name
     modality: float = 0.6  # the modality is told
-    joined: float = 0.25  # a second real lesion is blended in (composite.py)
+    joined: float = 0.15  # a second real lesion is blended in (composite.py)
     joined_place: float = 0.7  # ... and the place says which of the two is meant
     clicks: float = 0.15  # points, a box, or a rough mask with points, beside the words
 
