@@ -24,6 +24,8 @@ ASKING = frozenset([":", "?", "="])
 DENIALS = frozenset(["no", "none", "nil", "negative", "neg", "absent", "0"])
 ANSWERS = DENIALS | {"yes", "positive", "present", "seen", "pos"}
 EDGES = frozenset([",", "and", "with", "plus", "&"])
+AGREEING = frozenset(["compatible", "consistent"])
+SEEN = frozenset(["seen", "identified", "noted", "demonstrated", "visualized", "evident", "detected"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -65,9 +67,15 @@ def clause_starts(words: Words, cues: Sequence[Hit[Cue]], named: Sequence[Hit[Co
         e for e in ends if norms[e : e + 1] and norms[e] in SIZES and any(e < h.first <= e + 5 for h in named)
     }
     starts |= {i + 1 for i in range(1, len(norms) - 1) if _answers(norms, i)}
+    starts |= {e for e in ends if _runs_on(norms, e)} | {
+        i + 2 for i in range(len(norms) - 2) if _list_over(norms, i)
+    }
     held = {hit.last for hit in cues if hit.value.direction == "pre"}  # "possibly with a small effusion"
     for i, norm in enumerate(norms):
-        if norm in EDGES and i not in inside and not (norm == "with" and i in held):
+        bound = norm == "with" and (
+            i in held or (i and norms[i - 1] in AGREEING)
+        )  # "compatible with mild edema"
+        if norm in EDGES and i not in inside and not bound:
             after = i + 1
             while after < len(norms) and norms[after] in EDGES:
                 after += 1
@@ -82,6 +90,19 @@ def _answers(norms: tuple[str, ...], at: int) -> bool:
     """True for the answer of a form: "effusion: no, nodule: yes"."""
     ends = norms[at + 1 : at + 2] in ((), (",",), (";",), (".",), ("and",))
     return ends and norms[at] in ANSWERS and norms[at - 1] in ASKING
+
+
+def _runs_on(norms: tuple[str, ...], at: int) -> bool:
+    """True for a new sentence without a stop before it: "no pneumothorax the lungs are hyperinflated"."""
+    if norms[at : at + 1] == ("there",):
+        return norms[at + 1 : at + 2] in (("is",), ("are",))
+    return norms[at : at + 1] == ("the",) and bool({"is", "are"} & set(norms[at + 2 : at + 5]))
+
+
+def _list_over(norms: tuple[str, ...], at: int) -> bool:
+    """True for the "seen," that closes a denied list: "no effusion seen, hilar calcification"."""
+    closed = norms[at] in SEEN and norms[at + 1] == "," and bool(DENIERS & set(norms[max(0, at - 12) : at]))
+    return closed and not {"or", "nor"} & set(norms[at + 2 : at + 10])
 
 
 def _shares_verb(norms: tuple[str, ...], begin: int, at: int, after: int) -> bool:
@@ -158,7 +179,9 @@ def _forward(words: Words, hit: Hit[Cue], starts: tuple[int, ...], adjectives: S
         if hit.last - hit.first == 1 and norms[copula + 1 : copula + 2] in (("a",), ("an",), ("the",)):
             end = copula  # "the apparent nodule is a nipple shadow" doubts the nodule alone
         comma = next((i for i in range(hit.last, end) if norms[i] == ","), end)
-        if "or" not in norms[comma:end] and "versus" not in norms[comma:end]:
+        all_of_it = norms[hit.first] == "differential" or norms[hit.last - 1] in ("setting", "context")
+        listed = all_of_it or {"or", "versus"} & set(norms[comma:end])
+        if not listed:
             end = comma
     return end
 
@@ -174,6 +197,9 @@ def _elided(hit: Hit[Cue], words: Words) -> list[int]:
 def _back(words: Words, hit: Hit[Cue], starts: tuple[int, ...], anchors: Sequence[int]) -> int:
     before = [s for s in starts if s <= hit.first]
     anchors = [*anchors, *_elided(hit, words)]
+    told = hit.value.kind == "negation" and hit.value.reach < 10 and before and hit.first - before[-1] > 1
+    if told:  # "the aorta is tortuous, the contour is normal": what is normal has been named
+        return max(before[-1], hit.first - hit.value.reach)
     while len(before) > 1 and not any(before[-1] <= a < hit.first for a in anchors):
         before.pop()
     return max(before[-1] if before else 0, hit.first - hit.value.reach)
@@ -188,7 +214,11 @@ def claim(found: Sequence[Scope], parts: Sequence[tuple[int, int]], concept: Con
     """
     own = [words.span(*part) for part in parts]
     acting = [s for s in found if any(s.first <= a < s.last or s.first < b <= s.last for a, b in parts)]
-    acting = [s for s in acting if not any(start <= s.span[0] and s.span[1] <= stop for start, stop in own)]
+    acting = [
+        s
+        for s in acting
+        if s.cue.value == "own" or not any(start <= s.span[0] and s.span[1] <= stop for start, stop in own)
+    ]
     gaps = {id(s): min(_gap(s, part) for part in parts) for s in acting}
     acting.sort(key=lambda s: gaps[id(s)])
     by_kind: dict[str, Scope] = {}

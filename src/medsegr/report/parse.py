@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from medsegr.report import document, lexicon
+from medsegr.report.builds import Candidate
 from medsegr.report.context import Claim, claim
 from medsegr.report.lexicon import Concept
 from medsegr.report.link import link
-from medsegr.report.sentence import Candidate, Sentence, is_name_only, is_request, read, read_all
+from medsegr.report.sentence import Sentence, is_name_only, is_request, read, read_all
 from medsegr.report.side import Spot, location, spots
 from medsegr.report.values import shape, texture
 from medsegr.types import MODALITIES, Finding, Frame, Report, Section, Shape, Span, Texture, modality_code
@@ -271,6 +272,7 @@ def _refined(concept: Concept, spot: Spot, modality: str | None, under: str) -> 
         if (
             rule.base == concept.name
             and (names & rule.places or not rule.places)
+            and not names & rule.unless
             and (not rule.modalities or modality in rule.modalities)
         ):
             return lexicon.concepts()[rule.name]

@@ -2,51 +2,28 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
-from functools import cache
 
 from medsegr.report import lexicon
+from medsegr.report.builds import Candidate, with_builds
 from medsegr.report.context import Scope, clause_starts, scopes
 from medsegr.report.document import tokens
-from medsegr.report.lexicon import Build, Concept, Cue, Descriptor, Place, word_list
+from medsegr.report.lexicon import Concept, Cue, Descriptor, Place, word_list
 from medsegr.report.match import (
     Hit,
-    Trie,
     Words,
     find_concepts,
     find_cues,
     find_descriptors,
     find_places,
-    longest,
-    trie,
     words_of,
 )
 from medsegr.report.side import Element, elements, resolved
 from medsegr.types import Span
 
 SHORT = 4  # words of a sentence that may stand in a list of names
+TISSUES = frozenset(["interstitial", "alveolar", "airspace", "reticular", "nodular"])
 BRAIN = frozenset(["frontal lobe", "parietal lobe", "temporal lobe", "occipital lobe"])
 VIEWS = frozenset(["view", "projection", "radiograph", "film", "image", "examination"])
-
-
-@dataclass(frozen=True, slots=True)
-class Candidate:
-    """A concept named in a sentence. ``parts``: pairs of first and last word index; ``region``: the words
-    that speak of it."""
-
-    concept: Concept
-    parts: tuple[tuple[int, int], ...]
-    region: tuple[int, int] = (0, 0)
-    joined: bool = False  # coordinated with the candidate before it ("atelectasis or scarring")
-
-    @property
-    def first(self) -> int:
-        """Index of the first word."""
-        return min(part[0] for part in self.parts)
-
-    @property
-    def last(self) -> int:
-        """Index behind the last word."""
-        return max(part[1] for part in self.parts)
 
 
 @dataclass(frozen=True, slots=True)
@@ -106,7 +83,7 @@ def read(text: str, span: Span, modality: str | None) -> Sentence:
     """Read the sentence at ``span``."""
     words = words_of(tokens(text, span), text)
     describing = find_descriptors(words)
-    hits = _nouns(find_concepts(words, modality), describing)
+    hits = _nouns(_without_denied(find_concepts(words, modality), words), describing)
     places = [
         p
         for p in find_places(words, modality)
@@ -120,7 +97,7 @@ def read(text: str, span: Span, modality: str | None) -> Sentence:
     cues = _free_cues(all_cues, (*hits, *describing))
     starts = clause_starts(words, cues, hits)
     named = [Candidate(h.value, ((h.first, h.last),)) for h in hits if h.value.kind != "anatomy"]
-    named = _merge(_with_builds(named, words, starts), words)
+    named = _merge(with_builds(named, words, starts), words)
     fixed = [h for h in hits if h.value.kind == "anatomy" or not h.value.sided]
     fixed_words = {i for h in fixed for i in range(h.first, h.last)}
     loose = [
@@ -148,13 +125,26 @@ def read(text: str, span: Span, modality: str | None) -> Sentence:
     return Sentence(span, words, regions, tuple(organs), where, tuple(loose), acting, starts)
 
 
+def _without_denied(hits: Sequence[Hit[Concept]], words: Words) -> tuple[Hit[Concept], ...]:
+    """A name whose first word alone is denied becomes what is left: a "non calcified nodule" is a nodule."""
+    known = lexicon.concepts()
+    out = []
+    for h in hits:
+        rest = lexicon.concept_terms().get(words.norms[h.first + 1 : h.last])
+        denied = (
+            words.norms[h.first] in ("calcified", "displaced") and words.norms[max(0, h.first - 1)] == "non"
+        )
+        out.append(Hit(known[rest[0]], h.first + 1, h.last) if denied and rest else h)
+    return tuple(out)
+
+
 def _nouns(hits: Sequence[Hit[Concept]], describing: Sequence[Hit[Descriptor]]) -> tuple[Hit[Concept], ...]:
     """Without concepts that only describe another one: the density of a "fluid density cyst"."""
     known = [h for h in hits if h.value.kind == "finding"]
     inside = [
         h
         for h in known
-        if len(known) > 1
+        if any(h.last <= other.first <= h.last + 1 for other in known)
         and any(d.value.field == "density" and d.first < h.first and h.last == d.last for d in describing)
     ]
     return tuple(h for h in hits if h not in inside)
@@ -218,75 +208,6 @@ def _free_cues(
     )
 
 
-@cache
-def _part_tries() -> tuple[tuple[Build, tuple[Trie[bool], ...]], ...]:
-    return tuple(
-        (build, tuple(trie((w, True) for w in part) for part in build.parts)) for build in lexicon.builds()
-    )
-
-
-def _with_builds(named: list[Candidate], words: Words, starts: tuple[int, ...]) -> list[Candidate]:
-    """Add concepts said in two places; a narrower one replaces the plain one inside it ("aorta ...
-    calcification")."""
-    out = list(named)
-    present = set(words.norms)
-    for build, tables in _part_tries():
-        if not all(present & set(table) for table in tables):
-            continue
-        pair = _pair(build, tables, words, starts)
-        if pair is None:
-            continue
-        if any(c.concept.name in build.unless for c in out):
-            continue
-        made = Candidate(lexicon.concepts()[build.name], pair)
-        inside = [c for c in out if all(_overlaps(part, pair) for part in c.parts)]
-        if any(c.concept.name == build.name or build.name in c.concept.parents for c in inside):
-            continue
-        if (made.concept.kind == "statement" and inside) or any(
-            c.concept.kind == "statement" and _covers(c, pair) for c in out
-        ):
-            continue
-        out = [c for c in out if c not in inside or c.concept.kind != "finding" or not _within(c, pair)]
-        out.append(made)
-    return sorted(out, key=lambda c: (c.first, c.last))
-
-
-def _overlaps(part: tuple[int, int], pair: tuple[tuple[int, int], ...]) -> bool:
-    return any(part[0] < other[1] and other[0] < part[1] for other in pair)
-
-
-def _covers(candidate: Candidate, pair: tuple[tuple[int, int], ...]) -> bool:
-    return all(candidate.first <= part[0] and part[1] <= candidate.last for part in pair)
-
-
-def _within(candidate: Candidate, pair: tuple[tuple[int, int], ...]) -> bool:
-    covered = {i for part in pair for i in range(*part)}
-    return all(i in covered for part in candidate.parts for i in range(*part))
-
-
-def _pair(
-    build: Build, tables: tuple[Trie[bool], ...], words: Words, starts: tuple[int, ...]
-) -> tuple[tuple[int, int], ...] | None:
-    heads, tails = (longest(words.norms, table) for table in tables)
-    best: tuple[int, tuple[tuple[int, int], ...]] | None = None
-    for head in heads:
-        for tail in tails:
-            low, high = sorted((head, tail), key=lambda hit: hit.first)
-            gap = high.first - low.last
-            between = words.norms[low.last : high.first]
-            if not 0 <= gap <= build.window or any(low.last <= s <= high.first for s in starts if s):
-                continue
-            if {"not", "non", "no", "without"} & set(between) and build.name in (
-                "calcified granuloma",
-                "calcification",
-                "nodular calcification",
-            ):
-                continue
-            if best is None or gap < best[0]:
-                best = gap, ((low.first, low.last), (high.first, high.last))
-    return best[1] if best else None
-
-
 def _merge(named: list[Candidate], words: Words) -> list[Candidate]:
     """One statement said twice in a row ("bilateral infection, five infected areas") is one candidate."""
     out: list[Candidate] = []
@@ -338,6 +259,8 @@ def _split(
         if any(words.norms[i] in word_list("prepositions") for i in range(marks[-2], marks[-1])):
             break
         marks.pop()  # "with left apical and right basilar disease": the "and" joins two places of the second
+    if len(marks) > 1 and marks[-1] + 1 == two.first and words.norms[marks[-1] - 1] in TISSUES:
+        marks.pop()  # "and diffuse interstitial and alveolar opacities"
     if marks:
         return marks[-1] + 1
     return two.first if any(words.norms[i] in word_list("prepositions") for i in between) else one.last
@@ -346,7 +269,7 @@ def _split(
 def _are_joined(one: Candidate, two: Candidate, words: Words, starts: tuple[int, ...]) -> bool:
     between = words.norms[one.last : two.first]
     hard = any(one.last < s <= two.first for s in starts)
-    return not hard and len(between) <= 8 and bool(word_list("joiners") & set(between))
+    return not hard and len(between) <= 12 and bool(word_list("joiners") & set(between))
 
 
 def is_request(words: Words) -> bool:

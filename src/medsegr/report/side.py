@@ -60,6 +60,8 @@ INTO = frozenset(["of", "in", "within", "on"])
 VAGUE = frozenset(["inferior", "superior", "inferiorly", "superiorly"])
 SIDE_WORDS = ("left", "right")
 RELATIVE = ("ipsilateral", "contralateral")
+NOT_SIDES = frozenset(["on", "stable", "unchanged", "pa", "ap", "frontal", "lateral", "seen", "noted", "of"])
+ENDS = frozenset([".", ",", ";", "side", "and", "with", "than"])
 OTHER = frozenset(["one", "another", "other", "second"])
 LARGER = frozenset(["larger", "largest", "bigger", "biggest", "dominant", "each"])
 
@@ -124,8 +126,10 @@ def resolved(found: Sequence[Element], words: Words) -> tuple[Element, ...]:
         before = [n for n in words.norms[max(0, element.first - 4) : element.first] if n != "the"]
         if before[-1:] and before[-1] in INTO and before[-2:-1] in (["not"], ["none"]) and out:
             continue
+        if _not_a_side(element, words):
+            continue
         if element.field != "side" or element.value not in RELATIVE:
-            out.append(element)
+            out.append(replace(element, value="bilateral") if _greater(element, words) else element)
             continue
         told = [s for s in map(_side_of, out) if s in SIDE_WORDS]
         if told:
@@ -133,6 +137,21 @@ def resolved(found: Sequence[Element], words: Words) -> tuple[Element, ...]:
             side = told[-1] if same else next(s for s in SIDE_WORDS if s != told[-1])
             out.append(replace(element, value=side))
     return tuple(out)
+
+
+def _not_a_side(element: Element, words: Words) -> bool:
+    """True for the "both" of "both on frontal and lateral views" and of "scar and effusion, both stable"."""
+    after = words.norms[element.last : element.last + 1]
+    return words.norms[element.first : element.last] == ("both",) and bool(after) and after[0] in NOT_SIDES
+
+
+def _greater(element: Element, words: Words) -> bool:
+    """True for the side of "greater on the right": the other side has less of it."""
+    before = words.norms[max(0, element.first - 3) : element.first]
+    alone = element.field == "side" and element.value in SIDE_WORDS and element.place is None
+    after = words.norms[element.last : element.last + 1]
+    ends = not after or after[0] in ENDS
+    return alone and ends and before[:1] == ("greater",) and before[1:2] in (("on",), ("at",), ("in",))
 
 
 def _side_of(element: Element) -> str | None:
@@ -298,9 +317,11 @@ def spots(found: Sequence[Element], words: Words, frame: Frame, by_flag: bool) -
         if _differ(left, right):
             return tuple(sorted((left, right), key=lambda s: s.spans))
         return (replace(_join([*both, right, left, *loose]), side="bilateral"),)
+    one = left or right
+    if both and one and one.rows and one.rows != _join(both).rows and _join(both).rows:
+        return tuple(sorted((_join([*both, *loose]), one), key=lambda s: s.spans))
     if both:
         return (_join([*both, *loose]),)
-    one = left or right
     return (_join([one, *loose]) if one else _join(loose),)
 
 

@@ -145,8 +145,8 @@ class Cue:
     """A word that changes what a statement claims.
 
     ``kind``: negation, pseudo, uncertain, time, other, advice or stop. ``direction``: pre (acts on what
-    follows), post
-    (on what precedes) or both. ``value`` is the time for kind time. ``reach``: words it acts on at most.
+    follows), post (on what precedes) or both. ``value`` is the time for kind time; "own" lets a cue act even
+    as one of the words that name the finding ("borderline heart size"). ``reach``: words it acts on at most.
     """
 
     kind: str
@@ -175,6 +175,7 @@ class Refine:
     base: str
     places: frozenset[str]
     modalities: tuple[str, ...] = ()
+    unless: frozenset[str] = frozenset()  # places that keep the wide name ("the spine and both shoulders")
 
 
 @lru_cache(maxsize=16384)
@@ -360,6 +361,7 @@ def refines() -> tuple[Refine, ...]:
             entry["base"],
             frozenset(entry.get("places", ())),
             tuple(entry.get("modalities", ())),
+            frozenset(entry.get("unless", ())),
         )
         for entry in _tables()["builds"].get("refine", ())
     )

@@ -1,0 +1,112 @@
+"""Concepts said in several words of one clause: "the heart ... is enlarged"."""
+
+from dataclasses import dataclass
+from functools import cache
+
+from medsegr.report import lexicon
+from medsegr.report.lexicon import Build, Concept
+from medsegr.report.match import Trie, Words, longest, trie
+
+DENYING = frozenset(["not", "non", "no", "without"])
+
+
+@dataclass(frozen=True, slots=True)
+class Candidate:
+    """A concept named in a sentence. ``parts``: pairs of first and last word index; ``region``: the words
+    that speak of it."""
+
+    concept: Concept
+    parts: tuple[tuple[int, int], ...]
+    region: tuple[int, int] = (0, 0)
+    joined: bool = False  # coordinated with the candidate before it ("atelectasis or scarring")
+
+    @property
+    def first(self) -> int:
+        """Index of the first word."""
+        return min(part[0] for part in self.parts)
+
+    @property
+    def last(self) -> int:
+        """Index behind the last word."""
+        return max(part[1] for part in self.parts)
+
+
+@cache
+def _part_tries() -> tuple[tuple[Build, tuple[Trie[bool], ...]], ...]:
+    return tuple(
+        (build, tuple(trie((w, True) for w in part) for part in build.parts)) for build in lexicon.builds()
+    )
+
+
+def with_builds(named: list[Candidate], words: Words, starts: tuple[int, ...]) -> list[Candidate]:
+    """Add concepts said in two places; a narrower one replaces the plain one inside it ("aorta ...
+    calcification")."""
+    out = list(named)
+    present = set(words.norms)
+    for build, tables in _part_tries():
+        if not all(present & set(table) for table in tables):
+            continue
+        pair = _pair(build, tables, words, starts)
+        if pair is None:
+            continue
+        if any(c.concept.name in build.unless and not _apart(c, pair, words) for c in out):
+            continue
+        made = Candidate(lexicon.concepts()[build.name], pair)
+        inside = [c for c in out if all(_overlaps(part, pair) for part in c.parts)]
+        if any(c.concept.name == build.name or build.name in c.concept.parents for c in inside):
+            continue
+        if (made.concept.kind == "statement" and inside) or any(
+            c.concept.kind == "statement" and _covers(c, pair) for c in out
+        ):
+            continue
+        out = [c for c in out if c not in inside or c.concept.kind != "finding" or not _within(c, pair)]
+        out.append(made)
+    return sorted(out, key=lambda c: (c.first, c.last))
+
+
+def _apart(other: Candidate, pair: tuple[tuple[int, int], ...], words: Words) -> bool:
+    """True where a node is called calcified beside a granuloma: "calcified hilar nodes and granuloma"."""
+    if not pair or "calcified" not in {words.norms[part[0]] for part in pair}:
+        return False
+    first, last = min(p[0] for p in pair), max(p[1] for p in pair)
+    if any(words.norms[p[0]] in ("lymph", "node") for p in pair) and words.norms[first] == "calcified":
+        return True
+    low, high = (last, other.first) if other.first >= last else (other.last, first)
+    between = set(words.norms[low:high])
+    return bool({"and", ",", "/", "xxxx"} & between) and not {"hilar", "mediastinal", "perihilar"} & between
+
+
+def _overlaps(part: tuple[int, int], pair: tuple[tuple[int, int], ...]) -> bool:
+    return any(part[0] < other[1] and other[0] < part[1] for other in pair)
+
+
+def _covers(candidate: Candidate, pair: tuple[tuple[int, int], ...]) -> bool:
+    return all(candidate.first <= part[0] and part[1] <= candidate.last for part in pair)
+
+
+def _within(candidate: Candidate, pair: tuple[tuple[int, int], ...]) -> bool:
+    covered = {i for part in pair for i in range(*part)}
+    return all(i in covered for part in candidate.parts for i in range(*part))
+
+
+def _pair(
+    build: Build, tables: tuple[Trie[bool], ...], words: Words, starts: tuple[int, ...]
+) -> tuple[tuple[int, int], ...] | None:
+    heads, tails = (longest(words.norms, table) for table in tables)
+    best: tuple[int, tuple[tuple[int, int], ...]] | None = None
+    for head in heads:
+        for tail in tails:
+            low, high = sorted((head, tail), key=lambda hit: hit.first)
+            gap = high.first - low.last
+            between = words.norms[low.last : high.first]
+            if not 0 <= gap <= build.window or any(low.last <= s <= high.first for s in starts if s):
+                continue
+            if DENYING & {*between, *words.norms[max(0, low.first - 1) : low.first]} and build.name in (
+                "calcified granuloma",
+                "calcification",
+                "nodular calcification",
+            ):
+                continue
+            if best is None or gap < best[0]:
+                best = gap, ((low.first, low.last), (high.first, high.last))
+    return best[1] if best else None
