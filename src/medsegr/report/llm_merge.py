@@ -8,6 +8,7 @@ its polarity, side, time, place and look from the rules; the model says no more 
 import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
+from typing import Any
 
 from medsegr.report import lexicon
 from medsegr.report.llm_answer import Checked, Said, gap
@@ -190,8 +191,11 @@ def _filled(said: Said, finding: Finding, text: str, notes: Notes) -> Finding:
             continue
         if _known(text[span[0] : span[1]]) or _DENIED.search(text[max(0, span[0] - 40) : span[0]]):
             continue
-        changed = replace(part, **{name: value, "spans": (*part.spans, span)})
-        finding = replace(finding, **{"texture" if name in _TEXTURE else "shape": changed})
+        changed: dict[str, Any] = {name: value, "spans": (*part.spans, span)}
+        if name in _TEXTURE:
+            finding = replace(finding, texture=replace(finding.texture, **changed))
+        else:
+            finding = replace(finding, shape=replace(finding.shape, **changed))
         notes.append(
             ("llm_added", f"{finding.id}: {name} {value} is the language model's reading; check its words")
         )
