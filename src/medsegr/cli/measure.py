@@ -72,8 +72,8 @@ def command(flags: MeasureFlags, image: ImageFlags, logs: LogFlags) -> int:
         for value in values
     ]
     if concept is not None:
-        for item, value in zip(told, values, strict=True):
-            item["sentence"] = _said(picture, labels.data[0] == value, concept, flags.input is not None)
+        for item, label in zip(told, values, strict=True):
+            item["sentence"] = _said(picture, labels.data[0] == label, concept, flags.input is not None)
             item["sentence_from"] = "mask"
     if flags.json:
         print(json.dumps({"schema": "medsegr.measure/1", "labels": told}, indent=1))

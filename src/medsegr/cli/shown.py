@@ -3,6 +3,7 @@ wanted, and as a page of HTML."""
 
 import os
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
@@ -87,7 +88,7 @@ def paint(report: "Report", console: "Console") -> None:
     console.print(out, soft_wrap=True)
 
 
-def coloured(report: "Report", claims: dict[str, str]) -> "Text":
+def coloured(report: "Report", claims: Mapping[str, str]) -> "Text":
     """The text of the report with the style of each piece; ids stand small behind each phrase."""
     from rich.text import Text
 
