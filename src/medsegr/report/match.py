@@ -1,4 +1,9 @@
-"""Words -> entries of the lexicon: longest match over the words of a sentence, typing errors included."""
+"""Words -> entries of the lexicon: longest match over the words of a sentence, typing errors included.
+
+Overlapping names are resolved from left to right: at each word the longest name that begins there is taken,
+and the next one begins behind it ("breast mass" is never "mass" too). Where one name means several concepts,
+the first that the modality can show is taken, a canonical name before a synonym.
+"""
 
 import re
 from collections.abc import Iterable, Mapping
@@ -121,11 +126,24 @@ def known_words() -> frozenset[str]:
 
 @cache
 def _targets() -> tuple[str, ...]:
+    """Words that a slip may have meant, in normal form and as the lexicon spells them ("oedema")."""
     tables = (lexicon.concept_terms(), lexicon.places(), lexicon.descriptors())
-    words = {word for table in tables for key in table for word in key if len(word) >= 5 and word.isalpha()}
-    return tuple(
-        [*sorted(words - lexicon.plain_words()), "upper", "lower", "middle", "right", "small", "large"]
-    )
+    words = {word for table in tables for key in table for word in key}
+    words |= {
+        word
+        for item in lexicon.concepts().values()
+        for phrase in item.words
+        for word in re.findall(r"[a-z]+", phrase.lower())
+    }
+    found = {
+        w for w in words if len(w) >= 5 and w.isalpha() and lexicon.normal(w) not in lexicon.plain_words()
+    }
+    return (*sorted(found), "upper", "lower", "middle", "right", "small", "large")
+
+
+@cache
+def _ending_in_s() -> tuple[str, ...]:
+    return tuple(word for word in _targets() if word.endswith("s"))
 
 
 @lru_cache(maxsize=8192)
@@ -149,10 +167,12 @@ def correct(norm: str) -> tuple[str, ...]:
             return left, right
     if len(norm) < 5:
         return (norm,)
-    best = process.extractOne(norm, _targets(), scorer=OSA.distance, score_cutoff=1 if len(norm) < 7 else 2)
-    if best is None or not _alike(norm, best[0]):
-        return (norm,)
-    return (best[0],)
+    tries = ((norm, _targets(), 1 if len(norm) < 7 else 2), (norm + "s", _ending_in_s(), 1))
+    for word, targets, most in tries:  # the second: the normal form of "arthrits" has lost its "s"
+        best = process.extractOne(word, targets, scorer=OSA.distance, score_cutoff=most)
+        if best is not None and _alike(word, best[0]):
+            return (lexicon.normal(best[0]),)
+    return (norm,)
 
 
 @cache
@@ -235,7 +255,7 @@ def find_places(words: Words, modality: str | None = None) -> tuple[Hit[Place], 
     for i, norm in enumerate(words.norms):
         if LEVEL.match(norm) and i not in taken and _is_level(words, i):
             found.append(Hit(Place(f"{norm.upper()} vertebra", of="vertebra"), i, i + 1))
-        if _is_small_number(norm) and 1 <= int(norm) <= 12 and words.norms[i + 1 : i + 5]:
+        if norm.isdigit() and 1 <= int(norm) <= 12 and words.norms[i + 1 : i + 5]:
             found += _hour(words, i, modality)
         if norm in ORDINALS or _is_ordinal(words.norms, i):
             number = ORDINALS.index(norm) + 1 if norm in ORDINALS else int(norm)
@@ -258,13 +278,8 @@ def _hour(words: Words, at: int, modality: str | None) -> list[Hit[Place]]:
     return []
 
 
-def _is_small_number(norm: str) -> bool:
-    """True for one or two digits. "²" is a digit, too, but no number, and int refuses endless ones."""
-    return len(norm) <= 2 and norm.isdecimal()
-
-
 def _is_ordinal(norms: tuple[str, ...], at: int) -> bool:
-    if not _is_small_number(norms[at]):
+    if not norms[at].isdigit() or len(norms[at]) > 2:
         return False
     return norms[at + 1 : at + 2] in (("th",), ("st",), ("nd",), ("rd",)) or (
         at > 0 and norms[at - 1] == "rib"
