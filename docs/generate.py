@@ -32,6 +32,15 @@ def flag_row(flag: Any) -> str:
     return f"| {names} | {cell(flag.help or '')} | {told} |"
 
 
+def leaves(commands: Any) -> list[tuple[str, Any]]:
+    """Commands by their full name, those of a group ("bench reports") in its place."""
+    found = []
+    for name, command in commands.items():
+        inner = getattr(command, "commands", {})
+        found += [(f"{name} {one}", part) for one, part in leaves(inner)] or [(name, command)]
+    return found
+
+
 def cli_page() -> str:
     """Every command with its flags."""
     app: Any = get_command(build())
@@ -39,7 +48,7 @@ def cli_page() -> str:
         part if part.startswith("    ") else cell(part) for part in (app.help or "").split("\n\n")
     )
     parts = [HEAD, f"# Command line\n\n{about}\n\n{cell(EPILOG)}\n"]
-    for name, command in app.commands.items():
+    for name, command in leaves(app.commands):
         first, _, more = (command.help or "").strip().partition("\n")
         parts.append(f"\n## medsegr {name}\n\n{first.strip()}\n")
         if more.strip():

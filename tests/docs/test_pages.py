@@ -67,6 +67,7 @@ def test_commands_and_flags_exist(page: Path) -> None:
     for words in commands(page):
         command = known.get(words[0])
         assert command is not None, f"medsegr {words[0]} does not exist"
+        command = getattr(command, "commands", {}).get(words[1] if len(words) > 1 else "", command)
         flags = {flag for option in command.params for flag in (*option.opts, *option.secondary_opts)}
         used = {word for word in words[1:] if re.fullmatch(r"--?[a-z][a-z-]*", word)}
         assert used <= flags, f"medsegr {words[0]} has no {sorted(used - flags)}"

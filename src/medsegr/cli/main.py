@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from medsegr.cli import demo, doctor, info, measure, models, parse, phantom, segment
+from medsegr.cli import bench, demo, doctor, info, measure, models, parse, phantom, segment
 from medsegr.cli.logs import LOG, say_error
 
 INTERRUPTED = 130  # as shells count: 128 + SIGINT
@@ -67,6 +67,7 @@ def build() -> typer.Typer:
         ("demo", demo.command),
     ):
         app.command(name)(command)
+    app.add_typer(bench.group(), name="bench")
     return app
 
 
