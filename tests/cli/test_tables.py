@@ -1,7 +1,9 @@
 """Many reports in one file: JSON lines, JSON arrays, CSV and TSV, and what is refused."""
 
+import csv
 import io
 import json
+import os
 from pathlib import Path
 from typing import Any
 
@@ -207,6 +209,21 @@ def test_the_reports_are_not_written_over(run: Any, tmp_path: Path) -> None:
     path.write_text("id,text\n1,A mass.\n", encoding="utf-8")
     run("parse", "--jobs", path, "-o", path).fails(3, "another name")
     assert path.read_text() == "id,text\n1,A mass.\n"
+
+
+@pytest.mark.skipif(not hasattr(os, "mkfifo"), reason="this system has no named pipes")
+def test_a_pipe_can_be_read_only_once_and_is_refused(run: Any, tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "t.csv")
+    run("parse", "--jobs", tmp_path / "t.csv").fails(3, "no regular file")
+
+
+def test_a_real_table_is_read_as_the_standard_library_reads_it(shared_data: Path) -> None:
+    path = shared_data / "text_reports" / "indiana_reports.csv"
+    if not path.is_file():
+        pytest.skip("the table of real reports is not here")
+    with path.open(encoding="utf-8", newline="") as handle:
+        expected = [(row["uid"], row["findings"]) for row in csv.DictReader(handle)]
+    assert [(row.id, row.text) for row in read_rows(path, columns_of(["findings"], "uid"))] == expected
 
 
 def test_a_report_that_fails_is_told_and_the_others_go_on(run: Any, tmp_path: Path) -> None:

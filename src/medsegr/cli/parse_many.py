@@ -57,6 +57,8 @@ def many(
 
     path, columns = source[0], columns_of(source[1].column, source[1].id_column)
     with naming(path):
+        if path.exists() and not path.is_file():
+            raise InputError("it is no regular file, which is read twice; save the reports as a file first")
         if output is not None and output.exists() and output.samefile(path):
             raise InputError("the findings would be written over the reports; give -o another name")
         total = sum(1 for _ in read_rows(path, columns))
