@@ -246,9 +246,10 @@ def _split(
 ) -> int:
     """Index of the word with which the words of the second candidate begin. ``placed``: indices of words of
     place."""
-    if two.first <= one.last:
-        return min(one.last, len(words.norms))
-    inner = [s for s in starts if one.last <= s <= two.first]
+    end, begin = one.last, two.first
+    if begin <= end:
+        return min(end, len(words.norms))
+    inner = [s for s in starts if end <= s <= begin]
     if inner:
         return inner[-1]
     between = range(one.last, two.first)
@@ -267,8 +268,9 @@ def _split(
 
 
 def _are_joined(one: Candidate, two: Candidate, words: Words, starts: tuple[int, ...]) -> bool:
-    between = words.norms[one.last : two.first]
-    hard = any(one.last < s <= two.first for s in starts)
+    end, begin = one.last, two.first
+    between = words.norms[end:begin]
+    hard = any(end < s <= begin for s in starts)
     return not hard and len(between) <= 12 and bool(word_list("joiners") & set(between))
 
 
