@@ -55,10 +55,8 @@ def with_builds(named: list[Candidate], words: Words, starts: tuple[int, ...]) -
         inside = [c for c in out if all(_overlaps(part, pair) for part in c.parts)]
         if any(c.concept.name == build.name or build.name in c.concept.parents for c in inside):
             continue
-        if (made.concept.kind == "statement" and inside) or any(
-            c.concept.kind == "statement" and _covers(c, pair) for c in out
-        ):
-            continue
+        if (made.concept.kind == "statement" and inside) or any(_covers(c, pair) for c in out):
+            continue  # the "aortic" of an "aortic valve calcification" has its name already
         out = [c for c in out if c not in inside or c.concept.kind != "finding" or not _within(c, pair)]
         out.append(made)
     return sorted(out, key=lambda c: (c.first, c.last))

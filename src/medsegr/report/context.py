@@ -25,6 +25,13 @@ DENIALS = frozenset(["no", "none", "nil", "negative", "neg", "absent", "0"])
 ANSWERS = DENIALS | {"yes", "positive", "present", "seen", "pos"}
 EDGES = frozenset([",", "and", "with", "plus", "&"])
 AGREEING = frozenset(["compatible", "consistent"])
+LIST = 12  # words in which the "or" of a list is looked for
+HALVES = {"left": "left", "l": "left", "lt": "left", "os": "left"} | {
+    "right": "right",
+    "r": "right",
+    "rt": "right",
+    "od": "right",
+}
 SEEN = frozenset(["seen", "identified", "noted", "demonstrated", "visualized", "evident", "detected"])
 
 
@@ -81,9 +88,38 @@ def clause_starts(words: Words, cues: Sequence[Hit[Cue]], named: Sequence[Hit[Co
                 after += 1
             end = next((e for e in edges if e > after), len(norms))
             begin = max(s for s in starts if s <= i)
-            if _opens(norms, after, end, norm) and not _shares_verb(norms, begin, i, after):
+            opens = _opens(norms, after, end, norm) and not _shares_verb(norms, begin, i, after)
+            if opens or (norm == "," and _turns(norms, (begin, i, after, end), named)):
                 starts.add(after)
     return tuple(sorted(starts))
+
+
+def _turns(norms: tuple[str, ...], at: tuple[int, int, int, int], named: Sequence[Hit[Concept]]) -> bool:
+    """True where a comma ends a denial and the words behind it state something.
+
+    By a verb of their own ("no effusion, cardiomegaly is present") or by the other side ("no infarct on the
+    right, microbleeds on the left"). ``at``: where the clause, the comma, the words behind it and the next
+    edge stand. An "or" makes it a list; so does a second comma, unless sides are told.
+    """
+    begin, comma, after, end = at
+    if not DENIERS & set(norms[begin:comma]) or {"or", "nor"} & set(norms[begin : end + LIST]):
+        return False
+    items = [
+        [hit for hit in named if low <= hit.first < high] for low, high in ((begin, comma), (after, end))
+    ]
+    if not all(items):
+        return False
+    last = norms[end : end + 1] in ((), (".",), (";",)) or norms[end - 1] in HARD
+    end -= norms[end - 1] in HARD
+    if (
+        last
+        and norms[end - 2 : end] in (("is", "present"), ("are", "present"))
+        and "," not in norms[begin:comma]
+    ):
+        return True
+    told = [HALVES[norm] for norm in norms[items[0][0].last : comma] if norm in HALVES]
+    here = [HALVES[norm] for norm in norms[after:end] if norm in HALVES]
+    return bool(told and here) and not set(told) & set(here)
 
 
 def _answers(norms: tuple[str, ...], at: int) -> bool:
@@ -215,9 +251,7 @@ def claim(found: Sequence[Scope], parts: Sequence[tuple[int, int]], concept: Con
     own = [words.span(*part) for part in parts]
     acting = [s for s in found if any(s.first <= a < s.last or s.first < b <= s.last for a, b in parts)]
     acting = [
-        s
-        for s in acting
-        if s.cue.value == "own" or not any(start <= s.span[0] and s.span[1] <= stop for start, stop in own)
+        s for s in acting if s.cue.value == "own" or not any(_is_own(s.span, span, concept) for span in own)
     ]
     gaps = {id(s): min(_gap(s, part) for part in parts) for s in acting}
     acting.sort(key=lambda s: gaps[id(s)])
@@ -244,6 +278,13 @@ def claim(found: Sequence[Scope], parts: Sequence[tuple[int, int]], concept: Con
         return Claim("uncertain", by_kind["uncertain"].span, time, whose)
     span = next((s.span for s in timed if s.cue.value == "prior"), None) if time == "prior" else None
     return Claim("present", span, time, whose)
+
+
+def _is_own(cue: Span, own: Span, concept: Concept) -> bool:
+    """True for a cue within the concept's words; a normal statement shares one with them ("is normal")."""
+    if concept.kind == "statement":
+        return own[0] < cue[1] and cue[0] < own[1]
+    return own[0] <= cue[0] and cue[1] <= own[1]
 
 
 def _time(timed: Sequence[Scope]) -> str:

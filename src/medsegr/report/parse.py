@@ -15,7 +15,7 @@ from medsegr.report.builds import Candidate
 from medsegr.report.context import Claim, claim
 from medsegr.report.lexicon import Concept
 from medsegr.report.link import link
-from medsegr.report.sentence import Sentence, is_name_only, is_request, read, read_all
+from medsegr.report.sentence import BRAIN, Sentence, is_name_only, is_request, read, read_all
 from medsegr.report.side import Spot, location, spots
 from medsegr.report.values import shape, texture
 from medsegr.types import MODALITIES, Finding, Frame, Report, Section, Shape, Span, Texture, modality_code
@@ -23,14 +23,18 @@ from medsegr.types import MODALITIES, Finding, Frame, Report, Section, Shape, Sp
 if TYPE_CHECKING:
     from medsegr.report.llm import Endpoint
 
+BODIES = ("chest", "neuro", "heart")  # fields whose words ("oedema", "ventricle") mean different things
+
 
 @dataclass(frozen=True, slots=True)
 class Setting:
-    """What is known of the image: ``by_flag`` is True when the frame was asked for in words."""
+    """What is known of the image: ``by_flag`` is True when the frame was asked for in words. ``about``: the
+    part of the body that most of the report speaks of ("neuro", "heart", "chest"; "" if none)."""
 
     modality: str | None
     frame: Frame
     by_flag: bool
+    about: str = ""
 
 
 def parse(
@@ -67,6 +71,7 @@ def parse(
         for sentence in read_all(plain, document.sentences(plain, s.span), code)
     ]
     setting, warnings = _setting([sentence for _, sentence in read_in], code, frame)
+    setting = replace(setting, about=_most_told([sentence for _, sentence in read_in]))
     found = [f for section, sentence in read_in for f in _findings(sentence, section, setting)]
     if found_sections and modality and code is None:
         warnings = (
@@ -180,7 +185,7 @@ def _places(sentence: Sentence, setting: Setting) -> list[tuple[Spot, ...]]:
     out = list(own)
     for i in range(len(own) - 2, -1, -1):  # "scarring or atelectasis in the right base"
         behind = sentence.candidates[i + 1]
-        led = i > 0 and sentence.candidates[i].joined and out[i - 1]
+        led = i > 0 and sentence.candidates[i].joined and out[i - 1] and not _closer(sentence, i)
         if not led and _may_take(sentence.candidates[i], out[i], behind, out[i + 1], behind.joined):
             ends = sentence.words.span(behind.first, behind.last)[1]
             if out[i + 1][0].spans and out[i + 1][0].spans[0][0] >= ends:
@@ -190,6 +195,15 @@ def _places(sentence: Sentence, setting: Setting) -> list[tuple[Spot, ...]]:
         if _may_take(here, out[i], sentence.candidates[i - 1], out[i - 1], here.joined):
             out[i] = out[i - 1]
     return out
+
+
+def _closer(sentence: Sentence, at: int) -> bool:
+    """True where "or" binds a candidate to the next one and "and" to the one before it: "pneumonia and
+    scarring or atelectasis on the right"."""
+    before, here, behind = sentence.candidates[at - 1 : at + 2]
+    norms = sentence.words.norms
+    led, leads = set(norms[before.last : here.first]), set(norms[here.last : behind.first])
+    return "and" in led and bool({"or", "/", "versus", "vs"} & leads) and not {"or", "/"} & led
 
 
 def _may_take(
@@ -209,7 +223,7 @@ def _of_candidate(
     look, outline, core = _look(sentence, item)
     out = []
     for i, spot in enumerate(own or (Spot(),)):
-        concept = _refined(item.concept, spot, setting.modality, sentence.under)
+        concept = _refined(item, spot, sentence, setting)
         place = location(_kept(spot, concept), concept.name, setting.frame)
         parts = [core, *(s for s in place.spans if i == 0 and _inside(s, sentence, item))]
         span = min(p[0] for p in parts), max(p[1] for p in parts)
@@ -266,17 +280,36 @@ def _look(sentence: Sentence, item: Candidate) -> tuple[Texture, Shape, Span]:
     return look, outline, (min(s[0] for s in spans), max(s[1] for s in spans))
 
 
-def _refined(concept: Concept, spot: Spot, modality: str | None, under: str) -> Concept:
-    names = {p.name for p in spot.places} | {p.of for p in spot.places} or {under}
+def _refined(item: Candidate, spot: Spot, sentence: Sentence, setting: Setting) -> Concept:
+    """The narrower concept at a place, in a kind of image, or in a report of a part of the body."""
+    names = {p.name for p in spot.places} | {p.of for p in spot.places} or {sentence.under}
     for rule in lexicon.refines():
         if (
-            rule.base == concept.name
+            rule.base == item.concept.name
             and (names & rule.places or not rule.places)
             and not names & rule.unless
-            and (not rule.modalities or modality in rule.modalities)
+            and (not rule.modalities or setting.modality in rule.modalities)
+            and (not rule.about or (_told_beside(item, sentence) or setting.about) in rule.about)
+            and not (rule.bare and item.last - item.first > 1)
         ):
             return lexicon.concepts()[rule.name]
-    return concept
+    return item.concept
+
+
+def _told_beside(item: Candidate, sentence: Sentence) -> str:
+    """Part of the body of the nearest other name in the sentence: the brain for "glioma with oedema"."""
+    others = [c for c in (*sentence.candidates, *sentence.anatomy) if c.first != item.first]
+    told = [c for c in others if c.concept.field in BODIES]
+    nearest = min(told, key=lambda c: abs(c.first - item.first), default=None)
+    return nearest.concept.field if nearest else ""
+
+
+def _most_told(sentences: Sequence[Sentence]) -> str:
+    loose = {rule.base for rule in lexicon.refines() if rule.about}
+    named = [c.concept for s in sentences for c in (*s.candidates, *s.anatomy)]
+    fields = [concept.field for concept in named if concept.name not in loose]
+    fields += ["neuro" for s in sentences for e in s.elements if e.place and e.place.name in BRAIN]
+    return max(BODIES, key=fields.count) if set(BODIES) & set(fields) else ""
 
 
 def _organs(

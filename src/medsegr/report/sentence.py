@@ -23,6 +23,10 @@ from medsegr.types import Span
 SHORT = 4  # words of a sentence that may stand in a list of names
 TISSUES = frozenset(["interstitial", "alveolar", "airspace", "reticular", "nodular"])
 BRAIN = frozenset(["frontal lobe", "parietal lobe", "temporal lobe", "occipital lobe"])
+EXPLAINING = ("in keeping with", "consistent with", "compatible with", "representing", "diagnostic of")
+UNSURE = frozenset(
+    [".", ";", "possible", "possibly", "probable", "probably", "likely", "may", "could", "not"]
+)
 VIEWS = frozenset(["view", "projection", "radiograph", "film", "image", "examination"])
 
 
@@ -212,17 +216,21 @@ def _merge(named: list[Candidate], words: Words) -> list[Candidate]:
     """One statement said twice in a row ("bilateral infection, five infected areas") is one candidate."""
     out: list[Candidate] = []
     for item in named:
-        if (
-            out
-            and out[-1].concept == item.concept
-            and 0 <= item.first - out[-1].last <= 2
-            and "," in words.norms[out[-1].last : item.first]
-            and not {"left", "right", "l", "r"} & set(words.norms[out[-1].last : item.first])
-        ):
+        if out and out[-1].concept == item.concept and _again(words.norms[out[-1].last : item.first]):
             out[-1] = Candidate(item.concept, (*out[-1].parts, *item.parts))
         elif not (out and item.first < out[-1].last and item.concept == out[-1].concept):
             out.append(item)
     return out
+
+
+def _again(between: Sequence[str]) -> bool:
+    """True for the words between a name and the same name again: a comma ("infection, five infected areas"),
+    or an explanation ("striated nephrogram, in keeping with pyelonephritis")."""
+    if {"left", "right", "l", "r"} & set(between[-2:] if len(between) > 2 else between):
+        return False
+    said = " ".join(between).removesuffix(" a").removesuffix(" an").removesuffix(" the")
+    explained = said.endswith(EXPLAINING) and not UNSURE & set(between)
+    return ("," in between and len(between) <= 2) or (explained and len(between) <= 10)
 
 
 def _regions(

@@ -8,46 +8,10 @@ otherwise it is a third of the picture. In any frame "left of the image" and "to
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
-from medsegr.report.lexicon import Descriptor, Place
+from medsegr.report.lexicon import Descriptor, Place, paired
 from medsegr.report.match import Hit, Words
 from medsegr.types import COLS, ROWS, Frame, Location, Span
 
-PAIRED = frozenset(
-    [
-        "lung",
-        "kidney",
-        "breast",
-        "adrenal gland",
-        "eye",
-        "ovary",
-        "hip bone",
-        "shoulder",
-        "clavicle",
-        "rib",
-        "hippocampus",
-        "back muscle",
-        "iliopsoas muscle",
-        "femur",
-        "humerus",
-        "scapula",
-        "carotid artery",
-        "axilla",
-        "diaphragm",
-        "arm",
-        "leg",
-        "pleura",
-        "orbit",
-        "optic nerve",
-        "gluteal muscle",
-        "lateral ventricle",
-        "thalamus",
-        "anterior hippocampus",
-        "posterior hippocampus",
-        "face",
-        "lobe of thyroid",
-        "thyroid",
-    ]
-)
 PICTURE = frozenset(["image", "picture", "frame", "photo", "photograph", "screen", "view", "slide", "field"])
 PARTS = frozenset(
     ["side", "part", "half", "third", "corner", "quadrant", "portion", "edge", "border", "region", "area"]
@@ -57,6 +21,10 @@ PAGE = frozenset(["top", "bottom"])  # words for a page, never for a body
 DEVICES = frozenset(["ultrasound", "image", "ct", "mri", "mr", "sonogram", "mammogram", "radiograph", "scan"])
 JOINTS = frozenset(["and", ",", "or", "/", "&", "plus", "with", "but"])
 INTO = frozenset(["of", "in", "within", "on"])
+WHERE = INTO | {"at", "near"}
+HEALTHY = frozenset(["normal", "clear", "unremarkable", "flat", "attached", "intact", "healthy", "spared"])
+STATING = frozenset(["is", "are", "remain", "appear", "lung", "eye", "side", "lobe", "retina"])
+CLOSED = ((), (".",), (",",), (";",), ("and",))
 VAGUE = frozenset(["inferior", "superior", "inferiorly", "superiorly"])
 SIDE_WORDS = ("left", "right")
 RELATIVE = ("ipsilateral", "contralateral")
@@ -122,11 +90,14 @@ def resolved(found: Sequence[Element], words: Words) -> tuple[Element, ...]:
     """Without places that are denied ("not on the left"); "ipsilateral" and "contralateral" become the side
     that the sentence has told before."""
     out: list[Element] = []
+    denied = -1  # the word behind the last place that was denied
     for element in found:
         before = [n for n in words.norms[max(0, element.first - 4) : element.first] if n != "the"]
-        if before[-1:] and before[-1] in INTO and before[-2:-1] in (["not"], ["none"]) and out:
+        none = before[-1:] and before[-1] in WHERE and before[-2:-1] in (["not"], ["none"]) and out
+        if none or element.first == denied:
+            denied = element.last
             continue
-        if _not_a_side(element, words):
+        if _not_a_side(element, words) or (out and _is_healthy(element, words)):
             continue
         if element.field != "side" or element.value not in RELATIVE:
             out.append(replace(element, value="bilateral") if _greater(element, words) else element)
@@ -137,6 +108,18 @@ def resolved(found: Sequence[Element], words: Words) -> tuple[Element, ...]:
             side = told[-1] if same else next(s for s in SIDE_WORDS if s != told[-1])
             out.append(replace(element, value=side))
     return tuple(out)
+
+
+def _is_healthy(element: Element, words: Words) -> bool:
+    """True for a place behind a comma of which only its health is told: the "right eye" of "detachment of
+    the left eye, right eye flat"."""
+    norms = words.norms
+    first = element.first - (norms[element.first - 1 : element.first] == ("the",))
+    last = element.last
+    while norms[last : last + 1] and norms[last] in STATING:
+        last += 1
+    healthy = norms[last : last + 1] and norms[last] in HEALTHY and norms[last + 1 : last + 2] in CLOSED
+    return bool(healthy) and norms[max(0, first - 1) : first] in ((",",), (";",), ("and",), ("while",))
 
 
 def _not_a_side(element: Element, words: Words) -> bool:
@@ -217,7 +200,7 @@ def _spot(group: Sequence[Element], words: Words, viewer: bool, organ_frame: Fra
 
 
 def _paired(place: Place) -> bool:
-    return place.of != "image" and (place.name in PAIRED or place.of in PAIRED)
+    return place.of != "image" and (place.name in paired() or place.of in paired())
 
 
 def _beside_organ(side: Element, group: Sequence[Element], words: Words) -> bool:
@@ -348,7 +331,7 @@ def location(spot: Spot, own: str, frame: Frame) -> Location:
 def _named(place: Place, side: str | None) -> str:
     if (
         side in SIDE_WORDS
-        and (place.of in PAIRED or place.name in PAIRED)
+        and (place.of in paired() or place.name in paired())
         and not place.name.startswith((*SIDE_WORDS, "both"))
     ):
         return f"{side} {place.name}"

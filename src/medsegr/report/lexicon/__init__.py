@@ -8,7 +8,7 @@ spelling, singular.
 import re
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from importlib.resources import files
 from types import MappingProxyType
@@ -114,6 +114,7 @@ class Concept:
     modalities: tuple[str, ...] = ()
     sided: bool = True
     lasting: bool = False
+    field: str = ""  # the file that tells of it: "neuro", "heart", "chest", ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -176,6 +177,8 @@ class Refine:
     places: frozenset[str]
     modalities: tuple[str, ...] = ()
     unless: frozenset[str] = frozenset()  # places that keep the wide name ("the spine and both shoulders")
+    about: frozenset[str] = frozenset()  # fields that sentence or report speak of; empty: any
+    bare: bool = False  # only for a name of one word: "oedema", not "pulmonary oedema"
 
 
 @lru_cache(maxsize=16384)
@@ -234,13 +237,12 @@ def _tables() -> Mapping[str, Mapping[str, Any]]:
 def concepts() -> Mapping[str, Concept]:
     """All concepts by canonical name, in the order of the files."""
     found: dict[str, Concept] = {}
-    for table in _tables().values():
+    for field, table in _tables().items():
         shared = tuple(table.get("defaults", {}).get("modalities", ()))
         for kind in KINDS:
             for name, entry in table.get(kind, {}).items():
-                found[name] = _concept(
-                    name, kind, {"words": entry} if isinstance(entry, list) else entry, shared
-                )
+                whole = {"words": entry} if isinstance(entry, list) else entry
+                found[name] = replace(_concept(name, kind, whole, shared), field=field)
     return MappingProxyType(found)
 
 
@@ -308,6 +310,12 @@ def places() -> Mapping[tuple[str, ...], Place]:
 
 
 @cache
+def paired() -> frozenset[str]:
+    """Names of the organs and places that the body has on both sides."""
+    return frozenset(_tables()["anatomy"]["paired"])
+
+
+@cache
 def descriptors() -> Mapping[tuple[str, ...], Descriptor]:
     """Words in normal form -> describing value (vocabularies of ``medsegr.types``)."""
     terms: dict[tuple[str, ...], Descriptor] = {}
@@ -362,6 +370,8 @@ def refines() -> tuple[Refine, ...]:
             frozenset(entry.get("places", ())),
             tuple(entry.get("modalities", ())),
             frozenset(entry.get("unless", ())),
+            frozenset(entry.get("about", ())),
+            bool(entry.get("bare", False)),
         )
         for entry in _tables()["builds"].get("refine", ())
     )
