@@ -66,10 +66,7 @@ def clause_starts(words: Words, cues: Sequence[Hit[Cue]], named: Sequence[Hit[Co
     edges = sorted({i for i, norm in enumerate(norms) if norm in EDGES} | hard | {len(norms)})
     inside = {i for hit in cues if hit.last - hit.first > 1 for i in range(hit.first, hit.last)}
     starts = {0} | {s for s in hard if s < len(norms)}
-    ends = [
-        hit.last + (norms[hit.last : hit.last + 1] in (("seen",), ("identified",), ("noted",)))
-        for hit in named
-    ]
+    ends = [_behind(norms, hit.last) for hit in named]
     starts |= {
         e for e in ends if norms[e : e + 1] and norms[e] in SIZES and any(e < h.first <= e + 5 for h in named)
     }
@@ -104,6 +101,8 @@ def _turns(norms: tuple[str, ...], at: tuple[int, int, int, int], named: Sequenc
     begin, comma, after, end = at
     if not DENIERS & set(norms[begin:comma]) or {"or", "nor"} & set(norms[begin : end + LIST]):
         return False
+    if {"normal", "unremarkable"} & set(norms[after:end]):
+        return True
     items = [
         [hit for hit in named if low <= hit.first < high] for low, high in ((begin, comma), (after, end))
     ]
@@ -126,6 +125,13 @@ def _answers(norms: tuple[str, ...], at: int) -> bool:
     """True for the answer of a form: "effusion: no, nodule: yes"."""
     ends = norms[at + 1 : at + 2] in ((), (",",), (";",), (".",), ("and",))
     return ends and norms[at] in ANSWERS and norms[at - 1] in ASKING
+
+
+def _behind(norms: tuple[str, ...], at: int) -> int:
+    """Index behind the verb of a finding: "effusion is seen", "effusion identified"."""
+    to_be = norms[at : at + 1] in (("is",), ("are",))
+    seen = norms[at + to_be : at + to_be + 1]
+    return at + to_be + 1 if seen and (seen[0] in SEEN or (to_be and seen[0] == "present")) else at
 
 
 def _runs_on(norms: tuple[str, ...], at: int) -> bool:
@@ -263,6 +269,7 @@ def claim(found: Sequence[Scope], parts: Sequence[tuple[int, int]], concept: Con
         for s in acting
         if s.cue.kind == "time"
         and not (s.cue.value == "prior" and concept.lasting and s.span[1] - s.span[0] < 9)
+        and not (concept.lasting and words.text[slice(*s.span)].lower().endswith("healed"))
     ]
     time = _time(timed)
     whose: Literal["patient", "other"] = "other" if "other" in by_kind else "patient"
@@ -281,9 +288,9 @@ def claim(found: Sequence[Scope], parts: Sequence[tuple[int, int]], concept: Con
 
 
 def _is_own(cue: Span, own: Span, concept: Concept) -> bool:
-    """True for a cue within the concept's words; a normal statement shares one with them ("is normal")."""
+    """True for a cue within the concept's words; a normal statement ends with one ("is normal")."""
     if concept.kind == "statement":
-        return own[0] < cue[1] and cue[0] < own[1]
+        return cue[0] < own[1] == cue[1]
     return own[0] <= cue[0] and cue[1] <= own[1]
 
 

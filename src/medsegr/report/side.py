@@ -22,9 +22,13 @@ DEVICES = frozenset(["ultrasound", "image", "ct", "mri", "mr", "sonogram", "mamm
 JOINTS = frozenset(["and", ",", "or", "/", "&", "plus", "with", "but"])
 INTO = frozenset(["of", "in", "within", "on"])
 WHERE = INTO | {"at", "near"}
-HEALTHY = frozenset(["normal", "clear", "unremarkable", "flat", "attached", "intact", "healthy", "spared"])
+HEALTHY = frozenset(
+    ["normal", "clear", "unremarkable", "flat", "attached", "intact", "healthy", "spared", "sharp"]
+)
+SPARING = frozenset(["sparing", "spare", "excluding"])
 STATING = frozenset(["is", "are", "remain", "appear", "lung", "eye", "side", "lobe", "retina"])
 CLOSED = ((), (".",), (",",), (";",), ("and",))
+DIRECTIONS = frozenset(["anterior", "posterior", "lateral", "medial"])
 VAGUE = frozenset(["inferior", "superior", "inferiorly", "superiorly"])
 SIDE_WORDS = ("left", "right")
 RELATIVE = ("ipsilateral", "contralateral")
@@ -75,6 +79,7 @@ def elements(
     found = [
         Element(hit.value, "place", hit.value.name, hit.first, hit.last, hit.first in named) for hit in places
     ]
+    found = [e for e in found if not (e.own and e.value in DIRECTIONS)]  # "posterior shadowing"
     taken = {i for e in found for i in range(e.first, e.last)}
     for hit in words:
         if (
@@ -94,7 +99,8 @@ def resolved(found: Sequence[Element], words: Words) -> tuple[Element, ...]:
     for element in found:
         before = [n for n in words.norms[max(0, element.first - 4) : element.first] if n != "the"]
         none = before[-1:] and before[-1] in WHERE and before[-2:-1] in (["not"], ["none"]) and out
-        if none or element.first == denied:
+        spared = before[-1:] and before[-1] in SPARING
+        if none or spared or element.first == denied:
             denied = element.last
             continue
         if _not_a_side(element, words) or (out and _is_healthy(element, words)):

@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator, Mapping
 from dataclasses import dataclass, replace
 from functools import cache, lru_cache
 from importlib.resources import files
+from itertools import product
 from types import MappingProxyType
 from typing import Any, Literal
 
@@ -18,6 +19,8 @@ from medsegr.errors import ReportError
 from medsegr.types import Code
 
 Kind = Literal["finding", "anatomy", "device", "statement"]
+_WORD = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][a-z]+)?\d*|[^\w\s-]")
+_CHOICE = re.compile(r"\{([^{}]*)\}")
 KINDS: tuple[Kind, ...] = ("finding", "anatomy", "device", "statement")
 SPELLING: tuple[tuple[str, str], ...] = (
     ("haem", "hem"),
@@ -206,20 +209,20 @@ def _singular(low: str) -> str:
 
 def split_words(phrase: str) -> tuple[str, ...]:
     """Normal forms of the words of a phrase of the lexicon; hyphens and underscores divide words."""
-    return tuple(
-        normal(word) for word in re.findall(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][a-z]+)?\d*|[^\w\s-]", phrase)
-    )
+    return tuple(map(normal, _WORD.findall(phrase)))
 
 
 def expand(pattern: str) -> Iterator[str]:
     """All phrases of a pattern with alternatives: ``"no {sign|evidence} of"``; an empty alternative may be
     left out."""
-    found = re.search(r"\{([^{}]*)\}", pattern)
-    if not found:
-        yield " ".join(pattern.split())
+    parts = _CHOICE.split(pattern)
+    if any("{" in part for part in parts):  # a choice within a choice: the inner one first
+        found = _CHOICE.search(pattern)
+        for choice in found[1].split("|") if found else ():
+            yield from expand(pattern[: found.start()] + choice + pattern[found.end() :])
         return
-    for choice in found.group(1).split("|"):
-        yield from expand(pattern[: found.start()] + choice + pattern[found.end() :])
+    for chosen in product(*(part.split("|") if i % 2 else (part,) for i, part in enumerate(parts))):
+        yield " ".join("".join(chosen).split())
 
 
 def _phrases(patterns: Iterable[str]) -> tuple[str, ...]:
