@@ -66,7 +66,7 @@ def run(jobs_file: Path, plan: Plan, workers: int, show: bool = True) -> int:
 
     check_model(plan.model)
     with naming(jobs_file):
-        jobs = read_jobs(jobs_file, Job)
+        jobs = read_jobs(jobs_file)
     with naming(plan.out):
         prepare(plan.out, jobs_file)
     model = model_key(plan.model)

@@ -4,7 +4,7 @@ import json
 import re
 from collections.abc import Iterable
 from pathlib import Path
-from typing import Annotated, Any, Literal, TypeVar
+from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
@@ -76,24 +76,21 @@ class Words(BaseModel):
         return self
 
 
-Line = TypeVar("Line", Job, Words)
-
-
-def read_jobs(path: Path, kind: type[Line]) -> list[Line]:
+def read_jobs(path: Path) -> list[Job]:
     """All lines of a jobs file, in order; empty lines are skipped.
 
     InputError names the line and the field, never its content.
     """
     seen: dict[str, int] = {}
-    found: list[Line] = []
+    found: list[Job] = []
     for number, text in _lines(path):
         try:
-            job = kind.model_validate(_object(text))
+            job = Job.model_validate(_object(text))
         except ValidationError as error:
             raise InputError(f"jobs file, line {number}: {fault_of(error)}") from None
         except (ValueError, RecursionError):
             raise InputError(f"jobs file, line {number}: a JSON object was expected") from None
-        key = str(job.id).lower()
+        key = job.id.lower()
         if key in seen:
             raise InputError(f"jobs file, line {number}: its id stands in line {seen[key]} already")
         seen[key] = number
