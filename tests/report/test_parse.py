@@ -2,7 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medsegr.report.parse import parse, parse_phrase
+from medsegr.report.parse import parse, parse_phrase, skip_reason
 
 
 def only(text, **options):
@@ -343,3 +343,38 @@ def test_markup_and_control_characters_are_blanks_and_spans_stay_true():
 def test_a_smaller_than_sign_is_no_markup():
     (found,) = parse("Nodule <5 mm in the right lung, previously > 8 mm.", modality="CR").findings
     assert found.location.side == "right"
+
+
+def test_a_side_that_has_more_tells_no_time():
+    assert only("Pleural effusions, left larger than right.", modality="CR").time == "current"
+    assert only("The effusion is larger than before.", modality="CR").time == "worse"
+
+
+def test_a_distance_needs_its_to():
+    assert only("A 7 mm proximal ureteral stone.", modality="CT").shape.size_mm == (7.0,)
+    assert only("A stone 7 mm proximal to the bladder.", modality="CT").shape.size_mm is None
+
+
+def test_views_are_no_number_of_findings():
+    assert only("Two view chest: nodules.", modality="CR").shape.count is None
+    assert only("Two nodules.", modality="CR").shape.count == 2
+
+
+@pytest.mark.parametrize(
+    ("text", "reason"),
+    [
+        ("The spleen is unremarkable.", "no_place"),
+        ("No acute abnormality.", "absent"),
+        ("The spleen is not normal.", "absent"),
+    ],
+)
+def test_a_normal_statement_is_not_its_own_denial(text, reason):
+    assert skip_reason(only(text, modality="CT")) == reason
+
+
+def test_a_sign_and_its_name_are_one_finding_over_both():
+    text = "Striated nephrogram on the left, consistent with pyelonephritis."
+    found = only(text, modality="CT")
+    assert (found.phrase, found.polarity) == (text[:-1], "present")
+    doubted = parse("Striated nephrogram, possibly consistent with pyelonephritis.", modality="CT").findings
+    assert [f.polarity for f in doubted] == ["present", "uncertain"]

@@ -23,7 +23,7 @@ _OTHER_STUDY = re.compile(
     re.IGNORECASE,
 )
 _DISTANCE = re.compile(
-    r"^\s*(?:above|below|from|proximal|distal|deep|away|superior to|inferior to|lateral to|medial to|"
+    r"^\s*(?:above|below|from|proximal to|distal to|deep|away|superior to|inferior to|lateral to|medial to|"
     r"past|beyond|slice|thick sections|cuts|per)\b",
     re.IGNORECASE,
 )
