@@ -216,9 +216,9 @@ def expand(pattern: str) -> Iterator[str]:
     """All phrases of a pattern with alternatives: ``"no {sign|evidence} of"``; an empty alternative may be
     left out."""
     parts = _CHOICE.split(pattern)
-    if any("{" in part for part in parts):  # a choice within a choice: the inner one first
-        found = _CHOICE.search(pattern)
-        for choice in found[1].split("|") if found else ():
+    found = _CHOICE.search(pattern)
+    if found and any("{" in part for part in parts):  # a choice within a choice: the inner one first
+        for choice in found[1].split("|"):
             yield from expand(pattern[: found.start()] + choice + pattern[found.end() :])
         return
     for chosen in product(*(part.split("|") if i % 2 else (part,) for i, part in enumerate(parts))):
