@@ -378,3 +378,9 @@ def test_a_sign_and_its_name_are_one_finding_over_both():
     assert (found.phrase, found.polarity) == (text[:-1], "present")
     doubted = parse("Striated nephrogram, possibly consistent with pyelonephritis.", modality="CT").findings
     assert [f.polarity for f in doubted] == ["present", "uncertain"]
+
+
+@pytest.mark.parametrize("text", ["\u00b9", "rib \u00b3", "Polyp at \u00b2 o'clock.", "\u2461 nodule"])
+def test_digits_that_count_nothing_are_read(text):
+    assert all(f.phrase == text[slice(*f.span)] for f in parse(text, modality="ES").findings)
+    assert parse_phrase(text).findings

@@ -255,7 +255,7 @@ def find_places(words: Words, modality: str | None = None) -> tuple[Hit[Place], 
     for i, norm in enumerate(words.norms):
         if LEVEL.match(norm) and i not in taken and _is_level(words, i):
             found.append(Hit(Place(f"{norm.upper()} vertebra", of="vertebra"), i, i + 1))
-        if norm.isdigit() and 1 <= int(norm) <= 12 and words.norms[i + 1 : i + 5]:
+        if norm.isdecimal() and 1 <= int(norm) <= 12 and words.norms[i + 1 : i + 5]:
             found += _hour(words, i, modality)
         if norm in ORDINALS or _is_ordinal(words.norms, i):
             number = ORDINALS.index(norm) + 1 if norm in ORDINALS else int(norm)
@@ -279,7 +279,7 @@ def _hour(words: Words, at: int, modality: str | None) -> list[Hit[Place]]:
 
 
 def _is_ordinal(norms: tuple[str, ...], at: int) -> bool:
-    if not norms[at].isdigit() or len(norms[at]) > 2:
+    if not norms[at].isdecimal() or len(norms[at]) > 2:
         return False
     return norms[at + 1 : at + 2] in (("th",), ("st",), ("nd",), ("rd",)) or (
         at > 0 and norms[at - 1] == "rib"
@@ -287,7 +287,7 @@ def _is_ordinal(norms: tuple[str, ...], at: int) -> bool:
 
 
 def _numbered(words: Words, at: int, number: int) -> list[Hit[Place]]:
-    rest = words.norms[max(0, at - 1) : at] if words.norms[at].isdigit() else ()
+    rest = words.norms[max(0, at - 1) : at] if words.norms[at].isdecimal() else ()
     rest += words.norms[at + 1 : at + 5]
     if "rib" in rest:
         return [Hit(Place(f"rib {number}", of="rib"), at, at + 1)]
