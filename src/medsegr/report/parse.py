@@ -1,9 +1,8 @@
 """Text -> findings: the one entry of this package.
 
 A report gives one finding for every statement and place; what is denied, doubted, of another study or of
-another person is
-kept and marked so. Organs named as places are not findings; a text that is only a name ("left lung",
-"polyp") asks for it.
+another person is kept and marked so. Organs named as places are not findings; a text that is only a name
+("left lung", "polyp") asks for it.
 """
 
 from collections.abc import Sequence
@@ -50,8 +49,7 @@ def parse(
     Args:
         text: the report; every span of the answer is a pair of indices into it (start, end exclusive).
         modality: DICOM code or common words ("chest X-ray"); None if not known.
-        frame: whose left is meant; None: by the modality, else by what the text names, else the patient's
-        with a warning.
+        frame: whose left is meant; None: by modality, else by what is named, else patient with a warning.
         sections: canonical names of the sections to read; None: findings, impression and addendum, and text
         without heading.
         llm: a language model that reads too (``report.llm``); None: nothing is asked of anybody.
@@ -93,8 +91,7 @@ def parse_phrase(text: str, *, modality: str | None = None, frame: Frame | None 
     """Read a direct phrase ("polyp", "lower lobe of the left lung"): at least one finding comes back.
 
     The first concept named is the target, an organ too. A phrase in which nothing is known gives a finding
-    with the
-    name "" and the whole phrase as its span.
+    with the name "" and the whole phrase as its span.
     """
     code = modality_code(modality)
     start, stop = _stripped(text)
