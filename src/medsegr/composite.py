@@ -83,4 +83,5 @@ def _blend(below: np.ndarray, patch: np.ndarray, shape: np.ndarray) -> np.ndarra
     """The patch over the picture: its rim is brought to the tone of the place, its edge is soft."""
     tone = (below[:, ~shape].mean(1) - patch[:, ~shape].mean(1))[:, None, None]
     alpha = ndimage.gaussian_filter(ndimage.binary_dilation(shape, iterations=2).astype(np.float32), 1.5)
-    return np.clip(alpha * (patch + 0.8 * tone) + (1 - alpha) * below, 0, 255).astype(np.uint8)
+    out: np.ndarray = np.clip(alpha * (patch + 0.8 * tone) + (1 - alpha) * below, 0, 255).astype(np.uint8)
+    return out
