@@ -29,6 +29,7 @@ class FitConfig:
     lr: float = 1.5e-3
     weight_decay: float = 0.02
     warmup: float = 0.04
+    cooling: float = 0.1  # share of the time in which the texture kernels' temperature falls to 1; 0: it is 1
     clip: float = 5.0
     ema: float = 0.997
     seed: int = 0

@@ -280,9 +280,10 @@ def share(run: _Run) -> None:
 
 def step(run: _Run, batch: Batch, config: FitConfig, part: float) -> dict[str, Tensor]:
     """One optimiser step at ``part`` of the time. A loss that is not finite is an error and not a step."""
+    tau = max(1.0, 30.0 * (1 - part / config.cooling)) if config.cooling else 1.0
     for module in run.model.modules():
         if isinstance(module, TextureHead):
-            module.tau.fill_(max(1.0, 30.0 * (1 - part / 0.1)))
+            module.tau.fill_(tau)
     for group in run.optimiser.param_groups:
         group["lr"] = config.lr * schedule(part, config.warmup)
     output = run.model(run.model.shared(batch.pixels), batch.words, batch.clicks)
