@@ -50,9 +50,12 @@ bench-speed: $(VENV)/.stamp  ## print seconds and memory of the main job on this
 train-default: $(VENV)/.stamp  ## train the embedded checkpoint again (hours; resumes; DATA=folder of sets)
 	$(ALLOCATOR) OMP_NUM_THREADS=1 $(VENV)/bin/torchrun --nproc-per-node 2 -m medsegr.fit \
 		--config configs/medsegr-tiny.toml --data $(DATA) --out $(RUN)
-	mkdir -p $(RUN)/checkpoint
-	$(PY) -m medsegr.checkpoint --run $(RUN) --config configs/medsegr-tiny.toml --data $(DATA) --folder $(RUN)/checkpoint
-	$(PY) -m medsegr.bench.validate --model $(RUN)/checkpoint --config configs/medsegr-tiny.toml --data $(DATA) --card
+	$(ALLOCATOR) OMP_NUM_THREADS=1 $(VENV)/bin/torchrun --nproc-per-node 2 -m medsegr.fit \
+		--config configs/medsegr-tiny-polish.toml --data $(DATA) --out $(RUN)-polish --warm $(RUN)/last.pt
+	mkdir -p $(RUN)-polish/checkpoint
+	$(PY) -m medsegr.checkpoint --run $(RUN)-polish --config configs/medsegr-tiny-polish.toml --data $(DATA) \
+		--folder $(RUN)-polish/checkpoint --mirror --warm-start "the first stage, configs/medsegr-tiny.toml"
+	$(PY) -m medsegr.bench.validate --model $(RUN)-polish/checkpoint --config configs/medsegr-tiny.toml --data $(DATA) --card
 
 clean:  ## remove what the other targets made, but not runs/
 	rm -rf $(VENV) demo dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -220,7 +220,21 @@ def test_proposals_are_known_concepts(predictor: Predictor) -> None:
         assert finding.phrase == ""
 
 
-def test_devices() -> None:
-    assert predict.pick_device("cpu") == "cpu"
-    with pytest.raises(UsageError, match="available"):
-        predict.pick_device("abacus")
+def test_a_mirroring_checkpoint_answers_alike_for_the_mirrored_picture() -> None:
+    both = predict.build(untrained=True, seed=0)
+    both.mirror = True
+    image = picture(64, 64)
+    flipped = Image(np.ascontiguousarray(image.data[..., ::-1]))
+    for one, other in (("left", "right"), ("right", "left")):
+        here, there = both.segment(image, sided(one)), both.segment(flipped, sided(other))
+        assert np.allclose(here.prob, there.prob[..., ::-1], atol=1e-4)
+        assert np.allclose(here.extras["presence"], there.extras["presence"], atol=1e-4)
+    plain = predict.build(untrained=True, seed=0)
+    assert not np.allclose(plain.segment(image, sided("left")).prob, both.segment(image, sided("left")).prob)
+
+
+def test_a_click_is_answered_without_the_mirror() -> None:
+    both, plain = predict.build(untrained=True, seed=0), predict.build(untrained=True, seed=0)
+    both.mirror = True
+    prompt = Prompt(("polyp",), points=np.array([[[10.0, 12.0, 1.0]]]))
+    assert np.array_equal(both.segment(picture(), prompt).prob, plain.segment(picture(), prompt).prob)

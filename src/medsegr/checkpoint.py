@@ -96,12 +96,16 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--warm-start", default="nothing", help="what the run began with, in words, for the card"
     )
+    parser.add_argument(
+        "--mirror", action="store_true", help="predict pictures flipped, too, and average: twice the time"
+    )
     given = parser.parse_args(arguments)
     cases = load_cases(read_config(given.config), given.data, given.run / "cache", print)
     about = {
         "warm_start": given.warm_start,
         "licence": given.licence,
         "base": given.base,
+        "mirror": given.mirror,
         "presence_threshold": given.presence,
     }
     print(export(given.run, cases, given.name, given.folder, about))

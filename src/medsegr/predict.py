@@ -19,11 +19,12 @@ import torch.nn.functional as F
 from torch import Tensor
 
 from medsegr import pixels, planes, weights
+from medsegr.devices import pick_device
 from medsegr.errors import GeometryError, UsageError, WeightsError
 from medsegr.hearing import heard
 from medsegr.model import MedSegR, build_model
 from medsegr.reasoning.attributes import Words, encode_words
-from medsegr.reasoning.codes import Code, Vocabulary, vocabulary
+from medsegr.reasoning.codes import Code, Vocabulary, mirror, vocabulary
 from medsegr.report.lexicon import concepts
 from medsegr.report.parse import parse_phrase
 from medsegr.sam.prompt_encoder import PADDING
@@ -43,6 +44,7 @@ class Encoded:
     shared: tuple[tuple[Tensor, Tensor], ...]
     size: tuple[int, int]  # pixels of the network's input
     plane: planes.Plane  # how the image was turned for the network
+    mirrored: tuple[Tensor, Tensor] | None = None  # the same of the picture flipped left to right
 
 
 class Predictor:
@@ -57,6 +59,7 @@ class Predictor:
         self.card = card
         self.device = torch.device(device)
         self.base = int(card.get("base", 256))
+        self.mirror = bool(card.get("mirror"))  # pictures are seen flipped, too, and both answers averaged
         self._kept: OrderedDict[str, Encoded] = OrderedDict()
 
     def knows(self, finding: Finding, modality: str | None = None) -> bool:
@@ -78,8 +81,7 @@ class Predictor:
         return False
 
     def segment(self, image: Image, prompt: Prompt) -> Segmentation:
-        """Probabilities of every target on the image's own grid, with ``presence``, ``quality`` and
-        ``attention`` in the extras.
+        """Probabilities on the image's own grid; ``presence``, ``quality`` and ``attention`` in the extras.
 
         ``points`` and ``boxes`` are in pixels of the image; they and ``mask`` are for pictures only
         (UsageError on volumes).
@@ -107,8 +109,7 @@ class Predictor:
         return Segmentation(prob, prompt.targets, image.affine, extras)
 
     def encode(self, image: Image) -> Encoded:
-        """The part of the network before the words, for a picture or for every slice of a volume; kept by
-        pixel hash."""
+        """The network before the words, for a picture or every slice of a volume; kept by pixel hash."""
         seen = pixels.to_bytes(image)
         key = hashlib.sha256(
             seen.tobytes() + repr((seen.shape, image.affine, image.modality)).encode()
@@ -186,7 +187,10 @@ class Predictor:
             picture = torch.from_numpy(np.ascontiguousarray(data)).to(self.device).float()[None] / 255
             fitted = F.interpolate(picture, size=size, mode="bilinear", align_corners=False, antialias=True)
             shared.append(self.model.shared((fitted.expand(-1, 3, -1, -1) - 0.5) / 0.25))
-        return Encoded(tuple(shared), size, plane)
+        if turned.ndim == 4 or not self.mirror:
+            return Encoded(tuple(shared), size, plane)
+        flipped = (fitted.flip(-1).expand(-1, 3, -1, -1) - 0.5) / 0.25
+        return Encoded(tuple(shared), size, plane, self.model.shared(flipped))
 
     def _picture(
         self, encoded: Encoded, codes: Sequence[Sequence[Code]], prompt: Prompt, grid: tuple[int, ...]
@@ -198,7 +202,13 @@ class Predictor:
             part = slice(at, at + CHUNK)
             words = encode_words(codes[part], self.words, self.device)
             shared = _repeat(encoded.shared[0], len(codes[part]))
-            rows += self._run(shared, words, self._clicks(prompt, part, encoded, grid), view)
+            clicks = self._clicks(prompt, part, encoded, grid)
+            answers = list(self._run(shared, words, clicks, view))
+            if encoded.mirrored is not None and clicks.points is None and clicks.mask is None:
+                words = encode_words([mirror(one) for one in codes[part]], self.words, self.device)
+                other = self._run(_repeat(encoded.mirrored, len(answers)), words, Clicks(), view)
+                answers = [_mean(one, two) for one, two in zip(answers, other, strict=True)]
+            rows += answers
         prob, attention, presence, quality = (np.stack(column) for column in zip(*rows, strict=True))
         back = (np.ascontiguousarray(planes.from_slices(a, plane)) for a in (prob, attention))
         prob, attention = back
@@ -278,6 +288,10 @@ def _same_kind(one: str, other: str) -> bool:
     return one in known and (other not in known or known[one].kind == known[other].kind)
 
 
+def _mean(one: tuple[Any, ...], flipped: tuple[Any, ...]) -> tuple[Any, ...]:
+    return tuple((a + (b[..., ::-1] if b.ndim == 2 else b)) / 2 for a, b in zip(one, flipped, strict=True))
+
+
 def _repeat(shared: tuple[Tensor, Tensor], times: int) -> tuple[Tensor, Tensor]:
     half, quarter = shared
     return half.expand(times, -1, -1, -1), quarter.expand(times, -1, -1, -1)
@@ -319,19 +333,6 @@ def load(name: str | Path = weights.DEFAULT, device: str = "auto", threads: int 
     if threads:
         torch.set_num_threads(threads)
     return Predictor(model, words, card, pick_device(device))
-
-
-def pick_device(asked: str) -> str:
-    """``auto`` takes CUDA, then MPS, then the CPU; anything else is checked to be there."""
-    asked = {"gpu": "cuda"}.get(asked, asked)
-    there = {"cuda": torch.cuda.is_available(), "mps": torch.backends.mps.is_available(), "cpu": True}
-    if asked == "auto":
-        return next(name for name in ("cuda", "mps", "cpu") if there[name])
-    if not there.get(asked.partition(":")[0], False):
-        raise UsageError(
-            f"device '{asked}' is not available; available: {', '.join(n for n, ok in there.items() if ok)}"
-        )
-    return asked
 
 
 def build(untrained: bool = False, seed: int = 0, name: str = weights.DEFAULT) -> Predictor:

@@ -80,7 +80,7 @@ def _torch() -> Report:
 
 
 def _device() -> Report:
-    from medsegr.predict import pick_device
+    from medsegr.devices import pick_device
 
     return "ok", f"auto takes {pick_device('auto')}"
 

@@ -255,7 +255,7 @@ def find_places(words: Words, modality: str | None = None) -> tuple[Hit[Place], 
     for i, norm in enumerate(words.norms):
         if LEVEL.match(norm) and i not in taken and _is_level(words, i):
             found.append(Hit(Place(f"{norm.upper()} vertebra", of="vertebra"), i, i + 1))
-        if norm.isdecimal() and 1 <= int(norm) <= 12 and words.norms[i + 1 : i + 5]:
+        if len(norm) <= 2 and norm.isdecimal() and 1 <= int(norm) <= 12 and words.norms[i + 1 : i + 5]:
             found += _hour(words, i, modality)
         if norm in ORDINALS or _is_ordinal(words.norms, i):
             number = ORDINALS.index(norm) + 1 if norm in ORDINALS else int(norm)
