@@ -1,16 +1,19 @@
 """The training loop: configuration, schedule, learning something, and going on after a stop."""
 
+import json
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from medsegr import data, fit
 from medsegr.config import FitConfig, read_config
 from medsegr.errors import InputError, UsageError
 from medsegr.fit import schedule, size_at
+from medsegr.reasoning.codes import vocabulary
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = FitConfig(
@@ -66,6 +69,26 @@ def test_a_run_learns_stops_and_goes_on(tmp_path: Path) -> None:
     assert later["state"]["step"] > steps
     assert later["codes"] == stored["codes"]
     assert any(not torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True))
+
+
+def test_an_exported_checkpoint_is_a_start_and_new_codes_stay_fresh(tmp_path: Path) -> None:
+    here, there = vocabulary(["polyp"], (), ["ES"]), vocabulary(["nucleus", "polyp"], (), ["ES"])
+    trained, model = fit.build_model(here), fit.build_model(there)
+    path = tmp_path / "mine.safetensors"
+    trained.half().float()  # an export holds half precision
+    stored = {k: v.half() if v.is_floating_point() else v for k, v in trained.state_dict().items()}
+    save_file(stored, path, metadata={"codes": json.dumps(here.codes)})
+    table = next(
+        k for k, v in model.state_dict().items() if v.shape[:1] == (len(there.codes),) and v.ndim == 2
+    )
+    fresh = model.state_dict()[table].clone()
+    assert fit.warm_start(path, model, there) == 1
+    rows, old = model.state_dict()[table], trained.state_dict()[table]
+    for code in here.codes:
+        assert torch.equal(rows[there.index()[code]], old[here.index()[code]])
+    new = there.index()["concept:nucleus"]
+    assert torch.equal(rows[new], fresh[new])
+    assert torch.equal(model.state_dict()["host.mask_decoder.tokens"], trained.host.mask_decoder.tokens)
 
 
 def test_a_step_lowers_the_loss_of_its_batch(tmp_path: Path) -> None:

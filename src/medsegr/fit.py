@@ -19,6 +19,7 @@ from pathlib import Path
 import numpy as np
 import torch
 import torch.distributed as dist
+from safetensors import safe_open
 from torch import Tensor
 
 from medsegr import data
@@ -326,11 +327,17 @@ def stored_vocabulary(path: Path) -> Vocabulary | None:
 
 
 def warm_start(path: Path, model: MedSegR, words: Vocabulary) -> int:
-    """Averaged weights of another run, rows of the code table and of the attribute head matched by code.
+    """Averaged weights of another run (``last.pt``) or of an exported checkpoint (``*.safetensors``), rows of
+    the code table and of the attribute head matched by code.
 
     Returns how many codes of ``words`` were not known there (they keep their fresh weights).
     """
-    stored = torch.load(path, weights_only=True)
+    if path.suffix == ".safetensors":
+        with safe_open(path, framework="pt") as handle:
+            tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 - no mapping
+            stored = {"codes": json.loads((handle.metadata() or {})["codes"]), "average": tensors}
+    else:
+        stored = torch.load(path, weights_only=True)
     before = {code: row for row, code in enumerate(stored["codes"])}
     rows = [(row, before[code]) for row, code in enumerate(words.codes) if code in before]
     new, old = (torch.tensor(column) for column in zip(*rows, strict=True))
@@ -339,7 +346,7 @@ def warm_start(path: Path, model: MedSegR, words: Vocabulary) -> int:
         if target[name].shape == value.shape and value.shape[:1] != (len(before),):
             target[name].copy_(value)
         else:
-            target[name][new] = value[old]
+            target[name][new] = value[old].to(target[name].dtype)  # exported in half precision
     return len(words.codes) - len(rows)
 
 
@@ -372,7 +379,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--config", type=Path, required=True)
     parser.add_argument("--data", type=Path, help="folder that holds the sets named in the configuration")
     parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--warm", type=Path, help="last.pt of another run whose weights to begin with")
+    parser.add_argument("--warm", type=Path, help="last.pt or *.safetensors whose weights to begin with")
     parser.add_argument("--minutes", type=float, help="instead of the configuration's")
     given = parser.parse_args(arguments)
     config = read_config(given.config)
