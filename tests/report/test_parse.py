@@ -319,7 +319,7 @@ def test_any_text_parses_and_every_span_is_inside(text):
 
 def test_control_characters_and_other_scripts():
     for text in ("\x00\x01 nodule \u202e", "结节 nodule 🫁", "نodule", "١٢ mm nodule"):
-        parse(text)
+        assert parse(text).text == text
 
 
 def test_a_text_without_any_sign_is_read_in_pieces():
