@@ -9,16 +9,25 @@ import pytest
 import torch
 from safetensors.torch import save_file
 
-from medsegr import data, fit
-from medsegr.config import FitConfig, read_config
+from medsegr import batches, data, feed, fit
+from medsegr.config import FitConfig, read_config, schedule, size_at
 from medsegr.errors import InputError, UsageError
-from medsegr.fit import schedule, size_at
-from medsegr.reasoning.codes import vocabulary
+from medsegr.model import MedSegR
+from medsegr.reasoning.codes import Vocabulary, vocabulary
 
 ROOT = Path(__file__).resolve().parents[1]
 TINY = FitConfig(
     phantoms={"cells": 1.0}, phantom_count=4, batch=2, sizes=((1.0, 64),), threads=1, minutes=0.02
 )
+
+
+def run_of(model: MedSegR, words: Vocabulary, out: Path) -> fit._Run:
+    optimiser, average = fit.optimiser_of(model, TINY), fit.Average(model, 0.9)
+    return fit._Run(model, optimiser, average, fit.State(), words, out, torch.zeros(()))
+
+
+def sample(case: data.Case, cases: list[data.Case], rng: np.random.Generator) -> batches.Sample:
+    return batches.render(case, batches.draw(case, cases, TINY.recipe, rng), 64)
 
 
 def test_the_shipped_configuration_is_valid() -> None:
@@ -97,12 +106,20 @@ def test_a_step_lowers_the_loss_of_its_batch(tmp_path: Path) -> None:
     torch.manual_seed(0)
     model = fit.build_model(words).train()
     run = fit._Run(
-        model, fit.optimiser_of(model, TINY), fit.Average(model, 0.9), fit.State(), words, tmp_path
+        model,
+        fit.optimiser_of(model, TINY),
+        fit.Average(model, 0.9),
+        fit.State(),
+        words,
+        tmp_path,
+        torch.zeros(()),
     )
-    stream = fit.samples_of(cases, TINY, 0)
+    stream = feed.samples_of(cases, TINY, 0)
     picked = [next(stream) for _ in range(4)]
-    batch = fit.collate([fit.render(c, fit.draw(c, cases, TINY.recipe, rng), 64) for c, rng in picked], words)
-    losses = [float(fit.step(run, batch, TINY, 0.3)["loss"].detach()) for _ in range(12)]
+    batch = feed.collate(
+        [batches.render(c, batches.draw(c, cases, TINY.recipe, rng), 64) for c, rng in picked], words
+    )
+    losses = [fit.step(run, batch, TINY, 0.3)["loss"] for _ in range(12)]
     assert np.mean(losses[-3:]) < losses[0] - 0.1
 
 
@@ -111,10 +128,16 @@ def test_a_loss_that_is_not_finite_is_an_error(tmp_path: Path) -> None:
     words = fit.vocabulary_of(cases)
     model = fit.build_model(words).train()
     run = fit._Run(
-        model, fit.optimiser_of(model, TINY), fit.Average(model, 0.9), fit.State(), words, tmp_path
+        model,
+        fit.optimiser_of(model, TINY),
+        fit.Average(model, 0.9),
+        fit.State(),
+        words,
+        tmp_path,
+        torch.zeros(()),
     )
-    case, rng = next(fit.samples_of(cases, TINY, 0))
-    batch = fit.collate([fit.render(case, fit.draw(case, cases, TINY.recipe, rng), 64)] * 2, words)
+    case, rng = next(feed.samples_of(cases, TINY, 0))
+    batch = feed.collate([sample(case, cases, rng)] * 2, words)
     with pytest.raises(FloatingPointError, match="last checkpoint is kept"):
         fit.step(run, replace(batch, pixels=batch.pixels * float("nan")), TINY, 0.3)
 
@@ -124,15 +147,17 @@ def test_validation_cases_are_never_drawn() -> None:
         replace(c, validation=i == 0)
         for i, c in enumerate(map(data.phantom_case, data.make_phantoms("cells", 1, 3, 96)))
     ]
-    stream = fit.samples_of(cases, TINY, 0)
+    stream = feed.samples_of(cases, TINY, 0)
     assert {next(stream)[0].id for _ in range(60)} == {c.id for c in cases[1:]}
 
 
 def test_the_image_only_head_is_taught_only_where_nothing_was_said() -> None:
     case = data.phantom_case(next(data.make_phantoms("cells", 1, 1, 96)))
     words = fit.vocabulary_of([case])
-    plan = fit.draw(case, [case], replace(TINY.recipe, no_words=1.0, absent=0.0), np.random.default_rng(0))
-    silent = fit.render(case, plan, 64)
+    plan = batches.draw(
+        case, [case], replace(TINY.recipe, no_words=1.0, absent=0.0), np.random.default_rng(0)
+    )
+    silent = batches.render(case, plan, 64)
     told = replace(silent, codes=case.targets[0].codes)
-    known = fit.collate([silent, told], words).truth.codes_known
+    known = feed.collate([silent, told], words).truth.codes_known
     assert not known[1].any()

@@ -11,6 +11,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 import torch
 import torch.nn.functional as F
+from scipy import ndimage
 from torch import Tensor
 
 from medsegr.data import Case
@@ -42,6 +43,8 @@ class Recipe:
     joined: float = 0.15  # a second real lesion is blended in (composite.py)
     joined_place: float = 0.7  # ... and the place says which of the two is meant
     clicks: float = 0.15  # points, a box, or a rough mask with points, beside the words
+    soft: float = 0.15  # the picture is out of focus
+    grain: float = 0.15  # noise is added
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,6 +63,8 @@ class Plan:
     shift: tuple[float, float] = (0.0, 0.0)  # -1 to 1 of the room that there is
     colour: tuple[float, float, float] = (1.0, 0.0, 1.0)  # gain, bias, gamma
     tint: tuple[float, float, float] = (1.0, 1.0, 1.0)
+    soft: float = 0.0  # standard deviation of a Gaussian blur in pixels
+    grain: float = 0.0  # standard deviation of noise, of the range of the picture
     clicks: str = ""  # "", "points", "box", "mask"
 
 
@@ -135,6 +140,8 @@ def _turned(case: Case, plan: Plan, recipe: Recipe, rng: np.random.Generator) ->
         shift=(float(rng.uniform(-1, 1)), float(rng.uniform(-1, 1))),
         colour=(float(np.exp(0.15 * colour[0])), float(0.08 * colour[1]), float(np.exp(0.2 * colour[2]))),
         tint=tint,
+        soft=float(rng.uniform(0.4, 1.5)) if rng.random() < recipe.soft else 0.0,
+        grain=float(rng.uniform(0.01, 0.06)) if rng.random() < recipe.grain else 0.0,
         clicks=("points", "box", "mask")[int(3 * kind / recipe.clicks)] if clicked else "",
     )
 
@@ -280,8 +287,12 @@ def render(case: Case, plan: Plan, size: int) -> Sample:
     pixels = ((pixels.clamp(0, 1) ** gamma - 0.5) * gain + 0.5 + bias) * torch.tensor(plan.tint)[
         : len(pixels), None, None
     ]
-    pixels = (pixels.clamp(0, 1).expand(3, -1, -1) - 0.5) / 0.25
     rng = np.random.default_rng(plan.seed)
+    if plan.soft:
+        pixels = torch.from_numpy(ndimage.gaussian_filter(pixels.numpy(), (0, plan.soft, plan.soft)))
+    if plan.grain:
+        pixels = pixels + plan.grain * torch.from_numpy(rng.standard_normal(pixels.shape, np.float32))
+    pixels = (pixels.clamp(0, 1).expand(3, -1, -1) - 0.5) / 0.25
     codes, known = _words(case, plan, truth.numpy() > 0, pixels.mean(0).numpy())
     points, kinds = _clicks(truth.numpy() > 0, plan.clicks, rng)
     presence = 1.0 if truth.sum() > 3 else (0.0 if not plan.targets else -1.0)

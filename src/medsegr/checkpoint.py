@@ -53,7 +53,7 @@ def export(run: Path, cases: Sequence[Case], name: str, folder: Path, about: Map
     source = run / "last.pt"
     if not source.is_file():
         raise WeightsError(f"{run.name} holds no last.pt: train first (python -m medsegr.fit)")
-    stored = torch.load(source, weights_only=True)
+    stored = torch.load(source, map_location="cpu", weights_only=True)
     tensors = {
         key: (value.half() if value.ndim >= 2 and value.is_floating_point() else value).contiguous()
         for key, value in stored["average"].items()

@@ -34,6 +34,8 @@ class FitConfig:
     ema: float = 0.997
     seed: int = 0
     threads: int = 2
+    workers: int = 0  # processes that make samples; 0: a thread beside the network
+    device: str = "auto"  # as in devices.pick_device
     save_minutes: float = 4.0
     recipe: Recipe = field(default_factory=Recipe)
     weights: Weights = field(default_factory=Weights)

@@ -8,8 +8,8 @@ trains the shipped checkpoint.
 import argparse
 import csv
 import json
+import math
 import os
-import queue
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -23,17 +23,15 @@ from safetensors import safe_open
 from torch import Tensor
 
 from medsegr import data
-from medsegr.batches import Sample, draw, render
-from medsegr.composite import joined
-from medsegr.config import FitConfig, read_config, schedule, size_at
+from medsegr.config import FitConfig, read_config, schedule
 from medsegr.data import Case
+from medsegr.devices import pick_device
 from medsegr.errors import InputError
+from medsegr.feed import Batch, Feed
 from medsegr.model import MedSegR, build_model
-from medsegr.objectives import Truth, total
-from medsegr.reasoning.attributes import Words, encode_words
+from medsegr.objectives import total
 from medsegr.reasoning.codes import Vocabulary, vocabulary
 from medsegr.reasoning.modulators import TextureHead
-from medsegr.sam.sam import Clicks
 
 
 def load_cases(config: FitConfig, root: Path | None, cache: Path, log: Callable[[str], None]) -> list[Case]:
@@ -65,70 +63,6 @@ def vocabulary_of(cases: Sequence[Case]) -> Vocabulary:
         for group in ("concept", "anatomy", "modality")
     }
     return vocabulary(pick["concept"], pick["anatomy"], pick["modality"])
-
-
-@dataclass(frozen=True, slots=True)
-class Batch:
-    """What one step needs."""
-
-    pixels: Tensor
-    words: Words
-    clicks: Clicks
-    truth: Truth
-
-
-def collate(samples: Sequence[Sample], words: Vocabulary) -> Batch:
-    """Samples of one size to tensors."""
-    table = words.index()
-    groups = [code.partition(":")[0] for code in words.codes]
-    codes = torch.zeros(len(samples), len(words.codes))
-    known = torch.zeros_like(codes, dtype=torch.bool)
-    for row, sample in enumerate(samples):
-        if sample.codes:
-            continue  # the image-only head must not learn to read the words back
-        told = {code.group for code in sample.known}
-        known[row] = torch.tensor([g in told and g not in ("extent", "count") for g in groups])
-        for code in sample.known:
-            if code.text in table:
-                codes[row, table[code.text]] = 1
-    points = torch.stack([s.points for s in samples])
-    kinds = torch.stack([s.kinds for s in samples])
-    clicked, hinted = bool((kinds < 4).any()), torch.tensor([s.hint is not None for s in samples])
-    blank = torch.zeros_like(samples[0].mask)
-    hints = torch.stack([blank if s.hint is None else s.hint for s in samples])[:, None]
-    return Batch(
-        pixels=torch.stack([s.pixels for s in samples]),
-        words=encode_words([s.codes for s in samples], words),
-        clicks=Clicks(
-            points if clicked else None,
-            kinds if clicked else None,
-            hints if hinted.any() else None,
-            hinted if hinted.any() else None,
-        ),
-        truth=Truth(
-            torch.stack([s.mask for s in samples]), torch.tensor([s.presence for s in samples]), codes, known
-        ),
-    )
-
-
-def samples_of(
-    cases: Sequence[Case], config: FitConfig, seed: int
-) -> Iterator[tuple[Case, np.random.Generator]]:
-    """An endless stream of training cases, sets by weight, cases of a set in shuffled rounds."""
-    rng = np.random.default_rng(seed)
-    weight = {**config.sets, **{f"phantom-{kind}": w for kind, w in config.phantoms.items()}}
-    pools = {name: [c for c in cases if c.set == name and not c.validation] for name in weight}
-    names = [name for name in weight if pools[name]]
-    odds = np.array([weight[name] for name in names]) / sum(weight[name] for name in names)
-    rounds: dict[str, list[int]] = {name: [] for name in names}
-    while True:
-        name = names[int(rng.choice(len(names), p=odds))]
-        pool = pools[name]
-        rounds[name] = rounds[name] or rng.permutation(len(pool)).tolist()
-        case = pool[rounds[name].pop()]
-        if rng.random() < config.recipe.joined:
-            case = joined(case, pool[int(rng.integers(len(pool)))], rng) or case
-        yield case, rng
 
 
 class Average:
@@ -164,31 +98,6 @@ class State:
     images: int = 0
 
 
-def prefetch(make: Callable[[], Batch], stop: threading.Event, depth: int = 3) -> Iterator[Batch]:
-    """Batches made one thread ahead of the network. An error in the thread is raised here."""
-    line: queue.Queue[Batch | BaseException] = queue.Queue(depth)
-
-    def work() -> None:
-        try:
-            while not stop.is_set():
-                item = make()
-                while not stop.is_set():
-                    try:
-                        line.put(item, timeout=0.5)
-                        break
-                    except queue.Full:
-                        continue
-        except BaseException as error:
-            line.put(error)
-
-    threading.Thread(target=work, daemon=True).start()
-    while True:
-        item = line.get()
-        if isinstance(item, BaseException):
-            raise item
-        yield item
-
-
 def fit(
     config: FitConfig,
     cases: Sequence[Case],
@@ -200,26 +109,23 @@ def fit(
     on from there."""
     torch.manual_seed(config.seed)
     torch.set_num_threads(config.threads)
+    device = pick_device(config.device)
     out.mkdir(parents=True, exist_ok=True)
     words = stored_vocabulary(out / "last.pt") or vocabulary_of(cases)
     model = build_model(words).train()
     if start is not None and not (out / "last.pt").exists():
         log(f"warm start from {start.name}: {warm_start(start, model, words)} new codes")
+    model.to(device)
     optimiser, average, state = optimiser_of(model, config), Average(model, config.ema), State()
     resume(out / "last.pt", model, optimiser, average, state)
     rank, processes = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
-    stream = samples_of(cases, config, (config.seed + state.step) * 64 + rank)
-    training = [c for c in cases if not c.validation]
-
-    def make() -> Batch:
-        size = size_at(state.seconds / (60 * config.minutes), config.sizes)
-        batch = max(2, (config.batch if size > 140 else config.batch * 3 // 2) // processes)
-        picked = [next(stream) for _ in range(batch)]
-        return collate([render(c, draw(c, training, config.recipe, rng), size) for c, rng in picked], words)
-
+    part = torch.tensor(state.seconds / (60 * config.minutes)).share_memory_()  # type: ignore[no-untyped-call]
+    seed = (config.seed, state.step, rank)
+    feed = Feed(cases, config, words, seed, part, max(2, config.batch // processes))
     stop = threading.Event()
     try:
-        _loop(config, _Run(model, optimiser, average, state, words, out, rank), prefetch(make, stop), log)
+        run = _Run(model, optimiser, average, state, words, out, part, rank)
+        _loop(config, run, feed.ahead(device, stop), log)
     finally:
         stop.set()
     model.load_state_dict(average.state)
@@ -234,6 +140,7 @@ class _Run:
     state: State
     words: Vocabulary
     out: Path
+    part: Tensor  # [] share of the time that is used, where the makers of batches see it
     rank: int = 0
 
 
@@ -242,13 +149,13 @@ def _loop(config: FitConfig, run: _Run, batches: Iterator[Batch], log: Callable[
     saved = state.seconds
     while state.seconds < 60 * config.minutes:
         began = time.monotonic()
-        part = state.seconds / (60 * config.minutes)
+        run.part.fill_(state.seconds / (60 * config.minutes))
         batch = next(batches)
-        terms = step(run, batch, config, part)
+        terms = step(run, batch, config, float(run.part))
         state.step += 1
         state.images += len(batch.pixels) * (dist.get_world_size() if dist.is_initialized() else 1)
         state.seconds += min(time.monotonic() - began, 30.0)
-        recent.append({k: float(v.detach()) for k, v in terms.items()})
+        recent.append(terms)
         if state.step % 50 == 0 and run.rank == 0:
             row = {"step": state.step, "minutes": round(state.seconds / 60, 2), "images": state.images}
             row |= {k: round(float(np.mean([r[k] for r in recent])), 4) for k in recent[0]}
@@ -269,7 +176,7 @@ def share(run: _Run) -> None:
         if parameter.grad is None:  # no click in this part of the batch
             parameter.grad = torch.zeros_like(parameter)
     grads = [p.grad for p in run.model.parameters() if p.grad is not None]
-    seconds = torch.tensor([run.state.seconds])
+    seconds = torch.tensor([run.state.seconds], device=grads[0].device)
     parts = [*grads, *(b for b in run.model.buffers() if b.dtype.is_floating_point), seconds]
     flat = torch.cat([part.flatten() for part in parts])
     dist.all_reduce(flat)
@@ -279,7 +186,7 @@ def share(run: _Run) -> None:
     run.state.seconds = float(seconds)
 
 
-def step(run: _Run, batch: Batch, config: FitConfig, part: float) -> dict[str, Tensor]:
+def step(run: _Run, batch: Batch, config: FitConfig, part: float) -> dict[str, float]:
     """One optimiser step at ``part`` of the time. A loss that is not finite is an error and not a step."""
     tau = max(1.0, 30.0 * (1 - part / config.cooling)) if config.cooling else 1.0
     for module in run.model.modules():
@@ -289,9 +196,12 @@ def step(run: _Run, batch: Batch, config: FitConfig, part: float) -> dict[str, T
         group["lr"] = config.lr * schedule(part, config.warmup)
     output = run.model(run.model.shared(batch.pixels), batch.words, batch.clicks)
     terms = total(output, batch.truth, config.weights)
-    if not torch.isfinite(terms["loss"]):
+    values = dict(
+        zip(terms, torch.stack(list(terms.values())).tolist(), strict=True)
+    )  # one wait for the device
+    if not math.isfinite(values["loss"]):
         raise FloatingPointError(
-            f"the loss is {terms['loss'].item()} at step {run.state.step}; the last checkpoint is kept"
+            f"the loss is {values['loss']} at step {run.state.step}; the last checkpoint is kept"
         )
     run.optimiser.zero_grad(set_to_none=True)
     torch.autograd.backward(terms["loss"])
@@ -299,7 +209,7 @@ def step(run: _Run, batch: Batch, config: FitConfig, part: float) -> dict[str, T
     torch.nn.utils.clip_grad_norm_(run.model.parameters(), config.clip)
     run.optimiser.step()
     run.average.update(run.model, run.state.step)
-    return terms
+    return values
 
 
 def save(run: _Run) -> None:
@@ -323,7 +233,11 @@ def save(run: _Run) -> None:
 def stored_vocabulary(path: Path) -> Vocabulary | None:
     """The codes of a run to go on with: its embedding table keeps its order even when the data now give other
     codes."""
-    return Vocabulary(tuple(torch.load(path, weights_only=True)["codes"])) if path.exists() else None
+    return (
+        Vocabulary(tuple(torch.load(path, map_location="cpu", weights_only=True)["codes"]))
+        if path.exists()
+        else None
+    )
 
 
 def warm_start(path: Path, model: MedSegR, words: Vocabulary) -> int:
@@ -337,7 +251,7 @@ def warm_start(path: Path, model: MedSegR, words: Vocabulary) -> int:
             tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 - no mapping
             stored = {"codes": json.loads((handle.metadata() or {})["codes"]), "average": tensors}
     else:
-        stored = torch.load(path, weights_only=True)
+        stored = torch.load(path, map_location="cpu", weights_only=True)
     before = {code: row for row, code in enumerate(stored["codes"])}
     rows = [(row, before[code]) for row, code in enumerate(words.codes) if code in before]
     new, old = (torch.tensor(column) for column in zip(*rows, strict=True))
@@ -354,10 +268,10 @@ def resume(path: Path, model: MedSegR, optimiser: torch.optim.AdamW, average: Av
     """Go on from ``path`` if it exists; our own file, read with ``weights_only``."""
     if not path.exists():
         return
-    stored = torch.load(path, weights_only=True)
+    stored = torch.load(path, map_location="cpu", weights_only=True)
     model.load_state_dict(stored["model"])
     optimiser.load_state_dict(stored["optimiser"])
-    average.state = stored["average"]
+    average.state = {name: value.to(average.state[name].device) for name, value in stored["average"].items()}
     for name, value in stored["state"].items():
         setattr(state, name, value)
 
