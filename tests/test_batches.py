@@ -1,7 +1,10 @@
 """Samples: words and pixels are turned together, and what is asked agrees with what is drawn."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
+import torch
 
 from medsegr import batches, data
 from medsegr.batches import Plan, Recipe, describe, draw, render
@@ -42,6 +45,19 @@ def test_a_flip_mirrors_pixels_and_words() -> None:
     sample = render(TWO, plan, 96)
     assert np.array_equal(sample.mask.numpy() > 0, TWO.mask(0)[:, ::-1])
     assert {c.text for c in sample.codes} == {"concept:polyp", "row:upper", "col:right"}
+
+
+def test_blur_and_grain_change_the_picture_and_nothing_else() -> None:
+    plan = Plan((0,), TWO.targets[0].codes, frozenset(), (), seed=0)
+    plain, soft = (render(TWO, replace(plan, soft=s), 96) for s in (0.0, 1.5))
+    grainy, again = (render(TWO, replace(plan, grain=0.05), 96) for _ in range(2))
+    for other in (soft, grainy):
+        assert torch.equal(plain.mask, other.mask)
+        assert plain.codes == other.codes
+    edges = [(s.pixels[:, :, 1:] - s.pixels[:, :, :-1]).abs().max() for s in (plain, soft)]
+    assert edges[1] < 0.6 * edges[0]
+    assert 0.1 < (grainy.pixels - plain.pixels).abs().max() < 4  # in units of 0.25 of the range
+    assert torch.equal(grainy.pixels, again.pixels)
 
 
 @pytest.mark.parametrize("angle", [0.0, 90.0, 180.0, -90.0])

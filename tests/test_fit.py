@@ -140,24 +140,3 @@ def test_a_loss_that_is_not_finite_is_an_error(tmp_path: Path) -> None:
     batch = feed.collate([sample(case, cases, rng)] * 2, words)
     with pytest.raises(FloatingPointError, match="last checkpoint is kept"):
         fit.step(run, replace(batch, pixels=batch.pixels * float("nan")), TINY, 0.3)
-
-
-def test_validation_cases_are_never_drawn() -> None:
-    cases = [
-        replace(c, validation=i == 0)
-        for i, c in enumerate(map(data.phantom_case, data.make_phantoms("cells", 1, 3, 96)))
-    ]
-    stream = feed.samples_of(cases, TINY, 0)
-    assert {next(stream)[0].id for _ in range(60)} == {c.id for c in cases[1:]}
-
-
-def test_the_image_only_head_is_taught_only_where_nothing_was_said() -> None:
-    case = data.phantom_case(next(data.make_phantoms("cells", 1, 1, 96)))
-    words = fit.vocabulary_of([case])
-    plan = batches.draw(
-        case, [case], replace(TINY.recipe, no_words=1.0, absent=0.0), np.random.default_rng(0)
-    )
-    silent = batches.render(case, plan, 64)
-    told = replace(silent, codes=case.targets[0].codes)
-    known = feed.collate([silent, told], words).truth.codes_known
-    assert not known[1].any()
