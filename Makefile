@@ -47,15 +47,17 @@ docs: $(VENV)/.stamp  ## write the generated pages of docs/reference
 bench-speed: $(VENV)/.stamp  ## print seconds and memory of the main job on this machine
 	$(PY) -m medsegr.bench.speed
 
-train-default: $(VENV)/.stamp  ## train the embedded checkpoint again (hours; resumes; DATA=folder of sets)
+train-default: $(VENV)/.stamp  ## train the embedded checkpoint again (hours, and minutes of a GPU; resumes; DATA=folder of sets)
 	$(ALLOCATOR) OMP_NUM_THREADS=1 $(VENV)/bin/torchrun --nproc-per-node 2 -m medsegr.fit \
 		--config configs/medsegr-tiny.toml --data $(DATA) --out $(RUN)
 	$(ALLOCATOR) OMP_NUM_THREADS=1 $(VENV)/bin/torchrun --nproc-per-node 2 -m medsegr.fit \
 		--config configs/medsegr-tiny-polish.toml --data $(DATA) --out $(RUN)-polish --warm $(RUN)/last.pt
-	mkdir -p $(RUN)-polish/checkpoint
-	$(PY) -m medsegr.checkpoint --run $(RUN)-polish --config configs/medsegr-tiny-polish.toml --data $(DATA) \
-		--folder $(RUN)-polish/checkpoint --mirror --warm-start "the first stage, configs/medsegr-tiny.toml"
-	$(PY) -m medsegr.bench.validate --model $(RUN)-polish/checkpoint --config configs/medsegr-tiny.toml --data $(DATA) --card
+	OMP_NUM_THREADS=1 $(PY) -m medsegr.fit --config configs/medsegr-tiny-accelerator.toml --data $(DATA) \
+		--out $(RUN)-accelerator --warm $(RUN)-polish/last.pt
+	mkdir -p $(RUN)-accelerator/checkpoint
+	$(PY) -m medsegr.checkpoint --run $(RUN)-accelerator --config configs/medsegr-tiny-accelerator.toml --data $(DATA) \
+		--folder $(RUN)-accelerator/checkpoint --mirror --warm-start "the second stage, configs/medsegr-tiny-polish.toml"
+	$(PY) -m medsegr.bench.validate --model $(RUN)-accelerator/checkpoint --config configs/medsegr-tiny.toml --data $(DATA) --card
 
 clean:  ## remove what the other targets made, but not runs/
 	rm -rf $(VENV) demo dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

@@ -302,7 +302,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     (given.out / "config.json").write_text(json.dumps(asdict(config), indent=1), encoding="utf-8")
     say = (lambda _line: None) if int(os.environ.get("RANK", "0")) else (lambda line: print(line, flush=True))
     cases = load_cases(config, given.data, given.out / "cache", say)
-    torch.set_flush_denormal(True)  # a state of the whole process, so not in fit()
+    torch.set_flush_denormal(True)  # states of the whole process, so not in fit()
+    torch.set_float32_matmul_precision("high")  # TF32 where the device has it
     if "WORLD_SIZE" in os.environ:  # torchrun
         dist.init_process_group("gloo")
     fit(config, cases, given.out, say, given.warm)

@@ -179,6 +179,28 @@ def test_two_workers_do_the_same(run: Any, folder: Path) -> None:
     ]
 
 
+@pytest.mark.parametrize(
+    ("cores", "workers", "asked", "expected"),
+    [(2, 2, None, 1), (8, 2, None, 4), (2, 4, None, 1), (8, 1, None, None), (8, 2, 3, 3)],
+)
+def test_workers_share_the_processors(
+    folder: Path, monkeypatch: pytest.MonkeyPatch, cores: int, workers: int, asked: int | None, expected: Any
+) -> None:
+    from medsegr.options import Options
+
+    seen: list[int | None] = []
+
+    def look(todo: Any, plan: batch.Plan, _workers: int) -> Any:
+        seen.append(plan.threads)
+        return iter(())
+
+    monkeypatch.setattr(batch, "finished", look)
+    monkeypatch.setattr(batch.os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
+    plan = batch.Plan(folder / "out", Options(), "place", "cpu", asked, False)
+    assert batch.run(write_jobs(folder, GOOD[0]), plan, workers, show=False) == 0
+    assert seen == [expected]
+
+
 def test_a_foreign_output_folder_is_refused(run: Any, folder: Path) -> None:
     (folder / "out").mkdir()
     (folder / "out" / "thesis.txt").write_text("mine", encoding="utf-8")

@@ -7,6 +7,7 @@ options and model.
 
 import hashlib
 import json
+import os
 import shutil
 import signal
 import sys
@@ -15,7 +16,7 @@ from collections.abc import Callable, Iterator
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from functools import cache
 from multiprocessing import get_context
 from pathlib import Path
@@ -65,6 +66,7 @@ def run(jobs_file: Path, plan: Plan, workers: int, show: bool = True) -> int:
     from medsegr.session import check_model
 
     check_model(plan.model)
+    plan = replace(plan, threads=plan.threads or threads_each(workers))
     with naming(jobs_file):
         jobs = read_jobs(jobs_file)
     with naming(plan.out):
@@ -101,6 +103,16 @@ def run(jobs_file: Path, plan: Plan, workers: int, show: bool = True) -> int:
         say_error(f"{failed} of {len(jobs)} jobs failed; jobs.jsonl says why")
         return 4
     return 5 if turned and plan.options.side_check == "strict" else 0
+
+
+def threads_each(workers: int) -> int | None:
+    """Processor threads of each of several workers; None (torch decides) for one. Together they must not be
+    more than there are processors: threads that wait for a busy one slow a job down many times.
+    """
+    if workers == 1:
+        return None
+    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return max(1, usable // workers)
 
 
 def prepare(out: Path, jobs_file: Path) -> None:
