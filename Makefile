@@ -6,6 +6,7 @@ PIP = $(PY) -m pip --disable-pip-version-check
 export PIP_CONSTRAINT = $(CURDIR)/constraints.txt
 DATA ?= ../shared/data
 RUN ?= runs/medsegr-tiny
+HARDWARE ?= this machine
 PYTEST ?=
 # For training on a processor: glibc keeps freed memory, 2 to 3 times faster at large batches (docs/how-to/train.md).
 ALLOCATOR = MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=17179869184 MALLOC_TOP_PAD_=268435456
@@ -56,7 +57,8 @@ train-default: $(VENV)/.stamp  ## train the embedded checkpoint again (hours, an
 		--out $(RUN)-accelerator --warm $(RUN)-polish/last.pt
 	mkdir -p $(RUN)-accelerator/checkpoint
 	$(PY) -m medsegr.checkpoint --run $(RUN)-accelerator --config configs/medsegr-tiny-accelerator.toml --data $(DATA) \
-		--folder $(RUN)-accelerator/checkpoint --mirror --warm-start "the second stage, configs/medsegr-tiny-polish.toml"
+		--folder $(RUN)-accelerator/checkpoint --mirror --hardware "$(HARDWARE)" \
+		--warm-start "the second stage (8,300 samples after 82,000; configs/medsegr-tiny-polish.toml)"
 	$(PY) -m medsegr.bench.validate --model $(RUN)-accelerator/checkpoint --config configs/medsegr-tiny.toml --data $(DATA) --card
 
 clean:  ## remove what the other targets made, but not runs/

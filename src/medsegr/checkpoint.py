@@ -96,6 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--warm-start", default="nothing", help="what the run began with, in words, for the card"
     )
+    parser.add_argument("--hardware", default="unnamed hardware", help="what the run used, for the card")
     parser.add_argument(
         "--mirror", action="store_true", help="predict pictures flipped, too, and average: twice the time"
     )
@@ -103,6 +104,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     cases = load_cases(read_config(given.config), given.data, given.run / "cache", print)
     about = {
         "warm_start": given.warm_start,
+        "hardware": given.hardware,
         "licence": given.licence,
         "base": given.base,
         "mirror": given.mirror,

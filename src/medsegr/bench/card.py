@@ -126,8 +126,8 @@ that anyone acts on.
 
 ## What it was trained on
 
-{state["images"]:,} samples in {state["seconds"] / 60:.0f} minutes on two processor cores (shared with other
-work), after a warm start from {card.get("warm_start", "nothing")}. Recipe: `configs/`, log:
+{state["images"]:,} samples in {state["seconds"] / 60:.0f} minutes on {card.get("hardware", "?")},
+after a warm start from {card.get("warm_start", "nothing")}. Recipe: `configs/`, log:
 `docs/log.md`. Ten percent of every set's groups (patients where they are known) were held out; the numbers
 below are on those. No image that stands here for judging was trained on.
 
