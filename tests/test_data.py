@@ -4,6 +4,7 @@ disk."""
 import csv
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 from PIL import Image as Pil
@@ -101,6 +102,26 @@ def test_one_group_in_ten_is_held_out_and_never_split() -> None:
     assert len(held) == 4
     assert held == data.validation_groups(reversed(groups))
     assert len(data.validation_groups(["only"])) == 1
+
+
+def test_slices_are_spread_over_what_is_drawn_and_a_little_beyond() -> None:
+    filled = np.zeros(40, int)
+    filled[10:31] = 50
+    chosen = data.chosen_slices(filled, 5)
+    assert chosen == [8, 10, 15, 20, 25, 30, 32]
+    assert data.chosen_slices(np.ones(3, int)) == [0, 1, 2]
+    assert data.chosen_slices(np.zeros(5, int)) == []
+
+
+def test_a_slice_beyond_a_drawn_organ_says_not_there(tmp_path: Path) -> None:
+    volume, mask = np.zeros((24, 24, 12), np.int16), np.zeros((24, 24, 12), np.uint8)
+    mask[6:16, 6:16, 4:8] = 1
+    mask[2, 2, 5] = 0
+    for name, array in (("v.nii.gz", volume + mask), ("m.nii.gz", mask)):
+        nibabel.save(nibabel.Nifti1Image(array, np.diag([1.0, 1.0, 1.0, 1.0])), tmp_path / name)
+    (tmp_path / "samples.csv").write_text("id,image,mask,target,modality\n1,v.nii.gz,m.nii.gz,liver,CT\n")
+    shown = {c.id.rpartition("@")[2]: bool(c.mask(0).any()) for c in data.read_set(tmp_path)}
+    assert shown == {"2": False, "4": True, "5": True, "6": True, "7": True, "9": False}
 
 
 def test_phantoms_survive_the_disk(tmp_path: Path) -> None:

@@ -30,7 +30,8 @@ from medsegr.types import Finding, Image, modality_code
 LONG_SIDE = 352  # pixels kept in memory; fine structures keep more
 FINE_SIDE = 704
 FINE = ("SM", "GM", "OP")
-SLICES_PER_VOLUME = 3
+SLICES_PER_VOLUME = 9
+FEWEST_PIXELS = 12  # of a target in a slice; fewer are neither there nor not there
 VALIDATION_SHARE = 10  # one in so many groups
 
 
@@ -182,10 +183,28 @@ def _cases_of(
     stack = planes.to_slices(pixels.to_bytes(image), plane)[0]
     turned = [planes.to_slices(mask, plane) for mask in masks]
     filled = np.array([sum(int(mask[z].sum()) for mask in turned) for z in range(len(stack))])
-    for z in sorted(np.argsort(-filled)[: SLICES_PER_VOLUME * 2 : 2].tolist()):
-        there = [(mask[z], f) for mask, f in zip(turned, findings, strict=True) if mask[z].sum() >= 12]
-        if there:
-            yield _fill(replace(shell, id=f"{shell.id}@{z}"), planes.neighbours(stack, z), there, left)
+    for z in chosen_slices(filled):
+        sure = [
+            (mask[z], f)
+            for mask, f in zip(turned, findings, strict=True)
+            if not 0 < mask[z].sum() < FEWEST_PIXELS
+        ]
+        if sure:
+            yield _fill(replace(shell, id=f"{shell.id}@{z}"), planes.neighbours(stack, z), sure, left)
+
+
+def chosen_slices(filled: np.ndarray, count: int = SLICES_PER_VOLUME) -> list[int]:
+    """Slices of a volume to learn from, ``filled`` [n] being the drawn pixels of each.
+
+    Evenly spread over those that show something, and the ones two beyond both ends: they teach where it
+    stops.
+    """
+    shown = np.flatnonzero(filled)
+    if not len(shown):
+        return []
+    spread = shown[np.linspace(0, len(shown) - 1, min(count, len(shown))).round().astype(int)]
+    beyond = [z for z in (shown[0] - 2, shown[-1] + 2) if 0 <= z < len(filled)]
+    return sorted({int(z) for z in (*spread, *beyond)})
 
 
 def _read(folder: Path, row: dict[str, str], column: str, modality: str | None = None) -> Image:
