@@ -1,64 +1,80 @@
-"""Numbers of a mask with unit and status: area or volume, largest diameter, centre, box, mean intensity.
+"""Numbers of a mask with unit and status: extent, axes, centre, box, pieces, intensity, distance to a structure.
 
-Statuses: ``ok``; ``no_spacing`` (no millimetres known: value None); ``empty`` (value None); ``cut_by_border``
-(the mask reaches the image's edge: the value is of the part that can be seen, a lower bound); ``no_value``
-(not a finite number). A diameter runs from voxel edge to voxel edge, so that one voxel has the length of its
-own diagonal.
+Statuses, the first that applies: ``empty`` (no voxel: value None); ``no_spacing`` (no millimetres known: value
+None); ``too_small`` (fewer than 4 voxels: the grid decides the size, not the finding); ``cut_by_border`` (the
+mask reaches the image's edge: the value is of the part that can be seen); ``no_value`` (not a finite number);
+``touching`` (a distance of nothing: the two masks share or adjoin a voxel); ``ok``. Lengths run from voxel edge
+to voxel edge, so that one voxel has the length of its own diagonal.
 """
 
 import math
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
 
 import numpy as np
 
 from medsegr.checks import touches_border
-from medsegr.types import Image, Measurement
+from medsegr.planes import plane_of
+from medsegr.types import FindingResult, Image, Measurement
 
 INDEX_NAMES = {
     2: ("y", "x"),
     3: ("i", "j", "k"),
 }  # names of the grid axes: rows are y; a volume keeps the file's own axes
 WORLD_NAMES = ("right", "anterior", "superior")  # RAS+ mm: the directions in which the three values grow
+FEWEST = 4  # voxels from which a size says more about the finding than about the grid
 
 
-def measure(image: Image, mask: np.ndarray) -> Mapping[str, Measurement]:
+def measure(
+    image: Image, mask: np.ndarray, structures: Mapping[str, np.ndarray] | None = None
+) -> Mapping[str, Measurement]:
     """All numbers of one mask (bool ``*grid``, on the image's grid).
 
-    Keys: ``pixels``, ``area`` (mm2) or ``volume`` (mm3), ``max_diameter`` (mm), ``centroid_<axis>`` (px,
-    pixel centres), ``centroid_mm_<r|a|s>`` (RAS+ mm), ``box_<axis>0`` and ``box_<axis>1`` (px, upper edge
-    exclusive), ``mean_intensity``.
+    Keys: ``pixels``, ``components`` (pieces that share no corner), ``area`` (mm2) or ``volume`` (mm3),
+    ``max_diameter`` (mm, any direction), ``long_axis`` and ``short_axis`` (mm: the longest extent within one
+    slice, and the longest across it at right angles, as RECIST asks), ``centroid_<axis>`` (px, pixel centres),
+    ``centroid_mm_<r|a|s>`` (RAS+ mm), ``box_<axis>0`` and ``box_<axis>1`` (px, upper edge exclusive),
+    ``mean_intensity`` and ``sd_intensity`` (HU for CT; SD of the voxels, n - 1).
+
+    ``structures``: name -> mask of named structures on the same grid; then ``nearest_structure`` is the
+    distance in mm to the nearest of them (between the centres of the nearest voxels), ``of`` its name.
     """
     mask = np.asarray(mask, bool)
     if mask.shape != image.grid:
         raise ValueError(f"the mask has grid {mask.shape}, expected the image's {image.grid}")
-    size_status = "cut_by_border" if touches_border(mask) else "ok"
     count = int(np.count_nonzero(mask))
+    part = "ok" if not count or not touches_border(mask) else "cut_by_border"
+    size = "empty" if not count else "too_small" if count < FEWEST else part
     found: dict[str, Measurement] = {
-        "pixels": Measurement(float(count), "px", size_status if count else "empty")
+        "pixels": Measurement(float(count), "px", part if count else "empty"),
+        "components": Measurement(float(_pieces(mask)) if count else None, "1", part if count else "empty"),
     }
-    extent = "area" if mask.ndim == 2 else "volume"
-    unit = "mm2" if mask.ndim == 2 else "mm3"
-    found[extent] = _extent(count, image.spacing, unit, size_status)
-    found["max_diameter"] = _diameter(mask, count, image.spacing, size_status)
-    found.update(_places(image, mask, count))
-    found["mean_intensity"] = _intensity(image, mask, count)
+    extent, unit = ("area", "mm2") if mask.ndim == 2 else ("volume", "mm3")
+    known = count > 0 and image.spacing is not None
+    lacking = "empty" if not count else "no_spacing"
+    found[extent] = (
+        Measurement(count * voxel_size(image), unit, size) if known else Measurement(None, unit, lacking)
+    )
+    axes = axes_of(image, mask) if known else None
+    long, short = (axes.long, axes.short) if axes else (None, None)
+    widest = max_diameter(mask, image.spacing or ()) if known else None
+    for name, value in (("max_diameter", widest), ("long_axis", long), ("short_axis", short)):
+        found[name] = Measurement(value, "mm", size if known else lacking)
+    found.update(_places(image, mask, count, part))
+    found.update(_intensity(image, mask, count))
+    if structures and known:
+        found.update(_nearest(image, mask, structures))
     return found
 
 
-def _extent(count: int, spacing: tuple[float, ...] | None, unit: str, status: str) -> Measurement:
-    if not count:
-        return Measurement(None, unit, "empty")
-    if spacing is None:
-        return Measurement(None, unit, "no_spacing")
-    return Measurement(count * math.prod(spacing), unit, status)
-
-
-def _diameter(mask: np.ndarray, count: int, spacing: tuple[float, ...] | None, status: str) -> Measurement:
-    if not count:
-        return Measurement(None, "mm", "empty")
-    if spacing is None:
-        return Measurement(None, "mm", "no_spacing")
-    return Measurement(max_diameter(mask, spacing), "mm", status)
+def voxel_size(image: Image) -> float:
+    """Area (mm2) or volume (mm3) of one voxel, sheared grids included; the image must have a spacing."""
+    if image.affine is None or image.spacing is None:
+        return math.prod(image.spacing or ())
+    steps = image.affine[:3, : len(image.grid)]
+    if steps.shape[1] == 2:
+        return float(np.linalg.norm(np.cross(steps[:, 0], steps[:, 1])))
+    return float(abs(np.linalg.det(steps)))
 
 
 def max_diameter(mask: np.ndarray, spacing: tuple[float, ...]) -> float:
@@ -75,6 +91,77 @@ def max_diameter(mask: np.ndarray, spacing: tuple[float, ...]) -> float:
         width = along.max(axis=0) - along.min(axis=0) + np.abs(chunk) @ steps
         widest = max(widest, float(width.max(initial=0.0)))
     return widest
+
+
+@dataclass(frozen=True, slots=True)
+class Axes:
+    """The longest extent within one slice and the longest across it, mm; ``ends`` are where they begin and end.
+
+    ``ends``: float ``4 d`` in grid indices (pixel centres whole numbers): two of the long, two of the short.
+    """
+
+    long: float
+    short: float
+    ends: np.ndarray
+
+
+def axes_of(image: Image, mask: np.ndarray) -> Axes:
+    """Axes of a non-empty mask on an image with a spacing, as RECIST asks for them.
+
+    Slices are those of the usual view (:func:`~medsegr.planes.plane_of`): axial, or across the widest spacing.
+    The slice with the longest extent decides both. Exact for the convex hull of the slice's voxels.
+    """
+    order = plane_of(image).order
+    stack = mask.transpose(order) if mask.ndim == 3 else mask.transpose(order)[None]
+    basis = _in_plane(image, order)
+    half = np.array([[-0.5, -0.5], [-0.5, 0.5], [0.5, -0.5], [0.5, 0.5]])
+    found = []
+    for number in np.flatnonzero(stack.any(axis=(1, 2))):
+        corners = (_boundary(stack[number])[:, None] + half).reshape(-1, 2) @ basis
+        found.append((float(np.linalg.norm(np.ptp(corners, axis=0))), int(number), corners))
+    best: tuple[float, float, np.ndarray, int] = (0.0, 0.0, np.zeros((4, 2)), 0)
+    for reach, number, corners in sorted(found, key=lambda item: (-item[0], item[1])):
+        if reach <= best[0]:
+            break  # no slice from here on can be longer than the box around it
+        long, short, ends = _hull_axes(corners)
+        if long > best[0]:
+            best = (long, short, ends, number)
+    flat = best[2] @ np.linalg.inv(basis)
+    turned = flat if mask.ndim == 2 else np.column_stack([np.full(4, float(best[3])), flat])
+    return Axes(best[0], best[1], turned[:, np.argsort(order)])
+
+
+def _in_plane(image: Image, order: tuple[int, ...]) -> np.ndarray:
+    """``2 2``: (row, column) index times this is mm in the plane of a slice, lengths and angles kept."""
+    axes = len(order)
+    steps = np.diag(image.spacing or (1.0,) * axes) if image.affine is None else image.affine[:3]
+    first, second = steps[:, order[-2]], steps[:, order[-1]]
+    length = float(np.linalg.norm(first))
+    along = float(second @ first) / length
+    return np.array([[length, 0.0], [along, math.sqrt(max(float(second @ second) - along**2, 0.0))]])
+
+
+def _hull_axes(points: np.ndarray) -> tuple[float, float, np.ndarray]:
+    """Diameter of a convex hull (points ``n 2`` not on one line), its longest chord at right angles, ends ``4 2``."""
+    from scipy.spatial import ConvexHull
+
+    corners = points[ConvexHull(points).vertices]
+    apart = corners[:, None] - corners[None]
+    lengths = np.linalg.norm(apart, axis=-1)
+    start, end = np.unravel_index(int(lengths.argmax()), lengths.shape)
+    long = float(lengths[start, end])
+    along = apart[start, end] / long
+    turn = np.array([[along[0], -along[1]], [along[1], along[0]]])  # the long axis comes to lie along x
+    left = corners @ turn
+    right = np.roll(left, -1, axis=0)
+    width = np.where(right[:, 0] == left[:, 0], 1.0, right[:, 0] - left[:, 0])
+    share = (left[:, :1] - left[:, 0]) / width  # of every edge, at the x of every corner: a chord is longest there
+    inside = (share >= -1e-9) & (share <= 1 + 1e-9)
+    height = np.where(inside, left[:, 1] + share * (right[:, 1] - left[:, 1]), np.nan)
+    low, high = np.nanmin(height, axis=1), np.nanmax(height, axis=1)
+    at = int((high - low).argmax())
+    chord = np.array([[left[at, 0], low[at]], [left[at, 0], high[at]]]) @ turn.T
+    return long, float(high[at] - low[at]), np.concatenate([corners[[start, end]], chord])
 
 
 def _boundary(mask: np.ndarray) -> np.ndarray:
@@ -102,7 +189,22 @@ def _hemisphere(count: int) -> np.ndarray:
     return np.column_stack([ring * np.cos(angle), ring * np.sin(angle), z])
 
 
-def _places(image: Image, mask: np.ndarray, count: int) -> dict[str, Measurement]:
+def _box(mask: np.ndarray) -> tuple[slice, ...]:
+    """The smallest box around a non-empty mask."""
+    found = []
+    for axis in range(mask.ndim):
+        places = np.flatnonzero(mask.any(axis=tuple(i for i in range(mask.ndim) if i != axis)))
+        found.append(slice(int(places[0]), int(places[-1]) + 1))
+    return tuple(found)
+
+
+def _pieces(mask: np.ndarray) -> int:
+    from scipy import ndimage
+
+    return int(ndimage.label(mask[_box(mask)], np.ones((3,) * mask.ndim))[1])
+
+
+def _places(image: Image, mask: np.ndarray, count: int, part: str) -> dict[str, Measurement]:
     names = INDEX_NAMES[mask.ndim]
     world = [f"centroid_mm_{name[0]}" for name in WORLD_NAMES]
     if not count:
@@ -115,18 +217,93 @@ def _places(image: Image, mask: np.ndarray, count: int) -> dict[str, Measurement
         profile = mask.sum(axis=tuple(i for i in range(mask.ndim) if i != axis), dtype=np.int64)
         places = np.flatnonzero(profile)
         centre[axis] = float((profile * np.arange(len(profile))).sum() / count)
-        found[f"centroid_{name}"] = Measurement(float(centre[axis]), "px")
-        found[f"box_{name}0"] = Measurement(float(places[0]), "px")
-        found[f"box_{name}1"] = Measurement(float(places[-1] + 1), "px")
+        found[f"centroid_{name}"] = Measurement(float(centre[axis]), "px", part)
+        found[f"box_{name}0"] = Measurement(float(places[0]), "px", part)
+        found[f"box_{name}1"] = Measurement(float(places[-1] + 1), "px", part)
     if image.affine is None or image.spacing is None:
         return found | {key: Measurement(None, "mm", "no_spacing") for key in world}
     millimetres = image.affine @ np.append(centre, 1.0)
-    return found | {key: Measurement(float(millimetres[i]), "mm") for i, key in enumerate(world)}
+    return found | {key: Measurement(float(millimetres[i]), "mm", part) for i, key in enumerate(world)}
 
 
-def _intensity(image: Image, mask: np.ndarray, count: int) -> Measurement:
+def _intensity(image: Image, mask: np.ndarray, count: int) -> dict[str, Measurement]:
     unit = "HU" if image.modality == "CT" else "1"
     if not count:
-        return Measurement(None, unit, "empty")
-    value = float(image.data[:, mask].mean(dtype=np.float64))
-    return Measurement(value, unit) if math.isfinite(value) else Measurement(None, unit, "no_value")
+        return {name: Measurement(None, unit, "empty") for name in ("mean_intensity", "sd_intensity")}
+    box = _box(mask)
+    values = image.data[(slice(None), *box)][:, mask[box]].mean(axis=0, dtype=np.float64)  # of the channels
+    mean = float(values.mean())
+    spread = float(values.std(ddof=1)) if count > 1 else math.nan
+    none = Measurement(None, unit, "no_value")
+    few = "too_small" if count < FEWEST else "ok"
+    return {
+        "mean_intensity": Measurement(mean, unit) if math.isfinite(mean) else none,
+        "sd_intensity": Measurement(spread, unit, few)
+        if math.isfinite(spread)
+        else replace(none, status="too_small" if count == 1 else "no_value"),
+    }
+
+
+def _nearest(
+    image: Image, mask: np.ndarray, structures: Mapping[str, np.ndarray]
+) -> dict[str, Measurement]:
+    from scipy.spatial import KDTree
+
+    tree = KDTree(_rim(image, mask))
+    best: Measurement | None = None
+    for name, structure in structures.items():
+        if not structure.any():
+            continue
+        if bool((structure & mask).any()):
+            return {"nearest_structure": Measurement(0.0, "mm", "touching", name)}
+        apart = float(tree.query(_rim(image, structure))[0].min())
+        if best is None or best.value is None or apart < best.value:
+            best = Measurement(apart, "mm", "ok", name)
+    return {} if best is None else {"nearest_structure": best}
+
+
+def _rim(image: Image, mask: np.ndarray) -> np.ndarray:
+    """Millimetres ``n 3`` of the centres of a mask's outermost voxels."""
+    from scipy import ndimage
+
+    box = _box(mask)
+    inside = np.pad(mask[box], 1)
+    index = np.argwhere(inside & ~ndimage.binary_erosion(inside)) - 1 + [part.start for part in box]
+    if image.affine is None:
+        return np.asarray(index * np.asarray(image.spacing))
+    return np.asarray(index @ image.affine[:3, : mask.ndim].T + image.affine[:3, 3])
+
+
+def with_structures(image: Image, results: Sequence[FindingResult]) -> list[FindingResult]:
+    """The same results; each measured mask also gets its distance to the nearest named structure.
+
+    A structure is a finding that the lexicon calls anatomy and that has a mask. Where none is there, or no
+    millimetres are known, nothing is added.
+    """
+    from medsegr.report.lexicon import concepts
+
+    known = concepts()
+    organs = [
+        item
+        for item in results
+        if item.mask is not None
+        and item.finding.name in known
+        and known[item.finding.name].kind == "anatomy"
+    ]
+    if not organs or image.spacing is None:
+        return list(results)
+    told = []
+    for item in results:
+        others = {_called(o): o.mask for o in organs if o is not item and o.mask is not None}
+        if item.mask is None or item.measurements is None or not others or not item.mask.any():
+            told.append(item)
+            continue
+        numbers = {**item.measurements, **_nearest(image, np.asarray(item.mask, bool), others)}
+        told.append(replace(item, measurements=numbers))
+    return told
+
+
+def _called(item: FindingResult) -> str:
+    """Name of a structure with its side, for people."""
+    side = item.finding.location.side
+    return f"{side} {item.finding.name}" if side in ("right", "left") else item.finding.name

@@ -17,7 +17,7 @@ import numpy as np
 
 from medsegr import checks
 from medsegr.errors import GeometryError, InputError, MedsegrError, UsageError
-from medsegr.measure import measure
+from medsegr.measure import measure, with_structures
 from medsegr.options import Options
 from medsegr.record import save
 from medsegr.report.lexicon import concepts
@@ -51,6 +51,7 @@ class Answer:
     score: float | None
     presence: float | None
     attention: np.ndarray | None
+    prob: np.ndarray | None = None  # kept only for fractional objects
 
 
 def run(
@@ -83,7 +84,7 @@ def run(
     ]
     drawn = [f for f in asked if f.polarity != "absent"] if options.report_mask and words else []
     alone = {_alone(f): name_only(f) for f in drawn}
-    answers = ask(segmenter, image, [*asked, *alone.values()])
+    answers = ask(segmenter, image, [*asked, *alone.values()], options.fractional)
     clock["segment"] = time.perf_counter()
     guided = {finding.id: answer for finding, answer in zip(asked, answers, strict=False)}
     free = dict(zip(alone, answers[len(asked) :], strict=True))
@@ -98,6 +99,7 @@ def run(
         for finding, verdict in zip(findings, verdicts, strict=True)
     ]
     results = [marked(item, segmenter, image.modality) if options.force else item for item in results]
+    results = with_structures(image, results)
     warnings += [*(words.warnings if words else ()), *cautions(results, answers, segmenter, options)]
     clock["checks"] = time.perf_counter()
     stamps = list(clock.items())
@@ -201,7 +203,9 @@ def _alone(finding: Finding) -> tuple[str, str | None]:
     return _target(finding), name_only(finding).location.side
 
 
-def ask(segmenter: Segmenter, image: Image, findings: Sequence[Finding]) -> list[Answer | Exception]:
+def ask(
+    segmenter: Segmenter, image: Image, findings: Sequence[Finding], keep: bool = False
+) -> list[Answer | Exception]:
     """One answer a finding, in order. All findings go in one prompt (in turns for large volumes).
 
     Where that call fails each finding is asked alone, so that one finding's error stays its own; the error
@@ -212,15 +216,18 @@ def ask(segmenter: Segmenter, image: Image, findings: Sequence[Finding]) -> list
     for start in range(0, len(findings), turn):
         group = findings[start : start + turn]
         try:
-            answers += _segment(segmenter, image, group)
+            answers += _segment(segmenter, image, group, keep)
         except MemoryError as error:
             answers += [error] * len(group)
         except Exception as error:
-            answers += [error] if len(group) == 1 else [a for f in group for a in ask(segmenter, image, [f])]
+            one_by_one = len(group) > 1
+            answers += [a for f in group for a in ask(segmenter, image, [f], keep)] if one_by_one else [error]
     return answers
 
 
-def _segment(segmenter: Segmenter, image: Image, findings: Sequence[Finding]) -> Iterator[Answer]:
+def _segment(
+    segmenter: Segmenter, image: Image, findings: Sequence[Finding], keep: bool
+) -> Iterator[Answer]:
     # What is asked for is asked as if it were there: the network knows no other way.
     told = tuple(replace(finding, polarity="present") for finding in findings)
     said = segmenter.segment(image, Prompt(targets=tuple(map(_target, told)), findings=told))
@@ -229,16 +236,17 @@ def _segment(segmenter: Segmenter, image: Image, findings: Sequence[Finding]) ->
         raise InputError(f"the model gave {said.prob.shape}, expected {expected}: it is not a Segmenter")
     if not np.isfinite(said.prob).all():
         raise InputError("the model gave values that are not finite numbers for this image")
-    return iter([answer_of(said, k) for k in range(len(findings))])
+    return iter([answer_of(said, k, keep) for k in range(len(findings))])
 
 
-def answer_of(said: Segmentation, k: int) -> Answer:
+def answer_of(said: Segmentation, k: int, keep: bool = False) -> Answer:
     prob = said.prob[k]
     mask = prob >= 0.5
     quality, presence, attention = (said.extras.get(name) for name in ("quality", "presence", "attention"))
     score = float(quality[k]) if quality is not None else float(prob[mask].mean()) if mask.any() else None
     seen = float(presence[k]) if presence is not None else None
-    return Answer(mask, score, seen, attention[k] if attention is not None else None)
+    seen_at = attention[k] if attention is not None else None
+    return Answer(mask, score, seen, seen_at, prob.copy() if keep else None)
 
 
 def judge(
@@ -275,6 +283,7 @@ def judge(
         mask=guided.mask,
         free_mask=free_mask,
         attention=guided.attention if options.explain else None,
+        prob=guided.prob,
         score=guided.score,
         presence=guided.presence,
         measurements=measure(image, guided.mask),

@@ -275,12 +275,12 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """A number with its unit; ``value`` is None where ``status`` says why (``no_spacing``, ``empty``,
-    ``cut_by_border``)."""
+    """A number with its unit; ``value`` is None where ``status`` says why (``medsegr.measure`` lists them)."""
 
     value: float | None
     unit: str
     status: str = "ok"
+    of: str | None = None  # the other thing measured to, by name: a distance has two ends
 
 
 @dataclass(frozen=True, slots=True)
@@ -293,6 +293,7 @@ class FindingResult:
     mask: np.ndarray | None = None  # bool "*grid"
     free_mask: np.ndarray | None = None  # the report-free mask: the same target asked by name alone
     attention: np.ndarray | None = None  # float "*grid", where the words pointed (--explain)
+    prob: np.ndarray | None = None  # float "*grid" in [0, 1], kept only where it is to be written
     score: float | None = None
     presence: float | None = None
     measurements: Mapping[str, Measurement] | None = None

@@ -1,0 +1,244 @@
+"""The DICOM images that a grid came from, as headers in the order of its slices: what SEG, SR and SC refer to.
+
+They are found again by their place in the patient, not by file names or instance numbers, so the order of the
+slices is the order of the masks whatever the files are called.
+"""
+
+import tempfile
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pydicom
+from pydicom.dataset import Dataset
+from pydicom.uid import (
+    UID,
+    ComputedRadiographyImageStorage,
+    CTImageStorage,
+    MRImageStorage,
+    generate_uid,
+)
+
+from medsegr.errors import InputError, UsageError
+from medsegr.io.archive import unpack
+from medsegr.io.dicom_geometry import Place, place_of
+from medsegr.io.dicom_pixels import is_dicom, numbers, shape_of
+from medsegr.io.limits import DEFAULT_LIMITS, Limits
+from medsegr.io.values import LPS_TO_RAS, guarded
+from medsegr.types import Image
+
+WHAT = "DICOM source"
+NEAR = 0.02  # of a step: how far a slice may lie from where the grid has it
+NEEDED = ("StudyInstanceUID", "SeriesInstanceUID", "SOPInstanceUID")
+EMPTY_ALLOWED = (  # elements that every composite object repeats, and that may be empty (type 2)
+    "PatientName",
+    "PatientID",
+    "PatientBirthDate",
+    "PatientSex",
+    "StudyID",
+    "StudyDate",
+    "StudyTime",
+    "AccessionNumber",
+    "ReferringPhysicianName",
+)
+CLASSES = {"CT": CTImageStorage, "MR": MRImageStorage, "CR": ComputedRadiographyImageStorage}
+
+
+@dataclass(frozen=True, slots=True)
+class Sources:
+    """Headers without pixels. They hold the patient's identity: for DICOM objects only, never for a log.
+
+    ``headers``: one a slice in the order of the grid's first axis; or the one picture or multi-frame object.
+    ``frames``: for a multi-frame object, the grid's slice that each stored frame is; else None.
+    ``exact``: every slice has its own image. Where not (a resampled grid, gaps that were accepted), the headers
+    are those of the series, and slices are placed by the affine alone.
+    """
+
+    headers: tuple[Dataset, ...]
+    frames: tuple[int, ...] | None = None
+    exact: bool = True
+
+    @property
+    def placed(self) -> bool:
+        """Whether the images lie in a patient's frame of reference (a projection does not)."""
+        return "FrameOfReferenceUID" in self.headers[0]
+
+
+def sources_of(image: Image, limits: Limits = DEFAULT_LIMITS) -> Sources:
+    """Read the headers that ``image`` came from, again from ``image.source.path``.
+
+    Raises UsageError where the image is no DICOM, InputError where its files have changed, tell no ids, or hold
+    several images at one place.
+    """
+    path = image.source.path
+    if image.source.kind != "dicom" or path is None:
+        raise UsageError(
+            f"a DICOM object refers to DICOM images, but the input is {image.source.kind}: choose nifti, nrrd, png "
+            "or fhir"
+        )
+    with guarded(WHAT, "give the series again"):
+        headers = list(_headers(path, limits))
+        if len(image.grid) == 2:
+            return Sources((_single(image, headers),))
+        whole = [ds for ds in headers if shape_of(ds)[0] > 1]
+        if len(headers) == 1 and whole:
+            return _multiframe(image, headers[0])
+        return _series(image, headers)
+
+
+def _headers(path: Path, limits: Limits) -> Iterator[Dataset]:
+    """Every image header of a file, folder or zip, made fit to be referred to."""
+    if path.is_file():
+        with path.open("rb") as file:
+            head = file.read(132)
+        if head[:2] == b"PK":
+            with tempfile.TemporaryDirectory(prefix="medsegr-") as name:
+                yield from _read([p for p in unpack(path, Path(name), limits)])
+            return
+        yield from _read([path])
+        return
+    inside = [p for p in sorted(path.rglob("*")) if p.is_file() and not p.name.startswith(".")]
+    yield from _read([p for p in inside if _begins_like_dicom(p)])
+
+
+def _begins_like_dicom(path: Path) -> bool:
+    with path.open("rb") as file:
+        return is_dicom(file.read(132))
+
+
+def _read(paths: list[Path]) -> Iterator[Dataset]:
+    for path in paths:
+        ds = pydicom.dcmread(path, force=True, stop_before_pixels=True)
+        if ds.get("Rows") and ds.get("Columns"):
+            yield _fit(ds)
+
+
+def _fit(ds: Dataset) -> Dataset:
+    """Fill in what other objects must repeat and what the file left out; nothing is invented but emptiness."""
+    ds.decode()  # names become text here, so that they can be written in UTF-8
+    for name in EMPTY_ALLOWED:
+        if name not in ds:
+            setattr(ds, name, "")
+    if not ds.get("SOPClassUID"):
+        meta = getattr(ds, "file_meta", None)
+        told = meta.get("MediaStorageSOPClassUID") if meta else None
+        ds.SOPClassUID = UID(told or CLASSES.get(str(ds.get("Modality")), CTImageStorage))
+    if "FrameOfReferenceUID" in ds and (not ds.FrameOfReferenceUID or not _has_place(ds)):
+        del ds.FrameOfReferenceUID  # a mammogram may name one and still tell no position
+    if "FrameOfReferenceUID" not in ds and _has_place(ds) and ds.get("SeriesInstanceUID"):
+        # the slices of a series share a frame of reference by definition: one that forgets its name gets one
+        ds.FrameOfReferenceUID = generate_uid(entropy_srcs=[str(ds.SeriesInstanceUID), "frame of reference"])
+    if "PixelSpacing" in ds and min(numbers(ds, "PixelSpacing"), default=0.0) <= 0:
+        del ds.PixelSpacing  # a spacing of nothing is none
+    return ds
+
+
+def _has_place(ds: Dataset) -> bool:
+    if "ImagePositionPatient" in ds and "ImageOrientationPatient" in ds:
+        return True
+    return "PerFrameFunctionalGroupsSequence" in ds
+
+
+def _checked(ds: Dataset) -> Dataset:
+    lacking = [name for name in NEEDED if not ds.get(name)]
+    if lacking:
+        raise InputError(
+            f"{WHAT}: the header lacks {', '.join(lacking)}, so no other object can refer to it; ask for nifti or nrrd"
+        )
+    return ds
+
+
+def _single(image: Image, headers: list[Dataset]) -> Dataset:
+    """The one picture of this size, at the grid's place where it has one."""
+    alike = [ds for ds in headers if shape_of(ds)[1:] == image.grid]
+    if image.affine is not None:
+        alike = [ds for ds in alike if _at(ds, image.affine)]
+    if len(alike) != 1:
+        raise InputError(
+            f"{WHAT}: {len(alike)} images fit the picture where one was expected; give the one file as input"
+        )
+    return _checked(alike[0])
+
+
+def _at(ds: Dataset, affine: np.ndarray) -> bool:
+    place = place_of(ds)
+    corner = (LPS_TO_RAS @ affine)[:3, 3]
+    return place is not None and bool(np.allclose(place.position, corner, atol=0.01))
+
+
+def _steps(image: Image) -> np.ndarray:
+    assert image.affine is not None  # a DICOM volume has one: it was sorted by it
+    return np.asarray(LPS_TO_RAS @ image.affine)
+
+
+def _slot(place: Place | None, lps: np.ndarray, shape: tuple[int, ...]) -> int | None:
+    """Index of the grid's slice at which a stored slice lies; None where it lies elsewhere or otherwise."""
+    if place is None or place.shape != shape[1:]:
+        return None
+    rows, columns = lps[:3, 1], lps[:3, 2]
+    turned = max(
+        float(np.abs(place.down * place.spacing[0] - rows).max()),
+        float(np.abs(place.along * place.spacing[1] - columns).max()),
+    )
+    step = lps[:3, 0]
+    length = float(np.linalg.norm(step))
+    index = round(float((place.position - lps[:3, 3]) @ step) / length**2)
+    off = float(np.linalg.norm(place.position - lps[:3, 3] - index * step))
+    fits = turned < 2e-3 * max(place.spacing) and off <= max(NEAR * length, 0.01) and 0 <= index < shape[0]
+    return index if fits else None
+
+
+def _series(image: Image, headers: list[Dataset]) -> Sources:
+    lps = _steps(image)
+    found: dict[int, Dataset] = {}
+    for ds in headers:
+        slot = _slot(place_of(ds), lps, image.grid)
+        if slot is None:
+            continue
+        if slot in found:
+            raise InputError(
+                f"{WHAT}: several images lie at slice {slot + 1} of the grid (more than one series or acquisition); "
+                "give a folder with the one that was segmented"
+            )
+        found[slot] = _checked(ds)
+    if len(found) == image.grid[0]:
+        return Sources(tuple(found[slot] for slot in sorted(found)))
+    near = tuple(found[slot] for slot in sorted(found)) or _alike(headers)
+    return Sources(near, exact=False)
+
+
+def _alike(headers: list[Dataset]) -> tuple[Dataset, ...]:
+    """Images of the series of the first one: where the grid was resampled, no slice fits exactly."""
+    if not headers:
+        raise InputError(f"{WHAT}: no image is there any more; give the series again")
+    first = _checked(headers[0])
+    return tuple(
+        _checked(ds)
+        for ds in headers
+        if ds.get("SeriesInstanceUID") == first.SeriesInstanceUID and shape_of(ds) == shape_of(first)
+    )
+
+
+def _multiframe(image: Image, ds: Dataset) -> Sources:
+    """The slice of the grid for every stored frame; a frame elsewhere is refused, since it would be lost."""
+    lps = _steps(image)
+    groups = ds.get("PerFrameFunctionalGroupsSequence") or ()
+    shared = [item for group in ds.get("SharedFunctionalGroupsSequence") or () for item in _first_items(group)]
+    slots = [_slot(place_of(ds, (*_first_items(group), *shared)), lps, image.grid) for group in groups]
+    known = [slot for slot in slots if slot is not None]
+    if sorted(known) != list(range(image.grid[0])) or len(slots) != len(known):
+        raise InputError(
+            f"{WHAT}: {len(known)} of {len(slots)} frames lie where the grid has its {image.grid[0]} slices, all were "
+            "expected; ask for nifti or nrrd"
+        )
+    common = ds.SharedFunctionalGroupsSequence[0] if shared else Dataset()
+    for name in ("PixelMeasuresSequence", "PlaneOrientationSequence"):
+        if name not in common and name in groups[0]:  # told frame by frame, and the same in each of them
+            setattr(common, name, groups[0][name].value)
+    ds.SharedFunctionalGroupsSequence = [common]
+    return Sources((_checked(ds),), tuple(known))
+
+
+def _first_items(group: Dataset) -> list[Dataset]:
+    return [element.value[0] for element in group if element.VR == "SQ" and element.value]

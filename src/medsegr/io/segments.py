@@ -1,0 +1,96 @@
+"""What a writer of segmentations needs to know of one finding, and how many masks become one label map."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+from itertools import combinations
+
+import numpy as np
+
+from medsegr.types import Code, Measurement
+
+
+@dataclass(frozen=True, slots=True)
+class Segment:
+    """One finding, coded. ``mask`` is bool ``*grid`` on the image's grid and not empty, or None: nothing drawn.
+
+    ``side`` is the patient's; None where words or image do not tell it in the patient's frame.
+    """
+
+    id: str  # "f1": unique within the image, also its tracking id
+    uid: str  # tracking UID: the same for the same finding in SEG, SR and a later export
+    name: str  # for people, without report text
+    category: Code
+    kind: Code
+    colour: tuple[int, int, int]
+    presence: str  # present, absent, uncertain: what the report says
+    mask: np.ndarray | None = None
+    prob: np.ndarray | None = None  # float "*grid" in [0, 1]
+    site: Code | None = None
+    side: Code | None = None
+    measurements: Mapping[str, Measurement] = field(default_factory=dict)
+    ends: np.ndarray | None = None  # float "4 d", grid indices: ends of the long and of the short axis
+
+
+@dataclass(frozen=True, slots=True)
+class Maker:
+    """Who made the masks: name, version and hash of model and program, for objects that must say so."""
+
+    program: str
+    version: str
+    model: str
+    model_sha256: str
+    notice: str
+
+
+def drawn(segments: Sequence[Segment]) -> tuple[Segment, ...]:
+    """Segments with a mask that is not empty, in order: an empty one is never written (viewers hang on it)."""
+    return tuple(s for s in segments if s.mask is not None and bool(s.mask.any()))
+
+
+def overlaps(segments: Sequence[Segment]) -> dict[tuple[str, str], int]:
+    """Voxels that two masks share, for every pair of ids that shares any."""
+    found = {}
+    for one, other in combinations(drawn(segments), 2):
+        assert one.mask is not None and other.mask is not None
+        shared = int(np.count_nonzero(one.mask & other.mask))
+        if shared:
+            found[one.id, other.id] = shared
+    return found
+
+
+def label_map(segments: Sequence[Segment]) -> np.ndarray:
+    """One array ``*grid`` with label n for the n-th drawn segment (1 first), uint8 or uint16.
+
+    Where masks overlap the smaller one is seen, so that a lesion inside an organ is not lost; the first of two
+    equally small ones.
+    """
+    shown = drawn(segments)
+    masks = [s.mask for s in shown if s.mask is not None]
+    labels = np.zeros(masks[0].shape, np.uint8 if len(masks) < 256 else np.uint16)
+    sizes = [int(np.count_nonzero(mask)) for mask in masks]
+    for index in sorted(range(len(masks)), key=lambda i: (-sizes[i], -i)):
+        labels[masks[index]] = index + 1
+    return labels
+
+
+def layers(segments: Sequence[Segment]) -> tuple[list[np.ndarray], list[tuple[int, int]]]:
+    """Label maps ``*grid`` without any overlap, as few as come easily; and (layer, label) of every drawn segment.
+
+    A mask goes into the first layer that is free where it lies; labels start at 1 in each layer.
+    """
+    maps: list[np.ndarray] = []
+    counts: list[int] = []
+    places = []
+    for segment in drawn(segments):
+        mask = segment.mask
+        assert mask is not None
+        layer = next((i for i, found in enumerate(maps) if not found[mask].any()), len(maps))
+        if layer == len(maps):
+            maps.append(np.zeros(mask.shape, np.uint8))
+            counts.append(0)
+        counts[layer] += 1
+        if counts[layer] == 256:
+            maps[layer] = maps[layer].astype(np.uint16)
+        maps[layer][mask] = counts[layer]
+        places.append((layer, counts[layer]))
+    return maps, places
