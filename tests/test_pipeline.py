@@ -13,6 +13,7 @@ from PIL import Image as Picture
 
 from medsegr import pipeline, record
 from medsegr.errors import GeometryError, InputError, UsageError, WeightsError
+from medsegr.export import Written
 from medsegr.options import Options
 from medsegr.schema import STATUSES, findings_schema
 from medsegr.session import Model, load
@@ -372,7 +373,7 @@ def test_report_free_results_are_valid_too(tmp_path: Path) -> None:
 
 
 def test_the_schema_refuses_a_mask_without_segmentation_and_a_reason_of_another_row() -> None:
-    good = record.findings_json(full_result(), {"f7": "masks/f7.png"})
+    good = record.findings_json(full_result(), Written({"f7": "masks/f7.png"}))
     jsonschema.validate(good, findings_schema())
     for change in ({"mask": "masks/f1.png"}, {"reason": "presence_low"}, {"status": "segmented"}):
         bad = {**good, "findings": [{**good["findings"][0], **change}]}

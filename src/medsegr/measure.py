@@ -1,10 +1,11 @@
-"""Numbers of a mask with unit and status: extent, axes, centre, box, pieces, intensity, distance to a structure.
+"""Numbers of a mask with unit and status: extent, axes, centre, box, pieces, intensity, nearest structure.
 
-Statuses, the first that applies: ``empty`` (no voxel: value None); ``no_spacing`` (no millimetres known: value
-None); ``too_small`` (fewer than 4 voxels: the grid decides the size, not the finding); ``cut_by_border`` (the
-mask reaches the image's edge: the value is of the part that can be seen); ``no_value`` (not a finite number);
-``touching`` (a distance of nothing: the two masks share or adjoin a voxel); ``ok``. Lengths run from voxel edge
-to voxel edge, so that one voxel has the length of its own diagonal.
+Statuses, the first that applies: ``empty`` (no voxel: value None); ``no_spacing`` (no millimetres known:
+value None); ``too_small`` (fewer than 4 voxels: the grid decides the size, not the finding);
+``cut_by_border`` (the mask reaches the image's edge: the value is of the part that can be seen);
+``no_value`` (not a finite number); ``touching`` (a distance of nothing: the two masks share or adjoin a
+voxel); ``ok``. Lengths run from voxel edge to voxel edge, so that one voxel has the length of its own
+diagonal.
 """
 
 import math
@@ -32,9 +33,9 @@ def measure(
 
     Keys: ``pixels``, ``components`` (pieces that share no corner), ``area`` (mm2) or ``volume`` (mm3),
     ``max_diameter`` (mm, any direction), ``long_axis`` and ``short_axis`` (mm: the longest extent within one
-    slice, and the longest across it at right angles, as RECIST asks), ``centroid_<axis>`` (px, pixel centres),
-    ``centroid_mm_<r|a|s>`` (RAS+ mm), ``box_<axis>0`` and ``box_<axis>1`` (px, upper edge exclusive),
-    ``mean_intensity`` and ``sd_intensity`` (HU for CT; SD of the voxels, n - 1).
+    slice, and the longest across it at right angles, as RECIST asks), ``centroid_<axis>`` (px, pixel
+    centres), ``centroid_mm_<r|a|s>`` (RAS+ mm), ``box_<axis>0`` and ``box_<axis>1`` (px, upper edge
+    exclusive), ``mean_intensity`` and ``sd_intensity`` (HU for CT; SD of the voxels, n - 1).
 
     ``structures``: name -> mask of named structures on the same grid; then ``nearest_structure`` is the
     distance in mm to the nearest of them (between the centres of the nearest voxels), ``of`` its name.
@@ -95,9 +96,10 @@ def max_diameter(mask: np.ndarray, spacing: tuple[float, ...]) -> float:
 
 @dataclass(frozen=True, slots=True)
 class Axes:
-    """The longest extent within one slice and the longest across it, mm; ``ends`` are where they begin and end.
+    """The longest extent within one slice and the longest across it, mm.
 
-    ``ends``: float ``4 d`` in grid indices (pixel centres whole numbers): two of the long, two of the short.
+    ``ends``, where they begin and end: float ``4 d`` in grid indices (pixel centres whole numbers), two of
+    the long and two of the short.
     """
 
     long: float
@@ -108,8 +110,8 @@ class Axes:
 def axes_of(image: Image, mask: np.ndarray) -> Axes:
     """Axes of a non-empty mask on an image with a spacing, as RECIST asks for them.
 
-    Slices are those of the usual view (:func:`~medsegr.planes.plane_of`): axial, or across the widest spacing.
-    The slice with the longest extent decides both. Exact for the convex hull of the slice's voxels.
+    Slices are those of the usual view (:func:`~medsegr.planes.plane_of`): axial, or across the widest
+    spacing. The slice with the longest extent decides both. Exact for the convex hull of the slice's voxels.
     """
     order = plane_of(image).order
     stack = mask.transpose(order) if mask.ndim == 3 else mask.transpose(order)[None]
@@ -120,12 +122,12 @@ def axes_of(image: Image, mask: np.ndarray) -> Axes:
         corners = (_boundary(stack[number])[:, None] + half).reshape(-1, 2) @ basis
         found.append((float(np.linalg.norm(np.ptp(corners, axis=0))), int(number), corners))
     best: tuple[float, float, np.ndarray, int] = (0.0, 0.0, np.zeros((4, 2)), 0)
-    for reach, number, corners in sorted(found, key=lambda item: (-item[0], item[1])):
+    for reach, at, corners in sorted(found, key=lambda item: (-item[0], item[1])):
         if reach <= best[0]:
             break  # no slice from here on can be longer than the box around it
         long, short, ends = _hull_axes(corners)
         if long > best[0]:
-            best = (long, short, ends, number)
+            best = (long, short, ends, at)
     flat = best[2] @ np.linalg.inv(basis)
     turned = flat if mask.ndim == 2 else np.column_stack([np.full(4, float(best[3])), flat])
     return Axes(best[0], best[1], turned[:, np.argsort(order)])
@@ -142,7 +144,10 @@ def _in_plane(image: Image, order: tuple[int, ...]) -> np.ndarray:
 
 
 def _hull_axes(points: np.ndarray) -> tuple[float, float, np.ndarray]:
-    """Diameter of a convex hull (points ``n 2`` not on one line), its longest chord at right angles, ends ``4 2``."""
+    """Diameter of a convex hull (points ``n 2`` not on one line), its longest chord at right angles.
+
+    Also returns the ends of both, ``4 2``.
+    """
     from scipy.spatial import ConvexHull
 
     corners = points[ConvexHull(points).vertices]
@@ -155,7 +160,8 @@ def _hull_axes(points: np.ndarray) -> tuple[float, float, np.ndarray]:
     left = corners @ turn
     right = np.roll(left, -1, axis=0)
     width = np.where(right[:, 0] == left[:, 0], 1.0, right[:, 0] - left[:, 0])
-    share = (left[:, :1] - left[:, 0]) / width  # of every edge, at the x of every corner: a chord is longest there
+    # Share of every edge at the x of every corner: the longest chord goes through a corner.
+    share = (left[:, :1] - left[:, 0]) / width
     inside = (share >= -1e-9) & (share <= 1 + 1e-9)
     height = np.where(inside, left[:, 1] + share * (right[:, 1] - left[:, 1]), np.nan)
     low, high = np.nanmin(height, axis=1), np.nanmax(height, axis=1)
@@ -244,9 +250,7 @@ def _intensity(image: Image, mask: np.ndarray, count: int) -> dict[str, Measurem
     }
 
 
-def _nearest(
-    image: Image, mask: np.ndarray, structures: Mapping[str, np.ndarray]
-) -> dict[str, Measurement]:
+def _nearest(image: Image, mask: np.ndarray, structures: Mapping[str, np.ndarray]) -> dict[str, Measurement]:
     from scipy.spatial import KDTree
 
     tree = KDTree(_rim(image, mask))
@@ -286,9 +290,7 @@ def with_structures(image: Image, results: Sequence[FindingResult]) -> list[Find
     organs = [
         item
         for item in results
-        if item.mask is not None
-        and item.finding.name in known
-        and known[item.finding.name].kind == "anatomy"
+        if item.mask is not None and item.finding.name in known and known[item.finding.name].kind == "anatomy"
     ]
     if not organs or image.spacing is None:
         return list(results)

@@ -55,7 +55,8 @@ class Options:
                     raise UsageError(f"{name}: '{value[:40]}' is not known; expected {', '.join(known)}")
         if not SUBJECT.fullmatch(self.subject):
             raise UsageError(
-                "--subject: a FHIR reference to a patient was expected, for example Patient/123 or urn:uuid:..."
+                "--subject: a FHIR reference to a patient was expected, for example Patient/123 or "
+                "urn:uuid:..."
             )
         if "present" not in self.polarity:
             raise UsageError(

@@ -225,9 +225,7 @@ def ask(
     return answers
 
 
-def _segment(
-    segmenter: Segmenter, image: Image, findings: Sequence[Finding], keep: bool
-) -> Iterator[Answer]:
+def _segment(segmenter: Segmenter, image: Image, findings: Sequence[Finding], keep: bool) -> Iterator[Answer]:
     # What is asked for is asked as if it were there: the network knows no other way.
     told = tuple(replace(finding, polarity="present") for finding in findings)
     said = segmenter.segment(image, Prompt(targets=tuple(map(_target, told)), findings=told))

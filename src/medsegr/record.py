@@ -21,17 +21,18 @@ import numpy as np
 
 from medsegr.errors import InputError, UsageError
 from medsegr.explain import heat_map
-from medsegr.io.write import atomic_folder, write_json, write_mask
+from medsegr.export import Run, Written, formats_of, report_hash, write_all
+from medsegr.io.write import atomic_folder, write_json
 from medsegr.options import Options
 from medsegr.overlay import NOTICE, draw
 from medsegr.schema import finding_json, report_json, text_hash
-from medsegr.types import FindingResult, Image, Result
+from medsegr.types import FindingResult, Image, Measurement, Result
 
 FINDINGS_SCHEMA = "medsegr.findings/1"
 MANIFEST_SCHEMA = "medsegr.manifest/1"
 SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 LISTED = re.compile(r"((masks|explain)/)?[A-Za-z0-9][A-Za-z0-9._-]*")
-PACKAGES = ("numpy", "torch", "pillow", "nibabel", "pydicom", "SimpleITK", "safetensors")
+PACKAGES = ("numpy", "torch", "pillow", "nibabel", "pydicom", "highdicom", "SimpleITK", "safetensors")
 
 
 def save(
@@ -48,16 +49,19 @@ def save(
     """
     out, options = Path(out_dir), options or Options()
     check_free(out)
-    formats = mask_formats(result.image, options)
-    if not formats and any(item.mask is not None for item in result.findings):
-        note = ("masks_not_written", "masks were drawn and measured but not written: only json was asked for")
-        result = replace(result, warnings=(*result.warnings, note))
+    formats = formats_of(result.image, options)
     _check_ids(result)
     before = _listed(out)
     with atomic_folder(out) as folder:
-        masks = _write_masks(result, folder, formats)
-        write_json(findings_json(result, masks, options.keep_text), folder / "findings.json")
-        draw(result).save(folder / "overlay.png")
+        picture = draw(result)
+        picture.save(folder / "overlay.png")
+        own = image_json(result.image)["sha256"]
+        told = (report_hash(result), np.asarray(picture))
+        written = write_all(
+            Run(result, own, package_version("medsegr") or "0", *told), folder, formats, options
+        )
+        result = replace(result, warnings=(*result.warnings, *written.notes))
+        write_json(findings_json(result, written, options.keep_text), folder / "findings.json")
         if options.explain:
             _write_heat(result, folder)
         files = sorted(p.relative_to(folder).as_posix() for p in folder.rglob("*") if p.is_file())
@@ -96,22 +100,6 @@ def check_free(out: Path) -> None:
         )
 
 
-def mask_formats(image: Image, options: Options) -> tuple[str, ...]:
-    """Formats of the mask files: what was asked for, else the kind of the input. Only ``json`` asked for.
-
-    None.
-    """
-    volume = len(image.grid) == 3
-    if not options.formats:
-        own = {"nifti": "nifti", "nrrd": "nrrd", "mha": "nrrd"}.get(
-            image.source.kind, "nifti" if volume else "png"
-        )
-        return (own,)
-    if volume and "png" in options.formats:
-        raise UsageError("--format: png cannot hold a volume; use nifti or nrrd")
-    return tuple(dict.fromkeys(name for name in options.formats if name != "json"))
-
-
 def _check_ids(result: Result) -> None:
     seen: set[str] = set()
     for item in result.findings:
@@ -121,22 +109,6 @@ def _check_ids(result: Result) -> None:
                 "finding ids become file names: each must be its own, of letters, digits, '.', '_' or '-'"
             )
         seen.add(key)
-
-
-def _write_masks(result: Result, folder: Path, formats: tuple[str, ...]) -> dict[str, str]:
-    """Finding id -> path of its mask in the first format."""
-    first: dict[str, str] = {}
-    (folder / "masks").mkdir()
-    for item in result.findings:
-        for kind in formats if item.mask is not None else ():
-            for mask, tail in ((item.mask, ""), (item.free_mask, "_free")):
-                if mask is None:
-                    continue
-                stem = folder / "masks" / f"{item.finding.id}{tail}"
-                path = write_mask(mask, result.image, stem, kind, item.finding.name or item.finding.id)
-                if not tail:
-                    first.setdefault(item.finding.id, f"masks/{path.name}")
-    return first
 
 
 def _write_heat(result: Result, folder: Path) -> None:
@@ -153,8 +125,8 @@ def file_hash(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
-def findings_json(result: Result, masks: Mapping[str, str], keep_text: bool = False) -> dict[str, Any]:
-    """The content of findings.json; ``masks``: finding id -> path of its mask file.
+def findings_json(result: Result, written: Written, keep_text: bool = False) -> dict[str, Any]:
+    """The content of findings.json; ``written``: which file holds which mask.
 
     ``medsegr info --schema`` describes it.
     """
@@ -163,7 +135,7 @@ def findings_json(result: Result, masks: Mapping[str, str], keep_text: bool = Fa
         "report": report_json(result.report, keep_text),
         "image": image_json(result.image),
         "model": dict(result.model),
-        "findings": [_result_json(item, masks.get(item.finding.id)) for item in result.findings],
+        "findings": [_result_json(item, written) for item in result.findings],
         "warnings": [{"code": code, "message": message} for code, message in result.warnings],
     }
 
@@ -181,27 +153,32 @@ def image_json(image: Image) -> dict[str, Any]:
     }
 
 
-def _result_json(item: FindingResult, mask: str | None) -> dict[str, Any]:
+def _result_json(item: FindingResult, written: Written) -> dict[str, Any]:
     numbers = item.measurements
     return finding_json(item.finding) | {
         "status": item.status,
         "reason": item.reason,
-        "mask": mask,
+        "mask": written.masks.get(item.finding.id),
+        "segment": written.segments.get(item.finding.id),
         "score": None if item.score is None else round(item.score, 4),
         "presence": None if item.presence is None else round(item.presence, 4),
-        "measurements": None
-        if numbers is None
-        else {
-            name: {
-                "value": None if m.value is None else round(m.value, 4),
-                "unit": m.unit,
-                "status": m.status,
-            }
-            for name, m in numbers.items()
-        },
+        "measurements": None if numbers is None else measurements_json(numbers),
         "checks": [
             {"name": check.name, "outcome": check.outcome, "detail": check.detail} for check in item.checks
         ],
+    }
+
+
+def measurements_json(numbers: Mapping[str, Measurement]) -> dict[str, dict[str, Any]]:
+    """Each number with unit and status, and ``of`` where it has another end."""
+    return {
+        name: {
+            "value": None if m.value is None else round(m.value, 4),
+            "unit": m.unit,
+            "status": m.status,
+            **({} if m.of is None else {"of": m.of}),
+        }
+        for name, m in numbers.items()
     }
 
 
@@ -235,6 +212,7 @@ def manifest_json(
         "options": {
             name: list(value) if isinstance(value, tuple) else value
             for name, value in asdict(options).items()
+            if name != "subject"  # it names a patient
         },
         **{name: value for name, value in extra.items() if name not in ("device", "seconds")},
         "findings": {

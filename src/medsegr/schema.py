@@ -93,20 +93,23 @@ def _rows() -> Schema:
 
 def findings_schema() -> Schema:
     """JSON Schema (2020-12) of findings.json."""
-    measurement = _object({"value": {"type": ["number", "null"]}, "unit": TEXT, "status": TEXT})
+    number: Schema = {"value": {"type": ["number", "null"]}, "unit": TEXT, "status": TEXT, "of": TEXT}
+    measurement = _object(number, ("of",))
     finding = _object(
         words_schema()
         | {
             "status": _one_of(*STATUSES),
             "reason": TEXT_OR_NULL,
             "mask": TEXT_OR_NULL,
+            "segment": {"type": ["integer", "null"], "minimum": 1},
             "score": SHARE,
             "presence": SHARE,
             "measurements": _or_null({"type": "object", "additionalProperties": measurement}),
             "checks": _list(
                 _object({"name": TEXT, "outcome": _one_of("pass", "warn", "fail"), "detail": TEXT})
             ),
-        }
+        },
+        ("segment",),  # files of older versions have none
     )
     image = _object(
         {

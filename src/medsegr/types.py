@@ -275,7 +275,10 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """A number with its unit; ``value`` is None where ``status`` says why (``medsegr.measure`` lists them)."""
+    """A number with its unit.
+
+    ``value`` is None where ``status`` says why (``medsegr.measure`` lists them).
+    """
 
     value: float | None
     unit: str

@@ -207,8 +207,8 @@ def failure(job_id: str, code: str, message: str) -> Row:
 def _work(job: Job, base: Path, model: str, plan: Plan) -> Row:
     from medsegr import pipeline
     from medsegr.cli.segment import check_apart, told
+    from medsegr.export import formats_of
     from medsegr.io.read import read_image
-    from medsegr.record import mask_formats
     from medsegr.report.read import read_report
 
     out, image = plan.out / job.id, base / job.image
@@ -218,7 +218,7 @@ def _work(job: Job, base: Path, model: str, plan: Plan) -> Row:
     if plan.resume and (row := complete(out, key, job.id)):
         return row
     picture = read_image(image, modality=job.modality, frame=job.frame, limits=plan.limits)
-    mask_formats(picture, plan.options)
+    formats_of(picture, plan.options)
     read = told(pipeline.read_words(picture, text, job.phrases or (), plan.options), notes)
     loaded = loaded_model(plan.model, plan.device, plan.threads)
     result = pipeline.run(picture, loaded.segmenter, report=read, options=plan.options)

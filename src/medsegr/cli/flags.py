@@ -116,6 +116,35 @@ class ModelFlags:
 
 
 @dataclass(frozen=True)
+class ExportFlags:
+    """How results are written."""
+
+    format: Annotated[
+        str,
+        typer.Option(
+            "--format",
+            "--to",
+            metavar="FORMATS",
+            help="png, nifti, nrrd, dicom-seg, dicom-sr, dicom-sc, fhir, json; several with commas. "
+            "Default: the kind of the input.",
+        ),
+    ] = ""
+    seg_type: Annotated[
+        str, typer.Option("--seg-type", help="Kind of DICOM SEG: binary, labelmap or fractional.")
+    ] = "binary"
+    combined: Annotated[
+        bool,
+        typer.Option("--combined", help="Also one label map of all masks; overlaps are listed beside it."),
+    ] = False
+    subject: Annotated[
+        str,
+        typer.Option(
+            "--subject", metavar="REFERENCE", help="Whom the FHIR bundle is about, for example Patient/123."
+        ),
+    ] = ""
+
+
+@dataclass(frozen=True)
 class ImageFlags:
     """What the image is, where the file does not say."""
 

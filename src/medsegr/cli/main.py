@@ -13,7 +13,7 @@ from typing import Annotated
 
 import typer
 
-from medsegr.cli import bench, demo, doctor, info, measure, models, parse, phantom, segment
+from medsegr.cli import bench, convert, demo, doctor, info, measure, models, parse, phantom, segment
 from medsegr.cli.logs import LOG, say_error
 
 INTERRUPTED = 130  # as shells count: 128 + SIGINT
@@ -60,6 +60,7 @@ def build() -> typer.Typer:
         ("segment", segment.command),
         ("parse", parse.command),
         ("measure", measure.command),
+        ("convert", convert.command),
         ("phantom", phantom.command),
         ("info", info.command),
         ("models", models.command),

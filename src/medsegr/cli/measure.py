@@ -41,18 +41,23 @@ class MeasureFlags:
             help="Say each label in a sentence about this concept, written from the mask.",
         ),
     ] = None
+    names: Annotated[
+        Path | None,
+        typer.Option(
+            "--names",
+            help='Names of the labels: {"1": "liver"}, or a labels.json of ours. Distances go to named ones.',
+        ),
+    ] = None
     limits: Limit = ""
     json: Json = False
 
 
 @grouped
 def command(flags: MeasureFlags, image: ImageFlags, logs: LogFlags) -> int:
-    """Area or volume, largest diameter, centre, box and mean intensity of every label of a mask."""
+    """Extent, axes, centre, box, pieces, intensity and nearest structure of every label of a mask."""
     set_up(logs)
     concept = None if flags.describe is None else concept_called(flags.describe)
     import numpy as np
-
-    from medsegr.measure import measure
 
     labels = _read(flags.mask, flags, image)
     picture = _read(flags.input, flags, image) if flags.input else labels
@@ -61,16 +66,8 @@ def command(flags: MeasureFlags, image: ImageFlags, logs: LogFlags) -> int:
         values = [float(v) for v in np.unique(labels.data[0]) if v > 0]
         if len(values) > MOST_LABELS:
             raise InputError(f"the mask holds {len(values)} values, at most {MOST_LABELS} were expected")
-    told: list[dict[str, Any]] = [
-        {
-            "label": int(value) if value.is_integer() else value,
-            "measurements": {
-                name: {"value": m.value, "unit": m.unit, "status": m.status}
-                for name, m in measure(picture, labels.data[0] == value).items()
-            },
-        }
-        for value in values
-    ]
+    names = names_of(flags)
+    told: list[dict[str, Any]] = [_numbers(picture, labels.data[0], value, names) for value in values]
     if concept is not None:
         for item, label in zip(told, values, strict=True):
             item["sentence"] = _said(picture, labels.data[0] == label, concept, flags.input is not None)
@@ -81,14 +78,62 @@ def command(flags: MeasureFlags, image: ImageFlags, logs: LogFlags) -> int:
     if not told:
         print("the mask is empty")
     for item in told:
-        print(f"label {item['label']}")
+        print(f"label {item['label']}" + (f" ({item['name']})" if "name" in item else ""))
         if "sentence" in item:
             print(f"  {item['sentence']} (written from the mask)")
         for name, m in item["measurements"].items():
             value = "-" if m["value"] is None else f"{m['value']:.2f}"
-            status = "" if m["status"] == "ok" else m["status"]
-            print(f"  {name:16s} {value:>12s} {m['unit']:4s} {status}".rstrip())
+            status = " ".join(
+                [*(["to " + m["of"]] if "of" in m else []), *([m["status"]] if m["status"] != "ok" else [])]
+            )
+            print(f"  {name:17s} {value:>12s} {m['unit']:4s} {status}".rstrip())
     return 0
+
+
+def names_of(flags: MeasureFlags) -> dict[int, str]:
+    """Names of labels: of ``--names``, else of the labels.json beside a combined map of ours; else none."""
+    place = flags.names or flags.mask.parent / "labels.json"
+    if flags.names is None and not place.is_file():
+        return {}
+    with naming(place):
+        try:
+            told = json.loads(place.read_text(encoding="utf-8"))
+            if "labels" not in told:
+                return {int(label): str(name) for label, name in told.items()}
+            if flags.names is None and flags.mask.name not in told.get("combined", ()):
+                return {}
+            return {int(item["label"]): str(item["name"]) for item in told["labels"]}
+        except (ValueError, TypeError, KeyError, AttributeError) as error:
+            raise InputError(
+                'the names of the labels cannot be read: {"1": "liver"} or a labels.json of ours was expected'
+            ) from error
+
+
+def _numbers(picture: "Image", labels: "np.ndarray", value: float, names: dict[int, str]) -> dict[str, Any]:
+    """One label's numbers; distances go to the other labels whose name the lexicon calls anatomy."""
+    from medsegr.measure import measure
+    from medsegr.record import measurements_json
+
+    others = {
+        name: labels == number for number, name in names.items() if number != value and _is_anatomy(name)
+    }
+    label = int(value) if value.is_integer() else value
+    named = {"name": names[int(label)]} if label in names else {}
+    return {
+        "label": label,
+        **named,
+        "measurements": measurements_json(measure(picture, labels == value, others)),
+    }
+
+
+def _is_anatomy(name: str) -> bool:
+    from medsegr.errors import ReportError
+    from medsegr.report import lexicon
+
+    try:
+        return lexicon.concept(name.partition(" (")[0]).kind == "anatomy"
+    except ReportError:
+        return False
 
 
 def concept_called(word: str) -> str:

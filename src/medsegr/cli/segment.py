@@ -9,6 +9,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from medsegr.cli.flags import (
+    ExportFlags,
     ImageFlags,
     Limit,
     OutFolder,
@@ -30,7 +31,7 @@ if TYPE_CHECKING:
 
 
 @dataclass(frozen=True)
-class Where:
+class Where(ExportFlags):
     """What goes in and out."""
 
     input: Annotated[
@@ -43,7 +44,6 @@ class Where:
     ] = None
     output: OutFolder = None
     limits: Limit = ""
-    format: Annotated[str, typer.Option("--format", help="png, nifti, nrrd, json; several with commas.")] = ""
 
 
 @dataclass(frozen=True)
@@ -105,7 +105,7 @@ def command(
     With neither -r, -t nor -p the model proposes findings by itself.
     """
     set_up(run)
-    options = options_of(draw, where.format)
+    options = options_of(draw, where)
     stay_offline()
     if where.output is None:
         raise UsageError("-o is missing: give the folder to write into, for example -o out/")
@@ -127,7 +127,7 @@ def command(
     return batches.run(batch.jobs, plan, batch.workers, show=not run.quiet)
 
 
-def options_of(draw: Draw, formats: str) -> "Options":
+def options_of(draw: Draw, shape: ExportFlags) -> "Options":
     """The options of a run out of the flags; UsageError for a value that does not exist."""
     from medsegr.options import Options
 
@@ -139,7 +139,10 @@ def options_of(draw: Draw, formats: str) -> "Options":
         force=draw.force,
         keep_text=draw.keep_text,
         sections=listed(draw.section),
-        formats=listed(formats),
+        formats=listed(shape.format),
+        seg_type=shape.seg_type,
+        combined=shape.combined,
+        subject=shape.subject,
     )
 
 
@@ -160,9 +163,10 @@ def one(where: Where, words: SaidFlags, image: ImageFlags, options: "Options", r
     if endpoint is not None and words.report is None and words.text is None:
         raise UsageError("--llm-url reads a report: give it by -r or -t")
     from medsegr import pipeline
+    from medsegr.export import formats_of
     from medsegr.io.limits import limits_from_text
     from medsegr.io.read import read_image
-    from medsegr.record import check_free, mask_formats
+    from medsegr.record import check_free
     from medsegr.session import check_model, load
 
     check_model(run.model)
@@ -174,7 +178,7 @@ def one(where: Where, words: SaidFlags, image: ImageFlags, options: "Options", r
         check_apart(where.input, where.output)
         frame = frame_of(image.frame)
         picture = read_image(where.input, modality=image.modality, frame=frame, limits=limits)
-    mask_formats(picture, options)
+    formats_of(picture, options)
     read = second_reading(_words(picture, words, options), picture, options, endpoint)
     clock.append(time.perf_counter())
     model = load(run.model, run.device, run.threads)

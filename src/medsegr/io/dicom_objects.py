@@ -1,4 +1,7 @@
-"""What every DICOM object of ours shares: codes, ids, who made it, and how a failure of the library is told."""
+"""What every DICOM object of ours shares: codes, ids, who made it.
+
+And how a failure of the library is told.
+"""
 
 import logging
 import uuid
@@ -23,7 +26,10 @@ RESEARCH = "RESEARCH"  # Content Qualification: neither PRODUCT nor SERVICE
 
 @contextmanager
 def composing(what: str) -> Iterator[None]:
-    """Turn whatever highdicom or pydicom raises into one InputError without its text: it may quote the header."""
+    """Turn whatever highdicom or pydicom raises into one InputError without its text.
+
+    It may quote the header.
+    """
     loggers = [logging.getLogger(name) for name in ("highdicom", "pydicom")]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
@@ -36,7 +42,8 @@ def composing(what: str) -> Iterator[None]:
         raise
     except (AttributeError, TypeError, ValueError, KeyError, IndexError, NotImplementedError) as error:
         raise InputError(
-            f"{what}: it cannot be made for these images ({type(error).__name__}): their headers lack or contradict "
+            f"{what}: it cannot be made for these images ({type(error).__name__}): their headers lack "
+            "or contradict "
             "what it must repeat; ask for nifti, nrrd or fhir instead"
         ) from error
     finally:
@@ -50,7 +57,10 @@ def coded(code: Code) -> DicomCode:
 
 
 def new_uid() -> str:
-    """A UID of its own for every object written: two files with one UID would replace each other in an archive."""
+    """A UID of its own for every object written.
+
+    Two files with one UID would replace each other in an archive.
+    """
     return f"2.25.{uuid.uuid4().int}"
 
 

@@ -21,10 +21,10 @@ def make_seg(
 ) -> Dataset:
     """The SEG of all segments that have a mask; segment n is the n-th of :func:`~medsegr.io.segments.drawn`.
 
-    ``kind``: ``binary`` (masks may overlap), ``labelmap`` (they may not: UsageError), ``fractional`` (probabilities
-    in 255 steps where the segment has them, else UsageError). Frames without a voxel are not stored. The patient
-    and study modules are those of the source images. Raises InputError where there is no mask at all, or where the
-    source headers do not allow the object.
+    ``kind``: ``binary`` (masks may overlap), ``labelmap`` (they may not: UsageError), ``fractional``
+    (probabilities in 255 steps where the segment has them, else UsageError). Frames without a voxel are not
+    stored. The patient and study modules are those of the source images. Raises InputError where there is no
+    mask at all, or where the source headers do not allow the object.
     """
     shown = drawn(segments)
     if not shown:
@@ -55,17 +55,22 @@ def _check(shown: Sequence[Segment], kind: str) -> None:
     if kind == "labelmap" and (shared := overlaps(shown)):
         pairs = ", ".join(f"{one} and {other}" for one, other in shared)
         raise UsageError(
-            f"--seg-type labelmap: the masks of {pairs} overlap, and a label map holds one label a voxel; use binary"
+            f"--seg-type labelmap: the masks of {pairs} overlap, and a label map holds one label a "
+            "voxel; use binary"
         )
     if kind == "fractional" and any(s.prob is None for s in shown):
         raise UsageError(
-            "--seg-type fractional: the probabilities of the masks are not kept in an output folder; ask for it in "
+            "--seg-type fractional: the probabilities of the masks are not kept in an output folder; "
+            "ask for it in "
             "'medsegr segment', or use binary"
         )
 
 
 def _used_frames(shown: Sequence[Segment], sources: Sources, image: Image) -> np.ndarray:
-    """Slices of the grid that hold any voxel, in stored order; a multi-frame source keeps all of its frames."""
+    """Slices of the grid that hold any voxel, in stored order.
+
+    A multi-frame source keeps all of its frames.
+    """
     if len(image.grid) == 2:
         return np.zeros(1, int)
     if sources.frames is not None:
@@ -111,7 +116,9 @@ def _planes(image: Image, frames: np.ndarray) -> dict[str, Any]:
     import highdicom as hd
 
     if image.affine is None:
-        raise InputError(f"{WHAT}: the grid is not that of the source images and tells no place; ask for nifti")
+        raise InputError(
+            f"{WHAT}: the grid is not that of the source images and tells no place; ask for nifti"
+        )
     lps = LPS_TO_RAS @ image.affine
     step, down, along = lps[:3, 0], lps[:3, 1], lps[:3, 2]
     spacing = float(np.linalg.norm(down)), float(np.linalg.norm(along))
@@ -121,12 +128,14 @@ def _planes(image: Image, frames: np.ndarray) -> dict[str, Any]:
         "plane_orientation": hd.PlaneOrientationSequence(
             "PATIENT", [float(v) for v in (*along / spacing[1], *down / spacing[0])]
         ),
-        "plane_positions": [hd.PlanePositionSequence("PATIENT", [float(v) for v in place]) for place in places],
+        "plane_positions": [
+            hd.PlanePositionSequence("PATIENT", [float(v) for v in place]) for place in places
+        ],
         "pixel_measures": hd.PixelMeasuresSequence(spacing, apart, apart),
     }
 
 
-def _description(number: int, segment: Segment, maker: Maker) -> Dataset:
+def _description(number: int, segment: Segment, maker: Maker) -> Any:
     import highdicom as hd
 
     made = hd.seg.SegmentDescription(
@@ -151,7 +160,10 @@ def _description(number: int, segment: Segment, maker: Maker) -> Dataset:
 
 
 def frames_of(seg: Dataset, number: int) -> list[int]:
-    """Numbers (from 1) of the stored frames that may hold a segment: all of a label map or of an only segment."""
+    """Numbers (from 1) of the stored frames that may hold a segment.
+
+    All of a label map or of an only segment.
+    """
     found = []
     for index, group in enumerate(seg.PerFrameFunctionalGroupsSequence, 1):
         told = group.get("SegmentIdentificationSequence")

@@ -1,4 +1,6 @@
-"""The DICOM images that a grid came from, as headers in the order of its slices: what SEG, SR and SC refer to.
+"""The DICOM images that a grid came from, as headers in the order of its slices: what SEG.
+
+SR and SC refer to.
 
 They are found again by their place in the patient, not by file names or instance numbers, so the order of the
 slices is the order of the masks whatever the files are called.
@@ -8,6 +10,7 @@ import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
@@ -51,8 +54,8 @@ class Sources:
 
     ``headers``: one a slice in the order of the grid's first axis; or the one picture or multi-frame object.
     ``frames``: for a multi-frame object, the grid's slice that each stored frame is; else None.
-    ``exact``: every slice has its own image. Where not (a resampled grid, gaps that were accepted), the headers
-    are those of the series, and slices are placed by the affine alone.
+    ``exact``: every slice has its own image. Where not (a resampled grid, gaps that were accepted), the
+    headers are those of the series, and slices are placed by the affine alone.
     """
 
     headers: tuple[Dataset, ...]
@@ -68,13 +71,14 @@ class Sources:
 def sources_of(image: Image, limits: Limits = DEFAULT_LIMITS) -> Sources:
     """Read the headers that ``image`` came from, again from ``image.source.path``.
 
-    Raises UsageError where the image is no DICOM, InputError where its files have changed, tell no ids, or hold
-    several images at one place.
+    Raises UsageError where the image is no DICOM, InputError where its files have changed, tell no ids, or
+    hold several images at one place.
     """
     path = image.source.path
     if image.source.kind != "dicom" or path is None:
         raise UsageError(
-            f"a DICOM object refers to DICOM images, but the input is {image.source.kind}: choose nifti, nrrd, png "
+            f"a DICOM object refers to DICOM images, but the input is {image.source.kind}: choose "
+            "nifti, nrrd, png "
             "or fhir"
         )
     with guarded(WHAT, "give the series again"):
@@ -115,7 +119,10 @@ def _read(paths: list[Path]) -> Iterator[Dataset]:
 
 
 def _fit(ds: Dataset) -> Dataset:
-    """Fill in what other objects must repeat and what the file left out; nothing is invented but emptiness."""
+    """Fill in what other objects must repeat and what the file left out.
+
+    Nothing is invented but emptiness.
+    """
     ds.decode()  # names become text here, so that they can be written in UTF-8
     for name in EMPTY_ALLOWED:
         if name not in ds:
@@ -144,7 +151,8 @@ def _checked(ds: Dataset) -> Dataset:
     lacking = [name for name in NEEDED if not ds.get(name)]
     if lacking:
         raise InputError(
-            f"{WHAT}: the header lacks {', '.join(lacking)}, so no other object can refer to it; ask for nifti or nrrd"
+            f"{WHAT}: the header lacks {', '.join(lacking)}, so no other object can refer to it; ask "
+            "for nifti or nrrd"
         )
     return ds
 
@@ -198,7 +206,8 @@ def _series(image: Image, headers: list[Dataset]) -> Sources:
             continue
         if slot in found:
             raise InputError(
-                f"{WHAT}: several images lie at slice {slot + 1} of the grid (more than one series or acquisition); "
+                f"{WHAT}: several images lie at slice {slot + 1} of the grid (more than one series or "
+                "acquisition); "
                 "give a folder with the one that was segmented"
             )
         found[slot] = _checked(ds)
@@ -223,14 +232,16 @@ def _alike(headers: list[Dataset]) -> tuple[Dataset, ...]:
 def _multiframe(image: Image, ds: Dataset) -> Sources:
     """The slice of the grid for every stored frame; a frame elsewhere is refused, since it would be lost."""
     lps = _steps(image)
-    groups = ds.get("PerFrameFunctionalGroupsSequence") or ()
-    shared = [item for group in ds.get("SharedFunctionalGroupsSequence") or () for item in _first_items(group)]
+    groups: Any = ds.get("PerFrameFunctionalGroupsSequence") or ()
+    shared = [
+        item for group in ds.get("SharedFunctionalGroupsSequence") or () for item in _first_items(group)
+    ]
     slots = [_slot(place_of(ds, (*_first_items(group), *shared)), lps, image.grid) for group in groups]
     known = [slot for slot in slots if slot is not None]
     if sorted(known) != list(range(image.grid[0])) or len(slots) != len(known):
         raise InputError(
-            f"{WHAT}: {len(known)} of {len(slots)} frames lie where the grid has its {image.grid[0]} slices, all were "
-            "expected; ask for nifti or nrrd"
+            f"{WHAT}: {len(known)} of {len(slots)} frames lie where the grid has its {image.grid[0]} "
+            "slices, all were expected; ask for nifti or nrrd"
         )
     common = ds.SharedFunctionalGroupsSequence[0] if shared else Dataset()
     for name in ("PixelMeasuresSequence", "PlaneOrientationSequence"):

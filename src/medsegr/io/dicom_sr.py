@@ -1,8 +1,9 @@
 """DICOM SR, template TID 1500: what the report says and what was measured, each finding beside its segment.
 
-A finding with a mask is a region (TID 1411, or 1410 for a picture) that refers to its segment in the SEG. Its two
-axes stand in a group of their own with their end points as coordinates, which viewers show as a drawn measurement.
-A finding without a mask is a group that says absent, present or undetermined, and nothing else.
+A finding with a mask is a region (TID 1411, or 1410 for a picture) that refers to its segment in the SEG.
+Its two axes stand in a group of their own with their end points as coordinates, which viewers show as a
+drawn measurement. A finding without a mask is a group that says absent, present or undetermined, and nothing
+else.
 """
 
 from collections.abc import Sequence
@@ -54,7 +55,9 @@ UNITS = {
 def make_sr(
     image: Image, segments: Sequence[Segment], sources: Sources, maker: Maker, seg: Any | None
 ) -> Dataset:
-    """The report of all findings, drawn or not; ``seg`` is the object of :func:`make_seg`, None without masks.
+    """The report of all findings, drawn or not; ``seg`` is the object of :func:`make_seg`.
+
+    None without masks.
 
     Comprehensive 3D SR where the images lie in a patient, else Comprehensive SR. The document is complete but
     neither verified nor final: nobody has read it. Raises InputError where there is no finding to tell of.
@@ -98,9 +101,7 @@ def _observer(maker: Maker) -> Any:
         manufacturer_name=maker.program,
         model_name=ascii_text(maker.model),
     )
-    context = hd.sr.ObserverContext(
-        observer_type=codes.DCM.Device, observer_identifying_attributes=device
-    )
+    context = hd.sr.ObserverContext(observer_type=codes.DCM.Device, observer_identifying_attributes=device)
     return hd.sr.ObservationContext(observer_device_context=context)
 
 
@@ -115,7 +116,9 @@ def _procedure(image: Image) -> Any:
     return codes.SCT.ImagingProcedure if told is None else coded(Code(*told))
 
 
-def _groups(image: Image, segment: Segment, sources: Sources, seg: Any | None, number: int | None) -> list[Any]:
+def _groups(
+    image: Image, segment: Segment, sources: Sources, seg: Any | None, number: int | None
+) -> list[Any]:
     """One group of a finding, and for a drawn one a second with its two axes where it has them."""
     import highdicom as hd
 
@@ -141,7 +144,7 @@ def _groups(image: Image, segment: Segment, sources: Sources, seg: Any | None, n
         **common,
     }
     if len(image.grid) == 2:
-        region = hd.sr.PlanarROIMeasurementsAndQualitativeEvaluations(
+        region: Any = hd.sr.PlanarROIMeasurementsAndQualitativeEvaluations(
             referenced_segment=_frame(seg, number, sources), **told
         )
     else:
@@ -162,7 +165,10 @@ def _groups(image: Image, segment: Segment, sources: Sources, seg: Any | None, n
 
 
 def _frame(seg: Any, number: int, sources: Sources) -> Any:
-    """Reference to the one frame of a segment, or to the segment in a frame of all: the standard allows one of both."""
+    """Reference to the one frame of a segment, or to the segment in a frame of all.
+
+    The standard allows one of both.
+    """
     import highdicom as hd
 
     source = hd.sr.SourceImageForSegmentation(
@@ -269,7 +275,9 @@ def patient_mm(affine: np.ndarray, index: np.ndarray) -> np.ndarray:
 
 
 def image_corner(index: np.ndarray) -> np.ndarray:
-    """Indices ``n 2`` (row, column; centres whole) -> DICOM image coordinates (column, row) from the picture's corner.
+    """Indices ``n 2`` (row, column; centres whole) -> DICOM image coordinates (column.
+
+    Row) from the picture's corner.
 
     The centre of the first pixel is 0.5, 0.5 there: leaving this out shifts every drawing by half a pixel.
     """

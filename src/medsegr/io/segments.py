@@ -11,7 +11,9 @@ from medsegr.types import Code, Measurement
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One finding, coded. ``mask`` is bool ``*grid`` on the image's grid and not empty, or None: nothing drawn.
+    """One finding, coded. ``mask`` is bool ``*grid`` on the image's grid and not empty, or None.
+
+    Nothing drawn.
 
     ``side`` is the patient's; None where words or image do not tell it in the patient's frame.
     """
@@ -43,7 +45,10 @@ class Maker:
 
 
 def drawn(segments: Sequence[Segment]) -> tuple[Segment, ...]:
-    """Segments with a mask that is not empty, in order: an empty one is never written (viewers hang on it)."""
+    """Segments with a mask that is not empty, in order.
+
+    An empty one is never written (viewers hang on it).
+    """
     return tuple(s for s in segments if s.mask is not None and bool(s.mask.any()))
 
 
@@ -61,8 +66,8 @@ def overlaps(segments: Sequence[Segment]) -> dict[tuple[str, str], int]:
 def label_map(segments: Sequence[Segment]) -> np.ndarray:
     """One array ``*grid`` with label n for the n-th drawn segment (1 first), uint8 or uint16.
 
-    Where masks overlap the smaller one is seen, so that a lesion inside an organ is not lost; the first of two
-    equally small ones.
+    Where masks overlap the smaller one is seen, so that a lesion inside an organ is not lost; the first of
+    two equally small ones.
     """
     shown = drawn(segments)
     masks = [s.mask for s in shown if s.mask is not None]
@@ -74,7 +79,9 @@ def label_map(segments: Sequence[Segment]) -> np.ndarray:
 
 
 def layers(segments: Sequence[Segment]) -> tuple[list[np.ndarray], list[tuple[int, int]]]:
-    """Label maps ``*grid`` without any overlap, as few as come easily; and (layer, label) of every drawn segment.
+    """Label maps ``*grid`` without any overlap, as few as come easily; and (layer.
+
+    Label) of every drawn segment.
 
     A mask goes into the first layer that is free where it lies; labels start at 1 in each layer.
     """

@@ -169,15 +169,23 @@ def write_mask_png(mask: np.ndarray, path: str | Path) -> None:
 def write_mask_nifti(mask: np.ndarray, image: Image, path: str | Path, name: str) -> None:
     """Write a boolean mask ``*grid`` as NIfTI (uint8, 0 and 1) with the source's shape and affine.
 
+    ``name`` is label 1 of the header extension; all else as in :func:`write_labels_nifti`.
+    """
+    write_labels_nifti(_checked_mask(mask, image.grid).astype(np.uint8), image, path, {1: name})
+
+
+def write_labels_nifti(labels: np.ndarray, image: Image, path: str | Path, names: Mapping[int, str]) -> None:
+    """Write labels ``*grid`` (uint8 or uint16) as NIfTI with the source's shape and affine.
+
     sform = qform with the source's code (1 where the source is no NIfTI); a sheared affine fits no qform and
     is an sform only. An image without an affine gives codes 0 and its spacing. A DICOM slice ``h w`` becomes
-    ``h w 1``: others forget where a NIfTI of two axes lies. ``name`` goes into a JSON header extension
-    as label 1. Same input, same bytes. ``path`` ends in ``.nii`` or ``.nii.gz``.
+    ``h w 1``: others forget where a NIfTI of two axes lies. ``names`` of the labels go into a JSON header
+    extension. Same input, same bytes. ``path`` ends in ``.nii`` or ``.nii.gz``.
     """
     import nibabel as nib
 
     meta: Mapping[str, Any] = image.source.meta if image.source.kind == "nifti" else {}
-    array = _checked_mask(mask, image.grid).astype(np.uint8).reshape(meta.get("shape", image.grid))
+    array = labels.reshape(meta.get("shape", image.grid))
     if not meta and array.ndim == 2 and image.affine is not None:
         array = array[..., None]  # ITK forgets where a NIfTI of two axes lies in the patient
     large = meta.get("version") == 2 or max(array.shape) > NIFTI1_AXIS
@@ -199,11 +207,42 @@ def write_mask_nifti(mask: np.ndarray, image: Image, path: str | Path, name: str
             file.get_qform(), affine, rtol=1e-4, atol=1e-3
         ):  # sheared: a quaternion cannot say it
             file.set_qform(None, 0)
-    label = json.dumps({"medsegr": {"labels": {"1": name}}}, ensure_ascii=True, sort_keys=True)
-    header.extensions.append(nib.nifti1.Nifti1Extension(JSON_COMMENT, label.encode()))
+    told = {"medsegr": {"labels": {str(label): name for label, name in names.items()}}}
+    text = json.dumps(told, ensure_ascii=True, sort_keys=True).encode()
+    header.extensions.append(nib.nifti1.Nifti1Extension(JSON_COMMENT, text))
     data = file.to_bytes()
     with atomic_write(path) as part:
         part.write_bytes(gzip.compress(data, 3, mtime=0) if str(path).endswith(".gz") else data)
+
+
+def write_labels(
+    labels: np.ndarray, image: Image, path_without_suffix: str | Path, format: str, names: Mapping[int, str]
+) -> Path:
+    """Write a label map ``*grid`` (uint8 or uint16, 0 is background) as ``png``, ``nifti`` or ``nrrd``.
+
+    A PNG holds the labels themselves as grey values: it looks black, and its numbers are right. Returns the
+    path.
+    """
+    stem = Path(path_without_suffix)
+    path = stem.with_name(stem.name + SUFFIXES[format])
+    if labels.shape != image.grid:
+        raise GeometryError(
+            f"labels: a grid of {labels.shape} came where the image has {image.grid}; restore it to "
+            f"the image's grid"
+        )
+    if format == "nifti":
+        write_labels_nifti(labels, image, path, names)
+    elif format == "nrrd":
+        if labels.dtype != np.uint8:
+            raise UsageError("--combined: an NRRD label map of ours holds 255 masks; use nifti for more")
+        with atomic_write(path) as part:
+            write_nrrd_mask(labels, image, part)
+    else:
+        buffer = io.BytesIO()
+        Pillow.fromarray(labels).save(buffer, format="PNG", optimize=False)
+        with atomic_write(path) as part:
+            part.write_bytes(buffer.getvalue())
+    return path
 
 
 def write_mask(

@@ -1,0 +1,100 @@
+"""``medsegr convert``: a result folder in further formats, later, without the model."""
+
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+import typer
+
+from medsegr.cli.flags import ExportFlags, Limit, LogFlags, grouped, listed, naming
+from medsegr.cli.logs import LOG, set_up
+from medsegr.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    from medsegr.export import Run
+    from medsegr.options import Options
+
+
+@dataclass(frozen=True)
+class ConvertFlags(ExportFlags):
+    """What is converted."""
+
+    input: Annotated[
+        Path | None,
+        typer.Option("--input", "-i", help="The image that was segmented: DICOM objects refer to it."),
+    ] = None
+    limits: Limit = ""
+
+
+@grouped
+def command(
+    folder: Annotated[Path, typer.Argument(help="Folder that 'medsegr segment' wrote.", metavar="OUT")],
+    flags: ConvertFlags,
+    logs: LogFlags,
+) -> int:
+    """Write the masks and findings of a result folder in further formats, into the same folder.
+
+    No model is loaded. The image is asked for where a DICOM object must refer to it, and must be unchanged.
+    """
+    set_up(logs)
+    from medsegr.export import formats_of
+    from medsegr.io.limits import limits_from_text
+    from medsegr.options import DICOM_FORMATS, Options
+    from medsegr.reopen import reopen
+
+    formats = listed(flags.format)
+    if not formats:
+        raise UsageError("--to is missing: say into which formats, for example --to dicom-seg,dicom-sr")
+    options = Options(
+        formats=formats, seg_type=flags.seg_type, combined=flags.combined, subject=flags.subject
+    )
+    if flags.input is None and (wanted := [name for name in formats if name in DICOM_FORMATS]):
+        raise UsageError(f"--to {', '.join(wanted)}: a DICOM object refers to its images; give them with -i")
+    if not folder.is_dir():
+        refused = InputError("there is no such folder; give the -o of 'medsegr segment'")
+        refused.add_note(str(folder))
+        raise refused
+    with naming(flags.input or folder):
+        run = reopen(folder, flags.input, limits_from_text(flags.limits))
+        chosen = formats_of(run.result.image, options)
+        _check_masks(run, chosen)
+    with naming(folder):
+        names, notes = add(run, folder, chosen, options)
+    for code, message in notes:
+        LOG.warning("%s: %s", code, message)
+    if not logs.quiet:
+        print(f"written to {folder}: {', '.join(names) or 'nothing'}")
+    return 0
+
+
+def _check_masks(run: "Run", formats: tuple[str, ...]) -> None:
+    """Refuse formats that need masks where the folder keeps them in a DICOM SEG only, or not at all."""
+    lost = [
+        item.finding.id for item in run.result.findings if item.status == "segmented" and item.mask is None
+    ]
+    if lost and set(formats) - {"fhir"}:
+        raise InputError(
+            f"the masks of {', '.join(lost)} are not in the folder as png, nifti or nrrd files; "
+            f"segment again with "
+            "one of these formats"
+        )
+
+
+def add(
+    run: "Run", folder: Path, formats: tuple[str, ...], options: "Options"
+) -> tuple[list[str], tuple[tuple[str, str], ...]]:
+    """Write the formats into the folder of the run; its manifest lists them, last. Names and warnings."""
+    from medsegr.export import manifest_of, write_all
+    from medsegr.io.write import atomic_folder, write_json
+    from medsegr.record import file_hash
+
+    manifest: dict[str, Any] = manifest_of(folder)
+    with atomic_folder(folder) as part:
+        written = write_all(run, part, formats, options)
+        names = sorted(p.relative_to(part).as_posix() for p in part.rglob("*") if p.is_file())
+        fresh = [{"path": name, "sha256": file_hash(part / name)} for name in names]
+        kept = [item for item in manifest.get("files", []) if item.get("path") not in names]
+        manifest["files"] = sorted([*kept, *fresh], key=lambda item: str(item.get("path")))
+        manifest["converted"] = sorted({*manifest.get("converted", []), *formats})
+        write_json(manifest, part / "manifest.json")
+    return names, written.notes

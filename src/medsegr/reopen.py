@@ -1,0 +1,164 @@
+"""A folder that ``medsegr segment`` wrote, read back as a Result: for a later export, without the model."""
+
+import json
+from collections.abc import Mapping
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from medsegr.errors import GeometryError, InputError
+from medsegr.export import Run, manifest_of
+from medsegr.io.limits import DEFAULT_LIMITS, Limits
+from medsegr.io.read import read_image
+from medsegr.types import (
+    Code,
+    Finding,
+    FindingResult,
+    Frame,
+    Image,
+    Location,
+    Measurement,
+    Result,
+    Shape,
+    Texture,
+)
+
+CHANGED = "give the image that the masks were drawn on, unchanged"
+
+
+def reopen(folder: Path, source: Path | None = None, limits: Limits = DEFAULT_LIMITS) -> Run:
+    """The run that wrote ``folder``; its masks lie on the grid of ``source``.
+
+    Or of the mask files without one.
+
+    ``source`` is the image as ``segment`` read it: its hash must be the same. Without it the values are not
+    known, and DICOM objects cannot be made. Raises InputError for a folder that is not ours or not whole,
+    and for another image; GeometryError where masks and image have other grids.
+    """
+    manifest = manifest_of(folder)
+    told = _findings(folder)
+    masks = {item["id"]: _mask(folder, item, limits) for item in told["findings"] if item.get("mask")}
+    known = [mask for mask in masks.values() if mask is not None]
+    image = _source(source, told["image"], limits) if source is not None else _bare(known, told["image"])
+    drawn = {
+        key: None if mask is None else _on_grid(mask, image, source is not None)
+        for key, mask in masks.items()
+    }
+    results = tuple(_result(item, drawn.get(item["id"])) for item in told["findings"])
+    result = Result(image, None, results, told["model"])
+    report = told.get("report") or {}
+    own = told["image"]["sha256"]
+    return Run(
+        result, own, str(manifest.get("medsegr") or "0"), report.get("sha256"), _overlay(folder), limits
+    )
+
+
+def _findings(folder: Path) -> dict[str, Any]:
+    try:
+        told = json.loads((folder / "findings.json").read_text(encoding="utf-8"))
+        if not str(told["schema"]).startswith("medsegr.findings/"):
+            raise ValueError
+        _ = told["image"]["sha256"], told["model"]["name"], [item["id"] for item in told["findings"]]
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            "findings.json: it is missing or damaged where the result of 'medsegr segment' was "
+            "expected; segment again"
+        ) from error
+    return dict(told)
+
+
+def _mask(folder: Path, item: Mapping[str, Any], limits: Limits) -> Image | None:
+    """One mask file as an image; None where it is kept in a DICOM SEG only."""
+    path = (folder / str(item["mask"])).resolve()
+    if not path.is_relative_to(folder.resolve()):
+        raise InputError("findings.json: a mask lies outside the folder; it was changed, segment again")
+    if path.suffix == ".dcm":
+        return None
+    return read_image(path, limits=limits)
+
+
+def _source(path: Path, told: Mapping[str, Any], limits: Limits) -> Image:
+    frame = told.get("frame") if told.get("frame_from") == "flag" else None
+    image = read_image(path, modality=told.get("modality"), frame=frame, limits=limits)
+    if image.source.sha256 != told["sha256"]:
+        raise InputError(f"the image is another one than that of the folder (its hash differs); {CHANGED}")
+    return image
+
+
+def _bare(masks: list[Image], told: Mapping[str, Any]) -> Image:
+    """An image without values on the masks' grid, with what findings.json tells of the source."""
+    grid = tuple(int(n) for n in told["grid"])
+    spacing = None if told.get("spacing_mm") is None else tuple(float(step) for step in told["spacing_mm"])
+    frame: Frame = "viewer" if told.get("frame") == "viewer" else "patient"
+    base = masks[0] if masks else Image(np.zeros((1, *grid), np.float32), None, spacing)
+    zeros = np.zeros((1, *grid), np.float32)
+    return replace(base, data=zeros, spacing=spacing, modality=told.get("modality"), frame=frame)
+
+
+def _on_grid(mask: Image, image: Image, placed: bool) -> np.ndarray:
+    values = mask.data[0] > 0
+    if values.shape != image.grid and values.size == np.prod(image.grid):
+        values = values.reshape(image.grid)  # a slice that was written as h w 1
+    if values.shape != image.grid:
+        raise GeometryError(f"a mask has grid {values.shape}, the image {image.grid}; {CHANGED}")
+    both = mask.affine is not None and image.affine is not None
+    if placed and both and mask.source.kind != "png":
+        assert mask.affine is not None and image.affine is not None
+        apart = float(np.abs(mask.affine[:3, 3] - image.affine[:3, 3]).max())
+        if apart > 0.1 * min(image.spacing or (1.0,)):
+            raise GeometryError(f"a mask lies {apart:.3g} mm beside the image; {CHANGED}")
+    return np.asarray(values)
+
+
+def _result(item: Mapping[str, Any], mask: np.ndarray | None) -> FindingResult:
+    numbers = item.get("measurements")
+    try:
+        return FindingResult(
+            _finding(item),
+            item["status"],
+            item["reason"],
+            mask,
+            score=item["score"],
+            presence=item["presence"],
+            measurements=None if numbers is None else {name: Measurement(**m) for name, m in numbers.items()},
+        )
+    except (KeyError, TypeError, ValueError) as error:
+        raise InputError("findings.json: a finding is damaged; segment again") from error
+
+
+def _finding(item: Mapping[str, Any]) -> Finding:
+    """The finding as :func:`medsegr.schema.finding_json` wrote it."""
+    code, place, texture, shape = (item[name] for name in ("code", "location", "texture", "shape"))
+    return Finding(
+        id=item["id"],
+        phrase=item["phrase"],
+        span=(item["span"][0], item["span"][1]),
+        name=item["name"],
+        section=item["section"],
+        code=None if code is None else Code(code["scheme"], code["value"], code["meaning"]),
+        polarity=item["polarity"],
+        time=item["time"],
+        location=Location(**_tuples(place)),
+        texture=Texture(**_tuples(texture)),
+        shape=Shape(**_tuples(shape)),
+    )
+
+
+def _tuples(told: Mapping[str, Any]) -> dict[str, Any]:
+    return {key: _tuple(value) for key, value in told.items()}
+
+
+def _tuple(value: Any) -> Any:
+    return tuple(map(_tuple, value)) if isinstance(value, list) else value
+
+
+def _overlay(folder: Path) -> np.ndarray | None:
+    from PIL import Image as Picture
+
+    try:
+        with Picture.open(folder / "overlay.png") as picture:
+            return np.asarray(picture.convert("RGB"))
+    except (OSError, ValueError):
+        return None
