@@ -94,7 +94,7 @@ def write_all(run: Run, folder: Path, formats: Sequence[str], options: Options) 
     segments = segments_of(result, run.key)
     shown = drawn(segments)
     notes: list[tuple[str, str]] = []
-    if single and shown:
+    if shown and (options.combined or {"nifti", "nrrd"} & set(single)):
         _labels(result.image, segments, folder, single, options.combined)
     if "nrrd" in formats and shown:
         from medsegr.io.nrrd_seg import write_seg_nrrd
@@ -141,7 +141,7 @@ def _single_masks(result: Result, folder: Path, formats: Sequence[str]) -> dict[
 def _labels(
     image: Image, segments: Sequence[Segment], folder: Path, formats: Sequence[str], combined: bool
 ) -> None:
-    """``masks/labels.json``: names, codes, colours, overlaps; and the one label map where it is asked for."""
+    """``labels.json``: names, codes, colours, overlaps; and the one label map where it is asked for."""
     shown = drawn(segments)
     files = {}
     if combined:
@@ -157,7 +157,7 @@ def _labels(
         "rule": "where masks overlap the combined map shows the smaller one; each mask is whole in "
         "its own file",
     }
-    write_json(told, folder / "masks" / "labels.json")
+    write_json(told, folder / "labels.json")
 
 
 def _label(number: int, segment: Segment) -> dict[str, Any]:

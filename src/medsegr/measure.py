@@ -15,6 +15,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from medsegr.checks import touches_border
+from medsegr.io.segments import box_of
 from medsegr.planes import plane_of
 from medsegr.types import FindingResult, Image, Measurement
 
@@ -195,19 +196,10 @@ def _hemisphere(count: int) -> np.ndarray:
     return np.column_stack([ring * np.cos(angle), ring * np.sin(angle), z])
 
 
-def _box(mask: np.ndarray) -> tuple[slice, ...]:
-    """The smallest box around a non-empty mask."""
-    found = []
-    for axis in range(mask.ndim):
-        places = np.flatnonzero(mask.any(axis=tuple(i for i in range(mask.ndim) if i != axis)))
-        found.append(slice(int(places[0]), int(places[-1]) + 1))
-    return tuple(found)
-
-
 def _pieces(mask: np.ndarray) -> int:
     from scipy import ndimage
 
-    return int(ndimage.label(mask[_box(mask)], np.ones((3,) * mask.ndim))[1])
+    return int(ndimage.label(mask[box_of(mask)], np.ones((3,) * mask.ndim))[1])
 
 
 def _places(image: Image, mask: np.ndarray, count: int, part: str) -> dict[str, Measurement]:
@@ -236,7 +228,7 @@ def _intensity(image: Image, mask: np.ndarray, count: int) -> dict[str, Measurem
     unit = "HU" if image.modality == "CT" else "1"
     if not count:
         return {name: Measurement(None, unit, "empty") for name in ("mean_intensity", "sd_intensity")}
-    box = _box(mask)
+    box = box_of(mask)
     values = image.data[(slice(None), *box)][:, mask[box]].mean(axis=0, dtype=np.float64)  # of the channels
     mean = float(values.mean())
     spread = float(values.std(ddof=1)) if count > 1 else math.nan
@@ -270,7 +262,7 @@ def _rim(image: Image, mask: np.ndarray) -> np.ndarray:
     """Millimetres ``n 3`` of the centres of a mask's outermost voxels."""
     from scipy import ndimage
 
-    box = _box(mask)
+    box = box_of(mask)
     inside = np.pad(mask[box], 1)
     index = np.argwhere(inside & ~ndimage.binary_erosion(inside)) - 1 + [part.start for part in box]
     if image.affine is None:

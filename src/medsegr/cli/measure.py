@@ -91,8 +91,8 @@ def command(flags: MeasureFlags, image: ImageFlags, logs: LogFlags) -> int:
 
 
 def names_of(flags: MeasureFlags) -> dict[int, str]:
-    """Names of labels: of ``--names``, else of the labels.json beside a combined map of ours; else none."""
-    place = flags.names or flags.mask.parent / "labels.json"
+    """Names of labels: of ``--names``, else of the labels.json above a combined map of ours; else none."""
+    place = flags.names or flags.mask.parent.parent / "labels.json"
     if flags.names is None and not place.is_file():
         return {}
     with naming(place):

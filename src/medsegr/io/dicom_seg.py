@@ -48,7 +48,17 @@ def make_seg(
         )
         if not sources.placed:  # a projection: no plane tells how its rows and columns lie in the patient
             made.PatientOrientation = sources.headers[0].get("PatientOrientation") or ""
+        if sources.film is not None:
+            _name_frame(made, sources.film)
     return made
+
+
+def _name_frame(made: Dataset, frame: int) -> None:
+    """Say of which frame of the film the segments are."""
+    for group in (*made.SharedFunctionalGroupsSequence, *made.PerFrameFunctionalGroupsSequence):
+        for derivation in group.get("DerivationImageSequence") or ():
+            for source in derivation.SourceImageSequence:
+                source.ReferencedFrameNumber = frame
 
 
 def _check(shown: Sequence[Segment], kind: str) -> None:
@@ -105,10 +115,18 @@ def _pixels(
     if not overlaps(shown):
         return cut(label_map(shown))
     masks = [s.mask for s in shown if s.mask is not None]
-    stack = np.zeros((*cut(masks[0]).shape, len(masks)), np.uint8)
+    stack = np.zeros((len(masks), *cut(masks[0]).shape), np.uint8)  # each mask's slices stay in one piece
     for index, mask in enumerate(masks):
-        stack[..., index] = cut(mask)
-    return stack
+        stack[index] = cut(mask)
+    return np.moveaxis(stack, 0, -1).view(_Stack)
+
+
+class _Stack(np.ndarray):
+    """Masks ``n h w k`` whose sum over k is made in 16 bits: numpy's own takes 64, eight times the masks."""
+
+    def sum(self, axis: Any = None, *_: Any, **__: Any) -> Any:
+        """Number of masks at each voxel."""
+        return np.add.reduce(self.view(np.ndarray), axis=axis, dtype=np.uint16)
 
 
 def _planes(image: Image, frames: np.ndarray) -> dict[str, Any]:

@@ -6,8 +6,9 @@ They are found again by their place in the patient, not by file names or instanc
 slices is the order of the masks whatever the files are called.
 """
 
+import hashlib
 import tempfile
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -61,6 +62,7 @@ class Sources:
     headers: tuple[Dataset, ...]
     frames: tuple[int, ...] | None = None
     exact: bool = True
+    film: int | None = None  # the frame of a film (counted from 1) that the one picture is
 
     @property
     def placed(self) -> bool:
@@ -82,28 +84,33 @@ def sources_of(image: Image, limits: Limits = DEFAULT_LIMITS) -> Sources:
             "or fhir"
         )
     with guarded(WHAT, "give the series again"):
-        headers = list(_headers(path, limits))
+        kept = tuple(image.source.meta.get("slices") or ())  # (sha256 of the file, frame) of what was read
+        headers = list(_headers(path, limits, {digest for digest, _ in kept}))
         if len(image.grid) == 2:
-            return Sources((_single(image, headers),))
+            ds = _single(image, headers)
+            return Sources(_named((ds,))) if shape_of(ds)[0] == 1 else _film(ds, [frame for _, frame in kept])
         whole = [ds for ds in headers if shape_of(ds)[0] > 1]
         if len(headers) == 1 and whole:
             return _multiframe(image, headers[0])
         return _series(image, headers)
 
 
-def _headers(path: Path, limits: Limits) -> Iterator[Dataset]:
-    """Every image header of a file, folder or zip, made fit to be referred to."""
+def _headers(path: Path, limits: Limits, wanted: Collection[str]) -> Iterator[Dataset]:
+    """Every image header of a file, folder or zip, made fit to be referred to.
+
+    Of ``wanted`` hashes if any.
+    """
     if path.is_file():
         with path.open("rb") as file:
             head = file.read(132)
         if head[:2] == b"PK":
             with tempfile.TemporaryDirectory(prefix="medsegr-") as name:
-                yield from _read([p for p in unpack(path, Path(name), limits)])
+                yield from _read(unpack(path, Path(name), limits), wanted)
             return
-        yield from _read([path])
+        yield from _read([path], wanted)
         return
     inside = [p for p in sorted(path.rglob("*")) if p.is_file() and not p.name.startswith(".")]
-    yield from _read([p for p in inside if _begins_like_dicom(p)])
+    yield from _read([p for p in inside if _begins_like_dicom(p)], wanted)
 
 
 def _begins_like_dicom(path: Path) -> bool:
@@ -111,8 +118,15 @@ def _begins_like_dicom(path: Path) -> bool:
         return is_dicom(file.read(132))
 
 
-def _read(paths: list[Path]) -> Iterator[Dataset]:
+def _read(paths: list[Path], wanted: Collection[str]) -> Iterator[Dataset]:
+    seen: set[str] = set()
     for path in paths:
+        if wanted:
+            with path.open("rb") as file:
+                digest = hashlib.file_digest(file, "sha256").hexdigest()
+            if digest not in wanted or digest in seen:
+                continue  # another series, or a copy
+            seen.add(digest)
         ds = pydicom.dcmread(path, force=True, stop_before_pixels=True)
         if ds.get("Rows") and ds.get("Columns"):
             yield _fit(ds)
@@ -123,7 +137,6 @@ def _fit(ds: Dataset) -> Dataset:
 
     Nothing is invented but emptiness.
     """
-    ds.decode()  # names become text here, so that they can be written in UTF-8
     for name in EMPTY_ALLOWED:
         if name not in ds:
             setattr(ds, name, "")
@@ -147,14 +160,13 @@ def _has_place(ds: Dataset) -> bool:
     return "PerFrameFunctionalGroupsSequence" in ds
 
 
-def _checked(ds: Dataset) -> Dataset:
+def _checked(ds: Dataset) -> None:
     lacking = [name for name in NEEDED if not ds.get(name)]
     if lacking:
         raise InputError(
             f"{WHAT}: the header lacks {', '.join(lacking)}, so no other object can refer to it; ask "
             "for nifti or nrrd"
         )
-    return ds
 
 
 def _single(image: Image, headers: list[Dataset]) -> Dataset:
@@ -166,7 +178,7 @@ def _single(image: Image, headers: list[Dataset]) -> Dataset:
         raise InputError(
             f"{WHAT}: {len(alike)} images fit the picture where one was expected; give the one file as input"
         )
-    return _checked(alike[0])
+    return alike[0]
 
 
 def _at(ds: Dataset, affine: np.ndarray) -> bool:
@@ -210,27 +222,35 @@ def _series(image: Image, headers: list[Dataset]) -> Sources:
                 "acquisition); "
                 "give a folder with the one that was segmented"
             )
-        found[slot] = _checked(ds)
+        found[slot] = ds
     if len(found) == image.grid[0]:
-        return Sources(tuple(found[slot] for slot in sorted(found)))
+        return Sources(_named(tuple(found[slot] for slot in sorted(found))))
     near = tuple(found[slot] for slot in sorted(found)) or _alike(headers)
-    return Sources(near, exact=False)
+    return Sources(_named(near), exact=False)
+
+
+def _named(headers: tuple[Dataset, ...]) -> tuple[Dataset, ...]:
+    """The headers, each fit to be referred to; the first one's text is what other objects repeat."""
+    for ds in headers:
+        _checked(ds)
+    headers[0].decode()  # names become text here, so that they can be written in UTF-8
+    return headers
 
 
 def _alike(headers: list[Dataset]) -> tuple[Dataset, ...]:
     """Images of the series of the first one: where the grid was resampled, no slice fits exactly."""
     if not headers:
         raise InputError(f"{WHAT}: no image is there any more; give the series again")
-    first = _checked(headers[0])
+    first = headers[0]
     return tuple(
-        _checked(ds)
+        ds
         for ds in headers
-        if ds.get("SeriesInstanceUID") == first.SeriesInstanceUID and shape_of(ds) == shape_of(first)
+        if ds.get("SeriesInstanceUID") == first.get("SeriesInstanceUID") and shape_of(ds) == shape_of(first)
     )
 
 
 def _multiframe(image: Image, ds: Dataset) -> Sources:
-    """The slice of the grid for every stored frame; a frame elsewhere is refused, since it would be lost."""
+    """The slice of the grid for every stored frame; where some frames are of another stack, slices alone."""
     lps = _steps(image)
     groups: Any = ds.get("PerFrameFunctionalGroupsSequence") or ()
     shared = [
@@ -238,17 +258,24 @@ def _multiframe(image: Image, ds: Dataset) -> Sources:
     ]
     slots = [_slot(place_of(ds, (*_first_items(group), *shared)), lps, image.grid) for group in groups]
     known = [slot for slot in slots if slot is not None]
-    if sorted(known) != list(range(image.grid[0])) or len(slots) != len(known):
-        raise InputError(
-            f"{WHAT}: {len(known)} of {len(slots)} frames lie where the grid has its {image.grid[0]} "
-            "slices, all were expected; ask for nifti or nrrd"
-        )
+    if not known:
+        raise InputError(f"{WHAT}: none of its frames tells a place on the grid; ask for nifti or nrrd")
     common = ds.SharedFunctionalGroupsSequence[0] if shared else Dataset()
     for name in ("PixelMeasuresSequence", "PlaneOrientationSequence"):
         if name not in common and name in groups[0]:  # told frame by frame, and the same in each of them
             setattr(common, name, groups[0][name].value)
     ds.SharedFunctionalGroupsSequence = [common]
-    return Sources((_checked(ds),), tuple(known))
+    if len(known) == len(slots) and sorted(known) == list(range(image.grid[0])):
+        return Sources(_named((ds,)), tuple(known))
+    return Sources(_named((ds,)), exact=False)
+
+
+def _film(ds: Dataset, frames: list[int]) -> Sources:
+    """One frame of a film as if it were a picture; what refers to it names the frame."""
+    if len(frames) != 1:
+        raise InputError(f"{WHAT}: which frame of the film was drawn on is not known; ask for nifti or png")
+    ds.NumberOfFrames = 1
+    return Sources(_named((ds,)), film=frames[0] + 1)
 
 
 def _first_items(group: Dataset) -> list[Dataset]:

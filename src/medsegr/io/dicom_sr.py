@@ -174,6 +174,7 @@ def _frame(seg: Any, number: int, sources: Sources) -> Any:
     source = hd.sr.SourceImageForSegmentation(
         referenced_sop_class_uid=sources.headers[0].SOPClassUID,
         referenced_sop_instance_uid=sources.headers[0].SOPInstanceUID,
+        referenced_frame_numbers=None if sources.film is None else [sources.film],
     )
     made = hd.sr.ReferencedSegmentationFrame(
         sop_class_uid=seg.SOPClassUID,
@@ -252,6 +253,7 @@ def _axes(image: Image, segment: Segment, sources: Sources) -> list[Any]:
             source = hd.sr.SourceImageForRegion(
                 referenced_sop_class_uid=sources.headers[0].SOPClassUID,
                 referenced_sop_instance_uid=sources.headers[0].SOPInstanceUID,
+                referenced_frame_numbers=None if sources.film is None else [sources.film],
             )
             place = hd.sr.CoordinatesForMeasurement(
                 graphic_type="POLYLINE", graphic_data=image_corner(ends), source_image=source

@@ -55,12 +55,25 @@ def drawn(segments: Sequence[Segment]) -> tuple[Segment, ...]:
 def overlaps(segments: Sequence[Segment]) -> dict[tuple[str, str], int]:
     """Voxels that two masks share, for every pair of ids that shares any."""
     found = {}
-    for one, other in combinations(drawn(segments), 2):
-        assert one.mask is not None and other.mask is not None
-        shared = int(np.count_nonzero(one.mask & other.mask))
-        if shared:
-            found[one.id, other.id] = shared
+    boxed = [(s.id, s.mask, box_of(s.mask)) for s in drawn(segments) if s.mask is not None]
+    for (one, mask, box), (other, second, around) in combinations(boxed, 2):
+        both = tuple(
+            slice(max(a.start, b.start), min(a.stop, b.stop)) for a, b in zip(box, around, strict=True)
+        )
+        if all(part.start < part.stop for part in both):
+            shared = int(np.count_nonzero(mask[both] & second[both]))
+            if shared:
+                found[one, other] = shared
     return found
+
+
+def box_of(mask: np.ndarray) -> tuple[slice, ...]:
+    """The smallest box around a non-empty mask."""
+    found = []
+    for axis in range(mask.ndim):
+        places = np.flatnonzero(mask.any(axis=tuple(i for i in range(mask.ndim) if i != axis)))
+        found.append(slice(int(places[0]), int(places[-1]) + 1))
+    return tuple(found)
 
 
 def label_map(segments: Sequence[Segment]) -> np.ndarray:
