@@ -14,6 +14,7 @@ from medsegr.io.values import LPS_TO_RAS
 from medsegr.types import Image
 
 WHAT = "DICOM SEG"
+PIXEL_MEASURES = 0x00289110
 
 
 def make_seg(
@@ -33,7 +34,7 @@ def make_seg(
     with composing(WHAT):
         import highdicom as hd
 
-        frames = _used_frames(shown, sources, image)
+        frames = _used_frames([_stored(s, kind) for s in shown], sources, image)
         used, further = _split(sources, frames)
         made = hd.seg.Segmentation(
             source_images=used,
@@ -48,6 +49,9 @@ def make_seg(
         )
         if not sources.placed:  # a projection: no plane tells how its rows and columns lie in the patient
             made.PatientOrientation = sources.headers[0].get("PatientOrientation") or ""
+            # A spacing without a slice thickness, which a projection has not, is what readers stumble over; the
+            # mask lies pixel by pixel on the image, which tells its own spacing.
+            made.SharedFunctionalGroupsSequence[0].pop(PIXEL_MEASURES, None)
         if sources.film is not None:
             _name_frame(made, sources.film)
     return made
@@ -76,7 +80,15 @@ def _check(shown: Sequence[Segment], kind: str) -> None:
         )
 
 
-def _used_frames(shown: Sequence[Segment], sources: Sources, image: Image) -> np.ndarray:
+def _stored(segment: Segment, kind: str) -> np.ndarray:
+    """What of a segment is written, true where it is not nothing; a probability below half a step is nothing."""
+    if kind == "fractional" and segment.prob is not None:
+        return np.asarray(segment.prob >= 0.5 / 255)
+    assert segment.mask is not None
+    return segment.mask
+
+
+def _used_frames(stored: Sequence[np.ndarray], sources: Sources, image: Image) -> np.ndarray:
     """Slices of the grid that hold any voxel, in stored order.
 
     A multi-frame source keeps all of its frames.
@@ -86,9 +98,8 @@ def _used_frames(shown: Sequence[Segment], sources: Sources, image: Image) -> np
     if sources.frames is not None:
         return np.asarray(sources.frames)
     held = np.zeros(image.grid[0], bool)
-    for segment in shown:
-        if segment.mask is not None:
-            held |= segment.mask.any(axis=(1, 2))
+    for array in stored:
+        held |= array.any(axis=(1, 2))
     return np.flatnonzero(held)
 
 

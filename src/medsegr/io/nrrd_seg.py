@@ -111,7 +111,10 @@ def _terminology(segment: Segment) -> str:
 
 
 def _triple(code: Code | None) -> str:
-    return "^^" if code is None else f"{code.scheme}^{code.value}^{code.meaning}"
+    if code is None:
+        return "^^"
+    parts = (code.scheme, code.value, code.meaning)
+    return "^".join(part.translate(str.maketrans("~^|\n", "    ")) for part in parts)
 
 
 def _undated(data: bytes) -> bytes:
