@@ -3,8 +3,8 @@
 Statuses, the first that applies: ``empty`` (no voxel: value None); ``no_spacing`` (no millimetres known:
 value None); ``too_small`` (fewer than 4 voxels: the grid decides the size, not the finding);
 ``cut_by_border`` (the mask reaches the image's edge: the value is of the part that can be seen);
-``no_value`` (not a finite number); ``touching`` (a distance of nothing: the two masks share or adjoin a
-voxel); ``ok``. Lengths run from voxel edge to voxel edge, so that one voxel has the length of its own
+``no_value`` (not a finite number); ``touching`` (a distance of 0, since the two masks share a voxel);
+``ok``. Lengths run from voxel edge to voxel edge, so that one voxel has the length of its own
 diagonal.
 """
 
