@@ -6,7 +6,6 @@ import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
-
 from scipy.spatial.transform import Rotation
 
 from medsegr.measure import axes_of, max_diameter, measure, with_structures

@@ -10,6 +10,9 @@ private scheme.
 
 import json
 import uuid
+from collections.abc import Mapping
+from functools import cache
+from types import MappingProxyType
 
 import numpy as np
 
@@ -106,13 +109,18 @@ def kind_of(finding: Finding, concept: Concept | None, present: bool) -> Code:
 
 def site_of(finding: Finding) -> Code | None:
     """The code of the first told place that has one, by itself or by the organ that it is a part of."""
-    known = lexicon.concepts()
+    known, whole = lexicon.concepts(), _organs()
     for name in finding.location.anatomy:
-        place = lexicon.places().get(lexicon.split_words(name))
-        for called in (name, place.of if place is not None else ""):
+        for called in (name, whole.get(name, "")):
             if called in known and known[called].kind == "anatomy" and known[called].code is not None:
                 return known[called].code
     return None
+
+
+@cache
+def _organs() -> Mapping[str, str]:
+    """Name of a place -> the organ that it is a part of."""
+    return MappingProxyType({place.name: place.of for place in lexicon.places().values() if place.of})
 
 
 def patient_side(finding: Finding, image: Image) -> str | None:

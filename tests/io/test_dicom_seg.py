@@ -8,9 +8,9 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
-from dicom_files import MAKER, NAME, dciodvfy, dcmqi, segment, write_ct, write_dx
 from scipy.spatial.transform import Rotation
 
+from dicom_files import MAKER, NAME, dciodvfy, dcmqi, segment, write_ct, write_dx
 from medsegr.errors import InputError, UsageError
 from medsegr.io.dicom_objects import save_object
 from medsegr.io.dicom_seg import make_seg
@@ -110,7 +110,8 @@ def test_every_kind_passes_the_validator_and_comes_back(kind: str, tmp_path: Pat
         np.testing.assert_allclose(back, np.moveaxis([s.prob for s in found], 0, -1), atol=1 / 255)
     else:
         np.testing.assert_array_equal(stored(path, image), np.moveaxis(masks, 0, -1))
-    # dicom3tools knows label maps only from 2025 on: an older one calls the object unknown, and its background odd
+    # dicom3tools knows label maps only from 2025 on: an older one calls the object unknown, and its
+    # background odd
     young = ("Information Object Not found", "SegmentNumber not monotonically increasing")
     wrong = dciodvfy(path)
     assert [line for line in wrong if kind != "labelmap" or not any(word in line for word in young)] == []

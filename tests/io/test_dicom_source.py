@@ -9,8 +9,8 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
-from dicom_files import PLANTED, write_ct, write_dx
 
+from dicom_files import PLANTED, write_ct, write_dx
 from medsegr.errors import InputError, UsageError
 from medsegr.io.dicom_source import sources_of
 from medsegr.io.read import image_from_array, read_image

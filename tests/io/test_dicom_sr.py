@@ -7,10 +7,10 @@ import highdicom as hd
 import numpy as np
 import pydicom
 import pytest
-from dicom_files import MAKER, dciodvfy, segment, write_ct, write_dx
 from highdicom.sr import MeasurementReport
 from pydicom.sr.codedict import codes
 
+from dicom_files import MAKER, dciodvfy, segment, write_ct, write_dx
 from medsegr.errors import InputError
 from medsegr.io.dicom_objects import save_object
 from medsegr.io.dicom_sc import make_sc
@@ -140,7 +140,8 @@ def test_pixels_are_told_from_the_corner_of_the_picture(tmp_path: Path) -> None:
     seg, report = write(image, [segment(1, mask, image)], tmp_path / "sr.dcm")
     assert dciodvfy(tmp_path / "sr.dcm") == []
     ends = lines(report)["Long axis"]
-    # The row of pixels 20 to 29 in row 10 fills the picture from x = 20 to 30 and y = 10 to 11, whole numbers.
+    # The row of pixels 20 to 29 in row 10 fills the picture from x = 20 to 30 and y = 10 to 11, whole
+    # numbers.
     assert sorted(ends[:, 0].tolist()) == [20.0, 30.0]
     assert sorted(ends[:, 1].tolist()) in ([10.0, 11.0], [10.0, 10.0], [11.0, 11.0])
     (group,) = content(report).get_planar_roi_measurement_groups()

@@ -4,8 +4,8 @@ import json
 from typing import Any
 
 import pytest
-from dicom_files import LUNG, MAKER, segment
 
+from dicom_files import LUNG, MAKER, segment
 from medsegr.io.fhir import bundle
 from medsegr.types import Code, Measurement
 

@@ -7,8 +7,8 @@ import nrrd
 import numpy as np
 import pytest
 import SimpleITK as sitk
-from dicom_files import segment
 
+from dicom_files import segment
 from medsegr.errors import InputError
 from medsegr.io.nrrd_seg import write_seg_nrrd
 from medsegr.io.read import image_from_array

@@ -1,10 +1,10 @@
 """Many masks as one label map, as layers, and what they share."""
 
 import numpy as np
-from dicom_files import segment
 from hypothesis import given
 from hypothesis import strategies as st
 
+from dicom_files import segment
 from medsegr.io.segments import box_of, drawn, label_map, layers, overlaps
 
 

@@ -117,7 +117,7 @@ def _observation(segment: Segment, maker: Maker) -> dict[str, Any]:
             "coding": [_coding(code) for code in codes],
             "text": ", ".join(code.meaning for code in codes),
         }
-    parts = [_component(name, number) for name, number in segment.measurements.items() if name in NAMES]
+    parts = [_component(name, segment.measurements[name]) for name in NAMES if name in segment.measurements]
     return found | ({"component": parts} if parts else {})
 
 
