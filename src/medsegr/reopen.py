@@ -134,16 +134,22 @@ def _finding(item: Mapping[str, Any]) -> Finding:
     return Finding(
         id=item["id"],
         phrase=item["phrase"],
-        span=(item["span"][0], item["span"][1]),
+        span=_span(item["span"]) or (0, 0),
         name=item["name"],
         section=item["section"],
+        sentence=_span(item["sentence"]),
         code=None if code is None else Code(code["scheme"], code["value"], code["meaning"]),
         polarity=item["polarity"],
+        polarity_span=_span(item["polarity_span"]),
         time=item["time"],
         location=Location(**_tuples(place)),
         texture=Texture(**_tuples(texture)),
         shape=Shape(**_tuples(shape)),
     )
+
+
+def _span(told: Any) -> tuple[int, int] | None:
+    return None if told is None else (int(told[0]), int(told[1]))
 
 
 def _tuples(told: Mapping[str, Any]) -> dict[str, Any]:

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import pytest
 from jsonschema import Draft202012Validator
@@ -16,7 +17,7 @@ from medsegr import weights
 from medsegr.cli.flags import LogFlags, RunFlags, grouped, listed
 from medsegr.errors import WeightsError
 
-COMMANDS = ("segment", "parse", "measure", "phantom", "info", "models", "doctor", "demo")
+COMMANDS = ("segment", "parse", "measure", "convert", "phantom", "info", "models", "doctor", "demo")
 
 
 @pytest.mark.parametrize("name", COMMANDS)
@@ -159,6 +160,37 @@ def test_grouped_flags_are_flat_for_typer_and_grouped_for_us() -> None:
 def test_lists_are_split_at_commas_and_spaces_once() -> None:
     assert listed("a,b  c,a") == ("a", "b", "c")
     assert listed("") == ()
+
+
+def test_measure_names_labels_and_tells_the_nearest_structure(run: Any, tmp_path: Path) -> None:
+    values = np.zeros((20, 30), np.uint8)
+    values[2:6, 2:6], values[2:6, 16:20] = 1, 2
+    Picture.fromarray(values).save(tmp_path / "mask.png")
+    names = tmp_path / "names.json"
+    names.write_text('{"1": "nodule", "2": "left lung"}', encoding="utf-8")
+    nib.save(nib.Nifti1Image(values.astype(np.uint8)[..., None], np.diag([0.5, 2, 1, 1])), tmp_path / "m.nii")
+    told = run("measure", "-m", tmp_path / "m.nii", "--names", names, "--json").json["labels"]
+    assert [item["name"] for item in told] == ["nodule", "left lung"]
+    assert told[0]["measurements"]["nearest_structure"] == {
+        "value": 22.0,  # columns 5 and 16 lie 11 steps of 2 mm apart
+        "unit": "mm",
+        "status": "ok",
+        "of": "left lung",
+    }
+    assert "nearest_structure" not in told[1]["measurements"]  # a nodule is no structure
+    assert "to left lung" in run("measure", "-m", tmp_path / "m.nii", "--names", names).out
+    names.write_text("[1]", encoding="utf-8")
+    run("measure", "-m", tmp_path / "m.nii", "--names", names).fails(3, "names of the labels")
+
+
+def test_measure_reads_the_names_above_a_combined_map(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "masks").mkdir()
+    Picture.fromarray(np.eye(9, dtype=np.uint8)).save(tmp_path / "masks" / "combined.png")
+    Picture.fromarray(np.eye(9, dtype=np.uint8)).save(tmp_path / "masks" / "f1.png")
+    labels = {"combined": ["combined.png"], "labels": [{"label": 1, "name": "nodule (left)"}]}
+    (tmp_path / "labels.json").write_text(json.dumps(labels), encoding="utf-8")
+    assert "label 1 (nodule (left))" in run("measure", "-m", tmp_path / "masks" / "combined.png").out
+    assert "nodule" not in run("measure", "-m", tmp_path / "masks" / "f1.png").out
 
 
 def test_measure_refuses_a_colour_mask_and_another_place(run: Any, tmp_path: Path) -> None:

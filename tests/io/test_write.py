@@ -13,6 +13,7 @@ from medsegr.io.write import (
     atomic_folder,
     atomic_write,
     write_json,
+    write_labels,
     write_mask,
     write_mask_nifti,
     write_mask_png,
@@ -156,3 +157,27 @@ def test_output_that_cannot_be_written_is_one_input_error(tmp_path: Path) -> Non
 def test_errors_about_other_files_pass_through(tmp_path: Path) -> None:
     with pytest.raises(FileNotFoundError), atomic_folder(tmp_path / "out"):
         Path("/no/such/input").read_text()
+
+
+@pytest.mark.parametrize("kind", ["png", "nifti", "nrrd"])
+def test_a_label_map_keeps_its_labels(kind: str, tmp_path: Path) -> None:
+    image = image_from_array(np.arange(54.0).reshape(9, 6), spacing=(1, 2), modality="CR")
+    labels = np.arange(54).reshape(9, 6).astype(np.uint8)
+    path = write_labels(labels, image, tmp_path / "combined", kind, {1: "lung", 2: "é"})
+    np.testing.assert_array_equal(read_image(path).data[0], labels)
+    if kind == "nifti":
+        text = nib.load(path).header.extensions[0].get_content()
+        found = json.loads(text if isinstance(text, str) else bytes(text).rstrip(b"\0"))
+        assert found == {"medsegr": {"labels": {"1": "lung", "2": "é"}}}  # names in the order of the labels
+    with pytest.raises(GeometryError, match="grid"):
+        write_labels(labels.T, image, tmp_path / "x", kind, {})
+
+
+def test_many_labels_need_a_format_that_holds_them(tmp_path: Path) -> None:
+    image = image_from_array(np.arange(400.0).reshape(20, 20), spacing=(1, 2), modality="CR")
+    labels = np.arange(400).reshape(20, 20).astype(np.uint16)
+    for kind in ("nifti", "png"):
+        path = write_labels(labels, image, tmp_path / "many", kind, {})
+        np.testing.assert_array_equal(read_image(path).data[0], labels)
+    with pytest.raises(UsageError, match="255"):
+        write_labels(labels, image, tmp_path / "many", "nrrd", {})

@@ -131,7 +131,8 @@ def _is_anatomy(name: str) -> bool:
     from medsegr.report import lexicon
 
     try:
-        return lexicon.concept(name.partition(" (")[0]).kind == "anatomy"
+        plain = name.partition(" (")[0].removeprefix("left ").removeprefix("right ")
+        return lexicon.concept(plain).kind == "anatomy"
     except ReportError:
         return False
 
