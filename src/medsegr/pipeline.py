@@ -8,10 +8,9 @@ mask.
 
 import math
 import time
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import Any, cast
 
 import numpy as np
 
@@ -35,11 +34,10 @@ from medsegr.types import (
     Shape,
     Texture,
 )
-from medsegr.verdicts import Verdict, cautions, decide, marked, one_line
+from medsegr.verdicts import Verdict, cautions, decide, marked, model_of, one_line, threshold
 from medsegr.words import report_of_phrases, report_of_text
 
 LARGEST_CALL = 2**28  # probabilities asked for in one call, 1 GiB; longer lists of findings go in turns
-DEFAULT_THRESHOLD = 0.5  # of the presence score, where the model's card tells none
 __all__ = ["Options", "ask", "decide", "propose", "read_words", "run", "save", "side_failures"]
 
 
@@ -296,19 +294,3 @@ def side_failures(result: Result) -> list[str]:
         for r in result.findings
         if any(c.name == "side" and c.outcome == "fail" for c in r.checks)
     ]
-
-
-def threshold(segmenter: Segmenter) -> float:
-    """The presence score from which a finding counts as seen, of the model's card."""
-    return float(_card(segmenter).get("presence_threshold", DEFAULT_THRESHOLD))
-
-
-def model_of(segmenter: Segmenter) -> Mapping[str, Any]:
-    """Name, sha256 and licence of a model; a model without a card is named by its class."""
-    card = _card(segmenter)
-    known = {"name": type(segmenter).__name__.lower(), "sha256": "", "licence": "unknown"}
-    return {key: card.get(key, value) for key, value in known.items()}
-
-
-def _card(segmenter: Segmenter) -> Mapping[str, Any]:
-    return cast(Mapping[str, Any], getattr(segmenter, "card", None) or {})

@@ -16,6 +16,7 @@ from medsegr.options import Options
 from medsegr.registry import cards, create
 from medsegr.report.parse import parse
 from medsegr.types import Finding, FindingResult, Frame, Image, Prompt, Report, Result, Segmenter
+from medsegr.verdicts import model_of, threshold
 
 Input = Image | np.ndarray | Path | str
 
@@ -75,7 +76,7 @@ class Model:
     @property
     def card(self) -> dict[str, Any]:
         """The model's card: name, sha256, licence, concepts; what it does not tell is left out."""
-        return {**pipeline.model_of(self.segmenter), **dict(getattr(self.segmenter, "card", None) or {})}
+        return {**model_of(self.segmenter), **dict(getattr(self.segmenter, "card", None) or {})}
 
     @property
     def device(self) -> str:
@@ -169,8 +170,8 @@ class Session:
         prompt = _hints(self.image, item, (points, box, mask))
         said = self.model.segmenter.segment(self.image, prompt)
         drawn = np.asarray(said.prob[0] >= 0.5)
-        limit = (pipeline.threshold(self.model.segmenter), before.options)
-        answer = pipeline.answer_of(said, 0)
+        limit = (threshold(self.model.segmenter), before.options)
+        answer = pipeline.answer_of(said, 0, before.options.fractional)
         free = pipeline.Answer(item.free_mask, None, None, None) if item.free_mask is not None else None
         # A person pointed at it: presence is no longer asked, so that the hint is not thrown away.
         redone = pipeline.judge(

@@ -275,10 +275,7 @@ class Check:
 
 @dataclass(frozen=True, slots=True)
 class Measurement:
-    """A number with its unit.
-
-    ``value`` is None where ``status`` says why (``medsegr.measure`` lists them).
-    """
+    """A number with its unit; ``value`` is None where ``status`` (listed in ``medsegr.measure``) says why."""
 
     value: float | None
     unit: str

@@ -1,7 +1,8 @@
-"""Why a finding is not drawn, as far as words, image and the model's card tell before the model runs."""
+"""Why a finding is not drawn, as far as words, image and the model's card tell; what the card says."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from typing import Any, cast
 
 from medsegr.errors import GeometryError, MedsegrError
 from medsegr.options import Options
@@ -13,6 +14,7 @@ from medsegr.types import Check, Finding, FindingResult, Image, Segmenter, Statu
 SMALLEST_SIDE = 8  # px: a grid below this in height or width is refused as too_small
 # What kind of image a modality gives; all that are not named are radiology.
 KINDS = {"ES": "endoscopy", "SM": "microscopy", "GM": "microscopy", "OP": "eye", "DMS": "skin"}
+DEFAULT_THRESHOLD = 0.5  # of the presence score, where the model's card tells none
 Verdict = tuple[Status, str]
 
 
@@ -103,3 +105,19 @@ def cautions(
     if options.explain and any(r.mask is not None and r.attention is None for r in results):
         notes.append(("no_attention", "this model gives no map of where the words acted"))
     return notes
+
+
+def threshold(segmenter: Segmenter) -> float:
+    """The presence score from which a finding counts as seen, of the model's card."""
+    return float(_card(segmenter).get("presence_threshold", DEFAULT_THRESHOLD))
+
+
+def model_of(segmenter: Segmenter) -> Mapping[str, Any]:
+    """Name, sha256 and licence of a model; a model without a card is named by its class."""
+    card = _card(segmenter)
+    known = {"name": type(segmenter).__name__.lower(), "sha256": "", "licence": "unknown"}
+    return {key: card.get(key, value) for key, value in known.items()}
+
+
+def _card(segmenter: Segmenter) -> Mapping[str, Any]:
+    return cast(Mapping[str, Any], getattr(segmenter, "card", None) or {})

@@ -110,3 +110,20 @@ def test_codes_with_a_caret_or_tilde_do_not_break_the_entry(tmp_path: Path) -> N
     _, header = nrrd.read(str(tmp_path / "a.seg.nrrd"))
     entry = header["Segment0_Tags"].split("TerminologyEntry:")[1].rstrip("|")
     assert (entry.count("~"), "|" in entry) == (6, False)
+
+
+def test_slicer_s_own_reader_finds_names_codes_and_layers(tmp_path: Path) -> None:
+    slicerio = pytest.importorskip("slicerio", reason="slicerio is not installed")
+    image, (first, second) = volume(), masks()
+    inside = first.copy()
+    inside[2:] = False
+    found = [segment(1, first), segment(2, inside), segment(3, second)]
+    write_seg_nrrd(image, found, tmp_path / "a.seg.nrrd")
+    read = slicerio.read_segmentation(str(tmp_path / "a.seg.nrrd"))
+    assert [item["name"] for item in read["segments"]] == ["thing 1", "thing 2", "thing 3"]
+    for item, mask in zip(read["segments"], (first, inside, second), strict=True):
+        np.testing.assert_array_equal(read["voxels"][item["layer"]] == item["labelValue"], mask)
+        assert item["terminology"]["type"] == ["SCT", "52988006", "Lesion"]
+        assert item["terminology"]["anatomicRegionModifier"] == ["SCT", "7771000", "Left"]
+    lps = np.diag([-1, -1, 1, 1]) @ image.affine
+    np.testing.assert_allclose(read["ijkToLPS"], lps)
