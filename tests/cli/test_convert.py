@@ -142,6 +142,8 @@ def test_formats_that_do_not_fit_are_refused_before_the_model(run: Any, image: P
     run(*base, "--format", "gif").fails(2, "gif")
     run(*base, "--seg-type", "surface").fails(2, "surface")
     run(*base, "--subject", "Erika Mustermann").fails(2, "FHIR reference")
+    jobs = ("segment", "--jobs", tmp_path / "jobs.jsonl", "-o", tmp_path / "out")
+    run(*jobs, "--subject", "Patient/1").fails(2, "one patient")
     assert not (tmp_path / "out").exists()
 
 

@@ -1,5 +1,6 @@
 """A written DICOM SEG lies where the mask lies, as others read it, and says what it is."""
 
+import tempfile
 from dataclasses import replace
 from pathlib import Path
 
@@ -8,6 +9,8 @@ import numpy as np
 import pydicom
 import pytest
 import SimpleITK as sitk
+from hypothesis import given, settings
+from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from dicom_files import MAKER, NAME, dciodvfy, dcmqi, segment, write_ct, write_dx
@@ -94,6 +97,20 @@ def test_voxels_come_back_bit_for_bit_and_names_of_files_do_not_matter(tmp_path:
         for (_, picture), mask in zip(dcmqi(path, tmp_path / f"itk{seed}"), masks, strict=True):
             back = sitk.GetArrayFromImage(picture) > 0
             assert back.sum() == mask.sum()
+
+
+@settings(max_examples=12)
+@given(st.integers(0, 2**32 - 1), st.integers(1, 4), st.sampled_from(["sparse", "dense", "one slice"]))
+def test_any_masks_come_back_bit_for_bit(seed: int, count: int, how: str) -> None:
+    rng = np.random.default_rng(seed)
+    masks = rng.random((count, *SHAPE)) > {"sparse": 0.99, "dense": 0.3, "one slice": 0.5}[how]
+    if how == "one slice":
+        masks[:, np.arange(SHAPE[0]) != rng.integers(SHAPE[0])] = False
+    masks[np.arange(count), 0, 0, 0] |= ~masks.any(axis=(1, 2, 3))
+    with tempfile.TemporaryDirectory() as name:
+        image = series(Path(name) / "ct", TILT)
+        path = write(image, [segment(n, m) for n, m in enumerate(masks, 1)], Path(name) / "seg.dcm")
+        np.testing.assert_array_equal(stored(path, image), np.moveaxis(masks, 0, -1))
 
 
 @pytest.mark.parametrize("kind", ["binary", "labelmap", "fractional"])

@@ -1,5 +1,6 @@
 """A .seg.nrrd opens in Slicer as a segmentation: its convention, read by pynrrd and by ITK."""
 
+import tempfile
 from pathlib import Path
 from typing import Any
 
@@ -7,6 +8,9 @@ import nrrd
 import numpy as np
 import pytest
 import SimpleITK as sitk
+from hypothesis import given
+from hypothesis import strategies as st
+from scipy.spatial.transform import Rotation
 
 from dicom_files import segment
 from medsegr.errors import InputError
@@ -66,16 +70,6 @@ def test_masks_that_overlap_lie_in_layers(tmp_path: Path) -> None:
     np.testing.assert_array_equal(data[layers[1]] == labels[1], inside)
 
 
-def test_it_lies_where_the_image_lies(tmp_path: Path) -> None:
-    image, (first, _) = volume(), masks()
-    write_seg_nrrd(image, [segment(1, first)], tmp_path / "a.seg.nrrd")
-    picture = sitk.ReadImage(str(tmp_path / "a.seg.nrrd"))
-    index = np.argwhere(sitk.GetArrayFromImage(picture) > 0)[:, ::-1].mean(axis=0)
-    lps = np.array(picture.TransformContinuousIndexToPhysicalPoint([float(v) for v in index]))
-    expected = image.affine[:3, :3] @ np.argwhere(first).mean(axis=0) + image.affine[:3, 3]
-    np.testing.assert_allclose(lps * (-1, -1, 1), expected, atol=1e-6)
-
-
 @pytest.mark.parametrize("spacing", [None, (0.5, 0.25)])
 def test_a_picture_lies_on_the_picture_as_slicer_loads_it(spacing: Any, tmp_path: Path) -> None:
     image = image_from_array(np.arange(6 * 9.0).reshape(6, 9), spacing=spacing, modality="CR")
@@ -96,6 +90,38 @@ def test_the_same_masks_give_the_same_bytes(tmp_path: Path) -> None:
     data = (tmp_path / "a.seg.nrrd").read_bytes()
     assert data == (tmp_path / "b.seg.nrrd").read_bytes()
     assert not [line for line in data.split(b"\n\n")[0].split(b"\n") if line.startswith(b"#")]
+
+
+def centre_mm(picture: sitk.Image) -> np.ndarray:
+    index = np.argwhere(sitk.GetArrayFromImage(picture) > 0)[:, ::-1].mean(axis=0)
+    return np.array(picture.TransformContinuousIndexToPhysicalPoint([float(v) for v in index])) * (-1, -1, 1)
+
+
+def test_every_orientation_keeps_its_place(orientation: np.ndarray, tmp_path: Path) -> None:
+    affine = np.eye(4)
+    affine[:3, :3] = Rotation.from_euler("xyz", [4, -7, 11], degrees=True).as_matrix() @ orientation
+    affine[:3, :3] *= (2.5, 0.8, 1.1)
+    affine[:3, 3] = (-31.5, 17.25, 90.125)
+    image = image_from_array(np.arange(5 * 6 * 7.0).reshape(5, 6, 7), affine=affine, modality="CT")
+    mask = masks()[0]
+    mask[0, 0, 0] = True
+    write_seg_nrrd(image, [segment(1, mask)], tmp_path / "a.seg.nrrd")
+    expected = affine[:3, :3] @ np.argwhere(mask).mean(axis=0) + affine[:3, 3]
+    np.testing.assert_allclose(centre_mm(sitk.ReadImage(str(tmp_path / "a.seg.nrrd"))), expected, atol=1e-5)
+
+
+@given(st.integers(0, 2**32 - 1), st.integers(1, 5))
+def test_voxels_come_back_bit_for_bit(seed: int, count: int) -> None:
+    rng = np.random.default_rng(seed)
+    drawn = [rng.random((5, 6, 7)) > rng.uniform(0.2, 0.95) for _ in range(count)]
+    found = [segment(n, mask) for n, mask in enumerate(drawn, 1) if mask.any()]
+    with tempfile.TemporaryDirectory() as name:
+        write_seg_nrrd(volume(), found, Path(name) / "a.seg.nrrd")
+        data, header = nrrd.read(str(Path(name) / "a.seg.nrrd"))
+    stack = data if data.ndim == 4 else data[None]
+    for n, item in enumerate(found):
+        layer, label = int(header[f"Segment{n}_Layer"]), int(header[f"Segment{n}_LabelValue"])
+        np.testing.assert_array_equal(stack[layer] == label, item.mask)
 
 
 def test_nothing_drawn_writes_nothing(tmp_path: Path) -> None:

@@ -113,6 +113,8 @@ def command(
         if batch.resume or batch.workers > 1:
             raise UsageError("--resume and --workers belong to --jobs")
         return one(where, words, image, options, run)
+    if where.subject:
+        raise UsageError("--subject names one patient, --jobs are many: use convert on each folder")
     if words.llm_url is not None:
         raise UsageError("--llm-url reads the report of one image: give -i and -r, or use parse --jobs")
     if where.input is not None or words.report or words.text or words.prompt or image.frame or image.modality:
