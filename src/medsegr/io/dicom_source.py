@@ -86,6 +86,10 @@ def sources_of(image: Image, limits: Limits = DEFAULT_LIMITS) -> Sources:
     with guarded(WHAT, "give the series again"):
         kept = tuple(image.source.meta.get("slices") or ())  # (sha256 of the file, frame) of what was read
         headers = list(_headers(path, limits, {digest for digest, _ in kept}))
+        if not headers:
+            raise InputError(
+                f"{WHAT}: none of the images that were read is there unchanged; give them again as they were"
+            )
         if len(image.grid) == 2:
             ds = _single(image, headers)
             return Sources(_named((ds,))) if shape_of(ds)[0] == 1 else _film(ds, [frame for _, frame in kept])
@@ -239,8 +243,6 @@ def _named(headers: tuple[Dataset, ...]) -> tuple[Dataset, ...]:
 
 def _alike(headers: list[Dataset]) -> tuple[Dataset, ...]:
     """Images of the series of the first one: where the grid was resampled, no slice fits exactly."""
-    if not headers:
-        raise InputError(f"{WHAT}: no image is there any more; give the series again")
     first = headers[0]
     return tuple(
         ds
