@@ -9,10 +9,14 @@ from pathlib import Path
 import numpy as np
 import pydicom
 import pytest
+from pydicom.uid import UltrasoundMultiFrameImageStorage, XRayAngiographicImageStorage
 
-from dicom_files import PLANTED, write_ct, write_dx
+from dicom_files import MAKER, PLANTED, dciodvfy, segment, write_ct, write_dx
 from medsegr.errors import InputError, UsageError
+from medsegr.io.dicom_objects import save_object
+from medsegr.io.dicom_seg import make_seg
 from medsegr.io.dicom_source import sources_of
+from medsegr.io.dicom_sr import make_sr
 from medsegr.io.read import image_from_array, read_image
 from medsegr.types import Image
 
@@ -109,15 +113,27 @@ def test_an_image_of_another_kind_is_refused() -> None:
         sources_of(image_from_array(np.zeros((4, 4)), spacing=(1, 1), modality="CR"))
 
 
-def test_a_frame_of_a_film_is_named(tmp_path: Path) -> None:
-    path = write_dx(tmp_path / "film.dcm", np.arange(48).reshape(8, 6), NumberOfFrames=1)
+@pytest.mark.parametrize("kind", [UltrasoundMultiFrameImageStorage, XRayAngiographicImageStorage])
+def test_a_frame_of_a_film_is_named(kind: str, tmp_path: Path) -> None:
+    told = {"SOPClassUID": kind, "Modality": "US", "NumberOfFrames": 1}
+    path = write_dx(tmp_path / "film.dcm", np.arange(48).reshape(8, 6), **told)
     image = read_image(path)
+    mask = image.data[0] > 20
+    single = make_seg(image, [segment(1, mask)], sources_of(image), MAKER)
+    assert "ReferencedFrameNumber" not in str(single)
     ds = pydicom.dcmread(path)
     ds.NumberOfFrames = 3
     ds.PixelData = ds.PixelData * 3
     ds.save_as(path)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
-    assert sources_of(read_from(image, ((digest, 1),))).film == 2
+    film = read_from(image, ((digest, 1),))
+    assert sources_of(film).film == 2
+    seg = make_seg(film, [segment(1, mask)], sources_of(film), MAKER)
+    save_object(seg, tmp_path / "seg.dcm")
+    (source,) = seg.PerFrameFunctionalGroupsSequence[0].DerivationImageSequence[0].SourceImageSequence
+    assert source.ReferencedFrameNumber == 2
+    save_object(make_sr(film, [segment(1, mask, film)], sources_of(film), MAKER, seg), tmp_path / "sr.dcm")
+    assert dciodvfy(tmp_path / "seg.dcm") == dciodvfy(tmp_path / "sr.dcm") == []
     with pytest.raises(InputError, match="which frame"):
         sources_of(read_from(image, ()))
     with pytest.raises(InputError, match="unchanged"):

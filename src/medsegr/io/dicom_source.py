@@ -91,7 +91,7 @@ def sources_of(image: Image, limits: Limits = DEFAULT_LIMITS) -> Sources:
                 f"{WHAT}: none of the images that were read is there unchanged; give them again as they were"
             )
         if len(image.grid) == 2:
-            ds = _single(image, headers)
+            ds = _shared(_single(image, headers))
             return Sources(_named((ds,))) if shape_of(ds)[0] == 1 else _film(ds, [frame for _, frame in kept])
         whole = [ds for ds in headers if shape_of(ds)[0] > 1]
         if len(headers) == 1 and whole:
@@ -186,7 +186,7 @@ def _single(image: Image, headers: list[Dataset]) -> Dataset:
 
 
 def _at(ds: Dataset, affine: np.ndarray) -> bool:
-    place = place_of(ds)
+    place = _frame_places(ds)[0]
     corner = (LPS_TO_RAS @ affine)[:3, 3]
     return place is not None and bool(np.allclose(place.position, corner, atol=0.01))
 
@@ -254,22 +254,41 @@ def _alike(headers: list[Dataset]) -> tuple[Dataset, ...]:
 def _multiframe(image: Image, ds: Dataset) -> Sources:
     """The slice of the grid for every stored frame; where some frames are of another stack, slices alone."""
     lps = _steps(image)
-    groups: Any = ds.get("PerFrameFunctionalGroupsSequence") or ()
-    shared = [
-        item for group in ds.get("SharedFunctionalGroupsSequence") or () for item in _first_items(group)
-    ]
-    slots = [_slot(place_of(ds, (*_first_items(group), *shared)), lps, image.grid) for group in groups]
+    slots = [_slot(place, lps, image.grid) for place in _frame_places(ds)]
     known = [slot for slot in slots if slot is not None]
     if not known:
         raise InputError(f"{WHAT}: none of its frames tells a place on the grid; ask for nifti or nrrd")
-    common = ds.SharedFunctionalGroupsSequence[0] if shared else Dataset()
-    for name in ("PixelMeasuresSequence", "PlaneOrientationSequence"):
-        if name not in common and name in groups[0]:  # told frame by frame, and the same in each of them
-            setattr(common, name, groups[0][name].value)
-    ds.SharedFunctionalGroupsSequence = [common]
+    ds = _shared(ds)
     if len(known) == len(slots) and sorted(known) == list(range(image.grid[0])):
         return Sources(_named((ds,)), tuple(known))
     return Sources(_named((ds,)), exact=False)
+
+
+def _frame_places(ds: Dataset) -> list[Place | None]:
+    """Where each frame lies, by its own functional groups, those of all frames, and the object itself."""
+    shared = [
+        item for group in ds.get("SharedFunctionalGroupsSequence") or () for item in _first_items(group)
+    ]
+    groups: Any = ds.get("PerFrameFunctionalGroupsSequence") or [Dataset()]
+    return [place_of(ds, (*_first_items(group), *shared)) for group in groups]
+
+
+def _shared(ds: Dataset) -> Dataset:
+    """The header with groups that all frames share, where its kind of object may have several frames.
+
+    A file may tell frame by frame what is the same in all of them, and older kinds (ultrasound, angiography)
+    have no groups at all; who writes an object about them looks here for spacing and orientation.
+    """
+    told: Any = ds.get("SharedFunctionalGroupsSequence")
+    common = told[0] if told else Dataset()
+    groups: Any = ds.get("PerFrameFunctionalGroupsSequence") or [Dataset()]
+    for name in ("PixelMeasuresSequence", "PlaneOrientationSequence"):
+        if name not in common and name in groups[0]:
+            setattr(common, name, groups[0][name].value)
+    if "PixelMeasuresSequence" not in common:
+        common.PixelMeasuresSequence = [Dataset()]
+    ds.SharedFunctionalGroupsSequence = [common]
+    return ds
 
 
 def _film(ds: Dataset, frames: list[int]) -> Sources:
