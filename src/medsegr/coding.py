@@ -11,6 +11,7 @@ private scheme.
 import json
 import uuid
 from collections.abc import Mapping
+from dataclasses import replace
 from functools import cache
 from types import MappingProxyType
 
@@ -47,18 +48,22 @@ def maker_of(result: Result, version: str) -> Maker:
     return Maker(PROGRAM, version, str(model.get("name", "model")), str(model.get("sha256") or ""), NOTICE)
 
 
-def segments_of(result: Result, key: str) -> tuple[Segment, ...]:
+def segments_of(result: Result, key: str, ends: bool = True) -> tuple[Segment, ...]:
     """Every finding about this patient and this image, drawn or not, in the report's order.
 
     Left out: what only an earlier study showed, what is said of somebody else, and what has neither name nor
     mask. ``key`` names the run (:func:`run_key`), so that ids are the same in every format and in a later
     export.
+    ``ends``: also where the axes begin and end, for formats that draw them.
     """
     found = []
     for index, item in enumerate(result.findings):
         if item.reason in NOT_OF_THE_IMAGE or (item.mask is None and not item.finding.name):
             continue
-        found.append(_segment(result.image, item, index, key))
+        segment = _segment(result.image, item, index, key)
+        if ends and segment.mask is not None and result.image.spacing is not None:
+            segment = replace(segment, ends=axes_of(result.image, segment.mask).ends)
+        found.append(segment)
     return tuple(found)
 
 
@@ -87,7 +92,6 @@ def _segment(image: Image, item: FindingResult, index: int, key: str) -> Segment
         site=None if kind == "anatomy" else site_of(finding),
         side=SIDES.get(side or ""),
         measurements=item.measurements or {},
-        ends=None if mask is None or image.spacing is None else axes_of(image, mask).ends,
     )
 
 

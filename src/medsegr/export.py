@@ -91,7 +91,7 @@ def write_all(run: Run, folder: Path, formats: Sequence[str], options: Options) 
     wanted = any(item.mask is not None for item in result.findings)
     single = [name for name in formats if name in MASK_FORMATS]
     masks = _single_masks(result, folder, single)
-    segments = segments_of(result, run.key)
+    segments = segments_of(result, run.key, ends="dicom-sr" in formats)
     shown = drawn(segments)
     notes: list[tuple[str, str]] = []
     if shown and (options.combined or {"nifti", "nrrd"} & set(single)):

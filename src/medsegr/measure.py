@@ -85,7 +85,7 @@ def max_diameter(mask: np.ndarray, spacing: tuple[float, ...]) -> float:
     Error below 0.2 %).
     """
     steps = np.asarray(spacing, float)
-    points = _boundary(mask) * steps
+    points = _outermost(_boundary(mask) * steps)
     directions = _circle(720) if mask.ndim == 2 else _hemisphere(2000)
     widest = 0.0
     for chunk in np.array_split(directions, max(1, len(directions) * len(points) // 4_000_000 + 1)):
@@ -184,6 +184,16 @@ def _boundary(mask: np.ndarray) -> np.ndarray:
     return np.concatenate([np.column_stack([lead, first]), np.column_stack([lead, last])]).astype(float)
 
 
+def _outermost(points: np.ndarray) -> np.ndarray:
+    """Corners of the hull of points ``n d``, which alone can be widest; all, where they lie in one plane."""
+    from scipy.spatial import ConvexHull, QhullError
+
+    try:
+        return np.asarray(points[ConvexHull(points).vertices])
+    except (QhullError, ValueError):
+        return points
+
+
 def _circle(count: int) -> np.ndarray:
     angle = np.arange(count) * np.pi / count
     return np.column_stack([np.cos(angle), np.sin(angle)])
@@ -211,13 +221,14 @@ def _places(image: Image, mask: np.ndarray, count: int, part: str) -> dict[str, 
         return empty | {key: Measurement(None, "mm", "empty") for key in world}
     found: dict[str, Measurement] = {}
     centre = np.zeros(3)
+    box = box_of(mask)
+    inside = mask[box]
     for axis, name in enumerate(names):
-        profile = mask.sum(axis=tuple(i for i in range(mask.ndim) if i != axis), dtype=np.int64)
-        places = np.flatnonzero(profile)
-        centre[axis] = float((profile * np.arange(len(profile))).sum() / count)
+        profile = np.count_nonzero(inside, axis=tuple(i for i in range(mask.ndim) if i != axis))
+        centre[axis] = float((profile * np.arange(box[axis].start, box[axis].stop)).sum() / count)
         found[f"centroid_{name}"] = Measurement(float(centre[axis]), "px", part)
-        found[f"box_{name}0"] = Measurement(float(places[0]), "px", part)
-        found[f"box_{name}1"] = Measurement(float(places[-1] + 1), "px", part)
+        found[f"box_{name}0"] = Measurement(float(box[axis].start), "px", part)
+        found[f"box_{name}1"] = Measurement(float(box[axis].stop), "px", part)
     if image.affine is None or image.spacing is None:
         return found | {key: Measurement(None, "mm", "no_spacing") for key in world}
     millimetres = image.affine @ np.append(centre, 1.0)
@@ -229,9 +240,11 @@ def _intensity(image: Image, mask: np.ndarray, count: int) -> dict[str, Measurem
     if not count:
         return {name: Measurement(None, unit, "empty") for name in ("mean_intensity", "sd_intensity")}
     box = box_of(mask)
-    values = image.data[(slice(None), *box)][:, mask[box]].mean(axis=0, dtype=np.float64)  # of the channels
-    mean = float(values.mean())
-    spread = float(values.std(ddof=1)) if count > 1 else math.nan
+    inside = mask[box]
+    channels = [channel[box][inside] for channel in image.data]
+    values = channels[0] if len(channels) == 1 else np.mean(channels, axis=0, dtype=np.float64)
+    mean = float(values.mean(dtype=np.float64))
+    spread = float(values.std(ddof=1, dtype=np.float64)) if count > 1 else math.nan
     none = Measurement(None, unit, "no_value")
     few = "too_small" if count < FEWEST else "ok"
     return {
