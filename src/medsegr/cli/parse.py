@@ -16,7 +16,7 @@ from medsegr.cli.shown import ShowFlags, check_flags, explain, write_page
 from medsegr.errors import UsageError
 
 if TYPE_CHECKING:
-    from medsegr.types import Finding, Report
+    from medsegr.findings import Finding, Report
 
 SCHEMA = "medsegr.parse/1"
 

@@ -16,8 +16,8 @@ from medsegr.errors import InputError, MedsegrError
 
 if TYPE_CHECKING:
     from medsegr.cli.tables import Row
+    from medsegr.findings import Finding
     from medsegr.report.llm import Endpoint
-    from medsegr.types import Finding
 
 AsJson = Callable[["Finding"], dict[str, Any]]
 MOST_SILENT = 3  # unanswered questions in a row after which the language model is no longer asked

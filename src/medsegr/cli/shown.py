@@ -17,7 +17,7 @@ if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from medsegr.types import Report
+    from medsegr.findings import Report
 
 WORD_STYLES = {"cue": "underline magenta", "place": "underline cyan", "look": "underline blue"}
 GROUNDS = {"present": "bold green", "absent": "bold red", "uncertain": "bold yellow"}

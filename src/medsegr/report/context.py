@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from medsegr.findings import Polarity, Span
 from medsegr.report.lexicon import Concept, Cue, word_list
 from medsegr.report.match import Hit, Words
-from medsegr.types import Polarity, Span
 
 SIZES = frozenset(["small", "mild", "moderate", "minimal", "trace", "tiny", "stable", "unchanged"])
 DENIERS = frozenset(["no", "without", "negative", "neither", "absent", "none"])

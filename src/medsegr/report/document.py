@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass
 from itertools import pairwise
 
+from medsegr.findings import Section, Span
 from medsegr.report.lexicon import normal
-from medsegr.types import Section, Span
 
 HEADINGS = {
     "findings": (

@@ -15,10 +15,10 @@ from typing import Any, Generic, TypeVar
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
+from medsegr.findings import Span
 from medsegr.report import lexicon
 from medsegr.report.document import Token
 from medsegr.report.lexicon import Concept, Cue, Descriptor, Place
-from medsegr.types import Span
 
 T = TypeVar("T")
 Trie = Mapping[str, tuple[tuple[int, ...], Mapping[tuple[str, ...], T]]]  # first word -> lengths, terms

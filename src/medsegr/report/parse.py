@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
+from medsegr.findings import MODALITIES, Finding, Frame, Report, Section, Shape, Span, Texture, modality_code
 from medsegr.report import document, lexicon
 from medsegr.report.builds import Candidate
 from medsegr.report.context import Claim, claim
@@ -17,7 +18,6 @@ from medsegr.report.link import link
 from medsegr.report.sentence import BRAIN, Sentence, is_name_only, is_request, read, read_all
 from medsegr.report.side import Spot, location, spots
 from medsegr.report.values import shape, texture
-from medsegr.types import MODALITIES, Finding, Frame, Report, Section, Shape, Span, Texture, modality_code
 
 if TYPE_CHECKING:
     from medsegr.report.llm import Endpoint

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
+from medsegr.findings import Span
 from medsegr.report import lexicon
 from medsegr.report.builds import Candidate, with_builds
 from medsegr.report.context import Scope, clause_starts, scopes
@@ -18,7 +19,6 @@ from medsegr.report.match import (
     words_of,
 )
 from medsegr.report.side import Element, elements, resolved
-from medsegr.types import Span
 
 SHORT = 4  # words of a sentence that may stand in a list of names
 TISSUES = frozenset(["interstitial", "alveolar", "airspace", "reticular", "nodular"])

@@ -18,8 +18,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 
+from medsegr.findings import Finding, Report, Span
 from medsegr.report.parse import skip_reason
-from medsegr.types import Finding, Report, Span
 
 KINDS = ("cue", "place", "look")
 BRACKETS = {"cue": "{}", "place": "<>", "look": "()"}

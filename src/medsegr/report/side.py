@@ -8,9 +8,9 @@ otherwise it is a third of the picture. In any frame "left of the image" and "to
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from medsegr.findings import COLS, ROWS, Frame, Location, Span
 from medsegr.report.lexicon import Descriptor, Place, paired
 from medsegr.report.match import Hit, Words
-from medsegr.types import COLS, ROWS, Frame, Location, Span
 
 PICTURE = frozenset(["image", "picture", "frame", "photo", "photograph", "screen", "view", "slide", "field"])
 PARTS = frozenset(

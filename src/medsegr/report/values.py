@@ -4,9 +4,9 @@ sentence."""
 import re
 from collections.abc import Sequence
 
+from medsegr.findings import Shape, Span, Texture
 from medsegr.report.lexicon import Descriptor
 from medsegr.report.match import Hit, Words
-from medsegr.types import Shape, Span, Texture
 
 _NUMBER = r"\d{1,3}(?:[.,]\d{1,2})?"
 _UNIT = r"(?:mm|cm|millimet(?:er|re)s?|centimet(?:er|re)s?)"

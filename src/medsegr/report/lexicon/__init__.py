@@ -16,7 +16,7 @@ from types import MappingProxyType
 from typing import Any, Literal
 
 from medsegr.errors import ReportError
-from medsegr.types import Code
+from medsegr.findings import Code
 
 Kind = Literal["finding", "anatomy", "device", "statement"]
 _WORD = re.compile(r"\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][a-z]+)?\d*|[^\w\s-]")
