@@ -11,8 +11,8 @@ from pydicom.sr._concepts_dict import concepts as published
 
 from medsegr.report import lexicon
 from medsegr.report.document import tokens
-from medsegr.report.lexicon import Concept
-from medsegr.report.match import find_concepts, known_words, words_of
+from medsegr.report.lexicon import Concept, known_words
+from medsegr.report.match import find_concepts, words_of
 from medsegr.types import MODALITIES
 
 FINDINGS = [c for c in lexicon.concepts().values() if c.kind in ("finding", "device")]

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from functools import cache
 
 from medsegr.report import lexicon
-from medsegr.report.lexicon import Build, Concept
-from medsegr.report.match import Trie, Words, longest, trie
+from medsegr.report.lexicon import Build, Concept, Terms
+from medsegr.report.lexicon.entries import terms
+from medsegr.report.match import Words, longest
 
 DENYING = frozenset(["not", "non", "no", "without"])
 
@@ -32,9 +33,10 @@ class Candidate:
 
 
 @cache
-def _part_tries() -> tuple[tuple[Build, tuple[Trie[bool], ...]], ...]:
+def _part_tries() -> tuple[tuple[Build, tuple[Terms[bool], ...]], ...]:
     return tuple(
-        (build, tuple(trie((w, True) for w in part) for part in build.parts)) for build in lexicon.builds()
+        (build, tuple(terms((words, True) for words in sorted(part)) for part in build.parts))
+        for build in lexicon.builds()
     )
 
 
@@ -44,7 +46,7 @@ def with_builds(named: list[Candidate], words: Words, starts: tuple[int, ...]) -
     out = list(named)
     present = set(words.norms)
     for build, tables in _part_tries():
-        if not all(present & set(table) for table in tables):
+        if not all(not present.isdisjoint(table.tree) for table in tables):
             continue
         pair = _pair(build, tables, words, starts)
         if pair is None:
@@ -88,7 +90,7 @@ def _within(candidate: Candidate, pair: tuple[tuple[int, int], ...]) -> bool:
 
 
 def _pair(
-    build: Build, tables: tuple[Trie[bool], ...], words: Words, starts: tuple[int, ...]
+    build: Build, tables: tuple[Terms[bool], ...], words: Words, starts: tuple[int, ...]
 ) -> tuple[tuple[int, int], ...] | None:
     heads, tails = (longest(words.norms, table) for table in tables)
     best: tuple[int, tuple[tuple[int, int], ...]] | None = None
