@@ -5,9 +5,8 @@ from dataclasses import replace
 
 from medsegr.errors import ReportError, UsageError
 from medsegr.findings import Finding, Frame, Report, Span, modality_code
-from medsegr.report.document import HEADINGS
+from medsegr.report.document import HEADINGS, LIMIT
 from medsegr.report.parse import parse, parse_phrase
-from medsegr.report.read import LIMIT
 
 MOST_FINDINGS = 1000  # of one report; each may become a mask of the image's size
 

@@ -8,9 +8,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from medsegr.cli.flags import naming
+from medsegr.cli.flags import naming, option
 from medsegr.errors import UsageError
 
 if TYPE_CHECKING:
@@ -28,11 +26,9 @@ class ShowFlags:
     """How what was read is shown."""
 
     explain: Annotated[
-        bool, typer.Option("--explain", help="Show the report with findings, cues and places marked.")
+        bool, option("--explain", help="Show the report with findings, cues and places marked.")
     ] = False
-    html: Annotated[Path | None, typer.Option("--html", help="Write the marked report as one HTML page.")] = (
-        None
-    )
+    html: Annotated[Path | None, option("--html", help="Write the marked report as one HTML page.")] = None
 
 
 def check_flags(flags: ShowFlags, jobs: bool, as_json: bool) -> None:
