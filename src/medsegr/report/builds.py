@@ -53,6 +53,8 @@ def with_builds(named: list[Candidate], words: Words, starts: tuple[int, ...]) -
             continue
         if any(c.concept.name in build.unless and not _apart(c, pair, words) for c in out):
             continue
+        if _is_listed(build, pair, out, words):
+            continue
         made = Candidate(lexicon.concepts()[build.name], pair)
         inside = [c for c in out if all(_overlaps(part, pair) for part in c.parts)]
         if any(c.concept.name == build.name or build.name in c.concept.parents for c in inside):
@@ -62,6 +64,15 @@ def with_builds(named: list[Candidate], words: Words, starts: tuple[int, ...]) -
         out = [c for c in out if c not in inside or c.concept.kind != "finding" or not _within(c, pair)]
         out.append(made)
     return sorted(out, key=lambda c: (c.first, c.last))
+
+
+def _is_listed(build: Build, pair: tuple[tuple[int, int], ...], named: list[Candidate], words: Words) -> bool:
+    """True for the ribs of "fractures of the clavicle and ribs": places in a list, told apart by their own
+    rule."""
+    low, high = sorted(pair)
+    bases = {rule.base for rule in lexicon.refines() if rule.name == build.name}
+    said = any(c.concept.name in bases and _covers(c, (low,)) for c in named)
+    return said and bool({"and", ",", "&"} & set(words.norms[low[1] : high[0]]))
 
 
 def _apart(other: Candidate, pair: tuple[tuple[int, int], ...], words: Words) -> bool:

@@ -18,7 +18,7 @@ from medsegr.report.match import (
     find_places,
     words_of,
 )
-from medsegr.report.side import Element, elements, resolved
+from medsegr.report.side import SIDE_WORDS, Element, elements, resolved
 
 SHORT = 4  # words of a sentence that may stand in a list of names
 TISSUES = frozenset(["interstitial", "alveolar", "airspace", "reticular", "nodular"])
@@ -27,7 +27,15 @@ EXPLAINING = ("in keeping with", "consistent with", "compatible with", "represen
 UNSURE = frozenset(
     [".", ";", "possible", "possibly", "probable", "probably", "likely", "may", "could", "not"]
 )
+ACTS = frozenset(
+    ["removed", "resected", "retrieved", "biopsied", "sampled", "obtained", "excised", "ablated", "taken"]
+)
+MEANS = frozenset(["with", "using", "by", "via"])
+PARTING = frozenset(["without", "no"])  # what is said before is not of what is denied behind
 VIEWS = frozenset(["view", "projection", "radiograph", "film", "image", "examination"])
+
+
+NO_WORDS = Words((), ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,6 +52,8 @@ class Sentence:
     scopes: tuple[Scope, ...]
     starts: tuple[int, ...]
     under: str = ""  # organ of the heading that it stands under ("KIDNEYS: ..."), or that it begins with
+    over: tuple[Element, ...] = ()  # place that it stands under: a heading's, or of "On the right, ..."
+    over_words: Words = NO_WORDS  # the words that ``over`` counts in
     titled: bool = False  # part of a longer text, where a line with a mere name ("LEFT BREAST") is a title
 
 
@@ -55,14 +65,20 @@ def read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[Se
     """
     out: list[Sentence] = []
     under, end = "", 0
+    over: tuple[tuple[Element, ...], Words] = ((), NO_WORDS)
     for span in spans:
         sentence = read(text, span, modality)
         if text[end : span[0]].count("\n") > 1:
-            under = ""
+            under, over = "", ((), sentence.words)
+        subject = next((c.concept.name for c in sentence.anatomy if c.first <= 1), "")
         if ":" in sentence.words.norms[:6]:
             under = _heading_organ(sentence)
-        subject = next((c.concept.name for c in sentence.anatomy if c.first <= 1), "")
-        out.append(replace(sentence, under=under or subject))
+            over = _heading_place(sentence), sentence.words
+        elif subject and subject not in {e.place.of for e in over[0] if e.place is not None}:
+            over = (), sentence.words
+        front = _fronted(sentence)
+        told = (front, sentence.words) if front else over
+        out.append(replace(sentence, under=under or subject, over=told[0], over_words=told[1]))
         end = span[1]
     around = (
         text[max(0, spans[0][0] - 20) : spans[0][0]] + text[spans[-1][1] : spans[-1][1] + 20]
@@ -83,6 +99,29 @@ def _heading_organ(sentence: Sentence) -> str:
     return names[0] if names else ""
 
 
+def _heading_place(sentence: Sentence) -> tuple[Element, ...]:
+    """The place in a heading that tells a side and names no finding ("LEFT BREAST: ...")."""
+    colon = sentence.words.norms.index(":")
+    told = tuple(e for e in sentence.elements if e.last <= colon)
+    return told if _sided(told) and not any(c.first < colon for c in sentence.candidates) else ()
+
+
+def _fronted(sentence: Sentence) -> tuple[Element, ...]:
+    """The side that a sentence begins with: "On the right there is an opacity and a small effusion"."""
+    led = sentence.words.norms[:1] in (("on",), ("in",), ("at",))
+    first = min((c.first for c in sentence.candidates), default=0)
+    told = tuple(e for e in sentence.elements if e.last <= min(first, 5))
+    others = any(e.field == "side" or e.place for e in sentence.elements if e not in told and e.first <= 1)
+    return told[:2] if led and _sided(told[:2]) and not others and told[0].first <= 2 else ()
+
+
+def _sided(found: Sequence[Element]) -> bool:
+    return any(
+        e.value in SIDE_WORDS if e.place is None else e.place.side in SIDE_WORDS and not e.place.implied
+        for e in found
+    )
+
+
 def read(text: str, span: Span, modality: str | None) -> Sentence:
     """Read the sentence at ``span``."""
     words = words_of(tokens(text, span), text)
@@ -96,7 +135,9 @@ def read(text: str, span: Span, modality: str | None) -> Sentence:
     asked = is_request(words)
     all_cues = tuple(c for c in find_cues(words) if not (asked and words.norms[c.first] == "?"))
     hits = tuple(
-        h for h in hits if not any(_tells_time(cue, h) for cue in all_cues) and not _heads(h, hits, words)
+        h
+        for h in hits
+        if not (any(_tells_time(cue, h) for cue in all_cues) or _heads(h, hits, words) or _is_tool(h, words))
     )
     cues = _free_cues(all_cues, (*hits, *describing))
     starts = clause_starts(words, cues, hits)
@@ -163,6 +204,15 @@ def _heads(hit: Hit[Concept], hits: Sequence[Hit[Concept]], words: Words) -> boo
     if colon is None:
         return False
     return any(h.first > colon and name in (h.value.name, *h.value.parents) for h in hits)
+
+
+def _is_tool(hit: Hit[Concept], words: Words) -> bool:
+    """True for the "snare" of "resected with a cold snare": it tells how something was done."""
+    before = words.norms[max(0, hit.first - 4) : hit.first]
+    done = hit.value.kind == "device" and ACTS & set(words.norms[: hit.first])
+    return (
+        bool(done) and bool({"with", "using", "by", "via"} & set(before)) and not {"and", ","} & set(before)
+    )
 
 
 def _of_none(
@@ -257,10 +307,12 @@ def _split(
     end, begin = one.last, two.first
     if begin <= end:
         return min(end, len(words.norms))
-    inner = [s for s in starts if end <= s <= begin]
-    if inner:
-        return inner[-1]
     between = range(one.last, two.first)
+    inner = [s for s in starts if end <= s <= begin] + [
+        _parts_at(i, end, words, placed) for i in between if words.norms[i] in PARTING
+    ]
+    if inner:
+        return max(inner)
     marks = [
         i for i in between if words.norms[i] in word_list("joiners") or words.norms[i] in word_list("verbs")
     ]
@@ -273,6 +325,14 @@ def _split(
     if marks:
         return marks[-1] + 1
     return two.first if any(words.norms[i] in word_list("prepositions") for i in between) else one.last
+
+
+def _parts_at(denier: int, end: int, words: Words, placed: frozenset[int]) -> int:
+    """Index of the word with which what is denied begins: behind the denier, or at a place of its own before
+    it ("drusen in the right eye, left eye without drusen")."""
+    commas = [i for i in range(end, denier) if words.norms[i] in (",", ";", "while")]
+    own = commas and placed & {*range(end, commas[-1])} and placed & {*range(commas[-1], denier)}
+    return commas[-1] + 1 if own else denier + 1
 
 
 def _are_joined(one: Candidate, two: Candidate, words: Words, starts: tuple[int, ...]) -> bool:

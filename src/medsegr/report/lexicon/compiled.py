@@ -76,6 +76,12 @@ def _plain(lexicon: Lexicon) -> dict[str, Any]:
         ],
         "concept_names": list(lexicon.concept_terms.entries),
         "concept_tree": lexicon.concept_terms.tree,
+        "sizes": [
+            len(lexicon.concept_terms),
+            len(lexicon.places),
+            len(lexicon.descriptors),
+            len(lexicon.cues),
+        ],
         "places": [(p.name, p.side, p.rows, p.cols, p.of, p.implied) for p in lexicon.places.entries],
         "place_tree": lexicon.places.tree,
         "descriptors": [(d.field, d.value) for d in lexicon.descriptors.entries],
@@ -103,15 +109,21 @@ def _plain(lexicon: Lexicon) -> dict[str, Any]:
 
 
 def _lexicon(plain: Mapping[str, Any]) -> Lexicon:
+    names, places, descriptors, cues = plain["sizes"]
     return Lexicon(
         concepts=MappingProxyType({row[0]: _concept(row) for row in plain["concepts"]}),
-        concept_terms=Terms(plain["concept_tree"], tuple(map(tuple, plain["concept_names"]))),
+        concept_terms=Terms(plain["concept_tree"], tuple(map(tuple, plain["concept_names"])), names),
         places=Terms(
             plain["place_tree"],
             tuple(Place(n, s, tuple(r), tuple(c), of, i) for n, s, r, c, of, i in plain["places"]),
+            places,
         ),
-        descriptors=Terms(plain["descriptor_tree"], tuple(Descriptor(*row) for row in plain["descriptors"])),
-        cues=Terms(plain["cue_tree"], tuple(tuple(Cue(*row) for row in rows) for rows in plain["cues"])),
+        descriptors=Terms(
+            plain["descriptor_tree"], tuple(Descriptor(*row) for row in plain["descriptors"]), descriptors
+        ),
+        cues=Terms(
+            plain["cue_tree"], tuple(tuple(Cue(*row) for row in rows) for rows in plain["cues"]), cues
+        ),
         builds=tuple(
             Build(name, tuple(map(_phrases, parts)), window, frozenset(unless))
             for name, parts, window, unless in plain["builds"]

@@ -1,7 +1,7 @@
 """What the lexicon holds: its entries as values, and the table in which their words are looked up."""
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Generic, Literal, TypeVar
 
 from medsegr.findings import Code
@@ -103,11 +103,12 @@ class Terms(Mapping[tuple[str, ...], T], Generic[T]):
     one walk.
 
     ``tree``: word -> index into ``entries`` where no longer phrase goes on, else a tree of the words that may
-    follow, in which "" holds the index of the phrase that ends here.
+    follow, in which "" holds the index of the phrase that ends here. ``size``: number of phrases.
     """
 
     tree: Mapping[str, Any]
     entries: Sequence[T]
+    size: int
 
     def __getitem__(self, words: tuple[str, ...]) -> T:
         node: Any = self.tree
@@ -129,7 +130,7 @@ class Terms(Mapping[tuple[str, ...], T], Generic[T]):
             stack += [((*words, word) if word else words, below) for word, below in reversed(node.items())]
 
     def __len__(self) -> int:
-        return sum(1 for _ in self)
+        return self.size
 
     def longest(self, norms: tuple[str, ...], at: int) -> tuple[int, T] | None:
         """Number of words of the longest phrase that begins at a word, and its entry; None without one."""
@@ -159,7 +160,8 @@ def terms(found: Iterable[tuple[tuple[str, ...], T]]) -> Terms[T]:
             node[words[-1]].setdefault("", entries.setdefault(entry, len(entries)))
         elif words:
             node.setdefault(words[-1], entries.setdefault(entry, len(entries)))
-    return Terms(tree, tuple(entries))
+    table = Terms(tree, tuple(entries), 0)
+    return replace(table, size=sum(1 for _ in table))
 
 
 @dataclass(frozen=True, slots=True)
