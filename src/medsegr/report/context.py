@@ -253,6 +253,8 @@ def _back(words: Words, hit: Hit[Cue], starts: tuple[int, ...], anchors: Sequenc
     if told:  # "the aorta is tortuous, the contour is normal": what is normal has been named
         return max(before[-1], hit.first - hit.value.reach)
     while len(before) > 1 and not any(before[-1] <= a < hit.first for a in anchors):
+        if hit.value.kind == "uncertain" and words.norms[before[-1]] in DENIERS:
+            break  # "a cyst, no torsion suspected": what is not suspected is the torsion
         before.pop()
     return max(before[-1] if before else 0, hit.first - hit.value.reach)
 

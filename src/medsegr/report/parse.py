@@ -243,7 +243,7 @@ def _inside(span: Span, sentence: Sentence, item: Candidate) -> bool:
 
 
 def _look(sentence: Sentence, item: Candidate) -> tuple[Texture, Shape, Span]:
-    low, high = item.region
+    low, high = _own_words(sentence, item)
     denied = {
         i
         for s in sentence.scopes
@@ -260,6 +260,17 @@ def _look(sentence: Sentence, item: Candidate) -> tuple[Texture, Shape, Span]:
     outline = shape(mine, sentence.words, (low, high), item.last)
     spans = [sentence.words.span(item.first, item.last), *look.spans, *outline.spans]
     return look, outline, (min(s[0] for s in spans), max(s[1] for s in spans))
+
+
+def _own_words(sentence: Sentence, item: Candidate) -> tuple[int, int]:
+    """The words that may describe a finding: not the size of an organ told before it ("9 mm appendix and fat
+    stranding")."""
+    low, high = item.region
+    for organ in sentence.anatomy:
+        joints = [i for i in range(organ.last, item.first) if sentence.words.norms[i] == "and"]
+        if low <= organ.first and joints and size_mm(sentence.words, (low, organ.first))[0]:
+            low = joints[0] + 1
+    return low, high
 
 
 def _refined(item: Candidate, spot: Spot, sentence: Sentence, setting: Setting) -> Concept:

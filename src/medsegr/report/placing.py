@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 from medsegr.findings import Frame
 from medsegr.report import lexicon
 from medsegr.report.builds import Candidate
+from medsegr.report.lexicon import Place
 from medsegr.report.sentence import Sentence
 from medsegr.report.side import Spot, spots
 
@@ -57,9 +58,7 @@ def _under(item: Candidate, own: tuple[Spot, ...], sentence: Sentence, setting: 
     told = spots(sentence.over, sentence.over_words, setting.frame, setting.by_flag)
     if len(told) != 1 or not item.concept.sided or item.concept.kind == "statement":
         return own
-    known = lexicon.concepts()
-    organs = [p.of or p.name for spot in own for p in spot.places]
-    if any(name in known and name not in lexicon.paired() for name in organs):
+    if any(_elsewhere(p, told[0]) for spot in own for p in spot.places):
         return own
     if not own:
         return told
@@ -70,6 +69,17 @@ def _under(item: Candidate, own: tuple[Spot, ...], sentence: Sentence, setting: 
         else s
         for s in own
     )
+
+
+def _elsewhere(place: Place, head: Spot) -> bool:
+    """True for an organ that is no part of the heading's: the bladder under "LEFT KIDNEY", but not the macula
+    under "RIGHT EYE"."""
+    known = lexicon.concepts()
+    name = place.of or place.name
+    if name not in known or name in lexicon.paired():
+        return False
+    parts = {known[p.of].field if p.of in known else p.of for p in head.places}
+    return known[name].field not in parts & {"eye", "breast"}
 
 
 def _closer(sentence: Sentence, at: int) -> bool:

@@ -30,6 +30,8 @@ UNSURE = frozenset(
 ACTS = frozenset(
     ["removed", "resected", "retrieved", "biopsied", "sampled", "obtained", "excised", "ablated", "taken"]
 )
+EDGES = frozenset(["margin", "border", "edge", "contour", "outline", "rim", "surface", "stalk", "center"])
+TELLING = frozenset(["a", "an", "the", "acute", "chronic", "recent", "old", "known", "benign", "active"])
 MEANS = frozenset(["with", "using", "by", "via"])
 PARTING = frozenset(["without", "no"])  # what is said before is not of what is denied behind
 VIEWS = frozenset(["view", "projection", "radiograph", "film", "image", "examination"])
@@ -76,7 +78,7 @@ def read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[Se
             over = _heading_place(sentence), sentence.words
         elif subject and subject not in {e.place.of for e in over[0] if e.place is not None}:
             over = (), sentence.words
-        front = _fronted(sentence)
+        front = _fronted(sentence) or _trailing(sentence)
         told = (front, sentence.words) if front else over
         out.append(replace(sentence, under=under or subject, over=told[0], over_words=told[1]))
         end = span[1]
@@ -113,6 +115,14 @@ def _fronted(sentence: Sentence) -> tuple[Element, ...]:
     told = tuple(e for e in sentence.elements if e.last <= min(first, 5))
     others = any(e.field == "side" or e.place for e in sentence.elements if e not in told and e.first <= 1)
     return told[:2] if led and _sided(told[:2]) and not others and told[0].first <= 2 else ()
+
+
+def _trailing(sentence: Sentence) -> tuple[Element, ...]:
+    """The only side of a sentence, behind a last comma: "haemorrhages and cotton wool spots, OS"."""
+    norms, told = sentence.words.norms, sentence.elements[-1:]
+    sides = [e for e in sentence.elements if _sided((e,)) or e.value == "bilateral"]
+    last = bool(told) and told[0].last >= len(norms) - 1 and norms[max(0, told[0].first - 1)] in (",", "(")
+    return told if last and sides == list(told) else ()
 
 
 def _sided(found: Sequence[Element]) -> bool:
@@ -278,9 +288,12 @@ def _again(between: Sequence[str]) -> bool:
     or an explanation ("striated nephrogram, in keeping with pyelonephritis")."""
     if {"left", "right", "l", "r"} & set(between[-2:] if len(between) > 2 else between):
         return False
-    said = " ".join(between).removesuffix(" a").removesuffix(" an").removesuffix(" the")
+    told = list(between)
+    while told and told[-1] in TELLING:
+        told.pop()
+    said = " ".join(told)
     explained = said.endswith(EXPLAINING) and not UNSURE & set(between)
-    return ("," in between and len(between) <= 2) or (explained and len(between) <= 10)
+    return ("," in between and len(between) <= 2) or (explained and len(between) <= 18)
 
 
 def _regions(
@@ -312,7 +325,7 @@ def _split(
         _parts_at(i, end, words, placed) for i in between if words.norms[i] in PARTING
     ]
     if inner:
-        return max(inner)
+        return _behind_edge(max(inner), begin, words)
     marks = [
         i for i in between if words.norms[i] in word_list("joiners") or words.norms[i] in word_list("verbs")
     ]
@@ -325,6 +338,13 @@ def _split(
     if marks:
         return marks[-1] + 1
     return two.first if any(words.norms[i] in word_list("prepositions") for i in between) else one.last
+
+
+def _behind_edge(start: int, begin: int, words: Words) -> int:
+    """Index of the first word of the second candidate, where a clause begins with the look of the first one:
+    "a nodule with an irregular border and satellite lesions"."""
+    joints = [i for i in range(start, begin) if words.norms[i] == "and"]
+    return joints[-1] + 1 if joints and EDGES & set(words.norms[start : joints[-1]]) else start
 
 
 def _parts_at(denier: int, end: int, words: Words, placed: frozenset[int]) -> int:

@@ -21,7 +21,9 @@ def by_place(spot: Spot, text: str) -> tuple[Spot, ...]:
     groups = [order[:1]]
     for before, here in pairwise(order):
         between = set(_split(text[spot.heads[before][1] : spot.heads[here][0]]))
-        if LISTED & between and between <= LISTED | FILLING:
+        if not between <= LISTED | FILLING:
+            return (spot,)  # more than a list
+        if LISTED & between:
             groups.append([here])
         else:
             groups[-1].append(here)
