@@ -13,10 +13,11 @@ from medsegr.findings import MODALITIES, Finding, Frame, Report, Section, Shape,
 from medsegr.report import document, lexicon
 from medsegr.report.builds import Candidate
 from medsegr.report.context import Claim, claim
+from medsegr.report.headings import read_all
 from medsegr.report.lexicon import Concept
 from medsegr.report.link import link
 from medsegr.report.placing import Setting, places_of
-from medsegr.report.sentence import BRAIN, Sentence, is_name_only, is_request, read, read_all
+from medsegr.report.sentence import BRAIN, Sentence, is_name_only, is_request, read
 from medsegr.report.several import by_place, outlines, shares
 from medsegr.report.side import Spot, location, spots
 from medsegr.report.values import shape, size_mm, texture

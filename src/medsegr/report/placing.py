@@ -7,7 +7,7 @@ from medsegr.report import lexicon
 from medsegr.report.builds import Candidate
 from medsegr.report.lexicon import Place
 from medsegr.report.sentence import Sentence
-from medsegr.report.side import Spot, spots
+from medsegr.report.side import SIDE_WORDS, Spot, spots
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +37,7 @@ def places_of(sentence: Sentence, setting: Setting) -> list[tuple[Spot, ...]]:
             if item.concept.sided or item.concept.kind != "statement"
             else ()
         )
+    own = [tuple(_of_pair(s, sentence) for s in mine) for mine in own]
     own = [_under(item, mine, sentence, setting) for item, mine in zip(sentence.candidates, own, strict=True)]
     out = list(own)
     for i in range(len(own) - 2, -1, -1):  # "scarring or atelectasis in the right base"
@@ -51,6 +52,20 @@ def places_of(sentence: Sentence, setting: Setting) -> list[tuple[Spot, ...]]:
         if _may_take(here, out[i], sentence.candidates[i - 1], out[i - 1], here.joined):
             out[i] = out[i - 1]
     return out
+
+
+def _of_pair(spot: Spot, sentence: Sentence) -> Spot:
+    """The "left" of "oedema in the right eye and drusen in the left": an eye, no part of the picture."""
+    if spot.places or spot.rows or len(spot.cols) != 1 or spot.cols[0] not in SIDE_WORDS:
+        return spot
+    start = min(s[0] for s in spot.spans)
+    for told in sentence.elements:
+        place = told.place
+        if place is None or told.own or sentence.words.tokens[told.first].start >= start:
+            continue
+        if place.side in SIDE_WORDS and place.side != spot.cols[0] and place.of in lexicon.paired():
+            return replace(spot, side=spot.cols[0], cols=())
+    return spot
 
 
 def _under(item: Candidate, own: tuple[Spot, ...], sentence: Sentence, setting: Setting) -> tuple[Spot, ...]:

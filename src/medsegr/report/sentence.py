@@ -1,7 +1,7 @@
 """One sentence: which concepts it names, and which of its words belong to which of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
 from medsegr.findings import Span
 from medsegr.report import lexicon
@@ -18,9 +18,8 @@ from medsegr.report.match import (
     find_places,
     words_of,
 )
-from medsegr.report.side import SIDE_WORDS, Element, elements, resolved
+from medsegr.report.side import Element, elements, resolved
 
-SHORT = 4  # words of a sentence that may stand in a list of names
 TISSUES = frozenset(["interstitial", "alveolar", "airspace", "reticular", "nodular"])
 BRAIN = frozenset(["frontal lobe", "parietal lobe", "temporal lobe", "occipital lobe"])
 EXPLAINING = ("in keeping with", "consistent with", "compatible with", "representing", "diagnostic of")
@@ -57,79 +56,6 @@ class Sentence:
     over: tuple[Element, ...] = ()  # place that it stands under: a heading's, or of "On the right, ..."
     over_words: Words = NO_WORDS  # the words that ``over`` counts in
     titled: bool = False  # part of a longer text, where a line with a mere name ("LEFT BREAST") is a title
-
-
-def read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[Sentence, ...]:
-    """Read the sentences of one section.
-
-    An organ with a colon ("LIVER: Normal size. A cyst ...") is the organ of those behind it too, up to the
-    next such heading or an empty line.
-    """
-    out: list[Sentence] = []
-    under, end = "", 0
-    over: tuple[tuple[Element, ...], Words] = ((), NO_WORDS)
-    for span in spans:
-        sentence = read(text, span, modality)
-        if text[end : span[0]].count("\n") > 1:
-            under, over = "", ((), sentence.words)
-        subject = next((c.concept.name for c in sentence.anatomy if c.first <= 1), "")
-        if ":" in sentence.words.norms[:6]:
-            under = _heading_organ(sentence)
-            over = _heading_place(sentence), sentence.words
-        elif subject and subject not in {e.place.of for e in over[0] if e.place is not None}:
-            over = (), sentence.words
-        front = _fronted(sentence) or _trailing(sentence)
-        told = (front, sentence.words) if front else over
-        out.append(replace(sentence, under=under or subject, over=told[0], over_words=told[1]))
-        end = span[1]
-    around = (
-        text[max(0, spans[0][0] - 20) : spans[0][0]] + text[spans[-1][1] : spans[-1][1] + 20]
-        if spans
-        else "none"
-    )
-    whole = not any(c.isalpha() for c in around)
-    names = all(is_name_only(s) or is_request(s.words) or len(s.words.norms) <= SHORT for s in out)
-    if whole and names:
-        return tuple(out)
-    return tuple(replace(s, titled=True) for s in out)
-
-
-def _heading_organ(sentence: Sentence) -> str:
-    colon = sentence.words.norms.index(":")
-    names = [c.concept.name for c in sentence.anatomy if c.last <= colon]
-    names += [e.place.of for e in sentence.elements if e.place is not None and e.last <= colon]
-    return names[0] if names else ""
-
-
-def _heading_place(sentence: Sentence) -> tuple[Element, ...]:
-    """The place in a heading that tells a side and names no finding ("LEFT BREAST: ...")."""
-    colon = sentence.words.norms.index(":")
-    told = tuple(e for e in sentence.elements if e.last <= colon)
-    return told if _sided(told) and not any(c.first < colon for c in sentence.candidates) else ()
-
-
-def _fronted(sentence: Sentence) -> tuple[Element, ...]:
-    """The side that a sentence begins with: "On the right there is an opacity and a small effusion"."""
-    led = sentence.words.norms[:1] in (("on",), ("in",), ("at",))
-    first = min((c.first for c in sentence.candidates), default=0)
-    told = tuple(e for e in sentence.elements if e.last <= min(first, 5))
-    others = any(e.field == "side" or e.place for e in sentence.elements if e not in told and e.first <= 1)
-    return told[:2] if led and _sided(told[:2]) and not others and told[0].first <= 2 else ()
-
-
-def _trailing(sentence: Sentence) -> tuple[Element, ...]:
-    """The only side of a sentence, behind a last comma: "haemorrhages and cotton wool spots, OS"."""
-    norms, told = sentence.words.norms, sentence.elements[-1:]
-    sides = [e for e in sentence.elements if _sided((e,)) or e.value == "bilateral"]
-    last = bool(told) and told[0].last >= len(norms) - 1 and norms[max(0, told[0].first - 1)] in (",", "(")
-    return told if last and sides == list(told) else ()
-
-
-def _sided(found: Sequence[Element]) -> bool:
-    return any(
-        e.value in SIDE_WORDS if e.place is None else e.place.side in SIDE_WORDS and not e.place.implied
-        for e in found
-    )
 
 
 def read(text: str, span: Span, modality: str | None) -> Sentence:
@@ -175,6 +101,9 @@ def read(text: str, span: Span, modality: str | None) -> Sentence:
     )
     where = resolved(elements(places, loose, frozenset(anchors)), words)
     where = tuple(e for e in where if not _of_none(e, anchors, acting, starts, len(words.norms)))
+    none = _denied_unknown(acting, anchors, words)
+    where = tuple(e for e in where if e.first not in none)
+    loose = [d for d in loose if d.first not in none]
     placed = frozenset(i for e in where for i in range(e.first, e.last))
     regions = _regions(named, words, starts, placed)
     return Sentence(span, words, regions, tuple(organs), where, tuple(loose), acting, starts)
@@ -236,6 +165,19 @@ def _of_none(
         return False
     denied = (s for s in acting if s.cue.kind == "negation" or s.cue.value == "resolved")
     return any(begin <= s.first and s.last <= end and s.first <= element.first < s.last for s in denied)
+
+
+def _denied_unknown(acting: Sequence[Scope], anchors: Sequence[int], words: Words) -> frozenset[int]:
+    """Words that speak of a denied thing without a name here: "an apical cap without rib destruction"."""
+    out: set[int] = set()
+    for scope in acting:
+        whole = range(scope.first, scope.last)
+        until = next((i for i in whole if words.norms[i] in ("at", "in", "on", "within")), scope.last)
+        said = words.text[slice(*scope.span)].lower().split()
+        bare = scope.cue.kind == "negation" and said[:1] and said[0] in PARTING
+        if bare and min(anchors, default=scope.first) < scope.first and not set(anchors) & {*whole}:
+            out |= {*range(scope.first, until)}
+    return frozenset(out)
 
 
 def _tells_time(cue: Hit[Cue], hit: Hit[Concept]) -> bool:

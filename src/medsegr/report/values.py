@@ -23,8 +23,8 @@ _OTHER_STUDY = re.compile(
     re.IGNORECASE,
 )
 _DISTANCE = re.compile(
-    r"^\s*(?:above|below|from|proximal to|distal to|deep|away|superior to|inferior to|lateral to|medial to|"
-    r"past|beyond|slice|thick sections|cuts|per)\b",
+    r"^\s*(?:above|below|from|fn|proximal to|distal to|deep|away|superior to|inferior to|lateral to|"
+    r"medial to|past|beyond|slice|thick sections|cuts|per)\b",
     re.IGNORECASE,
 )
 _LISTED = frozenset(
