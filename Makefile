@@ -11,7 +11,7 @@ PYTEST ?=
 # For training on a processor: glibc keeps freed memory, 2 to 3 times faster at large batches (docs/how-to/train.md).
 ALLOCATOR = MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=17179869184 MALLOC_TOP_PAD_=268435456
 
-.PHONY: help venv demo test lint format docs bench-speed train-default clean
+.PHONY: help venv demo test lint format docs lexicon bench-speed train-default clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -44,6 +44,9 @@ format: $(VENV)/.stamp  ## put the code into its format
 
 docs: $(VENV)/.stamp  ## write the generated pages of docs/reference
 	$(PY) docs/generate.py
+
+lexicon: $(VENV)/.stamp  ## compile the lexicon, after a change of report/lexicon
+	$(PY) -m medsegr.report.lexicon.tables
 
 bench-speed: $(VENV)/.stamp  ## print seconds and memory of the main job on this machine
 	$(PY) -m medsegr.bench.speed

@@ -8,7 +8,7 @@ from typing import Any
 
 from typer.main import get_command
 
-from medsegr.cli.main import EPILOG, build
+from medsegr.cli.app import EPILOG, build
 from medsegr.registry import Card, cards
 
 HERE = Path(__file__).resolve().parent / "reference"

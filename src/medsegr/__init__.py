@@ -13,13 +13,13 @@ Not a medical device. For research.
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
+    from medsegr.findings import Finding as Finding
+    from medsegr.findings import Report as Report
     from medsegr.options import Options as Options
     from medsegr.report.parse import parse as parse
     from medsegr.session import load as load
-    from medsegr.types import Finding as Finding
     from medsegr.types import Image as Image
     from medsegr.types import Prompt as Prompt
-    from medsegr.types import Report as Report
     from medsegr.types import Result as Result
     from medsegr.types import Segmentation as Segmentation
 
@@ -27,7 +27,8 @@ _HOMES = {
     "load": "medsegr.session",
     "parse": "medsegr.report.parse",
     "Options": "medsegr.options",
-    **dict.fromkeys(("Finding", "Image", "Prompt", "Report", "Result", "Segmentation"), "medsegr.types"),
+    **dict.fromkeys(("Finding", "Report"), "medsegr.findings"),
+    **dict.fromkeys(("Image", "Prompt", "Result", "Segmentation"), "medsegr.types"),
 }
 __all__ = [
     "Finding",

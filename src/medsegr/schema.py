@@ -4,7 +4,7 @@ import hashlib
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
-    from medsegr.types import Finding, Report
+    from medsegr.findings import Finding, Report
 
 STATUSES: dict[str, tuple[str | None, ...]] = {
     "segmented": (None,),

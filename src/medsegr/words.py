@@ -4,10 +4,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from medsegr.errors import ReportError, UsageError
-from medsegr.report.document import HEADINGS
+from medsegr.findings import Finding, Frame, Report, Span, modality_code
+from medsegr.report.document import HEADINGS, LIMIT
 from medsegr.report.parse import parse, parse_phrase
-from medsegr.report.read import LIMIT
-from medsegr.types import Finding, Frame, Report, Span, modality_code
 
 MOST_FINDINGS = 1000  # of one report; each may become a mask of the image's size
 

@@ -64,5 +64,21 @@ def test_importing_loads_nothing_of_others(tmp_path: Path) -> None:
     assert not loaded_by("import medsegr", tmp_path) & {"numpy", "scipy", "pydantic", "typer", "PIL"}
 
 
+LEAN = {"numpy", "jaxtyping", "pydantic", "typer", "rich", "torch", "tomllib", "scipy", "PIL", "pydicom"}
+
+
+@pytest.mark.parametrize(
+    "flags", [("-t", "Nodule on the left"), ("-r", "report.txt", "--json"), ("-t", "no mass", "-q")]
+)
+def test_reading_a_report_from_the_shell_loads_little(flags: tuple[str, ...], tmp_path: Path) -> None:
+    (tmp_path / "report.txt").write_text("Small nodule. No pneumothorax, oedeema.", encoding="utf-8")
+    assert not loaded_by(command("parse", *flags), tmp_path) & LEAN
+
+
+def test_reading_a_report_in_python_loads_little(tmp_path: Path) -> None:
+    code = "import medsegr; assert medsegr.parse('Small nodule.').findings; medsegr.Finding, medsegr.Report"
+    assert not loaded_by(code, tmp_path) & LEAN
+
+
 def test_the_probe_sees_torch(tmp_path: Path) -> None:
     assert "torch" in loaded_by("import torch", tmp_path)

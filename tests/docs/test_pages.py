@@ -56,7 +56,7 @@ def commands(page: Path) -> Iterator[list[str]]:
 def application() -> Any:
     from typer.main import get_command
 
-    from medsegr.cli.main import build
+    from medsegr.cli.app import build
 
     return get_command(build())
 

@@ -11,8 +11,8 @@ from pydicom.sr._concepts_dict import concepts as published
 
 from medsegr.report import lexicon
 from medsegr.report.document import tokens
-from medsegr.report.lexicon import Concept
-from medsegr.report.match import find_concepts, known_words, words_of
+from medsegr.report.lexicon import Concept, known_words
+from medsegr.report.match import find_concepts, words_of
 from medsegr.types import MODALITIES
 
 FINDINGS = [c for c in lexicon.concepts().values() if c.kind in ("finding", "device")]
@@ -22,7 +22,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "explain" / "report-reading.md"
 ROOTS = """
 lesion, tumour, cyst, stone, ascites, abscess, bowel obstruction, diverticulosis, bowel wall thickening,
 hernia, hydrocele, laceration, thrombus, plaque, stenosis, fat stranding, joint effusion, breast finding,
-skin thickening, axillary lymph node, posterior shadowing, localisation wire, opacity, tuberculosis, nodule,
+skin thickening, axillary lymph node, posterior shadowing, posterior enhancement,
+tubular atrophy, localisation wire, opacity, tuberculosis, nodule,
 mass, cavity, pleural effusion, pneumothorax, pneumomediastinum, atelectasis, volume loss, calcified
 granuloma, calcification, scar, fibrosis, interstitial lung disease, interstitial markings, interstitial
 change, thickening, pulmonary edema, vascular congestion, heart failure, emphysema, bulla, soft tissue

@@ -9,7 +9,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medsegr.report.parse import parse, parse_phrase
-from medsegr.report.show import BRACKETS, as_html, as_text, explained, pieces, rows, visible
+from medsegr.report.show import BRACKETS, as_html, as_text, explained, ground, pieces, rows, visible
 from medsegr.types import Finding, Report
 
 REPORT = (
@@ -106,7 +106,22 @@ def test_nothing_of_a_report_becomes_markup(text: str) -> None:
     page = Page(made)
     assert page.text == visible(text)
     allowed = {
-        *("html", "head", "meta", "title", "style", "body", "h1", "h2", "section", "ul", "li", "mark", "div"),
+        *(
+            "html",
+            "head",
+            "meta",
+            "title",
+            "style",
+            "body",
+            "h1",
+            "h2",
+            "section",
+            "ul",
+            "li",
+            "mark",
+            "sup",
+            "div",
+        ),
         *("table", "thead", "tbody", "tr", "th", "td", "footer"),
     }
     known = {
@@ -209,3 +224,17 @@ def test_any_report_can_be_shown(text: str) -> None:
 
 def test_the_brackets_are_all_different() -> None:
     assert len(set("".join(BRACKETS.values()) + "[]")) == 8
+
+
+def test_what_is_there_and_not_drawn_has_a_ground_of_its_own() -> None:
+    report = parse(
+        "Mass on the left. Heart size is normal. The mother had lung cancer. No effusion.", modality="CR"
+    )
+    grounds = {finding.name: ground(finding) for finding in report.findings}
+    assert grounds == {
+        "mass": "present",
+        "normal heart": "aside",
+        "lung tumour": "aside",
+        "pleural effusion": "absent",
+    }
+    assert 'class="phrase aside"' in as_html(report)

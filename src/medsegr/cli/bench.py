@@ -4,39 +4,24 @@ import json
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
-from medsegr.cli.flags import Json, LogFlags, grouped, naming
+from medsegr.cli.flags import Json, LogFlags, grouped, naming, option
 from medsegr.cli.logs import set_up
 from medsegr.errors import UsageError
 
+HELP = "Measure against human codes and peers."
 PEERS = ("negspacy",)
-
-
-def group() -> typer.Typer:
-    """The command group with its benches."""
-    app = typer.Typer(
-        add_completion=False, rich_markup_mode=None, help="Measure against human codes and peers."
-    )
-    app.callback()(_benches)
-    app.command("reports")(reports)
-    return app
-
-
-def _benches() -> None:
-    """Measure against human codes and peers."""
 
 
 @grouped
 def reports(
     logs: LogFlags,
     reports: Annotated[
-        Path, typer.Option("--reports", metavar="CSV", help="Coded reports: uid, MeSH, findings, impression.")
+        Path, option("--reports", metavar="CSV", help="Coded reports: uid, MeSH, findings, impression.")
     ],
     peer: Annotated[
-        list[str] | None, typer.Option("--peer", help="Measure this one beside ours: negspacy.")
+        list[str] | None, option("--peer", help="Measure this one beside ours: negspacy.")
     ] = None,
-    table: Annotated[bool, typer.Option("--table", help="Print a row for each concept, too.")] = False,
+    table: Annotated[bool, option("--table", help="Print a row for each concept, too.")] = False,
     as_json: Json = False,
 ) -> int:
     """Read coded chest reports and score what was read: presence, side, zone, clean normal reports, speed."""

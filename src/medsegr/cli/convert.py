@@ -4,9 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
-from medsegr.cli.flags import ExportFlags, Limit, LogFlags, grouped, listed, naming
+from medsegr.cli.flags import ExportFlags, Limit, LogFlags, argument, grouped, listed, naming, option
 from medsegr.cli.logs import LOG, set_up
 from medsegr.errors import InputError, UsageError
 
@@ -21,14 +19,14 @@ class ConvertFlags(ExportFlags):
 
     input: Annotated[
         Path | None,
-        typer.Option("--input", "-i", help="The image that was segmented: DICOM objects refer to it."),
+        option("--input", "-i", help="The image that was segmented: DICOM objects refer to it."),
     ] = None
     limits: Limit = ""
 
 
 @grouped
 def command(
-    folder: Annotated[Path, typer.Argument(help="Folder that 'medsegr segment' wrote.", metavar="OUT")],
+    folder: Annotated[Path, argument(help="Folder that 'medsegr segment' wrote.", metavar="OUT")],
     flags: ConvertFlags,
     logs: LogFlags,
 ) -> int:

@@ -6,9 +6,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from medsegr.cli.flags import RunFlags, grouped, naming
+from medsegr.cli.flags import RunFlags, grouped, naming, option
 from medsegr.cli.logs import set_up
 from medsegr.cli.segment import stay_offline
 from medsegr.errors import InputError
@@ -31,9 +29,9 @@ class DemoFlags:
     """Where it goes."""
 
     output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder to write; new, empty or an older demo.")
+        Path, option("--output", "-o", help="Folder to write; new, empty or an older demo.")
     ] = Path("demo")
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Seed of the made chest X-ray.")] = 7
+    seed: Annotated[int, option("--seed", min=0, help="Seed of the made chest X-ray.")] = 7
 
 
 @grouped

@@ -10,9 +10,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from medsegr.cli.flags import Json, LogFlags, grouped
+from medsegr.cli.flags import Json, LogFlags, grouped, option
 from medsegr.cli.logs import set_up
 
 Report = tuple[str, str]  # ("ok" | "warn" | "fail", what was found)
@@ -22,9 +20,7 @@ Report = tuple[str, str]  # ("ok" | "warn" | "fail", what was found)
 class DoctorFlags:
     """Where to look."""
 
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder whose write access is tried.")] = (
-        Path()
-    )
+    output: Annotated[Path, option("--output", "-o", help="Folder whose write access is tried.")] = Path()
     json: Json = False
 
 

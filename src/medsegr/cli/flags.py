@@ -1,16 +1,33 @@
-"""Flags as frozen dataclasses: a command takes a few groups of them, typer sees them flat."""
+"""Flags as frozen dataclasses: a command takes a few groups of them, a command line has them flat."""
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from pathlib import Path
+from types import MappingProxyType
 from typing import Annotated, Any, Literal, get_type_hints
 
-import typer
-
 from medsegr.errors import InputError, ReportError, UsageError
+
+
+@dataclass(frozen=True, slots=True)
+class Option:
+    """A flag by its ``names``, or an argument by its place where it has none; ``about``: for typer."""
+
+    names: tuple[str, ...]
+    about: Mapping[str, Any]
+
+
+def option(*names: str, **about: Any) -> Option:
+    """A flag, as ``typer.Option`` has it; typer is loaded only where it has to read the command line."""
+    return Option(names, MappingProxyType(about))
+
+
+def argument(**about: Any) -> Option:
+    """An argument by its place, as ``typer.Argument`` has it."""
+    return Option((), MappingProxyType(about))
 
 
 @contextmanager
@@ -46,8 +63,8 @@ def grouped(command: Callable[..., int | None]) -> Callable[..., int | None]:
     """A command whose parameters are dataclasses of flags -> the same command with every flag as its own
     parameter.
 
-    A parameter that is no dataclass stays as it is. Field annotations are ``Annotated[type,
-    typer.Option(...)]``.
+    A parameter that is no dataclass stays as it is. Field annotations are
+    ``Annotated[type, option(...)]``.
     """
     hints = get_type_hints(command, include_extras=True)
     groups: dict[str, Any] = {name: kind for name, kind in hints.items() if is_dataclass(kind)}
@@ -69,7 +86,7 @@ def grouped(command: Callable[..., int | None]) -> Callable[..., int | None]:
 
     call.__signature__ = inspect.Signature(list(flat.values()))  # type: ignore[attr-defined]
     call.__annotations__ = {name: part.annotation for name, part in flat.items()}
-    del call.__wrapped__  # typer would look through to the groups
+    del call.__wrapped__  # else it would be looked through to the groups
     return call
 
 
@@ -91,28 +108,24 @@ def _flags_of(kind: Any) -> list[inspect.Parameter]:
 class LogFlags:
     """How much is said on stderr."""
 
-    quiet: Annotated[bool, typer.Option("--quiet", "-q", help="Say nothing but errors.")] = False
-    verbose: Annotated[bool, typer.Option("--verbose", "-v", help="Say what is being done.")] = False
-    debug: Annotated[bool, typer.Option("--debug", help="Show tracebacks; these may name files.")] = False
-    log_json: Annotated[bool, typer.Option("--log-json", help="Log lines as JSON, one object a line.")] = (
-        False
-    )
+    quiet: Annotated[bool, option("--quiet", "-q", help="Say nothing but errors.")] = False
+    verbose: Annotated[bool, option("--verbose", "-v", help="Say what is being done.")] = False
+    debug: Annotated[bool, option("--debug", help="Show tracebacks; these may name files.")] = False
+    log_json: Annotated[bool, option("--log-json", help="Log lines as JSON, one object a line.")] = False
 
 
 @dataclass(frozen=True)
 class ModelFlags:
     """Which model runs where."""
 
-    model: Annotated[str, typer.Option("--model", help="Name of a model or a folder that holds one.")] = (
+    model: Annotated[str, option("--model", help="Name of a model or a folder that holds one.")] = (
         "medsegr-tiny"
     )
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")] = "auto"
-    threads: Annotated[
-        int | None, typer.Option("--threads", min=1, help="Processor threads of the model.")
-    ] = None
-    offline: Annotated[
-        bool, typer.Option("--offline", help="Refuse every download; this is also the default.")
-    ] = True
+    device: Annotated[str, option("--device", help="auto, cpu, cuda, cuda:N or mps.")] = "auto"
+    threads: Annotated[int | None, option("--threads", min=1, help="Processor threads of the model.")] = None
+    offline: Annotated[bool, option("--offline", help="Refuse every download; this is also the default.")] = (
+        True
+    )
 
 
 @dataclass(frozen=True)
@@ -121,7 +134,7 @@ class ExportFlags:
 
     format: Annotated[
         str,
-        typer.Option(
+        option(
             "--format",
             "--to",
             metavar="FORMATS",
@@ -130,15 +143,15 @@ class ExportFlags:
         ),
     ] = ""
     seg_type: Annotated[
-        str, typer.Option("--seg-type", help="Kind of DICOM SEG: binary, labelmap or fractional.")
+        str, option("--seg-type", help="Kind of DICOM SEG: binary, labelmap or fractional.")
     ] = "binary"
     combined: Annotated[
         bool,
-        typer.Option("--combined", help="Also one label map of all masks; overlaps are listed beside it."),
+        option("--combined", help="Also one label map of all masks; overlaps are listed beside it."),
     ] = False
     subject: Annotated[
         str,
-        typer.Option(
+        option(
             "--subject", metavar="REFERENCE", help="Whom the FHIR bundle is about, for example Patient/123."
         ),
     ] = ""
@@ -148,11 +161,11 @@ class ExportFlags:
 class ImageFlags:
     """What the image is, where the file does not say."""
 
-    frame: Annotated[
-        str | None, typer.Option("--frame", help="Whose left the words mean: patient or viewer.")
-    ] = None
+    frame: Annotated[str | None, option("--frame", help="Whose left the words mean: patient or viewer.")] = (
+        None
+    )
     modality: Annotated[
-        str | None, typer.Option("--modality", help="DICOM code or name: CR, CT, MR, US, ES, OP ...")
+        str | None, option("--modality", help="DICOM code or name: CR, CT, MR, US, ES, OP ...")
     ] = None
 
 
@@ -161,27 +174,25 @@ class WordFlags:
     """What is asked for: one of the three, or nothing."""
 
     report: Annotated[
-        str | None, typer.Option("--report", "-r", metavar="FILE|-", help="A whole report; - reads stdin.")
+        str | None, option("--report", "-r", metavar="FILE|-", help="A whole report; - reads stdin.")
     ] = None
-    text: Annotated[
-        str | None, typer.Option("--text", "-t", metavar="TEXT", help="One sentence of a report.")
-    ] = None
+    text: Annotated[str | None, option("--text", "-t", metavar="TEXT", help="One sentence of a report.")] = (
+        None
+    )
     prompt: Annotated[
         list[str],
-        typer.Option("--prompt", "-p", metavar="PHRASE", help="A direct phrase; give -p again for more."),
+        option("--prompt", "-p", metavar="PHRASE", help="A direct phrase; give -p again for more."),
     ] = field(default_factory=list)
 
 
 Limit = Annotated[
     str,
-    typer.Option(
-        "--limits", help="Raise what an input may cost: pixels=2e8, voxels=1e9; several with commas."
-    ),
+    option("--limits", help="Raise what an input may cost: pixels=2e8, voxels=1e9; several with commas."),
 ]
 OutFolder = Annotated[
-    Path | None, typer.Option("--output", "-o", help="Folder to write; new, empty or one of ours.")
+    Path | None, option("--output", "-o", help="Folder to write; new, empty or one of ours.")
 ]
-Json = Annotated[bool, typer.Option("--json", help="Print JSON.")]
+Json = Annotated[bool, option("--json", help="Print JSON.")]
 
 
 def listed(text: str) -> tuple[str, ...]:

@@ -4,10 +4,8 @@ import json
 from dataclasses import dataclass
 from typing import Annotated, Any
 
-import typer
-
 import medsegr
-from medsegr.cli.flags import Json, LogFlags, grouped
+from medsegr.cli.flags import Json, LogFlags, grouped, option
 from medsegr.cli.logs import set_up
 
 READS = (
@@ -29,12 +27,12 @@ WRITES = ("png", "nifti", "nrrd", "json")
 class InfoFlags:
     """Which part is shown."""
 
-    models: Annotated[bool, typer.Option("--models", help="Models and methods that can segment.")] = False
-    formats: Annotated[bool, typer.Option("--formats", help="Files that are read and written.")] = False
+    models: Annotated[bool, option("--models", help="Models and methods that can segment.")] = False
+    formats: Annotated[bool, option("--formats", help="Files that are read and written.")] = False
     classes: Annotated[
-        bool, typer.Option("--classes", help="Concepts of the lexicon, and which the models know.")
+        bool, option("--classes", help="Concepts of the lexicon, and which the models know.")
     ] = False
-    schema: Annotated[bool, typer.Option("--schema", help="JSON Schema of findings.json.")] = False
+    schema: Annotated[bool, option("--schema", help="JSON Schema of findings.json.")] = False
     json: Json = False
 
 

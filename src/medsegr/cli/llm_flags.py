@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from medsegr.cli.flags import naming
+from medsegr.cli.flags import naming, option
 from medsegr.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -23,28 +21,28 @@ class LlmFlags:
 
     llm_url: Annotated[
         str | None,
-        typer.Option(
+        option(
             "--llm-url",
             metavar="URL",
             help="Let a language model (OpenAI-compatible server) read too; the rules keep the last word.",
         ),
     ] = None
     llm_model: Annotated[
-        str | None, typer.Option("--llm-model", metavar="NAME", help="Its name on that server.")
+        str | None, option("--llm-model", metavar="NAME", help="Its name on that server.")
     ] = None
     llm_key_file: Annotated[
         Path | None,
-        typer.Option("--llm-key-file", help=f"File with the server's key; else {KEY} of the environment."),
+        option("--llm-key-file", help=f"File with the server's key; else {KEY} of the environment."),
     ] = None
     llm_remote: Annotated[
-        bool, typer.Option("--llm-remote", help="Allow a server on another machine: reports are sent there.")
+        bool, option("--llm-remote", help="Allow a server on another machine: reports are sent there.")
     ] = False
     llm_timeout: Annotated[
-        float, typer.Option("--llm-timeout", min=0.1, max=3600, help="Seconds for one whole answer.")
+        float, option("--llm-timeout", min=0.1, max=3600, help="Seconds for one whole answer.")
     ] = 60.0
     llm_cache: Annotated[
         Path | None,
-        typer.Option("--llm-cache", help="Folder that keeps its answers; they quote the reports."),
+        option("--llm-cache", help="Folder that keeps its answers; they quote the reports."),
     ] = None
 
 

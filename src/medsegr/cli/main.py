@@ -9,67 +9,26 @@ import os
 import sys
 import traceback
 from collections.abc import Sequence
-from typing import Annotated
+from importlib import import_module
+from typing import Any
 
-import typer
-
-from medsegr.cli import bench, convert, demo, doctor, info, measure, models, parse, phantom, segment
+from medsegr.cli.direct import COMMANDS, read
 from medsegr.cli.logs import LOG, say_error
 
 INTERRUPTED = 130  # as shells count: 128 + SIGINT
-HELP = """Reads a medical image and its report, and draws a mask for every finding the report says is there.
-
-    medsegr segment -i chest.png -r report.txt -o out/
-
-Not a medical device. For research."""
-EPILOG = (
-    "Exit codes: 0 done, 1 our failure, 2 wrong arguments, 3 input refused, 4 some jobs of a batch failed, "
-    "5 a strict check failed; 130 interrupted."
-)
 
 
-def _version(wanted: bool) -> bool:
-    if wanted:
-        import medsegr
+def _run(given: Sequence[str]) -> Any:
+    """Run a command: directly where its flags are plain, through typer for all else."""
+    if given and given[0] in COMMANDS:
+        command = import_module(f"medsegr.cli.{given[0]}").command
+        flags = read(command, given[1:])
+        if flags is not None:
+            return command(**flags)
+    from medsegr.cli.app import build
 
-        print(f"medsegr {medsegr.__version__}")
-        raise typer.Exit
-    return wanted
-
-
-def _root(
-    version: Annotated[
-        bool, typer.Option("--version", callback=_version, is_eager=True, help="Print the version.")
-    ] = False,
-) -> None:
-    """Options before the command."""
-
-
-def build() -> typer.Typer:
-    """The application with all its commands."""
-    app = typer.Typer(
-        name="medsegr",
-        add_completion=False,
-        pretty_exceptions_enable=False,
-        rich_markup_mode=None,
-        help=HELP,
-        epilog=EPILOG,
-    )
-    app.callback(help=HELP, epilog=EPILOG)(_root)
-    for name, command in (
-        ("segment", segment.command),
-        ("parse", parse.command),
-        ("measure", measure.command),
-        ("convert", convert.command),
-        ("phantom", phantom.command),
-        ("info", info.command),
-        ("models", models.command),
-        ("doctor", doctor.command),
-        ("demo", demo.command),
-    ):
-        app.command(name)(command)
-    app.add_typer(bench.group(), name="bench")
-    return app
+    asked = given[0] if given else ""
+    return build(asked)(args=[*given] or ["--help"], prog_name="medsegr", standalone_mode=False)
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -80,7 +39,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     if isinstance(sys.stdout, io.TextIOWrapper):  # a terminal of another encoding gets escapes, not an error
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
-        code = build()(args=given or ["--help"], prog_name="medsegr", standalone_mode=False)
+        code = _run(given)
         sys.stdout.flush()
         if code == INTERRUPTED:  # typer has caught it
             raise KeyboardInterrupt

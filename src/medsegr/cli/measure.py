@@ -5,9 +5,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
-from medsegr.cli.flags import ImageFlags, Json, Limit, LogFlags, frame_of, grouped, naming
+from medsegr.cli.flags import ImageFlags, Json, Limit, LogFlags, frame_of, grouped, naming, option
 from medsegr.cli.logs import set_up
 from medsegr.errors import GeometryError, InputError
 
@@ -25,17 +23,15 @@ class MeasureFlags:
 
     mask: Annotated[
         Path,
-        typer.Option(
-            "--mask", "-m", help="Mask or label map on the image's grid: each value above 0 is one."
-        ),
+        option("--mask", "-m", help="Mask or label map on the image's grid: each value above 0 is one."),
     ]
     input: Annotated[
         Path | None,
-        typer.Option("--input", "-i", help="The image, for spacing and intensity; the mask's own without."),
+        option("--input", "-i", help="The image, for spacing and intensity; the mask's own without."),
     ] = None
     describe: Annotated[
         str | None,
-        typer.Option(
+        option(
             "--describe",
             metavar="CONCEPT",
             help="Say each label in a sentence about this concept, written from the mask.",
@@ -43,7 +39,7 @@ class MeasureFlags:
     ] = None
     names: Annotated[
         Path | None,
-        typer.Option(
+        option(
             "--names",
             help='Names of the labels: {"1": "liver"}, or a labels.json of ours. Distances go to named ones.',
         ),

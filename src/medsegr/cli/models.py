@@ -3,18 +3,16 @@
 import json
 from typing import Annotated, Any
 
-import typer
-
-from medsegr.cli.flags import Json, LogFlags, grouped
+from medsegr.cli.flags import Json, LogFlags, argument, grouped
 from medsegr.cli.logs import set_up
 from medsegr.errors import UsageError
 
 
 @grouped
 def command(
-    what: Annotated[str, typer.Argument(metavar="list|verify|path")],
+    what: Annotated[str, argument(metavar="list|verify|path")],
     logs: LogFlags,
-    name: Annotated[str | None, typer.Argument(help="Name of a model or a folder that holds one.")] = None,
+    name: Annotated[str | None, argument(help="Name of a model or a folder that holds one.")] = None,
     as_json: Json = False,
 ) -> int:
     """List the models, verify a checkpoint against its hash, or print where it lies."""

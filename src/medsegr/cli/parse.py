@@ -6,9 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
-from medsegr.cli.flags import ImageFlags, Json, LogFlags, frame_of, grouped, naming
+from medsegr.cli.flags import ImageFlags, Json, LogFlags, frame_of, grouped, naming, option
 from medsegr.cli.llm_flags import LlmFlags, endpoint_of
 from medsegr.cli.logs import LOG, set_up
 from medsegr.cli.parse_many import TableFlags, many
@@ -16,7 +14,7 @@ from medsegr.cli.shown import ShowFlags, check_flags, explain, write_page
 from medsegr.errors import UsageError
 
 if TYPE_CHECKING:
-    from medsegr.types import Finding, Report
+    from medsegr.findings import Finding, Report
 
 SCHEMA = "medsegr.parse/1"
 
@@ -26,19 +24,17 @@ class ParseFlags:
     """What is read and where it goes."""
 
     report: Annotated[
-        str | None, typer.Option("--report", "-r", metavar="FILE|-", help="A whole report; - reads stdin.")
+        str | None, option("--report", "-r", metavar="FILE|-", help="A whole report; - reads stdin.")
     ] = None
-    text: Annotated[
-        str | None, typer.Option("--text", "-t", metavar="TEXT", help="The words themselves.")
-    ] = None
+    text: Annotated[str | None, option("--text", "-t", metavar="TEXT", help="The words themselves.")] = None
     jobs: Annotated[
         Path | None,
-        typer.Option(
+        option(
             "--jobs", help='Many reports: JSON lines {"id","report" or "text"}, a JSON array, .csv or .tsv.'
         ),
     ] = None
     output: Annotated[
-        Path | None, typer.Option("--output", "-o", help="File to write, as JSON; stdout without it.")
+        Path | None, option("--output", "-o", help="File to write, as JSON; stdout without it.")
     ] = None
     json: Json = False
 

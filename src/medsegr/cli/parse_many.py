@@ -8,16 +8,14 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-import typer
-
-from medsegr.cli.flags import ImageFlags, frame_of, naming
+from medsegr.cli.flags import ImageFlags, frame_of, naming, option
 from medsegr.cli.logs import LOG, say_error
 from medsegr.errors import InputError, MedsegrError
 
 if TYPE_CHECKING:
     from medsegr.cli.tables import Row
+    from medsegr.findings import Finding
     from medsegr.report.llm import Endpoint
-    from medsegr.types import Finding
 
 AsJson = Callable[["Finding"], dict[str, Any]]
 MOST_SILENT = 3  # unanswered questions in a row after which the language model is no longer asked
@@ -29,7 +27,7 @@ class TableFlags:
 
     column: Annotated[
         list[str],
-        typer.Option(
+        option(
             "--column",
             metavar="NAME",
             help="With --jobs: the column with the reports; again for more, joined as sections.",
@@ -37,7 +35,7 @@ class TableFlags:
     ] = field(default_factory=list)
     id_column: Annotated[
         str | None,
-        typer.Option("--id-column", metavar="NAME", help="With --jobs: the column with the ids; else id."),
+        option("--id-column", metavar="NAME", help="With --jobs: the column with the ids; else id."),
     ] = None
 
 

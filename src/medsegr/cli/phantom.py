@@ -4,9 +4,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Annotated
 
-import typer
-
-from medsegr.cli.flags import LogFlags, grouped, naming
+from medsegr.cli.flags import LogFlags, grouped, naming, option
 from medsegr.cli.logs import set_up
 from medsegr.errors import InputError
 
@@ -15,11 +13,11 @@ from medsegr.errors import InputError
 class PhantomFlags:
     """What is made."""
 
-    kind: Annotated[str, typer.Option("--kind", help="chest, abdomen, mucosa, ultrasound or cells.")]
-    output: Annotated[Path, typer.Option("--output", "-o", help="Folder to write; new or empty.")]
-    seed: Annotated[int, typer.Option("--seed", min=0, help="The same seed gives the same set.")] = 0
-    count: Annotated[int, typer.Option("--count", min=1, max=1_000_000, help="Number of images.")] = 1
-    size: Annotated[int, typer.Option("--size", help="Side of the square images: 96 to 2048 px.")] = 256
+    kind: Annotated[str, option("--kind", help="chest, abdomen, mucosa, ultrasound or cells.")]
+    output: Annotated[Path, option("--output", "-o", help="Folder to write; new or empty.")]
+    seed: Annotated[int, option("--seed", min=0, help="The same seed gives the same set.")] = 0
+    count: Annotated[int, option("--count", min=1, max=1_000_000, help="Number of images.")] = 1
+    size: Annotated[int, option("--size", help="Side of the square images: 96 to 2048 px.")] = 256
 
 
 @grouped

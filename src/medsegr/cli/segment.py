@@ -6,8 +6,6 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
 from medsegr.cli.flags import (
     ExportFlags,
     ImageFlags,
@@ -19,6 +17,7 @@ from medsegr.cli.flags import (
     grouped,
     listed,
     naming,
+    option,
 )
 from medsegr.cli.llm_flags import LlmFlags, endpoint_of
 from medsegr.cli.logs import LOG, say_error, set_up
@@ -36,7 +35,7 @@ class Where(ExportFlags):
 
     input: Annotated[
         Path | None,
-        typer.Option(
+        option(
             "--input",
             "-i",
             help="PNG, JPEG, TIFF, BMP, NIfTI, NRRD, MHA, DICOM (file or folder), or a zip of one.",
@@ -52,25 +51,23 @@ class Draw:
 
     polarity: Annotated[
         str,
-        typer.Option(
-            "--polarity", help="Findings to draw: present[,uncertain]; absent asks without drawing."
-        ),
+        option("--polarity", help="Findings to draw: present[,uncertain]; absent asks without drawing."),
     ] = "present"
     section: Annotated[
-        str, typer.Option("--section", help="Use these sections of the report only, for example findings.")
+        str, option("--section", help="Use these sections of the report only, for example findings.")
     ] = ""
-    side_check: Annotated[str, typer.Option("--side-check", help="strict (exit 5), warn or off.")] = "warn"
-    explain: Annotated[bool, typer.Option("--explain", help="Write maps of where each phrase acted.")] = False
+    side_check: Annotated[str, option("--side-check", help="strict (exit 5), warn or off.")] = "warn"
+    explain: Annotated[bool, option("--explain", help="Write maps of where each phrase acted.")] = False
     report_mask: Annotated[
         bool,
-        typer.Option("--report-mask/--no-report-mask", help="The report-free mask beside the guided one."),
+        option("--report-mask/--no-report-mask", help="The report-free mask beside the guided one."),
     ] = True
     force: Annotated[
-        bool, typer.Option("--force", help="Draw concepts that the model was not trained for, and mark them.")
+        bool, option("--force", help="Draw concepts that the model was not trained for, and mark them.")
     ] = False
-    keep_text: Annotated[
-        bool, typer.Option("--keep-text", help="Write the report's text into findings.json.")
-    ] = False
+    keep_text: Annotated[bool, option("--keep-text", help="Write the report's text into findings.json.")] = (
+        False
+    )
 
 
 @dataclass(frozen=True)
@@ -79,16 +76,16 @@ class Batch:
 
     jobs: Annotated[
         Path | None,
-        typer.Option(
+        option(
             "--jobs",
             help='JSON lines: {"id","image","report" or "text" or "phrases","modality","frame"}; '
             "paths relative to the file.",
         ),
     ] = None
     resume: Annotated[
-        bool, typer.Option("--resume", help="Skip jobs whose result is complete and of the same input.")
+        bool, option("--resume", help="Skip jobs whose result is complete and of the same input.")
     ] = False
-    workers: Annotated[int, typer.Option("--workers", min=1, help="Processes that share the jobs.")] = 1
+    workers: Annotated[int, option("--workers", min=1, help="Processes that share the jobs.")] = 1
 
 
 @dataclass(frozen=True)

@@ -8,19 +8,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-import typer
-
-from medsegr.cli.flags import naming
+from medsegr.cli.flags import naming, option
 from medsegr.errors import UsageError
 
 if TYPE_CHECKING:
     from rich.console import Console
     from rich.text import Text
 
-    from medsegr.types import Report
+    from medsegr.findings import Report
 
 WORD_STYLES = {"cue": "underline magenta", "place": "underline cyan", "look": "underline blue"}
-GROUNDS = {"present": "bold green", "absent": "bold red", "uncertain": "bold yellow"}
+GROUNDS = {"present": "bold green", "absent": "bold red", "uncertain": "bold yellow", "aside": "bold"}
 
 
 @dataclass(frozen=True)
@@ -28,11 +26,9 @@ class ShowFlags:
     """How what was read is shown."""
 
     explain: Annotated[
-        bool, typer.Option("--explain", help="Show the report with findings, cues and places marked.")
+        bool, option("--explain", help="Show the report with findings, cues and places marked.")
     ] = False
-    html: Annotated[Path | None, typer.Option("--html", help="Write the marked report as one HTML page.")] = (
-        None
-    )
+    html: Annotated[Path | None, option("--html", help="Write the marked report as one HTML page.")] = None
 
 
 def check_flags(flags: ShowFlags, jobs: bool, as_json: bool) -> None:
@@ -69,14 +65,14 @@ def paint(report: "Report", console: "Console") -> None:
     """The report, a legend and the list of findings in colour."""
     from rich.text import Text
 
-    from medsegr.report.show import LEGEND, rows, table
+    from medsegr.report.show import LEGEND, ground, rows, table
 
     told = rows(report)
-    claims = {row[0]: finding.polarity for row, finding in zip(told, report.findings, strict=True)}
+    claims = {row[0]: ground(finding) for row, finding in zip(told, report.findings, strict=True)}
     console.print(coloured(report, claims), soft_wrap=True)
     legend = Text("\n")
     for claim, style in GROUNDS.items():
-        legend.append(claim, style).append(" ")
+        legend.append("present, not drawn" if claim == "aside" else claim, style).append(" ")
     legend.append(f"{LEGEND['phrase']}")
     for word, style in WORD_STYLES.items():
         legend.append(", ").append(word, style).append(f" {LEGEND[word]}")
@@ -84,7 +80,7 @@ def paint(report: "Report", console: "Console") -> None:
     lines = table([("id", "finding", "claim", "cue", "what becomes of it"), *told]).split("\n")
     out = Text(f"\n{lines[0]}", "bold")
     for line, row in zip(lines[1:], told, strict=True):
-        out.append(f"\n{line}", style=GROUNDS[claims[row[0]]].removeprefix("bold "))
+        out.append(f"\n{line}", style=GROUNDS[claims[row[0]]].removeprefix("bold").strip())
     console.print(out, soft_wrap=True)
 
 

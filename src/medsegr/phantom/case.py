@@ -6,12 +6,12 @@ from types import MappingProxyType
 import numpy as np
 
 from medsegr.errors import UsageError
+from medsegr.findings import Frame
 from medsegr.phantom import abdomen, cells, chest, mucosa, report, ultrasound
 from medsegr.phantom.concepts import CONCEPTS
 from medsegr.phantom.plan import plan
 from medsegr.phantom.scene import Lesion, PhantomCase, Scene
 from medsegr.phantom.words import Said, say, truth
-from medsegr.types import Frame
 
 SCENES: Mapping[str, tuple[Callable[[np.random.Generator, int], Scene], str, Frame]] = MappingProxyType(
     {

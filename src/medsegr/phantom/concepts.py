@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass, replace
 
-from medsegr.types import SIZES
+from medsegr.findings import SIZES
 
 Choice = dict[str | None, float]  # value -> weight
 

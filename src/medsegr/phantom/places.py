@@ -2,9 +2,9 @@
 
 import numpy as np
 
+from medsegr.findings import COLS, ROWS
 from medsegr.phantom.draw import Mask, grid
 from medsegr.phantom.scene import Place
-from medsegr.types import COLS, ROWS
 
 WORDS = {
     ("upper", "left"): (

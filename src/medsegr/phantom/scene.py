@@ -7,9 +7,9 @@ from typing import Any, Literal
 import numpy as np
 from numpy.typing import NDArray
 
+from medsegr.findings import Frame
 from medsegr.phantom.concepts import Concept, Look
 from medsegr.phantom.draw import Blob, Mask
-from medsegr.types import Frame
 
 Picture = NDArray[np.uint8]
 

@@ -4,8 +4,9 @@ from dataclasses import dataclass
 from functools import cache
 
 from medsegr.report import lexicon
-from medsegr.report.lexicon import Build, Concept
-from medsegr.report.match import Trie, Words, longest, trie
+from medsegr.report.lexicon import Build, Concept, Terms
+from medsegr.report.lexicon.entries import terms
+from medsegr.report.match import Words, longest
 
 DENYING = frozenset(["not", "non", "no", "without"])
 
@@ -32,9 +33,10 @@ class Candidate:
 
 
 @cache
-def _part_tries() -> tuple[tuple[Build, tuple[Trie[bool], ...]], ...]:
+def _part_tries() -> tuple[tuple[Build, tuple[Terms[bool], ...]], ...]:
     return tuple(
-        (build, tuple(trie((w, True) for w in part) for part in build.parts)) for build in lexicon.builds()
+        (build, tuple(terms((words, True) for words in sorted(part)) for part in build.parts))
+        for build in lexicon.builds()
     )
 
 
@@ -44,12 +46,14 @@ def with_builds(named: list[Candidate], words: Words, starts: tuple[int, ...]) -
     out = list(named)
     present = set(words.norms)
     for build, tables in _part_tries():
-        if not all(present & set(table) for table in tables):
+        if not all(not present.isdisjoint(table.tree) for table in tables):
             continue
         pair = _pair(build, tables, words, starts)
         if pair is None:
             continue
         if any(c.concept.name in build.unless and not _apart(c, pair, words) for c in out):
+            continue
+        if _is_listed(build, pair, out, words):
             continue
         made = Candidate(lexicon.concepts()[build.name], pair)
         inside = [c for c in out if all(_overlaps(part, pair) for part in c.parts)]
@@ -60,6 +64,15 @@ def with_builds(named: list[Candidate], words: Words, starts: tuple[int, ...]) -
         out = [c for c in out if c not in inside or c.concept.kind != "finding" or not _within(c, pair)]
         out.append(made)
     return sorted(out, key=lambda c: (c.first, c.last))
+
+
+def _is_listed(build: Build, pair: tuple[tuple[int, int], ...], named: list[Candidate], words: Words) -> bool:
+    """True for the ribs of "fractures of the clavicle and ribs": places in a list, told apart by their own
+    rule."""
+    low, high = sorted(pair)
+    bases = {rule.base for rule in lexicon.refines() if rule.name == build.name}
+    said = any(c.concept.name in bases and _covers(c, (low,)) for c in named)
+    return said and bool({"and", ",", "&"} & set(words.norms[low[1] : high[0]]))
 
 
 def _apart(other: Candidate, pair: tuple[tuple[int, int], ...], words: Words) -> bool:
@@ -88,7 +101,7 @@ def _within(candidate: Candidate, pair: tuple[tuple[int, int], ...]) -> bool:
 
 
 def _pair(
-    build: Build, tables: tuple[Trie[bool], ...], words: Words, starts: tuple[int, ...]
+    build: Build, tables: tuple[Terms[bool], ...], words: Words, starts: tuple[int, ...]
 ) -> tuple[tuple[int, int], ...] | None:
     heads, tails = (longest(words.norms, table) for table in tables)
     best: tuple[int, tuple[tuple[int, int], ...]] | None = None

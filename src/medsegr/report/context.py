@@ -13,9 +13,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
+from medsegr.findings import Polarity, Span
 from medsegr.report.lexicon import Concept, Cue, word_list
 from medsegr.report.match import Hit, Words
-from medsegr.types import Polarity, Span
 
 SIZES = frozenset(["small", "mild", "moderate", "minimal", "trace", "tiny", "stable", "unchanged"])
 DENIERS = frozenset(["no", "without", "negative", "neither", "absent", "none"])
@@ -194,6 +194,7 @@ def scopes(
             found.append(Scope(hit.value, span, hit.last, _forward(words, hit, starts, adjectives)))
         if hit.value.direction in ("post", "both"):
             first = max(_back(words, hit, starts, anchors), _said_before(words, hit, cues))
+            first = max(first, _doubted(words, hit, cues))
             found.append(Scope(hit.value, span, first, hit.first))
     return tuple(found)
 
@@ -206,6 +207,15 @@ def _said_before(words: Words, hit: Hit[Cue], cues: Sequence[Hit[Cue]]) -> int:
     before = [c.last for c in cues if c.value.kind in ("negation", "time") and c.last <= hit.first - 1]
     commas = [i for i in range(max(before, default=hit.first), hit.first) if words.norms[i] == ","]
     return commas[0] + 1 if commas and commas[0] + 1 < hit.first else 0
+
+
+def _doubted(words: Words, hit: Hit[Cue], cues: Sequence[Hit[Cue]]) -> int:
+    """Index behind the doubt that a "versus" goes on with: the lesion of "a lesion concerning for abscess
+    versus metastasis" is there."""
+    if words.norms[hit.first] not in ("versus", "vs"):
+        return 0
+    before = [c.last for c in cues if c.value.kind == "uncertain" and c.value.direction == "pre"]
+    return max((last for last in before if last <= hit.first), default=0)
 
 
 def _forward(words: Words, hit: Hit[Cue], starts: tuple[int, ...], adjectives: Sequence[Hit[Any]]) -> int:
@@ -243,6 +253,8 @@ def _back(words: Words, hit: Hit[Cue], starts: tuple[int, ...], anchors: Sequenc
     if told:  # "the aorta is tortuous, the contour is normal": what is normal has been named
         return max(before[-1], hit.first - hit.value.reach)
     while len(before) > 1 and not any(before[-1] <= a < hit.first for a in anchors):
+        if hit.value.kind == "uncertain" and words.norms[before[-1]] in DENIERS:
+            break  # "a cyst, no torsion suspected": what is not suspected is the torsion
         before.pop()
     return max(before[-1] if before else 0, hit.first - hit.value.reach)
 

@@ -9,8 +9,7 @@ from dataclasses import replace
 from typing import Any
 
 from medsegr.errors import ReportError
-from medsegr.report import lexicon
-from medsegr.types import (
+from medsegr.findings import (
     COLOURS,
     COLS,
     DENSITIES,
@@ -26,6 +25,7 @@ from medsegr.types import (
     Shape,
     Texture,
 )
+from medsegr.report import lexicon
 
 SWAP = {"left": "right", "right": "left", "upper": "lower", "lower": "upper"}
 

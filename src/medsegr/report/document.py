@@ -4,8 +4,8 @@ import re
 from dataclasses import dataclass
 from itertools import pairwise
 
+from medsegr.findings import Section, Span
 from medsegr.report.lexicon import normal
-from medsegr.types import Section, Span
 
 HEADINGS = {
     "findings": (
@@ -85,6 +85,7 @@ HEADINGS = {
     "addendum": ("addendum", "addenda", "amendment"),
 }
 DASHES = "-\u2010\u2011\u2013\u2014"
+LIMIT = 1_000_000  # characters of a report; the longest real ones stay below 50,000
 LONGEST = 1500  # characters of a sentence; real ones stay below 500
 READ = ("findings", "impression", "addendum")  # what is read unless asked otherwise
 _NAMES = {words: name for name, all_words in HEADINGS.items() for words in all_words}

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from medsegr.types import Finding, Location, Shape, Texture
+from medsegr.findings import Finding, Location, Shape, Texture
 
 NEAREST = 50
 BACK = ("the ", "this ", "these ", "that ", "said ", "again", "above", "it ")

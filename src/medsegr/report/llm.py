@@ -19,9 +19,9 @@ from typing import Any
 from urllib.parse import urlsplit
 
 from medsegr.errors import ReportError, UsageError
+from medsegr.findings import Frame, Report
 from medsegr.report import llm_answer, llm_merge
 from medsegr.report.llm_http import NoAnswer, ask
-from medsegr.types import Frame, Report
 
 SILENT = "llm_silent"
 LONGEST_TEXT = 100_000  # characters of a report that is sent

@@ -13,8 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from medsegr.errors import ReportError
-from medsegr.report import lexicon
-from medsegr.types import (
+from medsegr.findings import (
     COLOURS,
     DENSITIES,
     FORMS,
@@ -26,6 +25,7 @@ from medsegr.types import (
     Span,
     modality_code,
 )
+from medsegr.report import lexicon
 
 MOST_FINDINGS = 200
 LONGEST_QUOTE = 1500

@@ -10,10 +10,10 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
+from medsegr.findings import Finding, Frame, Report, Span
 from medsegr.report import lexicon
 from medsegr.report.llm_answer import Checked, Said, gap
 from medsegr.report.parse import parse
-from medsegr.types import Finding, Frame, Report, Span
 
 MOST_ADDED = 20  # of one report; an answer with more is no second reading
 MOST_LISTED = 30  # warnings of one report

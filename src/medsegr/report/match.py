@@ -6,23 +6,19 @@ the first that the modality can show is taken, a canonical name before a synonym
 """
 
 import re
-from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from functools import cache, lru_cache
-from types import MappingProxyType
-from typing import Any, Generic, TypeVar
+from typing import Generic, TypeVar
 
 from rapidfuzz import process
 from rapidfuzz.distance import OSA
 
+from medsegr.findings import Span
 from medsegr.report import lexicon
 from medsegr.report.document import Token
-from medsegr.report.lexicon import Concept, Cue, Descriptor, Place
-from medsegr.types import Span
+from medsegr.report.lexicon import Concept, Cue, Descriptor, Place, Terms
 
 T = TypeVar("T")
-Trie = Mapping[str, tuple[tuple[int, ...], Mapping[tuple[str, ...], T]]]  # first word -> lengths, terms
-_NOTHING: tuple[tuple[int, ...], Mapping[tuple[str, ...], Any]] = ((), MappingProxyType({}))
 LEVEL = re.compile(r"^(?:c[1-8]|t(?:[1-9]|1[0-2])|l[1-6]|s[1-5])$")
 YEAR = re.compile(r"^(?:19|20)\d\d$")
 HOURS = (("o", "'", "clock"), ("o", "’", "clock"), ("o", "clock"), ("oclock",), (":", "00"), (":", "30"))
@@ -67,83 +63,23 @@ class Words:
         return self.tokens[first].start, self.tokens[last - 1].end
 
 
-def trie(terms: Iterable[tuple[tuple[str, ...], T]]) -> Trie[T]:
-    """Terms by their first word, with the lengths that occur, longest first."""
-    table: dict[str, dict[tuple[str, ...], T]] = {}
-    for words, value in terms:
-        if words:
-            table.setdefault(words[0], {}).setdefault(words, value)
-    return MappingProxyType(
-        {k: (tuple(sorted({len(w) for w in v}, reverse=True)), MappingProxyType(v)) for k, v in table.items()}
-    )
-
-
-def longest(norms: tuple[str, ...], table: Trie[T]) -> tuple[Hit[T], ...]:
+def longest(norms: tuple[str, ...], table: Terms[T]) -> tuple[Hit[T], ...]:
     """Longest matches from left to right, none overlapping."""
     found: list[Hit[T]] = []
     at = 0
     while at < len(norms):
-        lengths, terms = table.get(norms[at], _NOTHING)
-        size = next((n for n in lengths if at + n <= len(norms) and norms[at : at + n] in terms), 0)
-        if size:
-            found.append(Hit(terms[norms[at : at + size]], at, at + size))
-        at += size or 1
+        hit = table.longest(norms, at)
+        if hit is None:
+            at += 1
+            continue
+        found.append(Hit(hit[1], at, at + hit[0]))
+        at += hit[0]
     return tuple(found)
 
 
 @cache
-def concept_trie() -> Trie[tuple[str, ...]]:
-    """Names of concepts by their words."""
-    return trie(lexicon.concept_terms().items())
-
-
-@cache
-def place_trie() -> Trie[Place]:
-    """Places by their words."""
-    return trie(lexicon.places().items())
-
-
-@cache
-def descriptor_trie() -> Trie[Descriptor]:
-    """Describing words."""
-    return trie(lexicon.descriptors().items())
-
-
-@cache
-def cue_trie() -> Trie[tuple[Cue, ...]]:
-    """Cues by their words."""
-    return trie(lexicon.cues().items())
-
-
-@cache
-def known_words() -> frozenset[str]:
-    """Every word of the lexicon in normal form, ordinary words included: none of these is a typing error."""
-    tables = (lexicon.concept_terms(), lexicon.places(), lexicon.descriptors(), lexicon.cues())
-    found = {word for table in tables for words in table for word in words} | set(lexicon.plain_words())
-    found |= {w for build in lexicon.builds() for part in build.parts for words in part for w in words}
-    return frozenset(found)
-
-
-@cache
-def _targets() -> tuple[str, ...]:
-    """Words that a slip may have meant, in normal form and as the lexicon spells them ("oedema")."""
-    tables = (lexicon.concept_terms(), lexicon.places(), lexicon.descriptors())
-    words = {word for table in tables for key in table for word in key}
-    words |= {
-        word
-        for item in lexicon.concepts().values()
-        for phrase in item.words
-        for word in re.findall(r"[a-z]+", phrase.lower())
-    }
-    found = {
-        w for w in words if len(w) >= 5 and w.isalpha() and lexicon.normal(w) not in lexicon.plain_words()
-    }
-    return (*sorted(found), "upper", "lower", "middle", "right", "small", "large")
-
-
-@cache
 def _ending_in_s() -> tuple[str, ...]:
-    return tuple(word for word in _targets() if word.endswith("s"))
+    return tuple(word for word in lexicon.meant_words() if word.endswith("s"))
 
 
 @lru_cache(maxsize=8192)
@@ -156,7 +92,7 @@ def correct(norm: str) -> tuple[str, ...]:
     A word is never corrected into one that means the opposite (``un-``, ``non-``, ``a-`` added or taken
     away).
     """
-    known = known_words()
+    known = lexicon.known_words()
     if norm in known or len(norm) < 4 or len(norm) > 30 or not norm.isalpha() or norm == "xxxx":
         return (norm,)
     if norm in lexicon.typos():
@@ -167,7 +103,7 @@ def correct(norm: str) -> tuple[str, ...]:
             return left, right
     if len(norm) < 5:
         return (norm,)
-    tries = ((norm, _targets(), 1 if len(norm) < 7 else 2), (norm + "s", _ending_in_s(), 1))
+    tries = ((norm, lexicon.meant_words(), 1 if len(norm) < 7 else 2), (norm + "s", _ending_in_s(), 1))
     for word, targets, most in tries:  # the second: the normal form of "arthrits" has lost its "s"
         best = process.extractOne(word, targets, scorer=OSA.distance, score_cutoff=most)
         if best is not None and _alike(word, best[0]):
@@ -175,15 +111,8 @@ def correct(norm: str) -> tuple[str, ...]:
     return (norm,)
 
 
-@cache
-def _glue() -> frozenset[str]:
-    tables = (lexicon.concept_terms(), lexicon.places(), lexicon.descriptors())
-    found = {word for table in tables for key in table for word in key if len(word) >= 4 and word.isalpha()}
-    return frozenset(found | {"one", "two", "three", "four", "five", "six", "all", "and"})
-
-
 def _whole(part: str) -> bool:
-    return part in _glue()
+    return part in lexicon.whole_words()
 
 
 def _alike(word: str, other: str) -> bool:
@@ -240,7 +169,7 @@ def find_concepts(words: Words, modality: str | None) -> tuple[Hit[Concept], ...
     """Concepts of a sentence; where words may mean several, one that the modality can show is taken."""
     known = lexicon.concepts()
     found = []
-    for hit in longest(words.norms, concept_trie()):
+    for hit in longest(words.norms, lexicon.concept_terms()):
         options = [known[name] for name in hit.value]
         fitting = [c for c in options if modality and modality in c.modalities]
         found.append(Hit((fitting or options)[0], hit.first, hit.last))
@@ -250,7 +179,7 @@ def find_concepts(words: Words, modality: str | None) -> tuple[Hit[Concept], ...
 def find_places(words: Words, modality: str | None = None) -> tuple[Hit[Place], ...]:
     """Places of a sentence, with vertebral levels ("L4", "ninth thoracic vertebra"), numbered ribs and hours
     of the clock face."""
-    found = list(longest(words.norms, place_trie()))
+    found = list(longest(words.norms, lexicon.places()))
     taken = {i for hit in found for i in range(hit.first, hit.last)}
     for i, norm in enumerate(words.norms):
         if LEVEL.match(norm) and i not in taken and _is_level(words, i):
@@ -307,10 +236,10 @@ def _is_level(words: Words, at: int) -> bool:
 
 def find_descriptors(words: Words) -> tuple[Hit[Descriptor], ...]:
     """Describing words of a sentence."""
-    return longest(words.norms, descriptor_trie())
+    return longest(words.norms, lexicon.descriptors())
 
 
 def find_cues(words: Words) -> tuple[Hit[Cue], ...]:
     """Cues of a sentence; a longer cue protects the words inside it. A year reads as "year #"."""
     norms = tuple("#" if YEAR.match(norm) else norm for norm in words.norms)
-    return tuple(Hit(cue, hit.first, hit.last) for hit in longest(norms, cue_trie()) for cue in hit.value)
+    return tuple(Hit(cue, hit.first, hit.last) for hit in longest(norms, lexicon.cues()) for cue in hit.value)

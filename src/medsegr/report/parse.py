@@ -6,34 +6,26 @@ another person is kept and marked so. Organs named as places are not findings; a
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from medsegr.findings import MODALITIES, Finding, Frame, Report, Section, Shape, Span, Texture, modality_code
 from medsegr.report import document, lexicon
 from medsegr.report.builds import Candidate
 from medsegr.report.context import Claim, claim
+from medsegr.report.headings import read_all
 from medsegr.report.lexicon import Concept
 from medsegr.report.link import link
-from medsegr.report.sentence import BRAIN, Sentence, is_name_only, is_request, read, read_all
+from medsegr.report.placing import Setting, places_of
+from medsegr.report.sentence import BRAIN, Sentence, is_name_only, is_request, read
+from medsegr.report.several import by_place, outlines, shares
 from medsegr.report.side import Spot, location, spots
-from medsegr.report.values import shape, texture
-from medsegr.types import MODALITIES, Finding, Frame, Report, Section, Shape, Span, Texture, modality_code
+from medsegr.report.values import shape, size_mm, texture
 
 if TYPE_CHECKING:
     from medsegr.report.llm import Endpoint
 
 BODIES = ("chest", "neuro", "heart")  # fields whose words ("oedema", "ventricle") mean different things
-
-
-@dataclass(frozen=True, slots=True)
-class Setting:
-    """What is known of the image: ``by_flag`` is True when the frame was asked for in words. ``about``: the
-    part of the body that most of the report speaks of ("neuro", "heart", "chest"; "" if none)."""
-
-    modality: str | None
-    frame: Frame
-    by_flag: bool
-    about: str = ""
 
 
 def parse(
@@ -155,58 +147,31 @@ def _findings(sentence: Sentence, section: Section, setting: Setting) -> list[Fi
         organs = _organs(sentence, section, setting)
         if organs:
             return organs
-    places = _places(sentence, setting)
+    places = places_of(sentence, setting)
     out: list[Finding] = []
     for candidate, own in zip(sentence.candidates, places, strict=True):
         said = claim(sentence.scopes, candidate.parts, candidate.concept, sentence.words)
-        out += _of_candidate(sentence, candidate, own, said, section, setting)
+        told = _of_candidate(sentence, candidate, own, said, section, setting)
+        out += _shared(sentence, candidate, told[0], setting) or told
     return out
 
 
-def _places(sentence: Sentence, setting: Setting) -> list[tuple[Spot, ...]]:
-    """Places of each candidate. One without a place takes that of a neighbour it is joined with
-    ("atelectasis or scar")."""
-    own = []
-    for item in sentence.candidates:
-        others = {i for c in sentence.candidates if c is not item for part in c.parts for i in range(*part)}
-        mine = [
-            e
-            for e in sentence.elements
-            if item.region[0] <= e.first and e.last <= item.region[1] and e.first not in others
-        ]
-        own.append(
-            spots(mine, sentence.words, setting.frame, setting.by_flag)
-            if item.concept.sided or item.concept.kind != "statement"
-            else ()
-        )
-    out = list(own)
-    for i in range(len(own) - 2, -1, -1):  # "scarring or atelectasis in the right base"
-        behind = sentence.candidates[i + 1]
-        led = i > 0 and sentence.candidates[i].joined and out[i - 1] and not _closer(sentence, i)
-        if not led and _may_take(sentence.candidates[i], out[i], behind, out[i + 1], behind.joined):
-            ends = sentence.words.span(behind.first, behind.last)[1]
-            if out[i + 1][0].spans and out[i + 1][0].spans[0][0] >= ends:
-                out[i] = out[i + 1]
-    for i in range(1, len(own)):  # "right basilar scarring or atelectasis"
-        here = sentence.candidates[i]
-        if _may_take(here, out[i], sentence.candidates[i - 1], out[i - 1], here.joined):
-            out[i] = out[i - 1]
+def _shared(sentence: Sentence, item: Candidate, whole: Finding, setting: Setting) -> list[Finding]:
+    """A finding for each place of a list with a size each; nothing where the sentence holds no such list."""
+    out: list[Finding] = []
+    for low, high in shares(sentence.words, item.region, sentence.elements):
+        mine = [e for e in sentence.elements if low <= e.first and e.last <= high]
+        size, size_spans = size_mm(sentence.words, (low, high))
+        for spot in spots(mine, sentence.words, setting.frame, setting.by_flag):
+            concept = _refined(item, spot, sentence, setting)
+            place = location(_kept(spot, concept), concept.name, setting.frame)
+            outline = replace(whole.shape, size_mm=size, count=None, spans=size_spans)
+            head = sentence.words.span(item.first, item.last)
+            ends = max([head[1], *(s[1] for s in place.spans)])
+            made = replace(whole, name=concept.name, code=concept.code, parents=concept.parents)
+            span = head if out else (whole.span[0], ends)
+            out.append(replace(made, span=span, location=place, shape=outline))
     return out
-
-
-def _closer(sentence: Sentence, at: int) -> bool:
-    """True where "or" binds a candidate to the next one and "and" to the one before it: "pneumonia and
-    scarring or atelectasis on the right"."""
-    before, here, behind = sentence.candidates[at - 1 : at + 2]
-    norms = sentence.words.norms
-    led, leads = set(norms[before.last : here.first]), set(norms[here.last : behind.first])
-    return "and" in led and bool({"or", "/", "versus", "vs"} & leads) and not {"or", "/"} & led
-
-
-def _may_take(
-    taker: Candidate, own: tuple[Spot, ...], giver: Candidate, given: tuple[Spot, ...], joined: bool
-) -> bool:
-    return joined and not own and bool(given) and taker.concept.sided and giver.concept.sided
 
 
 def _of_candidate(
@@ -217,9 +182,10 @@ def _of_candidate(
     section: Section,
     setting: Setting,
 ) -> list[Finding]:
-    look, outline, core = _look(sentence, item)
+    look, told, core = _look(sentence, item)
     out = []
-    for i, spot in enumerate(own or (Spot(),)):
+    found = _spread(sentence, item, own, setting)
+    for i, (spot, outline) in enumerate(zip(found, outlines(told, found, sentence.words), strict=True)):
         concept = _refined(item, spot, sentence, setting)
         place = location(_kept(spot, concept), concept.name, setting.frame)
         parts = [core, *(s for s in place.spans if i == 0 and _inside(s, sentence, item))]
@@ -247,6 +213,26 @@ def _of_candidate(
     return out
 
 
+def _spread(sentence: Sentence, item: Candidate, own: tuple[Spot, ...], setting: Setting) -> tuple[Spot, ...]:
+    """The places, a list of them taken apart where it makes different findings: clavicle and ribs of a
+    fracture."""
+    out: list[Spot] = []
+    for spot in (_fitting(s, item) for s in own or (Spot(),)):
+        each = by_place(spot, sentence.words.text) if len(spot.heads) > 1 else (spot,)
+        names = [_refined(item, one, sentence, setting).name for one in each]
+        out += each if len(set(names)) > 1 else [spot]
+    return tuple(out)
+
+
+def _fitting(spot: Spot, item: Candidate) -> Spot:
+    """Without the lung's apex and base where these are the heart's: an "apical aneurysm" of the ventricle."""
+    if item.concept.field != "heart" or all(p.of != "lung" for p in spot.places):
+        return spot
+    kept = [i for i, p in enumerate(spot.places) if p.of != "lung"]
+    places, heads = tuple(spot.places[i] for i in kept), tuple(spot.heads[i] for i in kept)
+    return replace(spot, places=places, heads=heads, rows=())
+
+
 def _kept(spot: Spot, concept: Concept) -> Spot:
     """Without the side where a side beside the concept is not its own."""
     return spot if concept.sided else replace(spot, side=None)
@@ -258,7 +244,7 @@ def _inside(span: Span, sentence: Sentence, item: Candidate) -> bool:
 
 
 def _look(sentence: Sentence, item: Candidate) -> tuple[Texture, Shape, Span]:
-    low, high = item.region
+    low, high = _own_words(sentence, item)
     denied = {
         i
         for s in sentence.scopes
@@ -275,6 +261,17 @@ def _look(sentence: Sentence, item: Candidate) -> tuple[Texture, Shape, Span]:
     outline = shape(mine, sentence.words, (low, high), item.last)
     spans = [sentence.words.span(item.first, item.last), *look.spans, *outline.spans]
     return look, outline, (min(s[0] for s in spans), max(s[1] for s in spans))
+
+
+def _own_words(sentence: Sentence, item: Candidate) -> tuple[int, int]:
+    """The words that may describe a finding: not the size of an organ told before it ("9 mm appendix and fat
+    stranding")."""
+    low, high = item.region
+    for organ in sentence.anatomy:
+        joints = [i for i in range(organ.last, item.first) if sentence.words.norms[i] == "and"]
+        if low <= organ.first and joints and size_mm(sentence.words, (low, organ.first))[0]:
+            low = joints[0] + 1
+    return low, high
 
 
 def _refined(item: Candidate, spot: Spot, sentence: Sentence, setting: Setting) -> Concept:

@@ -5,9 +5,9 @@ from pathlib import Path
 
 from medsegr.errors import ReportError
 from medsegr.report import dicom_sr
+from medsegr.report.document import LIMIT
 from medsegr.report.fhir import fhir_text
 
-LIMIT = 1_000_000  # bytes of text; the longest real reports stay below 50,000
 LARGEST_FILE = 16_000_000  # bytes of a file that holds more than the text: FHIR with attachments, DICOM
 Warnings = tuple[tuple[str, str], ...]
 _BOMS = (

@@ -1,8 +1,9 @@
 """One sentence: which concepts it names, and which of its words belong to which of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 
+from medsegr.findings import Span
 from medsegr.report import lexicon
 from medsegr.report.builds import Candidate, with_builds
 from medsegr.report.context import Scope, clause_starts, scopes
@@ -18,16 +19,24 @@ from medsegr.report.match import (
     words_of,
 )
 from medsegr.report.side import Element, elements, resolved
-from medsegr.types import Span
 
-SHORT = 4  # words of a sentence that may stand in a list of names
 TISSUES = frozenset(["interstitial", "alveolar", "airspace", "reticular", "nodular"])
 BRAIN = frozenset(["frontal lobe", "parietal lobe", "temporal lobe", "occipital lobe"])
 EXPLAINING = ("in keeping with", "consistent with", "compatible with", "representing", "diagnostic of")
 UNSURE = frozenset(
     [".", ";", "possible", "possibly", "probable", "probably", "likely", "may", "could", "not"]
 )
+ACTS = frozenset(
+    ["removed", "resected", "retrieved", "biopsied", "sampled", "obtained", "excised", "ablated", "taken"]
+)
+EDGES = frozenset(["margin", "border", "edge", "contour", "outline", "rim", "surface", "stalk", "center"])
+TELLING = frozenset(["a", "an", "the", "acute", "chronic", "recent", "old", "known", "benign", "active"])
+MEANS = frozenset(["with", "using", "by", "via"])
+PARTING = frozenset(["without", "no"])  # what is said before is not of what is denied behind
 VIEWS = frozenset(["view", "projection", "radiograph", "film", "image", "examination"])
+
+
+NO_WORDS = Words((), ())
 
 
 @dataclass(frozen=True, slots=True)
@@ -44,43 +53,9 @@ class Sentence:
     scopes: tuple[Scope, ...]
     starts: tuple[int, ...]
     under: str = ""  # organ of the heading that it stands under ("KIDNEYS: ..."), or that it begins with
+    over: tuple[Element, ...] = ()  # place that it stands under: a heading's, or of "On the right, ..."
+    over_words: Words = NO_WORDS  # the words that ``over`` counts in
     titled: bool = False  # part of a longer text, where a line with a mere name ("LEFT BREAST") is a title
-
-
-def read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[Sentence, ...]:
-    """Read the sentences of one section.
-
-    An organ with a colon ("LIVER: Normal size. A cyst ...") is the organ of those behind it too, up to the
-    next such heading or an empty line.
-    """
-    out: list[Sentence] = []
-    under, end = "", 0
-    for span in spans:
-        sentence = read(text, span, modality)
-        if text[end : span[0]].count("\n") > 1:
-            under = ""
-        if ":" in sentence.words.norms[:6]:
-            under = _heading_organ(sentence)
-        subject = next((c.concept.name for c in sentence.anatomy if c.first <= 1), "")
-        out.append(replace(sentence, under=under or subject))
-        end = span[1]
-    around = (
-        text[max(0, spans[0][0] - 20) : spans[0][0]] + text[spans[-1][1] : spans[-1][1] + 20]
-        if spans
-        else "none"
-    )
-    whole = not any(c.isalpha() for c in around)
-    names = all(is_name_only(s) or is_request(s.words) or len(s.words.norms) <= SHORT for s in out)
-    if whole and names:
-        return tuple(out)
-    return tuple(replace(s, titled=True) for s in out)
-
-
-def _heading_organ(sentence: Sentence) -> str:
-    colon = sentence.words.norms.index(":")
-    names = [c.concept.name for c in sentence.anatomy if c.last <= colon]
-    names += [e.place.of for e in sentence.elements if e.place is not None and e.last <= colon]
-    return names[0] if names else ""
 
 
 def read(text: str, span: Span, modality: str | None) -> Sentence:
@@ -96,7 +71,9 @@ def read(text: str, span: Span, modality: str | None) -> Sentence:
     asked = is_request(words)
     all_cues = tuple(c for c in find_cues(words) if not (asked and words.norms[c.first] == "?"))
     hits = tuple(
-        h for h in hits if not any(_tells_time(cue, h) for cue in all_cues) and not _heads(h, hits, words)
+        h
+        for h in hits
+        if not (any(_tells_time(cue, h) for cue in all_cues) or _heads(h, hits, words) or _is_tool(h, words))
     )
     cues = _free_cues(all_cues, (*hits, *describing))
     starts = clause_starts(words, cues, hits)
@@ -124,6 +101,9 @@ def read(text: str, span: Span, modality: str | None) -> Sentence:
     )
     where = resolved(elements(places, loose, frozenset(anchors)), words)
     where = tuple(e for e in where if not _of_none(e, anchors, acting, starts, len(words.norms)))
+    none = _denied_unknown(acting, anchors, words)
+    where = tuple(e for e in where if e.first not in none)
+    loose = [d for d in loose if d.first not in none]
     placed = frozenset(i for e in where for i in range(e.first, e.last))
     regions = _regions(named, words, starts, placed)
     return Sentence(span, words, regions, tuple(organs), where, tuple(loose), acting, starts)
@@ -165,6 +145,15 @@ def _heads(hit: Hit[Concept], hits: Sequence[Hit[Concept]], words: Words) -> boo
     return any(h.first > colon and name in (h.value.name, *h.value.parents) for h in hits)
 
 
+def _is_tool(hit: Hit[Concept], words: Words) -> bool:
+    """True for the "snare" of "resected with a cold snare": it tells how something was done."""
+    before = words.norms[max(0, hit.first - 4) : hit.first]
+    done = hit.value.kind == "device" and ACTS & set(words.norms[: hit.first])
+    return (
+        bool(done) and bool({"with", "using", "by", "via"} & set(before)) and not {"and", ","} & set(before)
+    )
+
+
 def _of_none(
     element: Element, anchors: Sequence[int], acting: Sequence[Scope], starts: Sequence[int], size: int
 ) -> bool:
@@ -176,6 +165,19 @@ def _of_none(
         return False
     denied = (s for s in acting if s.cue.kind == "negation" or s.cue.value == "resolved")
     return any(begin <= s.first and s.last <= end and s.first <= element.first < s.last for s in denied)
+
+
+def _denied_unknown(acting: Sequence[Scope], anchors: Sequence[int], words: Words) -> frozenset[int]:
+    """Words that speak of a denied thing without a name here: "an apical cap without rib destruction"."""
+    out: set[int] = set()
+    for scope in acting:
+        whole = range(scope.first, scope.last)
+        until = next((i for i in whole if words.norms[i] in ("at", "in", "on", "within")), scope.last)
+        said = words.text[slice(*scope.span)].lower().split()
+        bare = scope.cue.kind == "negation" and said[:1] and said[0] in PARTING
+        if bare and min(anchors, default=scope.first) < scope.first and not set(anchors) & {*whole}:
+            out |= {*range(scope.first, until)}
+    return frozenset(out)
 
 
 def _tells_time(cue: Hit[Cue], hit: Hit[Concept]) -> bool:
@@ -228,9 +230,12 @@ def _again(between: Sequence[str]) -> bool:
     or an explanation ("striated nephrogram, in keeping with pyelonephritis")."""
     if {"left", "right", "l", "r"} & set(between[-2:] if len(between) > 2 else between):
         return False
-    said = " ".join(between).removesuffix(" a").removesuffix(" an").removesuffix(" the")
+    told = list(between)
+    while told and told[-1] in TELLING:
+        told.pop()
+    said = " ".join(told)
     explained = said.endswith(EXPLAINING) and not UNSURE & set(between)
-    return ("," in between and len(between) <= 2) or (explained and len(between) <= 10)
+    return ("," in between and len(between) <= 2) or (explained and len(between) <= 18)
 
 
 def _regions(
@@ -257,10 +262,12 @@ def _split(
     end, begin = one.last, two.first
     if begin <= end:
         return min(end, len(words.norms))
-    inner = [s for s in starts if end <= s <= begin]
-    if inner:
-        return inner[-1]
     between = range(one.last, two.first)
+    inner = [s for s in starts if end <= s <= begin] + [
+        _parts_at(i, end, words, placed) for i in between if words.norms[i] in PARTING
+    ]
+    if inner:
+        return _behind_edge(max(inner), begin, words)
     marks = [
         i for i in between if words.norms[i] in word_list("joiners") or words.norms[i] in word_list("verbs")
     ]
@@ -273,6 +280,21 @@ def _split(
     if marks:
         return marks[-1] + 1
     return two.first if any(words.norms[i] in word_list("prepositions") for i in between) else one.last
+
+
+def _behind_edge(start: int, begin: int, words: Words) -> int:
+    """Index of the first word of the second candidate, where a clause begins with the look of the first one:
+    "a nodule with an irregular border and satellite lesions"."""
+    joints = [i for i in range(start, begin) if words.norms[i] == "and"]
+    return joints[-1] + 1 if joints and EDGES & set(words.norms[start : joints[-1]]) else start
+
+
+def _parts_at(denier: int, end: int, words: Words, placed: frozenset[int]) -> int:
+    """Index of the word with which what is denied begins: behind the denier, or at a place of its own before
+    it ("drusen in the right eye, left eye without drusen")."""
+    commas = [i for i in range(end, denier) if words.norms[i] in (",", ";", "while")]
+    own = commas and placed & {*range(end, commas[-1])} and placed & {*range(commas[-1], denier)}
+    return commas[-1] + 1 if own else denier + 1
 
 
 def _are_joined(one: Candidate, two: Candidate, words: Words, starts: tuple[int, ...]) -> bool:

@@ -18,8 +18,8 @@ from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 
+from medsegr.findings import Finding, Report, Span
 from medsegr.report.parse import skip_reason
-from medsegr.types import Finding, Report, Span
 
 KINDS = ("cue", "place", "look")
 BRACKETS = {"cue": "{}", "place": "<>", "look": "()"}
@@ -121,6 +121,13 @@ def rows(report: Report) -> list[tuple[str, str, str, str, str]]:
     return out
 
 
+def ground(finding: Finding) -> str:
+    """What the ground of a phrase tells: its polarity, or "aside" for what is there and is not drawn (normal,
+    of an earlier study, of somebody else)."""
+    aside = finding.polarity == "present" and skip_reason(finding) is not None
+    return "aside" if aside else finding.polarity
+
+
 def as_text(report: Report) -> str:
     """The report with brackets: ``[f1 phrase]``, ``{cue}``, ``<place>``, ``(look)``. Findings that share
     words share a bracket ("[f1,f2 ...]"), so that brackets never cross."""
@@ -139,7 +146,8 @@ def _bracketed(text: str, word: str, run: Iterable[Piece]) -> str:
 def as_html(report: Report) -> str:
     """One page that stands alone: no script, nothing from outside, everything of the report escaped."""
     fates = {row[0]: row for row in rows(report)}
-    body = "".join(_marked(report.text, piece, fates) for piece in pieces(report))
+    grounds = {finding.id: ground(finding) for finding in report.findings}
+    body = "".join(_marked(report.text, piece, fates, grounds) for piece in pieces(report))
     legend = "".join(f'<li><mark class="{kind}">{kind}</mark> {what}</li>' for kind, what in LEGEND.items())
     table = "".join(
         f'<tr id="{row[0]}">' + "".join(f"<td>{html.escape(cell)}</td>" for cell in row) + "</tr>\n"
@@ -150,12 +158,14 @@ def as_html(report: Report) -> str:
     )
 
 
-def _marked(text: str, piece: Piece, fates: dict[str, tuple[str, str, str, str, str]]) -> str:
+def _marked(
+    text: str, piece: Piece, fates: dict[str, tuple[str, str, str, str, str]], grounds: dict[str, str]
+) -> str:
     words = html.escape("".join(shown(text, *piece.span)))
     if not (piece.phrases or piece.word):
         return words
     kinds = [*(["phrase"] if piece.phrases else []), *([piece.word] if piece.word else [])]
-    claims = {fates[id][2].split(",")[0] for id in piece.phrases}
+    claims = {grounds[id] for id in piece.phrases}
     if piece.phrases:
         kinds.append(claims.pop() if len(claims) == 1 else "several")
     meaning = [f"{id}: {fates[id][1]}, {fates[id][2]}; {fates[id][4]}" for id in piece.phrases]
@@ -164,10 +174,9 @@ def _marked(text: str, piece: Piece, fates: dict[str, tuple[str, str, str, str, 
     said = {"class": " ".join(kinds), "title": "\n".join(meaning)}
     if piece.phrases:
         said["data-phrase"] = " ".join(piece.phrases)
-    if piece.ends:
-        said["data-ends"] = " ".join(piece.ends)
     told = "".join(f' {key}="{html.escape(value)}"' for key, value in said.items())
-    return f"<mark{told}>{words}</mark>"
+    ends = f'<sup data-ends="{html.escape(" ".join(piece.ends))}"></sup>' if piece.ends else ""
+    return f"<mark{told}>{words}</mark>{ends}"
 
 
 def explained(report: Report) -> str:
@@ -190,10 +199,10 @@ def table(lines: Sequence[tuple[str, ...]]) -> str:
 
 _STYLE = """
 :root { color-scheme: light dark; --ink: #1a1a1a; --paper: #fff; --soft: #666; --line: #ccc;
-  --present: #d4edd2; --absent: #f6d5d3; --uncertain: #fbeabf; --several: #dfdfef;
+  --present: #d4edd2; --absent: #f6d5d3; --uncertain: #fbeabf; --several: #dfdfef; --aside: #e6e6e6;
   --cue: #a3009a; --place: #0050b3; --look: #7a4a00; }
 @media (prefers-color-scheme: dark) { :root { --ink: #e8e8e8; --paper: #16181b; --soft: #a0a0a0; --line: #444;
-  --present: #1d4023; --absent: #552523; --uncertain: #4d3d0e; --several: #35355a;
+  --present: #1d4023; --absent: #552523; --uncertain: #4d3d0e; --several: #35355a; --aside: #3a3d42;
   --cue: #ff8df5; --place: #8fc2ff; --look: #ffc46b; } }
 body { margin: 2rem auto; max-width: 60rem; padding: 0 1rem; font: 1rem/1.7 system-ui, sans-serif;
   color: var(--ink); background: var(--paper); }
@@ -203,17 +212,23 @@ mark { color: inherit; background: none; text-underline-offset: 0.2em; }
 mark.phrase { background: var(--several); }
 mark.present { background: var(--present); }
 mark.absent { background: var(--absent); }
+mark.aside { background: var(--aside); }
 mark.uncertain { background: var(--uncertain); }
 mark.cue { text-decoration: underline wavy 0.08em var(--cue); }
 mark.place { text-decoration: underline solid 0.12em var(--place); }
 mark.look { text-decoration: underline dotted 0.15em var(--look); }
-mark[data-ends]::after { content: attr(data-ends); font-size: 0.7em; vertical-align: super;
-  color: var(--soft); padding-left: 0.15em; display: inline-block; }
+sup::before { content: attr(data-ends); color: var(--soft); padding-left: 0.1em; }
+sup { font-size: 0.7em; line-height: 0; }
 ul { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: 0 1.5rem; }
 table { border-collapse: collapse; width: 100%; }
 th, td { text-align: left; vertical-align: top; border-bottom: 1px solid var(--line);
-  padding: 0.2rem 0.6rem; overflow-wrap: anywhere; }
+  padding: 0.2rem 0.6rem; overflow-wrap: break-word; }
+td:first-child, td:nth-child(3) { white-space: nowrap; }
+td:nth-child(4) { min-width: 7rem; }
+.wide { overflow-x: auto; }
 footer { color: var(--soft); margin-top: 2rem; }
+@media (max-width: 40rem) { table { font-size: 0.85rem; } td:nth-child(3) { white-space: normal; }
+  td:nth-child(4) { min-width: 0; } th, td { padding: 0.2rem; } }
 @media print { body { margin: 0; max-width: none; } mark { print-color-adjust: exact; }
   tr { break-inside: avoid; } }
 """
@@ -231,15 +246,17 @@ _PAGE = """<!DOCTYPE html>
 <h1>How the report was read</h1>
 <section aria-labelledby="legend"><h2 id="legend">Marks</h2>
 <ul>{legend}<li><mark class="phrase present">present</mark> <mark class="phrase absent">absent</mark>
-<mark class="phrase uncertain">uncertain</mark> <mark class="phrase several">several findings</mark>
+<mark class="phrase uncertain">uncertain</mark> <mark class="phrase aside">present, not drawn</mark>
+<mark class="phrase several">several findings</mark>
 ground of a phrase</li></ul></section>
 <section aria-labelledby="words"><h2 id="words">Report</h2>
 <div id="report" dir="auto">{report}</div></section>
 <section aria-labelledby="list"><h2 id="list">Findings</h2>
-<table><thead><tr><th scope="col">id</th><th scope="col">finding</th><th scope="col">claim</th>
+<div class="wide"><table><thead><tr>
+<th scope="col">id</th><th scope="col">finding</th><th scope="col">claim</th>
 <th scope="col">cue</th><th scope="col">what becomes of it</th></tr></thead>
 <tbody>
-{table}</tbody></table></section>
+{table}</tbody></table></div></section>
 <footer>Not a medical device. For research.</footer>
 </body>
 </html>

@@ -8,9 +8,9 @@ otherwise it is a third of the picture. In any frame "left of the image" and "to
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
+from medsegr.findings import COLS, ROWS, Frame, Location, Span
 from medsegr.report.lexicon import Descriptor, Place, paired
 from medsegr.report.match import Hit, Words
-from medsegr.types import COLS, ROWS, Frame, Location, Span
 
 PICTURE = frozenset(["image", "picture", "frame", "photo", "photograph", "screen", "view", "slide", "field"])
 PARTS = frozenset(
@@ -35,6 +35,8 @@ RELATIVE = ("ipsilateral", "contralateral")
 NOT_SIDES = frozenset(["on", "stable", "unchanged", "pa", "ap", "frontal", "lateral", "seen", "noted", "of"])
 ENDS = frozenset([".", ",", ";", "side", "and", "with", "than"])
 OTHER = frozenset(["one", "another", "other", "second"])
+NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
+BESIDE = INTO | {"at", "near", "more"}
 LARGER = frozenset(["larger", "largest", "bigger", "biggest", "dominant", "each"])
 
 
@@ -62,6 +64,7 @@ class Spot:
     places: tuple[Place, ...] = ()
     spans: tuple[Span, ...] = ()
     side_frame: Frame = "patient"
+    heads: tuple[Span, ...] = ()  # words of each of ``places``
 
     @property
     def empty(self) -> bool:
@@ -200,9 +203,9 @@ def _spot(group: Sequence[Element], words: Words, viewer: bool, organ_frame: Fra
         rows |= {"middle"} if _middle(group) else set()
     spans = tuple(words.span(e.first, e.last) for e in group)
     side = "bilateral" if len(sides) > 1 else next(iter(sides), None)
-    return Spot(
-        side, _order(rows, ROWS), _order(cols, COLS), places, spans, organ_frame if side else "patient"
-    )
+    heads = tuple(words.span(e.first, e.last) for e in group if e.place is not None)
+    side_frame: Frame = organ_frame if side else "patient"
+    return Spot(side, _order(rows, ROWS), _order(cols, COLS), places, spans, side_frame, heads)
 
 
 def _paired(place: Place) -> bool:
@@ -277,6 +280,7 @@ def _join(spots: Sequence[Spot]) -> Spot:
             (*out.places, *spot.places),
             (*out.spans, *spot.spans),
             out.side_frame if out.side else spot.side_frame,
+            (*out.heads, *spot.heads),
         )
     return out
 
@@ -290,9 +294,10 @@ def spots(found: Sequence[Element], words: Words, frame: Frame, by_flag: bool) -
     for i in range(1, len(found)):  # "a polyp at the top left and another one at the lower right"
         between = words.norms[found[i - 1].last : found[i].first]
         whole = {"bilateral", *LARGER} & {*(e.value for e in found[:i]), *between}
-        if OTHER & set(between) and not whole:
+        if (OTHER & set(between) or counted_again(between)) and not whole:
+            first = spots(found[:i], words, frame, by_flag)
             rest = spots(found[i:], words, frame, by_flag)
-            return (*spots(found[:i], words, frame, by_flag), *rest)
+            return (*first, *(_of_organ(spot, first) for spot in rest))
     viewer = frame == "viewer"
     organ_frame: Frame = "viewer" if viewer and by_flag else "patient"
     all_spots = [_spot(group, words, viewer, organ_frame) for group in _groups(found, words)]
@@ -312,6 +317,29 @@ def spots(found: Sequence[Element], words: Words, frame: Frame, by_flag: bool) -
     if both:
         return (_join([*both, *loose]),)
     return (_join([one, *loose]) if one else _join(loose),)
+
+
+def _of_organ(spot: Spot, first: Sequence[Spot]) -> Spot:
+    """A mere side with the paired organ told before: the "left" of "two cysts in the right kidney and one in
+    the left"."""
+    organs = tuple(
+        p for one in first[-1:] for p in one.places if p.side is None and not p.rows and _paired(p)
+    )
+    bare = spot.side in SIDE_WORDS and not spot.places and not spot.rows
+    return replace(spot, places=organs[:1]) if bare else spot
+
+
+def counted_again(between: Sequence[str]) -> tuple[int, int] | None:
+    """(index, number) of a number that stands for more of a finding between two of its places: the "three" of
+    "two nodules on the left and three on the right", the "another" of "and another at the base"."""
+    for i, norm in enumerate(between):
+        if norm in ("another", "second") and "the" not in between[max(0, i - 1) : i]:
+            return i, 1
+        number = NUMBERS.index(norm) + 1 if norm in NUMBERS else int(norm) if norm.isdecimal() else 0
+        led = bool({"and", ",", "plus", "with", "&"} & set(between[:i]))
+        if 0 < number < 100 and led and (not between[i + 1 :] or between[i + 1] in BESIDE):
+            return i, number
+    return None
 
 
 def _differ(left: Spot, right: Spot) -> bool:

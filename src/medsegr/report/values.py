@@ -4,9 +4,9 @@ sentence."""
 import re
 from collections.abc import Sequence
 
+from medsegr.findings import Shape, Span, Texture
 from medsegr.report.lexicon import Descriptor
 from medsegr.report.match import Hit, Words
-from medsegr.types import Shape, Span, Texture
 
 _NUMBER = r"\d{1,3}(?:[.,]\d{1,2})?"
 _UNIT = r"(?:mm|cm|millimet(?:er|re)s?|centimet(?:er|re)s?)"
@@ -23,8 +23,8 @@ _OTHER_STUDY = re.compile(
     re.IGNORECASE,
 )
 _DISTANCE = re.compile(
-    r"^\s*(?:above|below|from|proximal to|distal to|deep|away|superior to|inferior to|lateral to|medial to|"
-    r"past|beyond|slice|thick sections|cuts|per)\b",
+    r"^\s*(?:above|below|from|fn|proximal to|distal to|deep|away|superior to|inferior to|lateral to|"
+    r"medial to|past|beyond|slice|thick sections|cuts|per)\b",
     re.IGNORECASE,
 )
 _LISTED = frozenset(

@@ -6,9 +6,9 @@ from itertools import product
 from typing import Any
 
 from medsegr.errors import ReportError
+from medsegr.findings import Finding, Location
 from medsegr.report import lexicon
 from medsegr.report.parse import parse
-from medsegr.types import Finding, Location
 
 NUMBERS = ("single", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 PLAIN_DENSITY = {

@@ -1,0 +1,112 @@
+"""Whose place is whose: the places of each finding of a sentence."""
+
+from dataclasses import dataclass, replace
+
+from medsegr.findings import Frame
+from medsegr.report import lexicon
+from medsegr.report.builds import Candidate
+from medsegr.report.lexicon import Place
+from medsegr.report.sentence import Sentence
+from medsegr.report.side import SIDE_WORDS, Spot, spots
+
+
+@dataclass(frozen=True, slots=True)
+class Setting:
+    """What is known of the image: ``by_flag`` is True when the frame was asked for in words. ``about``: the
+    part of the body that most of the report speaks of ("neuro", "heart", "chest"; "" if none)."""
+
+    modality: str | None
+    frame: Frame
+    by_flag: bool
+    about: str = ""
+
+
+def places_of(sentence: Sentence, setting: Setting) -> list[tuple[Spot, ...]]:
+    """Places of each candidate. One without a place takes that of a neighbour it is joined with
+    ("atelectasis or scar")."""
+    own = []
+    for item in sentence.candidates:
+        others = {i for c in sentence.candidates if c is not item for part in c.parts for i in range(*part)}
+        mine = [
+            e
+            for e in sentence.elements
+            if item.region[0] <= e.first and e.last <= item.region[1] and e.first not in others
+        ]
+        own.append(
+            spots(mine, sentence.words, setting.frame, setting.by_flag)
+            if item.concept.sided or item.concept.kind != "statement"
+            else ()
+        )
+    own = [tuple(_of_pair(s, sentence) for s in mine) for mine in own]
+    own = [_under(item, mine, sentence, setting) for item, mine in zip(sentence.candidates, own, strict=True)]
+    out = list(own)
+    for i in range(len(own) - 2, -1, -1):  # "scarring or atelectasis in the right base"
+        behind = sentence.candidates[i + 1]
+        led = i > 0 and sentence.candidates[i].joined and out[i - 1] and not _closer(sentence, i)
+        if not led and _may_take(sentence.candidates[i], out[i], behind, out[i + 1], behind.joined):
+            ends = sentence.words.span(behind.first, behind.last)[1]
+            if out[i + 1][0].spans and out[i + 1][0].spans[0][0] >= ends:
+                out[i] = out[i + 1]
+    for i in range(1, len(own)):  # "right basilar scarring or atelectasis"
+        here = sentence.candidates[i]
+        if _may_take(here, out[i], sentence.candidates[i - 1], out[i - 1], here.joined):
+            out[i] = out[i - 1]
+    return out
+
+
+def _of_pair(spot: Spot, sentence: Sentence) -> Spot:
+    """The "left" of "oedema in the right eye and drusen in the left": an eye, no part of the picture."""
+    if spot.places or spot.rows or len(spot.cols) != 1 or spot.cols[0] not in SIDE_WORDS:
+        return spot
+    start = min(s[0] for s in spot.spans)
+    for told in sentence.elements:
+        place = told.place
+        if place is None or told.own or sentence.words.tokens[told.first].start >= start:
+            continue
+        if place.side in SIDE_WORDS and place.side != spot.cols[0] and place.of in lexicon.paired():
+            return replace(spot, side=spot.cols[0], cols=())
+    return spot
+
+
+def _under(item: Candidate, own: tuple[Spot, ...], sentence: Sentence, setting: Setting) -> tuple[Spot, ...]:
+    """The places with the side of the heading that they stand under, where they tell none."""
+    told = spots(sentence.over, sentence.over_words, setting.frame, setting.by_flag)
+    if len(told) != 1 or not item.concept.sided or item.concept.kind == "statement":
+        return own
+    if any(_elsewhere(p, told[0]) for spot in own for p in spot.places):
+        return own
+    if not own:
+        return told
+    head = told[0]
+    return tuple(
+        replace(s, side=head.side, side_frame=head.side_frame, spans=tuple(sorted({*head.spans, *s.spans})))
+        if s.side is None and not s.cols
+        else s
+        for s in own
+    )
+
+
+def _elsewhere(place: Place, head: Spot) -> bool:
+    """True for an organ that is no part of the heading's: the bladder under "LEFT KIDNEY", but not the macula
+    under "RIGHT EYE"."""
+    known = lexicon.concepts()
+    name = place.of or place.name
+    if name not in known or name in lexicon.paired():
+        return False
+    parts = {known[p.of].field if p.of in known else p.of for p in head.places}
+    return known[name].field not in parts & {"eye", "breast"}
+
+
+def _closer(sentence: Sentence, at: int) -> bool:
+    """True where "or" binds a candidate to the next one and "and" to the one before it: "pneumonia and
+    scarring or atelectasis on the right"."""
+    before, here, behind = sentence.candidates[at - 1 : at + 2]
+    norms = sentence.words.norms
+    led, leads = set(norms[before.last : here.first]), set(norms[here.last : behind.first])
+    return "and" in led and bool({"or", "/", "versus", "vs"} & leads) and not {"or", "/"} & led
+
+
+def _may_take(
+    taker: Candidate, own: tuple[Spot, ...], giver: Candidate, given: tuple[Spot, ...], joined: bool
+) -> bool:
+    return joined and not own and bool(given) and taker.concept.sided and giver.concept.sided

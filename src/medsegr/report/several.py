@@ -1,0 +1,100 @@
+"""One statement of several things: which place and which number is whose."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
+
+from medsegr.findings import Shape, Span
+from medsegr.report.lexicon import Place
+from medsegr.report.match import Words
+from medsegr.report.side import Element, Spot, counted_again
+from medsegr.report.values import size_mm
+
+LISTED = frozenset(["and", ",", "&", "or", "plus", "/"])
+CUTS = LISTED | {";", ":"}
+FILLING = frozenset(["the", "a", "in", "of", "on", "at", "left", "right", "both", "bilateral"])
+
+
+def by_place(spot: Spot, text: str) -> tuple[Spot, ...]:
+    """A spot with a list of places ("the left clavicle and left ribs") as one spot for each of them."""
+    order = sorted(range(len(spot.heads)), key=lambda i: spot.heads[i])
+    groups = [order[:1]]
+    for before, here in pairwise(order):
+        between = set(_split(text[spot.heads[before][1] : spot.heads[here][0]]))
+        if not between <= LISTED | FILLING:
+            return (spot,)  # more than a list
+        if LISTED & between:
+            groups.append([here])
+        else:
+            groups[-1].append(here)
+    ends = [spot.heads[group[-1]][1] for group in groups[:-1]] if spot.heads else []
+    owner = {span: sum(span[0] >= end for end in ends) for span in spot.spans}
+    first_sided = min((owner[s] for s in spot.spans if _tells_side(s, spot)), default=0)
+    return tuple(
+        replace(
+            spot,
+            side=spot.side if n >= first_sided else None,
+            places=tuple(spot.places[i] for i in group),
+            heads=tuple(spot.heads[i] for i in group),
+            spans=tuple(span for span in spot.spans if owner[span] == n),
+        )
+        for n, group in enumerate(groups)
+    )
+
+
+def _tells_side(span: Span, spot: Spot) -> bool:
+    """True for a word of side or row, and for a name that tells a side."""
+    return span not in spot.heads or _sided(spot.places[spot.heads.index(span)])
+
+
+def _sided(place: Place) -> bool:
+    return place.side is not None and not place.implied
+
+
+def _split(text: str) -> list[str]:
+    for mark in LISTED - {"and", "or", "plus"}:
+        text = text.replace(mark, f" {mark} ")
+    return text.lower().split()
+
+
+def shares(words: Words, region: tuple[int, int], found: Sequence[Element]) -> tuple[tuple[int, int], ...]:
+    """The parts of a list with a place and a size each, as first and last word: "nodules: 4 mm in the right
+    upper lobe, 6 mm in the lingula". Nothing where there are not two of them."""
+    cuts = [i for i in range(*region) if words.norms[i] in CUTS]
+    parts = zip([region[0], *(i + 1 for i in cuts)], [*cuts, region[1]], strict=True)
+    out = [
+        part
+        for part in parts
+        if any(part[0] <= e.first and e.last <= part[1] for e in found) and size_mm(words, part)[0]
+    ]
+    return tuple(out) if len(out) > 1 else ()
+
+
+def outlines(outline: Shape, own: Sequence[Spot], words: Words) -> tuple[Shape, ...]:
+    """The outline of a finding at each of its places, with its own number where one is told: "two nodules on
+    the left and one on the right"."""
+    out = [outline]
+    for before, here in pairwise(own):
+        found = _number(before, here, words)
+        if found is None:
+            out.append(outline)
+            continue
+        spans = tuple(s for s in outline.spans if not _counts(outline, s, words))
+        out.append(replace(outline, count=found[0], spans=tuple(sorted({*spans, found[1]}))))
+    return tuple(out)
+
+
+def _number(before: Spot, here: Spot, words: Words) -> tuple[int, Span] | None:
+    """The number told between two places, with its words."""
+    if not before.spans or not here.spans:
+        return None
+    start, stop = max(s[1] for s in before.spans), min(s[0] for s in here.spans)
+    inside = [i for i, token in enumerate(words.tokens) if start <= token.start and token.end <= stop]
+    found = counted_again([words.norms[i] for i in inside])
+    return None if found is None else (found[1], words.span(inside[found[0]], inside[found[0]] + 1))
+
+
+def _counts(outline: Shape, span: Span, words: Words) -> bool:
+    """True for the words that tell the number of an outline."""
+    said = [n for token, n in zip(words.tokens, words.norms, strict=True) if token.start == span[0]]
+    return outline.count is not None and counted_again([",", *said[:1]]) == (1, outline.count)
