@@ -23,7 +23,7 @@ from medsegr.measure import axes_of, measure
 from medsegr.types import Code, Image
 
 NAME, ID = "Planted^Name", "PLANTED-ID-4711"
-PLANTED = ("Planted", "PLANTED", "4711", "19450612", "Geheim")  # of the headers below
+PLANTED = ("Planted", "PLANTED", "ID-4711", "2.25.4711", "19450612", "Geheim")  # of the headers below
 MAKER = Maker("medsegr", "0.1", "medsegr-tiny", "ab" * 32, "Not a medical device. For research.")
 LESION = Code("SCT", "52988006", "Lesion")
 ABNORMAL = Code("SCT", "49755003", "Morphologically Abnormal Structure")
