@@ -3,22 +3,27 @@
 import io
 import zlib
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pydicom
 from pydicom.dataset import Dataset
-from pydicom.encaps import get_frame
+from pydicom.encaps import generate_frames
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
+from pydicom.pixels.utils import as_pixel_options
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from medsegr.errors import InputError
+from medsegr.io.decoder import Decoder
 from medsegr.io.limits import Limits, check, check_grid, check_ratio
 
 WHAT = "DICOM file"
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 CHUNK = 2**20
+META = 65536  # bytes in which the meta group (0002) must end
+FILMS = ("1.2.840.10008.1.2.4.10", "1.2.840.10008.1.2.7")  # MPEG, H.264, HEVC; SMPTE streams
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +33,14 @@ class Scale:
     slope: float | None = None
     intercept: float | None = None
     window: tuple[float, float] | None = None  # (centre, width)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A data set with its pixels, and the codestream of each frame where these are compressed."""
+
+    ds: Dataset
+    frames: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,12 +61,44 @@ def is_dicom(head: bytes) -> bool:
     return explicit or int.from_bytes(head[4:8], "little") < 65536
 
 
-def open_dataset(data: bytes, limits: Limits, *, header_only: bool = False) -> Dataset:
+def open_dataset(data: bytes, limits: Limits) -> Dataset:
     """Parse bytes into a data set; a deflated one is measured before pydicom inflates it. Call inside
     ``guarded``.
     """
     _check_deflated(data, limits)
-    return pydicom.dcmread(io.BytesIO(data), force=True, stop_before_pixels=header_only)
+    return pydicom.dcmread(io.BytesIO(data), force=True)
+
+
+def open_header(path: Path, limits: Limits) -> Dataset:
+    """The elements before the pixels. Call inside ``guarded``."""
+    with path.open("rb") as file:
+        if _meta_end(file.read(META))[0] == DeflatedExplicitVRLittleEndian:
+            file.seek(0)
+            _check_deflated(file.read(), limits)
+        file.seek(0)
+        return pydicom.dcmread(file, force=True, stop_before_pixels=True)
+
+
+def open_pixels(ds: Dataset, limits: Limits) -> Opened:
+    """A whole data set, its pixels checked against the limits. Call inside ``guarded``."""
+    syntax = syntax_of(ds)
+    if syntax.startswith(FILMS):
+        raise InputError(
+            f"{WHAT}: a film compressed as MPEG, H.264 or HEVC came where pictures were expected; save the "
+            "wanted frame as a picture"
+        )
+    check_header(ds, limits)
+    if not any(name in ds for name in PIXELS):
+        raise InputError(f"{WHAT}: the header tells an image but the pixels are missing; copy the file again")
+    if not syntax.is_encapsulated:
+        return Opened(ds)
+    frames = tuple(generate_frames(ds.PixelData, number_of_frames=shape_of(ds)[0]))
+    if len(frames) < shape_of(ds)[0]:
+        raise InputError(
+            f"{WHAT}: {len(frames)} compressed frames came where the header tells {shape_of(ds)[0]}; it is "
+            "truncated, copy it again"
+        )
+    return Opened(ds, frames)
 
 
 def _check_deflated(data: bytes, limits: Limits) -> None:
@@ -167,24 +212,15 @@ def codestream_size(frame: bytes) -> tuple[int, int] | None:
     return None
 
 
-def decode(ds: Dataset, index: int = 0, scale: Scale | None = None) -> Decoded:
-    """Frame ``index`` as the object means it. Call :func:`check_header` before and stay inside ``guarded``.
+def decode(opened: Opened, index: int, decoder: Decoder, scale: Scale | None = None) -> Decoded:
+    """Frame ``index`` as the object means it. Stay inside ``guarded``.
 
     Palette and YBR become RGB in 0..255 (8-bit data), rescale or modality LUT is applied, MONOCHROME1 is
-    inverted (and the window with it), padding gets the lowest real value. The window is a hint for display
-    only: it is not applied.
+    inverted (and the window with it), padding gets the lowest real value, bits above the stored ones
+    (overlays) are cut off. The window is a hint for display only: it is not applied.
     """
-    syntax = syntax_of(ds)
-    frames, rows, columns = shape_of(ds)
-    if syntax.is_encapsulated:
-        told = codestream_size(get_frame(ds.PixelData, index, number_of_frames=frames))
-        if told is not None and told != (rows, columns):
-            raise InputError(
-                f"{WHAT}: the compressed picture is {told[0]} x {told[1]} where the header tells {rows} x "
-                f"{columns}; it is damaged"
-            )
-    array, meta = get_decoder(syntax).as_array(ds, index=index)
-    photometric = str(meta["photometric_interpretation"])
+    ds = opened.ds
+    array, photometric = _compressed(opened, index, decoder) if opened.frames else _native(ds, index)
     if photometric == "PALETTE COLOR":
         array = apply_color_lut(array, ds)[..., :3]
         if array.dtype == np.uint16 and array.max(initial=0) > 255:
@@ -197,6 +233,34 @@ def decode(ds: Dataset, index: int = 0, scale: Scale | None = None) -> Decoded:
             )
         return Decoded(np.moveaxis(array, -1, 0).astype(np.float32), None)
     return _grey(array, ds, scale or Scale(), photometric)
+
+
+def _compressed(opened: Opened, index: int, decoder: Decoder) -> tuple[np.ndarray, str]:
+    ds, frame = opened.ds, opened.frames[index]
+    _, rows, columns = shape_of(ds)
+    told = codestream_size(frame)
+    if told is not None and told != (rows, columns):
+        raise InputError(
+            f"{WHAT}: the compressed picture is {told[0]} x {told[1]} where the header tells {rows} x "
+            f"{columns}; it is damaged"
+        )
+    known = as_pixel_options(ds)
+    options = {name: v for name, v in known.items() if v is None or isinstance(v, (str, int, float))}
+    return decoder.frame(frame, {**options, "transfer_syntax_uid": str(syntax_of(ds))})
+
+
+def _native(ds: Dataset, index: int) -> tuple[np.ndarray, str]:
+    """Uncompressed pixels: numpy reads them. Where the highest bit lies above the stored ones, they are moved
+    down.
+    """
+    allocated, stored = int(ds.get("BitsAllocated") or 8), int(ds.get("BitsStored") or 0)
+    above = int(ds.get("HighBit") or 0) + 1 - stored
+    if not (0 < above <= allocated - stored) or stored < 1 or allocated not in (8, 16, 32):
+        array, meta = get_decoder(syntax_of(ds)).as_array(ds, index=index)
+        return array, str(meta["photometric_interpretation"])
+    array, meta = get_decoder(syntax_of(ds)).as_array(ds, index=index, bits_stored=allocated)
+    array = np.right_shift(np.left_shift(array, allocated - stored - above), allocated - stored)
+    return array, str(meta["photometric_interpretation"])
 
 
 def _grey(array: np.ndarray, ds: Dataset, scale: Scale, photometric: str) -> Decoded:

@@ -21,6 +21,8 @@ class Limits:
     ratio: int = 250  # grown size / stored size, looked at above 64 MiB
     folder_files: int = 50_000
     zip_members: int = 20_000
+    decode_seconds: int = 60  # of one compressed frame, in the child process that decodes it
+    decode_bytes: int = 2 * 2**30  # memory of that process beyond what it starts with
 
 
 DEFAULT_LIMITS = Limits()
