@@ -6,11 +6,14 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_type_hints
 
 import typer
 
 from medsegr.errors import InputError, ReportError, UsageError
+
+if TYPE_CHECKING:
+    from medsegr.io.choices import Choices
 
 
 @contextmanager
@@ -40,6 +43,16 @@ def frame_of(text: str | None) -> Literal["patient", "viewer"] | None:
     if text in frames:
         return frames[text]
     raise UsageError(f"--frame: '{str(text)[:40]}' is not known; expected patient or viewer")
+
+
+def choices_of(image: "ImageFlags") -> "Choices":
+    """What the flags settle of an input that leaves it open."""
+    from medsegr.io.choices import Choices
+
+    if image.use not in (None, "sform", "qform"):
+        raise UsageError(f"--use: '{str(image.use)[:40]}' is not known; expected sform or qform")
+    form = cast(Literal["sform", "qform"] | None, image.use)
+    return Choices(image.series, image.accept_gaps, form, image.film_frame)
 
 
 def grouped(command: Callable[..., int | None]) -> Callable[..., int | None]:
@@ -153,6 +166,27 @@ class ImageFlags:
     ] = None
     modality: Annotated[
         str | None, typer.Option("--modality", help="DICOM code or name: CR, CT, MR, US, ES, OP ...")
+    ] = None
+    series: Annotated[
+        str,
+        typer.Option(
+            "--series",
+            metavar="NUMBER|UID|list",
+            help="Which DICOM series of several; list prints them and ends.",
+        ),
+    ] = ""
+    accept_gaps: Annotated[
+        bool,
+        typer.Option(
+            "--accept-gaps",
+            help="Go on with slices that are missing, doubled or unevenly spaced, and note it.",
+        ),
+    ] = False
+    use: Annotated[
+        str | None, typer.Option("--use", help="Geometry of a NIfTI whose two disagree: sform or qform.")
+    ] = None
+    film_frame: Annotated[
+        int | None, typer.Option("--film-frame", min=1, help="Frame of a film (ultrasound, angiography).")
     ] = None
 
 

@@ -234,7 +234,7 @@ def _volume(stack: Stack, shelf: Shelf, decoder: Decoder, choices: Choices) -> I
 
 def _without_pixels(ds: Dataset) -> Dataset:
     """The elements that describe an image; the pixels need not be held with them."""
-    kept: Dataset = ds[0x00080000:0x7FE00000]  # type: ignore[misc]  # pydicom slices by tag
+    kept: Dataset = ds[0x00080000:0x7FE00000]  # pydicom slices by tag
     return kept
 
 

@@ -258,7 +258,8 @@ def _native(ds: Dataset, index: int) -> tuple[np.ndarray, str]:
     if not (0 < above <= allocated - stored) or stored < 1 or allocated not in (8, 16, 32):
         array, meta = get_decoder(syntax_of(ds)).as_array(ds, index=index)
         return array, str(meta["photometric_interpretation"])
-    array, meta = get_decoder(syntax_of(ds)).as_array(ds, index=index, bits_stored=allocated)
+    whole: dict[str, Any] = {"bits_stored": allocated}
+    array, meta = get_decoder(syntax_of(ds)).as_array(ds, index=index, **whole)
     array = np.right_shift(np.left_shift(array, allocated - stored - above), allocated - stored)
     return array, str(meta["photometric_interpretation"])
 

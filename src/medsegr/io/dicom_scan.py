@@ -130,7 +130,7 @@ def member_of(ds: Dataset, path: Path, index: int, limits: Limits) -> Member:
     groups = [frame_groups(ds, i) for i in range(frames)]
     places = _places(ds, groups)
     if any(place is None for place in places):
-        slices = (Slice(index, 0, None, (index, *traits)),)
+        slices: tuple[Slice, ...] = (Slice(index, 0, None, (index, *traits)),)
     else:
         slices = tuple(
             Slice(index, i, place, (_kind(ds, groups[i]), *traits), _telling(ds, groups[i]))
