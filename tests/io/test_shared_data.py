@@ -10,7 +10,7 @@ from medsegr.io.read import read_image
 
 DATA = Path(__file__).parents[3] / "shared" / "data"
 MIX = DATA / "dicom_mix"
-REFUSED = {  # to be shown one day: masks and films are not images to segment
+REFUSED = {  # pixels that are no image to segment: masks, and slides of tiles
     "ct16_series/seg_image_ct_binary_overlap.dcm",
     "ct16_series/seg_image_ct_true_fractional.dcm",
     "ct_liver_seg/liver.dcm",
@@ -24,7 +24,6 @@ REFUSED = {  # to be shown one day: masks and films are not images to segment
     "sm/sm_image_control.dcm",
     "sm/sm_image_jpegls.dcm",
     "sr_tid1500/seg.dcm",
-    "us/examples_ybr_color.dcm",
 }
 
 

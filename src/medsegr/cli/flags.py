@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any, Literal, cast, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 import typer
 
@@ -49,10 +49,7 @@ def choices_of(image: "ImageFlags") -> "Choices":
     """What the flags settle of an input that leaves it open."""
     from medsegr.io.choices import Choices
 
-    if image.use not in (None, "sform", "qform"):
-        raise UsageError(f"--use: '{str(image.use)[:40]}' is not known; expected sform or qform")
-    form = cast(Literal["sform", "qform"] | None, image.use)
-    return Choices(image.series, image.accept_gaps, form, image.film_frame)
+    return Choices(image.series, image.accept_gaps, image.use, image.film_frame)
 
 
 def grouped(command: Callable[..., int | None]) -> Callable[..., int | None]:

@@ -1,11 +1,10 @@
 """What a person settles where a file leaves it open: which series, which frame, which of two geometries."""
 
 from dataclasses import dataclass
-from typing import Literal
 
 from medsegr.errors import UsageError
 
-Form = Literal["sform", "qform"]
+FORMS = ("sform", "qform")
 
 
 @dataclass(frozen=True, slots=True)
@@ -20,15 +19,15 @@ class Choices:
 
     series: str = ""
     accept_gaps: bool = False
-    use: Form | None = None
+    use: str | None = None
     film_frame: int | None = None
 
     def __post_init__(self) -> None:
         """Refuses values that do not exist."""
-        if self.use not in (None, "sform", "qform"):
-            raise UsageError(f"use: '{str(self.use)[:40]}' is not known; expected sform or qform")
+        if self.use is not None and self.use not in FORMS:
+            raise UsageError(f"--use: '{self.use[:40]}' is not known; expected sform or qform")
         if self.film_frame is not None and self.film_frame < 1:
-            raise UsageError(f"film frame: {self.film_frame} came; frames are counted from 1")
+            raise UsageError(f"--film-frame: {self.film_frame} came; frames are counted from 1")
 
 
 DEFAULT_CHOICES = Choices()

@@ -201,4 +201,6 @@ def _between(volume: np.ndarray, before: tuple[float, np.ndarray], after: tuple[
     (start, low), (end, high) = before, after
     for z in range(int(np.floor(start)) + 1, min(int(np.floor(end + GAP)), volume.shape[1] - 1) + 1):
         share = np.float32(min((z - start) / (end - start), 1.0))
-        volume[:, z] = (1 - share) * low + share * high
+        drawn = (1 - share) * low + share * high
+        one = np.where(np.isnan(low), high, low)  # where a tilt leaves only one of the two
+        volume[:, z] = np.where(np.isnan(drawn), one, drawn)
