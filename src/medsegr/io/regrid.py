@@ -200,7 +200,10 @@ def _between(volume: np.ndarray, before: tuple[float, np.ndarray], after: tuple[
     """Write every slice of the grid after the one, up to and with the other."""
     (start, low), (end, high) = before, after
     for z in range(int(np.floor(start)) + 1, min(int(np.floor(end + GAP)), volume.shape[1] - 1) + 1):
-        share = np.float32(min((z - start) / (end - start), 1.0))
+        if z >= end:
+            volume[:, z] = high
+            continue
+        share = np.float32((z - start) / (end - start))
         drawn = (1 - share) * low + share * high
         one = np.where(np.isnan(low), high, low)  # where a tilt leaves only one of the two
         volume[:, z] = np.where(np.isnan(drawn), one, drawn)
