@@ -23,7 +23,7 @@ NAMED = {
     "DMS": r"(?i:dermoscop|dermatoscop)",
 }
 OTHER_STUDY = re.compile(r"(?i)\b(compar|prior|previous|correlat|recommend|follow-?up)")
-TITLE = 120  # characters of a first line that may be a title
+TITLE = re.compile(r"\s*[^\n.:]{1,120}(?=[\n:])")  # a first line, or what stands before the first colon
 GREY = ("CT", "MR", "CR", "MG", "PT", "XA")  # never in colour
 COLOURED = ("ES", "SM", "DMS")  # never in grey
 PICTURES = ("CR", "MG", "ES", "SM", "OP", "DMS")  # never volumes
@@ -58,10 +58,8 @@ def report_modalities(report: Report) -> frozenset[str]:
     count.
     """
     spans = [section.span for section in report.sections if section.name == "technique"]
-    first = min((section.span[0] for section in report.sections), default=None)
-    line_end = (report.text.find("\n") + 1 or len(report.text)) - 1
-    title = first if first is not None else line_end + 1 if line_end < TITLE else 0
-    said = " . ".join([report.text[:title], *(report.text[start:end] for start, end in spans)])
+    title = TITLE.match(report.text)
+    said = "\n".join([title[0] if title else "", *(report.text[start:end] for start, end in spans)])
     parts = [part for part in re.split(r"[.\n;]", said) if not OTHER_STUDY.search(part)]
     return frozenset(code for code, words in NAMED.items() if any(re.search(words, part) for part in parts))
 
