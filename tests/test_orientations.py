@@ -1,5 +1,5 @@
-"""One asymmetric body, stored in all 48 axis orders and flips and in three kinds of file, gives one mask in the
-patient: the whole way from file to mask, with the stand-in model ``threshold``.
+"""One asymmetric body, stored in all 48 axis orders and flips and in three kinds of file, gives one mask in
+the patient: the whole way from file to mask, with the stand-in model ``threshold``.
 """
 
 import importlib.util

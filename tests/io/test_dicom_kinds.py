@@ -34,31 +34,31 @@ def put(ds: Any, path: Path) -> Path:
 
 
 @pytest.mark.parametrize(
-    ("modality", "sop_class", "colour", "code", "frame"),
+    ("modality", "sop_class", "colour", "told"),
     [
-        ("CR", "1", False, "CR", "patient"),
-        ("DX", "1.1", False, "CR", "patient"),
-        ("MG", "1.2", False, "MG", "patient"),
-        ("IO", "1.3", False, "CR", "patient"),
-        ("CT", "2", False, "CT", "patient"),
-        ("US", "6.1", True, "US", "viewer"),
-        ("MR", "4", False, "MR", "patient"),
-        ("OT", "7", True, None, "patient"),
-        ("XA", "12.1", False, "XA", "patient"),
-        ("RF", "12.2", False, "CR", "patient"),
-        ("ES", "77.1.1", True, "ES", "viewer"),
-        ("GM", "77.1.2", True, "GM", "viewer"),
-        ("XC", "77.1.4", True, "DMS", "viewer"),
-        ("OP", "77.1.5.1", True, "OP", "viewer"),
-        ("PT", "128", False, "PT", "patient"),
+        ("CR", "1", False, ("CR", "patient")),
+        ("DX", "1.1", False, ("CR", "patient")),
+        ("MG", "1.2", False, ("MG", "patient")),
+        ("IO", "1.3", False, ("CR", "patient")),
+        ("CT", "2", False, ("CT", "patient")),
+        ("US", "6.1", True, ("US", "viewer")),
+        ("MR", "4", False, ("MR", "patient")),
+        ("OT", "7", True, (None, "patient")),
+        ("XA", "12.1", False, ("XA", "patient")),
+        ("RF", "12.2", False, ("CR", "patient")),
+        ("ES", "77.1.1", True, ("ES", "viewer")),
+        ("GM", "77.1.2", True, ("GM", "viewer")),
+        ("XC", "77.1.4", True, ("DMS", "viewer")),
+        ("OP", "77.1.5.1", True, ("OP", "viewer")),
+        ("PT", "128", False, ("PT", "patient")),
     ],
 )
 def test_every_kind_is_read_in_its_frame(
-    tmp_path: Path, dicom: Make, modality: str, sop_class: str, colour: bool, code: str | None, frame: str
+    tmp_path: Path, dicom: Make, modality: str, sop_class: str, colour: bool, told: tuple[str | None, str]
 ) -> None:
     ds = dicom(RGB if colour else GREY, Modality=modality, SOPClassUID=CLASS + sop_class)
     image = read_image(put(ds, tmp_path / "a"))
-    assert (image.modality, image.frame) == (code, frame)
+    assert (image.modality, image.frame) == told
     np.testing.assert_array_equal(image.data, np.moveaxis(RGB, -1, 0) if colour else GREY[None])
 
 
@@ -158,7 +158,7 @@ def test_planar_configuration_and_colour(tmp_path: Path, dicom: Make, planar: in
     if photometric == "RGB":
         np.testing.assert_array_equal(image.data, np.moveaxis(RGB, -1, 0))
     else:
-        y, cb, cr = (RGB[..., i].astype(float) for i in range(3))
+        y, cr = RGB[..., 0].astype(float), RGB[..., 2].astype(float)
         red = np.clip(np.round(y + 1.402 * (cr - 128)), 0, 255)
         np.testing.assert_allclose(image.data[0], red, atol=1)
 

@@ -177,7 +177,7 @@ def test_of_several_studies_the_newest_is_taken(tmp_path: Path, stack: Make) -> 
     assert image.data[0, 0, 1, 1] == 50
     assert "20210101" not in str(image.source)
     stack(tmp_path, 4, **{**new, "StudyInstanceUID": "9.3", "SeriesInstanceUID": "1.3", "SeriesNumber": 3})
-    with pytest.raises(InputError, match="3 studies.*do not tell the newest"):
+    with pytest.raises(InputError, match=r"3 studies.*do not tell the newest"):
         read_image(tmp_path)
 
 

@@ -77,9 +77,7 @@ def test_missing_slices_are_refused_and_filled_on_request(tmp_path: Path, dicom:
     write(
         tmp_path, dicom, [np.full((4, 4), 10 * h) + np.eye(4) for h in heights], [(0, 0, h) for h in heights]
     )
-    with pytest.raises(
-        GeometryError, match=r"2 to 4 mm.*after slice 3.*about 1 slices are missing.*accept-gaps"
-    ):
+    with pytest.raises(GeometryError, match=r"2 to 4 mm.*after slice 3.*about 1 slices are missing"):
         read_image(tmp_path)
     image = read_image(tmp_path, choices=GAPS)
     assert image.data[0, :, 0, 1].tolist() == [0, 20, 40, 60, 80, 100]
@@ -123,7 +121,7 @@ def test_one_per_cent_is_the_border(tmp_path: Path, dicom: Make) -> None:
 
 def test_slices_off_a_line_are_refused_with_the_number(tmp_path: Path, dicom: Make) -> None:
     write(tmp_path, dicom, [np.eye(4) * 9] * 3, [(0, 0, 0), (3, 0, 2), (0, 0, 4)])
-    with pytest.raises(GeometryError, match="3 mm off a straight line where 0.02 mm"):
+    with pytest.raises(GeometryError, match=r"3 mm off a straight line where 0\.02 mm"):
         read_image(tmp_path)
 
 

@@ -2,6 +2,7 @@
 
 import io
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -22,6 +23,9 @@ from medsegr.io.limits import Limits, check, check_grid, check_ratio
 WHAT = "DICOM file"
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 CHUNK = 2**20
+ITEMS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")  # the tag of a sequence item, in both byte orders
+ITEM_COST = 3  # elements that cost as much time and memory as one item
+ITEM_COUNT = 64  # bytes from which a value may hold many of them
 META = 65536  # bytes in which the meta group (0002) must end
 FILMS = ("1.2.840.10008.1.2.4.10", "1.2.840.10008.1.2.7")  # MPEG, H.264, HEVC; SMPTE streams
 
@@ -61,22 +65,55 @@ def is_dicom(head: bytes) -> bool:
     return explicit or int.from_bytes(head[4:8], "little") < 65536
 
 
+class Metered:
+    """A binary file whose elements are counted as they are read: a header of endless elements or sequence
+    items is refused before it fills the memory.
+    """
+
+    def __init__(self, file: io.BufferedIOBase, limits: Limits) -> None:
+        """``limits.elements`` holds for reads and sequence items together."""
+        self._file, self._limits, self._count, self.full = file, limits, 0, False
+        self.seek, self.tell = file.seek, file.tell
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes; InputError beyond the limit."""
+        data = self._file.read(size)
+        self._count += ITEM_COST if data.startswith(ITEMS) else 1
+        if len(data) > ITEM_COUNT:  # a sequence of told length is read as one piece and taken apart later
+            self._count += data.count(ITEMS[0]) + data.count(ITEMS[1])
+        if self._count > self._limits.elements:
+            self.full = True  # pydicom may turn what is raised inside a sequence into its own error
+            self.refuse()
+        return data
+
+    def refuse(self) -> None:
+        """InputError with the count and the limit."""
+        check("elements", self._count, self._limits, WHAT)
+
+
 def open_dataset(data: bytes, limits: Limits) -> Dataset:
-    """Parse bytes into a data set; a deflated one is measured before pydicom inflates it. Call inside
+    """Parse bytes into a data set; a deflated one is inflated here, within the limits. Call inside
     ``guarded``.
     """
-    _check_deflated(data, limits)
-    return pydicom.dcmread(io.BytesIO(data), force=True)
+    return _parsed(Metered(io.BytesIO(_inflated(data, limits)), limits))
 
 
 def open_header(path: Path, limits: Limits) -> Dataset:
     """The elements before the pixels. Call inside ``guarded``."""
-    with path.open("rb") as file:
-        if _meta_end(file.read(META))[0] == DeflatedExplicitVRLittleEndian:
-            file.seek(0)
-            _check_deflated(file.read(), limits)
-        file.seek(0)
-        return pydicom.dcmread(file, force=True, stop_before_pixels=True)
+    with path.open("rb") as source:
+        deflated = _meta_end(source.read(META))[0] == DeflatedExplicitVRLittleEndian
+        source.seek(0)
+        bare = io.BytesIO(_inflated(source.read(), limits)) if deflated else source
+        return _parsed(Metered(bare, limits), header_only=True)
+
+
+def _parsed(file: Any, header_only: bool = False) -> Dataset:
+    try:
+        return pydicom.dcmread(file, force=True, stop_before_pixels=header_only)
+    except Exception:
+        if file.full:
+            file.refuse()
+        raise
 
 
 def open_pixels(ds: Dataset, limits: Limits) -> Opened:
@@ -101,16 +138,28 @@ def open_pixels(ds: Dataset, limits: Limits) -> Opened:
     return Opened(ds, frames)
 
 
-def _check_deflated(data: bytes, limits: Limits) -> None:
-    """Inflate a deflated data set piece by piece, keeping nothing, and refuse it where it grows too large."""
+def _inflated(data: bytes, limits: Limits) -> bytes:
+    """A deflated file as an explicit little endian one, inflated piece by piece; other files as they are."""
     syntax, start = _meta_end(data)
     if syntax != DeflatedExplicitVRLittleEndian:
-        return
+        return data
+    told = str(DeflatedExplicitVRLittleEndian).encode()
+    plain = str(ExplicitVRLittleEndian).encode().ljust(len(told), b"\0")
+    grown = sum(map(len, _pieces(data, start, limits)))  # measured first, so that a bomb is never held
+    out = bytearray(data[:start].replace(told, plain))
+    for piece in _pieces(data, start, limits) if grown else ():
+        out += piece
+    return bytes(out)
+
+
+def _pieces(data: bytes, start: int, limits: Limits) -> Iterator[bytes]:
     stream, rest, grown = zlib.decompressobj(wbits=-15), data[start:], 0
     while rest and not stream.eof:
-        grown += len(stream.decompress(rest, CHUNK))
-        rest = stream.unconsumed_tail
+        piece = stream.decompress(rest, CHUNK)
+        grown += len(piece)
         check_ratio(grown, len(data), limits, f"deflated {WHAT}")
+        yield piece
+        rest = stream.unconsumed_tail
 
 
 def _meta_end(data: bytes) -> tuple[str, int]:
@@ -179,7 +228,7 @@ def check_header(ds: Dataset, limits: Limits) -> None:
     stored = len(ds[name].value) if name in ds else 0
     needed = (frames * rows * columns * samples * bits + 7) // 8
     syntax = syntax_of(ds)
-    if syntax.is_compressed and syntax != DeflatedExplicitVRLittleEndian:
+    if syntax.is_compressed:
         check_ratio(needed, stored, limits, WHAT)
         return
     if ds.get("PhotometricInterpretation") == "YBR_FULL_422":
