@@ -82,8 +82,8 @@ def nrrd(sizes: str, encoding: str, body: bytes) -> bytes:
 
 def mha(sizes: str, body: bytes) -> bytes:
     head = f"ObjectType = Image\nNDims = 3\nBinaryData = True\nDimSize = {sizes}\n"
-    more = f"BinaryDataByteOrderMSB = False\nCompressedData = True\nCompressedDataSize = {len(body)}\nElementType = MET_SHORT\n"
-    return (head + more + "ElementDataFile = LOCAL\n").encode() + body
+    more = f"BinaryDataByteOrderMSB = False\nCompressedData = True\nCompressedDataSize = {len(body)}\n"
+    return (head + more + "ElementType = MET_SHORT\nElementDataFile = LOCAL\n").encode() + body
 
 
 def png_header(width: int, height: int) -> bytes:

@@ -39,7 +39,7 @@ def write(folder: Path, dicom: Make, planes: list[np.ndarray], positions: list[A
 
 
 def test_a_tilted_gantry_is_resampled_to_where_the_body_is(tmp_path: Path, dicom: Make) -> None:
-    """A rod along the patient's axis moves through the slices of a tilted gantry; straight, it stands still."""
+    """A rod along the body moves through the slices of a tilted gantry; straightened, it stands still."""
     planes = []
     for index in range(5):
         plane = np.full((12, 12), -1000)
