@@ -43,6 +43,14 @@ def test_a_decoder_that_crashes_is_one_line(tmp_path: Path, monkeypatch: pytest.
         crashing.frame(b"x" * 100_000, OPTIONS)
 
 
+def test_a_decoder_that_the_system_kills_is_told_as_lack_of_memory(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    killed = stand_in(tmp_path, "kill -KILL $$", monkeypatch, Limits())
+    with pytest.raises(InputError, match="lack of memory"):
+        killed.frame(b"x" * 100_000, OPTIONS)
+
+
 def test_rubbish_from_a_decoder_is_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     rubbish = stand_in(tmp_path, "echo 'not json'", monkeypatch, Limits())
     with pytest.raises(InputError):

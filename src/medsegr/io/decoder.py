@@ -16,6 +16,7 @@ from medsegr.errors import InputError
 from medsegr.io.limits import Limits
 
 WHAT = "DICOM file"
+KILLED = -9  # exit code of a process that the system stops, as it does where memory runs out
 
 
 class Decoder:
@@ -73,6 +74,11 @@ class Decoder:
             return InputError(
                 f"{WHAT}: decoding one frame took more than {limit} seconds; it is damaged, or raise the "
                 f"limit with --limits decode_seconds={limit * 10}"
+            )
+        if child.returncode == KILLED:
+            return InputError(
+                f"{WHAT}: the decoder was killed, most likely for lack of memory; use a smaller image or a "
+                "machine with more memory"
             )
         return InputError(
             f"{WHAT}: the decoder stopped (exit code {child.returncode}) on its compressed pixels; they are "
