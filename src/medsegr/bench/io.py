@@ -57,7 +57,7 @@ def series(slices: int = SLICES, side: int = SIDE, compressed: bool = False) -> 
 
 def write_series(folder: Path, slices: int, side: int, compressed: bool = False) -> None:
     """Write the slices of a made body: smooth shapes and noise, so that compression has its usual work."""
-    from pydicom.pixels import compress
+    from pydicom.pixels.utils import compress
     from pydicom.uid import JPEG2000Lossless
 
     rng = np.random.default_rng(0)
