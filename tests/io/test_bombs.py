@@ -250,7 +250,7 @@ def test_no_bomb_costs_300_megabytes(bombs: tuple[dict[str, str], dict[str, list
 def test_no_bomb_holds_the_reader_up(bombs: tuple[dict[str, str], dict[str, list[Any]]]) -> None:
     """Two seconds on a quiet machine; the test allows for a busy one."""
     rows = bombs[1]
-    assert max(row[1] for row in rows.values()) < 10, {n: round(r[1], 2) for n, r in rows.items()}
+    assert max(row[1] for row in rows.values()) < 20, {n: round(r[1], 2) for n, r in rows.items()}
 
 
 def test_refusals_by_a_limit_name_the_flag(bombs: tuple[dict[str, str], dict[str, list[Any]]]) -> None:

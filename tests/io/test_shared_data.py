@@ -102,3 +102,30 @@ def test_one_image_of_every_other_set_is_read() -> None:
         assert image.source.frame_from != "assumed", table.parent.name
         seen += 1
     assert seen > 0
+
+
+@pytest.mark.skipif(not (DATA / "ct3d_totalseg").is_dir(), reason="shared/data/ct3d_totalseg is not here")
+def test_organs_of_real_ct_lie_on_their_own_side() -> None:
+    """A left-right flipped model shipped once in a trusted tool: the axes as read must name the real sides.
+
+    The liver lies at the patient's right, the spleen at the left, and paired organs as they are called.
+    """
+    import numpy as np
+
+    with (DATA / "ct3d_totalseg" / "samples.csv").open(newline="") as file:
+        rows = list(csv.DictReader(file))
+    seen = 0
+    for row in rows:
+        right = row["target"] == "liver" or row["target"].endswith("_right")
+        left = row["target"] == "spleen" or row["target"].endswith("_left")
+        if seen >= 12 or not (right or left):
+            continue
+        labels = read_image(DATA / "ct3d_totalseg" / row["mask"])
+        image = read_image(DATA / "ct3d_totalseg" / row["image"], modality="CT")
+        where = np.argwhere(labels.data[0] == float(row["label"]))
+        body = np.argwhere(image.data[0] > -300)  # the patient, not the table's side of the picture
+        assert image.affine is not None
+        x = (where @ image.affine[:3, :3].T)[:, 0].mean() - (body @ image.affine[:3, :3].T)[:, 0].mean()
+        assert (x > 0) == right, row["id"]  # RAS: x grows to the patient's right, as nibabel has it
+        seen += 1
+    assert seen > 0

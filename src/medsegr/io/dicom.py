@@ -45,9 +45,12 @@ TILTED = 0.34  # of a cosine, 20 degrees: turned less, slices are one acquisitio
 def read_dicom(path: Path, limits: Limits, choices: Choices = DEFAULT_CHOICES) -> tuple[Image, str]:
     """One DICOM file -> a picture ``c h w`` or a volume ``c d h w``, and its sha256.
 
-    Values as the object means them (HU for CT). ``source.meta["window"]`` is the (low, high) display range or
-    None. A slice has an affine from index (row, column, 0); a volume from (slice, row, column). Of a film
-    (frames without a place in the patient) one frame is read. Raises InputError, GeometryError, UsageError.
+    Values as the object means them (HU for CT). A slice has an affine from index (row, column, 0); a volume
+    from (slice, row, column). Of a film (frames without a place in the patient) one frame is read.
+
+    ``source.meta`` has ``window``: the (low, high) display range or None; ``series``: which of how many, and
+    why; ``slices``: (sha256 of its file, frame) of every slice read, in that order; ``resampled``: True where
+    the grid is no longer the file's own (tilt, accepted gaps). Raises InputError, GeometryError, UsageError.
     """
     with guarded(WHAT):
         data = path.read_bytes()
