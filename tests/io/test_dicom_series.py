@@ -282,3 +282,24 @@ def test_choices_that_do_not_exist_are_refused() -> None:
         Choices(use="both")
     with pytest.raises(UsageError, match="counted from 1"):
         Choices(film_frame=0)
+
+
+def test_the_first_of_doubled_slices_does_not_hang_on_names(tmp_path: Path, dicom: Make) -> None:
+    """With accepted gaps one of two slices at a place is kept: the same one, whatever the names."""
+    kept = []
+    for trial, names in enumerate(("abcd", "dcba")):
+        folder = tmp_path / str(trial)
+        folder.mkdir()
+        for name, (height, value, echo) in zip(
+            names, ((0, 1, 5), (2, 7, 9), (2, 3, 5), (4, 4, 5)), strict=True
+        ):
+            ds = dicom(
+                np.full((4, 4), value, np.uint16) + np.eye(4, dtype=np.uint16),
+                ImagePositionPatient=[0, 0, height],
+                ImageOrientationPatient=AXIAL,
+                PixelSpacing=[1, 1],
+                EchoTime=echo,
+            )
+            ds.save_as(folder / name)
+        kept.append(read_image(folder, choices=Choices(accept_gaps=True)).data[0, :, 0, 1].tolist())
+    assert kept[0] == kept[1] == [1, 3, 4]

@@ -1,5 +1,6 @@
 """Where DICOM slices lie: position and orientation (LPS+) -> affine (RAS+) of slice, row and column index."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -92,7 +93,7 @@ def same_way(first: Place, place: Place) -> bool:
     """Whether two slices have the same size, pixel spacing (0.1 %) and orientation (cosines to 0.001)."""
     return (
         place.shape == first.shape
-        and bool(np.allclose(place.spacing, first.spacing, rtol=1e-3))
+        and all(math.isclose(a, b, rel_tol=1e-3) for a, b in zip(place.spacing, first.spacing, strict=True))
         and max(turned(place.down, first.down), turned(place.along, first.along)) <= TURN
     )
 

@@ -42,6 +42,7 @@ TELLING = (  # what may tell acquisitions of one series apart, most telling firs
 )
 DEPTH = 3  # of these that may act together
 MOST_LISTED = 20
+MOST_WAYS = 50  # orientations that a slice is compared with: more are no series, and would take hours
 SLICE_ORDER = 0.001  # mm: closer slices lie at one position
 
 
@@ -102,10 +103,12 @@ class Stack:
 def stacks_of(slices: Iterable[Slice], series: Sequence[Series]) -> tuple[Stack, ...]:
     """All stacks, with their tokens, in the order of the list. ``series``: one a member."""
     alike: dict[tuple[object, ...], list[list[Slice]]] = {}
-    for item in slices:
+    for item in sorted(slices, key=_storage_free):
         groups = alike.setdefault(item.traits, [])
         place = item.place
-        near = next((g for g in groups if place and g[0].place and same_way(g[0].place, place)), None)
+        near = next(
+            (g for g in groups[-MOST_WAYS:] if place and g[0].place and same_way(g[0].place, place)), None
+        )
         if near is None:
             groups.append([item])
         else:
@@ -113,6 +116,15 @@ def stacks_of(slices: Iterable[Slice], series: Sequence[Series]) -> tuple[Stack,
     parts = [part for groups in alike.values() for group in groups for part in _split(group, TELLING)]
     found = [Stack(tuple(part), series[part[0].member]) for part in parts]
     return _named(sorted(found, key=_listing_order))
+
+
+def _storage_free(item: Slice) -> tuple[object, ...]:
+    """An order of slices that does not hang on the names of files or on the order in which they came."""
+    if item.place is None:
+        return (0,)
+    place = item.place
+    numbers = (*place.position, *place.along, *place.down)
+    return 1, *(float(v) for v in numbers), tuple(sorted(item.telling.items()))
 
 
 def _listing_order(stack: Stack) -> tuple[object, ...]:
