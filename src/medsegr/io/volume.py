@@ -93,10 +93,13 @@ def _item_bytes(name: str) -> int:
 
 
 def _head(path: Path, kind: str) -> bytes:
-    """The header, as far as it is text; of a MetaImage what follows the last line of it may hang on."""
+    """The text of a header, without the voxels that may follow it."""
     with path.open("rb") as file:
         head = file.read(HEAD)
-    return re.split(rb"\r?\n\r?\n", head, maxsplit=1)[0] if kind == "nrrd" else head
+    if kind == "nrrd":
+        return re.split(rb"\r?\n\r?\n", head, maxsplit=1)[0]
+    last = re.search(DETACHED["mha"], head)
+    return head[: last.end()] if last else head
 
 
 def files_of(path: Path, kind: str) -> tuple[Path, ...]:
