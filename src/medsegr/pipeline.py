@@ -14,7 +14,7 @@ from itertools import pairwise
 
 import numpy as np
 
-from medsegr import checks
+from medsegr import checks, likeness
 from medsegr.errors import GeometryError, InputError, MedsegrError, UsageError
 from medsegr.measure import measure, with_structures
 from medsegr.options import Options
@@ -98,7 +98,8 @@ def run(
     ]
     results = [marked(item, segmenter, image.modality) if options.force else item for item in results]
     results = with_structures(image, results)
-    warnings += [*(words.warnings if words else ()), *cautions(results, answers, segmenter, options)]
+    warnings += [*(words.warnings if words else ()), *likeness.mismatches(image, words)]
+    warnings += [*cautions(results, answers, segmenter, options)]
     clock["checks"] = time.perf_counter()
     stamps = list(clock.items())
     timing = {name: then - before for (_, before), (name, then) in pairwise(stamps)}
@@ -111,10 +112,7 @@ def read_words(
     phrases: Sequence[str] = (),
     options: Options | None = None,
 ) -> Report | None:
-    """The report, parsed in the image's modality and frame; None where nothing was said.
-
-    Phrases stand one a line.
-    """
+    """The report in the image's modality and frame, phrases one a line; None where nothing was said."""
     if report is not None and phrases:
         raise UsageError("a report or text came together with phrases: give one of them")
     if report is None and not phrases:

@@ -206,7 +206,12 @@ def manifest_json(
         "device": extra.get("device", "cpu"),
         "seconds": seconds,
         "inputs": {
-            "image": {"id": "image", "kind": source.kind, "sha256": image_json(result.image)["sha256"]},
+            "image": {
+                "id": "image",
+                "kind": source.kind,
+                "sha256": image_json(result.image)["sha256"],
+                **({"series": source.meta["series"]} if "series" in source.meta else {}),
+            },
             "report": None if report is None else {"id": "report", "sha256": text_hash(report.text)},
         },
         "options": {

@@ -10,6 +10,7 @@ import numpy as np
 
 from medsegr.errors import GeometryError, InputError
 from medsegr.export import Run, manifest_of
+from medsegr.io.choices import DEFAULT_CHOICES, Choices
 from medsegr.io.limits import DEFAULT_LIMITS, Limits
 from medsegr.io.read import read_image
 from medsegr.types import (
@@ -28,7 +29,12 @@ from medsegr.types import (
 CHANGED = "give the image that the masks were drawn on, unchanged"
 
 
-def reopen(folder: Path, source: Path | None = None, limits: Limits = DEFAULT_LIMITS) -> Run:
+def reopen(
+    folder: Path,
+    source: Path | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    choices: Choices = DEFAULT_CHOICES,
+) -> Run:
     """The run that wrote ``folder``; its masks lie on the grid of ``source``.
 
     Or of the mask files without one.
@@ -41,7 +47,8 @@ def reopen(folder: Path, source: Path | None = None, limits: Limits = DEFAULT_LI
     told = _findings(folder)
     masks = {item["id"]: _mask(folder, item, limits) for item in told["findings"] if item.get("mask")}
     known = [mask for mask in masks.values() if mask is not None]
-    image = _source(source, told["image"], limits) if source is not None else _bare(known, told["image"])
+    shown = told["image"]
+    image = _bare(known, shown) if source is None else _source(source, shown, limits, choices)
     drawn = {
         key: None if mask is None else _on_grid(mask, image, source is not None)
         for key, mask in masks.items()
@@ -79,9 +86,9 @@ def _mask(folder: Path, item: Mapping[str, Any], limits: Limits) -> Image | None
     return read_image(path, limits=limits)
 
 
-def _source(path: Path, told: Mapping[str, Any], limits: Limits) -> Image:
+def _source(path: Path, told: Mapping[str, Any], limits: Limits, choices: Choices) -> Image:
     frame = told.get("frame") if told.get("frame_from") == "flag" else None
-    image = read_image(path, modality=told.get("modality"), frame=frame, limits=limits)
+    image = read_image(path, modality=told.get("modality"), frame=frame, limits=limits, choices=choices)
     if image.source.sha256 != told["sha256"]:
         raise InputError(f"the image is another one than that of the folder (its hash differs); {CHANGED}")
     return image

@@ -281,3 +281,31 @@ def test_the_callers_array_is_not_changed_or_shared() -> None:
     image = image_from_array(array)
     array[:] = 0
     np.testing.assert_array_equal(image.data[0], GREY)
+
+
+@pytest.mark.parametrize(
+    ("ending", "line", "told"),
+    [
+        ("nrrd", "", None),
+        ("nrrd", "spacings: 2 3 4\n", (2, 3, 4)),
+        ("nrrd", "space: RAS\nspace directions: (2,0,0) (0,3,0) (0,0,4)\n", (2, 3, 4)),
+        ("mha", "", None),
+        ("mha", "ElementSpacing = 2 3 4\n", (2, 3, 4)),
+    ],
+)
+def test_a_volume_header_without_spacing_claims_no_millimetres(
+    tmp_path: Path, ending: str, line: str, told: tuple[float, ...] | None
+) -> None:
+    """A header made by hand, accepted as one millimetre a voxel, gave wrong volumes in a trusted tool."""
+    body = np.arange(24, dtype="<i2").tobytes()
+    if ending == "nrrd":
+        head = f"NRRD0004\ntype: short\ndimension: 3\nsizes: 2 3 4\n{line}encoding: raw\nendian: little\n\n"
+    else:
+        head = f"ObjectType = Image\nNDims = 3\nBinaryData = True\nDimSize = 2 3 4\n{line}"
+        head += "BinaryDataByteOrderMSB = False\nElementType = MET_SHORT\nElementDataFile = LOCAL\n"
+    path = tmp_path / f"a.{ending}"
+    path.write_bytes(head.encode() + body)
+    image = read_image(path)
+    assert image.data[0, :, 0, 0].tolist() == [0, 1]
+    assert image.spacing == told
+    assert ("no_spacing" in dict(image.source.warnings)) is (told is None)

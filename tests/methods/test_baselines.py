@@ -1,7 +1,7 @@
 import numpy as np
 import pytest
 
-from medsegr.methods.baselines import constant, otsu, place
+from medsegr.methods.baselines import constant, otsu, place, threshold
 from medsegr.types import Finding, Image, Location, Prompt
 
 
@@ -102,3 +102,13 @@ def test_volumes_are_aimed_at_by_their_axes(letters: tuple[str, str, str]) -> No
     assert towards.get("L", -towards.get("R", 0.0)) > 0
     assert towards.get("S", -towards.get("I", 0.0)) > 0
     assert mask.sum() == 12**3 / 6
+
+
+def test_threshold_draws_the_largest_bright_piece_alone() -> None:
+    data = np.zeros((1, 5, 20, 20), np.float32)
+    data[0, 1:3, 2:9, 2:9] = 100
+    data[0, 4, 18, 18] = 900
+    said = threshold.build().segment(Image(data), Prompt(("a", "b")))
+    np.testing.assert_array_equal(said.prob[0] > 0, data[0] == 100)
+    np.testing.assert_array_equal(said.prob[0], said.prob[1])
+    assert threshold.build().segment(picture(), Prompt(("a",))).prob.sum() == 0

@@ -27,6 +27,7 @@ from medsegr.cli.flags import naming
 from medsegr.cli.jobs import Job, read_jobs
 from medsegr.cli.logs import LOG, say_error
 from medsegr.errors import InputError, MedsegrError
+from medsegr.io.choices import DEFAULT_CHOICES, Choices
 from medsegr.io.limits import DEFAULT_LIMITS, Limits
 from medsegr.io.write import atomic_write
 from medsegr.options import Options
@@ -59,6 +60,7 @@ class Plan:
     threads: int | None
     resume: bool
     limits: Limits = DEFAULT_LIMITS
+    choices: Choices = DEFAULT_CHOICES  # of every job; a job's own series and film frame come on top
 
 
 def run(jobs_file: Path, plan: Plan, workers: int, show: bool = True) -> int:
@@ -217,7 +219,8 @@ def _work(job: Job, base: Path, model: str, plan: Plan) -> Row:
     check_apart(image, out)
     if plan.resume and (row := complete(out, key, job.id)):
         return row
-    picture = read_image(image, modality=job.modality, frame=job.frame, limits=plan.limits)
+    choices = replace(plan.choices, series=job.series or "", film_frame=job.film_frame)
+    picture = read_image(image, modality=job.modality, frame=job.frame, limits=plan.limits, choices=choices)
     formats_of(picture, plan.options)
     read = told(pipeline.read_words(picture, text, job.phrases or (), plan.options), notes)
     loaded = loaded_model(plan.model, plan.device, plan.threads)
@@ -269,6 +272,7 @@ def job_key(job: Job, image: Path, text: str | None, shared: tuple[Plan, str]) -
         "phrases": job.phrases,
         "modality": job.modality,
         "frame": job.frame,
+        "choices": (job.series, job.film_frame, asdict(plan.choices)),
         "options": asdict(plan.options),
         "model": model,
         "version": medsegr.__version__,

@@ -4,7 +4,18 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from medsegr.cli.flags import ExportFlags, Limit, LogFlags, argument, grouped, listed, naming, option
+from medsegr.cli.flags import (
+    ExportFlags,
+    ImageFlags,
+    Limit,
+    LogFlags,
+    argument,
+    choices_of,
+    grouped,
+    listed,
+    naming,
+    option,
+)
 from medsegr.cli.logs import LOG, set_up
 from medsegr.errors import InputError, UsageError
 
@@ -28,6 +39,7 @@ class ConvertFlags(ExportFlags):
 def command(
     folder: Annotated[Path, argument(help="Folder that 'medsegr segment' wrote.", metavar="OUT")],
     flags: ConvertFlags,
+    image: ImageFlags,
     logs: LogFlags,
 ) -> int:
     """Write the masks and findings of a result folder in further formats, into the same folder.
@@ -53,7 +65,7 @@ def command(
         refused.add_note(str(folder))
         raise refused
     with naming(flags.input or folder):
-        run = reopen(folder, flags.input, limits_from_text(flags.limits))
+        run = reopen(folder, flags.input, limits_from_text(flags.limits), choices_of(image))
         chosen = formats_of(run.result.image, options)
         _check_masks(run, chosen)
     with naming(folder):

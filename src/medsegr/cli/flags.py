@@ -7,9 +7,12 @@ from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from pathlib import Path
 from types import MappingProxyType
-from typing import Annotated, Any, Literal, get_type_hints
+from typing import TYPE_CHECKING, Annotated, Any, Literal, get_type_hints
 
 from medsegr.errors import InputError, ReportError, UsageError
+
+if TYPE_CHECKING:
+    from medsegr.io.choices import Choices
 
 
 @dataclass(frozen=True, slots=True)
@@ -57,6 +60,13 @@ def frame_of(text: str | None) -> Literal["patient", "viewer"] | None:
     if text in frames:
         return frames[text]
     raise UsageError(f"--frame: '{str(text)[:40]}' is not known; expected patient or viewer")
+
+
+def choices_of(image: "ImageFlags") -> "Choices":
+    """What the flags settle of an input that leaves it open."""
+    from medsegr.io.choices import Choices
+
+    return Choices(image.series, image.accept_gaps, image.use, image.film_frame)
 
 
 def grouped(command: Callable[..., int | None]) -> Callable[..., int | None]:
@@ -166,6 +176,27 @@ class ImageFlags:
     )
     modality: Annotated[
         str | None, option("--modality", help="DICOM code or name: CR, CT, MR, US, ES, OP ...")
+    ] = None
+    series: Annotated[
+        str,
+        option(
+            "--series",
+            metavar="NUMBER|UID|list",
+            help="Which DICOM series of several; list prints them and ends.",
+        ),
+    ] = ""
+    accept_gaps: Annotated[
+        bool,
+        option(
+            "--accept-gaps",
+            help="Go on with slices that are missing, doubled or unevenly spaced, and note it.",
+        ),
+    ] = False
+    use: Annotated[
+        str | None, option("--use", help="Geometry of a NIfTI whose two disagree: sform or qform.")
+    ] = None
+    film_frame: Annotated[
+        int | None, option("--film-frame", min=1, help="Frame of a film (ultrasound, angiography).")
     ] = None
 
 

@@ -29,6 +29,8 @@ class Job(BaseModel):
     phrases: tuple[Text, ...] | None = Field(None, strict=False, max_length=200)
     modality: Annotated[str, Field(max_length=64)] | None = None
     frame: Literal["patient", "viewer"] | None = None
+    series: Annotated[str, Field(min_length=1, max_length=64)] | None = None
+    film_frame: Annotated[int, Field(ge=1)] | None = None
 
     @field_validator("id")
     @classmethod

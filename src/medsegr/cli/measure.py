@@ -5,7 +5,17 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from medsegr.cli.flags import ImageFlags, Json, Limit, LogFlags, frame_of, grouped, naming, option
+from medsegr.cli.flags import (
+    ImageFlags,
+    Json,
+    Limit,
+    LogFlags,
+    choices_of,
+    frame_of,
+    grouped,
+    naming,
+    option,
+)
 from medsegr.cli.logs import set_up
 from medsegr.errors import GeometryError, InputError
 
@@ -164,7 +174,13 @@ def _read(path: Path, flags: MeasureFlags, image: ImageFlags) -> "Image":
 
     limits = limits_from_text(flags.limits)
     with naming(path):
-        return read_image(path, modality=image.modality, frame=frame_of(image.frame), limits=limits)
+        return read_image(
+            path,
+            modality=image.modality,
+            frame=frame_of(image.frame),
+            limits=limits,
+            choices=choices_of(image),
+        )
 
 
 def check_mask(labels: "Image", picture: "Image") -> None:

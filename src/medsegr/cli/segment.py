@@ -13,6 +13,7 @@ from medsegr.cli.flags import (
     OutFolder,
     RunFlags,
     WordFlags,
+    choices_of,
     frame_of,
     grouped,
     listed,
@@ -104,6 +105,8 @@ def command(
     set_up(run)
     options = options_of(draw, where)
     stay_offline()
+    if image.series == "list":
+        return show_series(where.input, where.limits)
     if where.output is None:
         raise UsageError("-o is missing: give the folder to write into, for example -o out/")
     if batch.jobs is None:
@@ -114,16 +117,34 @@ def command(
         raise UsageError("--subject names one patient, --jobs are many: use convert on each folder")
     if words.llm_url is not None:
         raise UsageError("--llm-url reads the report of one image: give -i and -r, or use parse --jobs")
-    if where.input is not None or words.report or words.text or words.prompt or image.frame or image.modality:
+    told = (words.report, words.text, words.prompt, image.frame, image.modality, image.series)
+    if where.input is not None or any(told) or image.film_frame is not None:
         raise UsageError(
-            "--jobs came together with -i, -r, -t, -p, --frame or --modality: write them into the jobs file"
+            "--jobs came together with -i, -r, -t, -p, --frame, --modality, --series or --film-frame: write "
+            "them into the jobs file"
         )
     from medsegr.cli import batch as batches
     from medsegr.io.limits import limits_from_text
 
-    limits = limits_from_text(where.limits)
-    plan = batches.Plan(where.output, options, run.model, run.device, run.threads, batch.resume, limits)
+    limits, choices = limits_from_text(where.limits), choices_of(image)
+    plan = batches.Plan(
+        where.output, options, run.model, run.device, run.threads, batch.resume, limits, choices
+    )
     return batches.run(batch.jobs, plan, batch.workers, show=not run.quiet)
+
+
+def show_series(source: Path | None, limits: str) -> int:
+    """Print the DICOM series of the input: the number that ``--series`` takes, size, description."""
+    if source is None:
+        raise UsageError("-i is missing: give the DICOM file, folder or zip whose series are listed")
+    from medsegr.io.limits import limits_from_text
+    from medsegr.io.read import series_in
+
+    with naming(source):
+        stacks = series_in(source, limits_from_text(limits))
+    for stack in stacks:
+        print(f"{stack.line()}  {stack.series.description}".rstrip())
+    return 0
 
 
 def options_of(draw: Draw, shape: ExportFlags) -> "Options":
@@ -176,7 +197,9 @@ def one(where: Where, words: SaidFlags, image: ImageFlags, options: "Options", r
     with naming(where.input):
         check_apart(where.input, where.output)
         frame = frame_of(image.frame)
-        picture = read_image(where.input, modality=image.modality, frame=frame, limits=limits)
+        picture = read_image(
+            where.input, modality=image.modality, frame=frame, limits=limits, choices=choices_of(image)
+        )
     formats_of(picture, options)
     read = second_reading(_words(picture, words, options), picture, options, endpoint)
     clock.append(time.perf_counter())

@@ -1,5 +1,6 @@
 """Where DICOM slices lie: position and orientation (LPS+) -> affine (RAS+) of slice, row and column index."""
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass
 
@@ -11,7 +12,8 @@ from medsegr.io.dicom_pixels import number, numbers, shape_of
 from medsegr.io.values import LPS_TO_RAS
 from medsegr.planes import PAIR
 
-GAP = 0.01  # of the slice distance
+TURN = 1e-3  # of direction cosines
+SIDEWAYS = 45.0  # degrees of the C-arm from which its view is a lateral one
 LETTERS = {"H": "S", "F": "I"}  # DICOM says head and foot
 LATERAL = ("LL", "RL", "LATERAL", "LAT", "LLO", "RLO")
 
@@ -87,74 +89,31 @@ def _affine(place: Place, step: np.ndarray, order: tuple[int, int, int]) -> np.n
     return LPS_TO_RAS @ lps
 
 
-def stack(places: Sequence[Place]) -> tuple[np.ndarray, np.ndarray]:
-    """Order of the slices along their normal, and the RAS+ affine of the volume in index order (slice, row,
-    column).
-
-    File names and instance numbers are not looked at. Raises GeometryError with the numbers for mixed sizes,
-    spacings or orientations (a localizer among them), for doubled or missing slices (1 %) and for a tilted
-    gantry.
-    """
-    first = places[0]
-    for number_, place in enumerate(places):
-        _same(first, place, number_)
-    along_normal = np.array([place.position @ first.normal for place in places])
-    order = np.argsort(along_normal, kind="stable")
-    positions = np.stack([places[i].position for i in order])
-    gaps = np.diff(along_normal[order])
-    _regular(gaps, len(places))
-    step = (positions[-1] - positions[0]) / (len(places) - 1)
-    aside = float(np.linalg.norm(step - (step @ first.normal) * first.normal))
-    straight = positions[0] + np.arange(len(places))[:, None] * step
-    off = float(np.linalg.norm(positions - straight, axis=1).max())
-    length = float(np.linalg.norm(step))
-    if max(aside, off) > max(GAP * length, 0.01):
-        angle = float(np.degrees(np.arcsin(min(aside / length, 1.0))))
-        raise GeometryError(
-            f"DICOM series: slices are shifted sideways by {aside:.4g} mm a step ({angle:.3g} degrees, a "
-            "tilted gantry) and lie up to "
-            f"{off:.3g} mm off a straight line, where at most 1 % was expected; resample the series to a "
-            "straight grid first"
-        )
-    return order, _affine(places[order[0]], step, (0, 1, 2))
+def same_way(first: Place, place: Place) -> bool:
+    """Whether two slices have the same size, pixel spacing (0.1 %) and orientation (cosines to 0.001)."""
+    return (
+        place.shape == first.shape
+        and all(math.isclose(a, b, rel_tol=1e-3) for a, b in zip(place.spacing, first.spacing, strict=True))
+        and max(turned(place.down, first.down), turned(place.along, first.along)) <= TURN
+    )
 
 
-def _same(first: Place, place: Place, index: int) -> None:
-    if place.shape != first.shape or not np.allclose(place.spacing, first.spacing, rtol=1e-3):
-        raise GeometryError(
-            f"DICOM series: slice {index + 1} has {_size(place)} where the first has {_size(first)}; "
-            "all slices must be alike (a localizer among them?); give a folder with the wanted slices only"
-        )
-    turned = max(float(np.abs(place.down - first.down).max()), float(np.abs(place.along - first.along).max()))
-    if turned > 1e-3:
-        raise GeometryError(
-            f"DICOM series: slice {index + 1} is turned against the first (direction cosines differ by "
-            f"{turned:.3g}, at most 0.001 "
-            "was expected; a localizer among them?); give a folder with the wanted slices only"
-        )
+def turned(one: np.ndarray, other: np.ndarray) -> float:
+    """Largest difference of two directions' cosines."""
+    return float(np.abs(one - other).max())
 
 
-def _size(place: Place) -> str:
-    return f"{place.shape[0]} x {place.shape[1]} pixels of {place.spacing[0]:.5g} x {place.spacing[1]:.5g} mm"
+def gaps_of(places: Sequence[Place]) -> np.ndarray:
+    """Distances in mm of neighbours along the normal of the first slice, from one end to the other."""
+    if not places:
+        return np.empty(0)
+    normal = places[0].normal
+    return np.diff(np.sort([float(place.position @ normal) for place in places]))
 
 
-def _regular(gaps: np.ndarray, count: int) -> None:
-    step = float(np.median(gaps))
-    if gaps.min() < 1e-3:
-        doubled = int((gaps < 1e-3).sum())
-        raise GeometryError(
-            f"DICOM series: {doubled + 1} or more of {count} slices lie at one position (several time "
-            "points, echoes or copies?); "
-            "one slice a position was expected; give a folder with one acquisition only"
-        )
-    if np.abs(gaps - step).max() > GAP * step:
-        where = int(np.argmax(np.abs(gaps - step)))
-        raise GeometryError(
-            f"DICOM series: slice distances run from {gaps.min():.4g} to {gaps.max():.4g} mm (median "
-            f"{step:.4g} mm, {count} slices; "
-            f"the worst is after slice {where + 1}) where 1 % was allowed; slices are missing: export the "
-            "series again"
-        )
+def grid_affine(place: Place, step: np.ndarray) -> np.ndarray:
+    """RAS+ affine of a volume from index (slice, row, column): slices ``step`` (LPS+ mm) apart."""
+    return _affine(place, step, (0, 1, 2))
 
 
 def projection_axes(ds: Dataset) -> tuple[str, str] | None:
@@ -169,14 +128,20 @@ def projection_axes(ds: Dataset) -> tuple[str, str] | None:
         along, down = (LETTERS.get(word[0], word[0]) for word in words)
         if along in PAIR and down in PAIR and PAIR[along] != PAIR[down]:
             return down, along
-    if str(ds.get("ViewPosition") or "").strip().upper() in LATERAL:
+    if str(ds.get("ViewPosition") or "").strip().upper() in LATERAL or _from_aside(ds):
         return "I", "P"  # as such views are hung: the patient looks to the picture's left
     return None
 
 
+def _from_aside(ds: Dataset) -> bool:
+    """Whether an angiography was taken from the side: the C-arm's angle of 0 degrees is a frontal view."""
+    angle = number(ds, "PositionerPrimaryAngle")
+    return angle is not None and SIDEWAYS < abs(angle) % 180 < 180 - SIDEWAYS
+
+
 def projection_spacing(ds: Dataset) -> tuple[tuple[float, float] | None, tuple[tuple[str, str], ...]]:
     """Millimetres a pixel (rows, columns) of a picture without a place, and a warning where they hold at the
-    detector only.
+    detector only, or differ inside the picture.
     """
     for name in ("PixelSpacing", "NominalScannedPixelSpacing"):
         values = numbers(ds, name)
@@ -192,17 +157,28 @@ def projection_spacing(ds: Dataset) -> tuple[tuple[float, float] | None, tuple[t
             "the pixel spacing holds at the detector: lengths in the body are smaller",
         )
         return (values[0], values[1]), (note,)
-    return _ultrasound_spacing(ds), ()
+    return _ultrasound_spacing(ds)
 
 
-def _ultrasound_spacing(ds: Dataset) -> tuple[float, float] | None:
-    """Spacing of an ultrasound picture, where all its regions agree on centimetres a pixel."""
+def _ultrasound_spacing(ds: Dataset) -> tuple[tuple[float, float] | None, tuple[tuple[str, str], ...]]:
+    """Spacing of an ultrasound picture, where all its 2-D regions agree on centimetres a pixel.
+
+    Regions of spectra and time curves have other axes and are left out (RegionSpatialFormat other than 1).
+    """
     found = set()
     for region in ds.get("SequenceOfUltrasoundRegions") or ():
+        if number(region, "RegionSpatialFormat", 1.0) != 1:
+            continue
         across, down = number(region, "PhysicalDeltaX") or 0.0, number(region, "PhysicalDeltaY") or 0.0
         centimetres = (
             number(region, "PhysicalUnitsXDirection") == 3 and number(region, "PhysicalUnitsYDirection") == 3
         )
         if centimetres and across and down:
             found.add((round(abs(down) * 10, 6), round(abs(across) * 10, 6)))
-    return found.pop() if len(found) == 1 else None
+    if len(found) < 2:
+        return (found.pop() if found else None), ()
+    note = (
+        "several_scales",
+        f"the picture holds regions of {len(found)} different scales: nothing can be measured in mm",
+    )
+    return None, (note,)

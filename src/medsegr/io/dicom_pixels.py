@@ -2,23 +2,32 @@
 
 import io
 import zlib
+from collections.abc import Iterator
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pydicom
 from pydicom.dataset import Dataset
-from pydicom.encaps import get_frame
+from pydicom.encaps import generate_frames
 from pydicom.pixels.decoders.base import get_decoder
 from pydicom.pixels.processing import apply_color_lut, apply_modality_lut
+from pydicom.pixels.utils import as_pixel_options
 from pydicom.uid import UID, DeflatedExplicitVRLittleEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
 from medsegr.errors import InputError
+from medsegr.io.decoder import Decoder
 from medsegr.io.limits import Limits, check, check_grid, check_ratio
 
 WHAT = "DICOM file"
 PIXELS = ("PixelData", "FloatPixelData", "DoubleFloatPixelData")
 CHUNK = 2**20
+ITEMS = (b"\xfe\xff\x00\xe0", b"\xff\xfe\xe0\x00")  # the tag of a sequence item, in both byte orders
+ITEM_COST = 3  # elements that cost as much time and memory as one item
+ITEM_COUNT = 64  # bytes from which a value may hold many of them
+META = 65536  # bytes in which the meta group (0002) must end
+FILMS = ("1.2.840.10008.1.2.4.10", "1.2.840.10008.1.2.7")  # MPEG, H.264, HEVC; SMPTE streams
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,6 +37,14 @@ class Scale:
     slope: float | None = None
     intercept: float | None = None
     window: tuple[float, float] | None = None  # (centre, width)
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    """A data set with its pixels, and the codestream of each frame where these are compressed."""
+
+    ds: Dataset
+    frames: tuple[bytes, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -48,24 +65,101 @@ def is_dicom(head: bytes) -> bool:
     return explicit or int.from_bytes(head[4:8], "little") < 65536
 
 
-def open_dataset(data: bytes, limits: Limits, *, header_only: bool = False) -> Dataset:
-    """Parse bytes into a data set; a deflated one is measured before pydicom inflates it. Call inside
+class Metered:
+    """A binary file whose elements are counted as they are read: a header of endless elements or sequence
+    items is refused before it fills the memory.
+    """
+
+    def __init__(self, file: io.BufferedIOBase, limits: Limits) -> None:
+        """``limits.elements`` holds for reads and sequence items together."""
+        self._file, self._limits, self._count, self.full = file, limits, 0, False
+        self.seek, self.tell = file.seek, file.tell
+
+    def read(self, size: int = -1) -> bytes:
+        """The next bytes; InputError beyond the limit."""
+        data = self._file.read(size)
+        self._count += ITEM_COST if data.startswith(ITEMS) else 1
+        if len(data) > ITEM_COUNT:  # a sequence of told length is read as one piece and taken apart later
+            self._count += data.count(ITEMS[0]) + data.count(ITEMS[1])
+        if self._count > self._limits.elements:
+            self.full = True  # pydicom may turn what is raised inside a sequence into its own error
+            self.refuse()
+        return data
+
+    def refuse(self) -> None:
+        """InputError with the count and the limit."""
+        check("elements", self._count, self._limits, WHAT)
+
+
+def open_dataset(data: bytes, limits: Limits) -> Dataset:
+    """Parse bytes into a data set; a deflated one is inflated here, within the limits. Call inside
     ``guarded``.
     """
-    _check_deflated(data, limits)
-    return pydicom.dcmread(io.BytesIO(data), force=True, stop_before_pixels=header_only)
+    return _parsed(Metered(io.BytesIO(_inflated(data, limits)), limits))
 
 
-def _check_deflated(data: bytes, limits: Limits) -> None:
-    """Inflate a deflated data set piece by piece, keeping nothing, and refuse it where it grows too large."""
+def open_header(path: Path, limits: Limits) -> Dataset:
+    """The elements before the pixels. Call inside ``guarded``."""
+    with path.open("rb") as source:
+        deflated = _meta_end(source.read(META))[0] == DeflatedExplicitVRLittleEndian
+        source.seek(0)
+        bare = io.BytesIO(_inflated(source.read(), limits)) if deflated else source
+        return _parsed(Metered(bare, limits), header_only=True)
+
+
+def _parsed(file: Any, header_only: bool = False) -> Dataset:
+    try:
+        return pydicom.dcmread(file, force=True, stop_before_pixels=header_only)
+    except Exception:
+        if file.full:
+            file.refuse()
+        raise
+
+
+def open_pixels(ds: Dataset, limits: Limits) -> Opened:
+    """A whole data set, its pixels checked against the limits. Call inside ``guarded``."""
+    syntax = syntax_of(ds)
+    if syntax.startswith(FILMS):
+        raise InputError(
+            f"{WHAT}: a film compressed as MPEG, H.264 or HEVC came where pictures were expected; save the "
+            "wanted frame as a picture"
+        )
+    check_header(ds, limits)
+    if not any(name in ds for name in PIXELS):
+        raise InputError(f"{WHAT}: the header tells an image but the pixels are missing; copy the file again")
+    if not syntax.is_encapsulated:
+        return Opened(ds)
+    frames = tuple(generate_frames(ds.PixelData, number_of_frames=shape_of(ds)[0]))
+    if len(frames) < shape_of(ds)[0]:
+        raise InputError(
+            f"{WHAT}: {len(frames)} compressed frames came where the header tells {shape_of(ds)[0]}; it is "
+            "truncated, copy it again"
+        )
+    return Opened(ds, frames)
+
+
+def _inflated(data: bytes, limits: Limits) -> bytes:
+    """A deflated file as an explicit little endian one, inflated piece by piece; other files as they are."""
     syntax, start = _meta_end(data)
     if syntax != DeflatedExplicitVRLittleEndian:
-        return
+        return data
+    told = str(DeflatedExplicitVRLittleEndian).encode()
+    plain = str(ExplicitVRLittleEndian).encode().ljust(len(told), b"\0")
+    grown = sum(map(len, _pieces(data, start, limits)))  # measured first, so that a bomb is never held
+    out = bytearray(data[:start].replace(told, plain))
+    for piece in _pieces(data, start, limits) if grown else ():
+        out += piece
+    return bytes(out)
+
+
+def _pieces(data: bytes, start: int, limits: Limits) -> Iterator[bytes]:
     stream, rest, grown = zlib.decompressobj(wbits=-15), data[start:], 0
     while rest and not stream.eof:
-        grown += len(stream.decompress(rest, CHUNK))
-        rest = stream.unconsumed_tail
+        piece = stream.decompress(rest, CHUNK)
+        grown += len(piece)
         check_ratio(grown, len(data), limits, f"deflated {WHAT}")
+        yield piece
+        rest = stream.unconsumed_tail
 
 
 def _meta_end(data: bytes) -> tuple[str, int]:
@@ -134,7 +228,7 @@ def check_header(ds: Dataset, limits: Limits) -> None:
     stored = len(ds[name].value) if name in ds else 0
     needed = (frames * rows * columns * samples * bits + 7) // 8
     syntax = syntax_of(ds)
-    if syntax.is_compressed and syntax != DeflatedExplicitVRLittleEndian:
+    if syntax.is_compressed:
         check_ratio(needed, stored, limits, WHAT)
         return
     if ds.get("PhotometricInterpretation") == "YBR_FULL_422":
@@ -167,24 +261,15 @@ def codestream_size(frame: bytes) -> tuple[int, int] | None:
     return None
 
 
-def decode(ds: Dataset, index: int = 0, scale: Scale | None = None) -> Decoded:
-    """Frame ``index`` as the object means it. Call :func:`check_header` before and stay inside ``guarded``.
+def decode(opened: Opened, index: int, decoder: Decoder, scale: Scale | None = None) -> Decoded:
+    """Frame ``index`` as the object means it. Stay inside ``guarded``.
 
     Palette and YBR become RGB in 0..255 (8-bit data), rescale or modality LUT is applied, MONOCHROME1 is
-    inverted (and the window with it), padding gets the lowest real value. The window is a hint for display
-    only: it is not applied.
+    inverted (and the window with it), padding gets the lowest real value, bits above the stored ones
+    (overlays) are cut off. The window is a hint for display only: it is not applied.
     """
-    syntax = syntax_of(ds)
-    frames, rows, columns = shape_of(ds)
-    if syntax.is_encapsulated:
-        told = codestream_size(get_frame(ds.PixelData, index, number_of_frames=frames))
-        if told is not None and told != (rows, columns):
-            raise InputError(
-                f"{WHAT}: the compressed picture is {told[0]} x {told[1]} where the header tells {rows} x "
-                f"{columns}; it is damaged"
-            )
-    array, meta = get_decoder(syntax).as_array(ds, index=index)
-    photometric = str(meta["photometric_interpretation"])
+    ds = opened.ds
+    array, photometric = _compressed(opened, index, decoder) if opened.frames else _native(ds, index)
     if photometric == "PALETTE COLOR":
         array = apply_color_lut(array, ds)[..., :3]
         if array.dtype == np.uint16 and array.max(initial=0) > 255:
@@ -197,6 +282,35 @@ def decode(ds: Dataset, index: int = 0, scale: Scale | None = None) -> Decoded:
             )
         return Decoded(np.moveaxis(array, -1, 0).astype(np.float32), None)
     return _grey(array, ds, scale or Scale(), photometric)
+
+
+def _compressed(opened: Opened, index: int, decoder: Decoder) -> tuple[np.ndarray, str]:
+    ds, frame = opened.ds, opened.frames[index]
+    _, rows, columns = shape_of(ds)
+    told = codestream_size(frame)
+    if told is not None and told != (rows, columns):
+        raise InputError(
+            f"{WHAT}: the compressed picture is {told[0]} x {told[1]} where the header tells {rows} x "
+            f"{columns}; it is damaged"
+        )
+    known = as_pixel_options(ds)
+    options = {name: v for name, v in known.items() if v is None or isinstance(v, (str, int, float))}
+    return decoder.frame(frame, {**options, "transfer_syntax_uid": str(syntax_of(ds))})
+
+
+def _native(ds: Dataset, index: int) -> tuple[np.ndarray, str]:
+    """Uncompressed pixels: numpy reads them. Where the highest bit lies above the stored ones, they are moved
+    down.
+    """
+    allocated, stored = int(ds.get("BitsAllocated") or 8), int(ds.get("BitsStored") or 0)
+    above = int(ds.get("HighBit") or 0) + 1 - stored
+    if not (0 < above <= allocated - stored) or stored < 1 or allocated not in (8, 16, 32):
+        array, meta = get_decoder(syntax_of(ds)).as_array(ds, index=index)
+        return array, str(meta["photometric_interpretation"])
+    whole: dict[str, Any] = {"bits_stored": allocated}
+    array, meta = get_decoder(syntax_of(ds)).as_array(ds, index=index, **whole)
+    array = np.right_shift(np.left_shift(array, allocated - stored - above), allocated - stored)
+    return array, str(meta["photometric_interpretation"])
 
 
 def _grey(array: np.ndarray, ds: Dataset, scale: Scale, photometric: str) -> Decoded:

@@ -18,9 +18,12 @@ class Limits:
     frames: int = 20_000  # slices of a series, frames of a file
     file_bytes: int = 4 * 2**30  # one file as it lies on disk
     inflated_bytes: int = 4 * 2**30  # what a compressed file or an archive may grow to
-    ratio: int = 250  # grown size / stored size, looked at above 64 MiB
+    ratio: int = 200  # grown size / stored size, looked at above 64 MiB
     folder_files: int = 50_000
     zip_members: int = 20_000
+    elements: int = 200_000  # of one DICOM header, nested ones and their lengths included
+    decode_seconds: int = 60  # of one compressed frame, in the child process that decodes it
+    decode_bytes: int = 2 * 2**30  # memory of that process beyond what it starts with
 
 
 DEFAULT_LIMITS = Limits()

@@ -3,7 +3,8 @@
 import hashlib
 import re
 import tempfile
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 from typing import Any, get_args
@@ -12,8 +13,10 @@ import numpy as np
 
 from medsegr.errors import GeometryError, InputError, UsageError
 from medsegr.io.archive import unpack
-from medsegr.io.dicom import read_dicom, read_folder
+from medsegr.io.choices import DEFAULT_CHOICES, Choices
+from medsegr.io.dicom import list_series, read_dicom, read_folder
 from medsegr.io.dicom_pixels import is_dicom
+from medsegr.io.dicom_series import Stack
 from medsegr.io.limits import DEFAULT_LIMITS, Limits, check
 from medsegr.io.nifti import inflated_head, nifti_version, read_nifti
 from medsegr.io.raster import OPENERS, read_raster
@@ -84,13 +87,15 @@ def read_image(
     modality: str | None = None,
     frame: Frame | None = None,
     limits: Limits = DEFAULT_LIMITS,
+    choices: Choices = DEFAULT_CHOICES,
 ) -> Image:
-    """Read a file, a folder with one DICOM series, or a zip of either.
+    """Read a file, a folder of DICOM series, or a zip of either.
 
     The kind is told by the content. ``modality`` (a DICOM code or a common name) and ``frame`` override what
     was read; the frame comes from the flag, else from the header, else from the modality, else ``"patient"``
     with a warning. Pictures are ``c h w`` as displayed, volumes ``c`` + the file's own axes (DICOM series:
-    slice, row, column), affine to RAS+ mm. Raises InputError or GeometryError in one line without names or
+    slice, row, column), affine to RAS+ mm. ``choices`` settle what a file leaves open: which of several DICOM
+    series, gaps, the form of a NIfTI. Raises InputError or GeometryError in one line without names or
     paths; UsageError for an unknown modality or frame.
     """
     code = _known_modality(modality, frame)
@@ -98,7 +103,7 @@ def read_image(
         place = Path(path)
         if not place.exists():
             raise InputError("input: there is no such file or folder; check the path")
-        image, digest = _read(place, limits)
+        image, digest = _read(place, limits, choices)
     except OSError as error:
         raise InputError(
             f"input: it cannot be read ({error.strerror or type(error).__name__}); check the path and its "
@@ -122,10 +127,10 @@ def _known_modality(modality: str | None, frame: str | None) -> str | None:
     return code
 
 
-def _read(path: Path, limits: Limits) -> tuple[Image, str]:
+def _read(path: Path, limits: Limits, choices: Choices) -> tuple[Image, str]:
     """The image, and the sha256 of what was read."""
     if path.is_dir():
-        return read_folder(path, limits)
+        return read_folder(path, limits, choices)
     if not path.is_file():
         raise InputError("input: it is no plain file (a device or a pipe); save the image to a file first")
     size = path.stat().st_size
@@ -137,7 +142,9 @@ def _read(path: Path, limits: Limits) -> tuple[Image, str]:
     with path.open("rb") as file:
         kind = kind_of(file.read(HEAD), path.suffix.lower())
     if kind == "zip":
-        return _from_zip(path, limits), _sha256(path)
+        return _from_zip(path, limits, choices), _sha256(path)
+    if kind == "dicom":
+        return read_dicom(path, limits, choices)
     if kind in ("nrrd", "mha"):
         image = read_volume(path, kind, limits)
         hashes = [_sha256(file) for file in files_of(path, kind)]
@@ -148,7 +155,7 @@ def _read(path: Path, limits: Limits) -> tuple[Image, str]:
     digest = hashlib.sha256(data).hexdigest()
     if kind in OPENERS:
         return read_raster(data, kind, limits), digest
-    return (read_dicom(data, limits) if kind == "dicom" else read_nifti(data, limits)), digest
+    return read_nifti(data, limits, choices.use), digest
 
 
 def _sha256(path: Path) -> str:
@@ -156,20 +163,45 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _from_zip(path: Path, limits: Limits) -> Image:
+def _from_zip(path: Path, limits: Limits, choices: Choices) -> Image:
+    with _unpacked(path, limits) as (folder, members):
+        if len(members) > 1:
+            return read_folder(folder, limits, choices)[0]
+        return _read(members[0], limits, choices)[0]
+
+
+@contextmanager
+def _unpacked(path: Path, limits: Limits) -> Iterator[tuple[Path, list[Path]]]:
+    """The members of a zip in a folder of their own that vanishes with the block."""
     with tempfile.TemporaryDirectory(prefix="medsegr-") as name:
         members = unpack(path, Path(name), limits)
         if not members:
             raise InputError("zip file: it holds no file; one image or one DICOM series was expected")
-        if len(members) > 1:
-            return read_folder(Path(name), limits)[0]
         with members[0].open("rb") as file:
-            if file.read(4) in (b"PK\x03\x04", b"PK\x05\x06"):
+            if len(members) == 1 and file.read(4) in (b"PK\x03\x04", b"PK\x05\x06"):
                 raise InputError(
                     "zip file: a zip inside a zip came; one image or one DICOM series was expected; unpack "
                     "it once"
                 )
-        return _read(members[0], limits)[0]
+        yield Path(name), members
+
+
+def series_in(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> tuple[Stack, ...]:
+    """The DICOM series of a file, folder or zip, as ``--series list`` shows them: what ``choices.series`` may
+    name. InputError where there is no DICOM image.
+    """
+    place = Path(path)
+    if not place.exists():
+        raise InputError("input: there is no such file or folder; check the path")
+    if place.is_file():
+        with place.open("rb") as file:
+            kind = kind_of(file.read(HEAD), place.suffix.lower())
+        if kind == "zip":
+            with _unpacked(place, limits) as (folder, members):
+                return list_series(folder if len(members) > 1 else members[0], limits)
+        if kind != "dicom":
+            raise InputError(f"--series: a {kind} file came where DICOM was expected; leave the flag out")
+    return list_series(place, limits)
 
 
 def _settled(image: Image, code: str | None, frame: Frame | None) -> Image:

@@ -17,6 +17,10 @@ DETACHED = {
     "nrrd": rb"(?im)^data ?file:[ \t]*(.+?)\r?$",
     "mha": rb"(?im)^ElementDataFile[ \t]*=[ \t]*(.+?)\r?$",
 }
+SPACED = {  # header fields that tell millimetres
+    "nrrd": rb"(?im)^(space directions|spacings):[^\r\n]*\d",
+    "mha": rb"(?im)^Element(Spacing|Size)[ \t]*=",
+}
 HEAD = 65536
 
 
@@ -62,12 +66,14 @@ def read_volume(path: Path, kind: str, limits: Limits) -> Image:
     notes: Warnings = ()
     if not told:
         notes = (("orientation_assumed", "the header tells no patient space: left and right are assumed"),)
+    spacing: tuple[float, ...] | None = spacing_of(affine, axes)
+    if re.search(SPACED[kind], _head(path, kind)) is None:  # the library's ones are no millimetres
+        spacing = None
+        notes = (*notes, ("no_spacing", "the header tells no spacing: nothing can be measured in mm"))
     source = Source(
         kind=kind, frame_from=kind if axes == 3 else "assumed", warnings=notes + found, meta={"ndim": axes}
     )
-    return Image(
-        values, affine, spacing_of(affine, axes), None, "patient", axis_letters(affine)[:axes], source
-    )
+    return Image(values, affine, spacing, None, "patient", axis_letters(affine)[:axes], source)
 
 
 def _lps(picture: Any) -> np.ndarray:
@@ -86,17 +92,23 @@ def _item_bytes(name: str) -> int:
     return int(found.group(1)) // 8 if found else 8
 
 
+def _head(path: Path, kind: str) -> bytes:
+    """The text of a header, without the voxels that may follow it."""
+    with path.open("rb") as file:
+        head = file.read(HEAD)
+    if kind == "nrrd":
+        return re.split(rb"\r?\n\r?\n", head, maxsplit=1)[0]
+    last = re.search(DETACHED["mha"], head)
+    return head[: last.end()] if last else head
+
+
 def files_of(path: Path, kind: str) -> tuple[Path, ...]:
     """The file, and the data file beside it that its header names, if one does.
 
     A data file in another folder is refused: a header from a stranger must not open any file of this machine.
     """
     what = f"{kind.upper()} file"
-    with path.open("rb") as file:
-        head = file.read(HEAD)
-    if kind == "nrrd":
-        head = re.split(rb"\r?\n\r?\n", head, maxsplit=1)[0]
-    found = re.search(DETACHED[kind], head)
+    found = re.search(DETACHED[kind], _head(path, kind))
     if found is None or (kind == "mha" and found.group(1).strip() == b"LOCAL"):
         return (path,)
     name = found.group(1).decode("utf-8", "replace").strip()

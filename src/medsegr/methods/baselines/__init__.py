@@ -31,4 +31,14 @@ CARDS = (
         reads=("text",),
         checked="formula",
     ),
+    Card(
+        "threshold",
+        "medsegr.methods.baselines.threshold:build",
+        "a stand-in for checking a pipeline: the largest piece above Otsu's threshold, whatever the words",
+        family="baselines",
+        dims=(2, 3),
+        reads=("image",),
+        paper="Otsu 1979, doi 10.1109/TSMC.1979.4310076",
+        checked="formula",
+    ),
 )

@@ -1,0 +1,223 @@
+"""Which DICOM pictures lie in a file or below a folder, by their headers alone."""
+
+import hashlib
+import os
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from pydicom.dataset import Dataset
+
+from medsegr.errors import InputError
+from medsegr.io.dicom_geometry import Place, place_of
+from medsegr.io.dicom_pixels import WHAT, is_dicom, number, open_header, shape_of
+from medsegr.io.dicom_series import TELLING, Series, Slice
+from medsegr.io.limits import Limits, check
+from medsegr.io.values import guarded
+from medsegr.types import modality_code
+
+CLASS = "1.2.840.10008.5.1.4.1.1."
+NO_IMAGE = (  # SOP classes (their beginnings) without a picture, in plain words
+    ("88.", "a structured report"),
+    ("481.3", "an RT structure set"),
+    ("481.5", "an RT plan"),
+    ("481.8", "an RT plan"),
+    ("66.4", "a segmentation (masks)"),
+    ("66.7", "a segmentation (masks)"),
+    ("66", "a registration or raw data"),
+    ("67", "a real world value mapping"),
+    ("104.", "a document (PDF, CDA or a surface)"),
+    ("11.", "a presentation state"),
+    ("9.", "a waveform"),
+)
+SLIDE = CLASS + "77.1.6"
+DICOMDIR = "1.2.840.10008.1.3.10"
+MOST_TEXT = 64  # characters of a series description that a list shows
+
+
+@dataclass(frozen=True, slots=True)
+class Member:
+    """One DICOM file with a picture: what a list says of it, and its slices."""
+
+    path: Path
+    instance: str
+    series: Series
+    slices: tuple[Slice, ...]
+
+
+def refuse_no_image(ds: Dataset) -> None:
+    """InputError with a plain word for objects that hold no picture, and for slides."""
+    meta = getattr(ds, "file_meta", None)
+    kind = str(ds.get("SOPClassUID") or (meta.get("MediaStorageSOPClassUID") if meta else "") or "")
+    word = next((word for start, word in NO_IMAGE if kind.startswith(CLASS + start)), None)
+    if kind == DICOMDIR:
+        raise InputError(
+            "DICOMDIR: an index of files came where an image was expected; give the folder that holds the "
+            "images"
+        )
+    if word is not None:
+        raise InputError(
+            f"{WHAT}: {word} came where an image was expected; give the image that it belongs to"
+        )
+    if kind == SLIDE:
+        raise InputError(
+            f"{WHAT}: a whole slide (tiles at several zooms) came where one picture was expected; export the "
+            "wanted region as PNG or TIFF, for example with OpenSlide or QuPath"
+        )
+    if not len(ds):
+        raise InputError(f"{WHAT}: it has no element that can be read; it is truncated or of another kind")
+    if not ds.get("Rows") or not ds.get("Columns"):
+        raise InputError(
+            f"{WHAT}: an object without pixels came where an image was expected; give the image itself"
+        )
+
+
+def scan(folder: Path, limits: Limits) -> tuple[list[Member], int, int]:
+    """All pictures below the folder, the number of files without one, and that of copies left out.
+
+    Links to folders are not followed, a DICOMDIR is not either: files are known by their content.
+    """
+    paths: list[Path] = []
+    for root, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
+        paths += [Path(root) / name for name in sorted(names) if not name.startswith(".")]
+        check("folder_files", len(paths), limits, "folder")
+    members: list[Member] = []
+    seen: dict[str, list[int]] = {}
+    others = copies = 0
+    for path in paths:
+        member = _member(path, len(members), limits)
+        if member is None:
+            others += 1
+        elif any(_same_bytes(members[i].path, path) for i in seen.get(member.instance, ())):
+            copies += 1
+        else:
+            seen.setdefault(member.instance, []).append(len(members))
+            members.append(member)
+    return members, others, copies
+
+
+def _same_bytes(one: Path, other: Path) -> bool:
+    if one.stat().st_size != other.stat().st_size:
+        return False
+    with one.open("rb") as first, other.open("rb") as second:
+        return hashlib.file_digest(first, "sha256").digest() == hashlib.file_digest(second, "sha256").digest()
+
+
+def _member(path: Path, index: int, limits: Limits) -> Member | None:
+    if not path.is_file():
+        return None
+    with path.open("rb") as file:
+        if not is_dicom(file.read(132)):
+            return None
+    check("file_bytes", path.stat().st_size, limits, WHAT)
+    with guarded("one file of the folder"):
+        header = open_header(path, limits)
+        try:
+            refuse_no_image(header)
+        except InputError:
+            return None
+        return member_of(header, path, index, limits)
+
+
+def member_of(ds: Dataset, path: Path, index: int, limits: Limits) -> Member:
+    """What a header tells; ``index`` is the member's place in the list of all. Call inside ``guarded``."""
+    frames = shape_of(ds)[0]
+    check("frames", frames, limits, WHAT)
+    traits = _traits(ds)
+    groups = [frame_groups(ds, i) for i in range(frames)]
+    places = _places(ds, groups)
+    if any(place is None for place in places):
+        slices: tuple[Slice, ...] = (Slice(index, 0, None, (index, *traits)),)
+    else:
+        slices = tuple(
+            Slice(index, i, place, (_kind(ds, groups[i]), *traits), _telling(ds, groups[i]))
+            for i, place in enumerate(places)
+        )
+    film = frames if frames > 1 and slices[0].place is None else 1
+    return Member(path, str(ds.get("SOPInstanceUID") or path), _series(ds, film), slices)
+
+
+def _series(ds: Dataset, film: int) -> Series:
+    label = number(ds, "SeriesNumber")
+    told = str(ds.get("SeriesDescription") or "")[:MOST_TEXT]
+    return Series(
+        patient=str(ds.get("PatientID") or ""),
+        study=str(ds.get("StudyInstanceUID") or ""),
+        uid=str(ds.get("SeriesInstanceUID") or ""),
+        when=f"{ds.get('StudyDate') or ''}{ds.get('StudyTime') or ''}",
+        number=None if label is None else int(label),
+        modality=modality_code(str(ds.get("Modality") or "")) or "",
+        description="".join(c if c.isprintable() else "?" for c in told),
+        aside=_aside(ds),
+        frames=film,
+    )
+
+
+def _aside(ds: Dataset) -> str:
+    words = {word.upper() for word in _words(ds.get("ImageType"))}
+    kind = str(ds.get("SOPClassUID") or "").removeprefix(CLASS)
+    if words & {"LOCALIZER", "SCOUT", "TOPOGRAM"}:
+        return "localizer"
+    if kind == "7" or kind.startswith("7."):
+        return "secondary capture"
+    return "dose" if kind == "481.2" else ""
+
+
+def _words(value: Any) -> tuple[str, ...]:
+    if value is None or isinstance(value, str):
+        return (value,) if value else ()
+    return tuple(str(word) for word in value)
+
+
+def _traits(ds: Dataset) -> tuple[object, ...]:
+    names = ("StudyInstanceUID", "SeriesInstanceUID", "SOPClassUID", "Modality", "SamplesPerPixel")
+    return (*(str(ds.get(name) or "") for name in names), *shape_of(ds)[1:])
+
+
+def _kind(ds: Dataset, groups: Sequence[Dataset]) -> tuple[str, ...]:
+    """Image type of a slice; of an enhanced object that of the frame."""
+    told = next((group.get("FrameType") for group in groups if group.get("FrameType")), None)
+    return _words(told if told is not None else ds.get("ImageType"))
+
+
+def _telling(ds: Dataset, groups: Sequence[Dataset]) -> dict[str, str]:
+    found = {}
+    for name in TELLING:
+        value = next((v for part in (*groups, ds) if (v := part.get(name)) not in (None, "")), None)
+        if value is not None:
+            found[name] = str(value)
+    return found
+
+
+def _places(ds: Dataset, groups: Sequence[tuple[Dataset, ...]]) -> list[Place | None]:
+    """Place of every frame, of a dose with the offsets that it tells of its frames."""
+    places = [place_of(ds, group) for group in groups]
+    offsets = np.array(ds.get("GridFrameOffsetVector") or (), dtype=float)
+    first = places[0]
+    if len(offsets) == len(places) > 1 and first is not None:
+        shifts = offsets if offsets[0] == 0 else offsets - offsets[0]
+        return [_moved(first, float(shift)) for shift in shifts]
+    own = [any("ImagePositionPatient" in part for part in group) for group in groups]
+    return places if len(places) == 1 or all(own) else [None] * len(places)  # a film has one place, or none
+
+
+def _moved(place: Place, shift: float) -> Place:
+    position = place.position + shift * place.normal
+    return Place(position, place.down, place.along, place.spacing, place.shape, place.thickness)
+
+
+def frame_groups(ds: Dataset, index: int) -> tuple[Dataset, ...]:
+    """Functional groups of one frame: its own first, then those that all frames share."""
+    shared = _groups(ds, "SharedFunctionalGroupsSequence", 0)
+    return (*_groups(ds, "PerFrameFunctionalGroupsSequence", index), *shared)
+
+
+def _groups(ds: Dataset, name: str, index: int) -> tuple[Dataset, ...]:
+    """All first items of the sequences in one functional group, and the group itself."""
+    items: Any = ds.get(name)
+    if not items or index >= len(items):
+        return ()
+    return tuple(element.value[0] for element in items[index] if element.VR == "SQ" and element.value)
