@@ -13,13 +13,25 @@ import numpy as np
 from medsegr.errors import ReportError
 from medsegr.report import lexicon
 from medsegr.report.parse import parse, skip_reason
-from medsegr.report.wording import differences
+from medsegr.report.wording import differences, sentence
 from medsegr.sets import patterns
 from medsegr.sets.telling import Setting, Told, as_read, is_organ, tell, thinned
 from medsegr.types import Finding, Location, Shape, Texture
 
 TRIES = 8
 SAID = {"absent": (0, 3), "normal": (0, 3), "uncertain": (0, 1), "past": (0, 1), "advice": (0, 1)}
+
+
+@dataclass(frozen=True, slots=True)
+class Style:
+    """``whole``: every value of a finding is told, else some are left out as in real reports. ``talk``: what asks for
+    no mask stands around the findings."""
+
+    whole: bool = False
+    talk: bool = True
+
+
+USUAL = Style()
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +49,8 @@ def narrate(
     described: Sequence[int],
     setting: Setting,
     rng: np.random.Generator,
-    *,
-    plain: bool = False,
+    style: Style = USUAL,
+    denied: Sequence[Finding] = (),
 ) -> Story:
     """A report of an image with these findings, of which those at ``described`` are told.
 
@@ -47,7 +59,8 @@ def narrate(
         described: indices into ``findings``, at least one, in the order in which they are told.
         setting: how the report will be read.
         rng: the same generator state gives the same report.
-        plain: no more than the sentences of the described findings.
+        style: how much is told of a finding, and how much beside it.
+        denied: looked for and not there: each is denied in a sentence.
 
     Returns:
         A report from which the parser reads exactly the described findings with the told values as what is to be
@@ -58,14 +71,18 @@ def narrate(
     """
     if not described:
         raise ReportError("no finding is to be described; one at least was expected")
-    told = tuple(_told(i, findings, setting, rng) for i in described)
+    told = tuple(_told(i, findings, setting, rng, style.whole) for i in described)
+    noes = [sentence(replace(f, polarity="absent"), modality=setting.modality) for f in denied]
     clear = tuple(
         not any(holds(one.finding, f) for j, f in enumerate(findings) if j != i)
         for i, one in zip(described, told, strict=True)
     )
     wanted = [as_read(one.finding, setting) for one in told]
     for left in range(TRIES - 1, -1, -1):
-        text, said = _arranged(told, findings, setting, rng, 0.0 if plain else left / (TRIES - 1))
+        body, said = _sentences(told, setting, rng)
+        share = left / (TRIES - 1) if style.talk else 0.0
+        talk = [line for line in _talk(setting, rng, share) if _true(line, (*findings, *denied), setting)]
+        text = _arranged(body, [*noes, *talk], said, setting, rng)
         if asks_for(text, wanted, setting):
             return Story(text, said, clear)
     raise ReportError(f"{len(told)} findings cannot be told in one report so that each is read; describe fewer")
@@ -99,17 +116,21 @@ def holds(told: Finding, other: Finding) -> bool:
     return all(not said or said == true for said, true in pairs)
 
 
-def _told(index: int, findings: Sequence[Finding], setting: Setting, rng: np.random.Generator) -> Told:
+def _told(
+    index: int, findings: Sequence[Finding], setting: Setting, rng: np.random.Generator, all_of_it: bool
+) -> Told:
     """A thinned sentence; everything is told where less would fit another finding, too. What cannot be said is left
     away: outline and texture first, then the place."""
     whole = findings[index]
     others = [f for j, f in enumerate(findings) if j != index]
-    if is_organ(whole):
+    if all_of_it:
+        thin = whole
+    elif is_organ(whole):  # by its label alone
         sided = Location(whole.location.side, whole.location.side_frame)
         thin = replace(whole, location=sided, texture=Texture(), shape=Shape())
     else:
         thin = thinned(whole, rng)
-    if any(holds(thin, other) for other in others):
+    if not is_organ(whole) and any(holds(thin, other) for other in others):
         thin = whole
     short = replace(thin, texture=Texture(), shape=Shape())
     name = replace(short, location=Location(side_frame=whole.location.side_frame))
@@ -122,17 +143,13 @@ def _told(index: int, findings: Sequence[Finding], setting: Setting, rng: np.ran
 
 
 def _arranged(
-    told: Sequence[Told], findings: Sequence[Finding], setting: Setting, rng: np.random.Generator, share: float
-) -> tuple[str, tuple[Told, ...]]:
-    """A report with a share of the usual talk around the sentences."""
-    body, said = _sentences(told, setting, rng)
-    if share == 0.0:
-        return " ".join(body), said
-    talk = [line for line in _talk(setting, rng, share) if _true(line, findings, setting)]
+    body: list[str], talk: Sequence[str], said: Sequence[Told], setting: Setting, rng: np.random.Generator
+) -> str:
+    """The report: the findings in their order, the talk among them, in sections or without."""
     for line in talk:
         body.insert(int(rng.integers(len(body) + 1)), line)
-    if rng.random() < 0.4:
-        return " ".join(body), said
+    if not talk or rng.random() < 0.4:
+        return " ".join(body)
     heads = [
         line
         for part in ("exam", "indication")
@@ -146,7 +163,7 @@ def _arranged(
             again = pieces[int(rng.integers(len(pieces)))]
             closing.insert(0, again[0].upper() + again[1:] + ".")
         rows.append("IMPRESSION: " + " ".join(closing))
-    return ("\n", "\n\n")[int(rng.integers(2))].join(rows), said
+    return ("\n", "\n\n")[int(rng.integers(2))].join(rows)
 
 
 def _sentences(

@@ -12,7 +12,8 @@ from medsegr.errors import ReportError
 PARTS = ("absent", "normal", "uncertain", "past", "advice")  # said beside the findings, in no order
 _SLOT = re.compile(r"\{(\w+)\}")
 _OPTION = re.compile(r"\[([^\[\]]*)\]")
-_GOES_ON = re.compile(r"\{[aAnN]\}(?:,? ?(?:measuring |of )?\{size\},?)?,? (?!with |measuring |of )[a-z]")
+_AGREES = re.compile(r"\{[aAnN]\}(.*)")  # what stands behind the lesion
+_BARE = frozenset(("with", "measuring", "of", "margins", "a", "maximum", "size"))  # words that need no verb
 
 
 @cache
@@ -51,7 +52,8 @@ def slots(pattern: str) -> tuple[frozenset[str], frozenset[str]]:
 
 def fits_many(pattern: str) -> bool:
     """Whether a plural can stand in the pattern: nothing behind the lesion has to agree with it."""
-    return not _GOES_ON.search(_OPTION.sub("", pattern))
+    behind = _AGREES.search(_SLOT.sub(lambda m: m[0] if m[1] in "aAnN" else "", _OPTION.sub("", pattern)))
+    return behind is not None and set(re.findall(r"[a-z]+", behind[1])) <= _BARE
 
 
 def fill(pattern: str, values: Mapping[str, str], many: bool = False) -> str:

@@ -4,6 +4,7 @@ A sentence is only handed out when the parser reads it back as the finding that 
 asked of :func:`medsegr.report.wording.sentence`, whose plain sentence also steps in where no pattern can be read.
 """
 
+import re
 from dataclasses import dataclass, replace
 from functools import lru_cache
 
@@ -17,6 +18,8 @@ from medsegr.sets import patterns
 from medsegr.types import Finding, Frame, Location, Shape, Texture
 
 TRIES = 12
+FEW = 3  # more lesions than this have no outline in common
+ALWAYS_MANY = ("drusen",)
 WHOLE = "{a}[ {where}][, {size}]"  # a lesion as a part of a longer sentence
 KEEP = {  # how often a value that is known is told
     "place": 0.85,
@@ -27,7 +30,6 @@ KEEP = {  # how often a value that is known is told
     "margin": 0.5,
     "size_class": 0.7,
     "size_mm": 0.6,
-    "count": 0.9,
 }
 
 
@@ -51,9 +53,16 @@ class Told:
 
 
 def thinned(finding: Finding, rng: np.random.Generator) -> Finding:
-    """The finding with each known value kept at a rate of ``KEEP``, as reports leave things out."""
+    """The finding with each known value kept at a rate of ``KEEP``, as reports leave things out.
+
+    A place that spans the picture is not told, nor the outline and size of one lesion among many; a number always is.
+    """
     kept = {key: bool(rng.random() < rate) for key, rate in KEEP.items()}
+    if (finding.shape.count or 1) > FEW:
+        kept |= dict.fromkeys(("form", "margin", "size_class", "size_mm"), False)
     place, look, outline = finding.location, finding.texture, finding.shape
+    rows, cols = (() if len(thirds) > 2 else thirds for thirds in (place.rows, place.cols))
+    place = replace(place, rows=rows, cols=cols)
     return replace(
         finding,
         location=place if kept["place"] else Location(side_frame=place.side_frame),
@@ -67,7 +76,7 @@ def thinned(finding: Finding, rng: np.random.Generator) -> Finding:
             margin=outline.margin if kept["margin"] else None,
             size_class=outline.size_class if kept["size_class"] else None,
             size_mm=outline.size_mm if kept["size_mm"] else None,
-            count=outline.count if kept["count"] else None,
+            count=outline.count,
         ),
     )
 
@@ -117,8 +126,11 @@ def tell(finding: Finding, setting: Setting, rng: np.random.Generator) -> Told:
     fitting = [p for p in patterns.lines("present", setting.modality) if fits(p, finding, many)]
     for index in rng.permutation(len(fitting))[:TRIES]:
         told = written(fitting[int(index)], finding, setting, rng)
-        if told is not None and is_read(told.text, wanted, setting) and _alone(told.phrase, wanted, setting):
-            return told
+        if told is None or not is_read(told.text, wanted, setting):
+            continue
+        for phrase in (told.piece, told.phrase):
+            if phrase in told.text and _alone(phrase, wanted, setting):
+                return replace(told, phrase=phrase)
     said = sentence(finding, modality=setting.modality)
     return Told(finding, said, said[:-1], "")
 
@@ -187,7 +199,7 @@ def _values(finding: Finding, setting: Setting, rng: np.random.Generator, margin
         "n": bare,
         "a": f"{_article(bare, noun, count)}{bare}",
         "where": where,
-        "spot": where.removeprefix("in ") if where.startswith("in the ") and where.count("in the ") == 1 else "",
+        "spot": where.removeprefix("in ") if re.fullmatch(r"in the (?!midline)((?! in | on ).)*", where) else "",
         "size": _size(outline.size_mm),
         "margin": edge,
     }
@@ -198,13 +210,15 @@ def _pick(rng: np.random.Generator, options: tuple[str, ...]) -> str:
 
 
 def _article(bare: str, noun: str, count: int) -> str:
-    if count > 1 or (noun.endswith(MASS) and not noun.endswith(("ss", "us"))):
+    if count > 1 or noun in ALWAYS_MANY or (noun.endswith(MASS) and not noun.endswith(("ss", "us"))):
         return ""
     return "an " if bare[0] in "aeiou" else "a "
 
 
 def plural(noun: str) -> str:
     """The plural of a noun of the lexicon ("cell nucleus" -> "cell nuclei")."""
+    if noun in ALWAYS_MANY:
+        return noun
     head, _, last = noun.rpartition(" ")
     odd = next((many for many, one in lexicon.IRREGULAR.items() if one == last and many != one), None)
     ends = "ies" if last.endswith("y") else "es" if last.endswith(("s", "x", "ch", "sh")) else "s"
@@ -227,7 +241,8 @@ def _where(place: Location, setting: Setting, rng: np.random.Generator) -> str:
         said.append(_pick(rng, patterns.words("rows", rows[0])))
     elif rows:
         said.append(f"in the {', '.join(rows[:-1])} and {rows[-1]} thirds")
-    said += [_pick(rng, patterns.words("cols", col)) for col in place.cols]
+    if place.cols:
+        said.append(" and ".join(_pick(rng, patterns.words("cols", col)) for col in place.cols))
     return " ".join(said)
 
 
