@@ -1,7 +1,7 @@
 """Findings -> a whole report that tells some of them, among much that asks for no mask.
 
-What the report denies, calls normal, doubts, remembers or advises is made up: it is true of the drawn lesions (a
-lesion is never denied), and nobody looked whether it is true of the rest of the picture.
+What the report denies, calls normal, doubts, remembers or advises is made up: it is true of the drawn lesions
+(a lesion is never denied), and nobody looked whether it is true of the rest of the picture.
 """
 
 from collections.abc import Sequence
@@ -24,8 +24,8 @@ SAID = {"absent": (0, 3), "normal": (0, 3), "uncertain": (0, 1), "past": (0, 1),
 
 @dataclass(frozen=True, slots=True)
 class Style:
-    """``whole``: every value of a finding is told, else some are left out as in real reports. ``talk``: what asks for
-    no mask stands around the findings."""
+    """``whole``: every value of a finding is told, else some are left out as in real reports. ``talk``: what
+    asks for no mask stands around the findings."""
 
     whole: bool = False
     talk: bool = True
@@ -36,8 +36,8 @@ USUAL = Style()
 
 @dataclass(frozen=True, slots=True)
 class Story:
-    """A report. ``told`` has one entry for each described finding, in their order, ``phrase`` verbatim in ``text``;
-    ``clear`` says of each whether its words fit no other finding of the picture."""
+    """A report. ``told`` has one entry for each described finding, in their order, ``phrase`` verbatim in
+    ``text``; ``clear`` says of each whether its words fit no other finding of the picture."""
 
     text: str
     told: tuple[Told, ...]
@@ -63,8 +63,8 @@ def narrate(
         denied: looked for and not there: each is denied in a sentence.
 
     Returns:
-        A report from which the parser reads exactly the described findings with the told values as what is to be
-        drawn; everything else in it is denied, doubted, past, of somebody else or nothing to draw.
+        A report from which the parser reads exactly the described findings with the told values as what is to
+        be drawn; everything else in it is denied, doubted, past, of somebody else or nothing to draw.
 
     Raises:
         ReportError: a described finding cannot be put into words that are read back.
@@ -85,7 +85,9 @@ def narrate(
         text = _arranged(body, [*noes, *talk], said, setting, rng)
         if asks_for(text, wanted, setting):
             return Story(text, said, clear)
-    raise ReportError(f"{len(told)} findings cannot be told in one report so that each is read; describe fewer")
+    raise ReportError(
+        f"{len(told)} findings cannot be told in one report so that each is read; describe fewer"
+    )
 
 
 def asks_for(text: str, wanted: Sequence[Finding], setting: Setting) -> bool:
@@ -119,8 +121,8 @@ def holds(told: Finding, other: Finding) -> bool:
 def _told(
     index: int, findings: Sequence[Finding], setting: Setting, rng: np.random.Generator, all_of_it: bool
 ) -> Told:
-    """A thinned sentence; everything is told where less would fit another finding, too. What cannot be said is left
-    away: outline and texture first, then the place."""
+    """A thinned sentence; everything is told where less would fit another finding, too. What cannot be said
+    is left away: outline and texture first, then the place."""
     whole = findings[index]
     others = [f for j, f in enumerate(findings) if j != index]
     if all_of_it:
@@ -216,14 +218,16 @@ def _named(line: str, setting: Setting) -> frozenset[str]:
 
 
 def _true(line: str, findings: Sequence[Finding], setting: Setting) -> bool:
-    """Whether a line says nothing of what is drawn: neither of its concept, a wider or a narrower one, nor of its
-    place."""
+    """Whether a line says nothing of what is drawn: neither of its concept, a wider or a narrower one, nor of
+    its place."""
     named = _named(line, setting)
     said = set(lexicon.split_words(line))
     for finding in findings:
         if named & {finding.name, *finding.parents}:
             return False
-        places = {word for name in (finding.name, *finding.location.anatomy) for word in lexicon.split_words(name)}
+        places = {
+            word for name in (finding.name, *finding.location.anatomy) for word in lexicon.split_words(name)
+        }
         if said & {word for word in places if len(word) > 3}:
             return False
     return True

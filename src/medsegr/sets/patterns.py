@@ -3,7 +3,7 @@
 import re
 import tomllib
 from collections.abc import Mapping
-from functools import cache, lru_cache
+from functools import cache
 from importlib.resources import files
 from typing import Any
 
@@ -23,8 +23,8 @@ def _table() -> Mapping[str, Any]:
 
 
 def lines(part: str, modality: str | None) -> tuple[str, ...]:
-    """All lines of a part ("present", "two", "request", "absent" ...) for a kind of image (DICOM code): those of
-    every kind, then its own."""
+    """All lines of a part ("present", "two", "request", "absent" ...) for a kind of image (DICOM code): those
+    of every kind, then its own."""
     table = _table()[part]
     return (*table.get("any", ()), *table.get(modality or "", ()))
 
@@ -42,7 +42,7 @@ def words(kind: str, value: str, modality: str | None = None) -> tuple[str, ...]
     return tuple(found) if found else (value,)
 
 
-@lru_cache(maxsize=None)
+@cache
 def slots(pattern: str) -> tuple[frozenset[str], frozenset[str]]:
     """The slots, in lower case, that a pattern must have filled, and those that it may."""
     optional = {s.lower() for piece in _OPTION.findall(pattern) for s in _SLOT.findall(piece)}
@@ -57,8 +57,8 @@ def fits_many(pattern: str) -> bool:
 
 
 def fill(pattern: str, values: Mapping[str, str], many: bool = False) -> str:
-    """The sentence of a pattern. ``values`` by slot in lower case; what stands in brackets is left out where one of
-    its slots is empty. ``many`` makes "there is" of a plural "there are".
+    """The sentence of a pattern. ``values`` by slot in lower case; what stands in brackets is left out where
+    one of its slots is empty. ``many`` makes "there is" of a plural "there are".
 
     Raises:
         ReportError: a slot outside brackets has no value.

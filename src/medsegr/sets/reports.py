@@ -1,7 +1,7 @@
 """Reports for a set that has masks: what each mask shows is measured, and a report tells some of it.
 
-The words are made from the truth (*oracle*), so a number reached with them says how well words are followed, not how
-well an image is read.
+The words are made from the truth (*oracle*), so a number reached with them says how well words are followed,
+not how well an image is read.
 """
 
 from collections.abc import Callable, Iterator
@@ -23,23 +23,24 @@ UNCLEAR = "the words fit another lesion, too"
 MOST = 8  # separate lesions of one mask; more are told as one finding with its count. A report tells as many
 ABOUT = """# {name}, with reports
 
-Written by `medsegr sets reports` from the set `{name}` ({part}), seed {seed}. Images and masks are those of that set,
-whose terms and credits hold here, too.
+Written by `medsegr sets reports` from the set `{name}` ({part}), seed {seed}. Images and masks are those of
+that set, whose terms and credits hold here, too.
 
-- `samples.csv`: one row a lesion that its image's report describes. `text` is the report, `phrase` the words of the
-  lesion in it (verbatim), `others` the masks of everything else that is drawn in the image, described or not.
-  `attributes` is JSON: what is true of the mask, and under `stated` what the words say.
-- **Oracle**: side, place, size, form, margin and texture of a lesion were measured on the mask (`medsegr.portrait`) and
-  then put into words. Such a row says so in `notes` and has `oracle` 1; name any number that was reached with these
-  words so. Organs are asked for by the set's own label only: `oracle` is 0.
+- `samples.csv`: one row a lesion that its image's report describes. `text` is the report, `phrase` the words
+  of the lesion in it (verbatim), `others` the masks of everything else that is drawn in the image, described
+  or not. `attributes` is JSON: what is true of the mask, and under `stated` what the words say.
+- **Oracle**: side, place, size, form, margin and texture of a lesion were measured on the mask
+  (`medsegr.portrait`) and then put into words. Such a row says so in `notes` and has `oracle` 1; name any
+  number that was reached with these words so. Organs are asked for by the set's own label only: `oracle` is
+  0.
 - What a report denies, calls normal, doubts or remembers is made up. It is not known of these images.
 """
 
 
 @dataclass(frozen=True, slots=True)
 class Writing:
-    """``seed`` decides every word. ``part`` of the set, see :func:`medsegr.sets.table.sources`. ``apart``: separate
-    lesions of one mask become lesions of their own. ``limit``: the first so many images."""
+    """``seed`` decides every word. ``part`` of the set, see :func:`medsegr.sets.table.sources`. ``apart``:
+    separate lesions of one mask become lesions of their own. ``limit``: the first so many images."""
 
     seed: int = 0
     part: str = "all"
@@ -53,7 +54,8 @@ def write_reports(
     """Write the set ``folder`` again with reports, below ``out``. ``step`` is called after each image.
 
     Returns:
-        The number of rows, and of images that no report could be written for (nothing drawn, or no words for it).
+        The number of rows, and of images that no report could be written for (nothing drawn, or no words for
+        it).
 
     Raises:
         InputError: the set cannot be read, or gives no row at all.
@@ -122,8 +124,8 @@ def shown(image: Image, mask: np.ndarray, finding: Finding) -> Finding:
 
 
 def separate(mask: np.ndarray) -> list[np.ndarray]:
-    """The lesions of a picture's mask, one mask each, crumbs with the nearest; the whole where it is one, a volume,
-    or more than ``MOST``."""
+    """The lesions of a picture's mask, one mask each, crumbs with the nearest; the whole where it is one, a
+    volume, or more than ``MOST``."""
     if mask.ndim != 2:
         return [mask]
     labels, count = ndimage.label(mask, np.ones((3, 3)))
@@ -133,6 +135,8 @@ def separate(mask: np.ndarray) -> list[np.ndarray]:
     large = 1 + np.flatnonzero(sizes >= max(LEAST, PART * sizes.max()))
     if not 2 <= len(large) <= MOST:
         return [mask]
-    nearest = ndimage.distance_transform_edt(~np.isin(labels, large), return_distances=False, return_indices=True)
+    nearest = ndimage.distance_transform_edt(
+        ~np.isin(labels, large), return_distances=False, return_indices=True
+    )
     owner = np.where(mask, labels[tuple(nearest)], 0)
     return [owner == label for label in large]

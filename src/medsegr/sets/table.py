@@ -1,8 +1,8 @@
 """Sample tables: the images of a set with their rows, one part of it or all, and the writing of a new set.
 
-A written set has ``images/``, ``masks/`` (0 or 255, of a volume 0 or 1), ``SOURCE.md`` and ``samples.csv`` with the
-columns of :mod:`medsegr.phantom.write` and one more: ``oracle`` is 1 where the words were made from the mask, 0 where
-they are the set's own label.
+A written set has ``images/``, ``masks/`` (0 or 255, of a volume 0 or 1), ``SOURCE.md`` and ``samples.csv``
+with the columns of :mod:`medsegr.phantom.write` and one more: ``oracle`` is 1 where the words were made from
+the mask, 0 where they are the set's own label.
 """
 
 import csv
@@ -58,7 +58,9 @@ class Source:
         label = row.get("label")
         mask: np.ndarray = np.asarray(data == int(label) if label else data > 0)
         if mask.shape != image.grid:
-            raise InputError(f"row {row['id']}: the mask is {mask.shape}, the image {image.grid}; expected equal grids")
+            raise InputError(
+                f"row {row['id']}: the mask is {mask.shape}, the image {image.grid}; expected equal grids"
+            )
         return mask
 
     def _read(self, row: Mapping[str, str], column: str) -> Image:
@@ -88,7 +90,9 @@ def sources(folder: Path, part: str = "all") -> list[Source]:
         raise InputError(f"samples.csv has no column {missing[0]}; expected id, image, mask, target")
     by_image: dict[str, list[Mapping[str, str]]] = {}
     for row in rows:
-        if row.get("split", "dev") in ("dev", "train", "") and "2. human observer" not in row.get("notes", ""):
+        if row.get("split", "dev") in ("dev", "train", "") and "2. human observer" not in row.get(
+            "notes", ""
+        ):
             by_image.setdefault(row["image"], []).append(row)
     name = folder.resolve().name
     found = [
@@ -112,8 +116,8 @@ class Ask:
 
 @dataclass(frozen=True, slots=True)
 class Page:
-    """One image of a new set. ``picture`` is uint8 ``h w`` or ``h w 3``, or a file that is copied; ``masks`` are bool
-    on its grid, with ``affine`` for a volume; ``findings`` hold everything that is true of them."""
+    """One image of a new set. ``picture`` is uint8 ``h w`` or ``h w 3``, or a file that is copied; ``masks``
+    are bool on its grid, with ``affine`` for a volume; ``findings`` hold everything that is true of them."""
 
     stem: str
     picture: np.ndarray | Path
@@ -167,7 +171,8 @@ def _write(out: Path, page: Page, number: int) -> list[dict[str, Any]]:
         if mask.ndim == 2:
             Pil.fromarray(mask.astype(np.uint8) * np.uint8(255)).save(out / path, compress_level=1)
         else:
-            nibabel.save(nibabel.Nifti1Image(mask.astype(np.uint8), page.affine), out / path)
+            drawn: Any = nibabel.Nifti1Image  # nibabel has no types
+            nibabel.save(drawn(mask.astype(np.uint8), page.affine), out / path)
     return [
         {
             "id": f"{page.stem}_{ask.index + 1}",
@@ -190,7 +195,8 @@ def _write(out: Path, page: Page, number: int) -> list[dict[str, Any]]:
 
 
 def _attributes(true: Finding, stated: Finding) -> dict[str, Any]:
-    """Everything that is true, and under ``stated`` what the words say; no spans, which belong to a reading."""
+    """Everything that is true, and under ``stated`` what the words say; no spans, which belong to a
+    reading."""
 
     def plain(finding: Finding) -> dict[str, Any]:
         values = attributes_of(finding)
@@ -202,7 +208,8 @@ def _attributes(true: Finding, stated: Finding) -> dict[str, Any]:
 
 
 def joint(groups: Sequence[frozenset[str]]) -> list[str]:
-    """A name for each set of groups: those that share a member, directly or through others, get the same one."""
+    """A name for each set of groups: those that share a member, directly or through others, get the same
+    one."""
     root: dict[str, str] = {}
 
     def find(name: str) -> str:

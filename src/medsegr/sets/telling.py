@@ -1,7 +1,8 @@
 """One finding -> one sentence in a radiologist's style, and what that sentence says.
 
-A sentence is only handed out when the parser reads it back as the finding that was to be told. What that is, is
-asked of :func:`medsegr.report.wording.sentence`, whose plain sentence also steps in where no pattern can be read.
+A sentence is only handed out when the parser reads it back as the finding that was to be told. What that is,
+is asked of :func:`medsegr.report.wording.sentence`, whose plain sentence also steps in where no pattern can
+be read.
 """
 
 import re
@@ -43,8 +44,9 @@ class Setting:
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """``finding`` as far as it is told, ``text`` its sentence, ``phrase`` the words in it that ask for it (they are
-    read alone to the same finding), ``piece`` the lesion as a part of a sentence ("" for an organ)."""
+    """``finding`` as far as it is told, ``text`` its sentence, ``phrase`` the words in it that ask for it
+    (they are read alone to the same finding), ``piece`` the lesion as a part of a sentence ("" for an
+    organ)."""
 
     finding: Finding
     text: str
@@ -55,7 +57,8 @@ class Told:
 def thinned(finding: Finding, rng: np.random.Generator) -> Finding:
     """The finding with each known value kept at a rate of ``KEEP``, as reports leave things out.
 
-    A place that spans the picture is not told, nor the outline and size of one lesion among many; a number always is.
+    A place that spans the picture is not told, nor the outline and size of one lesion among many; a number
+    always is.
     """
     kept = {key: bool(rng.random() < rate) for key, rate in KEEP.items()}
     if (finding.shape.count or 1) > FEW:
@@ -107,8 +110,8 @@ def _as_read(finding: Finding, setting: Setting) -> tuple[str, Finding]:
 
 
 def is_read(text: str, wanted: Finding, setting: Setting) -> bool:
-    """Whether a report of this text alone asks for the one finding (as :func:`as_read` gives it), and for nothing
-    else."""
+    """Whether a report of this text alone asks for the one finding (as :func:`as_read` gives it), and for
+    nothing else."""
     found = parse(text, modality=setting.modality, frame=setting.frame).findings
     return not differences(wanted, found) and skip_reason(found[0]) is None
 
@@ -153,14 +156,14 @@ def fits(pattern: str, finding: Finding, many: bool = False) -> bool:
     slots = required | optional
     if any(slot in known and not known[slot] for slot in required):
         return False
-    if known["where"] and not slots & {"where", "spot"} or known["size"] and "size" not in slots:
+    if (known["where"] and not slots & {"where", "spot"}) or (known["size"] and "size" not in slots):
         return False
     return not many or patterns.fits_many(pattern)
 
 
 def written(pattern: str, finding: Finding, setting: Setting, rng: np.random.Generator) -> Told | None:
-    """The pattern filled with the finding's values in words drawn by ``rng``; None where a slot stays empty (a place
-    that is no thing). Nothing is read back here."""
+    """The pattern filled with the finding's values in words drawn by ``rng``; None where a slot stays empty
+    (a place that is no thing). Nothing is read back here."""
     many = (finding.shape.count or 1) > 1
     required, optional = patterns.slots(pattern)
     values = _values(finding, setting, rng, "margin" not in required | optional)
@@ -199,7 +202,9 @@ def _values(finding: Finding, setting: Setting, rng: np.random.Generator, margin
         "n": bare,
         "a": f"{_article(bare, noun, count)}{bare}",
         "where": where,
-        "spot": where.removeprefix("in ") if re.fullmatch(r"in the (?!midline)((?! in | on ).)*", where) else "",
+        "spot": where.removeprefix("in ")
+        if re.fullmatch(r"in the (?!midline)((?! in | on ).)*", where)
+        else "",
         "size": _size(outline.size_mm),
         "margin": edge,
     }
@@ -210,7 +215,11 @@ def _pick(rng: np.random.Generator, options: tuple[str, ...]) -> str:
 
 
 def _article(bare: str, noun: str, count: int) -> str:
-    if count > 1 or noun in ALWAYS_MANY or (noun.endswith(MASS) and not noun.endswith(("ss", "us"))):
+    if (
+        count > 1
+        or noun in ALWAYS_MANY
+        or (noun.endswith(MASS) and not noun.endswith(("ss", "us", "finding")))
+    ):
         return ""
     return "an " if bare[0] in "aeiou" else "a "
 
