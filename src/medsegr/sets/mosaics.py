@@ -5,13 +5,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 from PIL import Image as Pil
+from scipy import ndimage
 
 from medsegr.data import finding_of
 from medsegr.errors import ReportError
 from medsegr.pixels import to_bytes
 from medsegr.sets.narrate import Style, narrate
 from medsegr.sets.table import Ask, Page, Source
-from medsegr.sets.telling import Setting
+from medsegr.sets.telling import Setting, is_organ
 from medsegr.types import COLS, ROWS, Finding, Frame, Location
 
 TILE = 256  # pixels: side of one picture in the mosaic
@@ -89,6 +90,9 @@ def _tile(source: Source) -> _Tile | None:
     if small.sum() < LEAST:
         return None
     finding = finding_of(dict(source.rows[0]))
+    parts = int(ndimage.label(small, np.ones((3, 3)))[1])
+    if 1 < parts < 100 and not is_organ(finding):
+        finding = replace(finding, shape=replace(finding.shape, count=parts))
     return _Tile(source, pixels, small, finding, source.rows[0].get("modality") or "", image.frame)
 
 
