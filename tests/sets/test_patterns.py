@@ -68,10 +68,13 @@ def cases_of(modality):
 
 @pytest.mark.parametrize("modality", KINDS)
 def test_every_sentence_is_read_back(modality):
-    setting, unused = setting_of(modality), set(patterns.lines("present", modality))
+    setting, common = setting_of(modality), patterns.lines("present", None)
+    lines = patterns.lines("present", modality)
+    lines = lines if modality == "CR" else lines[len(common) :]
+    unused = set(lines)
     for finding in cases_of(modality):
         wanted = as_read(finding, setting)
-        for pattern in patterns.lines("present", modality):
+        for pattern in lines:
             if not fits(pattern, finding):
                 continue
             told = written(pattern, finding, setting, np.random.default_rng(0))
@@ -111,7 +114,8 @@ def test_every_request_asks_for_the_organ(name):
 @pytest.mark.parametrize("modality", KINDS)
 def test_nothing_else_asks_for_a_mask(modality):
     for part in patterns.PARTS:
-        for line in patterns.lines(part, modality):
+        lines = patterns.lines(part, modality)
+        for line in lines if modality == "CR" else lines[len(patterns.lines(part, None)) :]:
             found = parse(line, modality=modality).findings
             drawn = [f.name for f in found if skip_reason(f) is None]
             assert not drawn, (line, drawn)

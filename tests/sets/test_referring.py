@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from made_sets import disc, everything, rows_of
+from made_sets import disc, everything, picture, rows_of
 from medsegr.errors import InputError, UsageError
 from medsegr.report.parse import parse, skip_reason
 from medsegr.sets.referring import KINDS, SETS, WHAT, Wish, clusters, write_referring

@@ -5,7 +5,7 @@ import json
 import numpy as np
 import pytest
 
-from made_sets import disc, everything, rows_of
+from made_sets import disc, everything, picture, rows_of
 from medsegr import data
 from medsegr.errors import InputError
 from medsegr.report.parse import parse, skip_reason
