@@ -87,7 +87,7 @@ def images(draw):
     return setting, findings, order[: draw(st.integers(1, len(findings)))]
 
 
-@settings(max_examples=25, deadline=None)
+@settings(max_examples=15, deadline=None)
 @given(images(), st.integers(0, 2**32 - 1))
 def test_what_is_described_is_read_and_nothing_else(image, seed):
     setting, values, described = image
@@ -110,7 +110,7 @@ def test_what_is_described_is_read_and_nothing_else(image, seed):
     assert not set(denied) & {f.name for f in findings}
 
 
-@settings(max_examples=10, deadline=None)
+@settings(max_examples=6, deadline=None)
 @given(images(), st.integers(0, 2**32 - 1))
 def test_one_finding_alone_can_always_be_told(image, seed):
     setting, (values, *_), _ = image
@@ -151,7 +151,7 @@ def test_what_is_not_there_is_denied():
 def test_a_lesion_that_lies_there_is_not_denied():
     setting = Setting("CR", "patient")
     pair = [finding_from({"name": "nodule"}), finding_from({"name": "pleural effusion"})]
-    for seed in range(30):
+    for seed in range(12):
         text = narrate(pair, [0], setting, np.random.default_rng(seed)).text
         assert "effusion" not in text, text
 
@@ -178,7 +178,7 @@ def test_organs_are_asked_for_by_their_label():
 
 def test_many_lesions_have_no_outline_in_common():
     many = finding_from({"name": "nucleus", "shape": {"count": 12, "form": "round", "margin": "smooth"}})
-    for seed in range(20):
+    for seed in range(8):
         thin = thinned(many, np.random.default_rng(seed))
         assert (thin.shape.count, thin.shape.form, thin.shape.margin) == (12, None, None)
         told = tell(thin, Setting("GM", "viewer"), np.random.default_rng(seed))
@@ -207,7 +207,7 @@ def test_nothing_to_tell():
 
 def test_lesions_of_every_corner_of_the_lexicon_can_be_told():
     unsaid = []
-    for name, concept in list(lexicon.concepts().items())[::9]:
+    for name, concept in list(lexicon.concepts().items())[::40]:
         if concept.kind not in ("finding", "device"):
             continue
         finding = finding_from({"name": name})

@@ -72,15 +72,14 @@ def test_every_sentence_is_read_back(modality):
     lines = patterns.lines("present", modality)
     lines = lines if modality == "CR" else lines[len(common) :]
     unused = set(lines)
-    for finding in cases_of(modality):
-        wanted = as_read(finding, setting)
-        for pattern in lines:
-            if not fits(pattern, finding):
-                continue
+    cases = list(cases_of(modality))
+    for pattern in lines:
+        fitting = [finding for finding in cases if fits(pattern, finding)]
+        for finding in {id(f): f for f in (fitting[0], fitting[-1])}.values():
             told = written(pattern, finding, setting, np.random.default_rng(0))
             if told is None:
                 continue
-            assert is_read(told.text, wanted, setting), told.text
+            assert is_read(told.text, as_read(finding, setting), setting), told.text
             assert not set("[]{}") & set(told.text)
             assert told.text[0].isupper()
             assert told.text[-1] in ".?"
