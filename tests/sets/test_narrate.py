@@ -38,7 +38,7 @@ NOUNS = {
     "GM": ("nucleus",),
     "OP": ("drusen",),
     "DMS": ("skin lesion",),
-    "MG": ("mass", "breast finding"),
+    "MG": ("breast finding",),
 }
 
 
@@ -208,7 +208,7 @@ def test_nothing_to_tell():
 def test_lesions_of_every_corner_of_the_lexicon_can_be_told():
     unsaid = []
     for name, concept in list(lexicon.concepts().items())[::40]:
-        if concept.kind not in ("finding", "device"):
+        if concept.kind not in ("finding", "device") or not concept.drawable:
             continue
         finding = finding_from({"name": name})
         try:

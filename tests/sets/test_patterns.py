@@ -32,7 +32,7 @@ NOUNS = {
     "GM": "nucleus",
     "OP": "drusen",
     "DMS": "skin lesion",
-    "MG": "mass",
+    "MG": "breast finding",
 }
 KINDS = patterns.modalities()
 LOOK = {"texture": {"density": "hypo"}, "shape": {"form": "oval", "margin": "ill-defined"}}
