@@ -8,7 +8,6 @@ from medsegr.cli.flags import LogFlags, argument, grouped, listed, naming, optio
 from medsegr.cli.logs import set_up
 from medsegr.errors import InputError
 
-
 HELP = "Make sets from sets that have masks."
 
 
