@@ -53,7 +53,18 @@ def build(asked: str = "") -> typer.Typer:
     for name in (asked,) if asked in COMMANDS else COMMANDS:
         app.command(name)(typed(import_module(f"medsegr.cli.{name}").command))
     if asked not in COMMANDS:
+        app.add_typer(_sets(), name="sets")
         app.add_typer(_benches(), name="bench")
+    return app
+
+
+def _sets() -> typer.Typer:
+    from medsegr.cli.sets import HELP, referring, reports
+
+    app = typer.Typer(add_completion=False, rich_markup_mode=None, help=HELP)
+    app.callback(help=HELP)(lambda: None)
+    app.command("reports")(typed(reports))
+    app.command("referring")(typed(referring))
     return app
 
 

@@ -1,0 +1,225 @@
+"""Sample tables: the images of a set with their rows, one part of it or all, and the writing of a new set.
+
+A written set has ``images/``, ``masks/`` (0 or 255, of a volume 0 or 1), ``SOURCE.md`` and ``samples.csv``
+with the columns of :mod:`medsegr.phantom.write` and one more: ``oracle`` is 1 where the words were made from
+the mask, 0 where they are the set's own label.
+"""
+
+import csv
+import json
+import shutil
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import nibabel
+import numpy as np
+from PIL import Image as Pil
+
+from medsegr.data import validation_groups
+from medsegr.errors import InputError, UsageError
+from medsegr.io.read import read_image
+from medsegr.phantom.write import COLUMNS as PHANTOM_COLUMNS
+from medsegr.report.describe import attributes_of
+from medsegr.sets.telling import Told
+from medsegr.types import Finding, Image, modality_code
+
+COLUMNS = (*PHANTOM_COLUMNS, "oracle")
+PARTS = ("validation", "training", "all")
+ORACLE = "oracle: the words were made from the mask"
+
+
+@dataclass(frozen=True, slots=True)
+class Source:
+    """One image of a set: its rows of the table, and the patient (or picture) that it belongs to."""
+
+    folder: Path
+    group: str
+    rows: tuple[Mapping[str, str], ...]
+
+    @property
+    def modality(self) -> str | None:
+        """DICOM code of the table's word; None where it has none."""
+        return modality_code(self.rows[0].get("modality"))
+
+    @property
+    def file(self) -> Path:
+        """The image."""
+        return self.folder / self.rows[0]["image"]
+
+    def image(self) -> Image:
+        """The image as every command reads it. InputError names the row, not the file."""
+        return self._read(self.rows[0], "image")
+
+    def mask(self, row: Mapping[str, str], image: Image) -> np.ndarray:
+        """Bool ``*grid``: one row's mask. InputError where it is missing or has another grid."""
+        data = self._read(row, "mask").data[0]
+        label = row.get("label")
+        mask: np.ndarray = np.asarray(data == int(label) if label else data > 0)
+        if mask.shape != image.grid:
+            raise InputError(
+                f"row {row['id']}: the mask is {mask.shape}, the image {image.grid}; expected equal grids"
+            )
+        return mask
+
+    def _read(self, row: Mapping[str, str], column: str) -> Image:
+        try:
+            return read_image(self.folder / row[column], modality=self.modality)
+        except InputError as error:
+            raise InputError(f"row {row['id']}: {column}: {error}") from error
+
+
+def sources(folder: Path, part: str = "all") -> list[Source]:
+    """The images of a set in the order of its table; of one part, as training divides it
+    (:func:`medsegr.data.validation_groups`).
+
+    Raises:
+        UsageError: no such part.
+        InputError: no table, or a table without the columns id, image, mask, target.
+    """
+    if part not in PARTS:
+        raise UsageError(f"part '{part[:40]}' is not known; expected one of {', '.join(PARTS)}")
+    table = folder / "samples.csv"
+    if not table.is_file():
+        raise InputError("there is no samples.csv in the set; expected a table with id, image, mask, target")
+    with table.open(newline="", encoding="utf-8") as handle:
+        rows = list(csv.DictReader(handle))
+    missing = [name for name in ("id", "image", "mask", "target") if rows and name not in rows[0]]
+    if missing:
+        raise InputError(f"samples.csv has no column {missing[0]}; expected id, image, mask, target")
+    by_image: dict[str, list[Mapping[str, str]]] = {}
+    for row in rows:
+        if row.get("split", "dev") in ("dev", "train", "") and "2. human observer" not in row.get(
+            "notes", ""
+        ):
+            by_image.setdefault(row["image"], []).append(row)
+    name = folder.resolve().name
+    found = [
+        Source(folder, f"{name}/{mine[0].get('group') or Path(image).stem}", tuple(mine))
+        for image, mine in by_image.items()
+    ]
+    held = validation_groups(source.group for source in found) if found else frozenset()
+    return [s for s in found if part == "all" or (s.group in held) == (part == "validation")]
+
+
+@dataclass(frozen=True, slots=True)
+class Ask:
+    """One row: the words that ask for lesion ``index`` of a page, and where they come from."""
+
+    index: int
+    told: Told
+    report: str
+    oracle: bool = True
+    notes: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Page:
+    """One image of a new set. ``picture`` is uint8 ``h w`` or ``h w 3``, or a file that is copied; ``masks``
+    are bool on its grid, with ``affine`` for a volume; ``findings`` hold everything that is true of them."""
+
+    stem: str
+    picture: np.ndarray | Path
+    masks: tuple[np.ndarray, ...]
+    findings: tuple[Finding, ...]
+    asks: tuple[Ask, ...]
+    modality: str
+    frame: str
+    groups: frozenset[str]
+    affine: np.ndarray | None = None
+
+
+def write_pages(out: Path, pages: Iterable[Page], about: str) -> int:
+    """Write a set below ``out`` and return its number of rows; ``samples.csv`` comes last. ``about`` is its
+    SOURCE.md. Images that share a patient get one group, so that no split parts them.
+
+    Raises:
+        InputError: there is not one row to write.
+    """
+    for folder in ("images", "masks"):
+        (out / folder).mkdir(parents=True, exist_ok=True)
+    rows: list[dict[str, Any]] = []
+    groups: list[frozenset[str]] = []
+    for page in pages:
+        if page.asks:
+            rows += _write(out, page, len(groups))
+            groups.append(page.groups)
+    if not rows:
+        raise InputError("no image of this part gives a sample; choose another part, set or seed")
+    names = joint(groups)
+    (out / "SOURCE.md").write_text(about, encoding="utf-8")
+    half = out / "samples.csv.part"
+    with half.open("w", newline="", encoding="utf-8") as handle:
+        writer = csv.DictWriter(handle, COLUMNS, lineterminator="\n")
+        writer.writeheader()
+        writer.writerows({**row, "group": names[row["group"]]} for row in rows)
+    half.replace(out / "samples.csv")
+    return len(rows)
+
+
+def _write(out: Path, page: Page, number: int) -> list[dict[str, Any]]:
+    if isinstance(page.picture, Path):
+        image = f"images/{page.picture.name}"
+        shutil.copyfile(page.picture, out / image)
+    else:
+        image = f"images/{page.stem}.png"
+        Pil.fromarray(page.picture).save(out / image, compress_level=1)
+    ending = "png" if page.masks[0].ndim == 2 else "nii.gz"
+    paths = [f"masks/{page.stem}_{k + 1}.{ending}" for k in range(len(page.masks))]
+    for mask, path in zip(page.masks, paths, strict=True):
+        if mask.ndim == 2:
+            Pil.fromarray(mask.astype(np.uint8) * np.uint8(255)).save(out / path, compress_level=1)
+        else:
+            drawn: Any = nibabel.Nifti1Image  # nibabel has no types
+            nibabel.save(drawn(mask.astype(np.uint8), page.affine), out / path)
+    return [
+        {
+            "id": f"{page.stem}_{ask.index + 1}",
+            "image": image,
+            "mask": paths[ask.index],
+            "text": ask.report,
+            "phrase": ask.told.phrase,
+            "target": page.findings[ask.index].name,
+            "modality": page.modality,
+            "frame": page.frame,
+            "others": ";".join(p for k, p in enumerate(paths) if k != ask.index),
+            "attributes": json.dumps(_attributes(page.findings[ask.index], ask.told.finding)),
+            "split": "dev",
+            "group": number,
+            "notes": "; ".join(note for note in (ORACLE if ask.oracle else "", ask.notes) if note),
+            "oracle": int(ask.oracle),
+        }
+        for ask in page.asks
+    ]
+
+
+def _attributes(true: Finding, stated: Finding) -> dict[str, Any]:
+    """Everything that is true, and under ``stated`` what the words say; no spans, which belong to a
+    reading."""
+
+    def plain(finding: Finding) -> dict[str, Any]:
+        values = attributes_of(finding)
+        for part in ("location", "texture", "shape"):
+            del values[part]["spans"]
+        return values
+
+    return {**plain(true), "stated": plain(stated)}
+
+
+def joint(groups: Sequence[frozenset[str]]) -> list[str]:
+    """A name for each set of groups: those that share a member, directly or through others, get the same
+    one."""
+    root: dict[str, str] = {}
+
+    def find(name: str) -> str:
+        while root.setdefault(name, name) != name:
+            name = root[name]
+        return name
+
+    for members in groups:
+        first, *rest = sorted(members)
+        for other in rest:
+            one, two = sorted((find(first), find(other)))
+            root[two] = one
+    return [find(min(members)) for members in groups]

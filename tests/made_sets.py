@@ -1,0 +1,33 @@
+"""Masks made on the spot, and how the tests look at a written set."""
+
+import csv
+from pathlib import Path
+
+import numpy as np
+from PIL import Image as Picture
+
+Blob = tuple[int, int, int]  # y, x, radius
+
+
+def disc(size: int, *blobs: Blob) -> np.ndarray:
+    """Bool mask of discs in a square picture."""
+    yy, xx = np.mgrid[:size, :size]
+    mask = np.zeros((size, size), bool)
+    for y, x, radius in blobs:
+        mask |= (yy - y) ** 2 + (xx - x) ** 2 <= radius**2
+    return mask
+
+
+def rows_of(table: Path) -> list[dict[str, str]]:
+    with table.open(newline="", encoding="utf-8") as handle:
+        return list(csv.DictReader(handle))
+
+
+def everything(folder: Path) -> dict[str, bytes]:
+    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
+
+
+def picture(path: Path) -> np.ndarray:
+    """A picture file as an array."""
+    with Picture.open(path) as opened:
+        return np.asarray(opened).copy()

@@ -1,0 +1,41 @@
+"""Reading a set by its parts, and groups that no split parts."""
+
+import pytest
+
+from medsegr import data
+from medsegr.errors import InputError, UsageError
+from medsegr.sets.table import joint, sources
+
+PICTURES = [[("polyp", [(60, 60, 15)])]] * 12
+
+
+def test_parts_are_those_of_training(make_set):
+    folder = make_set("polyps", "colonoscopy", PICTURES, groups=[f"g{i // 2}" for i in range(12)])
+    held = {case.group for case in data.read_set(folder) if case.validation}
+    parts = {part: sources(folder, part) for part in ("validation", "training", "all")}
+    assert {s.group for s in parts["validation"]} == held
+    assert not held & {s.group for s in parts["training"]}
+    assert len(parts["validation"]) + len(parts["training"]) == len(parts["all"]) == 12
+
+
+def test_what_is_no_set_is_refused(make_set, tmp_path):
+    with pytest.raises(InputError, match=r"no samples\.csv"):
+        sources(tmp_path)
+    with pytest.raises(UsageError, match="validation, training, all"):
+        sources(tmp_path, "test")
+    folder = make_set("polyps", "colonoscopy", PICTURES[:1])
+    (folder / "samples.csv").write_text("id,image\n1,a.png\n", encoding="utf-8")
+    with pytest.raises(InputError, match="column mask"):
+        sources(folder)
+    folder = make_set("more", "colonoscopy", PICTURES[:1])
+    (folder / "masks" / "p0_0.png").unlink()
+    (source,) = sources(folder)
+    with pytest.raises(InputError, match="row p0_0: mask"):
+        source.mask(source.rows[0], source.image())
+
+
+def test_groups_that_share_a_patient_are_one():
+    names = joint([frozenset("ab"), frozenset("c"), frozenset("bd"), frozenset("e"), frozenset("ce")])
+    assert names[0] == names[2]
+    assert names[1] == names[3] == names[4]
+    assert names[0] != names[1]
