@@ -63,8 +63,8 @@ def formats_of(image: Image, options: Options) -> tuple[str, ...]:
     """Formats to write, in order: what was asked for, else the kind of the input.
 
     A DICOM input gets its masks as single files and as DICOM SEG. ``dicom-sr`` brings ``dicom-seg`` along,
-    since it refers to its segments. Raises UsageError for a format that cannot hold the image: early, before
-    a model runs.
+    since it refers to its segments. Raises UsageError for a format that cannot hold the image and InputError
+    for DICOM without ids: early, before a model runs.
     """
     volume = len(image.grid) == 3
     referable = image.source.kind == "dicom" and image.source.path is not None
@@ -74,12 +74,16 @@ def formats_of(image: Image, options: Options) -> tuple[str, ...]:
     asked = tuple(dict.fromkeys(name for name in options.formats if name != "json"))
     if volume and "png" in asked:
         raise UsageError("--format: png cannot hold a volume; use nifti or nrrd")
-    wrong = [name for name in asked if name in DICOM_FORMATS]
-    if wrong and not referable:
+    objects = [name for name in asked if name in DICOM_FORMATS]
+    if objects and not referable:
         raise UsageError(
-            f"--format {', '.join(wrong)}: a DICOM object refers to DICOM images, but the input is "
+            f"--format {', '.join(objects)}: a DICOM object refers to DICOM images, but the input is "
             f"{image.source.kind}; use nifti, nrrd, png or fhir"
         )
+    if objects:
+        from medsegr.io.dicom_source import check_referable
+
+        check_referable(image)
     if "dicom-sr" in asked and "dicom-seg" not in asked:
         asked = (*asked, "dicom-seg")
     return asked

@@ -90,7 +90,7 @@ def test_a_dicom_input_gets_a_dicom_seg_by_itself(
 
 
 def test_a_header_that_allows_no_seg_warns_by_default_and_is_refused_when_asked(
-    run: Any, series: Path, words: Path, tmp_path: Path
+    run: Any, series: Path, words: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     for path in series.iterdir():
         ds = pydicom.dcmread(path)
@@ -101,6 +101,7 @@ def test_a_header_that_allows_no_seg_warns_by_default_and_is_refused_when_asked(
     assert "dicom_seg_not_written" in [w["code"] for w in found["warnings"]]
     assert "segmentation.dcm" not in names(tmp_path / "out")
     asked = ("--format", "dicom-seg", "--model", "place")
+    monkeypatch.setattr("medsegr.session.load", lambda *_: 1 / 0)  # refused before a model is loaded
     ran = run("segment", "-i", series, "-r", words, "-o", tmp_path / "out2", *asked)
     ran.fails(3, "StudyInstanceUID")
     assert not (tmp_path / "out2").exists()
