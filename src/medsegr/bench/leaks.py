@@ -1,0 +1,128 @@
+"""Leaks: an image, or a patient, that stands on both sides of the split.
+
+Images. Each is reduced to a perceptual hash: grey, 32 x 32, the signs of the 16 x 16 lowest frequencies of its
+cosine transform against their median (256 bits). Pairs that differ in at most ``BITS`` of them are looked at
+again as small pictures (64 x 64); a correlation of ``SAME`` or more makes them the same image, or nearly. The
+mirrored image is looked for as well. Of a volume the middle slice stands for all.
+
+Groups. A group (patient, study) with images on both sides of one table's split.
+
+Cropped, turned or strongly recoloured copies are not found, nor a patient under two names.
+"""
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from PIL import Image as Pil
+from scipy.fft import dctn
+
+from medsegr import pixels, planes
+from medsegr.bench.samples import Sample
+from medsegr.errors import InputError
+from medsegr.io.read import read_image
+from medsegr.types import Image, modality_code
+
+BITS = 40
+SAME = 0.985
+SIDE, LOW, LOOK = 32, 16, 64
+
+
+@dataclass(frozen=True, slots=True)
+class Print:
+    """What is kept of one image: ``bits`` of its hash and of its mirrored one, bool [2 256], and itself, 64 x
+    64, mean 0 and length 1 (all 0 if it is flat)."""
+
+    sample: str
+    group: str
+    bits: np.ndarray
+    small: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """A judged image and what it shares with one that is not judged: ``image``, ``mirrored`` or ``group``;
+    ``likeness`` is the correlation of the two, NaN for a group."""
+
+    judged: str
+    other: str
+    kind: str
+    likeness: float
+
+
+def fingerprint(sample: Sample) -> Print:
+    """Read one image and hash it."""
+    image = read_image(sample.folder / sample.image, modality=modality_code(sample.rows[0].get("modality")))
+    return fingerprint_of(image, sample.id, sample.group)
+
+
+def fingerprint_of(image: Image, sample: str = "", group: str = "") -> Print:
+    """The print of an image that is already read."""
+    plane = planes.plane_of(image)
+    grey = pixels.to_bytes(image).astype(np.float32).mean(axis=0)
+    turned = planes.to_slices(grey, plane)
+    picture = Pil.fromarray(turned[len(turned) // 2] if turned.ndim == 3 else turned)
+    look = np.asarray(picture.resize((LOOK, LOOK), Pil.Resampling.BOX), np.float64)
+    tiny = np.asarray(picture.resize((SIDE, SIDE), Pil.Resampling.BOX), np.float64)
+    small = look - look.mean()
+    length = float(np.linalg.norm(small))
+    kept = (small / length if length > 1e-6 else np.zeros_like(small)).astype(np.float32)
+    return Print(sample, group, np.stack([_hash(tiny), _hash(tiny[:, ::-1])]), kept)
+
+
+def _hash(tiny: np.ndarray) -> np.ndarray:
+    low = dctn(tiny, norm="ortho")[:LOW, :LOW].ravel()
+    low[0] = 0.0  # mean brightness says nothing about which image it is
+    return np.asarray(low > np.median(low))
+
+
+def leaks(
+    judged: Sequence[Print], others: Sequence[Print], groups: Iterable[tuple[str, str]] = ()
+) -> list[Leak]:
+    """Every judged image that stands, nearly the same, among the others, with its most alike; and every shared
+    group of ``groups``, pairs of (judged sample, other sample)."""
+    found = [Leak(one, other, "group", float("nan")) for one, other in groups]
+    if judged and others:
+        found += _same_images(judged, others)
+    return found
+
+
+def _same_images(judged: Sequence[Print], others: Sequence[Print]) -> Iterator[Leak]:
+    table = np.stack([p.bits[0] for p in others])
+    looks = np.stack([p.small.ravel() for p in others])
+    for one in judged:
+        best: Leak | None = None
+        for kind, bits, small in (
+            ("image", one.bits[0], one.small),
+            ("mirrored", one.bits[1], one.small[:, ::-1]),
+        ):
+            near = np.flatnonzero(np.count_nonzero(table != bits, axis=1) <= BITS)
+            alike = looks[near] @ small.ravel()
+            if near.size and alike.max() >= SAME:
+                at = int(near[int(alike.argmax())])
+                leak = Leak(one.sample, others[at].sample, kind, round(float(alike.max()), 4))
+                best = leak if best is None or leak.likeness > best.likeness else best
+        if best is not None:
+            yield best
+
+
+def shared_groups(judged: Sequence[Sample], others: Sequence[Sample]) -> list[tuple[str, str]]:
+    """(judged sample, another sample) of every group of one table that stands on both sides."""
+    first: dict[str, str] = {}
+    for sample in others:
+        first.setdefault(sample.group, sample.id)
+    return [(s.id, first[s.group]) for s in judged if s.group in first]
+
+
+def check(judged: Sequence[Sample], others: Sequence[Sample]) -> list[Leak]:
+    """Hash all images of both sides and compare. An image that cannot be read is no leak: it fails when it is
+    judged."""
+    return leaks(list(_prints(judged)), list(_prints(others)), shared_groups(judged, others))
+
+
+def _prints(samples: Sequence[Sample]) -> Iterator[Print]:
+    for sample in samples:
+        try:
+            yield fingerprint(sample)
+        except InputError:
+            continue
