@@ -10,8 +10,9 @@ Groups. A group (patient, study) with images on both sides of one table's split.
 Cropped, turned or strongly recoloured copies are not found, nor a patient under two names.
 """
 
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 from PIL import Image as Pil
@@ -48,6 +49,18 @@ class Leak:
     other: str
     kind: str
     likeness: float
+
+
+class LeaksFound(InputError):
+    """Images to be judged stand on the other side of the split, too; ``found`` lists them. The message itself
+    names none, so that it may go into a log."""
+
+    def __init__(self, found: Sequence[Mapping[str, Any]]) -> None:
+        self.found = found
+        super().__init__(
+            f"{len(found)} images to be judged stand on the other side of the split, too (leaks.json lists them): "
+            "leave them out with --leaks drop, or judge them with a note in the record with --leaks note"
+        )
 
 
 def fingerprint(sample: Sample) -> Print:

@@ -38,7 +38,7 @@ def results(out: Path) -> dict[str, Any]:
         "schema": "medsegr.bench.results/1",
         "record": record,
         "methods": methods,
-        "tests": table.tests(ran),
+        "tests": {control: table.tests(ran, control) for control in ("free", "right")},
         "u_scores": table.u_scores({label: methods[label]["all"] for label in ran}, facts),
         "failures": _failures(out, facts),
     }

@@ -30,7 +30,6 @@ from medsegr.verdicts import one_line
 
 LOG = logging.getLogger("medsegr")
 LEAK_RULES = ("refuse", "drop", "note", "off")
-MOST_LISTED = 20  # leaks in an error's one line; the record has all
 LONGEST_REASON = 300  # characters of a foreign error
 Step = Callable[[], None]
 
@@ -79,30 +78,38 @@ def run(plan: Plan, out: Path, step: Step = lambda: None) -> Outcome:
     """Judge, or go on judging, into the folder ``out``; ``step`` is called after each image of each method.
 
     Raises:
-        InputError: a table that cannot be read, nothing to judge, or leaks under ``leaks="refuse"``.
+        InputError: a table that cannot be read, nothing to judge, or (LeaksFound) leaks under
+            ``leaks="refuse"``: then ``leaks.json`` in ``out`` lists them and nothing else is written.
         UsageError: the folder holds another run.
     """
-    samples = [sample for folder in plan.sets for sample in samples_of(folder)]
-    ids = [sample.id for sample in samples if sample.part in (plan.split, "validation", "train")]
-    if len({folder.name for folder in plan.sets}) < len(plan.sets) or len(set(ids)) < len(ids):
-        raise InputError("two sets have one name, or an image stands twice in a table: names must differ")
-    judged = thinned(chosen(samples, plan.split), plan.limit)
+    judged, samples = planned(plan)
     record = store.open_run(out, _asked(plan))
     if "found_leaks" not in record:
         record["found_leaks"] = [] if plan.leaks == "off" else _leaks(plan, judged, samples)
     leaky = {leak["judged"] for leak in record["found_leaks"]}
     if leaky and plan.leaks == "refuse":
-        store.write_json(out / "leaks.json", record["found_leaks"])
+        store.write_json(out / store.LEAKS, record["found_leaks"])
         (out / store.RECORD).unlink()
-        raise InputError(_leak_line(record["found_leaks"]))
+        raise leaks.LeaksFound(record["found_leaks"])
     if plan.leaks == "drop":
         judged = [sample for sample in judged if sample.id not in leaky]
         if not judged:
+            (out / store.RECORD).unlink()
             raise InputError("every image to be judged leaks; choose other sets or another part")
     labels = [*record.get("labels", ()), *(m.label for m in plan.methods)]
     record |= {"images": len(judged), "device": device_record(plan.device), "labels": sorted(set(labels))}
     store.write_json(out / store.RECORD, record)
     return _judge_all(plan, judged, out, step)
+
+
+def planned(plan: Plan) -> tuple[list[Sample], list[Sample]]:
+    """The images to be judged, leaks included, and all images of the sets; errors as of :func:`run`."""
+    samples = [sample for folder in plan.sets for sample in samples_of(folder)]
+    judged = thinned(chosen(samples, plan.split), plan.limit)
+    ids = [sample.id for sample in judged]
+    if len({folder.name for folder in plan.sets}) < len(plan.sets) or len(set(ids)) < len(ids):
+        raise InputError("two sets have one name, or an image stands twice in a part: names must differ")
+    return judged, samples
 
 
 def _asked(plan: Plan) -> dict[str, Any]:
@@ -127,15 +134,6 @@ def _leaks(plan: Plan, judged: Sequence[Sample], samples: Sequence[Sample]) -> l
     others = [s for s in (*samples, *elsewhere) if s.id not in ours]
     found = [asdict(leak) for leak in leaks.check(judged, others)]
     return [{**leak, "likeness": None if leak["kind"] == "group" else leak["likeness"]} for leak in found]
-
-
-def _leak_line(found: Sequence[Mapping[str, Any]]) -> str:
-    shown = "; ".join(f"{leak['judged']} = {leak['other']} ({leak['kind']})" for leak in found[:MOST_LISTED])
-    more = f"; and {len(found) - MOST_LISTED} more" if len(found) > MOST_LISTED else ""
-    return (
-        f"{len(found)} judged images stand on the other side of the split, too: {shown}{more}; leaks.json lists "
-        "them; leave them out with --leaks drop or judge with a note in the record with --leaks note"
-    )
 
 
 def _judge_all(plan: Plan, judged: Sequence[Sample], out: Path, step: Step) -> Outcome:

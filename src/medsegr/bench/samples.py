@@ -191,6 +191,12 @@ def _wanted(sample: Sample, image: Image, known: Sequence[Words]) -> Iterator[Wa
         yield Wanted(label, name, finding, mask, source)
 
 
+def read_masks(sample: Sample) -> tuple[Image, list[np.ndarray]]:
+    """The image and the masks of its targets without their words; errors as of :func:`read_sample`."""
+    image = read_image(sample.folder / sample.image, modality=modality_code(sample.rows[0].get("modality")))
+    return image, [_mask(sample.folder, row, image) for row in sample.rows]
+
+
 def _mask(folder: Path, row: Row, image: Image) -> np.ndarray:
     values = read_image(folder / row["mask"], modality=image.modality).data[0]
     label = (row.get("label") or "").strip()

@@ -24,7 +24,7 @@ BINS = 20  # of calibration; 0.5 is an edge
 WHOLE = ("right", "free")  # controls that get surfaces, lesions, calibration and a picture
 PICTURED = ("right", "free", "shuffled")
 STRATA = ((0.0, 0.01), (0.01, 0.02), (0.02, 0.05), (0.05, 0.1), (0.1, 0.2), (0.2, 1.0))
-VIEW = 160  # px of the longer side of a kept picture of a mask
+VIEW = 256  # px of the longer side of a kept picture of a mask
 
 
 @dataclass(frozen=True, slots=True)

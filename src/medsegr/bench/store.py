@@ -12,6 +12,7 @@ from medsegr.errors import InputError, UsageError
 
 SCHEMA = "medsegr.bench/1"
 RECORD = "record.json"
+LEAKS = "leaks.json"
 ASKED = ("sets", "split", "limit", "seed", "tolerance", "tables", "trained_on", "leaks")  # must not change
 
 
@@ -40,7 +41,7 @@ def open_run(out: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
     """
     path = out / RECORD
     if not path.is_file():
-        if out.exists() and (not out.is_dir() or any(out.iterdir())):
+        if out.exists() and (not out.is_dir() or any(p.name != LEAKS for p in out.iterdir())):
             raise UsageError("-o: the folder is not empty and holds no run; give a new or empty one")
         out.mkdir(parents=True, exist_ok=True)
         record = {"schema": SCHEMA, **asked}

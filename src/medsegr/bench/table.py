@@ -222,12 +222,18 @@ def effects(rows: Sequence[Row]) -> dict[str, Any]:
     return told
 
 
+def under(rows: Sequence[Row], control: str) -> list[Row]:
+    """The rows of one control about targets that are there. A method that reads no words has one answer to all
+    of them."""
+    there = [row for row in rows if row["truth"]]
+    asked = {row["control"] for row in there}
+    return [row for row in there if row["control"] == (MAIN if asked == {MAIN} else control)]
+
+
 def difference(one: Sequence[Row], other: Sequence[Row], control: str = MAIN) -> dict[str, Any] | None:
-    """One method minus another on the targets that both have judged: mean, interval, p; None without any."""
-    a, b = (
-        {(r["image"], r["target"]): r for r in rows if r["control"] == control and r["truth"]}
-        for rows in (one, other)
-    )
+    """One method minus another on the targets that both have judged: Dice an image, mean difference with
+    interval, p of the paired permutation test; None without any."""
+    a, b = ({(r["image"], r["target"]): r for r in under(rows, control)} for rows in (one, other))
     keys = [key for key in a if key in b]
     if not keys:
         return None
@@ -238,19 +244,24 @@ def difference(one: Sequence[Row], other: Sequence[Row], control: str = MAIN) ->
         "p": _number(paired_permutation(x, y, _rng(), groups)),
         "a": _number(float(x.mean())),
         "b": _number(float(y.mean())),
+        "images": len({key[0] for key in keys}),
     }
 
 
-def tests(methods: Mapping[str, Sequence[Row]]) -> list[dict[str, Any]]:
+def tests(methods: Mapping[str, Sequence[Row]], control: str = MAIN) -> list[dict[str, Any]]:
     """Every pair of methods on the images that both have judged, with Holm's correction over the pairs."""
     found = []
     for one, other in combinations(methods, 2):
-        told = difference(methods[one], methods[other])
+        told = difference(methods[one], methods[other], control)
         if told is not None:
             found.append({"one": one, "other": other, **told})
-    for row, value in zip(found, holm([row["p"] for row in found]), strict=True):
-        row["p_holm"] = _number(value)
-    return found
+    return corrected(found)
+
+
+def corrected(found: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    """The same rows with ``p_holm``, their ``p`` after Holm's correction over all of them."""
+    values = holm([row["p"] for row in found])
+    return [{**row, "p_holm": _number(value)} for row, value in zip(found, values, strict=True)]
 
 
 def u_scores(told: Mapping[str, Mapping[str, Any]], facts: Mapping[str, Mapping[str, Any]]) -> dict[str, Any]:
