@@ -60,18 +60,19 @@ def compare(one: str, other: str, control: str = "free", fewest: int = 0) -> dic
         )
     sets = []
     for name in shared:
-        found = table.difference(*([r for r in rows if r["set"] == name] for rows in (a, b)), control)
+        mine, theirs = ([r for r in rows if r["set"] == name] for rows in (a, b))
+        found = table.difference(mine, theirs, control)
         if found is not None:
             sets.append({"set": name, **found})
     kept = {row["set"] for row in sets if row["images"] >= fewest}
-    total = table.difference(*([r for r in rows if r["set"] in kept] for rows in (a, b)), control)
+    a, b = ([r for r in rows if r["set"] in kept] for rows in (a, b))
+    total = table.difference(a, b, control)
     if total is None:
         raise InputError(f"no target under '{control}' was judged by both; judge both on the same sets")
     strata = []
     for area in map(stratum_name, STRATA):
-        found = table.difference(
-            *([r for r in rows if r["set"] in kept and stratum_of(r) == area] for rows in (a, b)), control
-        )
+        mine, theirs = ([r for r in rows if stratum_of(r) == area] for rows in (a, b))
+        found = table.difference(mine, theirs, control)
         if found is not None:
             strata.append({"area": area, **found})
     return {

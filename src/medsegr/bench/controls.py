@@ -1,8 +1,8 @@
 """The text controls: the same target asked with right words, without words and with wrong ones.
 
-A text-guided method is only worth its text where right words help more than wrong words harm. Each control is
-a plain function of findings; every draw comes from a generator that is seeded by run and target, so that it does
-not hang on the order of the images or on a resumption.
+A text-guided method is only worth its text where right words help more than wrong words harm. Each control
+is a plain function of findings; every draw comes from a generator that is seeded by run and target, so that
+it does not hang on the order of the images or on a resumption.
 
 A control that has nothing to change (no place is told, nobody else's words differ) does not apply, and no
 number is made of it.
@@ -156,8 +156,8 @@ def controlled(wanted: Wanted, others: Sequence[Other], rng: np.random.Generator
 
 
 def worded(finding: Finding) -> Finding:
-    """The finding with a phrase that says it, for methods that read raw words; the bare name where it cannot be
-    said."""
+    """The finding with a phrase that says it, for methods that read raw words; the bare name where it
+    cannot be said."""
     if not finding.name:
         return replace(finding, phrase="", span=(0, 0), mentions=())
     try:

@@ -1,9 +1,9 @@
 """Leaks: an image, or a patient, that stands on both sides of the split.
 
-Images. Each is reduced to a perceptual hash: grey, 32 x 32, the signs of the 16 x 16 lowest frequencies of its
-cosine transform against their median (256 bits). Pairs that differ in at most ``BITS`` of them are looked at
-again as small pictures (64 x 64); a correlation of ``SAME`` or more makes them the same image, or nearly. The
-mirrored image is looked for as well. Of a volume the middle slice stands for all.
+Images. Each is reduced to a perceptual hash: grey, 32 x 32, the signs of the 16 x 16 lowest frequencies of
+its cosine transform against their median (256 bits). Pairs that differ in at most ``BITS`` of them are
+looked at again as small pictures (64 x 64); a correlation of ``SAME`` or more makes them the same image, or
+nearly. The mirrored image is looked for as well. Of a volume the middle slice stands for all.
 
 Groups. A group (patient, study) with images on both sides of one table's split.
 
@@ -58,7 +58,7 @@ class LeaksFound(InputError):
     def __init__(self, found: Sequence[Mapping[str, Any]]) -> None:
         self.found = found
         super().__init__(
-            f"{len(found)} images to be judged stand on the other side of the split, too (leaks.json lists them): "
+            f"{len(found)} images to be judged stand on the other side of the split, too, see leaks.json: "
             "leave them out with --leaks drop, or judge them with a note in the record with --leaks note"
         )
 
@@ -92,8 +92,8 @@ def _hash(tiny: np.ndarray) -> np.ndarray:
 def leaks(
     judged: Sequence[Print], others: Sequence[Print], groups: Iterable[tuple[str, str]] = ()
 ) -> list[Leak]:
-    """Every judged image that stands, nearly the same, among the others, with its most alike; and every shared
-    group of ``groups``, pairs of (judged sample, other sample)."""
+    """Every judged image that stands, nearly the same, among the others, with its most alike; and every
+    shared group of ``groups``, pairs of (judged sample, other sample)."""
     found = [Leak(one, other, "group", float("nan")) for one, other in groups]
     if judged and others:
         found += _same_images(judged, others)

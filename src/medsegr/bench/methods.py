@@ -28,8 +28,8 @@ LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A method as asked for: its label in the tables, a registered name or a checkpoint's folder, and options of
-    its ``build``."""
+    """A method as asked for: its label in the tables, a registered name or a checkpoint's folder, and
+    options of its ``build``."""
 
     label: str
     name: str
@@ -38,9 +38,9 @@ class Method:
 
 @dataclass(frozen=True, slots=True)
 class Ready:
-    """A method that was built: ``reads_text`` decides whether the text controls mean anything; ``threshold`` is
-    that of its presence score; ``batch`` findings are asked for in one call. Raw words are one text a call, so
-    only our own networks, which hear findings, are asked for several at once."""
+    """A method that was built: ``reads_text`` decides whether the text controls mean anything;
+    ``threshold`` is that of its presence score; ``batch`` findings are asked for in one call. Raw words are
+    one text a call, so only our own networks, which hear findings, are asked for several at once."""
 
     method: Method
     segmenter: Segmenter
@@ -95,7 +95,8 @@ def methods_of(texts: list[str]) -> tuple[Method, ...]:
 
 
 def built(method: Method, device: str, threads: int | None) -> Ready:
-    """Build a method. Whatever its builder raises comes out; the run catches it and goes on with the others."""
+    """Build a method. Whatever its builder raises comes out; the run catches it and goes on with the
+    others."""
     card = cards().get(method.name)
     if card is not None and card.door != "segmenter":
         raise UsageError(f"'{method.name}' is a {card.door} and draws no mask; a segmenter was expected")

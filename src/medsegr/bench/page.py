@@ -1,5 +1,5 @@
-"""``index.html``: everything of a run on one page that stands alone, without scripts and without anything from
-outside. What comes from tables and methods is escaped.
+"""``index.html``: everything of a run on one page that stands alone, without scripts and without anything
+from outside. What comes from tables and methods is escaped.
 """
 
 import html
@@ -14,21 +14,25 @@ from medsegr.bench.panels import panels
 Data = Mapping[str, Any]
 NONE = "–"  # no value
 STYLE = """
-body{font:14px/1.5 system-ui,sans-serif;margin:1.5rem auto;max-width:92rem;padding:0 1rem;color:#1b1b1b;background:#fff}
+body{font:14px/1.5 system-ui,sans-serif;margin:1.5rem auto;max-width:92rem;padding:0 1rem}
+body{color:#1b1b1b;background:#fff}
 h2{margin-top:2.2rem;border-bottom:1px solid #bbb}h3{margin-top:1.6rem}
 .scroll{overflow-x:auto}table{border-collapse:collapse;margin:.6rem 0;font-variant-numeric:tabular-nums}
 th,td{padding:.25rem .5rem;border-bottom:1px solid #ddd;text-align:right;white-space:nowrap}
-th{background:#f2f2f2}th:first-child,td:first-child,td.words,th.words{text-align:left}caption{text-align:left;color:#444;padding:.3rem 0}
+th{background:#f2f2f2}th:first-child,td:first-child,td.words,th.words{text-align:left}
+caption{text-align:left;color:#444;padding:.3rem 0}
 svg{max-width:100%;height:auto}svg text{font:12px system-ui,sans-serif;fill:#1b1b1b}
 .grid{stroke:#ccc}.bar{stroke:#0072b2;stroke-width:2.5}.dot{fill:#0072b2}.box{fill:none;stroke:#888}
 figure{margin:1rem 0}figure img{max-width:100%}figcaption{color:#333}
-.note{background:#fff6e0;border-left:4px solid #d55e00;padding:.5rem .8rem}.blue{color:#0072b2}.orange{color:#b45f06}
+.note{background:#fff6e0;border-left:4px solid #d55e00;padding:.5rem .8rem}
+.blue{color:#0072b2}.orange{color:#b45f06}
 code{background:#f2f2f2;padding:0 .2rem}footer{margin:2rem 0;color:#444}
 """
 
 
 def page(told: Data, rows: Mapping[str, Sequence[Data]], folders: Mapping[str, Path]) -> str:
-    """The page of :func:`medsegr.bench.results.results`; ``folders`` are the sets by name, for the pictures."""
+    """The page of :func:`medsegr.bench.results.results`; ``folders`` are the sets by name, for the
+    pictures."""
     judged = {label: data for label, data in told["methods"].items() if "all" in data}
     parts = [
         _head(told),
@@ -44,7 +48,8 @@ def page(told: Data, rows: Mapping[str, Sequence[Data]], folders: Mapping[str, P
     ]
     return (
         '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        "<meta http-equiv=\"Content-Security-Policy\" content=\"default-src 'none'; style-src 'unsafe-inline'; "
+        '<meta http-equiv="Content-Security-Policy" '
+        "content=\"default-src 'none'; style-src 'unsafe-inline'; "
         'img-src data:"><meta name="viewport" content="width=device-width, initial-scale=1">'
         f"<title>medsegr bench</title><style>{STYLE}</style></head><body>\n"
         + "\n".join(part for part in parts if part)
@@ -95,7 +100,8 @@ def _table(head: Sequence[str], body: Iterable[Sequence[Any]], caption: str = ""
     titles = "".join(
         f'<th scope="col"{kind}>{html.escape(title)}</th>' for kind, title in zip(kinds, head, strict=True)
     )
-    return f'<div class="scroll"><table>{told}<thead><tr>{titles}</tr></thead><tbody>\n{lines}</tbody></table></div>'
+    top = f"{told}<thead><tr>{titles}</tr></thead>"
+    return f'<div class="scroll"><table>{top}<tbody>\n{lines}</tbody></table></div>'
 
 
 def _head(told: Data) -> str:
@@ -119,9 +125,9 @@ def _head(told: Data) -> str:
         f"<h1>medsegr bench</h1><p>{record['images']} images of {html.escape(sets)}; part "
         f"<b>{html.escape(record['split'])}</b>; seed {record['seed']}; at most "
         f"{record['limit'] or 'all'} images a set.</p>{warned}"
-        "<p>Dice and IoU are over targets that are there, mean over images with a 95 % bootstrap interval over groups "
-        "(patients), and pooled over all their pixels. <b>Oracle</b> words were made from the true mask: they flatter. "
-        "A number under <i>name alone</i> needs no oracle.</p>"
+        "<p>Dice and IoU are over targets that are there, mean over images with a 95 % bootstrap interval over "
+        "groups (patients), and pooled over all their pixels. <b>Oracle</b> words were made from the true mask: "
+        "they flatter. A number under <i>name alone</i> needs no oracle.</p>"
     )
 
 
@@ -283,7 +289,7 @@ def _thrift(told: Mapping[str, Data], judged: Mapping[str, Data]) -> str:
         "speed",
     )
     about = (
-        "<p>U-Score places IoU among the methods of this run; its speed holds for the device in the record only. "
+        "<p>U-Score places IoU among the methods of this run; its speed holds for the recorded device only. "
         "Terms run from 0.05 to 1.</p>"
     )
     return "<h2>Worth its cost</h2>" + about + _table(head, rows)
@@ -305,8 +311,8 @@ def _method(label: str, data: Data, pictures: Sequence[Any]) -> str:
         parts.append(f"<h3>Does 0.8 mean 8 of 10</h3>{plot}")
     if pictures:
         parts.append(
-            '<h3>Pictures</h3><p>The image; with all words; by name alone. <b class="blue">Blue</b>: the truth. '
-            '<b class="orange">Orange</b>: what was drawn.</p>'
+            "<h3>Pictures</h3><p>The image; with all words; by name alone. "
+            '<b class="blue">Blue</b>: the truth. <b class="orange">Orange</b>: what was drawn.</p>'
         )
     for one in pictures:
         image = f'<img src="{one.address}" alt="{html.escape(one.title)}">' if one.address else ""
@@ -349,7 +355,8 @@ def _controls(told: Data, table: Data) -> str:
         + svg.dots("Dice an image under each text control", dots)
         + _table(head, rows)
         + f"<p>Another concept, which such an image cannot show (<i>other</i>), was drawn in "
-        f"{_share(table['foreign_drawn'])}; a target whose mask is empty on purpose in {_share(table['absent_drawn'])}.</p>"
+        f"{_share(table['foreign_drawn'])}; a target whose mask is empty on purpose in "
+        f"{_share(table['absent_drawn'])}.</p>"
     )
 
 

@@ -1,5 +1,5 @@
-"""Pictures for the page: a method's best, median and worst target, and the one where words changed most. Each is
-the image, the image with the answer to all words, and with the answer to the name alone.
+"""Pictures for the page: a method's best, median and worst target, and the one where words changed most.
+Each is the image, the image with the answer to all words, and with the answer to the name alone.
 """
 
 import base64
@@ -57,8 +57,8 @@ def picked(rows: Sequence[Row]) -> list[tuple[str, Row, Row | None]]:
 
 
 def panels(rows: Sequence[Row], folders: Mapping[str, Path]) -> list[Panel]:
-    """The pictures of one method. ``folders``: where the sets lie, by name; a set that is not there gives panels
-    without pictures that say so."""
+    """The pictures of one method. ``folders``: where the sets lie, by name; a set that is not there gives
+    panels without pictures that say so."""
     tables: dict[str, dict[str, Sample]] = {}
     made = []
     for title, row, free in picked(rows):

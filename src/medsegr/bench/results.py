@@ -1,5 +1,5 @@
-"""A finished or half-finished run as one value, and as files: ``results.json``, ``scores.csv``, ``index.html``.
-Everything is made from the folder again, so it can be done at any time.
+"""A finished or half-finished run as one value, and as files: ``results.json``, ``scores.csv``,
+``index.html``. Everything is made from the folder again, so it can be done at any time.
 """
 
 import csv

@@ -160,7 +160,8 @@ def _judge_all(plan: Plan, judged: Sequence[Sample], out: Path, step: Step) -> O
 
 
 def _pool(judged: Sequence[Sample]) -> Pool:
-    """The words of every target of the run. An image that cannot be read has none: it fails when it is judged."""
+    """The words of every target of the run. An image that cannot be read has none: it fails when it is
+    judged."""
     words: dict[str, list[Words]] = {}
     others: list[Other] = []
     for sample in judged:
@@ -230,8 +231,8 @@ def judged_image(
     everyone: Sequence[Other],
     rules: tuple[int, float],
 ) -> dict[str, Any]:
-    """All rows of one image: ``{"modality", "seconds", "rows"}``. ``seconds`` is the first call, for one finding,
-    in which nothing of the image was kept yet.
+    """All rows of one image: ``{"modality", "seconds", "rows"}``. ``seconds`` is the first call, for one
+    finding, in which nothing of the image was kept yet.
 
     ``rules``: the run's seed and the surface tolerance.
     """
@@ -281,7 +282,8 @@ def answers(ready: Ready, image: Image, findings: Sequence[Finding]) -> Iterator
 
 
 def reason_of(error: Exception) -> str:
-    """Why something failed, in one line: for the results, which stay with whoever judges, and not for the log."""
+    """Why something failed, in one line: for the results, which stay with whoever judges, and not for the
+    log."""
     if isinstance(error, MedsegrError):
         return one_line(error)
     told = " ".join(str(error).split())[:LONGEST_REASON]

@@ -1,13 +1,14 @@
-"""What is judged on: rows of ``samples.csv`` tables, which part of them, and the words that ask for each target.
+"""What is judged on: rows of ``samples.csv`` tables, which part of them, and the words that ask for each
+target.
 
 Parts. ``validation`` is the tenth of the groups that training never sees (:func:`medsegr.data.
 validation_groups`), ``train`` the other nine, ``all`` both. Any other word is looked for in the table's
 ``split`` column ("held", "test"). Rows of other splits than ``dev`` and ``train`` belong to neither of the
 first three.
 
-Words. A row with a ``phrase`` is asked with it, read by the parser; a row with ``attributes`` with those that
-are stated; any other with its target's name and what the mask shows (:mod:`medsegr.portrait`). Words that come
-from a mask are called *oracle*, those that a person wrote *written*.
+Words. A row with a ``phrase`` is asked with it, read by the parser; a row with ``attributes`` with those
+that are stated; any other with its target's name and what the mask shows (:mod:`medsegr.portrait`). Words
+that come from a mask are called *oracle*, those that a person wrote *written*.
 """
 
 import csv

@@ -1,8 +1,8 @@
 """One answer against the truth, as one row of plain numbers. What an empty mask counts is written in
 ``docs/explain/metrics.md`` and nowhere else decided.
 
-What is judged is what a user gets: pixels of a probability of 0.5 or more, and nothing at all where the method's
-presence score lies below its threshold.
+What is judged is what a user gets: pixels of a probability of 0.5 or more, and nothing at all where the
+method's presence score lies below its threshold.
 """
 
 import base64
@@ -66,8 +66,8 @@ def score(answer: Answer, truth: np.ndarray, image: Image, control: str, toleran
     controls in ``WHOLE`` surfaces, lesions and calibration.
 
     ``tolerance`` of the surface is in mm, or in pixels where the image has no spacing; ``unit`` says which.
-    ``hd95`` is None where exactly one mask is empty: infinitely far. ``open`` are ``pred`` and ``inter`` as they
-    would be without the presence score: they tell whether the mask or the score was wrong.
+    ``hd95`` is None where exactly one mask is empty: infinitely far. ``open`` are ``pred`` and ``inter`` as
+    they would be without the presence score: they tell whether the mask or the score was wrong.
     """
     mask, wide = answer.mask, answer.prob >= 0.5
     row: dict[str, Any] = {
@@ -110,7 +110,8 @@ def unpacked_bins(rows: np.ndarray) -> ReliabilityBins:
 
 
 def dice_of(row: Mapping[str, Any]) -> float:
-    """Dice of a row's counts; NaN for a target that is not there (it counts among the absent ones instead)."""
+    """Dice of a row's counts; NaN for a target that is not there (it counts among the absent ones
+    instead)."""
     return 2 * row["inter"] / (row["pred"] + row["truth"]) if row["truth"] else math.nan
 
 

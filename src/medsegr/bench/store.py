@@ -1,5 +1,6 @@
-"""The folder of a run: ``record.json`` (what was asked), ``methods/<label>/images.jsonl`` (one line an image, as
-it is judged) and ``methods/<label>/method.json``. A killed run goes on from the lines that are whole.
+"""The folder of a run: ``record.json`` (what was asked), ``methods/<label>/images.jsonl`` (one line an
+image, as it is judged) and ``methods/<label>/method.json``. A killed run goes on from the lines that are
+whole.
 """
 
 import json
@@ -53,14 +54,14 @@ def open_run(out: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
     changed = [key for key in ASKED if known.get(key) != asked.get(key)]
     if changed:
         raise UsageError(
-            f"-o: the run there was asked otherwise ({', '.join(changed)}); give a new folder or the same flags"
+            f"-o: the run there was asked otherwise ({', '.join(changed)}); give a new folder or its flags"
         )
     return known
 
 
 def lines_of(path: Path) -> dict[str, dict[str, Any]]:
-    """Image id -> its newest line. A last line that was cut off by a kill is left out; a broken one elsewhere is
-    an InputError."""
+    """Image id -> its newest line. A last line that was cut off by a kill is left out; a broken one
+    elsewhere is an InputError."""
     if not path.is_file():
         return {}
     found: dict[str, dict[str, Any]] = {}

@@ -1,6 +1,6 @@
-"""Plots as SVG text: a few shapes are all that the page needs, and a plotting library would be larger than the
-rest of the bench (decision 0011). Every plot has a title that screen readers read, and no colour alone carries a
-meaning.
+"""Plots as SVG text: a few shapes are all that the page needs, and a plotting library would be larger than
+the rest of the bench (decision 0011). Every plot has a title that screen readers read, and no colour alone
+carries a meaning.
 """
 
 import html
@@ -13,7 +13,8 @@ ROW, LABELS, PLOT, VALUES = 22, 190, 380, 130
 def _frame(width: int, height: int, title: str, body: str) -> str:
     told = html.escape(title)
     return (
-        f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" aria-label="{told}">'
+        f'<svg viewBox="0 0 {width} {height}" width="{width}" height="{height}" role="img" '
+        f'aria-label="{told}">'
         f"<title>{told}</title>{body}</svg>"
     )
 
@@ -53,8 +54,8 @@ def dots(title: str, rows: Sequence[Dot], low: float = 0.0, high: float = 1.0) -
 def reliability(
     title: str, confidence: Sequence[float | None], accuracy: Sequence[float | None], count: Sequence[int]
 ) -> str:
-    """Share of positives over mean probability, a point a bin, beside the line on which both agree. Bins without
-    values have no point; a point's size grows with the number of its values."""
+    """Share of positives over mean probability, a point a bin, beside the line on which both agree. Bins
+    without values have no point; a point's size grows with the number of its values."""
     side, margin = 240, 36
     most = max([*count, 1])
 

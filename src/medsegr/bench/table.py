@@ -122,8 +122,8 @@ def summary(rows: Sequence[Row], control: str = MAIN) -> dict[str, Any]:
 
 
 def presence(own: Sequence[Row], strange: Sequence[Row]) -> dict[str, Any]:
-    """Is it there: F1 over present targets, targets whose mask is empty on purpose, and foreign concepts; and how
-    often something was drawn for the two kinds of absent targets."""
+    """Is it there: F1 over present targets, targets whose mask is empty on purpose, and foreign concepts;
+    and how often something was drawn for the two kinds of absent targets."""
     asked = [*own, *strange]
     absent = [row for row in own if not row["truth"]]
     counts = presence_counts([row["drawn"] for row in asked], [bool(row["truth"]) for row in asked])
@@ -138,7 +138,8 @@ def presence(own: Sequence[Row], strange: Sequence[Row]) -> dict[str, Any]:
 
 
 def calibration(own: Sequence[Row], strange: Sequence[Row]) -> dict[str, Any]:
-    """ECE of pixels (all, and those with 0.5 or more), ECE of the presence score, and the reliability table."""
+    """ECE of pixels (all, and those with 0.5 or more), ECE of the presence score, and the reliability
+    table."""
     counted = [row["bins"] for row in own]
     scored = [row for row in (*own, *strange) if row["presence"] is not None]
     said = np.array([row["presence"] for row in scored], float)
@@ -173,7 +174,8 @@ def _counted(words: Iterable[str]) -> dict[str, int]:
 
 
 def by(rows: Sequence[Row], key: Callable[[Row], str | None], control: str = MAIN) -> dict[str, Any]:
-    """Overlap, sensitivity and numbers of targets for every value of ``key`` over the targets that are there."""
+    """Overlap, sensitivity and numbers of targets for every value of ``key`` over the targets that are
+    there."""
     there = [row for row in rows if row["control"] == control and row["truth"]]
     values = [key(row) for row in there]
     return {
@@ -223,8 +225,8 @@ def effects(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def under(rows: Sequence[Row], control: str) -> list[Row]:
-    """The rows of one control about targets that are there. A method that reads no words has one answer to all
-    of them."""
+    """The rows of one control about targets that are there. A method that reads no words has one answer to
+    all of them."""
     there = [row for row in rows if row["truth"]]
     asked = {row["control"] for row in there}
     return [row for row in there if row["control"] == (MAIN if asked == {MAIN} else control)]

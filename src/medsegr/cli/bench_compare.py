@@ -25,7 +25,8 @@ def command(
     ] = 0,
     as_json: Json = False,
 ) -> int:
-    """Compare two methods: difference of Dice an image with interval and permutation test, by set and by area."""
+    """Compare two methods: difference of Dice an image with interval and permutation test, by set and by
+    area."""
     set_up(logs)
     from medsegr.bench.compare import compare
 
@@ -47,8 +48,8 @@ def lines(told: dict[str, Any]) -> list[str]:
         d = row["difference"]
         p = f"p {row['p']:.4f}" + ("" if holm is None else f", Holm {holm:.4f}")
         out.append(
-            f"  {name:22s} {row['a']:.3f} - {row['b']:.3f} = {d['mean']:+.3f} [{d['low']:+.3f}, {d['high']:+.3f}]  "
-            f"{p}  ({d['n']} targets, {row['images']} images)"
+            f"  {name:22s} {row['a']:.3f} - {row['b']:.3f} = {d['mean']:+.3f} "
+            f"[{d['low']:+.3f}, {d['high']:+.3f}]  {p}  ({d['n']} targets, {row['images']} images)"
         )
     if not told["same_device"]:
         out.append("  the runs come from different devices: their seconds and U-Scores are not comparable")

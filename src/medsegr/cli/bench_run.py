@@ -1,4 +1,5 @@
-"""``medsegr bench run``: judge methods on sets with masks, with every text control, into a folder with one page."""
+"""``medsegr bench run``: judge methods on sets with masks, with every text control, into a folder with one
+page."""
 
 import json
 from dataclasses import dataclass, field
@@ -31,8 +32,8 @@ class JudgeFlags:
             "--method",
             "-m",
             metavar="[LABEL=]NAME[,KEY=VALUE]",
-            help="A method of 'models list' or a checkpoint's folder; repeat it. Default: medsegr-tiny and the "
-            "baselines.",
+            help="A method of 'models list' or a checkpoint's folder; repeat it. Default: medsegr-tiny and "
+            "the baselines.",
         ),
     ] = field(default_factory=list)
     split: Annotated[
@@ -78,8 +79,9 @@ def command(
 ) -> int:
     """Judge methods: overlap, surfaces, lesions, presence and calibration, under right and under wrong words.
 
-    Writes index.html (one page that stands alone), results.json and scores.csv. Run again with the same flags it
-    goes on, and tries again what failed. Exit code 4: something failed, the reasons are in the results.
+    Writes index.html (one page that stands alone), results.json and scores.csv. Run again with the same
+    flags it goes on, and tries again what failed. Exit code 4: something failed, the reasons are in the
+    results.
     """
     set_up(logs)
     if leak.leaks not in ("refuse", "drop", "note", "off"):
@@ -135,8 +137,8 @@ def lines(told: dict[str, Any]) -> list[str]:
             known = f"{words}{oracle}" if data["free"] else "reads no words"
             dice = part["dice"]
             out.append(
-                f"{label}, {known}: Dice {dice['mean']:.3f} [{dice['low']:.3f}, {dice['high']:.3f}] an image, "
-                f"{part['dice_pooled']['mean']:.3f} pooled; {part['targets']} targets, {part['images']} images"
+                f"{label}, {known}: Dice {dice['mean']:.3f} [{dice['low']:.3f}, {dice['high']:.3f}] "
+                f"an image, {part['dice_pooled']['mean']:.3f} pooled; {part['targets']} targets, {part['images']} images"
             )
     if told["failures"]:
         out.append(f"{len(told['failures'])} failures, see the page")

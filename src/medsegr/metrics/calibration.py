@@ -52,8 +52,8 @@ def ece(prob: Float[np.ndarray, "*shape"], truth: Bool[np.ndarray, "*shape"], bi
 
 
 def ece_of(table: ReliabilityBins, above: float = 0.0) -> float:
-    """:func:`ece` of counted bins; with ``above`` of those only that begin there or higher. NaN where they are
-    empty."""
+    """:func:`ece` of counted bins; with ``above`` of those only that begin there or higher. NaN where they
+    are empty."""
     kept = table.edges[:-1] >= above - 1e-9
     total = int(table.count[kept].sum())
     if not total:

@@ -1,11 +1,11 @@
 """U-Score of U-Bench (arXiv 2510.07041): how good a network is for what it costs, in one number.
 
-Accuracy ``a`` is the IoU between the 10 % and the 90 % quantile of the compared methods; thrift is the harmonic
-mean of three terms for parameters, operations and images a second, each between its own quantiles, the first
-two on a logarithmic scale. Every term lies in [0.05, 1]. ``U = 100 * harmonic mean(a, thrift)``.
+Accuracy ``a`` is the IoU between the 10 % and the 90 % quantile of the compared methods; thrift is the
+harmonic mean of three terms for parameters, operations and images a second, each between its own quantiles,
+the first two on a logarithmic scale. Every term lies in [0.05, 1]. ``U = 100 * harmonic mean(a, thrift)``.
 
-The scale of images a second is that of one machine. Scores are comparable among methods that were timed on the
-same device only, and quantiles of IoU among methods on the same images only.
+The scale of images a second is that of one machine. Scores are comparable among methods that were timed on
+the same device only, and quantiles of IoU among methods on the same images only.
 """
 
 import math
@@ -21,7 +21,8 @@ SPEED = (24.28, 121.63)  # images a second
 
 @dataclass(frozen=True, slots=True)
 class Cost:
-    """What a network costs: millions of parameters, 10^9 operations an image, images a second. All above 0."""
+    """What a network costs: millions of parameters, 10^9 operations an image, images a second. All above
+    0."""
 
     parameters: float
     operations: float
