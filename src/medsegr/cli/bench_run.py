@@ -135,10 +135,10 @@ def lines(told: dict[str, Any]) -> list[str]:
                 " (oracle)" if words == "all words" and "oracle" in part["words"] and data["free"] else ""
             )
             known = f"{words}{oracle}" if data["free"] else "reads no words"
-            dice = part["dice"]
+            dice, pooled = part["dice"], part["dice_pooled"]["mean"]
             out.append(
                 f"{label}, {known}: Dice {dice['mean']:.3f} [{dice['low']:.3f}, {dice['high']:.3f}] "
-                f"an image, {part['dice_pooled']['mean']:.3f} pooled; {part['targets']} targets, {part['images']} images"
+                f"an image, {pooled:.3f} pooled; {part['targets']} targets, {part['images']} images"
             )
     if told["failures"]:
         out.append(f"{len(told['failures'])} failures, see the page")
