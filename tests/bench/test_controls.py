@@ -105,11 +105,12 @@ def test_an_organ_keeps_its_side_when_only_the_place_is_wrong() -> None:
 
 
 def test_phrases_say_what_is_asked() -> None:
-    found = asked(others=(stranger(rows=["lower"]),))
-    assert found["free"].phrase == "polyp"
+    found = {name: controls.worded(finding) for name, finding in asked().items()}
+    assert "polyp" in found["free"].phrase.lower()
     assert "upper" in found["place"].phrase
     assert "lower" in found["opposite"].phrase
     assert found["right"].span == (0, len(found["right"].phrase))
+    assert found["none"].phrase == found["drop-concept"].phrase == ""
 
 
 finding_values = st.fixed_dictionaries(

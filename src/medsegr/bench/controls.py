@@ -152,12 +152,12 @@ def controlled(wanted: Wanted, others: Sequence[Other], rng: np.random.Generator
             "drop-concept": replace(right, name="", code=None, parents=()) if any(_values(right)) else None,
             "contradictory": _changed(right, contradictory(right, wanted.name)),
         }
-    return {name: worded(finding) for name, finding in asked.items() if finding is not None}
+    return {name: finding for name, finding in asked.items() if finding is not None}
 
 
 def worded(finding: Finding) -> Finding:
-    """The finding with a phrase that says it, for methods that read raw words; the bare name where it
-    cannot be said."""
+    """The finding with a phrase that says it, for methods that read raw words; the bare name where it cannot
+    be said. Each sentence is read back before it is used, which takes a while."""
     if not finding.name:
         return replace(finding, phrase="", span=(0, 0), mentions=())
     try:
@@ -275,7 +275,7 @@ def foreign(modality: str | None, own: Sequence[str], rng: np.random.Generator) 
     found = [parse_phrase(words).findings[0] for words in pool]
     left = [finding for finding in found if finding.name not in own]
     picks = rng.permutation(len(left))[:FOREIGN_AN_IMAGE]
-    return [worded(left[i]) for i in sorted(picks.tolist())]
+    return [left[i] for i in sorted(picks.tolist())]
 
 
 def _has_place(where: Location) -> bool:

@@ -271,6 +271,8 @@ def answers(ready: Ready, image: Image, findings: Sequence[Finding]) -> Iterator
     turn = max(1, min(ready.batch, LARGEST_CALL // max(1, math.prod(image.grid))))
     for at in range(0, len(findings), turn):
         part = [replace(finding, polarity="present") for finding in findings[at : at + turn]]
+        if ready.reads_text and ready.batch == 1:
+            part = [controls.worded(finding) for finding in part]
         prompt = Prompt(
             tuple(f.name or f.phrase for f in part),
             tuple(part),
