@@ -1,5 +1,5 @@
 """Plots as SVG text: a few shapes are all that the page needs, and a plotting library would be larger than
-the rest of the bench (decision 0011). Every plot has a title that screen readers read, and no colour alone
+the rest of the bench (decision 0015). Every plot has a title that screen readers read, and no colour alone
 carries a meaning.
 """
 
