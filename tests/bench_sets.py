@@ -1,4 +1,5 @@
-"""Small sets with masks, written to disk, and methods that behave badly on purpose: for the tests of the bench."""
+"""Small sets with masks, written to disk, and methods that behave badly on purpose: for the tests of the
+bench."""
 
 import csv
 from dataclasses import dataclass, field
@@ -26,8 +27,8 @@ def disc(centre: tuple[int, int], radius: int, size: tuple[int, int] = (60, 80))
 
 
 def write_set(folder: Path, count: int = 6, **cells: str) -> Path:
-    """``count`` endoscopic pictures, one polyp each at another place; every third one shows none. ``cells`` go
-    into every row."""
+    """``count`` endoscopic pictures, one polyp each at another place; every third one shows none. ``cells``
+    go into every row."""
     rows = []
     for i in range(count):
         mask = disc((15 + 5 * (i % 6), 20 + 8 * (i % 5)), 6 + i % 4) & (i % 3 != 2)
@@ -56,8 +57,8 @@ def write_rows(folder: Path, rows: list[dict[str, str]]) -> Path:
 
 @dataclass
 class Square:
-    """Draws what its finding's place says (the upper left ninth where it says none), unless it is told to fail;
-    keeps what it was asked."""
+    """Draws what its finding's place says (the upper left ninth where it says none), unless it is told to
+    fail; keeps what it was asked."""
 
     fail_on: int = -1
     presence: float | None = 0.9

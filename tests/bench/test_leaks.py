@@ -5,9 +5,9 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bench_sets import add, disc, picture, write_rows
 from PIL import Image as Pil
 
+from bench_sets import add, disc, picture, write_rows
 from medsegr.bench import leaks
 from medsegr.bench.samples import samples_of
 from medsegr.io.read import image_from_array
@@ -32,7 +32,7 @@ def again(pixels: np.ndarray, quality: int, path: Path) -> np.ndarray:
 def test_a_changed_copy_is_the_same_image(change: str, tmp_path: Path) -> None:
     first = detailed(0)
     copy = {
-        "none": lambda: first.copy(),
+        "none": first.copy,
         "jpeg": lambda: again(first, 40, tmp_path / "a.jpg"),
         "smaller": lambda: np.asarray(Pil.fromarray(first).resize((120, 100))).copy(),
         "darker": lambda: (first * 0.7 + 10).astype(np.uint8),

@@ -5,8 +5,8 @@ import re
 from pathlib import Path
 
 import pytest
-from bench_sets import Square, add, disc, picture, ready, write_rows
 
+from bench_sets import Square, add, disc, picture, ready, write_rows
 from medsegr.bench import run as bench
 from medsegr.bench import svg
 from medsegr.bench.methods import Method

@@ -4,8 +4,8 @@ from pathlib import Path
 
 import numpy as np
 import pytest
-from bench_sets import add, disc, picture, write_rows, write_set
 
+from bench_sets import add, disc, picture, write_rows, write_set
 from medsegr import data
 from medsegr.bench.samples import chosen, read_sample, read_table, samples_of, thinned
 from medsegr.errors import InputError
@@ -96,6 +96,11 @@ def test_masks_of_another_size_are_refused(tmp_path: Path) -> None:
         read_sample(samples_of(write_rows(folder, [row]))[0])
 
 
+def read_all(folder: Path) -> None:
+    for sample in samples_of(folder):
+        read_sample(sample)
+
+
 HEAD = "id,image,mask,target\n"
 
 
@@ -120,8 +125,7 @@ HEAD = "id,image,mask,target\n"
 def test_a_hostile_table_is_refused_in_one_line(tmp_path: Path, text: str, word: str) -> None:
     (tmp_path / "samples.csv").write_text(text, encoding="utf-8")
     with pytest.raises(InputError, match=word) as caught:
-        for sample in samples_of(tmp_path):
-            read_sample(sample)
+        read_all(tmp_path)
     assert "\n" not in str(caught.value)
 
 

@@ -4,11 +4,11 @@ import math
 
 import numpy as np
 import pytest
-from bench_sets import disc
 from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
+from bench_sets import disc
 from medsegr import planes
 from medsegr.bench import score as scoring
 from medsegr.bench.score import Answer, answer_of, score, stratum_of

@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+
 from bench_sets import add, disc, picture, write_rows, write_set
 
 

@@ -126,8 +126,8 @@ def _head(told: Data) -> str:
         f"<b>{html.escape(record['split'])}</b>; seed {record['seed']}; at most "
         f"{record['limit'] or 'all'} images a set.</p>{warned}"
         "<p>Dice and IoU are over targets that are there: mean over images with a 95 % bootstrap interval "
-        "over groups (patients), and pooled over all their pixels. <b>Oracle</b> words were made from the true "
-        "mask: they flatter. A number under <i>name alone</i> needs no oracle.</p>"
+        "over groups (patients), and pooled over all their pixels. <b>Oracle</b> words were made from the "
+        "true mask: they flatter. A number under <i>name alone</i> needs no oracle.</p>"
     )
 
 
