@@ -3,25 +3,21 @@
 import json
 from typing import Annotated, Any
 
-import typer
-
-from medsegr.cli.flags import Json, LogFlags, grouped
+from medsegr.cli.flags import Json, LogFlags, argument, grouped, option
 from medsegr.cli.logs import set_up
 
 
 @grouped
 def command(
     logs: LogFlags,
-    a: Annotated[
-        str, typer.Argument(metavar="A", help="FOLDER of a run, or FOLDER:LABEL of a method in it.")
-    ],
-    b: Annotated[str, typer.Argument(metavar="B", help="The other one, of the same or of another run.")],
+    a: Annotated[str, argument(metavar="A", help="FOLDER of a run, or FOLDER:LABEL of a method in it.")],
+    b: Annotated[str, argument(metavar="B", help="The other one, of the same or of another run.")],
     control: Annotated[
         str,
-        typer.Option("--control", help="The words that both were told: free (the name), right, shuffled ..."),
+        option("--control", help="The words that both were told: free (the name), right, shuffled ..."),
     ] = "free",
     min_images: Annotated[
-        int, typer.Option("--min-images", min=0, help="Sets with fewer images stay out of the total.")
+        int, option("--min-images", min=0, help="Sets with fewer images stay out of the total.")
     ] = 0,
     as_json: Json = False,
 ) -> int:

@@ -6,9 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-import typer
-
-from medsegr.cli.flags import Json, LogFlags, grouped, naming
+from medsegr.cli.flags import Json, LogFlags, grouped, naming, option
 from medsegr.cli.logs import set_up
 from medsegr.errors import UsageError
 
@@ -21,14 +19,12 @@ class JudgeFlags:
 
     data: Annotated[
         list[Path],
-        typer.Option("--data", "-d", metavar="FOLDER", help="A set with a samples.csv; repeat it."),
+        option("--data", "-d", metavar="FOLDER", help="A set with a samples.csv; repeat it."),
     ]
-    output: Annotated[
-        Path, typer.Option("--output", "-o", help="Folder of the run; an unfinished one goes on.")
-    ]
+    output: Annotated[Path, option("--output", "-o", help="Folder of the run; an unfinished one goes on.")]
     method: Annotated[
         list[str],
-        typer.Option(
+        option(
             "--method",
             "-m",
             metavar="[LABEL=]NAME[,KEY=VALUE]",
@@ -38,15 +34,13 @@ class JudgeFlags:
     ] = field(default_factory=list)
     split: Annotated[
         str,
-        typer.Option(
-            "--split", help="validation (a tenth of the groups), train, all, or a word of the column."
-        ),
+        option("--split", help="validation (a tenth of the groups), train, all, or a word of the column."),
     ] = "validation"
-    limit: Annotated[int | None, typer.Option("--limit", min=1, help="At most so many images a set.")] = None
-    seed: Annotated[int, typer.Option("--seed", min=0, help="Of the wrong words; same seed, same run.")] = 0
+    limit: Annotated[int | None, option("--limit", min=1, help="At most so many images a set.")] = None
+    seed: Annotated[int, option("--seed", min=0, help="Of the wrong words; same seed, same run.")] = 0
     tolerance: Annotated[
         float,
-        typer.Option("--tolerance", min=0.0, help="Of surfaces, mm (pixels where there is no spacing)."),
+        option("--tolerance", min=0.0, help="Of surfaces, mm (pixels where there is no spacing)."),
     ] = 2.0
 
 
@@ -55,11 +49,11 @@ class LeakFlags:
     """What is known of the training data."""
 
     leaks: Annotated[
-        str, typer.Option("--leaks", help="Judged images that were trained on: refuse, drop, note or off.")
+        str, option("--leaks", help="Judged images that were trained on: refuse, drop, note or off.")
     ] = "refuse"
     trained_on: Annotated[
         list[Path],
-        typer.Option("--trained-on", metavar="FOLDER", help="A further set that was trained on; repeat it."),
+        option("--trained-on", metavar="FOLDER", help="A further set that was trained on; repeat it."),
     ] = field(default_factory=list)
 
 
@@ -67,10 +61,8 @@ class LeakFlags:
 class DeviceFlags:
     """Where the methods run."""
 
-    device: Annotated[str, typer.Option("--device", help="auto, cpu, cuda, cuda:N or mps.")] = "auto"
-    threads: Annotated[int | None, typer.Option("--threads", min=1, help="Processor threads of a model.")] = (
-        None
-    )
+    device: Annotated[str, option("--device", help="auto, cpu, cuda, cuda:N or mps.")] = "auto"
+    threads: Annotated[int | None, option("--threads", min=1, help="Processor threads of a model.")] = None
 
 
 @grouped
