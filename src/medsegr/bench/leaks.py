@@ -1,9 +1,8 @@
 """Leaks: an image, or a patient, that stands on both sides of the split.
 
-Images. Each is reduced to a perceptual hash: grey, 32 x 32, the signs of the 16 x 16 lowest frequencies of
-its cosine transform against their median (256 bits). Pairs that differ in at most ``BITS`` of them are
-looked at again as small pictures (64 x 64); a correlation of ``SAME`` or more makes them the same image, or
-nearly. The mirrored image is looked for as well. Of a volume the middle slice stands for all.
+Images. Each is reduced to its print: grey, 64 x 64, mean 0 and length 1, so that size, compression, brightness
+and contrast do not count. A correlation of ``SAME`` or more makes two the same image, or nearly. The mirrored
+image is looked for as well. Of a volume the middle slice stands for all.
 
 Groups. A group (patient, study) with images on both sides of one table's split.
 
@@ -16,7 +15,6 @@ from typing import Any
 
 import numpy as np
 from PIL import Image as Pil
-from scipy.fft import dctn
 
 from medsegr import pixels, planes
 from medsegr.bench.samples import Sample
@@ -24,19 +22,16 @@ from medsegr.errors import InputError
 from medsegr.io.read import read_image
 from medsegr.types import Image, modality_code
 
-BITS = 40
 SAME = 0.985
-SIDE, LOW, LOOK = 32, 16, 64
+SIDE = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Print:
-    """What is kept of one image: ``bits`` of its hash and of its mirrored one, bool [2 256], and itself, 64 x
-    64, mean 0 and length 1 (all 0 if it is flat)."""
+    """What is kept of one image: float32 64 x 64 of mean 0 and length 1, all 0 if it is flat."""
 
     sample: str
     group: str
-    bits: np.ndarray
     small: np.ndarray
 
 
@@ -64,7 +59,7 @@ class LeaksFound(InputError):
 
 
 def fingerprint(sample: Sample) -> Print:
-    """Read one image and hash it."""
+    """Read one image and make its print."""
     image = read_image(sample.folder / sample.image, modality=modality_code(sample.rows[0].get("modality")))
     return fingerprint_of(image, sample.id, sample.group)
 
@@ -75,18 +70,11 @@ def fingerprint_of(image: Image, sample: str = "", group: str = "") -> Print:
     grey = pixels.to_bytes(image).astype(np.float32).mean(axis=0)
     turned = planes.to_slices(grey, plane)
     picture = Pil.fromarray(turned[len(turned) // 2] if turned.ndim == 3 else turned)
-    look = np.asarray(picture.resize((LOOK, LOOK), Pil.Resampling.BOX), np.float64)
-    tiny = np.asarray(picture.resize((SIDE, SIDE), Pil.Resampling.BOX), np.float64)
+    look = np.asarray(picture.resize((SIDE, SIDE), Pil.Resampling.BOX), np.float64)
     small = look - look.mean()
     length = float(np.linalg.norm(small))
     kept = (small / length if length > 1e-6 else np.zeros_like(small)).astype(np.float32)
-    return Print(sample, group, np.stack([_hash(tiny), _hash(tiny[:, ::-1])]), kept)
-
-
-def _hash(tiny: np.ndarray) -> np.ndarray:
-    low = dctn(tiny, norm="ortho")[:LOW, :LOW].ravel()
-    low[0] = 0.0  # mean brightness says nothing about which image it is
-    return np.asarray(low > np.median(low))
+    return Print(sample, group, kept)
 
 
 def leaks(
@@ -101,20 +89,14 @@ def leaks(
 
 
 def _same_images(judged: Sequence[Print], others: Sequence[Print]) -> Iterator[Leak]:
-    table = np.stack([p.bits[0] for p in others])
     looks = np.stack([p.small.ravel() for p in others])
     for one in judged:
         best: Leak | None = None
-        for kind, bits, small in (
-            ("image", one.bits[0], one.small),
-            ("mirrored", one.bits[1], one.small[:, ::-1]),
-        ):
-            near = np.flatnonzero(np.count_nonzero(table != bits, axis=1) <= BITS)
-            alike = looks[near] @ small.ravel()
-            if near.size and alike.max() >= SAME:
-                at = int(near[int(alike.argmax())])
-                leak = Leak(one.sample, others[at].sample, kind, round(float(alike.max()), 4))
-                best = leak if best is None or leak.likeness > best.likeness else best
+        for kind, small in (("image", one.small), ("mirrored", one.small[:, ::-1])):
+            alike = looks @ small.ravel()
+            at = int(alike.argmax())
+            if alike[at] >= SAME and (best is None or alike[at] > best.likeness):
+                best = Leak(one.sample, others[at].sample, kind, round(float(alike[at]), 4))
         if best is not None:
             yield best
 
@@ -128,7 +110,7 @@ def shared_groups(judged: Sequence[Sample], others: Sequence[Sample]) -> list[tu
 
 
 def check(judged: Sequence[Sample], others: Sequence[Sample]) -> list[Leak]:
-    """Hash all images of both sides and compare. An image that cannot be read is no leak: it fails when it is
+    """Make the prints of both sides and compare. An image that cannot be read is no leak: it fails when it is
     judged."""
     return leaks(list(_prints(judged)), list(_prints(others)), shared_groups(judged, others))
 

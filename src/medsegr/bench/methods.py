@@ -17,10 +17,10 @@ from typing import Any
 import numpy as np
 
 from medsegr.errors import UsageError
-from medsegr.pipeline import model_of, threshold
 from medsegr.registry import cards, create
 from medsegr.session import check_model, load
 from medsegr.types import Image, Prompt, Segmenter
+from medsegr.verdicts import model_of, threshold
 
 BATCH = 8
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
