@@ -1,8 +1,8 @@
 """Leaks: an image, or a patient, that stands on both sides of the split.
 
-Images. Each is reduced to its print: grey, 64 x 64, mean 0 and length 1, so that size, compression, brightness
-and contrast do not count. A correlation of ``SAME`` or more makes two the same image, or nearly. The mirrored
-image is looked for as well. Of a volume the middle slice stands for all.
+Images. Each is reduced to its print: grey, 64 x 64, mean 0 and length 1, so that size, compression,
+brightness and contrast do not count. A correlation of ``SAME`` or more makes two the same image, or nearly.
+The mirrored image is looked for as well. Of a volume the middle slice stands for all.
 
 Groups. A group (patient, study) with images on both sides of one table's split.
 
