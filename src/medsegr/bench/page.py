@@ -176,7 +176,19 @@ def _overview(judged: Mapping[str, Data]) -> str:
         "<h2>All methods</h2>"
         + svg.dots("Dice an image, mean and 95 % interval", dots)
         + _table(head, rows)
+        + _uneven(judged)
         + _table(("method", "words", *more, "ECE of presence", "seconds an image"), second)
+    )
+
+
+def _uneven(judged: Mapping[str, Data]) -> str:
+    counts = {label: data["all"]["images"] for label, data in judged.items()}
+    if len(set(counts.values())) < 2:
+        return ""
+    told = ", ".join(f"{label} {count}" for label, count in counts.items())
+    return (
+        f'<p class="note">The methods have judged different numbers of images ({html.escape(told)}): means are not '
+        "comparable, the tests below are, which take only what both have judged.</p>"
     )
 
 

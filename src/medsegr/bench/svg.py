@@ -7,7 +7,7 @@ import html
 from collections.abc import Sequence
 
 Dot = tuple[str, float | None, float | None, float | None]  # label, mean, low, high
-ROW, LABELS, PLOT, VALUES = 22, 190, 380, 130
+ROW, LABELS, PLOT, VALUES = 22, 250, 380, 130
 
 
 def _frame(width: int, height: int, title: str, body: str) -> str:
@@ -39,7 +39,7 @@ def dots(title: str, rows: Sequence[Dot], low: float = 0.0, high: float = 1.0) -
         parts.append(_text(at(value), height - 6, f"{value:.2g}", "middle"))
     for number, (label, mean, bottom, top) in enumerate(rows, 1):
         y = ROW * (number + 0.5)
-        parts.append(_text(LABELS - 8, y + 4, label[:28], "end"))
+        parts.append(_text(LABELS - 8, y + 4, label[:38], "end"))
         if mean is None:
             parts.append(_text(LABELS + 6, y + 4, "no value"))
             continue
