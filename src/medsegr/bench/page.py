@@ -187,8 +187,8 @@ def _uneven(judged: Mapping[str, Data]) -> str:
         return ""
     told = ", ".join(f"{label} {count}" for label, count in counts.items())
     return (
-        f'<p class="note">The methods have judged different numbers of images ({html.escape(told)}): means are not '
-        "comparable, the tests below are, which take only what both have judged.</p>"
+        f'<p class="note">The methods have judged different numbers of images ({html.escape(told)}): '
+        "means are not comparable, the tests below are, which take only what both have judged.</p>"
     )
 
 

@@ -209,14 +209,16 @@ def _mask(folder: Path, row: Row, image: Image) -> np.ndarray:
 
 def words_of(row: Row, image: Image, mask: np.ndarray, name: Finding) -> Words:
     """The finding with all words of a row, and where they come from: ``oracle``, ``written`` or ``name``."""
-    made = bool(row.get("attributes")) or (row.get("oracle") or "").lower() in ("yes", "true", "1", "oracle")
+    marked = (row.get("oracle") or "").strip().lower()
+    made = marked in ("yes", "true", "1", "oracle") if marked else bool(row.get("attributes"))
+    source = "oracle" if made else "written"
     if row.get("phrase"):
         found = parse_phrase(row["phrase"], modality=image.modality, frame=image.frame).findings
         if found and found[0].name:
-            return replace(found[0], polarity="present"), "oracle" if made else "written"
+            return replace(found[0], polarity="present"), source
     if row.get("attributes"):
         told = json.loads(row["attributes"])
-        return finding_from(told.get("stated") or told, row.get("phrase") or ""), "oracle"
+        return finding_from(told.get("stated") or told, row.get("phrase") or ""), source
     if not mask.any():
         return name, "name"
     seen = portrait(image, mask, name.name)
