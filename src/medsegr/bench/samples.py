@@ -8,8 +8,8 @@ first three.
 
 Words. A row with a ``phrase`` is asked with it, read by the parser; a row with ``attributes`` with those
 that are stated; any other with its target's name and what the mask shows (:mod:`medsegr.portrait`). Words
-that come from a mask are called *oracle*, all others *written*. A column ``oracle`` (1 or 0) decides where the
-table has one.
+that come from a mask are called *oracle*, all others *written*. A column ``oracle`` (1 or 0) decides where
+the table has one.
 """
 
 import csv
