@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medsegr.errors import InputError
-from medsegr.metrics import brier, ece, reliability
+from medsegr.metrics import brier, ece, ece_of, pooled, reliability
 
 
 def test_sure_and_right_is_calibrated() -> None:
@@ -80,3 +80,35 @@ def test_logits_are_refused(prob: list[float]) -> None:
 def test_shapes_and_bins_are_checked() -> None:
     with pytest.raises(InputError, match="0 bins"):
         ece(np.zeros(2), np.zeros(2, bool), bins=0)
+
+
+@given(st.lists(st.lists(st.tuples(st.floats(0, 1), st.booleans()), max_size=20), min_size=1, max_size=5))
+def test_bins_of_parts_add_up_to_the_bins_of_all(parts: list[list[tuple[float, bool]]]) -> None:
+    tables = [
+        reliability(np.array([p for p, _ in part]), np.array([t for _, t in part], bool), 10)
+        for part in parts
+    ]
+    flat = [pair for part in parts for pair in part]
+    whole = reliability(np.array([p for p, _ in flat]), np.array([t for _, t in flat], bool), 10)
+    got = pooled(tables)
+    np.testing.assert_array_equal(got.count, whole.count)
+    np.testing.assert_allclose(got.confidence, whole.confidence)
+    np.testing.assert_allclose(got.accuracy, whole.accuracy)
+
+
+def test_only_bins_that_were_asked_for_count() -> None:
+    prob, truth = np.array([0.1] * 8 + [0.9] * 2), np.array([False] * 8 + [True, False])
+    table = reliability(prob, truth, bins=10)
+    assert ece_of(table) == pytest.approx(ece(prob, truth, bins=10))
+    assert ece_of(table, above=0.5) == pytest.approx(0.4)
+    assert math.isnan(ece_of(reliability(prob[:8], truth[:8], bins=10), above=0.5))
+
+
+def test_other_edges_do_not_add_up() -> None:
+    some, none = (
+        reliability(np.zeros(1), np.zeros(1, bool), 4),
+        reliability(np.zeros(1), np.zeros(1, bool), 5),
+    )
+    for tables in ([some, none], []):
+        with pytest.raises(InputError, match="same edges"):
+            pooled(tables)

@@ -1,11 +1,14 @@
 import math
+from itertools import pairwise
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 from scipy import stats
 
 from medsegr.errors import InputError
-from medsegr.metrics import bootstrap_mean, paired_permutation
+from medsegr.metrics import bootstrap_mean, bootstrap_ratio, holm, paired_permutation
 
 
 def rng() -> np.random.Generator:
@@ -82,3 +85,58 @@ def test_lengths_must_agree() -> None:
         bootstrap_mean(np.zeros(3), rng(), groups=["a", "b"])
     with pytest.raises(InputError, match="level"):
         bootstrap_mean(np.zeros(3), rng(), level=1.0)
+
+
+def test_holm_by_hand() -> None:
+    assert holm([0.01, 0.04, 0.03, 0.005]) == pytest.approx([0.03, 0.06, 0.06, 0.02])
+    assert holm([]) == []
+    with pytest.raises(InputError, match="p-values"):
+        holm([1.2])
+
+
+@given(st.lists(st.one_of(st.floats(0, 1), st.just(math.nan)), max_size=12))
+def test_holm_never_lowers_keeps_the_order_and_lies_below_bonferroni(values: list[float]) -> None:
+    told = holm(values)
+    tests = [(p, q) for p, q in zip(values, told, strict=True) if not math.isnan(p)]
+    assert [math.isnan(q) for q in told] == [math.isnan(p) for p in values]
+    assert all(p <= q <= min(1.0, p * len(tests)) + 1e-12 for p, q in tests)
+    ranked = sorted(tests)
+    assert all(a[1] <= b[1] for a, b in pairwise(ranked))
+
+
+def test_a_ratio_with_wholes_of_one_is_the_mean() -> None:
+    values, groups = rng().random(40), [i // 3 for i in range(40)]
+    mean, ratio = bootstrap_mean(values, rng(), groups), bootstrap_ratio(values, np.ones(40), rng(), groups)
+    assert (ratio.mean, ratio.low, ratio.high) == pytest.approx((mean.mean, mean.low, mean.high))
+
+
+def test_a_ratio_pools() -> None:
+    got = bootstrap_ratio(np.array([1.0, 90.0]), np.array([10.0, 100.0]), rng())
+    assert got.mean == pytest.approx(91 / 110)
+    assert (got.low, got.high) == pytest.approx((0.1, 0.9))
+    assert math.isnan(bootstrap_ratio(np.zeros(3), np.zeros(3), rng()).mean)
+    with pytest.raises(InputError, match="wholes"):
+        bootstrap_ratio(np.zeros(2), np.array([1.0, -1.0]), rng())
+
+
+def test_intervals_cover_the_truth_about_as_often_as_they_say() -> None:
+    draws = np.random.default_rng(3)
+    covered = 0
+    for _ in range(200):
+        patients = np.repeat(np.arange(30), 2)
+        values = draws.normal(0.7, 0.1, 30)[patients] + draws.normal(0, 0.05, 60)
+        got = bootstrap_mean(values, draws, patients.tolist(), draws=400)
+        covered += got.low <= 0.7 <= got.high
+    assert 0.87 <= covered / 200 <= 0.99
+
+
+def test_p_values_of_equal_methods_are_uniform() -> None:
+    draws = np.random.default_rng(4)
+    found = []
+    for _ in range(200):
+        a, b = draws.normal(0.7, 0.1, (2, 20))
+        found.append(paired_permutation(a, b, draws, draws=400))
+    p = np.array(found)
+    for level in (0.05, 0.25, 0.5, 0.75):
+        assert np.mean(p <= level) == pytest.approx(level, abs=0.11)
+    assert stats.kstest(p, "uniform").pvalue > 0.01

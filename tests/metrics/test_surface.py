@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medsegr.errors import InputError
-from medsegr.metrics import assd, hausdorff, hd95, nsd, surface_distances
+from medsegr.metrics import assd, hausdorff, hd95, hd95_and_nsd, nsd, surface_distances
 
 SPACINGS = [(1.0, 1.0, 1.0), (3.0, 0.7, 1.2), (0.5, 0.5, 5.0)]
 
@@ -126,3 +126,11 @@ def test_nonsense_is_refused() -> None:
         nsd(some, some, (1.0, 1.0), tolerance=float("nan"))
     with pytest.raises(InputError, match="spacing"):
         assd(some, some, (1.0,))
+
+
+@given(st.lists(st.booleans(), min_size=72, max_size=72), st.lists(st.booleans(), min_size=72, max_size=72))
+def test_one_look_gives_both_numbers(one: list[bool], other: list[bool]) -> None:
+    a, b = np.array(one).reshape(8, 9), np.array(other).reshape(8, 9)
+    far, near = hd95_and_nsd(a, b, (1.0, 0.5), tolerance=1.0)
+    assert far == hd95(a, b, (1.0, 0.5))
+    assert near == nsd(a, b, (1.0, 0.5), tolerance=1.0)

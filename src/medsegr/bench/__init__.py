@@ -1,3 +1,4 @@
-"""Measuring: speed and memory of the main job (``speed``). Numbers are printed, never asserted: machines
-differ.
+"""Judging: methods on sets with masks under right and wrong words (``run``, ``results``, ``compare``),
+reading of reports (``reports``), a checkpoint's own numbers (``validate``, ``card``), and seconds and
+memory (``speed``), which are printed and never asserted: machines differ.
 """

@@ -69,11 +69,14 @@ def _sets() -> typer.Typer:
 
 
 def _benches() -> typer.Typer:
+    from medsegr.cli import bench_compare, bench_run
     from medsegr.cli.bench import HELP, reports
 
     app = typer.Typer(add_completion=False, rich_markup_mode=None, help=HELP)
-    app.callback(help=HELP)(lambda: None)  # a group even while it has one command
+    app.callback(help=HELP)(lambda: None)
     app.command("reports")(typed(reports))
+    app.command("run")(typed(bench_run.command))
+    app.command("compare")(typed(bench_compare.command))
     return app
 
 

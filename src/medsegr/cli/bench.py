@@ -8,7 +8,7 @@ from medsegr.cli.flags import Json, LogFlags, grouped, naming, option
 from medsegr.cli.logs import set_up
 from medsegr.errors import UsageError
 
-HELP = "Measure against human codes and peers."
+HELP = "Judge methods and reading against truth and peers."
 PEERS = ("negspacy",)
 
 

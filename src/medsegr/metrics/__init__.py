@@ -5,31 +5,40 @@ Only numpy and scipy, no torch. Every function says what an empty mask scores; n
 over images.
 """
 
-from medsegr.metrics.calibration import ReliabilityBins, brier, ece, reliability
+from medsegr.metrics.calibration import ReliabilityBins, brier, ece, ece_of, pooled, reliability
 from medsegr.metrics.detection import LesionCounts, PresenceCounts, lesion_counts, presence_counts
-from medsegr.metrics.intervals import Interval, bootstrap_mean, paired_permutation
+from medsegr.metrics.intervals import Interval, bootstrap_mean, bootstrap_ratio, holm, paired_permutation
 from medsegr.metrics.overlap import dice, dice_pooled, iou, iou_pooled
-from medsegr.metrics.surface import assd, hausdorff, hd95, nsd, surface_distances
+from medsegr.metrics.surface import assd, hausdorff, hd95, hd95_and_nsd, nsd, surface_distances
+from medsegr.metrics.uscore import Cost, UScore, u_score
 
 __all__ = [
+    "Cost",
     "Interval",
     "LesionCounts",
     "PresenceCounts",
     "ReliabilityBins",
+    "UScore",
     "assd",
     "bootstrap_mean",
+    "bootstrap_ratio",
     "brier",
     "dice",
     "dice_pooled",
     "ece",
+    "ece_of",
     "hausdorff",
     "hd95",
+    "hd95_and_nsd",
+    "holm",
     "iou",
     "iou_pooled",
     "lesion_counts",
     "nsd",
     "paired_permutation",
+    "pooled",
     "presence_counts",
     "reliability",
     "surface_distances",
+    "u_score",
 ]

@@ -4,6 +4,7 @@
 An empty input has no calibration: the scores are NaN and every bin has count 0.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -47,11 +48,31 @@ def ece(prob: Float[np.ndarray, "*shape"], truth: Bool[np.ndarray, "*shape"], bi
     """Expected calibration error: mean over bins of ``|confidence - accuracy|``, weighted by the bin's count,
     in [0, 1].
     """
-    table = reliability(prob, truth, bins)
-    total = int(table.count.sum())
+    return ece_of(reliability(prob, truth, bins))
+
+
+def ece_of(table: ReliabilityBins, above: float = 0.0) -> float:
+    """:func:`ece` of counted bins; with ``above`` of those only that begin there or higher. NaN where they
+    are empty."""
+    kept = table.edges[:-1] >= above - 1e-9
+    total = int(table.count[kept].sum())
     if not total:
         return float("nan")
-    return float(np.nansum(np.abs(table.confidence - table.accuracy) * table.count) / total)
+    gaps = np.abs(table.confidence - table.accuracy) * table.count
+    return float(np.nansum(gaps[kept]) / total)
+
+
+def pooled(tables: Sequence[ReliabilityBins]) -> ReliabilityBins:
+    """Bins of all values together, from bins of parts. All must have the same edges; none: InputError."""
+    if not tables or any(not np.array_equal(t.edges, tables[0].edges) for t in tables):
+        raise InputError(f"{len(tables)} tables of bins: one or more with the same edges were expected")
+    count = np.sum([t.count for t in tables], axis=0)
+    with np.errstate(invalid="ignore"):
+        confidence, accuracy = (
+            np.sum([np.nan_to_num(getattr(t, name)) * t.count for t in tables], axis=0) / count
+            for name in ("confidence", "accuracy")
+        )
+    return ReliabilityBins(tables[0].edges, confidence, accuracy, count)
 
 
 def brier(prob: Float[np.ndarray, "*shape"], truth: Bool[np.ndarray, "*shape"]) -> float:

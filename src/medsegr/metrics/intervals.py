@@ -1,4 +1,5 @@
-"""How sure one may be: a bootstrap interval of a mean, and a paired permutation test of a difference.
+"""How sure one may be: a bootstrap interval of a mean, a paired permutation test of a difference, and Holm's
+correction for several tests.
 
 Images of one patient are not independent. Where ``groups`` says which belong together, whole groups are drawn
 or flipped.
@@ -40,14 +41,47 @@ def bootstrap_mean(
     if not 0 < level < 1:
         raise InputError(f"level {level}: a number between 0 and 1 was expected")
     x, index, count = _grouped(values, groups)
-    if x.size == 0:
-        return Interval(float("nan"), float("nan"), float("nan"), level, 0, 0)
     sums = np.bincount(index, weights=x, minlength=count)
-    sizes = np.bincount(index, minlength=count)
+    sizes = np.bincount(index, minlength=count).astype(float)
+    return _bootstrap(sums, sizes, rng, (level, draws, x.size))
+
+
+def bootstrap_ratio(
+    parts: Float[np.ndarray, " n"],
+    wholes: Float[np.ndarray, " n"],
+    rng: np.random.Generator,
+    groups: Sequence[Hashable] | None = None,
+    level: float = 0.95,
+) -> Interval:
+    """Percentile bootstrap (2000 draws) of ``sum(parts) / sum(wholes)``, as :func:`bootstrap_mean`: a pooled
+    Dice, a share of lesions that were found. ``wholes`` are 0 or more; draws in which they sum to 0 are left
+    out, and where all do everything is NaN.
+    """
+    if not 0 < level < 1:
+        raise InputError(f"level {level}: a number between 0 and 1 was expected")
+    part, whole = np.asarray(parts, float), np.asarray(wholes, float)
+    if part.shape != whole.shape or np.any(whole < 0):
+        raise InputError(
+            f"{part.size} parts of {whole.size} wholes: one whole of 0 or more a part was expected"
+        )
+    _, index, count = _grouped(np.zeros(len(part)), groups)
+    sums, sizes = (np.bincount(index, weights=x, minlength=count) for x in (part, whole))
+    return _bootstrap(sums, sizes, rng, (level, 2000, part.size))
+
+
+def _bootstrap(
+    sums: np.ndarray, sizes: np.ndarray, rng: np.random.Generator, how: tuple[float, int, int]
+) -> Interval:
+    """The interval of ``sum(sums) / sum(sizes)`` over groups; ``how``: level, draws and number of values."""
+    level, draws, n = how
+    count = len(sums)
+    if count == 0 or sizes.sum() == 0:
+        return Interval(float("nan"), float("nan"), float("nan"), level, n, count)
     picks = rng.integers(0, count, size=(draws, count))
-    means = sums[picks].sum(axis=1) / sizes[picks].sum(axis=1)
+    wholes = sizes[picks].sum(axis=1)
+    means = sums[picks].sum(axis=1)[wholes > 0] / wholes[wholes > 0]
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(x.mean()), float(low), float(high), level, int(x.size), count)
+    return Interval(float(sums.sum() / sizes.sum()), float(low), float(high), level, n, count)
 
 
 def paired_permutation(
@@ -80,6 +114,25 @@ def paired_permutation(
     # A hair of slack: equal sums may differ in the last bit through the order of addition.
     hits = int(np.count_nonzero(np.abs(signs @ sums) >= seen - 1e-12 * max(1.0, seen)))
     return hits / len(signs) if exact else (hits + 1) / (draws + 1)
+
+
+def holm(p_values: Sequence[float]) -> list[float]:
+    """p-values adjusted for the number of tests, in their order, by Holm's step-down method (Holm 1979).
+
+    Each is at least as large as it was and at most 1; they keep their order of size. NaN (no test was made)
+    stays NaN and does not count as a test.
+    """
+    p = np.asarray(p_values, float)
+    if p.ndim != 1 or np.any((p < 0) | (p > 1)):
+        raise InputError("p-values: a list of numbers from 0 to 1 was expected")
+    order = np.argsort(p)  # NaN last
+    count = int(np.count_nonzero(~np.isnan(p)))
+    adjusted = np.full(p.shape, np.nan)
+    largest = 0.0
+    for rank, index in enumerate(order[:count]):
+        largest = max(largest, min(1.0, float(p[index]) * (count - rank)))
+        adjusted[index] = largest
+    return [float(value) for value in adjusted]
 
 
 def _grouped(values: np.ndarray, groups: Sequence[Hashable] | None) -> tuple[np.ndarray, np.ndarray, int]:

@@ -39,10 +39,7 @@ def hausdorff(pred: Mask, truth: Mask, spacing: tuple[float, ...], percentile: f
     """
     if not 0 <= percentile <= 100:
         raise InputError(f"percentile {percentile}: a number from 0 to 100 was expected")
-    one, other = surface_distances(pred, truth, spacing)
-    if one.size == 0 or other.size == 0:
-        return 0.0 if one.size == other.size else float("inf")
-    return float(max(np.percentile(one, percentile), np.percentile(other, percentile)))
+    return _directed(*surface_distances(pred, truth, spacing), percentile)
 
 
 def hd95(pred: Mask, truth: Mask, spacing: tuple[float, ...]) -> float:
@@ -63,7 +60,26 @@ def nsd(pred: Mask, truth: Mask, spacing: tuple[float, ...], tolerance: float) -
     """
     if not tolerance >= 0:
         raise InputError(f"tolerance {tolerance}: a number of mm, 0 or more, was expected")
+    return _within(*surface_distances(pred, truth, spacing), tolerance)
+
+
+def hd95_and_nsd(
+    pred: Mask, truth: Mask, spacing: tuple[float, ...], tolerance: float
+) -> tuple[float, float]:
+    """:func:`hd95` and :func:`nsd` from one look at the surfaces, which is what takes the time."""
+    if not tolerance >= 0:
+        raise InputError(f"tolerance {tolerance}: a number of mm, 0 or more, was expected")
     one, other = surface_distances(pred, truth, spacing)
+    return _directed(one, other, 95.0), _within(one, other, tolerance)
+
+
+def _directed(one: np.ndarray, other: np.ndarray, percentile: float) -> float:
+    if one.size == 0 or other.size == 0:
+        return 0.0 if one.size == other.size else float("inf")
+    return float(max(np.percentile(one, percentile), np.percentile(other, percentile)))
+
+
+def _within(one: np.ndarray, other: np.ndarray, tolerance: float) -> float:
     together = np.concatenate([one, other])
     return float(np.count_nonzero(together <= tolerance) / together.size) if together.size else 1.0
 

@@ -1,0 +1,123 @@
+"""Leaks: an image, or a patient, that stands on both sides of the split.
+
+Images. Each is reduced to its print: grey, 64 x 64, mean 0 and length 1, so that size, compression,
+brightness and contrast do not count. A correlation of ``SAME`` or more makes two the same image, or nearly.
+The mirrored image is looked for as well. Of a volume the middle slice stands for all.
+
+Groups. A group (patient, study) with images on both sides of one table's split.
+
+Cropped, turned or strongly recoloured copies are not found, nor a patient under two names.
+"""
+
+from collections.abc import Iterable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+from PIL import Image as Pil
+
+from medsegr import pixels, planes
+from medsegr.bench.samples import Sample
+from medsegr.errors import InputError
+from medsegr.io.read import read_image
+from medsegr.types import Image, modality_code
+
+SAME = 0.985
+SIDE = 64
+
+
+@dataclass(frozen=True, slots=True)
+class Print:
+    """What is kept of one image: float32 64 x 64 of mean 0 and length 1, all 0 if it is flat."""
+
+    sample: str
+    group: str
+    small: np.ndarray
+
+
+@dataclass(frozen=True, slots=True)
+class Leak:
+    """A judged image and what it shares with one that is not judged: ``image``, ``mirrored`` or ``group``;
+    ``likeness`` is the correlation of the two, NaN for a group."""
+
+    judged: str
+    other: str
+    kind: str
+    likeness: float
+
+
+class LeaksFound(InputError):
+    """Images to be judged stand on the other side of the split, too; ``found`` lists them. The message itself
+    names none, so that it may go into a log."""
+
+    def __init__(self, found: Sequence[Mapping[str, Any]]) -> None:
+        self.found = found
+        super().__init__(
+            f"{len(found)} images to be judged stand on the other side of the split, too, see leaks.json: "
+            "leave them out with --leaks drop, or judge them with a note in the record with --leaks note"
+        )
+
+
+def fingerprint(sample: Sample) -> Print:
+    """Read one image and make its print."""
+    image = read_image(sample.folder / sample.image, modality=modality_code(sample.rows[0].get("modality")))
+    return fingerprint_of(image, sample.id, sample.group)
+
+
+def fingerprint_of(image: Image, sample: str = "", group: str = "") -> Print:
+    """The print of an image that is already read."""
+    plane = planes.plane_of(image)
+    grey = pixels.to_bytes(image).astype(np.float32).mean(axis=0)
+    turned = planes.to_slices(grey, plane)
+    picture = Pil.fromarray(turned[len(turned) // 2] if turned.ndim == 3 else turned)
+    look = np.asarray(picture.resize((SIDE, SIDE), Pil.Resampling.BOX), np.float64)
+    small = look - look.mean()
+    length = float(np.linalg.norm(small))
+    kept = (small / length if length > 1e-6 else np.zeros_like(small)).astype(np.float32)
+    return Print(sample, group, kept)
+
+
+def leaks(
+    judged: Sequence[Print], others: Sequence[Print], groups: Iterable[tuple[str, str]] = ()
+) -> list[Leak]:
+    """Every judged image that stands, nearly the same, among the others, with its most alike; and every
+    shared group of ``groups``, pairs of (judged sample, other sample)."""
+    found = [Leak(one, other, "group", float("nan")) for one, other in groups]
+    if judged and others:
+        found += _same_images(judged, others)
+    return found
+
+
+def _same_images(judged: Sequence[Print], others: Sequence[Print]) -> Iterator[Leak]:
+    looks = np.stack([p.small.ravel() for p in others])
+    for one in judged:
+        best: Leak | None = None
+        for kind, small in (("image", one.small), ("mirrored", one.small[:, ::-1])):
+            alike = looks @ small.ravel()
+            at = int(alike.argmax())
+            if alike[at] >= SAME and (best is None or alike[at] > best.likeness):
+                best = Leak(one.sample, others[at].sample, kind, round(float(alike[at]), 4))
+        if best is not None:
+            yield best
+
+
+def shared_groups(judged: Sequence[Sample], others: Sequence[Sample]) -> list[tuple[str, str]]:
+    """(judged sample, another sample) of every group of one table that stands on both sides."""
+    first: dict[str, str] = {}
+    for sample in others:
+        first.setdefault(sample.group, sample.id)
+    return [(s.id, first[s.group]) for s in judged if s.group in first]
+
+
+def check(judged: Sequence[Sample], others: Sequence[Sample]) -> list[Leak]:
+    """Make the prints of both sides and compare. An image that cannot be read is no leak: it fails when it is
+    judged."""
+    return leaks(list(_prints(judged)), list(_prints(others)), shared_groups(judged, others))
+
+
+def _prints(samples: Sequence[Sample]) -> Iterator[Print]:
+    for sample in samples:
+        try:
+            yield fingerprint(sample)
+        except InputError:
+            continue

@@ -1,0 +1,400 @@
+"""``index.html``: everything of a run on one page that stands alone, without scripts and without anything
+from outside. What comes from tables and methods is escaped.
+"""
+
+import html
+from collections.abc import Iterable, Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+from medsegr.bench import svg
+from medsegr.bench.controls import CONTROLS
+from medsegr.bench.panels import panels
+
+Data = Mapping[str, Any]
+NONE = "–"  # no value
+STYLE = """
+body{font:14px/1.5 system-ui,sans-serif;margin:1.5rem auto;max-width:92rem;padding:0 1rem}
+body{color:#1b1b1b;background:#fff}
+h2{margin-top:2.2rem;border-bottom:1px solid #bbb}h3{margin-top:1.6rem}
+.scroll{overflow-x:auto}table{border-collapse:collapse;margin:.6rem 0;font-variant-numeric:tabular-nums}
+th,td{padding:.25rem .5rem;border-bottom:1px solid #ddd;text-align:right;white-space:nowrap}
+th{background:#f2f2f2}th:first-child,td:first-child,td.words,th.words{text-align:left}
+caption{text-align:left;color:#444;padding:.3rem 0}
+svg{max-width:100%;height:auto}svg text{font:12px system-ui,sans-serif;fill:#1b1b1b}
+.grid{stroke:#ccc}.bar{stroke:#0072b2;stroke-width:2.5}.dot{fill:#0072b2}.box{fill:none;stroke:#888}
+figure{margin:1rem 0}figure img{max-width:100%}figcaption{color:#333}
+.note{background:#fff6e0;border-left:4px solid #d55e00;padding:.5rem .8rem}
+.blue{color:#0072b2}.orange{color:#b45f06}
+code{background:#f2f2f2;padding:0 .2rem}footer{margin:2rem 0;color:#444}
+"""
+
+
+def page(told: Data, rows: Mapping[str, Sequence[Data]], folders: Mapping[str, Path]) -> str:
+    """The page of :func:`medsegr.bench.results.results`; ``folders`` are the sets by name, for the
+    pictures."""
+    judged = {label: data for label, data in told["methods"].items() if "all" in data}
+    parts = [
+        _head(told),
+        _overview(judged),
+        _sets(judged),
+        _split(judged, "strata", "By area of the target", "share of the image"),
+        _split(judged, "modalities", "By modality", "modality"),
+        _tests(told["tests"]),
+        _thrift(told["u_scores"], judged),
+        *(_method(label, data, panels(rows[label], folders)) for label, data in judged.items()),
+        _failures(told["failures"]),
+        _record(told["record"], told["methods"]),
+    ]
+    return (
+        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
+        '<meta http-equiv="Content-Security-Policy" '
+        "content=\"default-src 'none'; style-src 'unsafe-inline'; "
+        'img-src data:"><meta name="viewport" content="width=device-width, initial-scale=1">'
+        f"<title>medsegr bench</title><style>{STYLE}</style></head><body>\n"
+        + "\n".join(part for part in parts if part)
+        + "\n<footer>Not a medical device. For research.</footer></body></html>\n"
+    )
+
+
+def cell(value: Any) -> str:
+    """A value as text: intervals as ``mean [low, high]``, numbers with three places."""
+    if isinstance(value, Mapping):
+        if value.get("mean") is None:
+            return NONE
+        if value.get("low") is None:
+            return f"{value['mean']:.3f}"
+        if value.get("groups") == 1:
+            return f"{value['mean']:.3f} [one group]"
+        return f"{value['mean']:.3f} [{value['low']:.3f}, {value['high']:.3f}]"
+    if value is None:
+        return NONE
+    if isinstance(value, float):
+        return f"{value:.3f}"
+    return str(value)
+
+
+def _share(value: Data) -> str:
+    if value.get("mean") is None:
+        return NONE
+    if value["groups"] == 1:
+        return f"{value['mean']:.1%} of {value['n']} [one group]"
+    return f"{value['mean']:.1%} [{value['low']:.1%}, {value['high']:.1%}] of {value['n']}"
+
+
+def _table(head: Sequence[str], body: Iterable[Sequence[Any]], caption: str = "") -> str:
+    rows = [list(row) for row in body]
+    words = [
+        all(isinstance(row[i], str) and not row[i][:1].isdigit() for row in rows) for i in range(len(head))
+    ]
+    kinds = [' class="words"' if one and rows else "" for one in words]
+    lines = "".join(
+        "<tr>"
+        + "".join(
+            f"<td{kind}>{html.escape(cell(value))}</td>" for kind, value in zip(kinds, row, strict=True)
+        )
+        + "</tr>\n"
+        for row in rows
+    )
+    told = f"<caption>{html.escape(caption)}</caption>" if caption else ""
+    titles = "".join(
+        f'<th scope="col"{kind}>{html.escape(title)}</th>' for kind, title in zip(kinds, head, strict=True)
+    )
+    top = f"{told}<thead><tr>{titles}</tr></thead>"
+    return f'<div class="scroll"><table>{top}<tbody>\n{lines}</tbody></table></div>'
+
+
+def _head(told: Data) -> str:
+    record = told["record"]
+    sets = ", ".join(record["sets"])
+    leaky = record.get("found_leaks") or []
+    notes = []
+    if leaky:
+        what = {"drop": "were left out", "note": "were judged all the same"}.get(record["leaks"], "")
+        notes.append(
+            f"{len(leaky)} images to be judged also stand on the other side of the split; they {what}."
+        )
+    if record["leaks"] == "off":
+        notes.append("Nobody looked for images that stand on both sides of the split.")
+    if record["split"] in ("train", "all"):
+        notes.append(
+            "Images of the training part are among those judged: these are no results on unseen images."
+        )
+    warned = "".join(f'<p class="note">{html.escape(note)}</p>' for note in notes)
+    return (
+        f"<h1>medsegr bench</h1><p>{record['images']} images of {html.escape(sets)}; part "
+        f"<b>{html.escape(record['split'])}</b>; seed {record['seed']}; at most "
+        f"{record['limit'] or 'all'} images a set.</p>{warned}"
+        "<p>Dice and IoU are over targets that are there: mean over images with a 95 % bootstrap interval "
+        "over groups (patients), and pooled over all their pixels. <b>Oracle</b> words were made from the "
+        "true mask: they flatter. A number under <i>name alone</i> needs no oracle.</p>"
+    )
+
+
+def _overview(judged: Mapping[str, Data]) -> str:
+    head = (
+        "method",
+        "words",
+        "Dice an image",
+        "Dice pooled",
+        "IoU an image",
+        "IoU pooled",
+        "NSD",
+        "lesions found",
+    )
+    more = ("false positives an image", "presence F1", "foreign drawn", "absent drawn", "ECE", "ECE of drawn")
+    rows, second = [], []
+    for label, data in judged.items():
+        for words, part in _ways(data):
+            rows.append(
+                (
+                    label,
+                    words,
+                    *(part[k] for k in ("dice", "dice_pooled", "iou", "iou_pooled", "nsd", "sensitivity")),
+                )
+            )
+            second.append(
+                (
+                    label,
+                    words,
+                    part["false_positives"],
+                    part["presence"]["f1"],
+                    _share(part["foreign_drawn"]),
+                    _share(part["absent_drawn"]),
+                    part["ece"],
+                    part["ece_drawn"],
+                    part["ece_presence"],
+                    part["seconds"],
+                )
+            )
+    dots = [
+        (f"{label}, {words}", part["dice"]["mean"], part["dice"]["low"], part["dice"]["high"])
+        for label, data in judged.items()
+        for words, part in _ways(data)
+    ]
+    return (
+        "<h2>All methods</h2>"
+        + svg.dots("Dice an image, mean and 95 % interval", dots)
+        + _table(head, rows)
+        + _uneven(judged)
+        + _table(("method", "words", *more, "ECE of presence", "seconds an image"), second)
+    )
+
+
+def _uneven(judged: Mapping[str, Data]) -> str:
+    counts = {label: data["all"]["images"] for label, data in judged.items()}
+    if len(set(counts.values())) < 2:
+        return ""
+    told = ", ".join(f"{label} {count}" for label, count in counts.items())
+    return (
+        f'<p class="note">The methods have judged different numbers of images ({html.escape(told)}): '
+        "means are not comparable, the tests below are, which take only what both have judged.</p>"
+    )
+
+
+def _ways(data: Data) -> list[tuple[str, Data]]:
+    """The runs of one method that are shown beside each other, with what it was told."""
+    own = data["all"]
+    if not data["facts"].get("reads_text"):
+        return [("reads none", own)]
+    return [("name alone", data["free"]), (f"all words ({_sources(own)})", own)]
+
+
+def _sources(part: Data) -> str:
+    return ", ".join(word for word in part["words"] if word != "name") or "name"
+
+
+def _sets(judged: Mapping[str, Data]) -> str:
+    head = (
+        "set",
+        "method",
+        "words",
+        "targets",
+        "Dice an image",
+        "Dice pooled",
+        "NSD",
+        "HD95, median",
+        "foreign drawn",
+    )
+    rows = []
+    for name in dict.fromkeys(name for data in judged.values() for name in data["sets"]):
+        for label, data in judged.items():
+            reads = data["facts"].get("reads_text")
+            for words, tables in (("name alone", data["sets_free"]), ("all words", data["sets"])):
+                if tables is None or name not in tables:
+                    continue
+                part = tables[name]
+                told = f"{words} ({_sources(part)})" if reads and words == "all words" else words
+                rows.append(
+                    (
+                        name,
+                        label,
+                        told if reads else "reads none",
+                        part["targets"],
+                        part["dice"],
+                        part["dice_pooled"],
+                        part["nsd"],
+                        _far(part["hd95"]),
+                        _share(part["foreign_drawn"]),
+                    )
+                )
+    return "<h2>By set</h2>" + _table(head, rows)
+
+
+def _far(told: Mapping[str, Data]) -> str:
+    parts = []
+    for unit, one in told.items():
+        value = NONE if one["median"] is None else f"{one['median']:.1f} {unit}"
+        parts.append(f"{value} ({one['infinite']} infinite)" if one["infinite"] else value)
+    return ", ".join(parts) or NONE
+
+
+def _split(judged: Mapping[str, Data], key: str, title: str, what: str) -> str:
+    rows = [
+        (name, label, part["dice"]["n"], part["dice"], part["dice_pooled"], part["sensitivity"])
+        for label, data in judged.items()
+        for name, part in data[key].items()
+    ]
+    head = (what, "method", "targets", "Dice an image", "Dice pooled", "lesions found")
+    return f"<h2>{title}</h2>" + _table(head, rows, "with all words")
+
+
+def _tests(told: Mapping[str, Sequence[Data]]) -> str:
+    head = ("a", "b", "Dice a", "Dice b", "a minus b", "p", "p, Holm")
+    parts = []
+    for control, rows in told.items():
+        body = [
+            (r["one"], r["other"], r["a"], r["b"], r["difference"], _p(r["p"]), _p(r["p_holm"])) for r in rows
+        ]
+        if body:
+            parts.append(_table(head, body, CONTROLS[control]))
+    about = "<p>Paired permutation test on the targets that both have judged, whole groups at a time.</p>"
+    return "<h2>Method against method</h2>" + about + "".join(parts) if parts else ""
+
+
+def _p(value: float | None) -> str:
+    return NONE if value is None else f"{value:.4f}"
+
+
+def _thrift(told: Mapping[str, Data], judged: Mapping[str, Data]) -> str:
+    rows = []
+    for label, one in told.items():
+        facts = judged[label]["facts"]
+        count, work = facts.get("parameters"), facts.get("operations")
+        rows.append(
+            (
+                label,
+                f"{one['score']:.1f}" if one["score"] is not None else one["why"],
+                f"{count / 1e6:.2f}" if count else NONE,
+                f"{work / 1e9:.2f}" if work else NONE,
+                *(one.get("terms") or (None,) * 4),
+            )
+        )
+    head = (
+        "method",
+        "U-Score",
+        "million parameters",
+        "10^9 operations",
+        "accuracy",
+        "parameters",
+        "operations",
+        "speed",
+    )
+    about = (
+        "<p>U-Score places IoU among the methods of this run; its speed holds for the recorded device only. "
+        "Terms run from 0.05 to 1.</p>"
+    )
+    return "<h2>Worth its cost</h2>" + about + _table(head, rows)
+
+
+def _method(label: str, data: Data, pictures: Sequence[Any]) -> str:
+    parts = [f"<h2>{html.escape(label)}</h2>"]
+    if data["controls"]:
+        parts.append(_controls(data["controls"], data["all"]))
+        parts += [
+            f"<details><summary>{html.escape(name)}</summary>{_controls(part, data['sets'][name])}</details>"
+            for name, part in data["controls_by_set"].items()
+        ]
+    table = data["all"]["reliability"]
+    if table:
+        plot = svg.reliability(
+            f"Reliability of {label}", table["confidence"], table["accuracy"], table["count"]
+        )
+        parts.append(f"<h3>Does 0.8 mean 8 of 10</h3>{plot}")
+    if pictures:
+        parts.append(
+            "<h3>Pictures</h3><p>The image; with all words; by name alone. "
+            '<b class="blue">Blue</b>: the truth. <b class="orange">Orange</b>: what was drawn.</p>'
+        )
+    for one in pictures:
+        image = f'<img src="{one.address}" alt="{html.escape(one.title)}">' if one.address else ""
+        told = f"<b>{html.escape(one.title)}</b>: {html.escape(one.caption)}"
+        parts.append(f"<figure>{image}<figcaption>{told}</figcaption></figure>")
+    targets = [(name, part["dice"]["n"], part["dice"], part["iou"]) for name, part in data["targets"].items()]
+    parts.append(
+        _table(("target", "number", "Dice an image", "IoU an image"), targets, "every target, all words")
+    )
+    return "".join(parts)
+
+
+def _controls(told: Data, table: Data) -> str:
+    rows = [
+        (
+            name,
+            CONTROLS[name],
+            one["dice"]["n"],
+            one["dice"],
+            one["dice_open"],
+            one["right_minus"] if name != "right" else None,
+            _p(one["p_holm"]) if name != "right" else NONE,
+        )
+        for name, one in told.items()
+    ]
+    dots = [
+        (name, one["dice"]["mean"], one["dice"]["low"], one["dice"]["high"]) for name, one in told.items()
+    ]
+    head = (
+        "control",
+        "what was told",
+        "targets",
+        "Dice an image",
+        "without presence score",
+        "right minus it",
+        "p, Holm",
+    )
+    return (
+        f"<h3>What the words do ({html.escape(_sources(table))})</h3>"
+        + svg.dots("Dice an image under each text control", dots)
+        + _table(head, rows)
+        + f"<p>Another concept, which such an image cannot show (<i>other</i>), was drawn in "
+        f"{_share(table['foreign_drawn'])}; a target whose mask is empty on purpose in "
+        f"{_share(table['absent_drawn'])}.</p>"
+    )
+
+
+def _failures(told: Sequence[Data]) -> str:
+    if not told:
+        return ""
+    body = [(one["method"], one["image"] or "all images", one["reason"]) for one in told]
+    return "<h2>What failed</h2>" + _table(("method", "image", "reason"), body)
+
+
+def _record(record: Data, methods: Mapping[str, Data]) -> str:
+    facts = [
+        (label, f["asked"], str(f["options"] or ""), f.get("licence", NONE), (f.get("sha256") or NONE)[:16])
+        for label, f in ((label, data["facts"]) for label, data in methods.items())
+    ]
+    device = [(key, value) for key, value in record["device"].items()]
+    tables = list(record["tables"].items())
+    leaks = [
+        (one["judged"], one["other"], one["kind"], one["likeness"]) for one in record.get("found_leaks") or []
+    ]
+    parts = [
+        "<h2>Record</h2>",
+        _table(("method", "asked for as", "options", "licence", "SHA-256"), facts),
+        _table(("device", ""), device, "seconds hold for this device"),
+        _table(("set", "SHA-256 of samples.csv"), tables),
+    ]
+    if leaks:
+        parts.append(_table(("judged", "the same on the other side", "kind", "likeness"), leaks, "leaks"))
+    return "".join(parts)

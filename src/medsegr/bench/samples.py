@@ -1,0 +1,247 @@
+"""What is judged on: rows of ``samples.csv`` tables, which part of them, and the words that ask for each
+target.
+
+Parts. ``validation`` is the tenth of the groups that training never sees (:func:`medsegr.data.
+validation_groups`), ``train`` the other nine, ``all`` both. Any other word is looked for in the table's
+``split`` column ("held", "test"). Rows of other splits than ``dev`` and ``train`` belong to neither of the
+first three.
+
+Words. A row with a ``phrase`` is asked with it, read by the parser; a row with ``attributes`` with those
+that are stated; any other with its target's name and what the mask shows (:mod:`medsegr.portrait`). Words
+that come from a mask are called *oracle*, all others *written*. A column ``oracle`` (1 or 0) decides where
+the table has one.
+"""
+
+import csv
+import hashlib
+import json
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path, PurePosixPath, PureWindowsPath
+from typing import Any
+
+import numpy as np
+
+from medsegr import data
+from medsegr.errors import GeometryError, InputError, ReportError
+from medsegr.io.read import read_image
+from medsegr.pipeline import name_only
+from medsegr.portrait import portrait
+from medsegr.report.describe import finding_from
+from medsegr.report.parse import parse_phrase
+from medsegr.types import Finding, Image, Location, Shape, Texture, modality_code
+
+Row = Mapping[str, str]
+Words = tuple[Finding, str]  # all words of a target, and where they come from
+NEEDED = ("id", "image", "mask", "target")
+OWN_SPLITS = ("dev", "train", "")
+PARTS = ("validation", "train", "all")
+LARGEST_TABLE = 256 * 2**20
+SECOND_READER = "2. human observer"  # judged against the first one
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One image with the rows that belong to it; nothing is read yet. ``part``: validation, train, or the
+    table's own word."""
+
+    set: str
+    folder: Path
+    image: str  # as the table names it, relative to the folder
+    group: str
+    part: str
+    rows: tuple[Row, ...]
+
+    @property
+    def id(self) -> str:
+        """``set/path of the image``, unique in a run."""
+        return f"{self.set}/{self.image}"
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One target of an image: the words that ask for it and where it really is (bool ``*grid``, empty: it is
+    not there)."""
+
+    label: str
+    name: Finding  # the name alone, as the table gives it
+    finding: Finding  # with all words
+    mask: np.ndarray
+    source: str  # oracle, written or name
+
+
+def samples_of(folder: Path) -> list[Sample]:
+    """All images of a folder with a ``samples.csv``, in the table's order, each with its part.
+
+    Raises:
+        InputError: no table, no UTF-8 CSV, a column or a cell is missing, a path that leaves the folder, or a
+            row id that comes twice.
+    """
+    by_image: dict[tuple[str, str], list[Row]] = {}
+    for row in read_table(folder):
+        if SECOND_READER not in (row.get("notes") or ""):
+            by_image.setdefault((row["image"], (row.get("split") or "").strip()), []).append(row)
+    named = [
+        (image, split, f"{folder.name}/{rows[0].get('group') or Path(image).stem}", rows)
+        for (image, split), rows in by_image.items()
+    ]
+    held = data.validation_groups(group for _, split, group, _ in named if split in OWN_SPLITS)
+    return [
+        Sample(folder.name, folder, image, group, _part(split, group in held), tuple(rows))
+        for image, split, group, rows in named
+    ]
+
+
+def _part(split: str, held: bool) -> str:
+    if split not in OWN_SPLITS:
+        return split
+    return "validation" if held else "train"
+
+
+def chosen(samples: Sequence[Sample], split: str) -> list[Sample]:
+    """The images of one part (see above). None of that part: InputError that lists the parts there are."""
+    kept = [s for s in samples if s.part == split or (split == "all" and s.part in PARTS)]
+    if not kept:
+        there = ", ".join(sorted({s.part[:40] for s in samples})) or "nothing"
+        raise InputError(
+            f"no image belongs to the part '{split[:40]}'; there is {there}: choose with --split"
+        )
+    return kept
+
+
+def thinned(samples: Sequence[Sample], most: int | None) -> list[Sample]:
+    """At most so many images of each set, those whose ids have the smallest hashes: the same everywhere."""
+    if most is None:
+        return list(samples)
+    kept: set[str] = set()
+    for name in dict.fromkeys(s.set for s in samples):
+        ids = [s.id for s in samples if s.set == name]
+        kept.update(sorted(ids, key=lambda one: hashlib.sha256(one.encode()).hexdigest())[:most])
+    return [s for s in samples if s.id in kept]
+
+
+def read_table(folder: Path) -> list[Row]:
+    """The checked rows of a folder's ``samples.csv``; errors as of :func:`samples_of`."""
+    path = folder / "samples.csv"
+    if not path.is_file():
+        raise InputError(
+            f"there is no samples.csv: a table with the columns {', '.join(NEEDED)} was expected"
+        )
+    if path.stat().st_size > LARGEST_TABLE:
+        raise InputError(f"samples.csv has {path.stat().st_size} bytes, at most {LARGEST_TABLE} are read")
+    try:
+        with path.open(newline="", encoding="utf-8-sig") as handle:
+            reader = csv.DictReader(handle, strict=True)
+            missing = [name for name in NEEDED if name not in (reader.fieldnames or ())]
+            if missing:
+                raise InputError(f"samples.csv lacks {', '.join(missing)}; expected {', '.join(NEEDED)}")
+            rows: list[Row] = list(reader)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError("samples.csv is no CSV in UTF-8; write it as such") from error
+    if not rows:
+        raise InputError("samples.csv has no row: one a target was expected")
+    seen: set[str] = set()
+    for number, row in enumerate(rows, 2):
+        _check_row(row, number, seen)
+    return rows
+
+
+def _check_row(row: Mapping[Any, Any], number: int, seen: set[str]) -> None:
+    if None in row or any(value is None for value in row.values()):
+        raise InputError(f"samples.csv, row {number}: another number of cells than columns")
+    for key in NEEDED:
+        if not row[key].strip():
+            raise InputError(f"samples.csv, row {number}: '{key}' is empty, a value was expected")
+    if row["id"] in seen:
+        raise InputError(f"samples.csv, row {number}: the id comes twice, each row needs its own")
+    seen.add(row["id"])
+    for key in ("image", "mask"):
+        parts = (*PurePosixPath(row[key]).parts, *PureWindowsPath(row[key]).parts)
+        if ".." in parts or PurePosixPath(row[key]).is_absolute() or PureWindowsPath(row[key]).drive:
+            raise InputError(
+                f"samples.csv, row {number}: '{key}' leaves the folder; a path below it was expected"
+            )
+
+
+def read_sample(
+    sample: Sample, known: Mapping[str, Sequence[Words]] | None = None
+) -> tuple[Image, list[Wanted]]:
+    """The image and its targets. A file that cannot be read, or a target that the lexicon does not know:
+    InputError in one line that begins with the row's number of this image.
+
+    ``known`` has the words of images that were read before, by id: to make them out of masks takes the time.
+    """
+    frame = sample.rows[0].get("frame") or None
+    told_frame = frame if frame in ("patient", "viewer") else None
+    image = read_image(
+        sample.folder / sample.image,
+        modality=modality_code(sample.rows[0].get("modality")),
+        frame=told_frame,  # type: ignore[arg-type]  # one of the two words, checked above
+    )
+    return image, list(_wanted(sample, image, (known or {}).get(sample.id, ())))
+
+
+def _wanted(sample: Sample, image: Image, known: Sequence[Words]) -> Iterator[Wanted]:
+    for number, row in enumerate(sample.rows, 1):
+        try:
+            mask = _mask(sample.folder, row, image)
+            name = _plain(data.finding_of(dict(row)))
+            finding, source = known[number - 1] if known else words_of(row, image, mask, name)
+        except (InputError, ReportError, ValueError) as error:
+            raise InputError(f"target {number} of the image: {' '.join(str(error).split())}") from error
+        label = f"{name.location.side or ''} {name.name}".strip()
+        yield Wanted(label, name, finding, mask, source)
+
+
+def read_masks(sample: Sample) -> tuple[Image, list[np.ndarray]]:
+    """The image and the masks of its targets without their words; errors as of :func:`read_sample`."""
+    image = read_image(sample.folder / sample.image, modality=modality_code(sample.rows[0].get("modality")))
+    return image, [_mask(sample.folder, row, image) for row in sample.rows]
+
+
+def _mask(folder: Path, row: Row, image: Image) -> np.ndarray:
+    values = read_image(folder / row["mask"], modality=image.modality).data[0]
+    label = (row.get("label") or "").strip()
+    mask = np.asarray(values == int(label) if label else values > 0)
+    if mask.shape != image.grid:
+        raise GeometryError(f"the mask has grid {mask.shape}, the image {image.grid}: the same was expected")
+    return mask
+
+
+def words_of(row: Row, image: Image, mask: np.ndarray, name: Finding) -> Words:
+    """The finding with all words of a row, and where they come from: ``oracle``, ``written`` or ``name``."""
+    marked = (row.get("oracle") or "").strip().lower()
+    made = marked in ("yes", "true", "1", "oracle") if marked else bool(row.get("attributes"))
+    source = "oracle" if made else "written"
+    if row.get("phrase"):
+        found = parse_phrase(row["phrase"], modality=image.modality, frame=image.frame).findings
+        if found and found[0].name:
+            return replace(found[0], polarity="present"), source
+    if row.get("attributes"):
+        told = json.loads(row["attributes"])
+        return finding_from(told.get("stated") or told, row.get("phrase") or ""), source
+    if not mask.any():
+        return name, "name"
+    seen = portrait(image, mask, name.name)
+    return _joined(name, seen), "oracle"
+
+
+def _plain(finding: Finding) -> Finding:
+    """The name alone. An organ keeps its side, which is part of its name ("left lung")."""
+    return replace(name_only(finding), id=finding.id, polarity="present")
+
+
+def _joined(name: Finding, seen: Finding) -> Finding:
+    """What the name tells, and beyond it what the mask shows."""
+    side = name.location.side
+    where = seen.location if side is None else replace(seen.location, side=side, cols=())
+    return replace(name, location=where, texture=seen.texture, shape=seen.shape)
+
+
+def told(finding: Finding) -> tuple[Location, Texture, Shape]:
+    """All values of a finding without the places of its words, for the question whether two say the same."""
+    return (
+        replace(finding.location, spans=()),
+        replace(finding.texture, spans=()),
+        replace(finding.shape, spans=()),
+    )

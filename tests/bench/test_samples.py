@@ -1,0 +1,151 @@
+"""Which images are judged, and with which words."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from bench_sets import add, disc, picture, write_rows, write_set
+from medsegr import data
+from medsegr.bench.samples import chosen, read_sample, read_table, samples_of, thinned
+from medsegr.errors import InputError
+from medsegr.phantom import write_set as write_phantoms
+
+
+def test_the_validation_part_is_that_of_training(tmp_path: Path) -> None:
+    folder = write_set(tmp_path / "s", 30)
+    ours = {s.image for s in samples_of(folder) if s.part == "validation"}
+    theirs = {f"images/{c.id.split('/')[1]}.png" for c in data.read_set(folder) if c.validation}
+    assert ours == theirs
+    assert len(ours) == 3
+
+
+def test_training_images_are_judged_only_when_asked_for(tmp_path: Path) -> None:
+    samples = samples_of(write_set(tmp_path / "s", 20))
+    assert {s.part for s in chosen(samples, "validation")} == {"validation"}
+    assert {s.part for s in chosen(samples, "train")} == {"train"}
+    assert len(chosen(samples, "all")) == 20
+
+
+def test_words_of_the_split_column_are_parts_of_their_own(tmp_path: Path) -> None:
+    folder = tmp_path / "s"
+    rows = [
+        add(folder, f"p{i}", picture(i), disc((20, 20), 5), split="held" if i < 2 else "dev")
+        for i in range(6)
+    ]
+    samples = samples_of(write_rows(folder, rows))
+    assert [s.image for s in chosen(samples, "held")] == ["images/p0.png", "images/p1.png"]
+    assert len(chosen(samples, "all")) == 4
+    with pytest.raises(InputError, match="'test'; there is held, train, validation"):
+        chosen(samples, "test")
+
+
+def test_a_second_reader_is_not_the_truth(tmp_path: Path) -> None:
+    folder = tmp_path / "s"
+    rows = [add(folder, "a", picture(0), disc((20, 20), 5)), add(folder, "b", picture(1), disc((20, 20), 5))]
+    rows[1]["notes"] = "left eye; 2. human observer"
+    assert [s.image for s in samples_of(write_rows(folder, rows))] == ["images/a.png"]
+
+
+def test_a_limit_keeps_the_same_images_in_any_order(tmp_path: Path) -> None:
+    samples = samples_of(write_set(tmp_path / "s", 9))
+    few = thinned(samples, 4)
+    assert len(few) == 4
+    assert {s.id for s in thinned(samples[::-1], 4)} == {s.id for s in few}
+    assert thinned(samples, None) == samples
+
+
+def test_words_from_the_mask_are_oracle(tmp_path: Path) -> None:
+    folder = tmp_path / "s"
+    rows = [
+        add(folder, "a", picture(0), disc((50, 70), 5)),
+        add(folder, "b", picture(1), disc((9, 9), 0) & False),
+    ]
+    there, absent = (read_sample(s)[1][0] for s in samples_of(write_rows(folder, rows)))
+    assert there.source == "oracle"
+    assert (there.finding.location.rows, there.finding.location.cols) == (("lower",), ("right",))
+    assert (there.name.location.rows, there.name.texture.density) == ((), None)
+    assert absent.source == "name"
+    assert not absent.mask.any()
+
+
+def test_a_persons_words_are_written_and_read_by_the_parser(tmp_path: Path) -> None:
+    folder = tmp_path / "s"
+    row = add(folder, "a", picture(0), disc((20, 20), 5), phrase="a small red polyp at the top left")
+    (one,) = read_sample(samples_of(write_rows(folder, [row]))[0])[1]
+    assert one.source == "written"
+    assert (one.finding.name, one.finding.texture.colour, one.finding.location.cols) == (
+        "polyp",
+        "red",
+        ("left",),
+    )
+
+
+def test_phantoms_are_oracle_text_although_they_have_phrases(tmp_path: Path) -> None:
+    write_phantoms("mucosa", 1, 1, 96, tmp_path, lambda *_: None)
+    (sample,) = samples_of(tmp_path)
+    _, wanted = read_sample(sample)
+    assert {one.source for one in wanted if one.mask.any()} == {"oracle"}
+    assert len(wanted) == len(sample.rows)
+
+
+def test_masks_of_another_size_are_refused(tmp_path: Path) -> None:
+    folder = tmp_path / "s"
+    row = add(folder, "a", picture(0), disc((20, 20), 5, (50, 50)))
+    with pytest.raises(InputError, match="target 1 of the image: the mask has grid"):
+        read_sample(samples_of(write_rows(folder, [row]))[0])
+
+
+def read_all(folder: Path) -> None:
+    for sample in samples_of(folder):
+        read_sample(sample)
+
+
+HEAD = "id,image,mask,target\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "word"),
+    [
+        ("", "lacks id, image, mask, target"),
+        (HEAD, "no row"),
+        ("id,image,target\na,b,c\n", "lacks mask"),
+        (HEAD + "a,images/a.png,masks/a.png\n", "row 2: another number of cells"),
+        (HEAD + "a,images/a.png,masks/a.png,polyp,more\n", "row 2: another number of cells"),
+        (HEAD + "a,images/a.png,masks/a.png, \n", "row 2: 'target' is empty"),
+        (HEAD + "a,i,m,polyp\na,j,n,polyp\n", "row 3: the id comes twice"),
+        (HEAD + "a,../../etc/passwd,m,polyp\n", "row 2: 'image' leaves the folder"),
+        (HEAD + "a,/etc/passwd,m,polyp\n", "row 2: 'image' leaves the folder"),
+        (HEAD + "a,i,C:\\secret.png,polyp\n", "row 2: 'mask' leaves the folder"),
+        (HEAD + "a,i,x\\..\\..\\secret,polyp\n", "row 2: 'mask' leaves the folder"),
+        (HEAD + 'a,"i,m,polyp\n', "no CSV in UTF-8"),
+        (HEAD + "a,i\0,m,polyp\n", "NUL|no CSV|not valid|no such"),
+    ],
+)
+def test_a_hostile_table_is_refused_in_one_line(tmp_path: Path, text: str, word: str) -> None:
+    (tmp_path / "samples.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=word) as caught:
+        read_all(tmp_path)
+    assert "\n" not in str(caught.value)
+
+
+def test_no_table_and_no_utf8_are_refused(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"no samples\.csv"):
+        read_table(tmp_path)
+    (tmp_path / "samples.csv").write_bytes(b"id,image\xff\n")
+    with pytest.raises(InputError, match="UTF-8"):
+        read_table(tmp_path)
+
+
+def test_a_field_as_long_as_a_book_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "samples.csv").write_text(HEAD + "a,i,m," + "x" * 200_000 + "\n")
+    with pytest.raises(InputError, match="no CSV"):
+        read_table(tmp_path)
+
+
+def test_organs_keep_their_side_by_name(tmp_path: Path) -> None:
+    folder = tmp_path / "s"
+    grey = np.asarray(picture(0)[..., 0])
+    row = add(folder, "a", grey, disc((30, 60), 9), target="left lung", modality="chest X-ray")
+    (one,) = read_sample(samples_of(write_rows(folder, [row]))[0])[1]
+    assert (one.label, one.name.location.side, one.finding.location.side) == ("left lung", "left", "left")

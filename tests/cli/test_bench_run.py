@@ -1,0 +1,93 @@
+"""``medsegr bench run`` and ``compare`` from the command line."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from bench_sets import add, disc, picture, write_rows, write_set
+
+
+@pytest.fixture
+def folder(tmp_path: Path) -> Path:
+    return write_set(tmp_path / "s", 3)
+
+
+def test_judge_then_compare(run: Any, folder: Path, tmp_path: Path) -> None:
+    out = tmp_path / "out"
+    words = (
+        "bench",
+        "run",
+        "-d",
+        folder,
+        "-o",
+        out,
+        "--split",
+        "all",
+        "-m",
+        "place",
+        "-m",
+        "half=otsu,part=dark",
+    )
+    ran = run(*words)
+    assert ran.code == 0, ran.err
+    assert "place, all words (oracle): Dice" in ran.out
+    assert "half, reads no words: Dice" in ran.out
+    assert {p.name for p in out.iterdir()} == {
+        "record.json",
+        "results.json",
+        "scores.csv",
+        "index.html",
+        "methods",
+    }
+    assert json.loads((out / "results.json").read_text())["record"]["split"] == "all"
+    told = run("bench", "compare", f"{out}:place", f"{out}:half", "--control", "right", "--json").json
+    assert (told["a"], told["b"], told["all"]["images"]) == ("place", "half", 2)
+    lines = run("bench", "compare", f"{out}:half", f"{out}:place").out
+    assert "half minus place" in lines
+    assert "Holm" in lines
+    run("bench", "compare", out, f"{out}:half").fails(2, "FOLDER:LABEL")
+    run("bench", "compare", f"{out}:half", f"{out}:place", "--control", "other").fails(2, "--control")
+    run("bench", "compare", f"{out}:half", f"{out}:place", "--min-images", "9").fails(3, "no target")
+
+
+def test_a_method_that_fails_ends_with_four(run: Any, folder: Path, tmp_path: Path) -> None:
+    words = ("-d", folder, "-o", tmp_path / "out", "--split", "all", "-m", "otsu,sort=3", "-m", "constant")
+    ran = run("bench", "run", *words)
+    assert ran.code == 4
+    assert "otsu: nothing judged; TypeError" in ran.out
+    assert "constant, reads no words: Dice" in ran.out
+
+
+def test_refusals(run: Any, folder: Path, tmp_path: Path) -> None:
+    to = ("-o", tmp_path / "out")
+    run("bench", "run", "-d", tmp_path, *to, "-m", "otsu").fails(3, "no samples.csv")
+    run("bench", "run", "-d", folder, *to, "-m", "otsy").fails(2, "no model 'otsy'")
+    run("bench", "run", "-d", folder, *to, "-m", "otsu", "--leaks", "maybe").fails(2, "--leaks")
+    run("bench", "run", "-d", folder, *to, "-m", "otsu", "--split", "held").fails(3, "'held'")
+    assert not (tmp_path / "out").exists()
+
+
+def test_leaks_are_listed(run: Any, tmp_path: Path) -> None:
+    folder = tmp_path / "s"
+    rows = [
+        add(folder, "a", picture(0), disc((20, 20), 5), split="test"),
+        add(folder, "b", picture(0), disc((20, 20), 5)),
+    ]
+    words = (
+        "bench",
+        "run",
+        "-d",
+        write_rows(folder, rows),
+        "-o",
+        tmp_path / "out",
+        "-m",
+        "otsu",
+        "--split",
+        "test",
+    )
+    ran = run(*words)
+    ran.fails(3, "--leaks drop")
+    assert ran.out.splitlines() == ["s/images/a.png = s/images/b.png (image)"]
+    assert run(*words, "--leaks", "note").code == 0
