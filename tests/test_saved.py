@@ -48,7 +48,7 @@ def test_what_to_begin_with_is_a_name_a_folder_or_a_file(tmp_path: Path) -> None
 
 def test_a_damaged_state_is_one_line(tmp_path: Path) -> None:
     (tmp_path / "last.pt").write_bytes(b"PK\x03\x04 cut short")
-    with pytest.raises(WeightsError, match="last.pt cannot be read .* remove it to begin anew"):
+    with pytest.raises(WeightsError, match=r"last.pt cannot be read .* remove it to begin anew"):
         saved.read(tmp_path / "last.pt")
     torch.save({"weights": torch.zeros(1)}, tmp_path / "last.pt")
     with pytest.raises(WeightsError, match="holds no training run"):
