@@ -16,7 +16,7 @@ from medsegr.errors import UsageError
 if TYPE_CHECKING:
     from medsegr.config import FitConfig
 
-FRESH = {"minutes": 10.0, "save_minutes": 1.0}
+FRESH = {"minutes": 10.0, "save_minutes": 1.0, "log_every": 10}
 # From weights that know something: the learning rate and the settled kernels of the second stage of the
 # embedded checkpoint (configs/medsegr-tiny-polish.toml).
 BEGUN = {"lr": 7e-4, "cooling": 0.0, "sizes": ((1.0, 224),)}
@@ -160,6 +160,8 @@ def _configured(
     if not config.validate_every:
         every = max(1, config.steps // CHECKS) if config.steps else config.minutes / CHECKS
         config = changed(config, {"validate_every": float(every)})
+    if config.steps:  # a short run has a curve, too
+        config = changed(config, {"log_every": min(config.log_every, max(1, config.steps // 20))})
     return config, folders
 
 
