@@ -144,6 +144,7 @@ def fit(
     finally:
         stop.set()
         book.close()
+    fabric.barrier()  # the first process may still be writing
     return _finished(run)
 
 
