@@ -1,5 +1,8 @@
 """The training loop: learning something, going on after a stop to the same bits, and how it ends badly."""
 
+import json
+import subprocess
+import sys
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -24,6 +27,14 @@ TINY = FitConfig(
     device="cpu",
     log_every=1,
 )
+TINY_TOML = {
+    "batch": 4,
+    "sizes": [[1.0, 64]],
+    "phantom_count": 4,
+    "threads": 1,
+    "device": "cpu",
+    "log_every": 1,
+}
 STEPS = replace(TINY, steps=4, save_minutes=0.0, validate_every=2, accumulate=2, batch=1, cooling=0.5)
 
 
@@ -67,7 +78,8 @@ def test_a_run_of_minutes_learns_stops_and_goes_on(tmp_path: Path, cases: list[d
     stored = saved.read(tmp_path / "last.pt")
     steps = stored["state"]["step"]
     assert steps >= 1
-    again = fit.fit(replace(TINY, minutes=0.04), cases, tmp_path, quiet)
+    longer = stored["state"]["seconds"] / 60 + 0.01
+    again = fit.fit(replace(TINY, minutes=longer), cases, tmp_path, quiet)
     later = saved.read(tmp_path / "last.pt")
     assert later["state"]["step"] > steps
     assert later["codes"] == stored["codes"]
@@ -161,11 +173,40 @@ def test_half_precision_trains(tmp_path: Path, cases: list[data.Case]) -> None:
 
 def test_a_loss_that_is_not_finite_names_step_and_pictures(tmp_path: Path, cases: list[data.Case]) -> None:
     run, batch = run_of(cases, tmp_path), batch_of(cases[:3], 2)
-    before = {k: v.clone() for k, v in run.kept.average.state.items()}
     broken = replace(batch, pixels=batch.pixels * float("nan"))
     with pytest.raises(MedsegrError, match=f"at step 0, batch of {batch.cases[0]}.*last checkpoint is kept"):
-        fit.step(run, [broken], TINY, 0.3)
-    assert same(before, run.kept.average.state)
+        fit.step(run, [batch, broken], TINY, 0.3)
+
+
+def test_a_run_that_meets_such_a_loss_keeps_what_it_saved(
+    tmp_path: Path, cases: list[data.Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = replace(TINY, steps=3, save_minutes=0.0)
+    whole = feed.Numbered.__getitem__
+
+    def second_is_broken(source: feed.Numbered, index: int) -> feed.Batch:
+        batch = whole(source, index)
+        return replace(batch, pixels=batch.pixels * float("nan")) if index == 1 else batch
+
+    monkeypatch.setattr(feed.Numbered, "__getitem__", second_is_broken)
+    with pytest.raises(MedsegrError, match="at step 1"):
+        fit.fit(config, cases, tmp_path, quiet)
+    stored = saved.read(tmp_path / "last.pt")
+    assert stored["state"]["step"] == 1
+    assert all(v.isfinite().all() for v in stored["average"].values())
+
+
+@pytest.mark.slow
+def test_two_processes_share_a_run(tmp_path: Path) -> None:
+    told = dict(TINY_TOML, steps=3, accumulate=2, validate_every=2)
+    body = "".join(f"{key} = {json.dumps(value)}\n" for key, value in told.items())
+    (tmp_path / "c.toml").write_text(body + "[phantoms]\ncells = 1.0\n")
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "medsegr.fit"]
+    command += ["--config", str(tmp_path / "c.toml"), "--out", str(tmp_path / "run")]
+    for _ in range(2):  # the second call finds nothing left to do
+        subprocess.run(command, check=True, capture_output=True, timeout=600)
+        state = saved.read(tmp_path / "run" / "last.pt")["state"]
+        assert (state["step"], state["images"]) == (3, 3 * 2 * 2 * 3)
 
 
 @pytest.mark.parametrize(

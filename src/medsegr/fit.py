@@ -201,7 +201,9 @@ def _loop(
         state.step += 1
         state.images += sum(len(batch.pixels) for batch in pulled) * fabric.world_size
         spent = min(time.monotonic() - began, 30.0)
-        state.seconds += float(fabric.all_reduce(torch.tensor(spent, device=fabric.device)))  # type: ignore[arg-type]
+        if fabric.world_size > 1:  # all must come to the end together
+            spent = float(fabric.all_reduce(torch.tensor(spent, device=fabric.device)))  # type: ignore[arg-type]
+        state.seconds += spent
         book.step(terms)
         progress(part_of(config, state.step, state.seconds), book.left())
         if due(config, state):
@@ -242,8 +244,11 @@ def check(config: FitConfig, run: Run, book: Logbook) -> None:
 
 
 def step(run: Run, batches: Sequence[Batch], config: FitConfig, part: float) -> dict[str, float]:
-    """One optimiser step over ``batches`` at ``part`` of the run; mean loss terms. What is not finite is an
-    error and not a step."""
+    """One optimiser step over ``batches`` at ``part`` of the run; mean loss terms.
+
+    A loss or gradient that is not finite is an error. It is raised when all is under way, so that the device
+    is waited for once a step: the weights in memory are spoilt then, what was saved is not.
+    """
     tau = max(1.0, 30.0 * (1 - part / config.cooling)) if config.cooling else 1.0
     for module in run.kept.model.modules():
         if isinstance(module, TextureHead):
@@ -251,26 +256,23 @@ def step(run: Run, batches: Sequence[Batch], config: FitConfig, part: float) -> 
     for group in run.optimiser.param_groups:
         group["lr"] = config.lr * schedule(part, config.warmup)
     run.optimiser.zero_grad(set_to_none=True)
-    means: dict[str, float] = {}
+    told: list[dict[str, Tensor]] = []
     for number, batch in enumerate(batches, 1):
         with run.fabric.no_backward_sync(run.objective, enabled=number < len(batches)):
             terms = run.objective(Parcel(batch))
-            told = torch.stack(
-                [value.detach() for value in terms.values()]
-            ).tolist()  # one wait for the device
-            values = dict(zip(terms, told, strict=True))
-            _finite("loss", values["loss"], run, batch)
             run.fabric.backward(terms["loss"] / len(batches))
-        for name, value in values.items():
-            means[name] = means.get(name, 0.0) + value / len(batches)
-    norm = run.fabric.clip_gradients(
+        told.append({name: value.detach() for name, value in terms.items()})
+    norm: Any = run.fabric.clip_gradients(
         run.objective, run.optimiser, max_norm=config.clip, error_if_nonfinite=False
     )
-    if norm is not None:
-        _finite("gradient", float(norm.detach()), run, batches[-1])
     run.optimiser.step()
     run.kept.average.update(run.kept.model, run.kept.state.step)
-    return means
+    names = list(told[0])
+    *flat, length = torch.stack([*(terms[n] for terms in told for n in names), norm.detach()]).tolist()
+    for number, batch in enumerate(batches):
+        _finite("loss", flat[number * len(names) + names.index("loss")], run, batch)
+    _finite("gradient", length, run, batches[-1])
+    return {name: sum(flat[i :: len(names)]) / len(batches) for i, name in enumerate(names)}
 
 
 def _finite(what: str, value: float, run: Run, batch: Batch) -> None:
