@@ -8,7 +8,6 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-
 from medsegr.cli.flags import LogFlags, grouped, naming, option
 from medsegr.cli.logs import set_up
 from medsegr.errors import UsageError
@@ -54,9 +53,7 @@ class StartFlags:
         str | None, option("--tune", help="all, words (the image network stays as it is) or lora.")
     ] = None
     rank: Annotated[int | None, option("--rank", min=1, help="Rank of the adapters of lora.")] = None
-    licence: Annotated[
-        str, option("--licence", help="Licence of the new weights, as your data demand.")
-    ] = ""
+    licence: Annotated[str, option("--licence", help="Licence of the new weights, as your data demand.")] = ""
 
 
 @dataclass(frozen=True)
@@ -84,9 +81,7 @@ class MachineFlags:
 
     device: Annotated[str | None, option("--device", help="auto, cpu, cuda, cuda:N or mps.")] = None
     precision: Annotated[str | None, option("--precision", help="auto, 32-true or bf16-mixed.")] = None
-    workers: Annotated[
-        int | None, option("--workers", min=0, help="Processes that make the samples.")
-    ] = None
+    workers: Annotated[int | None, option("--workers", min=0, help="Processes that make the samples.")] = None
     threads: Annotated[int | None, option("--threads", min=1, help="Processor threads.")] = None
     seed: Annotated[int | None, option("--seed", min=0, help="Of all dice.")] = None
 
