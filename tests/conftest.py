@@ -21,6 +21,11 @@ settings.register_profile(
 settings.load_profile("house")
 
 
+def pytest_configure(config: pytest.Config) -> None:
+    """Slow tests and those that need a network run when they are asked for by ``-m``."""
+    config.option.markexpr = config.option.markexpr or "not slow and not network"
+
+
 @pytest.fixture(scope="session")
 def root() -> Path:
     """The repository's root."""

@@ -9,8 +9,9 @@ import pytest
 import torch
 
 from medsegr import batches, data, feed
+from medsegr.cases import vocabulary_of
 from medsegr.config import FitConfig
-from medsegr.fit import vocabulary_of
+from medsegr.errors import InputError
 
 TINY = FitConfig(phantoms={"cells": 1.0}, batch=2, sizes=((0.5, 64), (0.5, 96)), threads=1)
 
@@ -37,8 +38,8 @@ def test_the_size_follows_the_clock_and_small_pictures_make_larger_batches() -> 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_batches_come_ahead_and_each_worker_draws_its_own(workers: int) -> None:
     stop = threading.Event()
-    config = replace(TINY, workers=workers)
-    made = feed_of(config, torch.zeros(()).share_memory_()).ahead("cpu", stop)  # type: ignore[no-untyped-call]
+    endless = feed_of(TINY, torch.zeros(()).share_memory_())  # type: ignore[no-untyped-call]
+    made = feed.ahead(endless, workers, "cpu", stop)
     first, second = next(made), next(made)
     stop.set()
     assert first.pixels.shape == second.pixels.shape == (3, 3, 64, 64)
@@ -89,3 +90,45 @@ def test_the_image_only_head_is_taught_only_where_nothing_was_said() -> None:
     told = replace(silent, codes=case.targets[0].codes)
     known = feed.collate([silent, told], words).truth.codes_known
     assert not known[1].any()
+
+
+def numbered(config: FitConfig, count: int = 3, seed: tuple[int, ...] = (0, 0)) -> feed.Numbered:
+    made = cells(count)
+    return feed.Numbered(made, config, vocabulary_of(made), seed, config.batch)
+
+
+COUNTED = replace(TINY, steps=6, accumulate=2)
+
+
+def test_a_batch_hangs_on_nothing_but_its_number() -> None:
+    one, two = numbered(COUNTED), numbered(COUNTED)
+    later, earlier = one[7], one[1]
+    assert torch.equal(two[1].pixels, earlier.pixels)
+    assert torch.equal(two[7].pixels, later.pixels)
+    assert not torch.equal(numbered(COUNTED, seed=(0, 1))[1].pixels, earlier.pixels)
+
+
+def test_sizes_of_numbered_batches_follow_the_step_and_not_the_batch() -> None:
+    made = numbered(COUNTED)
+    assert len(made) == 12
+    assert [int(s) for s in made.sizes] == [64] * 6 + [96] * 6
+    assert made[0].pixels.shape == (3, 3, 64, 64)
+
+
+def test_every_case_comes_once_a_round() -> None:
+    made = numbered(replace(TINY, steps=4), count=6)
+    seen = [case for i in range(len(made)) for case in made[i].cases]
+    assert len(seen) == 12
+    assert sorted(seen[:6]) == sorted(seen[6:]) == sorted({*seen})
+
+
+def test_the_rest_of_a_run_is_fetched_and_then_it_ends() -> None:
+    made = numbered(COUNTED)
+    rest = list(feed.ahead(made, 0, "cpu", threading.Event(), range(10, 12)))
+    assert [batch.cases for batch in rest] == [made[10].cases, made[11].cases]
+
+
+def test_nothing_to_train_on_is_one_line() -> None:
+    held = [replace(case, validation=True) for case in cells()]
+    with pytest.raises(InputError, match="no case to train on"):
+        next(feed.samples_of(held, TINY, 0))

@@ -1,142 +1,234 @@
-"""The training loop: configuration, schedule, learning something, and going on after a stop."""
+"""The training loop: learning something, going on after a stop to the same bits, and how it ends badly."""
 
 import json
+import subprocess
+import sys
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
-from safetensors.torch import save_file
 
-from medsegr import batches, data, feed, fit
-from medsegr.config import FitConfig, read_config, schedule, size_at
-from medsegr.errors import InputError, UsageError
-from medsegr.model import MedSegR
-from medsegr.reasoning.codes import Vocabulary, vocabulary
+from medsegr import batches, data, feed, fit, logbook, saved, watch
+from medsegr.cases import vocabulary_of
+from medsegr.config import FitConfig
+from medsegr.errors import MedsegrError, MissingExtra
 
-ROOT = Path(__file__).resolve().parents[1]
 TINY = FitConfig(
-    phantoms={"cells": 1.0}, phantom_count=4, batch=2, sizes=((1.0, 64),), threads=1, minutes=0.02
+    phantoms={"cells": 1.0},
+    phantom_count=4,
+    batch=2,
+    sizes=((1.0, 64),),
+    threads=1,
+    minutes=0.02,
+    device="cpu",
+    log_every=1,
 )
+TINY_TOML = {
+    "batch": 4,
+    "sizes": [[1.0, 64]],
+    "phantom_count": 4,
+    "threads": 1,
+    "device": "cpu",
+    "log_every": 1,
+}
+STEPS = replace(TINY, steps=4, save_minutes=0.0, validate_every=2, accumulate=2, batch=1, cooling=0.5)
 
 
-def run_of(model: MedSegR, words: Vocabulary, out: Path) -> fit._Run:
-    optimiser, average = fit.optimiser_of(model, TINY), fit.Average(model, 0.9)
-    return fit._Run(model, optimiser, average, fit.State(), words, out, torch.zeros(()))
+def quiet(_line: str) -> None:
+    pass
 
 
-def sample(case: data.Case, cases: list[data.Case], rng: np.random.Generator) -> batches.Sample:
-    return batches.render(case, batches.draw(case, cases, TINY.recipe, rng), 64)
+@pytest.fixture(scope="module")
+def cases() -> list[data.Case]:
+    """Four phantoms; one is held out."""
+    made = [data.phantom_case(m) for m in data.make_phantoms("cells", 1, 4, 96)]
+    return [replace(case, validation=i == 3) for i, case in enumerate(made)]
 
 
-def test_the_shipped_configuration_is_valid() -> None:
-    config = read_config(ROOT / "configs" / "medsegr-tiny.toml")
-    assert config.sets
-    assert config.phantoms
+def run_of(cases: Sequence[data.Case], out: Path, config: FitConfig = TINY) -> fit.Run:
+    torch.manual_seed(0)
+    fabric = fit.fabric_of(config)
+    return fit._begin(config, cases, out, (fabric, None, quiet))
 
 
-@pytest.mark.parametrize(
-    ("text", "words"),
-    [
-        ("minuts = 3", "unknown key minuts"),
-        ("[recipe]\nfoo = 1", "unknown key recipe.foo"),
-        ("minutes = 3", "nothing to train on"),
-        ("sizes = [[0.5, 64]]\n[phantoms]\ncells = 1", "add up to 1"),
-        ("[phantoms]\nunicorns = 1", "unknown kind"),
-    ],
-)
-def test_nonsense_is_refused_by_name(tmp_path: Path, text: str, words: str) -> None:
-    (tmp_path / "c.toml").write_text(text)
-    with pytest.raises(UsageError, match=words):
-        read_config(tmp_path / "c.toml")
+def batch_of(cases: Sequence[data.Case], count: int) -> feed.Batch:
+    stream = feed.samples_of(cases, TINY, 0)
+    picked = [next(stream) for _ in range(count)]
+    made = [batches.render(c, batches.draw(c, cases, TINY.recipe, rng), 64) for c, rng in picked]
+    return feed.collate(made, vocabulary_of(cases), [c.id for c, _ in picked])
 
 
-def test_a_missing_configuration_or_set_is_one_line(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match="cannot read"):
-        read_config(tmp_path / "none.toml")
-    with pytest.raises(InputError, match="--data"):
-        fit.load_cases(FitConfig(sets={"nothing": 1.0}), tmp_path, tmp_path, print)
+def same(one: Any, two: Any) -> bool:
+    """Equal to the bit, through all mappings and lists."""
+    if isinstance(one, torch.Tensor):
+        return torch.equal(one, two)
+    if isinstance(one, dict):
+        return one.keys() == two.keys() and all(same(one[k], two[k]) for k in one)
+    if isinstance(one, list | tuple):
+        return len(one) == len(two) and all(map(same, one, two))
+    return bool(one == two)
 
 
-def test_schedule_warms_up_then_falls() -> None:
-    assert schedule(0.0, 0.04) < 0.05
-    assert schedule(0.04, 0.04) == pytest.approx(1.0)
-    assert schedule(1.0, 0.04) == pytest.approx(0.01)
-    assert size_at(0.0, TINY.sizes) == 64
-    assert [size_at(p, ((0.5, 128), (0.5, 224))) for p in (0.1, 0.6, 1.0)] == [128, 224, 224]
-
-
-def test_a_run_learns_stops_and_goes_on(tmp_path: Path) -> None:
-    cases = [data.phantom_case(m) for m in data.make_phantoms("cells", 1, 4, 96)]
-    first = fit.fit(TINY, cases, tmp_path, lambda _line: None)
-    stored = torch.load(tmp_path / "last.pt", weights_only=True)
+def test_a_run_of_minutes_learns_stops_and_goes_on(tmp_path: Path, cases: list[data.Case]) -> None:
+    first = fit.fit(TINY, cases, tmp_path, quiet)
+    stored = saved.read(tmp_path / "last.pt")
     steps = stored["state"]["step"]
     assert steps >= 1
-    again = fit.fit(replace(TINY, minutes=0.04), cases, tmp_path, lambda _line: None)
-    later = torch.load(tmp_path / "last.pt", weights_only=True)
+    longer = stored["state"]["seconds"] / 60 + 0.01
+    again = fit.fit(replace(TINY, minutes=longer), cases, tmp_path, quiet)
+    later = saved.read(tmp_path / "last.pt")
     assert later["state"]["step"] > steps
     assert later["codes"] == stored["codes"]
     assert any(not torch.equal(a, b) for a, b in zip(first.parameters(), again.parameters(), strict=True))
 
 
-def test_an_exported_checkpoint_is_a_start_and_new_codes_stay_fresh(tmp_path: Path) -> None:
-    here, there = vocabulary(["polyp"], (), ["ES"]), vocabulary(["nucleus", "polyp"], (), ["ES"])
-    trained, model = fit.build_model(here), fit.build_model(there)
-    path = tmp_path / "mine.safetensors"
-    trained.half().float()  # an export holds half precision
-    stored = {k: v.half() if v.is_floating_point() else v for k, v in trained.state_dict().items()}
-    save_file(stored, path, metadata={"codes": json.dumps(here.codes)})
-    table = next(
-        k for k, v in model.state_dict().items() if v.shape[:1] == (len(there.codes),) and v.ndim == 2
-    )
-    fresh = model.state_dict()[table].clone()
-    assert fit.warm_start(path, model, there) == 1
-    rows, old = model.state_dict()[table], trained.state_dict()[table]
-    for code in here.codes:
-        assert torch.equal(rows[there.index()[code]], old[here.index()[code]])
-    new = there.index()["concept:nucleus"]
-    assert torch.equal(rows[new], fresh[new])
-    assert torch.equal(model.state_dict()["host.mask_decoder.tokens"], trained.host.mask_decoder.tokens)
+def test_a_killed_run_goes_on_to_the_same_bits(tmp_path: Path, cases: list[data.Case]) -> None:
+    whole = tmp_path / "whole"
+    fit.fit(STEPS, cases, whole, quiet)
+    for killed_at in (1,):
+        out = tmp_path / f"killed{killed_at}"
+        with pytest.raises(KeyboardInterrupt):
+            fit.fit(STEPS, cases, out, quiet, None, killer(killed_at))
+        assert saved.read(out / "last.pt")["state"]["step"] < 4
+        fit.fit(STEPS, cases, out, quiet)
+        one, two = saved.read(whole / "last.pt"), saved.read(out / "last.pt")
+        one["state"].pop("seconds")
+        two["state"].pop("seconds")
+        assert same(one, two)
+        for name in (logbook.STEPS, logbook.CHECKS):
+            rows = [logbook.read_rows(folder / name) for folder in (whole, out)]
+            for row in (*rows[0], *rows[1]):
+                row.pop("minutes")
+            assert rows[0] == rows[1]
+        assert [row["step"] for row in rows[0]] == [2, 4]
 
 
-def test_a_step_lowers_the_loss_of_its_batch(tmp_path: Path) -> None:
-    cases = [data.phantom_case(m) for m in data.make_phantoms("cells", 1, 4, 96)]
-    words = fit.vocabulary_of(cases)
-    torch.manual_seed(0)
-    model = fit.build_model(words).train()
-    run = fit._Run(
-        model,
-        fit.optimiser_of(model, TINY),
-        fit.Average(model, 0.9),
-        fit.State(),
-        words,
-        tmp_path,
-        torch.zeros(()),
-    )
-    stream = feed.samples_of(cases, TINY, 0)
-    picked = [next(stream) for _ in range(4)]
-    batch = feed.collate(
-        [batches.render(c, batches.draw(c, cases, TINY.recipe, rng), 64) for c, rng in picked], words
-    )
-    losses = [fit.step(run, batch, TINY, 0.3)["loss"] for _ in range(12)]
+def killer(step: int) -> Any:
+    """A listener that ends the run in the middle of the step after ``step``, before that is saved."""
+    heard = []
+
+    def listen(_part: float, _left: str) -> None:
+        heard.append(1)
+        if len(heard) == step + 1:
+            raise KeyboardInterrupt
+
+    return listen
+
+
+def test_workers_do_not_change_the_run(tmp_path: Path, cases: list[data.Case]) -> None:
+    config = replace(STEPS, steps=2, validate_every=0)
+    for workers in (0, 2):
+        fit.fit(replace(config, workers=workers), cases, tmp_path / str(workers), quiet)
+    one, two = (saved.read(tmp_path / str(n) / "last.pt") for n in (0, 2))
+    assert same(one["model"], two["model"])
+
+
+def test_a_run_that_stops_getting_better_ends_early_and_keeps_the_best(
+    tmp_path: Path, cases: list[data.Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    marks = iter([0.3, 0.5, 0.4, 0.45, 0.9])
+    monkeypatch.setattr(watch.Watch, "judge", lambda _self, _state: {"dice": next(marks)})
+    lines: list[str] = []
+    config = replace(TINY, steps=9, validate_every=1, patience=2)
+    fit.fit(config, cases, tmp_path, lines.append)
+    last, best = (saved.read(tmp_path / name) for name in ("last.pt", "best.pt"))
+    assert (last["state"]["step"], last["state"]["stopped"]) == (4, True)
+    assert (best["state"]["step"], best["state"]["best"]) == (2, 0.5)
+    assert any("stopped early" in line for line in lines)
+
+
+def test_without_held_out_cases_a_run_says_that_it_does_not_validate(
+    tmp_path: Path, cases: list[data.Case]
+) -> None:
+    lines: list[str] = []
+    fit.fit(replace(TINY, steps=1, validate_every=1), cases[:3], tmp_path, lines.append)
+    assert any("no validation" in line for line in lines)
+    assert not (tmp_path / "best.pt").exists()
+
+
+def test_every_row_tells_the_time_left(tmp_path: Path, cases: list[data.Case]) -> None:
+    lines: list[str] = []
+    fit.fit(replace(TINY, steps=2), cases, tmp_path, lines.append)
+    assert all("left=" in line for line in lines if line.startswith("train step="))
+    assert logbook.clock(75) == "1:15"
+    assert logbook.clock(3700) == "1:01:40"
+    assert list((tmp_path / "tensorboard").glob("events*"))
+
+
+def test_a_step_lowers_the_loss_of_its_batch(tmp_path: Path, cases: list[data.Case]) -> None:
+    run, batch = run_of(cases, tmp_path), batch_of(cases[:3], 4)
+    losses = [fit.step(run, [batch], TINY, 0.3)["loss"] for _ in range(8)]
     assert np.mean(losses[-3:]) < losses[0] - 0.1
 
 
-def test_a_loss_that_is_not_finite_is_an_error(tmp_path: Path) -> None:
-    cases = [data.phantom_case(m) for m in data.make_phantoms("cells", 1, 2, 96)]
-    words = fit.vocabulary_of(cases)
-    model = fit.build_model(words).train()
-    run = fit._Run(
-        model,
-        fit.optimiser_of(model, TINY),
-        fit.Average(model, 0.9),
-        fit.State(),
-        words,
-        tmp_path,
-        torch.zeros(()),
-    )
-    case, rng = next(feed.samples_of(cases, TINY, 0))
-    batch = feed.collate([sample(case, cases, rng)] * 2, words)
-    with pytest.raises(FloatingPointError, match="last checkpoint is kept"):
-        fit.step(run, replace(batch, pixels=batch.pixels * float("nan")), TINY, 0.3)
+def test_half_precision_trains(tmp_path: Path, cases: list[data.Case]) -> None:
+    config = replace(TINY, precision="bf16-mixed")
+    terms = fit.step(run_of(cases, tmp_path, config), [batch_of(cases[:3], 2)], config, 0.3)
+    assert np.isfinite(terms["loss"])
+
+
+def test_a_loss_that_is_not_finite_names_step_and_pictures(tmp_path: Path, cases: list[data.Case]) -> None:
+    run, batch = run_of(cases, tmp_path), batch_of(cases[:3], 2)
+    broken = replace(batch, pixels=batch.pixels * float("nan"))
+    with pytest.raises(MedsegrError, match=f"at step 0, batch of {batch.cases[0]}.*last checkpoint is kept"):
+        fit.step(run, [batch, broken], TINY, 0.3)
+
+
+def test_a_run_that_meets_such_a_loss_keeps_what_it_saved(
+    tmp_path: Path, cases: list[data.Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    config = replace(TINY, steps=3, save_minutes=0.0)
+    whole = feed.Numbered.__getitem__
+
+    def second_is_broken(source: feed.Numbered, index: int) -> feed.Batch:
+        batch = whole(source, index)
+        return replace(batch, pixels=batch.pixels * float("nan")) if index == 1 else batch
+
+    monkeypatch.setattr(feed.Numbered, "__getitem__", second_is_broken)
+    with pytest.raises(MedsegrError, match="at step 1"):
+        fit.fit(config, cases, tmp_path, quiet)
+    stored = saved.read(tmp_path / "last.pt")
+    assert stored["state"]["step"] == 1
+    assert all(v.isfinite().all() for v in stored["average"].values())
+
+
+@pytest.mark.slow
+def test_two_processes_share_a_run(tmp_path: Path) -> None:
+    told = dict(TINY_TOML, steps=3, accumulate=2, validate_every=2)
+    body = "".join(f"{key} = {json.dumps(value)}\n" for key, value in told.items())
+    (tmp_path / "c.toml").write_text(body + "[phantoms]\ncells = 1.0\n")
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "medsegr.fit"]
+    command += ["--config", str(tmp_path / "c.toml"), "--out", str(tmp_path / "run")]
+    for _ in range(2):  # the second call finds nothing left to do
+        subprocess.run(command, check=True, capture_output=True, timeout=600)
+        state = saved.read(tmp_path / "run" / "last.pt")["state"]
+        assert (state["step"], state["images"]) == (3, 3 * 2 * 2 * 3)
+
+
+@pytest.mark.parametrize(
+    "error",
+    [
+        MemoryError(),
+        torch.OutOfMemoryError("CUDA out of memory. Tried to allocate 2.00 GiB"),
+        RuntimeError("[enforce fail] DefaultCPUAllocator: can't allocate memory: you tried to allocate 9"),
+    ],
+)
+def test_too_little_memory_gives_advice(error: Exception) -> None:
+    told = r"batches of 2 at 64 px: halve batch and double accumulate"
+    with pytest.raises(MedsegrError, match=told), fit.advice(TINY, 0.0):
+        raise error
+
+
+def test_another_error_stays_what_it_is() -> None:
+    with pytest.raises(RuntimeError, match="shapes"), fit.advice(TINY, 0.0):
+        raise RuntimeError("shapes differ")
+
+
+def test_without_fabric_the_install_line_is_given(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(__import__("sys").modules, "lightning_fabric", None)
+    with pytest.raises(MissingExtra, match=r"medsegr\[train\]"):
+        fit.fabric_of(TINY)

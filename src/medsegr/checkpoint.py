@@ -13,15 +13,15 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
-import torch
 from safetensors.torch import save_file
 
 from medsegr import weights
+from medsegr.cases import folders_below, load_cases
 from medsegr.config import read_config
 from medsegr.data import Case
 from medsegr.errors import WeightsError
-from medsegr.fit import load_cases
 from medsegr.predict import FORMAT
+from medsegr.saved import LAST, merged, read
 
 NON_COMMERCIAL = "CC BY-NC-SA 4.0"
 FEWEST = 5  # training cases below which a concept is not called known
@@ -48,34 +48,47 @@ def concepts_of(cases: Sequence[Case]) -> dict[str, dict[str, Any]]:
 
 
 def export(run: Path, cases: Sequence[Case], name: str, folder: Path, about: Mapping[str, Any]) -> Path:
-    """Write ``name.safetensors`` and ``name.json`` to ``folder`` from ``run/last.pt``; matrices in half
-    precision."""
-    source = run / "last.pt"
+    """Write ``name.safetensors`` and ``name.json`` to ``folder`` from ``run/last.pt`` or from the file that
+    ``run`` names; matrices in half precision, adapters added in."""
+    source = run if run.is_file() else run / LAST
     if not source.is_file():
-        raise WeightsError(f"{run.name} holds no last.pt: train first (python -m medsegr.fit)")
-    stored = torch.load(source, map_location="cpu", weights_only=True)
+        raise WeightsError(f"{run.name} holds no last.pt: train first (medsegr train)")
+    stored = read(source)
     tensors = {
         key: (value.half() if value.ndim >= 2 and value.is_floating_point() else value).contiguous()
-        for key, value in stored["average"].items()
+        for key, value in merged(stored).items()
     }
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.safetensors"
     temporary = path.with_suffix(".part")
     save_file(tensors, temporary, metadata={"format": FORMAT, "codes": json.dumps(stored["codes"])})
+    _settle(temporary)
     os.replace(temporary, path)
     path.chmod(0o644)
     known = {code.partition("concept:")[2] for code in stored["codes"]}
     card = {
         "name": name,
         "sha256": hashlib.sha256(path.read_bytes()).hexdigest(),
-        "parameters": sum(value.numel() for key, value in stored["model"].items() if "running" not in key),
-        "training": stored["state"],
+        "parameters": sum(value.numel() for key, value in tensors.items() if "running" not in key),
+        "training": {key: stored["state"][key] for key in ("step", "seconds", "images")},
         "concepts": {k: v for k, v in concepts_of(cases).items() if k in known},
         **about,
     }
     card_path = path.with_suffix(".json")
     card_path.write_text(json.dumps(card, indent=1, sort_keys=True) + "\n", encoding="utf-8")
     return path
+
+
+def _settle(path: Path) -> None:
+    """Put the notes of a safetensors file in the order of their names. The writer leaves it to chance, and
+    equal weights must have equal hashes."""
+    raw = path.read_bytes()
+    end = 8 + int.from_bytes(raw[:8], "little")
+    head = json.loads(raw[8:end])
+    head["__metadata__"] = dict(sorted(head["__metadata__"].items()))
+    text = json.dumps(head, separators=(",", ":")).encode()
+    text += b" " * (-len(text) % 8)  # tensors begin at multiples of eight bytes
+    path.write_bytes(len(text).to_bytes(8, "little") + text + raw[end:])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -101,7 +114,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "--mirror", action="store_true", help="predict pictures flipped, too, and average: twice the time"
     )
     given = parser.parse_args(arguments)
-    cases = load_cases(read_config(given.config), given.data, given.run / "cache", print)
+    config = read_config(given.config)
+    cases = load_cases(config, folders_below(config, given.data), given.run / "cache", print)
     about = {
         "warm_start": given.warm_start,
         "hardware": given.hardware,

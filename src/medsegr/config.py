@@ -13,18 +13,36 @@ from medsegr.batches import Recipe
 from medsegr.errors import InputError, UsageError
 from medsegr.objectives import Weights
 
+PRECISIONS = ("auto", "32-true", "bf16-mixed")
+TUNES = ("all", "words", "lora")
+LEAST = {
+    "minutes": 0,
+    "steps": 0,
+    "batch": 1,
+    "accumulate": 1,
+    "workers": 0,
+    "threads": 1,
+    "rank": 1,
+    "log_every": 1,
+    "validate_every": 0,
+    "patience": 0,
+}
+
 
 @dataclass(frozen=True, slots=True)
 class FitConfig:
-    """All numbers of a run. ``minutes`` is training time without loading; ``sizes`` are (share of time,
-    pixels)."""
+    """All numbers of a run. Its length is ``minutes`` of training time without loading or, where ``steps`` is
+    not 0, so many steps: then all that happens hangs on the number of the step alone, and a run that was
+    killed goes on to the same bits. ``sizes`` are (share of the run, pixels)."""
 
     sets: dict[str, float] = field(default_factory=dict)  # folder name -> weight
     phantoms: dict[str, float] = field(default_factory=dict)  # kind -> weight
     phantom_count: int = 900
     phantom_seed: int = 1000
     minutes: float = 90.0
-    batch: int = 8
+    steps: int = 0  # instead of minutes
+    batch: int = 8  # of all processes together
+    accumulate: int = 1  # batches a step: a larger batch than the memory holds
     sizes: tuple[tuple[float, int], ...] = ((0.35, 128), (0.30, 160), (0.35, 224))
     lr: float = 1.5e-3
     weight_decay: float = 0.02
@@ -36,7 +54,14 @@ class FitConfig:
     threads: int = 2
     workers: int = 0  # processes that make samples; 0: a thread beside the network
     device: str = "auto"  # as in devices.pick_device
+    precision: str = "auto"  # 32-true; bf16-mixed where the device gains from it
+    tune: str = "all"  # what is trained: all, words (the host stays as it is), lora
+    rank: int = 8  # of the adapters of lora
     save_minutes: float = 4.0
+    log_every: int = 50  # steps a row of log.csv
+    validate_every: float = 0.0  # minutes, or steps where the run's length is steps; 0: never
+    validate_cases: int = 96  # at most so many pictures, spread over the sets
+    patience: int = 0  # validations without a better one after which the run ends; 0: it never ends early
     recipe: Recipe = field(default_factory=Recipe)
     weights: Weights = field(default_factory=Weights)
 
@@ -46,6 +71,18 @@ class FitConfig:
             raise UsageError(f"sizes: the shares of time must add up to 1, got {[s for s, _ in self.sizes]}")
         if not self.sets and not self.phantoms:
             raise UsageError("neither sets nor phantoms were given: nothing to train on")
+        for name, known in (("precision", PRECISIONS), ("tune", TUNES)):
+            if getattr(self, name) not in known:
+                raise UsageError(
+                    f"{name}: {getattr(self, name)!r} is not known; known are {', '.join(known)}"
+                )
+        for name, least in LEAST.items():
+            if getattr(self, name) < least:
+                raise UsageError(f"{name}: {getattr(self, name)} came where at least {least} was expected")
+        if any(side < 32 or side % 32 for _, side in self.sizes):
+            raise UsageError(
+                f"sizes: multiples of 32 pixels were expected, got {[side for _, side in self.sizes]}"
+            )
         unknown = set(self.phantoms) - set(phantom.KINDS)
         if unknown:
             raise UsageError(
@@ -64,6 +101,12 @@ def size_at(part: float, sizes: Sequence[tuple[float, int]]) -> int:
     """Pixels of the square input at ``part`` of the time."""
     ends = list(itertools.accumulate(share for share, _ in sizes))
     return next((s for end, (_, s) in zip(ends, sizes, strict=True) if part < end), sizes[-1][1])
+
+
+def part_of(config: FitConfig, step: int, seconds: float) -> float:
+    """Share of the run in [0, 1] that is over after ``step`` steps and ``seconds`` of training."""
+    done = step / config.steps if config.steps else seconds / max(60 * config.minutes, 1e-9)
+    return min(1.0, done)
 
 
 def read_config(path: Path) -> FitConfig:

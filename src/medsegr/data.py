@@ -1,4 +1,4 @@
-"""Cases for training and judging: any folder with a ``samples.csv``, and phantoms. Everything is held in
+"""Cases for training and judging: any folder in a known layout, and phantoms. Everything is held in
 memory as bytes.
 
 A case is one picture (or one slice with its neighbours) with all targets that somebody drew in it. What is
@@ -6,7 +6,6 @@ not drawn in a real picture is unknown, not background: a case only says "not th
 be in its kind of image, and of targets whose mask is empty on purpose.
 """
 
-import csv
 import hashlib
 import json
 import os
@@ -22,6 +21,7 @@ from medsegr import phantom, pixels, planes
 from medsegr.errors import InputError
 from medsegr.hearing import heard
 from medsegr.io.read import read_image
+from medsegr.layouts import PLAIN, Hints, rows_of
 from medsegr.reasoning.codes import Code
 from medsegr.report.describe import finding_from
 from medsegr.report.parse import parse_phrase
@@ -91,13 +91,12 @@ def validation_groups(groups: Iterable[str]) -> frozenset[str]:
     return frozenset(ranked[: -(-len(ranked) // VALIDATION_SHARE)])
 
 
-def read_set(folder: Path, limit: int | None = None) -> list[Case]:
-    """All cases of a folder with a ``samples.csv`` (columns as ``medsegr phantom`` writes them; unknown ones
-    are ignored).
+def read_set(folder: Path, limit: int | None = None, hints: Hints = PLAIN) -> list[Case]:
+    """All cases of a folder in a known layout (:mod:`medsegr.layouts`; unknown columns are ignored).
 
     A missing or odd file raises InputError with its row's id. ``limit`` keeps the first so many images.
     """
-    table = _rows(folder)
+    table = rows_of(folder, hints)
     held = validation_groups(_group(folder, image, rows) for image, rows in table.items())
     cases: list[Case] = []
     for image, rows in list(table.items())[:limit]:
@@ -105,10 +104,12 @@ def read_set(folder: Path, limit: int | None = None) -> list[Case]:
     return cases
 
 
-def read_drawn(folder: Path) -> Iterator[tuple[str, Image, list[tuple[Finding, np.ndarray]]]]:
+def read_drawn(
+    folder: Path, hints: Hints = PLAIN
+) -> Iterator[tuple[str, Image, list[tuple[Finding, np.ndarray]]]]:
     """(group, image, [(finding, mask on the image's grid)]) of the validation part of a set, at full size:
     for judging."""
-    table = _rows(folder)
+    table = rows_of(folder, hints)
     held = validation_groups(_group(folder, image, rows) for image, rows in table.items())
     for name, rows in table.items():
         if _group(folder, name, rows) not in held:
@@ -123,23 +124,6 @@ def read_drawn(folder: Path) -> Iterator[tuple[str, Image, list[tuple[Finding, n
 
 def _group(folder: Path, image: str, rows: Sequence[dict[str, str]]) -> str:
     return f"{folder.name}/{rows[0].get('group') or Path(image).stem}"
-
-
-def _rows(folder: Path) -> dict[str, list[dict[str, str]]]:
-    table = folder / "samples.csv"
-    if not table.is_file():
-        raise InputError(
-            f"{folder.name} has no samples.csv: expected a table with the columns id, image, mask, target"
-        )
-    with table.open(newline="", encoding="utf-8") as handle:
-        rows = list(csv.DictReader(handle))
-    by_image: dict[str, list[dict[str, str]]] = {}
-    for row in rows:
-        if row.get("split", "dev") in ("dev", "train", "") and "2. human observer" not in row.get(
-            "notes", ""
-        ):
-            by_image.setdefault(row["image"], []).append(row)
-    return by_image
 
 
 def finding_of(row: dict[str, str]) -> Finding:
@@ -217,7 +201,7 @@ def _read(folder: Path, row: dict[str, str], column: str, modality: str | None =
 def _read_mask(folder: Path, row: dict[str, str], image: Image) -> np.ndarray:
     label = row.get("label")
     data = _read(folder, row, "mask").data[0]
-    mask = np.asarray(data == int(label) if label else data > 0)
+    mask = np.isin(data, [int(value) for value in label.split(",")]) if label else np.asarray(data > 0)
     if mask.shape != image.grid:
         raise InputError(
             f"row {row['id']}: the mask is {mask.shape}, the image {image.grid}; expected equal grids"

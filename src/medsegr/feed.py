@@ -1,25 +1,27 @@
-"""From cases to batches without end: which case comes next, what one step needs, and who makes it while the
-network works.
+"""From cases to batches: which case comes next, what one step needs, and who makes it while the network
+works.
 
-Samples are made in ``workers`` processes (0: in a thread beside the network), at the size that the clock of
-the run asks for, and put on the network's device one thread ahead of it.
+Samples are made in ``workers`` processes (0: in a thread beside the network) and put on the network's device
+one thread ahead of it. A run of so many minutes is fed by :class:`Feed`, at the size that its clock asks for;
+a run of so many steps by :class:`Numbered`, where a batch hangs on nothing but its number.
 """
 
 import queue
 import threading
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import TypeVar
+from typing import Any, TypeVar
 
 import numpy as np
 import torch
 from torch import Tensor
-from torch.utils.data import DataLoader, IterableDataset, get_worker_info
+from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_info
 
 from medsegr.batches import Sample, draw, render
 from medsegr.composite import joined
 from medsegr.config import FitConfig, size_at
 from medsegr.data import Case
+from medsegr.errors import InputError
 from medsegr.objectives import Truth
 from medsegr.reasoning.attributes import Words, encode_words
 from medsegr.reasoning.codes import Vocabulary
@@ -30,15 +32,16 @@ SMALL = 140  # pixels below which a batch holds half as many again
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one step needs."""
+    """What one step needs; ``cases`` are the ids of the pictures in it."""
 
     pixels: Tensor
     words: Words
     clicks: Clicks
     truth: Truth
+    cases: tuple[str, ...] = ()
 
 
-def collate(samples: Sequence[Sample], words: Vocabulary) -> Batch:
+def collate(samples: Sequence[Sample], words: Vocabulary, cases: Sequence[str] = ()) -> Batch:
     """Samples of one size to tensors."""
     table = words.index()
     groups = [code.partition(":")[0] for code in words.codes]
@@ -69,7 +72,21 @@ def collate(samples: Sequence[Sample], words: Vocabulary) -> Batch:
         truth=Truth(
             torch.stack([s.mask for s in samples]), torch.tensor([s.presence for s in samples]), codes, known
         ),
+        cases=tuple(cases),
     )
+
+
+def pools_of(cases: Sequence[Case], config: FitConfig) -> tuple[list[list[Case]], np.ndarray]:
+    """Training cases of every set that has some, and the odds of the sets, in the configuration's order."""
+    weight = {**config.sets, **{f"phantom-{kind}": w for kind, w in config.phantoms.items()}}
+    pools = {name: [c for c in cases if c.set == name and not c.validation] for name in weight}
+    names = [name for name in weight if pools[name] and weight[name] > 0]
+    if not names:
+        raise InputError(
+            "there is no case to train on: every set is empty, has the weight 0 or is held out for validation"
+        )
+    odds = np.array([weight[name] for name in names])
+    return [pools[name] for name in names], odds / odds.sum()
 
 
 def samples_of(
@@ -77,31 +94,39 @@ def samples_of(
 ) -> Iterator[tuple[Case, np.random.Generator]]:
     """An endless stream of training cases, sets by weight, cases of a set in shuffled rounds."""
     rng = np.random.default_rng(seed)
-    weight = {**config.sets, **{f"phantom-{kind}": w for kind, w in config.phantoms.items()}}
-    pools = {name: [c for c in cases if c.set == name and not c.validation] for name in weight}
-    names = [name for name in weight if pools[name]]
-    odds = np.array([weight[name] for name in names]) / sum(weight[name] for name in names)
-    rounds: dict[str, list[int]] = {name: [] for name in names}
+    pools, odds = pools_of(cases, config)
+    rounds: list[list[int]] = [[] for _ in pools]
     while True:
-        name = names[int(rng.choice(len(names), p=odds))]
-        pool = pools[name]
-        rounds[name] = rounds[name] or rng.permutation(len(pool)).tolist()
-        case = pool[rounds[name].pop()]
-        if rng.random() < config.recipe.joined:
-            case = joined(case, pool[int(rng.integers(len(pool)))], rng) or case
-        yield case, rng
+        which = int(rng.choice(len(pools), p=odds))
+        pool = pools[which]
+        rounds[which] = rounds[which] or rng.permutation(len(pool)).tolist()
+        yield _perhaps_joined(pool[rounds[which].pop()], pool, config, rng), rng
+
+
+def _perhaps_joined(case: Case, pool: Sequence[Case], config: FitConfig, rng: np.random.Generator) -> Case:
+    if rng.random() < config.recipe.joined:
+        return joined(case, pool[int(rng.integers(len(pool)))], rng) or case
+    return case
 
 
 T = TypeVar("T")
 
 
-def moved(value: T, device: str | torch.device) -> T:
-    """A batch, or any frozen dataclass of tensors, on ``device``."""
+def moved(value: T, device: str | torch.device | torch.dtype) -> T:
+    """A batch, or any frozen dataclass or tuple of tensors, on ``device`` (or in a type of number)."""
+    made: Any = value
     if isinstance(value, Tensor):
-        return value.to(device, non_blocking=True)  # type: ignore[return-value]
-    if is_dataclass(value) and not isinstance(value, type):
-        return replace(value, **{f.name: moved(getattr(value, f.name), device) for f in fields(value)})
-    return value
+        made = value.to(device, non_blocking=True)
+    elif is_dataclass(value) and not isinstance(value, type):
+        made = replace(value, **{f.name: moved(getattr(value, f.name), device) for f in fields(value)})
+    elif type(value) is tuple:
+        made = tuple(moved(part, device) for part in made)
+    return made  # type: ignore[no-any-return]
+
+
+def count_at(size: int, count: int) -> int:
+    """Samples a batch at ``size`` pixels."""
+    return count * 3 // 2 if size <= SMALL else count
 
 
 class Feed(IterableDataset[Batch]):
@@ -132,19 +157,72 @@ class Feed(IterableDataset[Batch]):
         recipe = self.config.recipe
         while True:
             size = size_at(float(self.part), self.config.sizes)
-            count = self.count * 3 // 2 if size <= SMALL else self.count
-            picked = [next(stream) for _ in range(count)]
-            yield collate([render(c, draw(c, training, recipe, rng), size) for c, rng in picked], self.words)
+            picked = [next(stream) for _ in range(count_at(size, self.count))]
+            made = [render(c, draw(c, training, recipe, rng), size) for c, rng in picked]
+            yield collate(made, self.words, [c.id for c, _ in picked])
 
-    def ahead(self, device: str, stop: threading.Event) -> Iterator[Batch]:
-        """The batches on ``device``, made by ``config.workers`` processes and fetched one thread ahead, until
-        ``stop`` is set."""
-        workers = self.config.workers
-        loader = DataLoader(
-            self, batch_size=None, num_workers=workers, prefetch_factor=3 if workers else None
-        )
-        made = iter(loader)  # workers start here, not in the thread
-        return prefetch((moved(batch, device) for batch in made), stop)
+
+class Numbered(Dataset[Batch]):
+    """The batches of a run of ``config.steps`` steps, ``count`` samples each. Batch i is a function of the
+    cases, the configuration, ``seed`` and i, whoever makes it and whenever.
+
+    Sets come by weight, cases of a set in shuffled rounds.
+    """
+
+    def __init__(
+        self, cases: Sequence[Case], config: FitConfig, words: Vocabulary, seed: Sequence[int], count: int
+    ) -> None:
+        self.config = config
+        self.words = words
+        self.seed = tuple(seed)
+        self.training = [c for c in cases if not c.validation]
+        self.pools, odds = pools_of(cases, config)
+        sizes = [size_at(i / config.steps, config.sizes) for i in range(config.steps)]
+        self.sizes = np.repeat(sizes, config.accumulate)
+        self.ends = np.cumsum([count_at(int(size), count) for size in self.sizes])
+        rng = np.random.default_rng([*self.seed, 1])
+        self.which = rng.choice(len(odds), size=int(self.ends[-1]), p=odds).astype(np.int32)
+        self.case = np.zeros_like(self.which)
+        for number, pool in enumerate(self.pools):
+            at = np.flatnonzero(self.which == number)
+            rounds = [rng.permutation(len(pool)) for _ in range(-(-len(at) // len(pool)))]
+            self.case[at] = np.concatenate(rounds)[: len(at)] if rounds else 0
+
+    def __len__(self) -> int:
+        return len(self.sizes)
+
+    def __getitem__(self, index: int) -> Batch:
+        """Batch ``index`` of the run."""
+        size, first = int(self.sizes[index]), int(self.ends[index - 1]) if index else 0
+        made, ids = [], []
+        for at in range(first, int(self.ends[index])):
+            rng = np.random.default_rng([*self.seed, 2, at])
+            pool = self.pools[self.which[at]]
+            case = _perhaps_joined(pool[self.case[at]], pool, self.config, rng)
+            made.append(render(case, draw(case, self.training, self.config.recipe, rng), size))
+            ids.append(case.id)
+        return collate(made, self.words, ids)
+
+
+def ahead(
+    source: Dataset[Batch],
+    workers: int,
+    device: str | torch.device,
+    stop: threading.Event,
+    numbers: Iterable[int] | None = None,
+) -> Iterator[Batch]:
+    """The batches on ``device`` in their order, made by ``workers`` processes and fetched one thread ahead,
+    until ``stop`` is set. ``numbers``: which ones of a :class:`Numbered`."""
+    loader = DataLoader(
+        source,
+        batch_size=None,
+        sampler=numbers,
+        num_workers=workers,
+        prefetch_factor=3 if workers else None,
+        generator=torch.Generator(),  # its own, so that the dice of the process are left alone
+    )
+    made = iter(loader)  # workers start here, not in the thread
+    return prefetch((moved(batch, device) for batch in made), stop)
 
 
 def prefetch(made: Iterator[Batch], stop: threading.Event, depth: int = 3) -> Iterator[Batch]:
@@ -167,6 +245,8 @@ def prefetch(made: Iterator[Batch], stop: threading.Event, depth: int = 3) -> It
     threading.Thread(target=work, daemon=True).start()
     while True:
         item = line.get()
+        if isinstance(item, StopIteration):
+            return
         if isinstance(item, BaseException):
             raise item
         yield item

@@ -1,101 +1,116 @@
-"""One training loop: progressive sizes, cosine over elapsed time, moving average of the weights, exact state
-to resume from.
+"""One training loop: progressive sizes, warm-up and cosine, moving average of the weights, exact state to
+resume from, a look at the validation cases now and then.
 
+Lightning Fabric brings processes, devices and precision; it is imported when a run begins and not before.
 ``torchrun --nproc-per-node 2 -m medsegr.fit --config configs/medsegr-tiny.toml --data DATA --out runs/tiny``
-trains the shipped checkpoint.
+trains the shipped checkpoint; ``medsegr train`` is the front door for everybody else.
 """
 
 import argparse
-import csv
+import copy
 import json
 import math
 import os
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import torch
-import torch.distributed as dist
-from safetensors import safe_open
-from torch import Tensor
+from torch import Tensor, nn
 
-from medsegr import data
-from medsegr.config import FitConfig, read_config, schedule
+from medsegr import feed, tuning
+from medsegr.cases import folders_below, load_cases, vocabulary_of
+from medsegr.config import FitConfig, part_of, read_config, schedule, size_at
 from medsegr.data import Case
 from medsegr.devices import pick_device
-from medsegr.errors import InputError
-from medsegr.feed import Batch, Feed
+from medsegr.errors import MedsegrError, MissingExtra
+from medsegr.feed import Batch, moved
+from medsegr.logbook import Logbook
 from medsegr.model import MedSegR, build_model
-from medsegr.objectives import total
-from medsegr.reasoning.codes import Vocabulary, vocabulary
+from medsegr.objectives import Weights, total
 from medsegr.reasoning.modulators import TextureHead
+from medsegr.saved import BEST, LAST, Average, Kept, State, read, resume, save, stored_vocabulary, warm_start
+from medsegr.watch import Watch, watch_of
+
+if TYPE_CHECKING:
+    from lightning_fabric import Fabric
+
+BETTER = 1e-4  # Dice by which a validation must be better to count
 
 
-def load_cases(config: FitConfig, root: Path | None, cache: Path, log: Callable[[str], None]) -> list[Case]:
-    """Every case of the configured sets and phantoms. Phantoms are kept under ``cache``."""
-    cases: list[Case] = []
-    for name in config.sets:
-        if root is None or not (root / name).is_dir():
-            raise InputError(
-                f"set {name} was not found; give its parent folder with --data, or remove it from the config"
-            )
-        found = data.read_set(root / name)
-        log(f"{name}: {len(found)} cases, {sum(c.validation for c in found)} for validation")
-        cases += found
-    cache.mkdir(parents=True, exist_ok=True)
-    for kind in config.phantoms:
-        path = cache / f"phantom-{kind}-{config.phantom_seed}-{config.phantom_count}.npz"
-        if not path.exists():
-            data.pack(data.make_phantoms(kind, config.phantom_seed, config.phantom_count), path)
-        cases += map(data.phantom_case, data.unpack(path))
-        log(f"phantom {kind}: {config.phantom_count} cases")
-    return cases
+class Parcel:
+    """A batch as Fabric passes it on: it would take frozen dataclasses apart, and cannot put them
+    together."""
+
+    def __init__(self, batch: Batch) -> None:
+        self.batch = batch
 
 
-def vocabulary_of(cases: Sequence[Case]) -> Vocabulary:
-    """The codes that the training cases give."""
-    texts = {text for case in cases for target in case.targets for text in target.names}
-    pick = {
-        group: [t.partition(":")[2] for t in texts if t.startswith(f"{group}:")]
-        for group in ("concept", "anatomy", "modality")
-    }
-    return vocabulary(pick["concept"], pick["anatomy"], pick["modality"])
+class Objective(nn.Module):
+    """The network with its losses: the one call of a step, so that processes can share its gradients."""
+
+    def __init__(self, model: MedSegR, weights: Weights) -> None:
+        super().__init__()
+        self.model = model
+        self.weights = weights
+
+    def forward(self, parcel: Parcel) -> dict[str, Tensor]:
+        """Terms of the loss, scalars; ``loss`` is their sum."""
+        batch = parcel.batch
+        output = self.model(self.model.shared(batch.pixels), batch.words, batch.clicks)
+        return total(moved(output, torch.float32), batch.truth, self.weights)
 
 
-class Average:
-    """Exponential moving average of the weights, ramped up; running statistics are copied."""
+@dataclass(frozen=True, slots=True)
+class Run:
+    """All of a run that does not change: ``kept`` holds the parts that do. ``part`` [] is the share of the
+    run that is over, where the makers of batches see it."""
 
-    def __init__(self, model: MedSegR, decay: float) -> None:
-        self.decay = decay
-        self.state = {k: v.detach().clone() for k, v in model.state_dict().items()}
-
-    def update(self, model: MedSegR, step: int) -> None:
-        """One step."""
-        rate = min(self.decay, (1 + step) / (10 + step))
-        for name, value in model.state_dict().items():
-            if value.dtype.is_floating_point:
-                self.state[name].lerp_(value.detach(), 1 - rate)
-            else:
-                self.state[name].copy_(value)
+    fabric: "Fabric"
+    objective: Any  # Objective as Fabric wraps it
+    optimiser: Any
+    kept: Kept
+    out: Path
+    part: Tensor
+    watch: Watch | None = None
 
 
-def optimiser_of(model: MedSegR, config: FitConfig) -> torch.optim.AdamW:
-    """AdamW; no weight decay on one-dimensional parameters."""
-    deep, flat = ([p for p in model.parameters() if (p.ndim >= 2) == many] for many in (True, False))
+def fabric_of(config: FitConfig) -> "Fabric":
+    """Fabric on the configured device and precision, over the processes that torchrun started."""
+    try:
+        from lightning_fabric import Fabric
+        from lightning_fabric.strategies.ddp import DDPStrategy
+    except ImportError as error:
+        raise MissingExtra("training needs Lightning Fabric: pip install 'medsegr[train]'") from error
+    kind, _, number = pick_device(config.device).partition(":")
+    precision: Any = "32-true" if config.precision == "auto" else config.precision
+    processes = int(os.environ.get("WORLD_SIZE", "1"))
+    if processes == 1:
+        devices: Any = [int(number)] if number else 1
+        return Fabric(accelerator=kind, devices=devices, precision=precision)
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", str(processes)))
+    backend = "nccl" if kind == "cuda" else "gloo"
+    # a part of a batch may hold no click, so not every weight gets a gradient
+    strategy = DDPStrategy(find_unused_parameters=True, process_group_backend=backend)
+    return Fabric(
+        accelerator=kind,
+        devices=here,
+        num_nodes=processes // here,
+        precision=precision,
+        strategy=strategy,
+    )
+
+
+def optimiser_of(model: nn.Module, config: FitConfig) -> torch.optim.AdamW:
+    """AdamW over what is trained; no weight decay on one-dimensional parameters."""
+    trained = [p for p in model.parameters() if p.requires_grad]
+    deep, flat = ([p for p in trained if (p.ndim >= 2) == many] for many in (True, False))
     groups = [{"params": deep, "weight_decay": config.weight_decay}, {"params": flat, "weight_decay": 0.0}]
     return torch.optim.AdamW(groups, lr=config.lr, betas=(0.9, 0.99))
-
-
-@dataclass(slots=True)
-class State:
-    """Where a run stands; saved whole, so that a killed run goes on as if nothing had been."""
-
-    step: int = 0
-    seconds: float = 0.0
-    images: int = 0
 
 
 def fit(
@@ -104,185 +119,197 @@ def fit(
     out: Path,
     log: Callable[[str], None] = print,
     start: Path | None = None,
+    progress: Callable[[float, str], None] = lambda _part, _left: None,
 ) -> MedSegR:
-    """Train until ``config.minutes`` have been used; writes ``last.pt`` and ``log.csv`` to ``out`` and goes
-    on from there."""
+    """Train for ``config.steps`` steps or ``config.minutes`` minutes; returns the averaged weights, those of
+    the best validation where there was one.
+
+    Writes ``last.pt``, ``best.pt``, ``log.csv`` and ``validation.csv`` to ``out`` and goes on from there.
+    ``start``: a ``.pt`` or ``.safetensors`` file to begin with. ``progress`` hears the share that is over and
+    the time left. InputError where there is no training case, MedsegrError where the loss is not finite or
+    the memory not enough.
+    """
     torch.manual_seed(config.seed)
     torch.set_num_threads(config.threads)
-    device = pick_device(config.device)
+    fabric = fabric_of(config)
+    fabric.launch()
     out.mkdir(parents=True, exist_ok=True)
-    words = stored_vocabulary(out / "last.pt") or vocabulary_of(cases)
-    model = build_model(words).train()
-    if start is not None and not (out / "last.pt").exists():
-        log(f"warm start from {start.name}: {warm_start(start, model, words)} new codes")
-    model.to(device)
-    optimiser, average, state = optimiser_of(model, config), Average(model, config.ema), State()
-    resume(out / "last.pt", model, optimiser, average, state)
-    rank, processes = (dist.get_rank(), dist.get_world_size()) if dist.is_initialized() else (0, 1)
-    part = torch.tensor(state.seconds / (60 * config.minutes)).share_memory_()  # type: ignore[no-untyped-call]
-    seed = (config.seed, state.step, rank)
-    feed = Feed(cases, config, words, seed, part, max(2, config.batch // processes))
+    run = _begin(config, cases, out, (fabric, start, log))
+    book = Logbook(out, config, run.kept.state, log, fabric.is_global_zero)
+    if config.validate_every and run.watch is None:
+        book.say("no validation inside the run: no case is held out")
     stop = threading.Event()
     try:
-        run = _Run(model, optimiser, average, state, words, out, part, rank)
-        _loop(config, run, feed.ahead(device, stop), log)
+        _loop(config, run, _batches(config, cases, run, stop), (book, progress))
     finally:
         stop.set()
-    model.load_state_dict(average.state)
-    return model.eval()
+        book.close()
+    fabric.barrier()  # the first process may still be writing
+    return _finished(run)
 
 
-@dataclass(frozen=True, slots=True)
-class _Run:
-    model: MedSegR
-    optimiser: torch.optim.AdamW
-    average: Average
-    state: State
-    words: Vocabulary
-    out: Path
-    part: Tensor  # [] share of the time that is used, where the makers of batches see it
-    rank: int = 0
+def _begin(
+    config: FitConfig,
+    cases: Sequence[Case],
+    out: Path,
+    how: tuple["Fabric", Path | None, Callable[[str], None]],
+) -> Run:
+    fabric, start, log = how
+    words = stored_vocabulary(out / LAST) or vocabulary_of(cases)
+    model = build_model(words)
+    if start is not None and not (out / LAST).exists():
+        log(f"warm start from {start.name}: {warm_start(start, model, words)} new codes")
+    adapters = tuning.prepare(model, config.tune, config.rank)
+    model.to(fabric.device)
+    watch = watch_of(copy.deepcopy(model), cases, words, config) if config.validate_every else None
+    kept = Kept(model, optimiser_of(model, config), Average(model, config.ema), State(), words, adapters)
+    resume(out / LAST, kept)
+    tuning.ready(model, config.tune)
+    objective, optimiser = fabric.setup(Objective(model, config.weights), kept.optimiser)
+    over = part_of(config, kept.state.step, kept.state.seconds)
+    part = torch.tensor(over).share_memory_()  # type: ignore[no-untyped-call]
+    return Run(fabric, objective, optimiser, kept, out, part, watch)
 
 
-def _loop(config: FitConfig, run: _Run, batches: Iterator[Batch], log: Callable[[str], None]) -> None:
-    state, recent = run.state, []
+def _batches(config: FitConfig, cases: Sequence[Case], run: Run, stop: threading.Event) -> Iterator[Batch]:
+    fabric, step, words = run.fabric, run.kept.state.step, run.kept.words
+    count = max(2, config.batch // fabric.world_size)
+    if config.steps:
+        source = feed.Numbered(cases, config, words, (config.seed, fabric.global_rank), count)
+        numbers = range(min(step * config.accumulate, len(source)), len(source))
+        return feed.ahead(source, config.workers, fabric.device, stop, numbers)
+    seed = (config.seed, step, fabric.global_rank)
+    endless = feed.Feed(cases, config, words, seed, run.part, count)
+    return feed.ahead(endless, config.workers, fabric.device, stop)
+
+
+def _loop(
+    config: FitConfig,
+    run: Run,
+    batches: Iterator[Batch],
+    told: tuple[Logbook, Callable[[float, str], None]],
+) -> None:
+    book, progress = told
+    state, fabric = run.kept.state, run.fabric
     saved = state.seconds
-    while state.seconds < 60 * config.minutes:
+    while not state.stopped and (part := part_of(config, state.step, state.seconds)) < 1:
         began = time.monotonic()
-        run.part.fill_(state.seconds / (60 * config.minutes))
-        batch = next(batches)
-        terms = step(run, batch, config, float(run.part))
+        run.part.fill_(part)
+        pulled = [next(batches) for _ in range(config.accumulate)]
+        with advice(config, part):
+            terms = step(run, pulled, config, part)
         state.step += 1
-        state.images += len(batch.pixels) * (dist.get_world_size() if dist.is_initialized() else 1)
-        state.seconds += min(time.monotonic() - began, 30.0)
-        recent.append(terms)
-        if state.step % 50 == 0 and run.rank == 0:
-            row = {"step": state.step, "minutes": round(state.seconds / 60, 2), "images": state.images}
-            row |= {k: round(float(np.mean([r[k] for r in recent])), 4) for k in recent[0]}
-            _append(run.out / "log.csv", row)
-            log(" ".join(f"{k}={v}" for k, v in row.items()))
-            recent.clear()
+        state.images += sum(len(batch.pixels) for batch in pulled) * fabric.world_size
+        spent = min(time.monotonic() - began, 30.0)
+        if fabric.world_size > 1:  # all must come to the end together
+            spent = float(fabric.all_reduce(torch.tensor(spent, device=fabric.device)))  # type: ignore[arg-type]
+        state.seconds += spent
+        book.step(terms)
+        progress(part_of(config, state.step, state.seconds), book.left())
+        if due(config, state):
+            check(config, run, book)
         if state.seconds - saved > 60 * config.save_minutes:
-            save(run)
+            _save(run, LAST)
             saved = state.seconds
-    save(run)
+    if run.watch is not None and state.judged != state.step:
+        check(config, run, book)
+    _save(run, LAST)
 
 
-def share(run: _Run) -> None:
-    """Mean over processes of the gradients, the running statistics and the clock, so that all stay equal."""
-    if not dist.is_initialized():
+def due(config: FitConfig, state: State) -> bool:
+    """Whether the next validation is due. Not at the very end, where there is one anyway."""
+    at = state.step if config.steps else state.seconds / 60
+    over = part_of(config, state.step, state.seconds) >= 1
+    return bool(config.validate_every) and not over and at >= (state.checked + 1) * config.validate_every
+
+
+def check(config: FitConfig, run: Run, book: Logbook) -> None:
+    """One validation of the averaged weights. The best so far are kept; after ``patience`` without a better
+    one the run is told to stop."""
+    state = run.kept.state
+    state.checked, state.judged = state.checked + 1, state.step
+    if run.watch is None:
         return
-    for parameter in run.model.parameters():
-        if parameter.grad is None:  # no click in this part of the batch
-            parameter.grad = torch.zeros_like(parameter)
-    grads = [p.grad for p in run.model.parameters() if p.grad is not None]
-    seconds = torch.tensor([run.state.seconds], device=grads[0].device)
-    parts = [*grads, *(b for b in run.model.buffers() if b.dtype.is_floating_point), seconds]
-    flat = torch.cat([part.flatten() for part in parts])
-    dist.all_reduce(flat)
-    flat /= dist.get_world_size()
-    for part, mean in zip(parts, torch.split(flat, [part.numel() for part in parts]), strict=True):
-        part.copy_(mean.view_as(part))
-    run.state.seconds = float(seconds)
+    scores = run.watch.judge(run.kept.average.state) if run.fabric.is_global_zero else {}
+    scores = run.fabric.broadcast(scores)
+    better = scores["dice"] > state.best + BETTER
+    state.since = 0 if better else state.since + 1
+    if better:
+        state.best = scores["dice"]
+        _save(run, BEST)
+    book.check(scores)
+    if config.patience and state.since >= config.patience:
+        state.stopped = True
+        book.say(f"stopped early: no better validation in the last {state.since}; the best stays")
 
 
-def step(run: _Run, batch: Batch, config: FitConfig, part: float) -> dict[str, float]:
-    """One optimiser step at ``part`` of the time. A loss that is not finite is an error and not a step."""
+def step(run: Run, batches: Sequence[Batch], config: FitConfig, part: float) -> dict[str, float]:
+    """One optimiser step over ``batches`` at ``part`` of the run; mean loss terms.
+
+    A loss or gradient that is not finite is an error. It is raised when all is under way, so that the device
+    is waited for once a step: the weights in memory are spoilt then, what was saved is not.
+    """
     tau = max(1.0, 30.0 * (1 - part / config.cooling)) if config.cooling else 1.0
-    for module in run.model.modules():
+    for module in run.kept.model.modules():
         if isinstance(module, TextureHead):
             module.tau.fill_(tau)
     for group in run.optimiser.param_groups:
         group["lr"] = config.lr * schedule(part, config.warmup)
-    output = run.model(run.model.shared(batch.pixels), batch.words, batch.clicks)
-    terms = total(output, batch.truth, config.weights)
-    values = dict(
-        zip(terms, torch.stack(list(terms.values())).tolist(), strict=True)
-    )  # one wait for the device
-    if not math.isfinite(values["loss"]):
-        raise FloatingPointError(
-            f"the loss is {values['loss']} at step {run.state.step}; the last checkpoint is kept"
-        )
     run.optimiser.zero_grad(set_to_none=True)
-    torch.autograd.backward(terms["loss"])
-    share(run)
-    torch.nn.utils.clip_grad_norm_(run.model.parameters(), config.clip)
+    told: list[dict[str, Tensor]] = []
+    for number, batch in enumerate(batches, 1):
+        with run.fabric.no_backward_sync(run.objective, enabled=number < len(batches)):
+            terms = run.objective(Parcel(batch))
+            run.fabric.backward(terms["loss"] / len(batches))
+        told.append({name: value.detach() for name, value in terms.items()})
+    norm: Any = run.fabric.clip_gradients(
+        run.objective, run.optimiser, max_norm=config.clip, error_if_nonfinite=False
+    )
     run.optimiser.step()
-    run.average.update(run.model, run.state.step)
-    return values
+    run.kept.average.update(run.kept.model, run.kept.state.step)
+    names = list(told[0])
+    *flat, length = torch.stack([*(terms[n] for terms in told for n in names), norm.detach()]).tolist()
+    for number, batch in enumerate(batches):
+        _finite("loss", flat[number * len(names) + names.index("loss")], run, batch)
+    _finite("gradient", length, run, batches[-1])
+    return {name: sum(flat[i :: len(names)]) / len(batches) for i, name in enumerate(names)}
 
 
-def save(run: _Run) -> None:
-    """Write the whole state to ``last.pt``: to a temporary name, then renamed. The first process only."""
-    if run.rank:
-        return
-    temporary = run.out / "last.part"
-    torch.save(
-        {
-            "model": run.model.state_dict(),
-            "average": run.average.state,
-            "optimiser": run.optimiser.state_dict(),
-            "state": asdict(run.state),
-            "codes": list(run.words.codes),
-        },
-        temporary,
-    )
-    os.replace(temporary, run.out / "last.pt")
+def _finite(what: str, value: float, run: Run, batch: Batch) -> None:
+    if not math.isfinite(value):
+        raise MedsegrError(
+            f"the {what} is {value} at step {run.kept.state.step}, batch of {', '.join(batch.cases)}; "
+            "the last checkpoint is kept: look at these pictures, or go on with a smaller lr or clip"
+        )
 
 
-def stored_vocabulary(path: Path) -> Vocabulary | None:
-    """The codes of a run to go on with: its embedding table keeps its order even when the data now give other
-    codes."""
-    return (
-        Vocabulary(tuple(torch.load(path, map_location="cpu", weights_only=True)["codes"]))
-        if path.exists()
-        else None
-    )
+@contextmanager
+def advice(config: FitConfig, part: float) -> Iterator[None]:
+    """Turns "out of memory" of whatever device into one line that says what to change."""
+    try:
+        yield
+    except (MemoryError, RuntimeError) as error:
+        short = isinstance(error, MemoryError | torch.OutOfMemoryError)
+        if not short and not any(w in str(error) for w in ("out of memory", "can't allocate memory")):
+            raise
+        raise MedsegrError(
+            f"out of memory with batches of {config.batch} at {size_at(part, config.sizes)} px: halve "
+            "batch and double accumulate (the same step in two parts), use a smaller size, or precision = "
+            "bf16-mixed on a device that gains from it; the last checkpoint is kept"
+        ) from error
 
 
-def warm_start(path: Path, model: MedSegR, words: Vocabulary) -> int:
-    """Averaged weights of another run (``last.pt``) or of an exported checkpoint (``*.safetensors``), rows of
-    the code table and of the attribute head matched by code.
-
-    Returns how many codes of ``words`` were not known there (they keep their fresh weights).
-    """
-    if path.suffix == ".safetensors":
-        with safe_open(path, framework="pt") as handle:
-            tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 - no mapping
-            stored = {"codes": json.loads((handle.metadata() or {})["codes"]), "average": tensors}
-    else:
-        stored = torch.load(path, map_location="cpu", weights_only=True)
-    before = {code: row for row, code in enumerate(stored["codes"])}
-    rows = [(row, before[code]) for row, code in enumerate(words.codes) if code in before]
-    new, old = (torch.tensor(column) for column in zip(*rows, strict=True))
-    target = model.state_dict()
-    for name, value in stored["average"].items():
-        if target[name].shape == value.shape and value.shape[:1] != (len(before),):
-            target[name].copy_(value)
-        else:
-            target[name][new] = value[old].to(target[name].dtype)  # exported in half precision
-    return len(words.codes) - len(rows)
+def _save(run: Run, name: str) -> None:
+    if run.fabric.is_global_zero:
+        save(run.kept, run.out / name)
 
 
-def resume(path: Path, model: MedSegR, optimiser: torch.optim.AdamW, average: Average, state: State) -> None:
-    """Go on from ``path`` if it exists; our own file, read with ``weights_only``."""
-    if not path.exists():
-        return
-    stored = torch.load(path, map_location="cpu", weights_only=True)
-    model.load_state_dict(stored["model"])
-    optimiser.load_state_dict(stored["optimiser"])
-    average.state = {name: value.to(average.state[name].device) for name, value in stored["average"].items()}
-    for name, value in stored["state"].items():
-        setattr(state, name, value)
-
-
-def _append(path: Path, row: dict[str, float]) -> None:
-    fresh = not path.exists()
-    with path.open("a", newline="", encoding="utf-8") as handle:
-        writer = csv.DictWriter(handle, list(row))
-        if fresh:
-            writer.writeheader()
-        writer.writerow(row)
+def _finished(run: Run) -> MedSegR:
+    """The network with its averaged weights, those of the best validation where there was one."""
+    best = run.out / BEST
+    kept = run.watch is not None and best.exists()
+    run.kept.model.load_state_dict(read(best)["average"] if kept else run.kept.average.state)
+    return run.kept.model.eval()
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
@@ -301,11 +328,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given.out.mkdir(parents=True, exist_ok=True)
     (given.out / "config.json").write_text(json.dumps(asdict(config), indent=1), encoding="utf-8")
     say = (lambda _line: None) if int(os.environ.get("RANK", "0")) else (lambda line: print(line, flush=True))
-    cases = load_cases(config, given.data, given.out / "cache", say)
+    cases = load_cases(config, folders_below(config, given.data), given.out / "cache", say)
     torch.set_flush_denormal(True)  # states of the whole process, so not in fit()
     torch.set_float32_matmul_precision("high")  # TF32 where the device has it
-    if "WORLD_SIZE" in os.environ:  # torchrun
-        dist.init_process_group("gloo")
     fit(config, cases, given.out, say, given.warm)
 
 

@@ -1,0 +1,188 @@
+"""``medsegr train``: a checkpoint from images and masks of your own, begun from ours or from nothing."""
+
+import os
+import sys
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any
+
+from medsegr.cli.flags import LogFlags, grouped, naming, option
+from medsegr.cli.logs import set_up
+from medsegr.errors import UsageError
+
+if TYPE_CHECKING:
+    from medsegr.config import FitConfig
+
+FRESH = {"minutes": 10.0, "save_minutes": 1.0, "log_every": 10}
+# From weights that know something: the learning rate and the settled kernels of the second stage of the
+# embedded checkpoint (configs/medsegr-tiny-polish.toml).
+BEGUN = {"lr": 7e-4, "cooling": 0.0, "sizes": ((1.0, 224),)}
+CHECKS = 10  # validations a run, where nobody says how many
+
+
+@dataclass(frozen=True)
+class DataFlags:
+    """What is trained on."""
+
+    data: Annotated[
+        list[str],
+        option("--data", metavar="FOLDER[:WEIGHT]", help="A set; give --data again for more sets."),
+    ] = field(default_factory=list)
+    target: Annotated[
+        str | None, option("--target", help="What the masks show, where the folder does not say.")
+    ] = None
+    modality: Annotated[
+        str | None, option("--modality", help="Of the images, where the folder does not say.")
+    ] = None
+    config: Annotated[
+        Path | None, option("--config", help="TOML file of a run; other flags change single values.")
+    ] = None
+
+
+@dataclass(frozen=True)
+class StartFlags:
+    """What the run begins with, and what of it is trained."""
+
+    start: Annotated[
+        str | None,
+        option("--from", help="medsegr-tiny, a folder with a checkpoint or a run, or a weights file."),
+    ] = None
+    tune: Annotated[
+        str | None, option("--tune", help="all, words (the image network stays as it is) or lora.")
+    ] = None
+    rank: Annotated[int | None, option("--rank", min=1, help="Rank of the adapters of lora.")] = None
+    licence: Annotated[str, option("--licence", help="Licence of the new weights, as your data demand.")] = ""
+
+
+@dataclass(frozen=True)
+class LengthFlags:
+    """How long and how large."""
+
+    minutes: Annotated[
+        float | None,
+        option("--minutes", min=0.01, help="Minutes of training; 10 where nothing is said."),
+    ] = None
+    steps: Annotated[
+        int | None, option("--steps", min=1, help="Steps instead of minutes; resumes to the same bits.")
+    ] = None
+    size: Annotated[int | None, option("--size", help="Side of the pictures, a multiple of 32.")] = None
+    batch: Annotated[int | None, option("--batch", min=1, help="Samples a step.")] = None
+    lr: Annotated[float | None, option("--lr", min=0, help="Highest learning rate.")] = None
+    patience: Annotated[
+        int | None, option("--patience", min=0, help="Validations without a better one; then it ends.")
+    ] = None
+
+
+@dataclass(frozen=True)
+class MachineFlags:
+    """What it runs on."""
+
+    device: Annotated[str | None, option("--device", help="auto, cpu, cuda, cuda:N or mps.")] = None
+    precision: Annotated[str | None, option("--precision", help="auto, 32-true or bf16-mixed.")] = None
+    workers: Annotated[int | None, option("--workers", min=0, help="Processes that make the samples.")] = None
+    threads: Annotated[int | None, option("--threads", min=1, help="Processor threads.")] = None
+    seed: Annotated[int | None, option("--seed", min=0, help="Of all dice.")] = None
+
+
+@grouped
+def command(
+    data: DataFlags,
+    start: StartFlags,
+    length: LengthFlags,
+    machine: MachineFlags,
+    logs: LogFlags,
+    out: Annotated[
+        Path, option("--out", "-o", help="Folder of the run; the same command again goes on in it.")
+    ],
+) -> int:
+    """Train a checkpoint on images and masks of your own, begun from ours (--from medsegr-tiny) or from
+    nothing. Writes OUT/checkpoint for segment --model, and OUT/report.html.
+    """
+    set_up(logs)
+    if length.minutes and length.steps:
+        raise UsageError("--minutes and --steps exclude each other; give one")
+    if not data.data and data.config is None:
+        raise UsageError("nothing to train on: give --data FOLDER, or --config FILE")
+    import torch
+
+    from medsegr.layouts import Hints
+    from medsegr.training import Asked, train
+
+    config, folders = _configured(data, start, length, machine)
+    torch.set_flush_denormal(True)  # states of the whole process
+    torch.set_float32_matmul_precision("high")
+    asked = Asked(config, folders, out, start.start or "", Hints(data.target, data.modality), start.licence)
+    with naming(out), telling(logs.quiet) as (say, progress):
+        made = train(asked, say, progress)
+    if made is not None and not logs.quiet:
+        print(f"checkpoint: {made.checkpoint} (medsegr segment --model {made.checkpoint} ...)")
+        print(f"report: {made.report}")
+    return 0
+
+
+def _configured(
+    data: DataFlags, start: StartFlags, length: LengthFlags, machine: MachineFlags
+) -> tuple["FitConfig", dict[str, Path]]:
+    from medsegr.config import FitConfig, read_config
+    from medsegr.training import changed, located
+
+    read = read_config(data.config) if data.config else None
+    sets, folders = located(data.data, read)
+    values: dict[str, Any] = {"sets": sets}
+    if read is None:
+        values |= FRESH | {"threads": usable()} | (BEGUN if start.start else {})
+    base = changed(read, values) if read else FitConfig(**values)
+    told = {
+        "tune": start.tune,
+        "rank": start.rank,
+        "minutes": length.minutes,
+        "steps": 0 if length.minutes else length.steps,
+        "sizes": ((1.0, length.size),) if length.size else None,
+        "batch": length.batch,
+        "lr": length.lr,
+        "patience": length.patience,
+        "device": machine.device,
+        "precision": machine.precision,
+        "workers": machine.workers,
+        "threads": machine.threads,
+        "seed": machine.seed,
+    }
+    config = changed(base, told)
+    if config.tune != "all" and not start.start:
+        raise UsageError(f"--tune {config.tune} needs weights to begin with: give --from medsegr-tiny")
+    if not config.validate_every:
+        every = max(1, config.steps // CHECKS) if config.steps else config.minutes / CHECKS
+        config = changed(config, {"validate_every": float(every)})
+    if config.steps:  # a short run has a curve, too
+        config = changed(config, {"log_every": min(config.log_every, max(1, config.steps // 20))})
+    return config, folders
+
+
+def usable() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+
+
+@contextmanager
+def telling(quiet: bool) -> Iterator[tuple[Callable[[str], None], Callable[[float, str], None]]]:
+    """How lines and progress are shown: a bar with the time left on a terminal, else lines alone; nothing in
+    every process but the first."""
+    if quiet or os.environ.get("RANK", "0") != "0":
+        yield (lambda _line: None), (lambda _part, _left: None)
+        return
+    if not sys.stderr.isatty():
+        yield (lambda line: print(line, flush=True)), (lambda _part, _left: None)
+        return
+    from rich.console import Console
+    from rich.progress import BarColumn, Progress, TaskProgressColumn, TextColumn
+
+    columns = (BarColumn(), TaskProgressColumn(), TextColumn("{task.fields[left]} left"))
+    with Progress(*columns, console=Console(stderr=True)) as bar:
+        task = bar.add_task("training", total=1.0, left="?")
+
+        def show(part: float, left: str) -> None:
+            bar.update(task, completed=part, left=left)
+
+        yield (lambda line: bar.console.print(line, markup=False, highlight=False)), show

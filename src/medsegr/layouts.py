@@ -1,0 +1,224 @@
+"""Folders of images and masks in the layouts that people have, each turned into the rows of a sample table.
+
+Known: ``samples.csv``; ``samples.jsonl`` with the same keys; ``images/`` and ``masks/`` with equal stems
+(one target), or ``masks/TARGET/`` with equal stems (several); nnU-Net's ``dataset.json`` with ``imagesTr/``
+and ``labelsTr/``, versions 1 and 2. No pixel is read here.
+"""
+
+import csv
+import json
+from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from medsegr.errors import InputError, UsageError
+from medsegr.types import MODALITIES, modality_code
+
+Row = dict[str, str]
+NEEDED = ("id", "image", "mask", "target")
+PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
+VOLUMES = (".nii.gz", ".nii", ".nrrd", ".mha")
+OPEN_SPLITS = ("dev", "train", "")
+KNOWN = (
+    "samples.csv, samples.jsonl, images/ with masks/ (equal stems), or nnU-Net's dataset.json with imagesTr/ "
+    "and labelsTr/"
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Hints:
+    """What a folder does not say itself: the ``target`` of all its masks, the ``modality`` of its images.
+
+    Both only fill in what is missing; a folder's own words win.
+    """
+
+    target: str | None = None
+    modality: str | None = None
+
+    def __post_init__(self) -> None:
+        """Refuses a modality that nobody knows."""
+        if self.modality and modality_code(self.modality) is None:
+            raise UsageError(
+                f"--modality: '{self.modality[:40]}' is not known; expected one of {', '.join(MODALITIES)} "
+                "or a common name of one"
+            )
+
+
+PLAIN = Hints()
+
+
+def rows_of(folder: Path, hints: Hints = PLAIN) -> dict[str, list[Row]]:
+    """Rows by image (path relative to ``folder``), in the order of the table or of the names.
+
+    Keys as the columns of ``samples.csv``, values text. Rows of a held split and second opinions of another
+    reader are left out. An unknown layout is an InputError that lists the known ones.
+    """
+    for marker, reader in READERS.items():
+        if (folder / marker).exists():
+            return _by_image(_filled(reader(folder, hints), hints))
+    raise InputError(f"{folder.name} is no set that is known here: expected {KNOWN}")
+
+
+def _by_image(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    table: dict[str, list[Row]] = {}
+    for row in rows:
+        open_split = row.get("split", "dev") in OPEN_SPLITS
+        if open_split and "2. human observer" not in row.get("notes", ""):
+            table.setdefault(row["image"], []).append(row)
+    return table
+
+
+def _filled(rows: Sequence[Row], hints: Hints) -> list[Row]:
+    for number, row in enumerate(rows, 1):
+        missing = [key for key in NEEDED if not row.get(key) and not (key == "target" and hints.target)]
+        if missing:
+            raise InputError(
+                f"row {row.get('id') or number}: {missing[0]} is missing; expected {', '.join(NEEDED)}"
+                + ("; or give --target NAME" if missing[0] == "target" else "")
+            )
+    told = {"target": hints.target or "", "modality": hints.modality or ""}
+    return [row | {key: row.get(key) or value for key, value in told.items()} for row in rows]
+
+
+def _csv(folder: Path, _hints: Hints) -> list[Row]:
+    try:
+        with (folder / "samples.csv").open(newline="", encoding="utf-8-sig") as handle:
+            rows = list(csv.DictReader(handle))
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise InputError(f"samples.csv cannot be read ({type(error).__name__}); expected UTF-8") from error
+    return [{key: value or "" for key, value in row.items() if isinstance(key, str)} for row in rows]
+
+
+def _jsonl(folder: Path, _hints: Hints) -> list[Row]:
+    rows: list[Row] = []
+    try:
+        lines = (folder / "samples.jsonl").read_text(encoding="utf-8-sig").splitlines()
+    except (OSError, UnicodeDecodeError) as error:
+        raise InputError(f"samples.jsonl cannot be read ({type(error).__name__}); expected UTF-8") from error
+    for number, line in enumerate(lines, 1):
+        if not line.strip():
+            continue
+        try:
+            item = json.loads(line)
+        except ValueError as error:
+            raise InputError(f"samples.jsonl, line {number}: not JSON; expected one object a line") from error
+        if not isinstance(item, dict):
+            raise InputError(f"samples.jsonl, line {number}: {type(item).__name__} came, an object expected")
+        rows.append({str(key): _text(value) for key, value in item.items()})
+    return rows
+
+
+def _text(value: Any) -> str:
+    if value is None:
+        return ""
+    return value if isinstance(value, str) else json.dumps(value)
+
+
+def _stem(path: Path) -> str:
+    """``a`` of ``a.png``, ``a.b`` of ``a.b.nii.gz``."""
+    ending = next((end for end in (*VOLUMES, *PICTURES) if path.name.lower().endswith(end)), path.suffix)
+    return path.name[: len(path.name) - len(ending)] if ending else path.name
+
+
+def _files(folder: Path) -> dict[str, Path]:
+    """Image files by stem. Two files of one stem are an InputError."""
+    found: dict[str, Path] = {}
+    for path in sorted(folder.iterdir()):
+        if path.is_file() and path.name.lower().endswith((*PICTURES, *VOLUMES)):
+            if _stem(path) in found:
+                raise InputError(f"{folder.name}: two files are called {_stem(path)}; expected one")
+            found[_stem(path)] = path
+    return found
+
+
+def _pairs(folder: Path, hints: Hints) -> list[Row]:
+    masks = folder / "masks"
+    if not masks.is_dir():
+        raise InputError(f"{folder.name} has images/ but no masks/: expected a mask of equal stem an image")
+    images = _files(folder / "images")
+    kinds = {sub.name: _files(sub) for sub in sorted(masks.iterdir()) if sub.is_dir()}
+    if not kinds:
+        if not hints.target:
+            raise InputError(
+                f"{folder.name}: nothing says what the masks show; give --target NAME, or sort them into "
+                "masks/NAME/"
+            )
+        kinds = {hints.target: _files(masks)}
+    drawn = {stem for files in kinds.values() for stem in files}
+    strays = sorted(drawn - set(images))
+    if strays or not drawn:
+        raise InputError(
+            f"{folder.name}: {f'mask {strays[0]} has no image' if strays else 'no mask was found'}; expected "
+            "equal stems in images/ and masks/"
+        )
+    return [
+        {
+            "id": f"{stem}_{target}" if len(kinds) > 1 else stem,
+            "image": images[stem].relative_to(folder).as_posix(),
+            "mask": files[stem].relative_to(folder).as_posix(),
+            "target": target,
+        }
+        for stem in sorted(drawn)
+        for target, files in kinds.items()
+        if stem in files
+    ]
+
+
+def _nnunet(folder: Path, _hints: Hints) -> list[Row]:
+    try:
+        head = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
+        labels = _labels(head["labels"])
+        channels: Mapping[str, str] = head.get("channel_names") or head.get("modality") or {}
+        first = str(channels.get("0", ""))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{folder.name}/dataset.json cannot be read ({type(error).__name__}); expected labels and "
+            "channel_names as nnU-Net writes them"
+        ) from error
+    for name in ("imagesTr", "labelsTr"):
+        if not (folder / name).is_dir():
+            raise InputError(f"{folder.name} has a dataset.json but no {name}/: expected nnU-Net's layout")
+    images, masks = _files(folder / "imagesTr"), _files(folder / "labelsTr")
+    rows = []
+    for case, mask in masks.items():
+        image = images.get(f"{case}_0000") or images.get(
+            case
+        )  # the first channel; the Decathlon has no number
+        if image is None:
+            raise InputError(f"{folder.name}: label {case} has no image {case}_0000 in imagesTr/")
+        rows += [
+            {
+                "id": f"{case}_{name}",
+                "image": image.relative_to(folder).as_posix(),
+                "mask": mask.relative_to(folder).as_posix(),
+                "target": name,
+                "label": label,
+                "modality": modality_code(first) or "",
+                "group": case,
+            }
+            for name, label in labels.items()
+        ]
+    return rows
+
+
+def _labels(given: Mapping[str, Any]) -> dict[str, str]:
+    """Name to label values joined by commas; ``background`` and ``ignore`` are no targets.
+
+    Version 1 says ``{"1": "liver"}``, version 2 ``{"liver": 1}`` or, for regions, ``{"whole": [1, 2]}``.
+    """
+    turned = {str(v): k for k, v in given.items()} if all(str(k).isdigit() for k in given) else dict(given)
+    values = {
+        name: ",".join(str(int(v)) for v in (value if isinstance(value, list) else [value]))
+        for name, value in turned.items()
+        if str(name).lower() not in ("background", "ignore")
+    }
+    return {str(name): value for name, value in values.items() if value != "0"}
+
+
+READERS: Mapping[str, Callable[[Path, Hints], list[Row]]] = {
+    "samples.csv": _csv,
+    "samples.jsonl": _jsonl,
+    "dataset.json": _nnunet,
+    "images": _pairs,
+}

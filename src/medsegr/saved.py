@@ -1,0 +1,174 @@
+"""What a run keeps on disk: the whole state to go on from, and weights of another run to begin with. Our own
+files, read with ``weights_only``.
+"""
+
+import json
+import os
+from collections.abc import Mapping
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from torch import Tensor, nn
+
+from medsegr import weights
+from medsegr.errors import WeightsError
+from medsegr.model import MedSegR
+from medsegr.reasoning.codes import Vocabulary
+from medsegr.tuning import plain
+
+LAST, BEST = "last.pt", "best.pt"
+
+
+@dataclass(slots=True)
+class State:
+    """Where a run stands; saved whole, so that a killed run goes on as if nothing had been.
+
+    ``recent`` are the loss terms since the last row of the log; ``best`` the best validation so far,
+    ``since`` how many came after it, ``checked`` how many there were, the last at step ``judged``.
+    """
+
+    step: int = 0
+    seconds: float = 0.0
+    images: int = 0
+    recent: list[dict[str, float]] = field(default_factory=list)
+    best: float = -1.0
+    since: int = 0
+    checked: int = 0
+    judged: int = -1
+    stopped: bool = False
+
+
+class Average:
+    """Exponential moving average of the weights, ramped up; running statistics are copied."""
+
+    def __init__(self, model: nn.Module, decay: float) -> None:
+        self.decay = decay
+        self.state = {k: v.detach().clone() for k, v in model.state_dict().items()}
+
+    def update(self, model: nn.Module, step: int) -> None:
+        """One step."""
+        rate = min(self.decay, (1 + step) / (10 + step))
+        for name, value in model.state_dict().items():
+            if value.dtype.is_floating_point:
+                self.state[name].lerp_(value.detach(), 1 - rate)
+            else:
+                self.state[name].copy_(value)
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The parts of a run that change, and the codes of its table. ``adapters``: their rank, 0 without."""
+
+    model: MedSegR
+    optimiser: torch.optim.Optimizer
+    average: Average
+    state: State
+    words: Vocabulary
+    adapters: int = 0
+
+
+def save(kept: Kept, path: Path) -> None:
+    """Write the whole state, to a temporary name, then renamed."""
+    temporary = path.with_suffix(".part")
+    torch.save(
+        {
+            "model": kept.model.state_dict(),
+            "average": kept.average.state,
+            "optimiser": kept.optimiser.state_dict(),
+            "state": asdict(kept.state),
+            "codes": list(kept.words.codes),
+            "adapters": kept.adapters,
+            "rng": torch.get_rng_state(),
+        },
+        temporary,
+    )
+    os.replace(temporary, path)
+
+
+def read(path: Path) -> dict[str, Any]:
+    """What :func:`save` wrote. A file of another kind, or one cut short, is a WeightsError."""
+    try:
+        stored: dict[str, Any] = torch.load(path, map_location="cpu", weights_only=True)
+        if {"average", "codes", "state"} <= set(stored):
+            return stored
+    except Exception as error:  # whatever a damaged file makes torch say
+        raise WeightsError(
+            f"{path.name} cannot be read ({type(error).__name__}): expected what a training run wrote; "
+            "remove it to begin anew"
+        ) from error
+    raise WeightsError(f"{path.name} holds no training run; expected the last.pt or best.pt of one")
+
+
+def resume(path: Path, kept: Kept) -> None:
+    """Go on from ``path`` if it exists."""
+    if not path.exists():
+        return
+    stored = read(path)
+    if int(stored.get("adapters", 0)) != kept.adapters:
+        raise WeightsError(f"{path.name} is of a run with another tune or rank; give another folder")
+    kept.model.load_state_dict(stored["model"])
+    kept.optimiser.load_state_dict(stored["optimiser"])
+    average = kept.average
+    average.state = {name: value.to(average.state[name].device) for name, value in stored["average"].items()}
+    for name, value in stored["state"].items():
+        setattr(kept.state, name, value)
+    if "rng" in stored:
+        torch.set_rng_state(stored["rng"])
+
+
+def stored_vocabulary(path: Path) -> Vocabulary | None:
+    """The codes of a run to go on with: its embedding table keeps its order even when the data now give other
+    codes."""
+    return Vocabulary(tuple(read(path)["codes"])) if path.exists() else None
+
+
+def averaged(path: Path) -> tuple[dict[str, Tensor], list[str]]:
+    """Averaged weights without adapters, and codes, of a run's ``.pt`` or an exported ``*.safetensors``."""
+    if path.suffix == ".safetensors":
+        with safe_open(path, framework="pt") as handle:
+            tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 - no mapping
+            return tensors, json.loads((handle.metadata() or {})["codes"])
+    stored = read(path)
+    return merged(stored), stored["codes"]
+
+
+def merged(stored: Mapping[str, Any]) -> dict[str, Tensor]:
+    """The averaged weights of a stored run as those of a plain network: adapters are added in."""
+    return plain(stored["average"], Vocabulary(tuple(stored["codes"])), int(stored.get("adapters", 0)))
+
+
+def warm_start(path: Path, model: MedSegR, words: Vocabulary) -> int:
+    """Averaged weights of another run or checkpoint, rows of the code table and of the attribute head matched
+    by code.
+
+    Returns how many codes of ``words`` were not known there (they keep their fresh weights).
+    """
+    tensors, codes = averaged(path)
+    before = {code: row for row, code in enumerate(codes)}
+    rows = [(row, before[code]) for row, code in enumerate(words.codes) if code in before]
+    new, old = (torch.tensor(column) for column in zip(*rows, strict=True))
+    target = model.state_dict()
+    for name, value in tensors.items():
+        if target[name].shape == value.shape and value.shape[:1] != (len(before),):
+            target[name].copy_(value)
+        else:
+            target[name][new] = value[old].to(target[name].dtype)  # exported in half precision
+    return len(words.codes) - len(rows)
+
+
+def start_of(given: str) -> Path:
+    """The file that ``--from`` means: a ``.pt`` or ``.safetensors`` file, a folder that holds a run or a
+    checkpoint, or the name of an embedded model."""
+    path = Path(given)
+    if path.is_file():
+        if path.suffix not in (".pt", ".safetensors"):
+            raise WeightsError(f"{path.name} is no weights file; expected last.pt, best.pt or *.safetensors")
+        return path
+    if path.is_dir():
+        for name in (BEST, LAST):
+            if (path / name).is_file():
+                return path / name
+    return weights.find(given)[0]

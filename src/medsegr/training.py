@@ -1,0 +1,248 @@
+"""From folders of images and masks to a checkpoint that ``medsegr segment`` takes, with its numbers and a
+page about the run. What ``medsegr train`` calls.
+"""
+
+import json
+import os
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import asdict, dataclass, fields
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from medsegr import checkpoint
+from medsegr.cases import load_cases
+from medsegr.config import FitConfig
+from medsegr.data import Case
+from medsegr.devices import pick_device
+from medsegr.errors import InputError, UsageError
+from medsegr.fit import fit
+from medsegr.io.write import write_json
+from medsegr.judged import judge, numbers
+from medsegr.layouts import PLAIN, Hints
+from medsegr.predict import load
+from medsegr.saved import BEST, LAST, start_of
+from medsegr.training_report import write_report
+
+Say = Callable[[str], None]
+RUN, CHECKPOINT, REPORT = "run.json", "checkpoint", "report.html"
+# What may differ when a run goes on; all else would make it another run.
+FREE = frozenset(
+    [
+        "minutes",
+        "steps",
+        "workers",
+        "threads",
+        "device",
+        "precision",
+        "save_minutes",
+        "log_every",
+        "validate_every",
+        "validate_cases",
+        "patience",
+    ]
+)
+UNSAID = "not stated: ask whoever trained it"
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """What a run is asked for. ``folders``: where each set of the configuration lies. ``start``: what to
+    begin with, as ``--from`` takes it, or nothing. ``licence``: of the new weights, in words."""
+
+    config: FitConfig
+    folders: Mapping[str, Path]
+    out: Path
+    start: str = ""
+    hints: Hints = PLAIN
+    licence: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Made:
+    """What came of a run: the checkpoint's folder, the page, its card."""
+
+    checkpoint: Path
+    report: Path
+    card: Mapping[str, Any]
+
+
+def train(
+    asked: Asked, say: Say, progress: Callable[[float, str], None] = lambda _part, _left: None
+) -> Made | None:
+    """Train (or go on), export to ``out/checkpoint``, judge the held-out images, write ``out/report.html``.
+
+    None in every process but the first of several. InputError for data that cannot be trained on, UsageError
+    where ``out`` holds another run or something else.
+    """
+    first = os.environ.get("RANK", "0") == "0"
+    start = start_of(asked.start) if asked.start else None
+    prepare(asked, first)
+    cases = load_cases(asked.config, asked.folders, asked.out / "cache", say, asked.hints)
+    for line in weak_points(cases):
+        say(line)
+    fit(asked.config, cases, asked.out, say, start, progress)
+    return _finish(asked, cases, say) if first else None
+
+
+def prepare(asked: Asked, write: bool = True) -> None:
+    """Make the folder of the run, or make sure that it holds the same run; note what it is made of."""
+    out = asked.out
+    told = {"config": asdict(asked.config), "sets": sorted(asked.folders), "from": asked.start}
+    noted = out / RUN
+    if noted.is_file():
+        before = json.loads(noted.read_text(encoding="utf-8"))
+        now = json.loads(json.dumps(told))
+        other = [key for key in now["config"] if now["config"][key] != before["config"].get(key)]
+        other = [key for key in other if key not in FREE] + [k for k in ("from",) if now[k] != before[k]]
+        if other:
+            raise UsageError(
+                f"the output folder holds a run with other settings ({', '.join(other)}); give the same to "
+                "go on with it, or another --out"
+            )
+    elif out.is_dir() and any(out.iterdir()):
+        raise InputError(
+            "the output folder holds files that are no training run; give --out a new or empty folder"
+        )
+    if write:
+        out.mkdir(parents=True, exist_ok=True)
+        write_json(told, noted)
+
+
+def weak_points(cases: Sequence[Case]) -> list[str]:
+    """What the person should hear before the run: concepts with too few cases to be called known.
+
+    InputError where no concept has enough.
+    """
+    known = checkpoint.concepts_of(cases)
+    own: dict[str, int] = {}
+    for case in cases:
+        for target in case.targets if not case.validation else ():
+            name = next((c.text.partition(":")[2] for c in target.codes if c.group == "concept"), "")
+            own[name] = own.get(name, 0) + 1
+    few = [f"{name} ({count})" for name, count in sorted(own.items()) if name not in known]
+    need = f"at least {checkpoint.FEWEST} training images are needed"
+    if not known:
+        raise InputError(f"too few images of every target ({', '.join(few) or 'none at all'}): {need}")
+    if not few:
+        return []
+    return [f"too few images to be called known, and refused when asked for: {', '.join(few)}; {need}"]
+
+
+def _finish(asked: Asked, cases: Sequence[Case], say: Say) -> Made:
+    config, out = asked.config, asked.out
+    best = out / BEST
+    source = best if config.validate_every and best.is_file() else out / LAST
+    name = out.resolve().name
+    licence = licence_of(asked)
+    about = {
+        "warm_start": (asked.start and Path(asked.start).name) or "nothing",
+        "hardware": hardware(config.device),
+        "licence": licence,
+        "base": config.sizes[-1][1],
+        "mirror": False,
+        "presence_threshold": 0.5,
+        "tune": config.tune if config.tune != "lora" else f"lora, rank {config.rank}",
+    }
+    folder = out / CHECKPOINT
+    for old in folder.glob("*.safetensors"):  # of a folder that was renamed between two calls
+        if old.stem != name:
+            old.unlink()
+    path = checkpoint.export(source, cases, name, folder, about)
+    predictor = load(folder, device=pick_device(config.device))
+    rows = judge(predictor, asked.folders, asked.hints, say=say)
+    card_path = path.with_suffix(".json")
+    card = json.loads(card_path.read_text(encoding="utf-8")) | {"validation": numbers(rows)}
+    write_json(card, card_path)
+    told = {"card": card, "config": asdict(config), "data": facts(config, cases)}
+    write_report(out / REPORT, out, told, rows)
+    return Made(folder, out / REPORT, card)
+
+
+def licence_of(asked: Asked) -> str:
+    """The licence of the new weights: as given, with that of the weights that they began with."""
+    before = ""
+    if asked.start:
+        card = start_of(asked.start).with_suffix(".json")
+        before = json.loads(card.read_text(encoding="utf-8")).get("licence", "") if card.is_file() else ""
+    given = asked.licence or UNSAID
+    return f"{given}; begun from weights under {before}" if before and before != given else given
+
+
+def hardware(device: str) -> str:
+    """What a run used, in words for the card."""
+    kind = pick_device(device)
+    return (
+        torch.cuda.get_device_name(kind)
+        if kind.startswith("cuda")
+        else {"cpu": "a processor"}.get(kind, kind)
+    )
+
+
+def facts(config: FitConfig, cases: Sequence[Case]) -> list[dict[str, Any]]:
+    """A row for each set: weight in the mix, cases, how many are held out, what is drawn."""
+    weight = {**config.sets, **{f"phantom-{kind}": w for kind, w in config.phantoms.items()}}
+    rows = []
+    for name, share in weight.items():
+        own = [case for case in cases if case.set == name]
+        targets = {c.text.partition(":")[2] for case in own for t in case.targets for c in t.codes[:1]}
+        rows.append(
+            {
+                "set": name,
+                "weight": share,
+                "cases": len(own),
+                "held out": sum(case.validation for case in own),
+                "groups": len({case.group for case in own}),
+                "targets": ", ".join(sorted(targets)),
+            }
+        )
+    return rows
+
+
+def located(given: Sequence[str], config: FitConfig | None) -> tuple[dict[str, float], dict[str, Path]]:
+    """Weights and places of the sets that ``--data`` names, joined with those of a configuration.
+
+    ``FOLDER`` or ``FOLDER:WEIGHT`` is a set, or a folder that holds sets of the configuration.
+    """
+    wanted = dict(config.sets) if config else {}
+    sets: dict[str, float] = {}
+    folders: dict[str, Path] = {}
+    for text in given:
+        folder, weight = _weighted(text)
+        if not folder.is_dir():
+            raise InputError(f"--data: there is no folder {folder.name}; check the path")
+        name = folder.resolve().name
+        inside = [one for one in wanted if (folder / one).is_dir()]
+        if name not in wanted and inside:
+            folders |= {one: folder / one for one in inside}
+            continue
+        if name in folders and folders[name] != folder:
+            raise UsageError(f"--data: two folders are called {name}; rename one, since sets go by this name")
+        folders[name] = folder
+        sets[name] = weight if weight is not None else wanted.get(name, 1.0)
+    missing = [name for name in wanted if name not in folders]
+    if missing:
+        raise InputError(
+            f"set {missing[0]} was not found; give its folder, or its parent folder, with --data"
+        )
+    return {**wanted, **sets}, folders
+
+
+def _weighted(text: str) -> tuple[Path, float | None]:
+    head, _, tail = text.rpartition(":")
+    if not head or Path(text).exists():
+        return Path(text), None
+    try:
+        weight = float(tail)
+    except ValueError:
+        return Path(text), None
+    if not 0 < weight < float("inf"):
+        raise UsageError(f"--data: the weight {tail} came where a number above 0 was expected")
+    return Path(head), weight
+
+
+def changed(config: FitConfig, values: Mapping[str, Any]) -> FitConfig:
+    """The configuration with the values that are not None put in."""
+    told = {f.name: getattr(config, f.name) for f in fields(config)}
+    return FitConfig(**told | {key: value for key, value in values.items() if value is not None})

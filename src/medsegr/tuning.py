@@ -1,0 +1,77 @@
+"""What of the network is trained: all of it, the stages of the words alone, or these with low-rank adapters
+in the host's attention.
+
+A host that is not trained keeps its running statistics, too: twenty images say nothing about those.
+"""
+
+from collections.abc import Iterator, Mapping
+
+from torch import Tensor, nn
+
+from medsegr.errors import MissingExtra
+from medsegr.model import MedSegR, build_model
+from medsegr.nn.blocks import Attention, LinearAttention
+from medsegr.reasoning.codes import Vocabulary
+
+
+def prepare(model: MedSegR, tune: str, rank: int) -> int:
+    """Freeze what ``tune`` (``all``, ``words`` or ``lora``) leaves alone, and put adapters of ``rank`` in
+    place. Returns the rank of the adapters that are there now, 0 for none."""
+    if tune == "all":
+        return 0
+    model.host.requires_grad_(False)
+    if tune == "words":
+        return 0
+    adapt(model, rank)
+    return rank
+
+
+def ready(model: MedSegR, tune: str) -> None:
+    """Training mode, with the host's running statistics held where the host is not trained."""
+    model.train()
+    if tune != "all":
+        model.host.eval()
+
+
+def adapt(model: MedSegR, rank: int) -> None:
+    """Low-rank adapters (LoRA, arXiv 2106.09685; peft) on the linear and ungrouped 1x1 layers of the host's
+    attention. They begin at zero."""
+    try:
+        from peft import LoraConfig, inject_adapter_in_model
+    except ImportError as error:
+        raise MissingExtra(
+            "tune = lora needs peft: pip install 'medsegr[train]'; or choose tune = words or all"
+        ) from error
+    names = list(adapted(model.host))
+    config = LoraConfig(r=rank, lora_alpha=2 * rank, target_modules=names, lora_dropout=0.0)
+    inject_adapter_in_model(config, model.host)
+
+
+def adapted(host: nn.Module) -> Iterator[str]:
+    """Names of the layers of the host that get an adapter."""
+    for outer, block in host.named_modules():
+        if isinstance(block, Attention | LinearAttention):
+            for inner, layer in block.named_modules():
+                plain_conv = (
+                    isinstance(layer, nn.Conv2d) and layer.kernel_size == (1, 1) and layer.groups == 1
+                )
+                if plain_conv or isinstance(layer, nn.Linear):
+                    yield f"{outer}.{inner}"
+
+
+def plain(state: Mapping[str, Tensor], words: Vocabulary, rank: int) -> dict[str, Tensor]:
+    """A state with adapters of ``rank`` as that of the network without: the adapters are added to their
+    layers. With rank 0 the state itself."""
+    if not rank:
+        return dict(state)
+    model = build_model(words)
+    adapt(model, rank)
+    model.load_state_dict(dict(state))
+    for module in model.host.modules():
+        if hasattr(module, "merge") and hasattr(module, "lora_A"):
+            module.merge()  # type: ignore[operator]
+    return {
+        name.replace(".base_layer.", "."): value
+        for name, value in model.state_dict().items()
+        if ".lora_" not in name
+    }

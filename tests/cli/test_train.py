@@ -1,0 +1,108 @@
+"""``medsegr train``: from folders to a checkpoint that ``segment`` takes; going on; refusals."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+from PIL import Image as Pil
+
+from medsegr import weights
+from medsegr.cli.main import main
+
+
+def pictures(folder: Path, count: int = 7) -> Path:
+    for name in ("images", "masks"):
+        (folder / name).mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for number in range(count):
+        mask = np.zeros((64, 64), np.uint8)
+        y, x = rng.integers(5, 35, 2)
+        mask[y : y + 20, x : x + 20] = 255
+        grey = (rng.integers(0, 90, (64, 64)) + mask // 3).astype(np.uint8)
+        Pil.fromarray(grey).save(folder / "images" / f"{number}.png")
+        Pil.fromarray(mask).save(folder / "masks" / f"{number}.png")
+    return folder
+
+
+TINY = ["--steps", "1", "--size", "64", "--batch", "1", "--device", "cpu", "--threads", "1"]
+TOLD = ["--target", "breast tumour", "--modality", "US"]
+
+
+@pytest.mark.weights
+def test_a_fine_tuned_checkpoint_segments_and_the_same_command_goes_on(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    if not weights.names():
+        pytest.skip("the embedded checkpoint is not here")
+    data, out = pictures(tmp_path / "mine"), tmp_path / "run"
+    command = ["train", "--data", f"{data}:2", *TOLD, "--from", "medsegr-tiny", "--tune", "words", *TINY]
+    command += ["--out", str(out)]
+    assert main(command) == 0
+    said = capsys.readouterr().out
+    assert "7 cases, 1 for validation" in said
+    assert "warm start" in said
+    card = json.loads((out / "checkpoint" / "run.json").read_text())
+    assert card["concepts"]["breast tumour"]["cases"] == 6
+    assert card["training"]["step"] == 1
+    assert card["tune"] == "words"
+    assert "CC BY-NC-SA" in card["licence"]
+    assert (out / "report.html").read_text().count("data:image/png") == 1
+
+    image, result = data / "images" / "0.png", tmp_path / "result"
+    asked = ["segment", "-i", str(image), "-p", "breast tumour", "--modality", "US", "--quiet"]
+    assert main([*asked, "--model", str(out / "checkpoint"), "-o", str(result)]) == 0
+    found = json.loads((result / "findings.json").read_text())
+    assert found["model"]["sha256"] == card["sha256"]
+    assert found["findings"][0]["reason"] != "unknown_concept"
+
+    assert main(command) == 0  # nothing is left to do
+    assert json.loads((out / "checkpoint" / "run.json").read_text())["sha256"] == card["sha256"]
+    assert main([*command, "--lr", "0.5"]) == 2
+    assert "other settings (lr)" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "words"),
+    [
+        ([], 2, "nothing to train on"),
+        (["--data", "{0}", "--minutes", "1", "--steps", "1"], 2, "exclude each other"),
+        (["--data", "{0}/none"], 3, "there is no folder none"),
+        (["--data", "{0}", "--steps", "1"], 3, "--target NAME"),
+        (["--data", "{0}", "--target", "zorgblat"], 3, "'zorgblat' is not in the lexicon"),
+        (["--data", "{0}/images", "--target", "polyp"], 3, "expected samples.csv, samples.jsonl"),
+        (["--data", "{0}", "--target", "polyp", "--tune", "words"], 2, "--from medsegr-tiny"),
+        (["--data", "{0}", "--target", "polyp", "--tune", "most"], 2, "'most' is not known"),
+        (["--data", "{0}", "--target", "polyp", "--size", "50"], 2, "multiples of 32"),
+        (["--data", "{0}", "--target", "polyp", "--from", "nobody"], 1, "no checkpoint 'nobody'"),
+        (["--data", "{0}", "--target", "polyp", "--modality", "smell"], 2, "'smell' is not known"),
+        (["--data", "{0}", "--target", "polyp", "--device", "tpu"], 2, "device 'tpu' is not available"),
+        (["--config", "{0}/none.toml"], 3, "cannot read the configuration"),
+    ],
+)
+def test_what_cannot_be_done_is_one_line_and_a_code(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], flags: list[str], code: int, words: str
+) -> None:
+    data = pictures(tmp_path / "mine", 6)
+    given = [flag.format(data) for flag in flags]
+    assert main(["train", *given, "--out", str(tmp_path / "run")]) == code
+    error = capsys.readouterr().err
+    assert words in error
+    assert error.startswith("error: ")
+    assert error.count("\n") == 1
+
+
+@pytest.mark.parametrize(("count", "words"), [(1, "one group only"), (4, "too few images of every target")])
+def test_too_few_images_are_refused(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str], count: int, words: str
+) -> None:
+    data = pictures(tmp_path / "mine", count)
+    assert main(["train", "--data", str(data), *TOLD, *TINY, "--out", str(tmp_path / "run")]) == 3
+    assert words in capsys.readouterr().err
+
+
+def test_a_set_without_an_open_row_is_empty(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = pictures(tmp_path / "mine", 1)
+    (data / "samples.csv").write_text("id,image,mask,target,split\na,images/0.png,masks/0.png,polyp,held\n")
+    assert main(["train", "--data", str(data), *TINY, "--out", str(tmp_path / "run")]) == 3
+    assert "holds no case to train on" in capsys.readouterr().err

@@ -1,0 +1,57 @@
+"""The configuration of a run: what is refused by name, and the schedule."""
+
+from pathlib import Path
+
+import pytest
+
+from medsegr.config import FitConfig, part_of, read_config, schedule, size_at
+from medsegr.errors import InputError, UsageError
+
+ROOT = Path(__file__).resolve().parents[1]
+
+
+@pytest.mark.parametrize("path", sorted((ROOT / "configs").glob("*.toml")), ids=lambda path: path.stem)
+def test_the_shipped_configurations_are_valid(path: Path) -> None:
+    config = read_config(path)
+    assert config.sets
+    assert config.phantoms
+    assert not config.steps
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("minuts = 3", "unknown key minuts"),
+        ("[recipe]\nfoo = 1", "unknown key recipe.foo"),
+        ("minutes = 3", "nothing to train on"),
+        ("sizes = [[0.5, 64]]\n[phantoms]\ncells = 1", "add up to 1"),
+        ("sizes = [[1.0, 50]]\n[phantoms]\ncells = 1", "multiples of 32"),
+        ("[phantoms]\nunicorns = 1", "unknown kind"),
+        ('precision = "fp8"\n[phantoms]\ncells = 1', "precision: 'fp8' is not known; known are auto"),
+        ('tune = "some"\n[phantoms]\ncells = 1', "tune: 'some' is not known; known are all, words, lora"),
+        ("accumulate = 0\n[phantoms]\ncells = 1", "accumulate: 0 came where at least 1"),
+    ],
+)
+def test_nonsense_is_refused_by_name(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "c.toml").write_text(text)
+    with pytest.raises(UsageError, match=words):
+        read_config(tmp_path / "c.toml")
+
+
+def test_a_missing_configuration_is_one_line(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match="cannot read"):
+        read_config(tmp_path / "none.toml")
+
+
+def test_schedule_warms_up_then_falls() -> None:
+    assert schedule(0.0, 0.04) < 0.05
+    assert schedule(0.04, 0.04) == pytest.approx(1.0)
+    assert schedule(1.0, 0.04) == pytest.approx(0.01)
+    assert [size_at(p, ((0.5, 128), (0.5, 224))) for p in (0.1, 0.6, 1.0)] == [128, 224, 224]
+
+
+def test_a_run_is_over_by_its_clock_or_by_its_steps() -> None:
+    clocked = FitConfig(phantoms={"cells": 1.0}, minutes=2.0)
+    assert [part_of(clocked, 999, s) for s in (0.0, 60.0, 120.0, 500.0)] == [0.0, 0.5, 1.0, 1.0]
+    counted = FitConfig(phantoms={"cells": 1.0}, minutes=2.0, steps=4)
+    assert [part_of(counted, n, 9999.0) for n in (0, 2, 4, 5)] == [0.0, 0.5, 1.0, 1.0]

@@ -1,0 +1,66 @@
+"""What a run keeps, and weights of another run to begin with."""
+
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from medsegr import saved
+from medsegr.errors import WeightsError
+from medsegr.model import build_model
+from medsegr.reasoning.codes import vocabulary
+
+
+def test_an_exported_checkpoint_is_a_start_and_new_codes_stay_fresh(tmp_path: Path) -> None:
+    here, there = vocabulary(["polyp"], (), ["ES"]), vocabulary(["nucleus", "polyp"], (), ["ES"])
+    trained, model = build_model(here), build_model(there)
+    path = tmp_path / "mine.safetensors"
+    trained.half().float()  # an export holds half precision
+    stored = {k: v.half() if v.is_floating_point() else v for k, v in trained.state_dict().items()}
+    save_file(stored, path, metadata={"codes": json.dumps(here.codes)})
+    table = next(
+        k for k, v in model.state_dict().items() if v.shape[:1] == (len(there.codes),) and v.ndim == 2
+    )
+    fresh = model.state_dict()[table].clone()
+    assert saved.warm_start(path, model, there) == 1
+    rows, old = model.state_dict()[table], trained.state_dict()[table]
+    for code in here.codes:
+        assert torch.equal(rows[there.index()[code]], old[here.index()[code]])
+    new = there.index()["concept:nucleus"]
+    assert torch.equal(rows[new], fresh[new])
+    assert torch.equal(model.state_dict()["host.mask_decoder.tokens"], trained.host.mask_decoder.tokens)
+
+
+def test_what_to_begin_with_is_a_name_a_folder_or_a_file(tmp_path: Path) -> None:
+    (tmp_path / "last.pt").touch()
+    assert saved.start_of(str(tmp_path)) == tmp_path / "last.pt"
+    (tmp_path / "best.pt").touch()
+    assert saved.start_of(str(tmp_path)) == tmp_path / "best.pt"
+    assert saved.start_of(str(tmp_path / "last.pt")) == tmp_path / "last.pt"
+    (tmp_path / "notes.txt").touch()
+    with pytest.raises(WeightsError, match="no weights file"):
+        saved.start_of(str(tmp_path / "notes.txt"))
+    with pytest.raises(WeightsError, match="no checkpoint 'nobody'"):
+        saved.start_of("nobody")
+
+
+def test_a_damaged_state_is_one_line(tmp_path: Path) -> None:
+    (tmp_path / "last.pt").write_bytes(b"PK\x03\x04 cut short")
+    with pytest.raises(WeightsError, match=r"last.pt cannot be read .* remove it to begin anew"):
+        saved.read(tmp_path / "last.pt")
+    torch.save({"weights": torch.zeros(1)}, tmp_path / "last.pt")
+    with pytest.raises(WeightsError, match="holds no training run"):
+        saved.read(tmp_path / "last.pt")
+
+
+def test_the_average_follows_slowly_and_copies_counts() -> None:
+    model = torch.nn.BatchNorm1d(1)
+    average = saved.Average(model, 0.9)
+    with torch.no_grad():
+        model.weight.fill_(2.0)
+        model.num_batches_tracked.fill_(7)
+    average.update(model, 1000)
+    assert float(average.state["weight"]) == pytest.approx(1.1)
+    assert int(average.state["num_batches_tracked"]) == 7

@@ -1,0 +1,116 @@
+"""From folders to a checkpoint: what is found where, what is refused, what is told about the weights."""
+
+import json
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from medsegr import training
+from medsegr.config import FitConfig
+from medsegr.data import make_phantoms, phantom_case
+from medsegr.errors import InputError, UsageError
+from medsegr.judged import Judged, numbers
+from medsegr.logbook import CHECKS, STEPS, append
+from medsegr.training_report import write_report
+
+CONFIG = FitConfig(sets={"a": 1.0})
+
+
+def folders(root: Path, *names: str) -> None:
+    for name in names:
+        (root / name).mkdir(parents=True)
+
+
+def test_a_folder_is_a_set_with_a_weight_or_holds_sets_of_the_configuration(tmp_path: Path) -> None:
+    folders(tmp_path, "a", "b", "c:d")
+    sets, found = training.located([f"{tmp_path}/a", f"{tmp_path}/b:0.5", f"{tmp_path}/c:d"], None)
+    assert sets == {"a": 1.0, "b": 0.5, "c:d": 1.0}
+    assert found["b"] == tmp_path / "b"
+    config = FitConfig(sets={"a": 0.2, "b": 0.8})
+    sets, found = training.located([str(tmp_path)], config)
+    assert sets == {"a": 0.2, "b": 0.8}
+    assert found == {"a": tmp_path / "a", "b": tmp_path / "b"}
+    assert training.located([str(tmp_path), f"{tmp_path}/a:3"], config)[0] == {"a": 3.0, "b": 0.8}
+
+
+def test_what_cannot_be_located_is_one_line(tmp_path: Path) -> None:
+    folders(tmp_path, "a", "x/a")
+    with pytest.raises(InputError, match="no folder nothing"):
+        training.located([f"{tmp_path}/nothing"], None)
+    with pytest.raises(InputError, match="set b was not found"):
+        training.located([f"{tmp_path}/a"], FitConfig(sets={"b": 1.0}))
+    with pytest.raises(UsageError, match="two folders are called a"):
+        training.located([f"{tmp_path}/a", f"{tmp_path}/x/a"], None)
+    with pytest.raises(UsageError, match="weight -1"):
+        training.located([f"{tmp_path}/a:-1"], None)
+
+
+def test_a_folder_goes_on_with_the_same_run_only(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    asked = training.Asked(CONFIG, {}, out)
+    training.prepare(asked)
+    training.prepare(training.Asked(training.changed(CONFIG, {"minutes": 99.0, "workers": 3}), {}, out))
+    with pytest.raises(UsageError, match=r"other settings \(lr\)"):
+        training.prepare(training.Asked(training.changed(CONFIG, {"lr": 1.0}), {}, out))
+    with pytest.raises(UsageError, match=r"other settings \(from\)"):
+        training.prepare(training.Asked(CONFIG, {}, out, start="medsegr-tiny"))
+    (tmp_path / "photos").mkdir()
+    (tmp_path / "photos" / "cat.jpg").touch()
+    with pytest.raises(InputError, match="no training run"):
+        training.prepare(training.Asked(CONFIG, {}, tmp_path / "photos"))
+    assert [p.name for p in (tmp_path / "photos").iterdir()] == ["cat.jpg"]
+
+
+def test_few_images_are_told_and_too_few_refused() -> None:
+    made = [phantom_case(m) for m in make_phantoms("cells", 1, 6, 96)]
+    assert training.weak_points(made) == [] or "refused when asked for" in training.weak_points(made)[0]
+    with pytest.raises(InputError, match=r"too few images of every target \(.*at least 5"):
+        training.weak_points(made[:2])
+
+
+def test_weights_inherit_the_licence_that_they_began_with(tmp_path: Path) -> None:
+    assert training.licence_of(training.Asked(CONFIG, {}, tmp_path)) == training.UNSAID
+    assert training.licence_of(training.Asked(CONFIG, {}, tmp_path, licence="CC0")) == "CC0"
+    (tmp_path / "mine.safetensors").touch()
+    (tmp_path / "mine.json").write_text(json.dumps({"licence": "CC BY-NC-SA 4.0"}))
+    begun = training.Asked(CONFIG, {}, tmp_path, start=str(tmp_path / "mine.safetensors"), licence="CC0")
+    assert training.licence_of(begun) == "CC0; begun from weights under CC BY-NC-SA 4.0"
+
+
+def judged(group: str, dice: float) -> Judged:
+    mask = np.zeros((20, 30), bool)
+    mask[5:15, 5:15] = True
+    return Judged("a", group, "polyp <1>", dice, dice > 0.5, np.zeros((20, 30, 3), np.uint8), mask, ~mask)
+
+
+def test_the_page_shows_curves_numbers_and_the_worst_first(tmp_path: Path) -> None:
+    for step in (10, 20, 30):
+        head = {"step": step, "minutes": 0.1, "images": step}
+        append(tmp_path / STEPS, {**head, "loss": 2.0 - step / 30, "segmentation": 1.0})
+        append(tmp_path / CHECKS, {**head, "dice": step / 40})
+    rows = [judged(f"a/{n}", n / 10) for n in range(10)]
+    told = numbers(rows)
+    assert told["sets"]["a"]["name"] == pytest.approx(0.45)
+    assert told["sets"]["a"]["presence"] == pytest.approx(0.4)
+    card = {"name": "run", "training": {"step": 30, "images": 30, "seconds": 75.0}, "licence": "CC0"}
+    card |= {"sha256": "0" * 64, "validation": told}
+    given = {"card": card, "config": {"lr": 1e-3}, "data": [{"set": "a", "weight": 1.0}]}
+    write_report(tmp_path / "report.html", tmp_path, given, rows)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert page.count("<polyline") == 3
+    assert page.count("data:image/png;base64,") == 8
+    assert page.index("Dice 0.000, not found") < page.index("Dice 0.900")
+    assert "polyp &lt;1&gt;" in page
+    assert "1:15" in page
+    assert "Not a medical device" in page
+    assert "http" not in page
+
+
+def test_a_page_without_logs_and_held_out_images_says_so(tmp_path: Path) -> None:
+    card = {"name": "run", "training": {"step": 0, "images": 0, "seconds": 0.0}, "licence": "CC0"}
+    card |= {"sha256": "", "validation": numbers([])}
+    write_report(tmp_path / "report.html", tmp_path, {"card": card, "config": {}, "data": []}, [])
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "not measured" in page
+    assert "No image was held out" in page
