@@ -15,6 +15,7 @@ import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -104,15 +105,16 @@ def fit(
     out: Path,
     log: Callable[[str], None] = print,
     start: Path | None = None,
-) -> MedSegR:
-    """Train until ``config.minutes`` have been used; writes ``last.pt`` and ``log.csv`` to ``out`` and goes
-    on from there."""
+    build: Callable[[Vocabulary], Any] = build_model,
+) -> Any:
+    """Train what ``build`` makes until ``config.minutes`` have been used; writes ``last.pt`` and ``log.csv``
+    to ``out`` and goes on from there."""
     torch.manual_seed(config.seed)
     torch.set_num_threads(config.threads)
     device = pick_device(config.device)
     out.mkdir(parents=True, exist_ok=True)
     words = stored_vocabulary(out / "last.pt") or vocabulary_of(cases)
-    model = build_model(words).train()
+    model = build(words).train()
     if start is not None and not (out / "last.pt").exists():
         log(f"warm start from {start.name}: {warm_start(start, model, words)} new codes")
     model.to(device)
