@@ -1,5 +1,5 @@
-"""What every trainable network offers, so that one loop trains it and one predictor asks it; and the wrapping of
-networks that know neither words nor clicks.
+"""What every trainable network offers, so that one loop trains it and one predictor asks it; and the
+wrapping of networks that know neither words nor clicks.
 """
 
 from collections.abc import Callable
@@ -63,8 +63,8 @@ class Verdicts(nn.Module):
 
 
 class Wordless(nn.Module):
-    """A network from pictures [b 3 h w] to ``1 + EXTRA`` maps [b . h w], behind the interface of all. Words and
-    clicks are not heard."""
+    """A network from pictures [b 3 h w] to ``1 + EXTRA`` maps [b . h w], behind the interface of all. Words
+    and clicks are not heard."""
 
     def __init__(self, net: nn.Module) -> None:
         super().__init__()
@@ -83,7 +83,8 @@ class Wordless(nn.Module):
 
 
 def untrained(network: Build, words: Vocabulary, seed: int = 0) -> Any:
-    """A random network with its exits that begin at zero opened, so that it can be heard to listen: for tests."""
+    """A random network with its exits that begin at zero opened, so that it can be heard to listen: for
+    tests."""
     state = torch.random.get_rng_state()
     try:
         torch.manual_seed(seed)

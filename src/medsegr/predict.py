@@ -23,7 +23,8 @@ from medsegr.devices import pick_device
 from medsegr.errors import GeometryError, UsageError, WeightsError
 from medsegr.hearing import heard
 from medsegr.model import build_model
-from medsegr.networks import Build, Network, untrained as random_network
+from medsegr.networks import Build, Network
+from medsegr.networks import untrained as random_network
 from medsegr.reasoning.attributes import Words, encode_words
 from medsegr.reasoning.codes import Code, Vocabulary, mirror, vocabulary
 from medsegr.report.lexicon import concepts
@@ -340,6 +341,6 @@ def build(
         return load(name, device="cpu")
     words = vocabulary(concepts(), (), MODALITIES)
     known = {concept: {"trained_on": ["nothing"], "modalities": []} for concept in concepts()}
-    card = {"name": "untrained", "sha256": "", "licence": "Apache-2.0", "concepts": known}
+    card: dict[str, Any] = {"name": "untrained", "sha256": "", "licence": "Apache-2.0", "concepts": known}
     card |= {"presence_threshold": 0.0, "base": 64}
     return Predictor(random_network(network, words, seed), words, card)

@@ -6,7 +6,7 @@ plain host, bit for bit.
 """
 
 from dataclasses import dataclass
-from typing import get_args, Literal
+from typing import Literal, get_args
 
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -21,13 +21,13 @@ SITES = (0, 1, 2, 3)
 
 @dataclass(frozen=True, slots=True)
 class Variant:
-    """``heads``: a subset of ``"LTS"`` (location, texture, shape) that acts; ``sites``: where, of 0 to 3 (strides
-    4, 8, 16, 32).
+    """``heads``: a subset of ``"LTS"`` (location, texture, shape) that acts; ``sites``: where, of 0 to 3
+    (strides 4, 8, 16, 32).
 
-    ``mechanism``: ``modulators`` (ours); ``film`` (a gain and a shift for each channel at the sites, from the
-    prior of the whole report; Perez et al. 2018, arXiv 1709.07871); ``token`` (words reach the decoder's tokens
-    only); ``none`` (no word is heard at all). The decoder's tokens hear the words in all but the last.
-    Parameters are equal within 2 %. UsageError for what does not exist.
+    ``mechanism``: ``modulators`` (ours); ``film`` (a gain and a shift for each channel at the sites, from
+    the prior of the whole report; Perez et al. 2018, arXiv 1709.07871); ``token`` (words reach the
+    decoder's tokens only); ``none`` (no word is heard at all). The decoder's tokens hear the words in all
+    but the last. Parameters are equal within 2 %. UsageError for what does not exist.
     """
 
     heads: str = "LTS"
@@ -71,8 +71,9 @@ def size(module: nn.Module | None) -> int:
 
 
 class Deaf(nn.Module):
-    """A depthwise 3x3 convolution with a gain for each channel from the map's mean (squeeze and excitation, Hu
-    et al. 2018, arXiv 1709.01507), as many ``parameters`` as asked within ``2 inner + 1``. Hears no word.
+    """A depthwise 3x3 convolution with a gain for each channel from the map's mean (squeeze and excitation,
+    Hu et al. 2018, arXiv 1709.01507), as many ``parameters`` as asked within ``2 inner + 1``. Hears no
+    word.
 
     The excitation holds the parameters because it costs no time: the variants stay equally fast.
     """

@@ -1,8 +1,8 @@
 """How good each of several trained networks is on the same questions: one row a mask.
 
-Two kinds of question. Of real pictures of the validation part: each target by its name alone. Of made bodies with
-several lesions of one name: one of them, by its name and the words of one kind (location, texture or shape) that
-fit it alone; and again by its name alone, which is what the words add to.
+Two kinds of question. Of real pictures of the validation part: each target by its name alone. Of made
+bodies with several lesions of one name: one of them, by its name and the words of one kind (location,
+texture or shape) that fit it alone; and again by its name alone, which is what the words add to.
 """
 
 from collections.abc import Iterator, Sequence
@@ -36,7 +36,8 @@ class Row:
 
 
 def real_rows(folder: Path, predictor: Predictor, limit: int | None = None) -> Iterator[Row]:
-    """Every target that is there in the validation pictures of a set (``limit``: at most so many pictures)."""
+    """Every target that is there in the validation pictures of a set (``limit``: at most so many
+    pictures)."""
     seen = 0
     for group, image, drawn in data.read_drawn(folder):
         there = [(finding, mask) for finding, mask in drawn if mask.any()]

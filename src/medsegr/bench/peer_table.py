@@ -1,4 +1,5 @@
-"""Rows of several methods to a table: means with bootstrap intervals, and paired differences to the first one."""
+"""Rows of several methods to a table: means with bootstrap intervals, and paired differences to the first
+one."""
 
 import csv
 import json
@@ -58,8 +59,8 @@ def _difference(pairs: Sequence[tuple[Row, float]]) -> dict[str, Any]:
 
 
 def write(out: Path, done: Mapping[str, Mapping[str, Any]], failed: Mapping[str, str], ours: str) -> None:
-    """``peers.csv`` (every mask of every method) and ``peers.json`` (the summary), each under a temporary name
-    first. ``done``: what was written of each method (``facts``, ``rows``); ``failed``: reasons."""
+    """``peers.csv`` (every mask of every method) and ``peers.json`` (the summary), each under a temporary
+    name first. ``done``: what was written of each method (``facts``, ``rows``); ``failed``: reasons."""
     rows = {name: [Row(**row) for row in one["rows"]] for name, one in done.items()}
     table = out / "peers.csv.part"
     with table.open("w", newline="", encoding="utf-8") as handle:

@@ -1,9 +1,9 @@
-"""Networks trained alike and judged alike: the same pictures, augmentation, loss and seed, for equal minutes or
-equal steps.
+"""Networks trained alike and judged alike: the same pictures, augmentation, loss and seed, for equal
+minutes or equal steps.
 
 ``python -m medsegr.bench.peers --config C.toml --data DATA --out OUT --minutes 4`` trains each method in a
-process of its own and prints the table. What is done is not done again: the same command goes on. A method that
-fails is named with its reason, and the others go on.
+process of its own and prints the table. What is done is not done again: the same command goes on. A method
+that fails is named with its reason, and the others go on.
 """
 
 import argparse
@@ -66,8 +66,8 @@ class Bench:
 def read_methods(which: str) -> tuple[Method, ...]:
     """The methods of a list that ships or of a TOML file, ours (what others are compared with) first.
 
-    A table ``[[method]]`` has ``name``, perhaps ``label``, and options of that network. Raises InputError for a
-    file that cannot be read, UsageError for an unknown method or a label that comes twice.
+    A table ``[[method]]`` has ``name``, perhaps ``label``, and options of that network. Raises InputError
+    for a file that cannot be read, UsageError for an unknown method or a label that comes twice.
     """
     path = LISTS.get(which, Path(which))
     try:
@@ -161,8 +161,18 @@ def train(bench: Bench, method: Method, log: Callable[[str], None] = print) -> N
 
 
 def compare(bench: Bench, log: Callable[[str], None] = print) -> dict[str, Any]:
-    """Train what is not done yet, ``jobs`` methods at a time, then write and return the table."""
+    """Train what is not done yet, ``jobs`` methods at a time, then write and return the table.
+
+    Raises InputError before anything is written where a set is missing or a file cannot be read, UsageError for
+    an unknown method or a folder that holds another comparison.
+    """
     methods = read_methods(bench.methods)
+    missing = [n for n in configured(bench).sets if bench.data is None or not (bench.data / n).is_dir()]
+    if missing:
+        raise InputError(
+            f"set {missing[0]} was not found; give its parent folder with --data, or remove it from the "
+            "configuration"
+        )
     bench.out.mkdir(parents=True, exist_ok=True)
     waiting = [method for method in methods if _done(bench, method) is None]
     with ThreadPoolExecutor(bench.jobs) as pool:
@@ -170,8 +180,8 @@ def compare(bench: Bench, log: Callable[[str], None] = print) -> dict[str, Any]:
     done = {method.label: told for method in methods if (told := _done(bench, method)) is not None}
     failed = {m.label: _reason(bench.out / m.label) for m in methods if m.label not in done}
     peer_table.write(bench.out, done, failed, methods[0].label)
-    told: dict[str, Any] = json.loads((bench.out / "peers.json").read_text(encoding="utf-8"))
-    return told
+    table: dict[str, Any] = json.loads((bench.out / "peers.json").read_text(encoding="utf-8"))
+    return table
 
 
 def _done(bench: Bench, method: Method) -> dict[str, Any] | None:
@@ -198,8 +208,9 @@ def _child(bench: Bench, method: Method, log: Callable[[str], None]) -> None:
             command, stdout=handle, stderr=subprocess.STDOUT, env=env, check=False
         ).returncode
     if code:
-        said = (folder / "run.txt").read_text(encoding="utf-8").strip().splitlines()[-1:] or [""]
-        (folder / FAILED).write_text(f"{said[0]} (exit {code})", encoding="utf-8")
+        said = (folder / "run.txt").read_text(encoding="utf-8").strip().splitlines()[-1:] or ["no word"]
+        reason = said[0].removeprefix("medsegr.errors.")
+        (folder / FAILED).write_text(f"{reason} (exit {code})", encoding="utf-8")
     log(f"{method.label}: " + (f"failed, {_reason(folder)}" if code else "done"))
 
 
@@ -242,7 +253,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
         return 0
     told = compare(bench)
     print("\n".join(peer_table.lines(told)))
-    return 1 if told["failed"] else 0
+    return 4 if told["failed"] else 0
 
 
 if __name__ == "__main__":

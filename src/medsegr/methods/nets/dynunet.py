@@ -1,9 +1,9 @@
-"""nnU-Net's shape of network (Isensee et al. 2021): MONAI's DynUNet, plain 3x3 convolutions in pairs, instance
-normalisation, leaky ReLU; hears no words and no clicks.
+"""nnU-Net's shape of network (Isensee et al. 2021): MONAI's DynUNet, plain 3x3 convolutions in pairs,
+instance normalisation, leaky ReLU; hears no words and no clicks.
 
-Five stages with nnU-Net's first widths and a cap at 256 channels: 5.1 million parameters, as many as ours. It
-is nnU-Net's network and none of its pipeline: plans, patches, test-time mirroring and five folds are left out, and
-so is deep supervision. All peers share our data, augmentation and loss.
+Five stages with nnU-Net's first widths and a cap at 256 channels: 5.1 million parameters, as many as ours.
+It is nnU-Net's network and none of its pipeline: plans, patches, test-time mirroring and five folds are
+left out, and so is deep supervision. All peers share our data, augmentation and loss.
 """
 
 from functools import partial

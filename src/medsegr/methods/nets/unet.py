@@ -1,8 +1,8 @@
-"""MONAI's U-Net with residual units (Kerfoot et al. 2019, "Left-Ventricle Quantification Using Residual U-Net"),
-as the library has it; hears no words and no clicks.
+"""MONAI's U-Net with residual units (Kerfoot et al. 2019, "Left-Ventricle Quantification Using Residual
+U-Net"), as the library has it; hears no words and no clicks.
 
-Instance normalisation, PReLU, strided convolutions down and transposed ones up: 5.0 million parameters, as many
-as ours. Works at the full resolution of its input.
+Instance normalisation, PReLU, strided convolutions down and transposed ones up: 5.0 million parameters, as
+many as ours. Works at the full resolution of its input.
 """
 
 from functools import partial
@@ -17,7 +17,8 @@ from medsegr.reasoning.codes import Vocabulary
 def network(
     words: Vocabulary, channels: tuple[int, ...] = (32, 64, 128, 256, 384), units: int = 2
 ) -> Wordless:
-    """``channels`` of each stage (stride 1, 2, 4, ...), ``units`` convolutions in each. ``words`` are not used."""
+    """``channels`` of each stage (stride 1, 2, 4, ...), ``units`` convolutions in each. ``words`` are not
+    used."""
     from monai.networks.nets import UNet
 
     return Wordless(

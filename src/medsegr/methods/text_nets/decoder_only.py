@@ -2,7 +2,7 @@
 
 The host is ours. The words become four prior tokens as in ours, pass a two-layer perceptron to the decoder's
 width and are appended to its sparse prompts (the sparse-prompt head of TextSAM-EUS, arXiv 2507.18082, which
-appends one token made by a language model). Image features never hear a word. 4.7 million parameters.
+appends one token made by a language model). Image features never hear a word. 4.8 million parameters.
 """
 
 from functools import partial
@@ -51,7 +51,8 @@ def network(
     words: Vocabulary, widths: tuple[int, int, int, int] = (32, 64, 128, 192), prior: int = 256
 ) -> DecoderOnly:
     """``widths`` of the encoder's stages as in ours, ``prior`` of the words' tokens."""
-    return DecoderOnly(build_sam(tuple(widths), stem=16, decoder_width=128), words, prior)
+    a, b, c, d = widths  # a list when it comes from a file
+    return DecoderOnly(build_sam((a, b, c, d), stem=16, decoder_width=128), words, prior)
 
 
 def build(untrained: bool = False, seed: int = 0, checkpoint: str | Path = "decoder-only") -> Predictor:

@@ -1,13 +1,13 @@
 """LanGuideMedSeg-like: an image encoder that hears nothing, and a decoder that attends to the words at three
 scales.
 
-After Zhong et al., "Ariadne's Thread" (arXiv 2307.03942; public code at acfd134, read only), own code. At strides
-32, 16 and 8 a guide layer lets the map attend to itself, then to the words, and adds what it read with a learned
-scale; then the map grows, joins the encoder's skip and is refined.
+After Zhong et al., "Ariadne's Thread" (arXiv 2307.03942; public code at acfd134, read only), own code. At
+strides 32, 16 and 8 a guide layer lets the map attend to itself, then to the words, and adds what it read
+with a learned scale; then the map grows, joins the encoder's skip and is refined.
 
-Theirs: a pretrained ConvNeXt-tiny and 24 word vectors of a frozen language model, shortened to 24, 12 and 9 by a
-convolution over the words. Ours: the encoder of our own host, untrained, so that encoders do not decide, and 24, 12
-and 9 learned queries that read the codes, whose number varies.
+Theirs: a pretrained ConvNeXt-tiny and 24 word vectors of a frozen language model, shortened to 24, 12 and 9
+by a convolution over the words. Ours: the encoder of our own host, untrained, so that encoders do not
+decide, and 24, 12 and 9 learned queries that read the codes, whose number varies.
 """
 
 from functools import partial
@@ -59,8 +59,8 @@ class Guide(nn.Module):
         q = self.norms[0](flat)
         flat = flat + self.itself(q + place, q + place, q)
         read = self.norms[2](self.words(self.norms[1](flat) + place, text, text))
-        flat = flat + self.scale * read
-        return flat.transpose(1, 2).reshape(x.shape)
+        out: Tensor = (flat + self.scale * read).transpose(1, 2).reshape(x.shape)
+        return out
 
 
 class LanGuide(nn.Module):
@@ -102,10 +102,11 @@ def _join(coarse: int, skip: int) -> nn.Sequential:
 
 
 def network(
-    words: Vocabulary, widths: tuple[int, int, int, int] = (32, 64, 160, 256), text: int = 256
+    words: Vocabulary, widths: tuple[int, int, int, int] = (32, 64, 144, 224), text: int = 256
 ) -> LanGuide:
     """``widths`` of the encoder's stages, ``text`` of the words' vectors."""
-    return LanGuide(words, tuple(widths), text)
+    a, b, c, d = widths  # a list when it comes from a file
+    return LanGuide(words, (a, b, c, d), text)
 
 
 def build(untrained: bool = False, seed: int = 0, checkpoint: str | Path = "languide-like") -> Predictor:

@@ -2,17 +2,19 @@
 
 After LViT (Li et al., arXiv 2206.14718; public code at a9b0b41), own code:
 
-* text enters at the finest level of the transformer only, and once: every patch gets a mixture of the words that
-  depends on the patch's place. LViT mixes ten word vectors of a frozen BERT into 196 patches with one fixed matrix;
-  words and picture sizes vary here, so the mixture is an attention from the positions (not from the picture) over
-  the learned vectors of our codes;
-* down the levels the patches are carried on, at each with the convolutional map pooled to the patches added; back
-  up, each level's patches are laid on the skip of the convolutional branch;
+* text enters at the finest level of the transformer only, and once: every patch gets a mixture of the words
+  that depends on its place. LViT mixes ten word vectors of a frozen BERT into 196 patches with one fixed
+  matrix; words and picture sizes vary here, so the mixture is an attention from the positions (not from the
+  picture) over the learned vectors of our codes;
+* down the levels the patches are carried on, at each with the convolutional map pooled to the patches added;
+  back up, each level's patches are laid on the skip of the convolutional branch;
 * skips pass LViT's pixel-level attention (PLAM): a gain from the mean and the maximum over channels.
 
-Left out: LViT's losses for unlabelled pictures and its text-blind flips (ours turn the words with the picture).
+Left out: LViT's losses for unlabelled pictures, and its flips that leave the words alone (ours turn the words
+with the picture).
 """
 
+import itertools
 from functools import partial
 from pathlib import Path
 
@@ -36,7 +38,8 @@ PATCH = 16  # pixels a patch
 
 
 class Patches(nn.Module):
-    """One level of the transformer: a map's patches join those of the finer level, and attend to each other."""
+    """One level of the transformer: a map's patches join those of the finer level, and attend to each
+    other."""
 
     def __init__(self, channels: int, width: int) -> None:
         super().__init__()
@@ -44,21 +47,18 @@ class Patches(nn.Module):
         self.norms = nn.ModuleList(nn.LayerNorm(width) for _ in range(2))
         self.attention = Attention(width, 4)
         self.mlp = Mlp(width, 2 * width, width)
-        self.leave = nn.Conv2d(width, channels, 1)
 
-    def forward(self, x: Float[Tensor, "b c h w"], before: Float[Tensor, "b d g v"]) -> Tensor:
-        """Patches [b d g v] of this level."""
-        z = before + F.adaptive_avg_pool2d(self.enter(x), before.shape[-2:])
+    def forward(
+        self, x: Float[Tensor, "b c h w"], before: Float[Tensor, "b d g v"]
+    ) -> Float[Tensor, "b d g v"]:
+        """Patches of this level."""
+        g, v = before.shape[-2:]
+        z: Tensor = before + F.adaptive_avg_pool2d(self.enter(x), (g, v))
         flat = z.flatten(2).transpose(1, 2)
         q = self.norms[0](flat)
         flat = flat + self.attention(q, q, q)
         flat = flat + self.mlp(self.norms[1](flat))
         return flat.transpose(1, 2).reshape(z.shape)
-
-    def laid_on(self, x: Float[Tensor, "b c h w"], z: Float[Tensor, "b d g v"]) -> Tensor:
-        """The map with the patches added at its size."""
-        up = F.interpolate(self.leave(z), size=x.shape[-2:], mode="bilinear", align_corners=False)
-        return x + up
 
 
 class PixelAttention(nn.Module):
@@ -81,15 +81,16 @@ class LViT(nn.Module):
     def __init__(self, words: Vocabulary, widths: tuple[int, ...], width: int) -> None:
         super().__init__()
         self.stem = _pair(3, widths[0], 2)
-        self.downs = nn.ModuleList(_pair(a, b, 2) for a, b in zip(widths, widths[1:], strict=False))
+        self.downs = nn.ModuleList(_pair(a, b, 2) for a, b in itertools.pairwise(widths))
         self.levels = nn.ModuleList(Patches(c, width) for c in widths[:-1])
         self.tokens = AttributeTokens(words, width)
         self.silence = nn.Parameter(torch.randn(1, 1, width) * 0.02)  # what is heard where nothing is said
         self.position = FourierPosition(width)
         self.read = Attention(width, 4)
         self.bottom = nn.Conv2d(width, widths[-1], 1)
+        self.leaves = nn.ModuleList(nn.Conv2d(width, c, 1) for c in widths[:-1])
         self.plams = nn.ModuleList(PixelAttention() for _ in widths[:-1])
-        ups = [_pair(a + b, a, 1) for a, b in zip(widths, widths[1:], strict=False)]
+        ups = [_pair(a + b, a, 1) for a, b in itertools.pairwise(widths)]
         self.ups = nn.ModuleList(reversed(ups))
         self.mask = nn.Conv2d(widths[0], 1, 1)
         self.verdicts = Verdicts(widths[-1])
@@ -122,8 +123,10 @@ class LViT(nn.Module):
         bottom = maps[-1] + F.interpolate(self.bottom(z), size=maps[-1].shape[-2:], mode="nearest")
         x = bottom
         for i, up in zip(range(len(self.levels) - 1, -1, -1), self.ups, strict=True):
-            skip = self.plams[i](self.levels[i].laid_on(maps[i], patches[i]))
-            x = F.interpolate(x, size=skip.shape[-2:], mode="bilinear", align_corners=False)
+            size = maps[i].shape[-2:]
+            laid = F.interpolate(self.leaves[i](patches[i]), size=size, mode="bilinear", align_corners=False)
+            skip = self.plams[i](maps[i] + laid)
+            x = F.interpolate(x, size=size, mode="bilinear", align_corners=False)
             x = up(torch.cat([skip, x], 1))
         return Output(Decoded(self.mask(x)[:, 0], *self.verdicts(bottom)))
 
@@ -132,7 +135,7 @@ def _pair(cin: int, cout: int, stride: int) -> nn.Sequential:
     return nn.Sequential(conv_bn(cin, cout, 3, stride), conv_bn(cout, cout, 3))
 
 
-def network(words: Vocabulary, widths: tuple[int, ...] = (32, 64, 128, 256), width: int = 256) -> LViT:
+def network(words: Vocabulary, widths: tuple[int, ...] = (32, 64, 128, 256), width: int = 320) -> LViT:
     """``widths`` of the convolutional branch from stride 2 on, ``width`` of the transformer."""
     return LViT(words, tuple(widths), width)
 
