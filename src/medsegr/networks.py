@@ -3,7 +3,7 @@ wrapping of networks that know neither words nor clicks.
 """
 
 from collections.abc import Callable
-from typing import Any, Protocol, Self
+from typing import Any, Protocol, runtime_checkable
 
 import torch
 from jaxtyping import Float
@@ -20,6 +20,7 @@ from medsegr.variants import Variant
 EXTRA = 16  # channels beside the mask, from which presence and quality are read
 
 
+@runtime_checkable
 class Network(Protocol):
     """A torch module that is called like :class:`medsegr.model.MedSegR`."""
 
@@ -32,11 +33,11 @@ class Network(Protocol):
         """Masks for one row a finding. ``traces`` may be empty and ``codes`` None."""
         ...
 
-    def to(self, device: str) -> Self:
+    def to(self, device: str) -> Any:
         """As a torch module's."""
         ...
 
-    def eval(self) -> Self:
+    def eval(self) -> Any:
         """As a torch module's."""
         ...
 

@@ -163,8 +163,8 @@ def train(bench: Bench, method: Method, log: Callable[[str], None] = print) -> N
 def compare(bench: Bench, log: Callable[[str], None] = print) -> dict[str, Any]:
     """Train what is not done yet, ``jobs`` methods at a time, then write and return the table.
 
-    Raises InputError before anything is written where a set is missing or a file cannot be read, UsageError for
-    an unknown method or a folder that holds another comparison.
+    Raises InputError before anything is written where a set is missing or a file cannot be read, UsageError
+    for an unknown method or a folder that holds another comparison.
     """
     methods = read_methods(bench.methods)
     missing = [n for n in configured(bench).sets if bench.data is None or not (bench.data / n).is_dir()]
