@@ -5,8 +5,8 @@ is compared is the hearing and not the size. Left out or not, a site ends in zer
 plain host, bit for bit.
 """
 
+from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Literal, get_args
 
 import torch.nn.functional as F
 from jaxtyping import Float
@@ -15,7 +15,7 @@ from torch import Tensor, nn
 from medsegr.errors import UsageError
 from medsegr.reasoning.modulators import GLB, Modulator, zero_linear
 
-Mechanism = Literal["modulators", "film", "token", "none"]
+MECHANISMS = ("modulators", "film", "token", "none")
 SITES = (0, 1, 2, 3)
 
 
@@ -31,8 +31,8 @@ class Variant:
     """
 
     heads: str = "LTS"
-    sites: tuple[int, ...] = SITES
-    mechanism: Mechanism = "modulators"
+    sites: Sequence[int] = SITES
+    mechanism: str = "modulators"
 
     def __post_init__(self) -> None:
         """Refuses values that do not exist; a TOML list of sites becomes a tuple."""
@@ -41,8 +41,8 @@ class Variant:
             raise UsageError(f"heads: {self.heads[:20]!r} came, a subset of the letters LTS was expected")
         if set(self.sites) - set(SITES) or len(set(self.sites)) != len(self.sites):
             raise UsageError(f"sites: {list(self.sites)[:9]} came, some of 0, 1, 2, 3 were expected")
-        if self.mechanism not in get_args(Mechanism):
-            known = ", ".join(get_args(Mechanism))
+        if self.mechanism not in MECHANISMS:
+            known = ", ".join(MECHANISMS)
             raise UsageError(f"mechanism: {str(self.mechanism)[:20]!r} is not known; known are {known}")
 
     def heard(self, site: int, full: str) -> str:

@@ -58,7 +58,8 @@ class Patches(nn.Module):
         q = self.norms[0](flat)
         flat = flat + self.attention(q, q, q)
         flat = flat + self.mlp(self.norms[1](flat))
-        return flat.transpose(1, 2).reshape(z.shape)
+        out: Tensor = flat.transpose(1, 2).reshape(z.shape)
+        return out
 
 
 class PixelAttention(nn.Module):
