@@ -14,9 +14,9 @@ from medsegr.cli.logs import set_up
 class PeersFlags(LogFlags):
     """What is trained, on what, for how long."""
 
-    methods: Annotated[
-        str, option("--methods", metavar="LIST", help="peers, ablations, or a TOML file.")
-    ] = "peers"
+    methods: Annotated[str, option("--methods", metavar="LIST", help="peers, ablations, or a TOML file.")] = (
+        "peers"
+    )
     data: Annotated[
         Path | None, option("--data", metavar="DIR", help="Holds the sets of the configuration.")
     ] = None
