@@ -6,6 +6,7 @@ It is nnU-Net's network and none of its pipeline: plans, patches, test-time mirr
 left out, and so is deep supervision. All peers share our data, augmentation and loss.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -15,7 +16,7 @@ from medsegr.predict import Predictor
 from medsegr.reasoning.codes import Vocabulary
 
 
-def network(words: Vocabulary, channels: tuple[int, ...] = (32, 64, 128, 256, 256)) -> Wordless:
+def network(words: Vocabulary, channels: Sequence[int] = (32, 64, 128, 256, 256)) -> Wordless:
     """``channels`` of each stage (stride 1, 2, 4, ...). ``words`` are not used."""
     from monai.networks.nets import DynUNet
 

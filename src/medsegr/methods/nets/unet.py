@@ -5,6 +5,7 @@ Instance normalisation, PReLU, strided convolutions down and transposed ones up:
 many as ours. Works at the full resolution of its input.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -14,9 +15,7 @@ from medsegr.predict import Predictor
 from medsegr.reasoning.codes import Vocabulary
 
 
-def network(
-    words: Vocabulary, channels: tuple[int, ...] = (32, 64, 128, 256, 384), units: int = 2
-) -> Wordless:
+def network(words: Vocabulary, channels: Sequence[int] = (32, 64, 128, 256, 384), units: int = 2) -> Wordless:
     """``channels`` of each stage (stride 1, 2, 4, ...), ``units`` convolutions in each. ``words`` are not
     used."""
     from monai.networks.nets import UNet

@@ -5,6 +5,7 @@ width and are appended to its sparse prompts (the sparse-prompt head of TextSAM-
 appends one token made by a language model). Image features never hear a word. 4.8 million parameters.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -47,9 +48,7 @@ class DecoderOnly(nn.Module):
         return Output(decoded, codes=self.attributes(pooled))
 
 
-def network(
-    words: Vocabulary, widths: tuple[int, int, int, int] = (32, 64, 128, 192), prior: int = 256
-) -> DecoderOnly:
+def network(words: Vocabulary, widths: Sequence[int] = (32, 64, 128, 192), prior: int = 256) -> DecoderOnly:
     """``widths`` of the encoder's stages as in ours, ``prior`` of the words' tokens."""
     a, b, c, d = widths  # a list when it comes from a file
     return DecoderOnly(build_sam((a, b, c, d), stem=16, decoder_width=128), words, prior)

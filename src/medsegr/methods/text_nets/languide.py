@@ -10,6 +10,7 @@ by a convolution over the words. Ours: the encoder of our own host, untrained, s
 decide, and 24, 12 and 9 learned queries that read the codes, whose number varies.
 """
 
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -101,9 +102,7 @@ def _join(coarse: int, skip: int) -> nn.Sequential:
     return nn.Sequential(conv_bn(coarse + skip, skip, 3), conv_bn(skip, skip, 3))
 
 
-def network(
-    words: Vocabulary, widths: tuple[int, int, int, int] = (32, 64, 144, 224), text: int = 256
-) -> LanGuide:
+def network(words: Vocabulary, widths: Sequence[int] = (32, 64, 144, 224), text: int = 256) -> LanGuide:
     """``widths`` of the encoder's stages, ``text`` of the words' vectors."""
     a, b, c, d = widths  # a list when it comes from a file
     return LanGuide(words, (a, b, c, d), text)

@@ -15,6 +15,7 @@ with the picture).
 """
 
 import itertools
+from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
@@ -136,7 +137,7 @@ def _pair(cin: int, cout: int, stride: int) -> nn.Sequential:
     return nn.Sequential(conv_bn(cin, cout, 3, stride), conv_bn(cout, cout, 3))
 
 
-def network(words: Vocabulary, widths: tuple[int, ...] = (32, 64, 128, 256), width: int = 320) -> LViT:
+def network(words: Vocabulary, widths: Sequence[int] = (32, 64, 128, 256), width: int = 320) -> LViT:
     """``widths`` of the convolutional branch from stride 2 on, ``width`` of the transformer."""
     return LViT(words, tuple(widths), width)
 
