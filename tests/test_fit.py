@@ -92,7 +92,7 @@ def test_a_killed_run_goes_on_to_the_same_bits(tmp_path: Path, cases: list[data.
     for killed_at in (1,):
         out = tmp_path / f"killed{killed_at}"
         with pytest.raises(KeyboardInterrupt):
-            fit.fit(STEPS, cases, out, quiet, None, killer(killed_at))
+            fit.fit(STEPS, cases, out, quiet, progress=killer(killed_at))
         assert saved.read(out / "last.pt")["state"]["step"] < 4
         fit.fit(STEPS, cases, out, quiet)
         one, two = saved.read(whole / "last.pt"), saved.read(out / "last.pt")

@@ -30,8 +30,9 @@ from medsegr.devices import pick_device
 from medsegr.errors import MedsegrError, MissingExtra
 from medsegr.feed import Batch, moved
 from medsegr.logbook import Logbook
-from medsegr.model import MedSegR, build_model
+from medsegr.model import build_model
 from medsegr.objectives import Weights, total
+from medsegr.reasoning.codes import Vocabulary
 from medsegr.reasoning.modulators import TextureHead
 from medsegr.saved import BEST, LAST, Average, Kept, State, read, resume, save, stored_vocabulary, warm_start
 from medsegr.watch import Watch, watch_of
@@ -53,7 +54,7 @@ class Parcel:
 class Objective(nn.Module):
     """The network with its losses: the one call of a step, so that processes can share its gradients."""
 
-    def __init__(self, model: MedSegR, weights: Weights) -> None:
+    def __init__(self, model: nn.Module, weights: Weights) -> None:
         super().__init__()
         self.model = model
         self.weights = weights
@@ -61,7 +62,8 @@ class Objective(nn.Module):
     def forward(self, parcel: Parcel) -> dict[str, Tensor]:
         """Terms of the loss, scalars; ``loss`` is their sum."""
         batch = parcel.batch
-        output = self.model(self.model.shared(batch.pixels), batch.words, batch.clicks)
+        net: Any = self.model  # a medsegr.networks.Network
+        output = net(net.shared(batch.pixels), batch.words, batch.clicks)
         return total(moved(output, torch.float32), batch.truth, self.weights)
 
 
@@ -113,28 +115,35 @@ def optimiser_of(model: nn.Module, config: FitConfig) -> torch.optim.AdamW:
     return torch.optim.AdamW(groups, lr=config.lr, betas=(0.9, 0.99))
 
 
+@dataclass(frozen=True, slots=True)
+class Beginning:
+    """What a run begins with: the network, made for a vocabulary, and where its weights come from."""
+
+    weights: Path | None = None  # a .pt or .safetensors file; None: fresh ones
+    build: Callable[[Vocabulary], Any] = build_model
+
+
 def fit(
     config: FitConfig,
     cases: Sequence[Case],
     out: Path,
     log: Callable[[str], None] = print,
-    start: Path | None = None,
+    begin: Beginning = Beginning(),
     progress: Callable[[float, str], None] = lambda _part, _left: None,
-) -> MedSegR:
+) -> Any:
     """Train for ``config.steps`` steps or ``config.minutes`` minutes; returns the averaged weights, those of
     the best validation where there was one.
 
     Writes ``last.pt``, ``best.pt``, ``log.csv`` and ``validation.csv`` to ``out`` and goes on from there.
-    ``start``: a ``.pt`` or ``.safetensors`` file to begin with. ``progress`` hears the share that is over and
-    the time left. InputError where there is no training case, MedsegrError where the loss is not finite or
-    the memory not enough.
+    ``progress`` hears the share that is over and the time left. InputError where there is no training case,
+    MedsegrError where the loss is not finite or the memory not enough.
     """
     torch.manual_seed(config.seed)
     torch.set_num_threads(config.threads)
     fabric = fabric_of(config)
     fabric.launch()
     out.mkdir(parents=True, exist_ok=True)
-    run = _begin(config, cases, out, (fabric, start, log))
+    run = _begin(config, cases, out, (fabric, begin, log))
     book = Logbook(out, config, run.kept.state, log, fabric.is_global_zero)
     if config.validate_every and run.watch is None:
         book.say("no validation inside the run: no case is held out")
@@ -152,11 +161,12 @@ def _begin(
     config: FitConfig,
     cases: Sequence[Case],
     out: Path,
-    how: tuple["Fabric", Path | None, Callable[[str], None]],
+    how: tuple["Fabric", Beginning, Callable[[str], None]],
 ) -> Run:
-    fabric, start, log = how
+    fabric, begin, log = how
+    start = begin.weights
     words = stored_vocabulary(out / LAST) or vocabulary_of(cases)
-    model = build_model(words)
+    model = begin.build(words)
     if start is not None and not (out / LAST).exists():
         log(f"warm start from {start.name}: {warm_start(start, model, words)} new codes")
     adapters = tuning.prepare(model, config.tune, config.rank)
@@ -304,7 +314,7 @@ def _save(run: Run, name: str) -> None:
         save(run.kept, run.out / name)
 
 
-def _finished(run: Run) -> MedSegR:
+def _finished(run: Run) -> Any:
     """The network with its averaged weights, those of the best validation where there was one."""
     best = run.out / BEST
     kept = run.watch is not None and best.exists()
@@ -331,7 +341,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     cases = load_cases(config, folders_below(config, given.data), given.out / "cache", say)
     torch.set_flush_denormal(True)  # states of the whole process, so not in fit()
     torch.set_float32_matmul_precision("high")  # TF32 where the device has it
-    fit(config, cases, given.out, say, given.warm)
+    fit(config, cases, given.out, say, Beginning(given.warm))
 
 
 if __name__ == "__main__":

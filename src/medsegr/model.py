@@ -1,5 +1,4 @@
-"""MedSegR: the tiny host with its cognitive and perceptual stages, wired in one plain function with the
-numbers in sight."""
+"""MedSegR: the tiny host with its two stages, wired in one plain function with the numbers in sight."""
 
 from dataclasses import dataclass
 
@@ -8,22 +7,23 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from medsegr.nn.blocks import Mlp
-from medsegr.reasoning.attributes import AttributeTokens, Words
+from medsegr.reasoning.attributes import AttributeTokens, Words, silent
 from medsegr.reasoning.codes import Vocabulary
 from medsegr.reasoning.fusion import Fusion
-from medsegr.reasoning.modulators import GLB, Modulator, Trace, zero_linear
+from medsegr.reasoning.modulators import GLB, Trace, zero_linear
 from medsegr.sam.mask_decoder import Decoded
 from medsegr.sam.sam import Clicks, Sam, build_sam
+from medsegr.variants import Variant
 
 
 @dataclass(frozen=True, slots=True)
 class Output:
     """``decoded`` masks and scores, ``traces`` one a site, ``codes`` [b v] logits of the image-only attribute
-    head."""
+    head. Other networks (``networks.py``) may have neither sites nor that head."""
 
     decoded: Decoded
-    traces: tuple[Trace, ...]
-    codes: Tensor
+    traces: tuple[Trace, ...] = ()
+    codes: Tensor | None = None
 
 
 class MedSegR(nn.Module):
@@ -46,9 +46,11 @@ class MedSegR(nn.Module):
         self.to_dense = nn.Conv2d(1, width, 1)
         nn.init.zeros_(self.to_dense.weight)
         nn.init.zeros_(self.to_dense.bias)  # type: ignore[arg-type]
+        self.deaf = False  # hears no word at all: the control of "do the words help"
 
     def priors(self, words: Words) -> Float[Tensor, "b 4 d"]:
         """Prior tokens p_loc, p_tex, p_shp, p_glb; text reads text only, so they can be kept for a report."""
+        words = silent(words) if self.deaf else words
         vectors, _ = self.tokens(words)
         out: Tensor = self.fusion(vectors, words.kind)
         return out
@@ -75,29 +77,29 @@ class MedSegR(nn.Module):
             return y
 
         maps = self.host.encode(shared, modulate)
-        hint = nn.functional.interpolate(
-            traces[-1].attention.sigmoid()[:, None],
-            size=maps[3].shape[-2:],
-            mode="bilinear",
-            align_corners=False,
-        )
-        decoded = self.host.decode(maps, clicks, self.to_tokens(priors[:, GLB]), self.to_dense(hint))
+        hint = None
+        if (last := traces[-1].attention) is not None:
+            where = nn.functional.interpolate(last.sigmoid()[:, None], maps[3].shape[-2:], mode="bilinear")
+            hint = self.to_dense(where)
+        decoded = self.host.decode(maps, clicks, self.to_tokens(priors[:, GLB]), hint)
         pooled = torch.cat([maps[3].mean((2, 3)), maps[4].mean((2, 3))], -1)
         return Output(decoded, tuple(traces), self.attributes(pooled))
 
 
-def build_model(vocabulary: Vocabulary, prior: int = 256) -> MedSegR:
+def build_model(vocabulary: Vocabulary, prior: int = 256, variant: Variant = Variant()) -> MedSegR:  # noqa: B008 - frozen
     """``medsegr-tiny``: about 5 million parameters, 2.5 of them the host.
 
     The shape head is left out at stride 4, where it would double the step; location and texture act at all
-    four sites.
+    four sites. ``variant`` says which of these act (ablations); the default is all.
     """
     host = build_sam(widths=(32, 64, 128, 192), stem=16, decoder_width=128)
     sites = ((32, 32, "LT"), (64, 32, "LTS"), (128, 64, "LTS"), (192, 96, "LTS"))
-    return MedSegR(
+    model = MedSegR(
         host=host,
         tokens=AttributeTokens(vocabulary, prior),
         fusion=Fusion(prior, prior, heads=8, inner=1024),
-        modulators=nn.ModuleList(Modulator(c, r, prior, 128, heads) for c, r, heads in sites),
+        modulators=nn.ModuleList(variant.modulator(i, c, r, prior, h) for i, (c, r, h) in enumerate(sites)),
         attributes=Mlp(128 + 192, 256, len(vocabulary.codes)),
     )
+    model.deaf = variant.mechanism == "none"
+    return model

@@ -81,10 +81,12 @@ def total(output: Output, truth: Truth, weights: Weights = Weights()) -> dict[st
     )
     sure = truth.presence >= 0
     terms = {"segmentation": segmentation(logits, mask)}
-    terms["location"] = torch.stack([location(t.attention, truth.mask) for t in output.traces]).mean()
-    terms["attributes"] = attributes(output.codes, truth)
+    none = logits.new_zeros(())  # of a network without sites, or without the head
+    places = [location(t.attention, truth.mask) for t in output.traces if t.attention is not None]
+    terms["location"] = torch.stack(places).mean() if places else none
+    terms["attributes"] = none if output.codes is None else attributes(output.codes, truth)
     offsets = [t.offsets.pow(2).mean() for t in output.traces if t.offsets is not None]
-    terms["offsets"] = torch.stack(offsets).mean()
+    terms["offsets"] = torch.stack(offsets).mean() if offsets else none
     presence = F.binary_cross_entropy_with_logits(
         output.decoded.presence, truth.presence.clamp(min=0), reduction="none"
     )

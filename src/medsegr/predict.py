@@ -18,11 +18,13 @@ import torch
 import torch.nn.functional as F
 from torch import Tensor
 
-from medsegr import pixels, planes, weights
+from medsegr import pixels, planes, registry, weights
 from medsegr.devices import pick_device
 from medsegr.errors import GeometryError, UsageError, WeightsError
 from medsegr.hearing import heard
-from medsegr.model import MedSegR, build_model
+from medsegr.model import build_model
+from medsegr.networks import Build, Network
+from medsegr.networks import untrained as random_network
 from medsegr.reasoning.attributes import Words, encode_words
 from medsegr.reasoning.codes import Code, Vocabulary, mirror, vocabulary
 from medsegr.report.lexicon import concepts
@@ -52,7 +54,7 @@ class Predictor:
     in pixels."""
 
     def __init__(
-        self, model: MedSegR, words: Vocabulary, card: Mapping[str, Any], device: str = "cpu"
+        self, model: Network, words: Vocabulary, card: Mapping[str, Any], device: str = "cpu"
     ) -> None:
         self.model = model.to(device).eval()
         self.words = words
@@ -128,14 +130,10 @@ class Predictor:
         encoded = self.encode(image)
         middle = encoded.shared[len(encoded.shared) // 2]
         with torch.inference_mode():
-            logits = (
-                self.model(middle, encode_words([()], self.words, self.device))
-                .codes[0]
-                .sigmoid()
-                .cpu()
-                .numpy()
-            )
-        chances = {code: float(p) for code, p in zip(self.words.codes, logits, strict=True)}
+            logits = self.model(middle, encode_words([()], self.words, self.device)).codes
+        if logits is None:  # this network has no such head
+            return ()
+        chances = dict(zip(self.words.codes, logits[0].sigmoid().tolist(), strict=True))
         trained: Mapping[str, Any] = self.card["concepts"]
         seen = [
             (p, name)
@@ -245,11 +243,10 @@ class Predictor:
         logits = F.interpolate(out.decoded.logits[:, None], size=grid, mode="bilinear", align_corners=False)[
             :, 0
         ]
-        finest = out.traces[0].attention.shape[-2:]
-        maps = [F.interpolate(t.attention[:, None], finest, mode="bilinear") for t in out.traces]
-        attention = F.interpolate(
-            torch.stack(maps).sigmoid().mean(0), size=grid, mode="bilinear", align_corners=False
-        )[:, 0]
+        acted = [t.attention[:, None] for t in out.traces if t.attention is not None]
+        maps = [F.interpolate(a, acted[0].shape[-2:], mode="bilinear") for a in acted]
+        mean = torch.stack(maps).sigmoid().mean(0) if maps else torch.zeros_like(out.decoded.logits[:, None])
+        attention = F.interpolate(mean, size=grid, mode="bilinear", align_corners=False)[:, 0]
         arrays = (logits.sigmoid(), attention, out.decoded.presence.sigmoid(), out.decoded.quality.sigmoid())
         return zip(*(a.float().cpu().numpy() for a in arrays), strict=True)
 
@@ -321,7 +318,8 @@ def load(name: str | Path = weights.DEFAULT, device: str = "auto", threads: int 
             f"{path.name} has the format {meta.get('format')!r}, expected {FORMAT!r}: not ours"
         )
     words = Vocabulary(tuple(json.loads(meta["codes"])))
-    model = build_model(words)
+    network = registry.network(card.get("network", weights.DEFAULT), **card.get("options", {}))
+    model = network(words)
     stored = {
         key: value.float() if value.is_floating_point() else value for key, value in load_file(path).items()
     }
@@ -335,28 +333,14 @@ def load(name: str | Path = weights.DEFAULT, device: str = "auto", threads: int 
     return Predictor(model, words, card, pick_device(device))
 
 
-def build(untrained: bool = False, seed: int = 0, name: str = weights.DEFAULT) -> Predictor:
-    """For the registry. ``untrained`` gives a random network that knows every concept, with its zero exits
-    opened, for tests."""
+def build(
+    untrained: bool = False, seed: int = 0, name: str | Path = weights.DEFAULT, network: Build = build_model
+) -> Predictor:
+    """For the registry. ``untrained`` gives a random ``network`` that knows every concept, for tests."""
     if not untrained:
         return load(name, device="cpu")
-    state = torch.random.get_rng_state()
-    try:
-        torch.manual_seed(seed)
-        words = vocabulary(concepts(), (), MODALITIES)
-        model = build_model(words)
-        for parameter in model.parameters():
-            if not parameter.any():
-                torch.nn.init.normal_(parameter, std=0.05)
-    finally:
-        torch.random.set_rng_state(state)
+    words = vocabulary(concepts(), (), MODALITIES)
     known = {concept: {"trained_on": ["nothing"], "modalities": []} for concept in concepts()}
-    card = {
-        "name": "untrained",
-        "sha256": "",
-        "licence": "Apache-2.0",
-        "concepts": known,
-        "presence_threshold": 0.0,
-        "base": 64,
-    }
-    return Predictor(model, words, card)
+    card: dict[str, Any] = {"name": "untrained", "sha256": "", "licence": "Apache-2.0", "concepts": known}
+    card |= {"presence_threshold": 0.0, "base": 64}
+    return Predictor(random_network(network, words, seed), words, card)

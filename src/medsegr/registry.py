@@ -2,8 +2,9 @@
 
 import difflib
 import importlib
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
+from functools import partial
 from importlib.metadata import entry_points
 from importlib.util import find_spec
 from typing import Any, Literal
@@ -11,7 +12,12 @@ from typing import Any, Literal
 from medsegr.errors import MissingExtra, UsageError
 
 Door = Literal["segmenter", "network", "objective", "wrapper", "explainer", "sampler", "aggregator"]
-FAMILIES = ("core", "baselines")  # packages below medsegr.methods that hold a CARDS tuple
+FAMILIES = (
+    "core",
+    "baselines",
+    "nets",
+    "text_nets",
+)  # packages below medsegr.methods that hold a CARDS tuple
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,6 +27,8 @@ class Card:
     ``build`` is ``"module:function"``. ``tiny`` are options with which it builds and segments on one core in
     under two seconds (conformance runs that). ``checked`` says how far the copy is trusted: ``weights``,
     ``formula`` or ``shape``. ``skips`` maps a conformance check to the reason why it does not apply.
+    ``network``, of what can be trained, is the ``"module:function"`` that makes the torch module from a
+    vocabulary.
     """
 
     name: str
@@ -38,6 +46,7 @@ class Card:
     tier: Literal["core", "supported", "reference"] = "reference"
     checked: Literal["weights", "formula", "shape"] = "shape"
     skips: Mapping[str, str] = field(default_factory=dict)
+    network: str = ""
 
 
 def cards() -> dict[str, Card]:
@@ -56,6 +65,23 @@ def cards() -> dict[str, Card]:
 def create(name: str, **options: Any) -> Any:
     """Build a method by name. Unknown name: the nearest one is told; missing extra: the install line is
     told."""
+    return _found(_ready(name).build)(**options)
+
+
+def network(name: str, **options: Any) -> Callable[[Any], Any]:
+    """What makes the torch module of a trainable method from a vocabulary, its ``options`` filled in.
+
+    Raises UsageError for a method that is not trained, else as :func:`create`.
+    """
+    card = _ready(name)
+    if not card.network:
+        able = ", ".join(one.name for one in cards().values() if one.network)
+        raise UsageError(f"'{name}' is not a network that can be trained; these are: {able}")
+    return partial(_found(card.network), **options)
+
+
+def _ready(name: str) -> Card:
+    """The card of a method whose extra is installed."""
     known = cards()
     if name not in known:
         near = difflib.get_close_matches(name, known, n=1)
@@ -65,5 +91,10 @@ def create(name: str, **options: Any) -> Any:
     missing = [module for module in card.needs if find_spec(module) is None]
     if missing:
         raise MissingExtra(f"'{name}' needs {', '.join(missing)}: pip install 'medsegr[{card.extra}]'")
-    module, _, function = card.build.partition(":")
-    return getattr(importlib.import_module(module), function)(**options)
+    return card
+
+
+def _found(address: str) -> Any:
+    """The function at ``"module:function"``."""
+    module, _, function = address.partition(":")
+    return getattr(importlib.import_module(module), function)

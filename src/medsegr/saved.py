@@ -15,7 +15,6 @@ from torch import Tensor, nn
 
 from medsegr import weights
 from medsegr.errors import WeightsError
-from medsegr.model import MedSegR
 from medsegr.reasoning.codes import Vocabulary
 from medsegr.tuning import plain
 
@@ -62,7 +61,7 @@ class Average:
 class Kept:
     """The parts of a run that change, and the codes of its table. ``adapters``: their rank, 0 without."""
 
-    model: MedSegR
+    model: Any
     optimiser: torch.optim.Optimizer
     average: Average
     state: State
@@ -140,7 +139,7 @@ def merged(stored: Mapping[str, Any]) -> dict[str, Tensor]:
     return plain(stored["average"], Vocabulary(tuple(stored["codes"])), int(stored.get("adapters", 0)))
 
 
-def warm_start(path: Path, model: MedSegR, words: Vocabulary) -> int:
+def warm_start(path: Path, model: Any, words: Vocabulary) -> int:
     """Averaged weights of another run or checkpoint, rows of the code table and of the attribute head matched
     by code.
 

@@ -17,7 +17,7 @@ from medsegr.config import FitConfig
 from medsegr.data import Case
 from medsegr.devices import pick_device
 from medsegr.errors import InputError, UsageError
-from medsegr.fit import fit
+from medsegr.fit import Beginning, fit
 from medsegr.io.write import write_json
 from medsegr.judged import judge, numbers
 from medsegr.layouts import PLAIN, Hints
@@ -82,7 +82,7 @@ def train(
     cases = load_cases(asked.config, asked.folders, asked.out / "cache", say, asked.hints)
     for line in weak_points(cases):
         say(line)
-    fit(asked.config, cases, asked.out, say, start, progress)
+    fit(asked.config, cases, asked.out, say, Beginning(start), progress)
     return _finish(asked, cases, say) if first else None
 
 

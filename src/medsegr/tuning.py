@@ -5,20 +5,23 @@ A host that is not trained keeps its running statistics, too: twenty images say 
 """
 
 from collections.abc import Iterator, Mapping
+from typing import Any
 
 from torch import Tensor, nn
 
-from medsegr.errors import MissingExtra
-from medsegr.model import MedSegR, build_model
+from medsegr.errors import MissingExtra, UsageError
+from medsegr.model import build_model
 from medsegr.nn.blocks import Attention, LinearAttention
 from medsegr.reasoning.codes import Vocabulary
 
 
-def prepare(model: MedSegR, tune: str, rank: int) -> int:
+def prepare(model: Any, tune: str, rank: int) -> int:
     """Freeze what ``tune`` (``all``, ``words`` or ``lora``) leaves alone, and put adapters of ``rank`` in
     place. Returns the rank of the adapters that are there now, 0 for none."""
     if tune == "all":
         return 0
+    if not hasattr(model, "host"):
+        raise UsageError(f"tune = {tune} needs a network that stands on a host; use tune = all for this one")
     model.host.requires_grad_(False)
     if tune == "words":
         return 0
@@ -26,14 +29,14 @@ def prepare(model: MedSegR, tune: str, rank: int) -> int:
     return rank
 
 
-def ready(model: MedSegR, tune: str) -> None:
+def ready(model: Any, tune: str) -> None:
     """Training mode, with the host's running statistics held where the host is not trained."""
     model.train()
     if tune != "all":
         model.host.eval()
 
 
-def adapt(model: MedSegR, rank: int) -> None:
+def adapt(model: Any, rank: int) -> None:
     """Low-rank adapters (LoRA, arXiv 2106.09685; peft) on the linear and ungrouped 1x1 layers of the host's
     attention. They begin at zero."""
     try:

@@ -5,6 +5,7 @@ the run's last size. Light and cruder than judging the finished checkpoint, but 
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import torch
 import torch.nn.functional as F
@@ -14,7 +15,6 @@ from medsegr.batches import Plan, render
 from medsegr.config import FitConfig
 from medsegr.data import Case
 from medsegr.feed import Batch, collate, moved
-from medsegr.model import MedSegR
 from medsegr.reasoning.codes import Code, Vocabulary
 
 NAMED = ("concept", "side", "anatomy", "modality")
@@ -46,7 +46,7 @@ def questions(case: Case) -> list[Plan]:
 class Watch:
     """``batches`` with the set of each of their rows; ``model`` is a copy that takes the averaged weights."""
 
-    model: MedSegR
+    model: Any
     batches: tuple[Batch, ...]
     sets: tuple[tuple[str, ...], ...]
 
@@ -63,7 +63,7 @@ class Watch:
         return {"dice": round(sum(means.values()) / len(means), 4), **means}
 
 
-def watch_of(model: MedSegR, cases: Sequence[Case], words: Vocabulary, config: FitConfig) -> Watch | None:
+def watch_of(model: Any, cases: Sequence[Case], words: Vocabulary, config: FitConfig) -> Watch | None:
     """The validation of a run, or None where no case is held out. ``model`` is taken over: give a copy."""
     size, table = config.sizes[-1][1], words.index()
     asked = [
@@ -83,7 +83,7 @@ def watch_of(model: MedSegR, cases: Sequence[Case], words: Vocabulary, config: F
     )
 
 
-def _dice(model: MedSegR, batch: Batch) -> list[float]:
+def _dice(model: Any, batch: Batch) -> list[float]:
     output = model(model.shared(batch.pixels), batch.words, batch.clicks)
     size = batch.truth.mask.shape[-2:]
     logits = F.interpolate(output.decoded.logits[:, None], size=size, mode="bilinear", align_corners=False)

@@ -54,3 +54,16 @@ def test_a_missing_peer_is_named(run: Any, reports: Path, monkeypatch: pytest.Mo
 def test_help(run: Any) -> None:
     assert "reports" in run("bench", "--help").out
     assert "--peer" in run("bench", "reports", "--help").out
+
+
+def test_peers_refuses_what_cannot_be_compared(run: Any, tmp_path: Path) -> None:
+    config = tmp_path / "c.toml"
+    config.write_text("[phantoms]\ncells = 1.0\n", encoding="utf-8")
+    begin = ("bench", "peers", "--config", config, "-o", tmp_path / "out")
+    run(*begin).fails(2, "exactly one budget")
+    run(*begin, "--minutes", "1", "--methods", tmp_path / "none.toml").fails(3, "none.toml")
+    run("bench", "peers", "--config", tmp_path / "none", "-o", tmp_path / "out", "--minutes", "1").fails(
+        3, "configuration"
+    )
+    assert not (tmp_path / "out" / "peers.json").exists()
+    assert "--minutes" in run("bench", "peers", "--help").out

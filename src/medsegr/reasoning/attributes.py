@@ -43,6 +43,11 @@ def encode_words(
     return Words(index.to(device), kind.to(device), scalar.to(device))
 
 
+def silent(words: Words) -> Words:
+    """The same batch with nothing said."""
+    return Words(words.index, torch.full_like(words.kind, -1), words.scalar)
+
+
 class AttributeTokens(nn.Module):
     """Learned vectors of the codes, width ``width``."""
 

@@ -149,10 +149,10 @@ def sample_at(u: Float[Tensor, "b c h w"], offsets: Float[Tensor, "b p 2 h w"]) 
 
 @dataclass(frozen=True, slots=True)
 class Trace:
-    """What one modulator did: attention logits [b h w], image-driven offsets [b g 9 2 h w] (None without a
-    shape head)."""
+    """What one modulator did: attention logits [b h w] and image-driven offsets [b g 9 2 h w]; None without
+    the head."""
 
-    attention: Tensor
+    attention: Tensor | None
     offsets: Tensor | None
 
 
@@ -168,6 +168,7 @@ class Modulator(nn.Module):
         self.location = LocationHead(inner, prior, position) if "L" in heads else None
         self.texture = TextureHead(inner, prior) if "T" in heads else None
         self.shape = ShapeHead(inner, prior) if "S" in heads else None
+        self.rest: nn.Module | None = None  # acts last, in place of heads that are left out (variants.py)
         self.up = nn.Conv2d(inner, channels, 1)
         nn.init.zeros_(self.up.weight)
         nn.init.zeros_(self.up.bias)  # type: ignore[arg-type]
@@ -177,11 +178,12 @@ class Modulator(nn.Module):
     ) -> tuple[Tensor, Trace]:
         """``pe`` [p h w]: dense positions of this map's size."""
         u = F.gelu(self.down(self.norm(x)))
-        logits, offsets = u.new_zeros(u.shape[0], *u.shape[-2:]), None
+        logits, offsets = None, None
         if self.location is not None:
             u, logits = self.location(u, priors[:, LOC], pe)
         if self.texture is not None:
             u = self.texture(u, priors[:, TEX])
         if self.shape is not None:
             u, offsets = self.shape(u, priors[:, SHP])
+        u = u if self.rest is None else self.rest(u, priors)
         return x + self.up(u), Trace(logits, offsets)

@@ -47,15 +47,21 @@ class Sam(nn.Module):
         return [half, *self.image_encoder(quarter, modulate or (lambda _site, x: x))]
 
     def decode(
-        self, maps: list[Tensor], clicks: Clicks, prior: Tensor | None = None, dense: Tensor | None = None
+        self,
+        maps: list[Tensor],
+        clicks: Clicks,
+        prior: Tensor | None = None,
+        dense: Tensor | None = None,
+        more: Tensor | None = None,
     ) -> Decoded:
-        """``prior`` [b c] is added to the decoder's own tokens; ``dense`` [b c h w] to the dense prompt. Both
-        may be None."""
+        """``prior`` [b c] is added to the decoder's own tokens, ``dense`` [b c h w] to the dense prompt;
+        ``more`` [b n c] are further sparse prompts. Each may be None."""
         b, _, h, w = maps[3].shape
         own = self.mask_decoder.tokens[None].expand(b, -1, -1)
         tokens = own if prior is None else own + prior[:, None]
         if clicks.points is not None and clicks.kinds is not None:
             tokens = torch.cat([tokens, self.prompt_encoder.sparse(clicks.points, clicks.kinds)], 1)
+        tokens = tokens if more is None else torch.cat([tokens, more], 1)
         hint = self.prompt_encoder.dense(clicks.mask, (b, h, w), clicks.has_mask)
         hint = hint if dense is None else hint + dense
         out: Decoded = self.mask_decoder(maps, hint, tokens, self.prompt_encoder.position.grid(h, w))

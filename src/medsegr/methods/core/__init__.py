@@ -16,5 +16,6 @@ CARDS = (
         paper="after MedSeg-R (arXiv 2506.18669); our own formulae, not a reproduction",
         tier="core",
         checked="formula",
+        network="medsegr.networks:medsegr",
     ),
 )

@@ -1,0 +1,259 @@
+"""Networks trained alike and judged alike: the same pictures, augmentation, loss and seed, for equal
+minutes or equal steps.
+
+``python -m medsegr.bench.peers --config C.toml --data DATA --out OUT --minutes 4`` trains each method in a
+process of its own and prints the table. What is done is not done again: the same command goes on. A method
+that fails is named with its reason, and the others go on.
+"""
+
+import argparse
+import json
+import os
+import subprocess
+import sys
+import tomllib
+from collections.abc import Callable, Mapping, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import asdict, dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from medsegr import registry
+from medsegr.bench import peer_table
+from medsegr.cases import folders_below, load_cases
+from medsegr.config import FitConfig, read_config
+from medsegr.errors import InputError, UsageError
+
+HERE = Path(__file__).parent
+LISTS = {"peers": HERE / "peers.toml", "ablations": HERE / "ablations.toml"}
+DONE, FAILED = "scores.json", "failed.txt"
+
+
+@dataclass(frozen=True, slots=True)
+class Method:
+    """A network by its card's ``name`` with ``options``, under a ``label`` of its own."""
+
+    label: str
+    name: str
+    options: Mapping[str, Any]
+
+
+@dataclass(frozen=True, slots=True)
+class Bench:
+    """One comparison. ``methods``: a list that ships (``peers``, ``ablations``) or a TOML file. Either
+    ``minutes`` or ``steps`` is given. ``made``: phantoms a kind to judge on; ``limit``: pictures a set (None:
+    all)."""
+
+    config: Path
+    out: Path
+    data: Path | None = None
+    methods: str = "peers"
+    minutes: float = 0.0
+    steps: int = 0
+    jobs: int = 1
+    made: int = 60
+    limit: int | None = None
+
+    def __post_init__(self) -> None:
+        """Refuses a comparison without a budget or with two."""
+        if (self.minutes > 0) == (self.steps > 0):
+            raise UsageError(
+                f"minutes {self.minutes:g} and steps {self.steps}: exactly one budget above 0 was expected"
+            )
+        if self.jobs < 1:
+            raise UsageError(f"jobs {self.jobs}: at least 1 was expected")
+
+
+def read_methods(which: str) -> tuple[Method, ...]:
+    """The methods of a list that ships or of a TOML file, ours (what others are compared with) first.
+
+    A table ``[[method]]`` has ``name``, perhaps ``label``, and options of that network. Raises InputError
+    for a file that cannot be read, UsageError for an unknown method or a label that comes twice.
+    """
+    path = LISTS.get(which, Path(which))
+    try:
+        raw = tomllib.loads(path.read_text(encoding="utf-8")).get("method", [])
+    except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
+        raise InputError(
+            f"cannot read the list of methods {path.name}: {error}; these ship: {', '.join(LISTS)}"
+        ) from error
+    if (
+        not isinstance(raw, list)
+        or not raw
+        or not all(isinstance(one, dict) and one.get("name") for one in raw)
+    ):
+        raise InputError(f"{path.name}: tables [[method]] with a name each were expected")
+    found = []
+    for one in raw:
+        options = {key: value for key, value in one.items() if key not in ("name", "label")}
+        found.append(Method(str(one.get("label", one["name"])), str(one["name"]), options))
+    labels = [method.label for method in found]
+    twice = [label for label in labels if labels.count(label) > 1 or "/" in label or label.startswith(".")]
+    if twice:
+        raise UsageError(f"{path.name}: the label '{twice[0][:40]}' comes twice or is no name of a folder")
+    known = registry.cards()
+    for method in found:
+        if method.name not in known or not known[method.name].network:
+            registry.network(method.name)  # says what is wrong
+    return tuple(found)
+
+
+def configured(bench: Bench) -> FitConfig:
+    """The configuration with the comparison's budget, one thread a method."""
+    config = read_config(bench.config)
+    changes: dict[str, Any] = {"threads": 1, "minutes": bench.minutes or config.minutes}
+    if bench.steps:
+        changes["steps"] = bench.steps
+    return replace(config, **changes)
+
+
+def settings(bench: Bench, method: Method) -> dict[str, Any]:
+    """What must be equal for a result to be taken over, as plain data."""
+    told = {"config": asdict(configured(bench)), "method": asdict(method), "made": bench.made}
+    plain: dict[str, Any] = json.loads(json.dumps({**told, "limit": bench.limit}))
+    return plain
+
+
+def train(bench: Bench, method: Method, log: Callable[[str], None] = print) -> None:
+    """Train and judge one method in this process; writes ``OUT/LABEL/scores.json``. A killed one goes on from
+    its last state."""
+    from medsegr import checkpoint, fit
+    from medsegr.bench.peer_scores import made_rows, real_rows
+    from medsegr.predict import load
+
+    config, folder = configured(bench), bench.out / method.label
+    folder.mkdir(parents=True, exist_ok=True)
+    build = registry.network(method.name, **method.options)
+    cases = load_cases(config, folders_below(config, bench.data), bench.out / "cache", log)
+    model = fit.fit(config, cases, folder, log, fit.Beginning(build=build))
+    about = {
+        "network": method.name,
+        "options": dict(method.options),
+        "base": config.sizes[-1][1],
+        "presence_threshold": 0.5,
+        "licence": "as of the data that it was trained on",
+        "warm_start": "nothing",
+    }
+    checkpoint.export(folder, cases, method.label, folder / "checkpoint", about)
+    predictor = load(folder / "checkpoint", device="cpu")
+    trained = predictor.card["training"]
+    rows = [
+        *(
+            row
+            for name in config.sets
+            if bench.data
+            for row in real_rows(bench.data / name, predictor, bench.limit)
+        ),
+        *(row for kind in config.phantoms for row in made_rows(kind, predictor, bench.made)),
+    ]
+    facts = {
+        "parameters": sum(p.numel() for p in model.parameters()),
+        "steps": trained["step"],
+        "samples": trained["images"],
+        "minutes": trained["seconds"] / 60,
+    }
+    told = {"settings": settings(bench, method), "facts": facts, "rows": [asdict(row) for row in rows]}
+    part = folder / f"{DONE}.part"
+    part.write_text(json.dumps(told) + "\n", encoding="utf-8")
+    os.replace(part, folder / DONE)
+    (folder / FAILED).unlink(missing_ok=True)
+
+
+def compare(bench: Bench, log: Callable[[str], None] = print) -> dict[str, Any]:
+    """Train what is not done yet, ``jobs`` methods at a time, then write and return the table.
+
+    Raises InputError before anything is written where a set is missing or a file cannot be read, UsageError
+    for an unknown method or a folder that holds another comparison.
+    """
+    methods = read_methods(bench.methods)
+    missing = [n for n in configured(bench).sets if bench.data is None or not (bench.data / n).is_dir()]
+    if missing:
+        raise InputError(
+            f"set {missing[0]} was not found; give its parent folder with --data, or remove it from the "
+            "configuration"
+        )
+    bench.out.mkdir(parents=True, exist_ok=True)
+    waiting = [method for method in methods if _done(bench, method) is None]
+    with ThreadPoolExecutor(bench.jobs) as pool:
+        list(pool.map(lambda method: _child(bench, method, log), waiting))
+    done = {method.label: told for method in methods if (told := _done(bench, method)) is not None}
+    failed = {m.label: _reason(bench.out / m.label) for m in methods if m.label not in done}
+    peer_table.write(bench.out, done, failed, methods[0].label)
+    table: dict[str, Any] = json.loads((bench.out / "peers.json").read_text(encoding="utf-8"))
+    return table
+
+
+def _done(bench: Bench, method: Method) -> dict[str, Any] | None:
+    path = bench.out / method.label / DONE
+    if not path.is_file():
+        return None
+    told: dict[str, Any] = json.loads(path.read_text(encoding="utf-8"))
+    if told["settings"] != settings(bench, method):
+        raise UsageError(
+            f"{bench.out.name}/{method.label} was made with other settings; give another folder with --out"
+        )
+    return told
+
+
+def _child(bench: Bench, method: Method, log: Callable[[str], None]) -> None:
+    """One method in a process of its own, with one thread; its output goes to ``OUT/LABEL/run.txt``."""
+    folder = bench.out / method.label
+    folder.mkdir(parents=True, exist_ok=True)
+    command = [sys.executable, "-m", "medsegr.bench.peers", "--only", method.label, *_flags(bench)]
+    log(f"{method.label}: begins")
+    with (folder / "run.txt").open("a", encoding="utf-8") as handle:
+        env = {**os.environ, "OMP_NUM_THREADS": "1"}
+        code = subprocess.run(
+            command, stdout=handle, stderr=subprocess.STDOUT, env=env, check=False
+        ).returncode
+    if code:
+        said = (folder / "run.txt").read_text(encoding="utf-8").strip().splitlines()[-1:] or ["no word"]
+        reason = said[0].removeprefix("medsegr.errors.")
+        (folder / FAILED).write_text(f"{reason} (exit {code})", encoding="utf-8")
+    log(f"{method.label}: " + (f"failed, {_reason(folder)}" if code else "done"))
+
+
+def _reason(folder: Path) -> str:
+    path = folder / FAILED
+    return path.read_text(encoding="utf-8")[:300] if path.is_file() else "it was stopped"
+
+
+def _flags(bench: Bench) -> list[str]:
+    """The comparison as flags of :func:`main`; ``jobs`` is left out."""
+    pairs = [(f.name, getattr(bench, f.name)) for f in fields(Bench) if f.name != "jobs"]
+    return [text for name, value in pairs if value for text in (f"--{name}", str(value))]
+
+
+def main(arguments: Sequence[str] | None = None) -> int:
+    """Command line of one method or of all; ``medsegr bench peers`` is the same for people."""
+    parser = argparse.ArgumentParser(
+        prog="python -m medsegr.bench.peers", description="Train networks alike and judge them alike."
+    )
+    parser.add_argument(
+        "--config", type=Path, required=True, help="TOML of a training run: data, sizes, recipe"
+    )
+    parser.add_argument("--out", type=Path, required=True)
+    parser.add_argument("--data", type=Path, help="folder that holds the sets of the configuration")
+    parser.add_argument("--methods", default="peers", help="peers, ablations or a TOML file")
+    parser.add_argument("--minutes", type=float, default=0.0, help="of training, each method")
+    parser.add_argument("--steps", type=int, default=0, help="of training, each method, instead of minutes")
+    parser.add_argument("--jobs", type=int, default=1, help="methods at a time")
+    parser.add_argument("--made", type=int, default=60, help="made bodies a kind to judge on")
+    parser.add_argument("--limit", type=int, help="pictures a set to judge on")
+    parser.add_argument("--only", help="one method, in this process")
+    given = vars(parser.parse_args(arguments))
+    only = given.pop("only")
+    bench = Bench(**given)
+    if only:
+        import torch
+
+        torch.set_flush_denormal(True)  # of the whole process, so not in fit()
+        train(bench, next(m for m in read_methods(bench.methods) if m.label == only))
+        return 0
+    told = compare(bench)
+    print("\n".join(peer_table.lines(told)))
+    return 4 if told["failed"] else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

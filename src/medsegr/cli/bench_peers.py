@@ -1,0 +1,48 @@
+"""``medsegr bench peers``: networks trained alike and judged alike."""
+
+import json
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated
+
+from medsegr.cli.flags import Json, LogFlags, grouped, option
+from medsegr.cli.logs import set_up
+
+
+@dataclass(frozen=True)
+class PeersFlags(LogFlags):
+    """What is trained, on what, for how long."""
+
+    methods: Annotated[str, option("--methods", metavar="LIST", help="peers, ablations, or a TOML file.")] = (
+        "peers"
+    )
+    data: Annotated[
+        Path | None, option("--data", metavar="DIR", help="Holds the sets of the configuration.")
+    ] = None
+    minutes: Annotated[float, option("--minutes", help="Of training, each method.")] = 0.0
+    steps: Annotated[int, option("--steps", help="Of training, each, instead of --minutes.")] = 0
+    jobs: Annotated[int, option("--jobs", help="Methods at a time, one thread each.")] = 1
+    made: Annotated[int, option("--made", help="Made bodies a kind to judge on.")] = 60
+
+
+@grouped
+def command(
+    flags: PeersFlags,
+    config: Annotated[
+        Path, option("--config", metavar="TOML", help="A training run's: data, sizes, recipe.")
+    ],
+    output: Annotated[
+        Path, option("--output", "-o", metavar="DIR", help="Folder to write; the same one goes on.")
+    ],
+    as_json: Json = False,
+) -> int:
+    """Train networks alike, judge them on validation pictures and made bodies, compare with the first."""
+    set_up(flags)
+    from medsegr.bench import peer_table, peers
+
+    told = (flags.data, flags.methods, flags.minutes, flags.steps, flags.jobs, flags.made)
+    bench = peers.Bench(config, output, *told)
+    found = peers.compare(bench, lambda line: print(line, file=sys.stderr))
+    print(json.dumps(found, indent=1) if as_json else "\n".join(peer_table.lines(found)))
+    return 4 if found["failed"] else 0

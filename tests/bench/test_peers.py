@@ -1,0 +1,154 @@
+"""Networks trained and judged alike: what is asked, what the table says, going on, a method that fails."""
+
+import csv
+import json
+from dataclasses import asdict, replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from medsegr import phantom, predict, registry
+from medsegr.bench import peer_scores, peer_table, peers
+from medsegr.bench.peer_scores import Row
+from medsegr.errors import InputError, UsageError
+from medsegr.variants import Variant
+
+CONFIG = """batch = 2
+sizes = [[1.0, 64]]
+phantom_count = 5
+[phantoms]
+cells = 1.0
+"""
+METHODS = """[[method]]
+label = "small"
+name = "monai-unet"
+channels = [8, 12]
+units = 0
+[[method]]
+label = "broken"
+name = "medsegr-tiny"
+heads = "X"
+"""
+
+
+@pytest.fixture
+def bench(tmp_path: Path) -> peers.Bench:
+    (tmp_path / "c.toml").write_text(CONFIG, encoding="utf-8")
+    (tmp_path / "m.toml").write_text(METHODS, encoding="utf-8")
+    return peers.Bench(
+        tmp_path / "c.toml", tmp_path / "out", methods=str(tmp_path / "m.toml"), minutes=0.01, made=4
+    )
+
+
+def test_a_comparison_that_fails_goes_on_and_is_not_made_twice(
+    bench: peers.Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told = peers.compare(bench, lambda _line: None)
+    assert set(told["methods"]) == {"small"}
+    assert "subset of the letters LTS" in told["failed"]["broken"]
+    assert told["methods"]["small"]["steps"] >= 1
+    with (bench.out / "peers.csv").open(encoding="utf-8") as handle:
+        rows = list(csv.DictReader(handle))
+    assert rows
+    assert {row["what"].removeprefix("without ") for row in rows} <= set(peer_scores.KINDS)
+    assert all(0 <= float(row["dice"]) <= 1 for row in rows)
+    assert "failed: " in "\n".join(peer_table.lines(told))
+    # a trained peer is a checkpoint like any other
+    loaded = predict.load(bench.out / "small" / "checkpoint", device="cpu")
+    assert loaded.card["network"] == "monai-unet"
+    assert loaded.base == 64
+    assert not list(bench.out.rglob("*.part"))
+
+    asked: list[str] = []
+    monkeypatch.setattr(peers, "_child", lambda _bench, method, _log: asked.append(method.label))
+    again = peers.compare(bench, lambda _line: None)
+    assert asked == ["broken"]
+    assert again["summary"] == told["summary"]
+    with pytest.raises(UsageError, match="other settings"):
+        peers.compare(replace(bench, made=5), lambda _line: None)
+
+
+def test_words_decide_where_the_name_does_not() -> None:
+    found = 0
+    for i in range(12):
+        case = phantom.make("mucosa", np.random.default_rng([peer_scores.SEED, i]), 128)
+        for kind, lesion, finding in peer_scores.deciding(case):
+            found += 1
+            assert finding.name == peer_scores.named_only(finding).name
+            assert peer_scores.only(finding, kind) == finding
+            assert any(other is not case.lesions[lesion] for other in case.lesions)
+    assert found > 5
+
+
+def rows(shift: float, sets: tuple[str, ...] = ("a", "b")) -> list[Row]:
+    rng = np.random.default_rng(0)
+    return [
+        Row(name, "name", f"{name}{i // 2}", f"{name}{i}", "polyp", float(np.clip(v + shift, 0, 1)))
+        for name in sets
+        for i, v in enumerate(rng.uniform(0.3, 0.6, 12))
+    ]
+
+
+def test_differences_are_paired_and_ours_has_none() -> None:
+    lines = peer_table.summary({"ours": rows(0.0), "other": rows(-0.2), "half": rows(0.1, ("a",))}, "ours")
+    by = {(line["method"], line["set"]): line for line in lines}
+    assert "difference" not in by["ours", "a"]
+    other = by["other", peer_table.POOLED]["difference"]
+    assert other["mean"] == pytest.approx(-0.2)
+    assert (other["low"], other["high"]) == pytest.approx((-0.2, -0.2))
+    assert other["n"] == 24
+    assert other["p"] < 0.01
+    assert by["other", "a"]["groups"] == 6
+    assert ("half", peer_table.POOLED) not in by  # one set is no pool
+    assert by["half", "a"]["difference"]["mean"] == pytest.approx(0.1)
+
+
+def test_without_ours_there_is_no_difference(tmp_path: Path) -> None:
+    facts = {"parameters": 10, "steps": 1, "samples": 2, "minutes": 0.1}
+    done = {"other": {"facts": facts, "rows": [asdict(row) for row in rows(0.0)]}}
+    peer_table.write(tmp_path, done, {"ours": "it was stopped"}, "ours")
+    told = json.loads((tmp_path / "peers.json").read_text(encoding="utf-8"))
+    assert all("difference" not in line for line in told["summary"])
+    assert any("ours" in line and "stopped" in line for line in peer_table.lines(told))
+
+
+@pytest.mark.parametrize("which", ["peers", "ablations"])
+def test_the_lists_that_ship_are_read_and_exist(which: str) -> None:
+    methods = peers.read_methods(which)
+    assert methods[0].label == "medsegr-tiny"
+    assert len({method.label for method in methods}) == len(methods) >= 7
+    for method in methods:
+        if method.name == "medsegr-tiny":
+            Variant(**method.options)
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "named"),
+    [
+        ("", InputError, "method"),
+        ("method = 3", InputError, "method"),
+        ("[[method]]\nlabel = 'x'", InputError, "name"),
+        ("[[method]]\nname = 'otsu'", UsageError, "can be trained"),
+        ("[[method]]\nname = 'monai-unett'", UsageError, "did you mean"),
+        ("[[method]]\nname = 'lvit-like'\n[[method]]\nname = 'lvit-like'", UsageError, "twice"),
+        ("[[method]]\nname = 'lvit-like'\nlabel = '../x'", UsageError, "folder"),
+        ("[[", InputError, "cannot read"),
+    ],
+)
+def test_a_bad_list_is_refused_in_a_line(tmp_path: Path, text: str, error: type, named: str) -> None:
+    (tmp_path / "m.toml").write_text(text, encoding="utf-8")
+    with pytest.raises(error, match=named):
+        peers.read_methods(str(tmp_path / "m.toml"))
+
+
+def test_the_budget_is_minutes_or_steps(tmp_path: Path) -> None:
+    for changes in ({}, {"minutes": 1.0, "steps": 5}, {"minutes": 1.0, "jobs": 0}):
+        with pytest.raises(UsageError, match="expected"):
+            peers.Bench(tmp_path, tmp_path, **changes)
+    assert "--steps" not in peers._flags(peers.Bench(tmp_path, tmp_path, minutes=1.0))
+
+
+def test_only_networks_can_be_asked_for_as_such() -> None:
+    with pytest.raises(UsageError, match="medsegr-tiny"):
+        registry.network("otsu")
