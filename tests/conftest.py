@@ -3,6 +3,8 @@ repository.
 """
 
 import os
+import sys
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,8 +13,8 @@ from hypothesis import HealthCheck, settings
 ROOT = Path(__file__).resolve().parents[1]
 
 # Two threads at most, whatever the machine: results must not hang on the number of cores, and runs side by
-# side are usual.
-os.environ.setdefault("OMP_NUM_THREADS", "2")
+# side are usual. One where processes of one run share the cores: threads that wait for a busy one are slow.
+os.environ.setdefault("OMP_NUM_THREADS", "1" if "PYTEST_XDIST_WORKER" in os.environ else "2")
 # Examples are drawn the same way each time: a red build must be red again. No deadline, since machines
 # differ.
 settings.register_profile(
@@ -24,6 +26,14 @@ settings.load_profile("house")
 def pytest_configure(config: pytest.Config) -> None:
     """Slow tests and those that need a network run when they are asked for by ``-m``."""
     config.option.markexpr = config.option.markexpr or "not slow and not network"
+
+
+@pytest.fixture(autouse=True)
+def usual_arithmetic() -> Iterator[None]:
+    """Training commands let small numbers be zero, in the whole process; the next test must not see that."""
+    yield
+    if torch := sys.modules.get("torch"):
+        torch.set_flush_denormal(False)
 
 
 @pytest.fixture(scope="session")
