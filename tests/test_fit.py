@@ -52,7 +52,7 @@ def cases() -> list[data.Case]:
 def run_of(cases: Sequence[data.Case], out: Path, config: FitConfig = TINY) -> fit.Run:
     torch.manual_seed(0)
     fabric = fit.fabric_of(config)
-    return fit._begin(config, cases, out, (fabric, None, quiet))
+    return fit._begin(config, cases, out, (fabric, fit.Beginning(), quiet))
 
 
 def batch_of(cases: Sequence[data.Case], count: int) -> feed.Batch:

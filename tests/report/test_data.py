@@ -131,12 +131,12 @@ def plain(finding):
 
 def test_real_reports_reach_the_floor(shared_data, scorer):
     rows = [row for _, row in rows_of(shared_data, "text_reports/indiana_reports.csv")]
-    rows = [row for row in rows if scorer.sections(row) and row["MeSH"].strip().lower() != "no indexing"][::4]
+    rows = [row for row in rows if scorer.sections(row) and row["MeSH"].strip().lower() != "no indexing"][::8]
     parsed = {
         row["uid"]: [plain(f) for f in parse(scorer.sections(row), modality="DX").findings] for row in rows
     }
     result = scorer.score(rows, parsed)
-    assert len(rows) >= 600
+    assert len(rows) >= 300
     assert result["precision"] >= 0.94
     assert result["recall"] >= 0.94
     assert result["f1"] >= 0.945
