@@ -55,16 +55,6 @@ class Decoded:
     window: tuple[float, float] | None
 
 
-def is_dicom(head: bytes) -> bool:
-    """Whether the first bytes are those of a DICOM file: the mark at 128, or a data set without it."""
-    if head[128:132] == b"DICM":
-        return True
-    if len(head) < 12 or head[:2] not in (b"\x08\x00", b"\x02\x00") or head[3] != 0:
-        return False
-    explicit = head[4:6].isalpha() and head[4:6].isupper()
-    return explicit or int.from_bytes(head[4:8], "little") < 65536
-
-
 class Metered:
     """A binary file whose elements are counted as they are read: a header of endless elements or sequence
     items is refused before it fills the memory.

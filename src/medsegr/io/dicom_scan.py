@@ -12,8 +12,9 @@ from pydicom.dataset import Dataset
 
 from medsegr.errors import InputError
 from medsegr.io.dicom_geometry import Place, place_of
-from medsegr.io.dicom_pixels import WHAT, is_dicom, number, open_header, shape_of
+from medsegr.io.dicom_pixels import WHAT, number, open_header, shape_of
 from medsegr.io.dicom_series import TELLING, Series, Slice
+from medsegr.io.heads import is_dicom
 from medsegr.io.limits import Limits, check
 from medsegr.io.values import guarded
 from medsegr.types import modality_code

@@ -27,7 +27,8 @@ from pydicom.uid import (
 from medsegr.errors import InputError, UsageError
 from medsegr.io.archive import unpack
 from medsegr.io.dicom_geometry import Place, place_of
-from medsegr.io.dicom_pixels import is_dicom, numbers, shape_of
+from medsegr.io.dicom_pixels import numbers, shape_of
+from medsegr.io.heads import is_dicom
 from medsegr.io.limits import DEFAULT_LIMITS, Limits
 from medsegr.io.values import LPS_TO_RAS, guarded
 from medsegr.types import Image

@@ -10,6 +10,7 @@ import nibabel as nib
 import numpy as np
 
 from medsegr.errors import GeometryError, InputError
+from medsegr.io.heads import NIFTI_HEAD, inflated_head, nifti_version
 from medsegr.io.limits import Limits, check_grid, check_ratio
 from medsegr.io.values import Warnings, checked, checked_affine, guarded, spacing_of
 from medsegr.planes import axis_letters
@@ -18,7 +19,6 @@ from medsegr.types import Image, Source
 WHAT = "NIfTI file"
 UNIT_MM = {1: 1000.0, 3: 0.001}  # xyzt_units: metre, micron; 2 (mm) and 0 (unknown) are taken as mm
 TOLERANCE = 0.1  # of a voxel, at the corners of the grid
-HEAD = 540  # bytes that hold the longer of the two headers
 CHUNK = 2**20
 
 
@@ -30,28 +30,6 @@ class Form:
     code: int  # of the form used; 0: nobody told the orientation
 
 
-def nifti_version(head: bytes) -> int:
-    """1, 2, or 0 where the bytes are no NIfTI header; -1 for Analyze 7.5 or a header without its voxels
-    (``.hdr``).
-    """
-    if len(head) < 348:
-        return 0
-    size = {head[:4]: 1, head[:4][::-1]: 1}  # either byte order
-    if (348).to_bytes(4, "little") in size:
-        return 1 if head[344:348] == b"n+1\0" else -1
-    if (540).to_bytes(4, "little") in size:
-        return 2 if head[4:8] == b"n+2\0" else -1
-    return 0
-
-
-def inflated_head(data: bytes) -> bytes:
-    """The first bytes inside a gzip stream; empty where it cannot be inflated."""
-    try:
-        return zlib.decompressobj(wbits=31).decompress(data[:65536], HEAD)
-    except zlib.error:
-        return b""
-
-
 def read_nifti(data: bytes, limits: Limits, use: str | None = None) -> Image:
     """Bytes of a ``.nii`` or ``.nii.gz`` file -> image in the file's own axis order: ``c i j`` or ``c i j
     k``.
@@ -61,7 +39,7 @@ def read_nifti(data: bytes, limits: Limits, use: str | None = None) -> Image:
     (forms disagree, singular affine).
     """
     zipped = data[:2] == b"\x1f\x8b"
-    head = inflated_head(data) if zipped else data[:HEAD]
+    head = inflated_head(data) if zipped else data[:NIFTI_HEAD]
     version = nifti_version(head)
     if version < 1:
         raise InputError(

@@ -7,23 +7,23 @@ from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
-from typing import Any, get_args
+from typing import TYPE_CHECKING, Any, get_args
 
 import numpy as np
 
 from medsegr.errors import GeometryError, InputError, UsageError
 from medsegr.io.archive import unpack
 from medsegr.io.choices import DEFAULT_CHOICES, Choices
-from medsegr.io.dicom import list_series, read_dicom, read_folder
-from medsegr.io.dicom_pixels import is_dicom
-from medsegr.io.dicom_series import Stack
+from medsegr.io.heads import inflated_head, is_dicom, nifti_version
 from medsegr.io.limits import DEFAULT_LIMITS, Limits, check
-from medsegr.io.nifti import inflated_head, nifti_version, read_nifti
 from medsegr.io.raster import OPENERS, read_raster
 from medsegr.io.values import Warnings, checked, checked_affine, spacing_of
 from medsegr.io.volume import files_of, read_volume
 from medsegr.planes import axis_letters
 from medsegr.types import MODALITIES, Frame, Image, Source, modality_code
+
+if TYPE_CHECKING:
+    from medsegr.io.dicom_series import Stack
 
 READS = "PNG, JPEG, TIFF, BMP, DICOM (file or folder), NIfTI, NRRD, MHA, or a zip of one"
 HEAD = 1024
@@ -130,6 +130,8 @@ def _known_modality(modality: str | None, frame: str | None) -> str | None:
 def _read(path: Path, limits: Limits, choices: Choices) -> tuple[Image, str]:
     """The image, and the sha256 of what was read."""
     if path.is_dir():
+        from medsegr.io.dicom import read_folder
+
         return read_folder(path, limits, choices)
     if not path.is_file():
         raise InputError("input: it is no plain file (a device or a pipe); save the image to a file first")
@@ -144,6 +146,8 @@ def _read(path: Path, limits: Limits, choices: Choices) -> tuple[Image, str]:
     if kind == "zip":
         return _from_zip(path, limits, choices), _sha256(path)
     if kind == "dicom":
+        from medsegr.io.dicom import read_dicom
+
         return read_dicom(path, limits, choices)
     if kind in ("nrrd", "mha"):
         image = read_volume(path, kind, limits)
@@ -155,6 +159,8 @@ def _read(path: Path, limits: Limits, choices: Choices) -> tuple[Image, str]:
     digest = hashlib.sha256(data).hexdigest()
     if kind in OPENERS:
         return read_raster(data, kind, limits), digest
+    from medsegr.io.nifti import read_nifti
+
     return read_nifti(data, limits, choices.use), digest
 
 
@@ -166,6 +172,8 @@ def _sha256(path: Path) -> str:
 def _from_zip(path: Path, limits: Limits, choices: Choices) -> Image:
     with _unpacked(path, limits) as (folder, members):
         if len(members) > 1:
+            from medsegr.io.dicom import read_folder
+
             return read_folder(folder, limits, choices)[0]
         return _read(members[0], limits, choices)[0]
 
@@ -186,10 +194,12 @@ def _unpacked(path: Path, limits: Limits) -> Iterator[tuple[Path, list[Path]]]:
         yield Path(name), members
 
 
-def series_in(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> tuple[Stack, ...]:
+def series_in(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> "tuple[Stack, ...]":
     """The DICOM series of a file, folder or zip, as ``--series list`` shows them: what ``choices.series`` may
     name. InputError where there is no DICOM image.
     """
+    from medsegr.io.dicom import list_series
+
     place = Path(path)
     if not place.exists():
         raise InputError("input: there is no such file or folder; check the path")

@@ -9,7 +9,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from scipy import ndimage
 
 from medsegr.errors import GeometryError
 from medsegr.io.dicom_geometry import Place, grid_affine, same_way, turned
@@ -188,6 +187,8 @@ def fill(plan: Arrangement, load: Callable[[int], np.ndarray]) -> np.ndarray:
 
 
 def _moved(plane: np.ndarray, shift: np.ndarray, shape: tuple[int, ...]) -> np.ndarray:
+    from scipy import ndimage  # a third of a second, for tilted series alone
+
     out = np.full((len(plane), *shape), np.nan, np.float32)
     for channel, picture in zip(out, plane, strict=True):
         ndimage.affine_transform(
