@@ -84,6 +84,23 @@ def test_a_bad_row_is_refused_in_one_line(tmp_path: Path, change: dict[str, str]
     assert "\n" not in str(caught.value)
 
 
+@pytest.mark.parametrize(
+    ("label", "expected"), [("", [0, 1, 1, 1]), ("2", [0, 0, 1, 0]), ("1,3", [0, 1, 0, 1])]
+)
+def test_labels_of_a_mask_file_name_the_target(label: str, expected: list[int]) -> None:
+    assert data.marked(np.arange(4), {"label": label}).tolist() == [bool(v) for v in expected]
+
+
+def test_a_set_is_called_the_same_however_its_folder_is_typed(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    folder = write_set(tmp_path / "s", [row("a")])
+    monkeypatch.chdir(folder)
+    assert (
+        data.group_of(Path("."), "images/a.png", [{}]) == data.group_of(folder, "images/a.png", [{}]) == "s/a"
+    )
+
+
 def test_masks_of_another_size_are_refused(tmp_path: Path) -> None:
     folder = write_set(tmp_path / "s", [row("a")])
     Pil.fromarray(np.zeros((10, 10), np.uint8)).save(folder / "masks/a.png")

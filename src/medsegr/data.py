@@ -97,7 +97,7 @@ def read_set(folder: Path, limit: int | None = None, hints: Hints = PLAIN) -> li
     A missing or odd file raises InputError with its row's id. ``limit`` keeps the first so many images.
     """
     table = rows_of(folder, hints)
-    held = validation_groups(_group(folder, image, rows) for image, rows in table.items())
+    held = validation_groups(group_of(folder, image, rows) for image, rows in table.items())
     cases: list[Case] = []
     for image, rows in list(table.items())[:limit]:
         cases.extend(_cases_of(folder, image, rows, held))
@@ -110,20 +110,21 @@ def read_drawn(
     """(group, image, [(finding, mask on the image's grid)]) of the validation part of a set, at full size:
     for judging."""
     table = rows_of(folder, hints)
-    held = validation_groups(_group(folder, image, rows) for image, rows in table.items())
+    held = validation_groups(group_of(folder, image, rows) for image, rows in table.items())
     for name, rows in table.items():
-        if _group(folder, name, rows) not in held:
+        if group_of(folder, name, rows) not in held:
             continue
-        image = _read(folder, rows[0], "image", modality_code(rows[0].get("modality")))
+        image = read_column(folder, rows[0], "image", modality_code(rows[0].get("modality")))
         yield (
-            _group(folder, name, rows),
+            group_of(folder, name, rows),
             image,
-            [(finding_of(row), _read_mask(folder, row, image)) for row in rows],
+            [(finding_of(row), read_mask(folder, row, image)) for row in rows],
         )
 
 
-def _group(folder: Path, image: str, rows: Sequence[dict[str, str]]) -> str:
-    return f"{folder.name}/{rows[0].get('group') or Path(image).stem}"
+def group_of(folder: Path, image: str, rows: Sequence[Mapping[str, str]]) -> str:
+    """Set and patient (or picture, where no patient is told) that the rows of an image belong to."""
+    return f"{folder.resolve().name}/{rows[0].get('group') or Path(image).stem}"
 
 
 def finding_of(row: dict[str, str]) -> Finding:
@@ -144,9 +145,9 @@ def _cases_of(
     folder: Path, image_name: str, rows: Sequence[dict[str, str]], held: frozenset[str]
 ) -> Iterator[Case]:
     modality = modality_code(rows[0].get("modality"))
-    image = _read(folder, rows[0], "image", modality)
-    group = _group(folder, image_name, rows)
-    masks = [_read_mask(folder, row, image) for row in rows]
+    image = read_column(folder, rows[0], "image", modality)
+    group = group_of(folder, image_name, rows)
+    masks = [read_mask(folder, row, image) for row in rows]
     findings = [finding_of(row) for row in rows]
     shell = Case(
         id=f"{folder.name}/{Path(image_name).stem}",
@@ -191,22 +192,29 @@ def chosen_slices(filled: np.ndarray, count: int = SLICES_PER_VOLUME) -> list[in
     return sorted({int(z) for z in (*spread, *beyond)})
 
 
-def _read(folder: Path, row: dict[str, str], column: str, modality: str | None = None) -> Image:
+def read_column(folder: Path, row: Mapping[str, str], column: str, modality: str | None = None) -> Image:
+    """The file that a row names in ``column``. InputError names the row and its entry."""
     try:
         return read_image(folder / row[column], modality=modality)
     except InputError as error:
         raise InputError(f"row {row['id']}: {row[column]}: {error}") from error
 
 
-def _read_mask(folder: Path, row: dict[str, str], image: Image) -> np.ndarray:
-    label = row.get("label")
-    data = _read(folder, row, "mask").data[0]
-    mask = np.isin(data, [int(value) for value in label.split(",")]) if label else np.asarray(data > 0)
+def read_mask(folder: Path, row: Mapping[str, str], image: Image) -> np.ndarray:
+    """Bool ``*grid``: one row's mask. InputError where it is missing or has another grid."""
+    mask = marked(read_column(folder, row, "mask").data[0], row)
     if mask.shape != image.grid:
         raise InputError(
             f"row {row['id']}: the mask is {mask.shape}, the image {image.grid}; expected equal grids"
         )
     return mask
+
+
+def marked(values: np.ndarray, row: Mapping[str, str]) -> np.ndarray:
+    """Which voxels of a mask file are the row's target: those of its ``label`` (several with commas), else
+    all above 0."""
+    label = (row.get("label") or "").strip()
+    return np.isin(values, [int(value) for value in label.split(",")]) if label else np.asarray(values > 0)
 
 
 def _fill(shell: Case, data: np.ndarray, drawn: list[tuple[np.ndarray, Finding]], left: str | None) -> Case:

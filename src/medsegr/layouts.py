@@ -56,11 +56,12 @@ def rows_of(folder: Path, hints: Hints = PLAIN) -> dict[str, list[Row]]:
     """
     for marker, reader in READERS.items():
         if (folder / marker).exists():
-            return _by_image(_filled(reader(folder, hints), hints))
+            return by_image(_filled(reader(folder, hints), hints))
     raise InputError(f"{folder.name} is no set that is known here: expected {KNOWN}")
 
 
-def _by_image(rows: Iterable[Row]) -> dict[str, list[Row]]:
+def by_image(rows: Iterable[Row]) -> dict[str, list[Row]]:
+    """Rows of the splits that may be used, by image; second opinions of another reader are left out."""
     table: dict[str, list[Row]] = {}
     for row in rows:
         open_split = row.get("split", "dev") in OPEN_SPLITS

@@ -201,8 +201,7 @@ def read_masks(sample: Sample) -> tuple[Image, list[np.ndarray]]:
 
 def _mask(folder: Path, row: Row, image: Image) -> np.ndarray:
     values = read_image(folder / row["mask"], modality=image.modality).data[0]
-    label = (row.get("label") or "").strip()
-    mask = np.asarray(values == int(label) if label else values > 0)
+    mask = data.marked(values, row)
     if mask.shape != image.grid:
         raise GeometryError(f"the mask has grid {mask.shape}, the image {image.grid}: the same was expected")
     return mask

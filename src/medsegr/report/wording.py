@@ -141,10 +141,11 @@ def _nouns(concept: lexicon.Concept, finding: Finding) -> tuple[str, ...]:
     words = tuple(dict.fromkeys((*plain, *concept.words)))
     if finding.shape.count in (None, 1):
         return words
-    return tuple(form for word in words for form in (_plural(word), word))
+    return tuple(form for word in words for form in (plural(word), word))
 
 
-def _plural(words: str) -> str:
+def plural(words: str) -> str:
+    """The plural of a noun of the lexicon ("cell nucleus" -> "cell nuclei")."""
     head, _, last = words.rpartition(" ")
     irregular = next((many for many, one in lexicon.IRREGULAR.items() if one == last and many != one), None)
     if irregular is None:

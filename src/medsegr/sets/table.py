@@ -17,9 +17,9 @@ import nibabel
 import numpy as np
 from PIL import Image as Pil
 
-from medsegr.data import validation_groups
+from medsegr import data
 from medsegr.errors import InputError, UsageError
-from medsegr.io.read import read_image
+from medsegr.layouts import by_image
 from medsegr.phantom.write import COLUMNS as PHANTOM_COLUMNS
 from medsegr.report.describe import attributes_of
 from medsegr.sets.telling import Told
@@ -49,25 +49,12 @@ class Source:
         return self.folder / self.rows[0]["image"]
 
     def image(self) -> Image:
-        """The image as every command reads it. InputError names the row, not the file."""
-        return self._read(self.rows[0], "image")
+        """The image as every command reads it. InputError names the row and its entry."""
+        return data.read_column(self.folder, self.rows[0], "image", self.modality)
 
     def mask(self, row: Mapping[str, str], image: Image) -> np.ndarray:
         """Bool ``*grid``: one row's mask. InputError where it is missing or has another grid."""
-        data = self._read(row, "mask").data[0]
-        label = row.get("label")
-        mask: np.ndarray = np.asarray(data == int(label) if label else data > 0)
-        if mask.shape != image.grid:
-            raise InputError(
-                f"row {row['id']}: the mask is {mask.shape}, the image {image.grid}; expected equal grids"
-            )
-        return mask
-
-    def _read(self, row: Mapping[str, str], column: str) -> Image:
-        try:
-            return read_image(self.folder / row[column], modality=self.modality)
-        except InputError as error:
-            raise InputError(f"row {row['id']}: {column}: {error}") from error
+        return data.read_mask(self.folder, row, image)
 
 
 def sources(folder: Path, part: str = "all") -> list[Source]:
@@ -88,18 +75,11 @@ def sources(folder: Path, part: str = "all") -> list[Source]:
     missing = [name for name in ("id", "image", "mask", "target") if rows and name not in rows[0]]
     if missing:
         raise InputError(f"samples.csv has no column {missing[0]}; expected id, image, mask, target")
-    by_image: dict[str, list[Mapping[str, str]]] = {}
-    for row in rows:
-        if row.get("split", "dev") in ("dev", "train", "") and "2. human observer" not in row.get(
-            "notes", ""
-        ):
-            by_image.setdefault(row["image"], []).append(row)
-    name = folder.resolve().name
     found = [
-        Source(folder, f"{name}/{mine[0].get('group') or Path(image).stem}", tuple(mine))
-        for image, mine in by_image.items()
+        Source(folder, data.group_of(folder, image, mine), tuple(mine))
+        for image, mine in by_image(rows).items()
     ]
-    held = validation_groups(source.group for source in found) if found else frozenset()
+    held = data.validation_groups(source.group for source in found) if found else frozenset()
     return [s for s in found if part == "all" or (s.group in held) == (part == "validation")]
 
 

@@ -12,7 +12,7 @@ from functools import lru_cache
 import numpy as np
 
 from medsegr.errors import ReportError
-from medsegr.report import lexicon
+from medsegr.report import lexicon, wording
 from medsegr.report.parse import parse, parse_phrase, skip_reason
 from medsegr.report.wording import MASS, NUMBERS, differences, sentence
 from medsegr.sets import patterns
@@ -225,14 +225,8 @@ def _article(bare: str, noun: str, count: int) -> str:
 
 
 def plural(noun: str) -> str:
-    """The plural of a noun of the lexicon ("cell nucleus" -> "cell nuclei")."""
-    if noun in ALWAYS_MANY:
-        return noun
-    head, _, last = noun.rpartition(" ")
-    odd = next((many for many, one in lexicon.IRREGULAR.items() if one == last and many != one), None)
-    ends = "ies" if last.endswith("y") else "es" if last.endswith(("s", "x", "ch", "sh")) else "s"
-    regular = (last[:-1] if ends == "ies" else last) + ends
-    return f"{head} {odd or regular}".strip()
+    """The plural of a noun of the lexicon; of what is only spoken of as many, the noun itself."""
+    return noun if noun in ALWAYS_MANY else wording.plural(noun)
 
 
 def _where(place: Location, setting: Setting, rng: np.random.Generator) -> str:
