@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from medsegr import batches, data
-from medsegr.batches import Plan, Recipe, describe, draw, render
+from medsegr.batches import Plan, Recipe, draw, render
 from medsegr.data import Case, Target
 from medsegr.reasoning.codes import Code
 
@@ -119,21 +119,6 @@ def test_same_dice_same_sample() -> None:
     assert one.codes == other.codes
 
 
-def test_describe_names_what_is_there() -> None:
-    mask = blob(16, 80)
-    grey = np.where(mask, 1.0, 0.0)
-    told = {c.text for c in describe(mask, grey)}
-    assert {"row:upper", "col:right", "form:round", "density:hyper"} <= told
-    assert "density:hypo" in {c.text for c in describe(mask, -grey)}
-
-
-def test_describe_bears_one_pixel_and_a_full_picture() -> None:
-    one = np.zeros((32, 32), bool)
-    one[3, 4] = True
-    assert "size:tiny" in {c.text for c in describe(one, np.zeros((32, 32)))}
-    assert "size:large" in {c.text for c in describe(np.ones((32, 32), bool), np.zeros((32, 32)))}
-
-
 def test_clicks_are_where_they_say() -> None:
     recipe = Recipe(no_words=0, absent=0, clicks=1)
     rng = np.random.default_rng(0)
@@ -143,6 +128,54 @@ def test_clicks_are_where_they_say() -> None:
         for (x, y), kind in zip(sample.points.numpy(), sample.kinds.tolist(), strict=True):
             if kind in (0.0, 1.0):
                 assert mask[int(y * 96), int(x * 96)] == bool(kind)
+
+
+MANY = np.any([blob(y, x, radius=4) for y in range(8, 96, 16) for x in range(8, 96, 16)], axis=0)
+CELLS = case_of([MANY], [(Code("concept:nucleus"),)], made=False, modality="GM")
+
+
+@pytest.mark.parametrize("groups", [{"row"}, {"col"}, {"row", "col"}])
+def test_a_part_of_many_things_is_told_by_the_third_that_it_lies_in(groups: set[str]) -> None:
+    for seed in range(6):
+        plan = Plan((0,), CELLS.targets[0].codes, frozenset({"col"}), (), seed, part=frozenset(groups))
+        sample = render(CELLS, plan, 96)
+        ys, xs = np.nonzero(sample.mask.numpy())
+        rows, cols = ({int(3 * v / 96) for v in axis} for axis in (ys, xs))
+        told = {code.text for code in sample.codes if code.group in ("row", "col", "side")}
+        expected = {f"row:{batches.ROWS[r]}" for r in rows if "row" in groups}
+        expected |= {f"col:{batches.COLS[c]}" for c in cols if "col" in groups}
+        assert told == expected
+        assert 0 < sample.mask.sum() < MANY.sum()
+
+
+def test_the_place_of_all_of_many_things_is_not_told() -> None:
+    plan = Plan((0,), CELLS.targets[0].codes, frozenset({"row", "col", "side", "form"}), (), seed=0)
+    told = {code.group for code in render(CELLS, plan, 96).codes}
+    assert told == {"concept", "form"}
+
+
+def test_one_thing_is_no_part_of_many() -> None:
+    case = case_of([blob(16, 40)], [(Code("concept:polyp"),)], made=False)
+    plan = Plan((0,), case.targets[0].codes, frozenset(), (), seed=0, part=frozenset({"row"}))
+    sample = render(case, plan, 96)
+    assert np.array_equal(sample.mask.numpy() > 0, case.mask(0))
+    assert {code.group for code in sample.codes} == {"concept"}
+
+
+def test_rich_words_do_not_give_away_what_is_there() -> None:
+    """Looks are told as often of what is not there: else many words alone would mean "there"."""
+    here = case_of([blob(16, 40)], [(Code("concept:polyp"),)], made=False)
+    other = case_of([blob(16, 40)], [(Code("concept:lung"),)], made=False, modality="CR")
+    rng = np.random.default_rng(0)
+    shares = []
+    for absent in (0.0, 1.0):
+        recipe = Recipe(no_words=0, absent=absent)
+        plans = [draw(here, [other], recipe, rng) for _ in range(400)]
+        assert all(bool(plan.targets) == (absent == 0) for plan in plans)
+        told = [{c.group for c in plan.noise} | plan.told for plan in plans]
+        shares.append(np.mean([bool(groups & set(batches.LOOKS)) for groups in told]))
+    assert abs(shares[0] - shares[1]) < 0.12
+    assert min(shares) > 0.25
 
 
 def test_every_phantom_kind_gives_samples() -> None:

@@ -15,15 +15,19 @@ from scipy import ndimage
 from torch import Tensor
 
 from medsegr.data import Case
+from medsegr.oracle import describe, part_of, scattered
 from medsegr.pixels import working_size
+from medsegr.pointing import clicks, rough
 from medsegr.reasoning.codes import KIND_OF, LOCATION, Code, mirror
-from medsegr.types import COLS, FORMS, ROWS, SIZES
+from medsegr.types import COLS, FORMS, MARGINS, ROWS, SIZES, UNIFORMITIES
 
+CELLS = ("SM", "GM")  # many things alike
 FREE_VIEW = ("ES", "SM", "GM", "DMS")  # no up or down: any rotation
 WINDOWED = ("SM", "GM", "OP")
 COLOURED = ("ES", "SM", "GM", "DMS", "OP")
 # side of the usual input when predicting; microscopy and fundus are shown larger (pixels.working_size)
 JUDGED_AT = 256
+LOOKS = ("size", "form", "margin", "density", "uniformity", "extent", "count")
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,8 +38,10 @@ class Recipe:
     absent: float = 0.22  # something is asked that is not there
     place: float = 0.45  # the place is told (real pictures)
     wrong_place: float = 0.25  # ... and is wrong, the mask stays (real pictures)
-    looks: float = 0.3  # size, form or contrast is told (real pictures)
+    looks: float = 0.4  # size, form, margin, texture or number is told (real pictures)
+    all_looks: float = 0.5  # ... most of these together, as a full report does
     wrong_looks: float = 0.15
+    part: float = 0.35  # of many things alike those in one third are meant, and the place says so
     drop_place: float = 0.15  # each word about the place of a phantom lesion is left out
     drop_looks: float = 0.45  # each other attribute of it is
     name_only: float = 0.12  # a phantom lesion's name alone: all lesions of that name
@@ -53,7 +59,7 @@ class Plan:
 
     targets: tuple[int, ...]  # union of these; empty = not there
     codes: tuple[Code, ...]
-    told: frozenset[str]  # groups to be told from the turned mask: row, col, size, form, density, extent
+    told: frozenset[str]  # groups to be told from the turned mask: row, col, side and LOOKS
     noise: tuple[Code, ...]  # wrong values that replace true ones of their group
     seed: int
     flip: tuple[bool, bool] = (False, False)  # left-right, upside down
@@ -66,6 +72,7 @@ class Plan:
     soft: float = 0.0  # standard deviation of a Gaussian blur in pixels
     grain: float = 0.0  # standard deviation of noise, of the range of the picture
     clicks: str = ""  # "", "points", "box", "mask"
+    part: frozenset[str] | None = None  # of scattered things, those in one third of these: row, col
 
 
 def draw(case: Case, others: Sequence[Case], recipe: Recipe, rng: np.random.Generator) -> Plan:
@@ -73,6 +80,7 @@ def draw(case: Case, others: Sequence[Case], recipe: Recipe, rng: np.random.Gene
     taken."""
     told: set[str] = set()
     noise: list[Code] = []
+    part: frozenset[str] | None = None
     chance = rng.random
     asked = _absent(case, others, rng) if chance() < recipe.absent or not case.targets else None
     if asked is not None:
@@ -80,6 +88,8 @@ def draw(case: Case, others: Sequence[Case], recipe: Recipe, rng: np.random.Gene
         codes = asked
         if not case.made and chance() < recipe.place:
             noise += _random_place(rng)
+        if not case.made and chance() < recipe.looks:  # rich words must not give away what is there
+            noise += [code for group in _some_looks(recipe, rng) for code in _random_look(group, rng)]
     elif chance() < recipe.no_words:
         targets, codes = _lesions(case), ()
     elif case.made:
@@ -90,10 +100,12 @@ def draw(case: Case, others: Sequence[Case], recipe: Recipe, rng: np.random.Gene
             targets, told = (int(rng.integers(len(case.targets))),), {"row", "col"}
         extra, noise = _described(case, recipe, rng)
         told |= extra
+        if case.modality in CELLS and chance() < recipe.part:
+            part = (frozenset({"row", "col"}), frozenset({"row"}), frozenset({"col"}))[int(rng.integers(3))]
     targets = targets if any(case.mask(i).any() for i in targets) else ()  # drawn empty on purpose
     if chance() > recipe.modality:
         codes = tuple(code for code in codes if code.group != "modality")
-    asked_for = Plan(targets, codes, frozenset(told), tuple(noise), seed=int(rng.integers(2**31)))
+    asked_for = Plan(targets, codes, frozenset(told), tuple(noise), seed=int(rng.integers(2**31)), part=part)
     return _turned(case, asked_for, recipe, rng)
 
 
@@ -104,15 +116,22 @@ def _described(case: Case, recipe: Recipe, rng: np.random.Generator) -> tuple[se
     noise: list[Code] = []
     chance = rng.random
     if chance() < recipe.place and not case.apart:
-        told |= {"row", "col"} if chance() < 0.8 else {("row", "col")[int(chance() < 0.5)]}
+        across = "side" if not case.viewer and chance() < 0.5 else "col"
+        told |= {"row", across} if chance() < 0.8 else {("row", across)[int(chance() < 0.5)]}
         if chance() < recipe.wrong_place and case.viewer:
             noise += _random_place(rng)
     if chance() < recipe.looks:
-        group = ("size", "form", "density", "extent")[int(rng.integers(4))]
-        told.add(group)
-        if chance() < recipe.wrong_looks:
-            noise += _random_look(group, rng)
+        said = _some_looks(recipe, rng)
+        told |= said
+        if said and chance() < recipe.wrong_looks:
+            noise += _random_look(sorted(said)[int(rng.integers(len(said)))], rng)
     return told, noise
+
+
+def _some_looks(recipe: Recipe, rng: np.random.Generator) -> set[str]:
+    if rng.random() < recipe.all_looks:
+        return {group for group in LOOKS if rng.random() < 0.75}
+    return {LOOKS[int(rng.integers(len(LOOKS)))]}
 
 
 def _turned(case: Case, plan: Plan, recipe: Recipe, rng: np.random.Generator) -> Plan:
@@ -224,9 +243,17 @@ def _random_place(rng: np.random.Generator) -> list[Code]:
 
 
 def _random_look(group: str, rng: np.random.Generator) -> list[Code]:
-    values = {"size": SIZES, "form": FORMS[:4], "density": ("hypo", "iso", "hyper")}
     if group == "extent":
         return [Code("extent:", float(rng.uniform(0.02, 0.8)))]
+    if group == "count":
+        return [Code("count:", float(rng.integers(2, 9)))]
+    values = {
+        "size": SIZES,
+        "form": FORMS[:4],
+        "margin": MARGINS,
+        "density": ("hypo", "iso", "hyper"),
+        "uniformity": UNIFORMITIES,
+    }
     return [Code(f"{group}:{values[group][int(rng.integers(len(values[group])))]}")]
 
 
@@ -293,21 +320,18 @@ def render(case: Case, plan: Plan, size: int) -> Sample:
     if plan.grain:
         pixels = pixels + plan.grain * torch.from_numpy(rng.standard_normal(pixels.shape, np.float32))
     pixels = (pixels.clamp(0, 1).expand(3, -1, -1) - 0.5) / 0.25
-    codes, known = _words(case, plan, truth.numpy() > 0, pixels.mean(0).numpy())
-    points, kinds = _clicks(truth.numpy() > 0, plan.clicks, rng)
+    if plan.part is not None:
+        if scattered(truth.numpy() > 0):
+            truth = torch.from_numpy(part_of(truth.numpy() > 0, plan.part, rng)).float()
+            plan = replace(plan, told=plan.told - {"row", "col", "side"} | plan.part, noise=())
+        else:
+            plan = replace(plan, part=None)
+    grey = pixels.mean(0) if case.modality in COLOURED else pixels[1]  # of a slice and its neighbours, itself
+    codes, known = _words(case, plan, truth.numpy() > 0, (grey * 0.25 + 0.5).numpy())
     presence = 1.0 if truth.sum() > 3 else (0.0 if not plan.targets else -1.0)
-    hint = _rough(truth, rng) if plan.clicks == "mask" else None
+    hint = rough(truth, rng) if plan.clicks == "mask" else None
+    points, kinds = clicks(truth.numpy() > 0, plan.clicks, None if hint is None else hint.numpy() > 0, rng)
     return Sample(pixels, truth, codes, known, points, kinds, presence, hint)
-
-
-def _rough(mask: Tensor, rng: np.random.Generator) -> Tensor:
-    """A previous mask that wants refining: shifted, and sometimes cut along a line, as logits of +-4."""
-    size = mask.shape[-1]
-    moved = torch.roll(mask, [int(v) for v in rng.integers(-size // 14, size // 14 + 1, 2)], (0, 1))
-    if rng.random() < 0.4:
-        moved = moved.clone()
-        moved[int(rng.integers(size)) :] = 0
-    return (2 * moved - 1) * 4
 
 
 def _words(
@@ -316,52 +340,10 @@ def _words(
     base = mirror(plan.codes) if plan.flip[0] else plan.codes
     if case.made and plan.flip[1]:
         raise ValueError("a phantom is never turned upside down: its words would be wrong")
-    told = describe(mask, grey) if mask.any() and not case.made else ()
+    told = describe(mask, grey, case.modality in COLOURED) if mask.any() and not case.made else ()
+    if plan.part is None and scattered(mask):  # the middle of things that lie everywhere is no place
+        told = tuple(code for code in told if code.kind != LOCATION)
     known = (*base, *told) if plan.codes else tuple(told)
     replaced = {code.group for code in plan.noise}
     kept = [code for code in told if code.group in plan.told and code.group not in replaced]
     return (*base, *kept, *plan.noise), known
-
-
-def describe(mask: np.ndarray, grey: np.ndarray) -> tuple[Code, ...]:
-    """Oracle words of a mask in its picture (``h w`` each): thirds of the centroid, size, form, contrast to
-    its rim, extent."""
-    h, w = mask.shape
-    ys, xs = np.nonzero(mask)
-    cy, cx = ys.mean(), xs.mean()
-    box_h, box_w = np.ptp(ys) + 1, np.ptp(xs) + 1
-    share = box_h * box_w / (h * w)
-    size = SIZES[0] if mask.mean() < 0.01 else SIZES[1 + int(share >= 0.1) + int(share >= 0.3)]
-    spread = np.linalg.eigvalsh(np.cov(np.stack([ys, xs])) + np.eye(2) / 12) if len(ys) > 2 else np.ones(2)
-    ratio = float(np.sqrt(spread[1] / max(spread[0], 1e-6)))
-    fill = len(ys) / max(1.0, 4 * np.pi * float(np.sqrt(spread[0] * spread[1])))
-    form = "irregular" if fill < 0.88 else ("round" if ratio < 1.25 else "oval")
-    y0, y1, x0, x1 = max(ys.min() - 8, 0), ys.max() + 9, max(xs.min() - 8, 0), xs.max() + 9
-    rim = grey[y0:y1, x0:x1][~mask[y0:y1, x0:x1]]
-    step = float(grey[mask].mean() - rim.mean()) if rim.size else 0.0
-    density = "iso" if abs(step) < 0.12 else ("hyper" if step > 0 else "hypo")
-    row, col = ROWS[min(2, int(3 * cy / h))], COLS[min(2, int(3 * cx / w))]
-    words = (f"row:{row}", f"col:{col}", f"size:{size}", f"form:{form}", f"density:{density}")
-    return (*map(Code, words), Code("extent:", float(max(box_h / h, box_w / w))))
-
-
-def _clicks(mask: np.ndarray, how: str, rng: np.random.Generator) -> tuple[Tensor, Tensor]:
-    points, kinds = torch.zeros(3, 2), torch.full((3,), 4.0)
-    h, w = mask.shape
-    if how and mask.any():
-        ys, xs = np.nonzero(mask)
-        if how == "box":
-            jitter = rng.normal(0, 0.03, 4) * max(np.ptp(ys) + 1, np.ptp(xs) + 1)
-            corners = [
-                (xs.min() + jitter[0], ys.min() + jitter[1]),
-                (xs.max() + 1 + jitter[2], ys.max() + 1 + jitter[3]),
-            ]
-            for i, (x, y) in enumerate(corners):
-                points[i], kinds[i] = torch.tensor([x / w, y / h]), 2.0 + i
-        else:
-            for i in range(int(rng.integers(1, 4))):
-                inside = i == 0 or rng.random() < 0.5
-                at = np.argwhere(mask == inside)
-                y, x = at[int(rng.integers(len(at)))] if len(at) else (0, 0)
-                points[i], kinds[i] = torch.tensor([(x + 0.5) / w, (y + 0.5) / h]), float(inside)
-    return points.float(), kinds

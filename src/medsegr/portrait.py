@@ -4,7 +4,7 @@ The values are *oracle* values: made from the mask, so they say nothing about wh
 number that a model reaches with them is a number with oracle text. :func:`medsegr.report.wording.sentence`
 says them.
 
-The rules, each with its cut as a constant of this file:
+The rules, each with its cut as a constant here or in :mod:`medsegr.looks`:
 
 * **Side** (patient's frame, image with a left and right): the half that holds ``SIDE`` of the mask; else
   ``midline`` where half of it and its centre lie in the middle third of the width; else ``bilateral``.
@@ -27,43 +27,22 @@ Of a volume, texture, form, margin, size class and in-plane size are those of th
 that holds most of the mask. Of several parts, form, margin and size are those of the largest one.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import replace
 
 import numpy as np
 from scipy import ndimage
-from scipy.spatial import ConvexHull
 
 from medsegr.checks import left_axis, left_share, touches_border
 from medsegr.errors import GeometryError
+from medsegr.looks import View, form, hull, margin, parts, size_class, texture, thirds, view_of
 from medsegr.pixels import to_bytes
 from medsegr.planes import PAIR, Plane, axis_letters, plane_of, to_slices
 from medsegr.report import lexicon
 from medsegr.report.describe import finding_from
-from medsegr.types import COLS, ROWS, SIZES, Finding, Image, Location, Shape, Texture
+from medsegr.types import COLS, ROWS, Finding, Image, Location, Shape
 
 SIDE = 0.75
-SPREAD = 0.3
-ISO = 0.03
-HOMOGENEOUS, HETEROGENEOUS = 0.05, 0.1
-LINEAR, OVAL = 4.0, 1.25
-SOLID, LOBED, FILLED = 0.9, 0.8, 0.88
-SPIKES, SPIKY = 4, 0.06
-SHARP, SOFT = 0.6, 0.4
-PART = 0.05
-LEAST = 30  # pixels below which neither form nor margin can be seen
 LONGEST = 9000.0  # mm; more is no length of a body but a wrong header
-
-
-@dataclass(frozen=True, slots=True)
-class _View:
-    """The picture, or the slice with most of the mask, in the usual view: ``mask`` of all parts, ``part`` the
-    largest of them, ``grey`` in [0, 1] or None, ``step`` the pixel's size on both axes (1 where not known).
-    """
-
-    mask: np.ndarray  # bool "h w"
-    part: np.ndarray  # bool "h w"
-    grey: np.ndarray | None  # float "h w"
-    step: tuple[float, float]
 
 
 def portrait(image: Image, mask: np.ndarray, name: str = "lesion") -> Finding:
@@ -92,31 +71,23 @@ def portrait(image: Image, mask: np.ndarray, name: str = "lesion") -> Finding:
     if not mask.any():
         return replace(finding, polarity="absent")
     plane = plane_of(image)
-    parts, count = _parts(mask)
-    view = _view(image, mask, parts, plane)
+    largest, count = parts(mask)
+    view, seen = _view(image, mask, largest, plane)
     return replace(
         finding,
         location=_location(image, mask, plane, lexicon.concepts()[name].sided),
-        texture=_texture(view),
+        texture=texture(view),
         shape=Shape(
-            form=_form(view),
-            margin=_margin(view),
-            size_class=_size_class(view.mask),
-            size_mm=_size(image, parts, view, plane),
+            form=form(view),
+            margin=margin(view),
+            size_class=size_class(seen),
+            size_mm=_size(image, largest, view, plane),
             count=count if 1 < count < 100 else None,
         ),
     )
 
 
-def _parts(mask: np.ndarray) -> tuple[np.ndarray, int]:
-    """The largest separate part (bool ``*grid``), and how many parts are more than specks beside it."""
-    labels, _ = ndimage.label(mask, np.ones((3,) * mask.ndim))
-    sizes = np.bincount(labels.ravel())[1:]
-    largest: np.ndarray = labels == 1 + int(sizes.argmax())
-    return largest, int(np.count_nonzero(sizes >= PART * sizes.max()))
-
-
-def _view(image: Image, mask: np.ndarray, largest: np.ndarray, plane: Plane) -> _View:
+def _view(image: Image, mask: np.ndarray, largest: np.ndarray, plane: Plane) -> tuple[View, np.ndarray]:
     seen, part, data = (to_slices(array, plane) for array in (mask, largest, image.data))
     step = tuple(image.spacing[axis] for axis in plane.order) if image.spacing else (1.0,) * mask.ndim
     if mask.ndim == 3:
@@ -127,7 +98,7 @@ def _view(image: Image, mask: np.ndarray, largest: np.ndarray, plane: Plane) -> 
     labels, found = ndimage.label(part, np.ones((3, 3)))
     if found > 1:  # one part of a volume may meet the slice several times
         part = labels == 1 + int(np.bincount(labels.ravel())[1:].argmax())
-    return _View(seen, part, grey, (float(step[-2]), float(step[-1])))
+    return view_of(seen, part, grey, (float(step[-2]), float(step[-1]))), seen
 
 
 def _location(image: Image, mask: np.ndarray, plane: Plane, sided: bool) -> Location:
@@ -138,8 +109,8 @@ def _location(image: Image, mask: np.ndarray, plane: Plane, sided: bool) -> Loca
     return Location(
         side,
         image.frame,
-        () if rows is None else _thirds(rows, ROWS),
-        () if side else _thirds(cols, COLS),
+        () if rows is None else thirds(rows, ROWS),
+        () if side else thirds(cols, COLS),
     )
 
 
@@ -172,126 +143,11 @@ def _head_to_foot(image: Image, mask: np.ndarray) -> np.ndarray | None:
     return None
 
 
-def _thirds(profile: np.ndarray, names: tuple[str, ...]) -> tuple[str, ...]:
-    if len(profile) < 3:
-        return ()
-    third = np.minimum((np.arange(len(profile)) + 0.5) * 3 / len(profile), 2.999).astype(int)
-    shares = np.bincount(third, profile, 3) / profile.sum()
-    centre = float((profile * (np.arange(len(profile)) + 0.5)).sum() / profile.sum()) * 3 / len(profile)
-    return tuple(n for i, n in enumerate(names) if i == min(2, int(centre)) or shares[i] >= SPREAD)
-
-
-def _texture(view: _View) -> Texture:
-    if view.grey is None:
-        return Texture()
-    core, rim = _core(view.mask), _rim(view.mask)
-    density = uniformity = None
-    if rim.any():
-        step = float(view.grey[core].mean() - view.grey[rim].mean())
-        density = "iso" if abs(step) < ISO else "hyper" if step > 0 else "hypo"
-    if np.count_nonzero(core) >= LEAST:
-        spread = float(view.grey[core].std())
-        uniformity = (
-            "homogeneous" if spread <= HOMOGENEOUS else "heterogeneous" if spread >= HETEROGENEOUS else None
-        )
-    return Texture(density, uniformity)
-
-
-def _core(mask: np.ndarray) -> np.ndarray:
-    """What lies deeper in the mask than half of its depth, away from a blurred edge."""
-    inside = ndimage.distance_transform_edt(np.pad(mask, 1))[1:-1, 1:-1]
-    core: np.ndarray = inside >= 0.5 * inside.max()
-    return core
-
-
-def _band(mask: np.ndarray) -> int:
-    """Pixels on which the contour is looked at: a twentieth of the width, and two at least."""
-    return max(2, round(0.05 * 2 * float(np.sqrt(np.count_nonzero(mask) / np.pi))))
-
-
-def _rim(mask: np.ndarray) -> np.ndarray:
-    """What lies around the mask, a little off it."""
-    distance = ndimage.distance_transform_edt(~mask) if not mask.all() else np.zeros(mask.shape)
-    band = _band(mask)
-    rim: np.ndarray = (distance > band) & (distance <= 3 * band)
-    return rim if rim.any() else distance > 0
-
-
-def _form(view: _View) -> str | None:
-    area = int(np.count_nonzero(view.part))
-    if area < LEAST:
-        return None
-    ratio, fill = _moments(view)
-    if ratio >= LINEAR:
-        return "linear"
-    solidity = area * view.step[0] * view.step[1] / _hull(view).volume  # "volume" of a 2-D hull is its area
-    if solidity < SOLID:
-        return "irregular" if solidity < LOBED else "lobulated"
-    if fill < FILLED:
-        return "irregular"
-    return "round" if ratio < OVAL else "oval"
-
-
-def _moments(view: _View) -> tuple[float, float]:
-    """How many times as long as wide, and the area over that of the ellipse with equal second moments."""
-    points = np.argwhere(view.part) * view.step
-    spread = np.linalg.eigvalsh(np.cov(points.T) + np.diag(np.square(view.step)) / 12)
-    area = len(points) * view.step[0] * view.step[1]
-    return float(np.sqrt(spread[1] / spread[0])), float(area / (4 * np.pi * np.sqrt(spread[0] * spread[1])))
-
-
-def _hull(view: _View) -> ConvexHull:
-    """Hull of the part, through the middles of its pixels' edges, in mm (pixels without spacing)."""
-    edge = np.argwhere(view.part & ~ndimage.binary_erosion(view.part)).astype(float)
-    middles = [edge + shift for shift in ((0.5, 0), (-0.5, 0), (0, 0.5), (0, -0.5))]
-    return ConvexHull(np.concatenate(middles) * view.step)
-
-
-def _margin(view: _View) -> str | None:
-    area = int(np.count_nonzero(view.part))
-    if area < LEAST:
-        return None
-    if _moments(view)[0] < LINEAR and _is_spiculated(view.part, area):
-        return "spiculated"
-    if view.grey is None or view.part.all():
-        return None
-    inside, outside = (ndimage.distance_transform_edt(m) for m in (view.part, ~view.part))
-    band = min(_band(view.part), max(1, int(inside.max()) // 2))
-    core, rim = inside > min(2 * band, inside.max() - 1), _rim(view.part)
-    whole = float(view.grey[core].mean() - view.grey[rim].mean())
-    if abs(whole) < 2 * ISO:
-        return None
-    near = (inside > 0) & (inside <= band), (outside > 0) & (outside <= band)
-    across = float(view.grey[near[0]].mean() - view.grey[near[1]].mean()) / whole
-    return "smooth" if across >= SHARP else "ill-defined" if across <= SOFT else None
-
-
-def _is_spiculated(part: np.ndarray, area: int) -> bool:
-    """Whether thin parts stand out: those that are lost when a disc of a third of its depth opens it."""
-    deep = np.pad(part, 1)
-    inside = ndimage.distance_transform_edt(deep)
-    radius = inside.max() / 3
-    if radius < 1:
-        return False
-    kept = ndimage.distance_transform_edt(inside <= radius) <= radius
-    lost = deep & ~kept
-    labels, _ = ndimage.label(lost, np.ones((3, 3)))
-    sizes = np.bincount(labels.ravel())[1:]
-    spikes = np.count_nonzero(sizes >= max(3, 0.005 * area))
-    return bool(spikes >= SPIKES and sizes.sum() >= SPIKY * area)
-
-
-def _size_class(mask: np.ndarray) -> str:
-    ys, xs = np.nonzero(mask)
-    box = float((np.ptp(ys) + 1) * (np.ptp(xs) + 1) / mask.size)
-    return SIZES[0] if mask.mean() < 0.01 else SIZES[1 + int(box >= 0.1) + int(box >= 0.3)]
-
-
-def _size(image: Image, part: np.ndarray, view: _View, plane: Plane) -> tuple[float, ...] | None:
+def _size(image: Image, part: np.ndarray, view: View, plane: Plane) -> tuple[float, ...] | None:
     if image.spacing is None or touches_border(part):
         return None
-    hull = _hull(view)
-    corners = hull.points[hull.vertices]
+    outline = hull(view)
+    corners = outline.points[outline.vertices]
     angles = np.arange(360) * np.pi / 360
     widths = np.ptp(corners @ np.stack([np.cos(angles), np.sin(angles)]), axis=0)
     longest = int(widths.argmax())

@@ -13,7 +13,8 @@ from scipy import ndimage
 
 from medsegr.data import finding_of
 from medsegr.errors import ReportError
-from medsegr.portrait import LEAST, PART, portrait
+from medsegr.looks import LEAST, PART
+from medsegr.portrait import portrait
 from medsegr.sets.narrate import Style, narrate
 from medsegr.sets.table import Ask, Page, Source, sources, write_pages
 from medsegr.sets.telling import Setting, is_organ
