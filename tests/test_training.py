@@ -46,6 +46,17 @@ def test_what_cannot_be_located_is_one_line(tmp_path: Path) -> None:
         training.located([f"{tmp_path}/a:-1"], None)
 
 
+def test_folders_without_masks_weigh_half_of_the_others_together(tmp_path: Path) -> None:
+    folders(tmp_path, "a", "b")
+    weights, found = training.undrawn([f"{tmp_path}/a", f"{tmp_path}/b:0.2"], {"c": 2.0})
+    assert weights == {"a": 0.5, "b": 0.2}
+    assert found == {"a": tmp_path / "a", "b": tmp_path / "b"}
+    with pytest.raises(UsageError, match="two folders are called a"):
+        training.undrawn([f"{tmp_path}/a"], {"a": 1.0})
+    with pytest.raises(InputError, match="no folder nothing"):
+        training.undrawn([f"{tmp_path}/nothing"], {})
+
+
 def test_a_folder_goes_on_with_the_same_run_only(tmp_path: Path) -> None:
     out = tmp_path / "run"
     asked = training.Asked(CONFIG, {}, out)

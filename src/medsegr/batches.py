@@ -82,6 +82,8 @@ def draw(case: Case, others: Sequence[Case], recipe: Recipe, rng: np.random.Gene
     noise: list[Code] = []
     part: frozenset[str] | None = None
     chance = rng.random
+    if not case.drawn:
+        return _turned(case, _question(case, recipe, rng), recipe, rng)
     asked = _absent(case, others, rng) if chance() < recipe.absent or not case.targets else None
     if asked is not None:
         targets: tuple[int, ...] = ()
@@ -107,6 +109,16 @@ def draw(case: Case, others: Sequence[Case], recipe: Recipe, rng: np.random.Gene
         codes = tuple(code for code in codes if code.group != "modality")
     asked_for = Plan(targets, codes, frozenset(told), tuple(noise), seed=int(rng.integers(2**31)), part=part)
     return _turned(case, asked_for, recipe, rng)
+
+
+def _question(case: Case, recipe: Recipe, rng: np.random.Generator) -> Plan:
+    """What is asked of a picture in which nobody drew: one of its targets by name, for the teacher to
+    answer."""
+    which = int(rng.integers(len(case.targets)))
+    codes = case.targets[which].codes
+    if rng.random() > recipe.modality:
+        codes = tuple(code for code in codes if code.group != "modality")
+    return Plan((which,), codes, frozenset(), (), seed=int(rng.integers(2**31)))
 
 
 def _described(case: Case, recipe: Recipe, rng: np.random.Generator) -> tuple[set[str], list[Code]]:
@@ -270,6 +282,7 @@ class Sample:
     kinds: Tensor  # [3]
     presence: float  # 1 there, 0 not there, -1 unknown (cut away by the crop)
     hint: Tensor | None = None  # [s s] logits of a rough previous mask
+    calm: Tensor | None = None  # pixels before colours, blur and noise, where nobody drew the mask
 
 
 def window(case: Case, plan: Plan, size: int) -> Tensor:
@@ -310,6 +323,7 @@ def render(case: Case, plan: Plan, size: int) -> Sample:
     pixels = F.grid_sample(raw, grid, mode="bilinear", padding_mode="zeros", align_corners=False)[0]
     seen = F.grid_sample(full, grid, mode="bilinear", padding_mode="zeros", align_corners=False)[0, 0]
     truth = (seen > 0.5).float()
+    calm = None if case.drawn else (pixels.clamp(0, 1).expand(3, -1, -1) - 0.5) / 0.25
     gain, bias, gamma = plan.colour
     pixels = ((pixels.clamp(0, 1) ** gamma - 0.5) * gain + 0.5 + bias) * torch.tensor(plan.tint)[
         : len(pixels), None, None
@@ -331,7 +345,7 @@ def render(case: Case, plan: Plan, size: int) -> Sample:
     presence = 1.0 if truth.sum() > 3 else (0.0 if not plan.targets else -1.0)
     hint = rough(truth, rng) if plan.clicks == "mask" else None
     points, kinds = clicks(truth.numpy() > 0, plan.clicks, None if hint is None else hint.numpy() > 0, rng)
-    return Sample(pixels, truth, codes, known, points, kinds, presence, hint)
+    return Sample(pixels, truth, codes, known, points, kinds, presence, hint, calm)
 
 
 def _words(

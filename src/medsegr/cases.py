@@ -1,11 +1,15 @@
-"""Every case of a run: its sets, wherever they lie, and its made bodies; and the words that they need."""
+"""Every case of a run: its sets, wherever they lie, its made bodies, and pictures in which nobody drew
+anything; and the words that they need."""
 
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
+
+import numpy as np
 
 from medsegr import data
 from medsegr.config import FitConfig
-from medsegr.data import Case
+from medsegr.data import Case, Target
 from medsegr.errors import InputError
 from medsegr.layouts import PLAIN, Hints
 from medsegr.reasoning.codes import Vocabulary, vocabulary
@@ -13,12 +17,13 @@ from medsegr.reasoning.codes import Vocabulary, vocabulary
 
 def folders_below(config: FitConfig, root: Path | None) -> dict[str, Path]:
     """Where the configured sets lie below one parent folder. InputError names the first that is not there."""
-    for name in config.sets:
+    named = (*config.sets, *config.unlabelled)
+    for name in named:
         if root is None or not (root / name).is_dir():
             raise InputError(
                 f"set {name} was not found; give its parent folder with --data, or remove it from the config"
             )
-    return {} if root is None else {name: root / name for name in config.sets}
+    return {} if root is None else {name: root / name for name in named}
 
 
 def load_cases(
@@ -46,6 +51,7 @@ def load_cases(
                 "train on; add images of a second patient (column group), or more images"
             )
         cases += found
+    cases += _undrawn(config, folders, cases, (log, hints))
     cache.mkdir(parents=True, exist_ok=True)
     for kind in config.phantoms:
         path = cache / f"phantom-{kind}-{config.phantom_seed}-{config.phantom_count}.npz"
@@ -54,6 +60,35 @@ def load_cases(
         cases += map(data.phantom_case, data.unpack(path))
         log(f"phantom {kind}: {config.phantom_count} cases")
     return cases
+
+
+def _undrawn(
+    config: FitConfig,
+    folders: Mapping[str, Path],
+    drawn: Sequence[Case],
+    how: tuple[Callable[[str], None], Hints],
+) -> list[Case]:
+    """Pictures of the unlabelled folders, asked for what was drawn in pictures of their kind. One that is
+    held out for validation elsewhere is left out: its answer would leak."""
+    log, hints = how
+    held = {case.pixels.tobytes() for case in drawn if case.validation}
+    found: list[Case] = []
+    for name in config.unlabelled:
+        seen = data.read_pictures(folders[name], hints)
+        fresh = [case for case in seen if case.pixels.tobytes() not in held]
+        left = len(seen) - len(fresh)
+        log(f"{name}: {len(fresh)} pictures without masks" + (f", {left} held out elsewhere" if left else ""))
+        for case in fresh:
+            questions = {t.codes: None for d in drawn if d.modality == case.modality for t in d.targets}
+            empty = np.packbits(np.zeros(case.grid, bool))
+            found.append(replace(case, targets=tuple(Target(empty, codes) for codes in questions)))
+    strange = next((case for case in found if not case.targets), None)
+    if strange is not None:
+        raise InputError(
+            f"{strange.id}: nothing can be asked of this picture, for no set has masks in images of its kind "
+            f"({strange.modality or 'not stated: give --modality'})"
+        )
+    return found
 
 
 def vocabulary_of(cases: Sequence[Case]) -> Vocabulary:

@@ -32,7 +32,7 @@ def concepts_of(cases: Sequence[Case]) -> dict[str, dict[str, Any]]:
     cases."""
     found: dict[str, dict[str, Any]] = {}
     for case in cases:
-        if case.validation:
+        if case.validation or not case.drawn:
             continue
         names = {c.text.partition(":")[2] for t in case.targets for c in t.codes[:1] if c.group == "concept"}
         for name in names:

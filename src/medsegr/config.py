@@ -37,6 +37,8 @@ class FitConfig:
 
     sets: dict[str, float] = field(default_factory=dict)  # folder name -> weight
     phantoms: dict[str, float] = field(default_factory=dict)  # kind -> weight
+    unlabelled: dict[str, float] = field(default_factory=dict)  # folder of images alone -> weight
+    confidence: float = 0.9  # of the averaged weights, from which on their answer is learned from
     phantom_count: int = 900
     phantom_seed: int = 1000
     minutes: float = 90.0
@@ -83,6 +85,8 @@ class FitConfig:
             raise UsageError(
                 f"sizes: multiples of 32 pixels were expected, got {[side for _, side in self.sizes]}"
             )
+        if not 0.5 <= self.confidence <= 1:
+            raise UsageError(f"confidence: {self.confidence} came where 0.5 to 1 was expected")
         unknown = set(self.phantoms) - set(phantom.KINDS)
         if unknown:
             raise UsageError(

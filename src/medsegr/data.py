@@ -21,7 +21,7 @@ from medsegr import phantom, pixels, planes
 from medsegr.errors import InputError
 from medsegr.hearing import heard
 from medsegr.io.read import read_image
-from medsegr.layouts import PLAIN, Hints, rows_of
+from medsegr.layouts import PLAIN, Hints, files_of, rows_of
 from medsegr.reasoning.codes import Code
 from medsegr.report.describe import finding_from
 from medsegr.report.parse import parse_phrase
@@ -64,6 +64,7 @@ class Case:
     validation: bool
     group: str
     apart: bool = False  # targets of one name lie apart: the place says which is meant
+    drawn: bool = True  # somebody drew the targets; else their masks are empty, and nobody knows
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -101,6 +102,33 @@ def read_set(folder: Path, limit: int | None = None, hints: Hints = PLAIN) -> li
     cases: list[Case] = []
     for image, rows in list(table.items())[:limit]:
         cases.extend(_cases_of(folder, image, rows, held))
+    return cases
+
+
+def read_pictures(folder: Path, hints: Hints = PLAIN) -> list[Case]:
+    """Cases without targets from a folder of images (or its ``images/``) in which nobody drew anything.
+
+    None of them is for validation. InputError where there is no image, or one cannot be read.
+    """
+    inside = folder / "images"
+    files = files_of(inside if inside.is_dir() else folder)
+    if not files:
+        raise InputError(f"{folder.name} holds no image: expected PNG, JPEG, TIFF, BMP, NIfTI, NRRD or MHA")
+    cases: list[Case] = []
+    for stem, path in files.items():
+        image = read_image(path, modality=modality_code(hints.modality))
+        name = f"{folder.name}/{stem}"
+        nothing = np.zeros((1, 1, 1), np.uint8)
+        viewer = image.frame == "viewer"
+        shell = Case(name, folder.name, nothing, (), image.modality, viewer, False, False, name, drawn=False)
+        if len(image.grid) == 2:
+            cases.append(_fill(shell, pixels.to_bytes(image), [], None))
+            continue
+        stack = planes.to_slices(pixels.to_bytes(image), planes.plane_of(image))[0]
+        cases += [
+            _fill(replace(shell, id=f"{name}@{z}"), planes.neighbours(stack, z), [], None)
+            for z in chosen_slices(np.ones(len(stack)))
+        ]
     return cases
 
 

@@ -32,13 +32,15 @@ SMALL = 140  # pixels below which a batch holds half as many again
 
 @dataclass(frozen=True, slots=True)
 class Batch:
-    """What one step needs; ``cases`` are the ids of the pictures in it."""
+    """What one step needs; ``cases`` are the ids of the pictures in it. ``calm`` is what a teacher is shown
+    (:mod:`medsegr.teaching`)."""
 
     pixels: Tensor
     words: Words
     clicks: Clicks
     truth: Truth
     cases: tuple[str, ...] = ()
+    calm: Tensor | None = None  # [b 3 h w], of rows in which nobody drew
 
 
 def collate(samples: Sequence[Sample], words: Vocabulary, cases: Sequence[str] = ()) -> Batch:
@@ -59,6 +61,8 @@ def collate(samples: Sequence[Sample], words: Vocabulary, cases: Sequence[str] =
     kinds = torch.stack([s.kinds for s in samples])
     clicked, hinted = bool((kinds < 4).any()), torch.tensor([s.hint is not None for s in samples])
     blank = torch.zeros_like(samples[0].mask)
+    drawn = torch.tensor([s.calm is None for s in samples])
+    calm = None if drawn.all() else torch.stack([s.pixels if s.calm is None else s.calm for s in samples])
     hints = torch.stack([blank if s.hint is None else s.hint for s in samples])[:, None]
     return Batch(
         pixels=torch.stack([s.pixels for s in samples]),
@@ -70,18 +74,24 @@ def collate(samples: Sequence[Sample], words: Vocabulary, cases: Sequence[str] =
             hinted if hinted.any() else None,
         ),
         truth=Truth(
-            torch.stack([s.mask for s in samples]), torch.tensor([s.presence for s in samples]), codes, known
+            torch.stack([s.mask for s in samples]),
+            torch.tensor([s.presence for s in samples]),
+            codes,
+            known,
+            None if drawn.all() else drawn,
         ),
         cases=tuple(cases),
+        calm=calm,
     )
 
 
 def pools_of(cases: Sequence[Case], config: FitConfig) -> tuple[list[list[Case]], np.ndarray]:
     """Training cases of every set that has some, and the odds of the sets, in the configuration's order."""
-    weight = {**config.sets, **{f"phantom-{kind}": w for kind, w in config.phantoms.items()}}
+    made = {f"phantom-{kind}": w for kind, w in config.phantoms.items()}
+    weight = {**config.sets, **made, **config.unlabelled}
     pools = {name: [c for c in cases if c.set == name and not c.validation] for name in weight}
     names = [name for name in weight if pools[name] and weight[name] > 0]
-    if not names:
+    if not set(names) - set(config.unlabelled):
         raise InputError(
             "there is no case to train on: every set is empty, has the weight 0 or is held out for validation"
         )

@@ -22,7 +22,7 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from medsegr import feed, tuning
+from medsegr import feed, teaching, tuning
 from medsegr.cases import folders_below, load_cases, vocabulary_of
 from medsegr.config import FitConfig, part_of, read_config, schedule, size_at
 from medsegr.data import Case
@@ -79,6 +79,7 @@ class Run:
     out: Path
     part: Tensor
     watch: Watch | None = None
+    teacher: Any = None  # a network for the averaged weights, where there are pictures without masks
 
 
 def fabric_of(config: FitConfig) -> "Fabric":
@@ -172,13 +173,14 @@ def _begin(
     adapters = tuning.prepare(model, config.tune, config.rank)
     model.to(fabric.device)
     watch = watch_of(copy.deepcopy(model), cases, words, config) if config.validate_every else None
+    teacher = copy.deepcopy(model).eval().requires_grad_(False) if config.unlabelled else None
     kept = Kept(model, optimiser_of(model, config), Average(model, config.ema), State(), words, adapters)
     resume(out / LAST, kept)
     tuning.ready(model, config.tune)
     objective, optimiser = fabric.setup(Objective(model, config.weights), kept.optimiser)
     over = part_of(config, kept.state.step, kept.state.seconds)
     part = torch.tensor(over).share_memory_()  # type: ignore[no-untyped-call]
-    return Run(fabric, objective, optimiser, kept, out, part, watch)
+    return Run(fabric, objective, optimiser, kept, out, part, watch, teacher)
 
 
 def _batches(config: FitConfig, cases: Sequence[Case], run: Run, stop: threading.Event) -> Iterator[Batch]:
@@ -267,6 +269,9 @@ def step(run: Run, batches: Sequence[Batch], config: FitConfig, part: float) -> 
         group["lr"] = config.lr * schedule(part, config.warmup)
     run.optimiser.zero_grad(set_to_none=True)
     told: list[dict[str, Tensor]] = []
+    if run.teacher is not None:
+        run.teacher.load_state_dict(run.kept.average.state)
+        batches = [teaching.taught(batch, run.teacher, config.confidence, part) for batch in batches]
     for number, batch in enumerate(batches, 1):
         with run.fabric.no_backward_sync(run.objective, enabled=number < len(batches)):
             terms = run.objective(Parcel(batch))

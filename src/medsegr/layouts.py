@@ -122,7 +122,7 @@ def _stem(path: Path) -> str:
     return path.name[: len(path.name) - len(ending)] if ending else path.name
 
 
-def _files(folder: Path) -> dict[str, Path]:
+def files_of(folder: Path) -> dict[str, Path]:
     """Image files by stem. Two files of one stem are an InputError."""
     found: dict[str, Path] = {}
     for path in sorted(folder.iterdir()):
@@ -137,15 +137,15 @@ def _pairs(folder: Path, hints: Hints) -> list[Row]:
     masks = folder / "masks"
     if not masks.is_dir():
         raise InputError(f"{folder.name} has images/ but no masks/: expected a mask of equal stem an image")
-    images = _files(folder / "images")
-    kinds = {sub.name: _files(sub) for sub in sorted(masks.iterdir()) if sub.is_dir()}
+    images = files_of(folder / "images")
+    kinds = {sub.name: files_of(sub) for sub in sorted(masks.iterdir()) if sub.is_dir()}
     if not kinds:
         if not hints.target:
             raise InputError(
                 f"{folder.name}: nothing says what the masks show; give --target NAME, or sort them into "
                 "masks/NAME/"
             )
-        kinds = {hints.target: _files(masks)}
+        kinds = {hints.target: files_of(masks)}
     drawn = {stem for files in kinds.values() for stem in files}
     strays = sorted(drawn - set(images))
     if strays or not drawn:
@@ -180,7 +180,7 @@ def _nnunet(folder: Path, _hints: Hints) -> list[Row]:
     for name in ("imagesTr", "labelsTr"):
         if not (folder / name).is_dir():
             raise InputError(f"{folder.name} has a dataset.json but no {name}/: expected nnU-Net's layout")
-    images, masks = _files(folder / "imagesTr"), _files(folder / "labelsTr")
+    images, masks = files_of(folder / "imagesTr"), files_of(folder / "labelsTr")
     rows = []
     for case, mask in masks.items():
         image = images.get(f"{case}_0000") or images.get(

@@ -20,12 +20,18 @@ from medsegr.model import Output
 class Truth:
     """``mask`` [b h w] 0/1 at the size of the logits or larger; ``presence`` [b] 1, 0 or -1 (unknown);
     ``codes`` [b v] 0/1 and ``codes_known`` [b v] bool: which attribute groups are known, for rows where the
-    words said nothing."""
+    words said nothing.
+
+    ``drawn`` [b] bool: rows whose mask a person drew (None: all); the others' is an answer of earlier weights
+    and teaches neither attention nor quality. ``weight`` [b h w] from 0 to 1: how far each pixel counts.
+    """
 
     mask: Tensor
     presence: Tensor
     codes: Tensor
     codes_known: Tensor
+    drawn: Tensor | None = None
+    weight: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,11 +53,18 @@ def soft_dice(
     return 1 - (2 * both + eps) / (prob.sum((1, 2)) + mask.sum((1, 2)) + eps)
 
 
-def segmentation(logits: Float[Tensor, "b h w"], mask: Float[Tensor, "b h w"]) -> Float[Tensor, ""]:
-    """BCE plus soft Dice, the latter only where there is something to find."""
-    bce = F.binary_cross_entropy_with_logits(logits, mask, reduction="none").mean((1, 2))
+def segmentation(
+    logits: Float[Tensor, "b h w"], mask: Float[Tensor, "b h w"], weight: Tensor | None = None
+) -> Float[Tensor, ""]:
+    """BCE plus soft Dice, the latter only where there is something to find. Pixels of ``weight`` 0 are in
+    neither."""
+    bce = F.binary_cross_entropy_with_logits(logits, mask, reduction="none")
     there = (mask.sum((1, 2)) > 0).float()
-    return (bce + there * soft_dice(logits.sigmoid(), mask)).mean()
+    prob = logits.sigmoid()
+    if weight is not None:
+        seen = (weight > 0).float()
+        bce, prob, mask, there = bce * weight, prob * seen, mask * seen, there * weight.amax((1, 2))
+    return (bce.mean((1, 2)) + there * soft_dice(prob, mask)).mean()
 
 
 def location(attention: Float[Tensor, "b h w"], mask: Float[Tensor, "b g v"]) -> Float[Tensor, ""]:
@@ -73,16 +86,14 @@ def attributes(logits: Float[Tensor, "b v"], truth: Truth) -> Float[Tensor, ""]:
 def total(output: Output, truth: Truth, weights: Weights = Weights()) -> dict[str, Tensor]:
     """Every term by name and their weighted sum as ``loss``."""
     logits = output.decoded.logits
-    size = logits.shape[-2:]
-    mask = (
-        F.interpolate(truth.mask[:, None], size=size, mode="area")[:, 0]
-        if truth.mask.shape[-2:] != size
-        else truth.mask
-    )
-    sure = truth.presence >= 0
-    terms = {"segmentation": segmentation(logits, mask)}
-    none = logits.new_zeros(())  # of a network without sites, or without the head
-    places = [location(t.attention, truth.mask) for t in output.traces if t.attention is not None]
+    mask = _fitted(truth.mask, logits)
+    weight = None if truth.weight is None else _fitted(truth.weight, logits)
+    drawn = slice(None) if truth.drawn is None else truth.drawn
+    some = truth.drawn is None or bool(truth.drawn.any())
+    terms = {"segmentation": segmentation(logits, mask, weight)}
+    none = logits.new_zeros(())  # of a network without sites or without the head; where nobody drew
+    seen = [t.attention for t in output.traces if t.attention is not None] if some else []
+    places = [location(attention[drawn], truth.mask[drawn]) for attention in seen]
     terms["location"] = torch.stack(places).mean() if places else none
     terms["attributes"] = none if output.codes is None else attributes(output.codes, truth)
     offsets = [t.offsets.pow(2).mean() for t in output.traces if t.offsets is not None]
@@ -90,12 +101,21 @@ def total(output: Output, truth: Truth, weights: Weights = Weights()) -> dict[st
     presence = F.binary_cross_entropy_with_logits(
         output.decoded.presence, truth.presence.clamp(min=0), reduction="none"
     )
-    terms["presence"] = (presence * sure).sum() / sure.sum().clamp(min=1)
+    sure = (truth.presence >= 0).float()
+    share = sure if truth.weight is None else sure * truth.weight.amax((1, 2))
+    terms["presence"] = (presence * share).sum() / sure.sum().clamp(min=1)
     with torch.no_grad():
         guess = logits > 0
         hit, union = (guess & (mask > 0.5)).sum((1, 2)), (guess | (mask > 0.5)).sum((1, 2))
         iou = (hit + 1) / (union + 1)
-    terms["quality"] = F.mse_loss(output.decoded.quality.sigmoid(), iou)
+    quality = output.decoded.quality.sigmoid()
+    terms["quality"] = F.mse_loss(quality[drawn], iou[drawn]) if some else none
     scaled = (getattr(weights, name) * value for name, value in terms.items() if name != "segmentation")
     terms["loss"] = terms["segmentation"] + sum(scaled)
     return terms
+
+
+def _fitted(map_: Float[Tensor, "b g v"], logits: Float[Tensor, "b h w"]) -> Float[Tensor, "b h w"]:
+    """At the size of the logits, by averaging."""
+    size = logits.shape[-2:]
+    return map_ if map_.shape[-2:] == size else F.interpolate(map_[:, None], size=size, mode="area")[:, 0]

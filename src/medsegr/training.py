@@ -118,7 +118,7 @@ def weak_points(cases: Sequence[Case]) -> list[str]:
     known = checkpoint.concepts_of(cases)
     own: dict[str, int] = {}
     for case in cases:
-        for target in case.targets if not case.validation else ():
+        for target in case.targets if case.drawn and not case.validation else ():
             name = next((c.text.partition(":")[2] for c in target.codes if c.group == "concept"), "")
             own[name] = own.get(name, 0) + 1
     few = [f"{name} ({count})" for name, count in sorted(own.items()) if name not in known]
@@ -151,7 +151,8 @@ def _finish(asked: Asked, cases: Sequence[Case], say: Say) -> Made:
             old.unlink()
     path = checkpoint.export(source, cases, name, folder, about)
     predictor = load(folder, device=pick_device(config.device))
-    rows = judge(predictor, asked.folders, asked.hints, say=say)
+    judged = {name: folder for name, folder in asked.folders.items() if name not in config.unlabelled}
+    rows = judge(predictor, judged, asked.hints, say=say)
     card_path = path.with_suffix(".json")
     card = json.loads(card_path.read_text(encoding="utf-8")) | {"validation": numbers(rows)}
     write_json(card, card_path)
@@ -182,7 +183,8 @@ def hardware(device: str) -> str:
 
 def facts(config: FitConfig, cases: Sequence[Case]) -> list[dict[str, Any]]:
     """A row for each set: weight in the mix, cases, how many are held out, what is drawn."""
-    weight = {**config.sets, **{f"phantom-{kind}": w for kind, w in config.phantoms.items()}}
+    made = {f"phantom-{kind}": w for kind, w in config.phantoms.items()}
+    weight = {**config.sets, **made, **config.unlabelled}
     rows = []
     for name, share in weight.items():
         own = [case for case in cases if case.set == name]
@@ -229,6 +231,25 @@ def located(given: Sequence[str], config: FitConfig | None) -> tuple[dict[str, f
     return {**wanted, **sets}, folders
 
 
+def undrawn(given: Sequence[str], sets: Mapping[str, float]) -> tuple[dict[str, float], dict[str, Path]]:
+    """Weights and places of the folders that ``--unlabelled`` names; ``sets`` are those with masks.
+
+    Together they weigh half as much as these, where no weight is given.
+    """
+    weights: dict[str, float] = {}
+    folders: dict[str, Path] = {}
+    for text in given:
+        folder, weight = _weighted(text)
+        if not folder.is_dir():
+            raise InputError(f"--unlabelled: there is no folder {folder.name}; check the path")
+        name = folder.resolve().name
+        if name in folders or name in sets:
+            raise UsageError(f"--unlabelled: two folders are called {name}; rename one")
+        folders[name] = folder
+        weights[name] = 0.5 * (sum(sets.values()) or 1.0) / len(given) if weight is None else weight
+    return weights, folders
+
+
 def _weighted(text: str) -> tuple[Path, float | None]:
     head, _, tail = text.rpartition(":")
     if not head or Path(text).exists():
@@ -238,7 +259,7 @@ def _weighted(text: str) -> tuple[Path, float | None]:
     except ValueError:
         return Path(text), None
     if not 0 < weight < float("inf"):
-        raise UsageError(f"--data: the weight {tail} came where a number above 0 was expected")
+        raise UsageError(f"the weight {tail} came where a number above 0 was expected")
     return Path(head), weight
 
 

@@ -36,6 +36,14 @@ class DataFlags:
     modality: Annotated[
         str | None, option("--modality", help="Of the images, where the folder does not say.")
     ] = None
+    unlabelled: Annotated[
+        list[str],
+        option(
+            "--unlabelled",
+            metavar="FOLDER[:WEIGHT]",
+            help="Images without masks, to learn from the network's own sure answers.",
+        ),
+    ] = field(default_factory=list)
     config: Annotated[
         Path | None, option("--config", help="TOML file of a run; other flags change single values.")
     ] = None
@@ -126,11 +134,14 @@ def _configured(
     data: DataFlags, start: StartFlags, length: LengthFlags, machine: MachineFlags
 ) -> tuple["FitConfig", dict[str, Path]]:
     from medsegr.config import FitConfig, read_config
-    from medsegr.training import changed, located
+    from medsegr.training import changed, located, undrawn
 
     read = read_config(data.config) if data.config else None
     sets, folders = located(data.data, read)
     values: dict[str, Any] = {"sets": sets}
+    if data.unlabelled:
+        values["unlabelled"], more = undrawn(data.unlabelled, sets)
+        folders |= more
     if read is None:
         values |= FRESH | {"threads": usable()} | (BEGUN if start.start else {})
     base = changed(read, values) if read else FitConfig(**values)
