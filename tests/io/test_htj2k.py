@@ -72,6 +72,6 @@ def test_colour(dicom: Make, tmp_path: Path) -> None:
 def test_a_damaged_stream_is_one_line(dicom: Make, tmp_path: Path) -> None:
     stream = base64.b85decode(LOSSLESS)
     path = written(tmp_path / "a", dicom, GREY, HTJ2KLossless, stream[:120])
-    with pytest.raises(InputError, match="DICOM file: .*damaged") as caught:
+    with pytest.raises(InputError, match=r"DICOM file: .*damaged") as caught:
         read_image(path)
     assert "\n" not in str(caught.value)
