@@ -37,7 +37,7 @@ def reopen(
 ) -> Run:
     """The run that wrote ``folder``; its masks lie on the grid of ``source``.
 
-    Or of the mask files without one.
+    Or of the mask files without one: then what is kept in a DICOM SEG alone has no mask.
 
     ``source`` is the image as ``segment`` read it: its hash must be the same. Without it the values are not
     known, and DICOM objects cannot be made. Raises InputError for a folder that is not ours or not whole,
@@ -45,14 +45,13 @@ def reopen(
     """
     manifest = manifest_of(folder)
     told = _findings(folder)
-    masks = {item["id"]: _mask(folder, item, limits) for item in told["findings"] if item.get("mask")}
-    known = [mask for mask in masks.values() if mask is not None]
+    paths = {item["id"]: _inside(folder, item["mask"]) for item in told["findings"] if item.get("mask")}
+    masks = {key: read_image(path, limits=limits) for key, path in paths.items() if path.suffix != ".dcm"}
     shown = told["image"]
-    image = _bare(known, shown) if source is None else _source(source, shown, limits, choices)
-    drawn = {
-        key: None if mask is None else _on_grid(mask, image, source is not None)
-        for key, mask in masks.items()
-    }
+    image = _bare(list(masks.values()), shown) if source is None else _source(source, shown, limits, choices)
+    drawn = {key: _on_grid(mask, image, source is not None) for key, mask in masks.items()}
+    if source is not None and (kept := {key: path for key, path in paths.items() if key not in masks}):
+        drawn |= _segments(kept, image, limits)
     results = tuple(_result(item, drawn.get(item["id"])) for item in told["findings"])
     result = Result(image, None, results, told["model"])
     report = told.get("report") or {}
@@ -76,14 +75,26 @@ def _findings(folder: Path) -> dict[str, Any]:
     return dict(told)
 
 
-def _mask(folder: Path, item: Mapping[str, Any], limits: Limits) -> Image | None:
-    """One mask file as an image; None where it is kept in a DICOM SEG only."""
-    path = (folder / str(item["mask"])).resolve()
+def _inside(folder: Path, name: Any) -> Path:
+    """The file of a mask; InputError where it is not in the folder."""
+    path = (folder / str(name)).resolve()
     if not path.is_relative_to(folder.resolve()):
         raise InputError("findings.json: a mask lies outside the folder; it was changed, segment again")
-    if path.suffix == ".dcm":
-        return None
-    return read_image(path, limits=limits)
+    return path
+
+
+def _segments(paths: Mapping[str, Path], image: Image, limits: Limits) -> dict[str, np.ndarray]:
+    """Masks that are kept in a DICOM SEG alone, by the id of their finding; a place needs the image."""
+    from medsegr.io.dicom_masks import read_masks
+
+    found = {path: read_masks(path, image, limits) for path in set(paths.values())}
+    masks = {}
+    for key, path in paths.items():
+        numbers = [info.number for info in found[path].infos if info.id == key]
+        if not numbers:
+            raise InputError(f"the DICOM SEG holds no segment of {key}; it was changed, segment again")
+        masks[key] = found[path].mask(numbers[0])
+    return masks
 
 
 def _source(path: Path, told: Mapping[str, Any], limits: Limits, choices: Choices) -> Image:

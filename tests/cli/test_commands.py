@@ -13,6 +13,7 @@ import pytest
 from jsonschema import Draft202012Validator
 from PIL import Image as Picture
 
+from dicom_files import write_ct
 from medsegr import weights
 from medsegr.cli.flags import LogFlags, RunFlags, grouped, listed
 from medsegr.errors import WeightsError
@@ -235,3 +236,43 @@ def test_an_interrupted_phantom_leaves_nothing(
 
 def test_models_list_takes_no_name(run: Any) -> None:
     run("models", "list", "place").fails(2, "no name")
+
+
+def test_measure_reads_a_dicom_seg(run: Any, tmp_path: Path) -> None:
+    import pydicom
+
+    affine = np.array([[0, 0, -1.5, 60], [0, -1.5, 0, 60], [3.0, 0, 0, -30], [0, 0, 0, 1]], float)
+    values = np.random.default_rng(0).integers(-900, 300, (6, 30, 34))
+    series, out = write_ct(tmp_path / "ct", values, affine), tmp_path / "out"
+    text = "Nodule in the left lung. Mass in the right lung."
+    assert run("segment", "-i", series, "-t", text, "-o", out, "--model", "place").code == 0
+    seg = out / "segmentation.dcm"
+    told = json.loads((out / "findings.json").read_text(encoding="utf-8"))["findings"]
+    found = run("measure", "-m", seg, "-i", series, "--json").json["labels"]
+    assert [item["id"] for item in found] == [item["id"] for item in told]
+    assert [item["label"] for item in found] == [1, 2]
+    for item, finding in zip(found, told, strict=True):
+        for name in ("pixels", "volume", "long_axis", "centroid_mm_r", "mean_intensity"):
+            assert item["measurements"][name] == pytest.approx(finding["measurements"][name]), name
+    alone = run("measure", "-m", seg, "--json").json["labels"]
+    for item, finding in zip(alone, told, strict=True):
+        for name in ("pixels", "volume"):
+            assert item["measurements"][name]["value"] == finding["measurements"][name]["value"]
+        assert item["measurements"]["mean_intensity"] == {"value": None, "unit": "1", "status": "no_image"}
+    assert f"label 1 ({found[0]['name']})" in run("measure", "-m", seg, "-i", series).out
+    assert "label 1 (other)" in run("measure", "-m", seg, "--names", _names(tmp_path)).out
+    run("measure", "-m", seg, "-i", series, "--threshold", "2").fails(2, "--threshold")
+    other = write_ct(tmp_path / "other", values, affine)
+    run("measure", "-m", seg, "-i", other).fails(3, "another frame of reference")
+    ds = pydicom.dcmread(next(series.iterdir()))
+    ds.SOPClassUID = "1.2.840.10008.5.1.4.1.1.481.3"
+    ds.save_as(tmp_path / "rt.dcm")
+    run("measure", "-m", tmp_path / "rt.dcm", "-i", series).fails(3, "RT structure set")
+    run("segment", "-i", seg, "-t", text, "-o", tmp_path / "no").fails(
+        3, "'medsegr measure -m' reads the masks"
+    )
+
+
+def _names(folder: Path) -> Path:
+    (folder / "names.json").write_text('{"1": "other"}', encoding="utf-8")
+    return folder / "names.json"

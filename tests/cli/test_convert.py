@@ -227,8 +227,25 @@ def test_masks_kept_in_dicom_alone_are_named(run: Any, series: Path, words: Path
     found = [f for f in told(out)["findings"] if f["status"] == "segmented"]
     assert {f["mask"] for f in found} == {"segmentation.dcm"}
     assert [f["segment"] for f in found] == [1, 2]
-    run("convert", out, "--to", "nifti").fails(3, "not in the folder")
+    run("convert", out, "--to", "nifti").fails(3, "give the image with -i")
     assert run("convert", out, "--to", "fhir").code == 0
+
+
+def test_masks_kept_in_dicom_alone_are_converted_with_their_image(
+    run: Any, series: Path, words: Path, tmp_path: Path
+) -> None:
+    out, other = tmp_path / "out", tmp_path / "other"
+    segmented(run, series, words, out, "--format", "dicom-seg")
+    segmented(run, series, words, other, "--format", "nifti")
+    assert run("convert", out, "--to", "nifti,dicom-sr", "-i", series).code == 0
+    ids = [f["id"] for f in told(out)["findings"] if f["status"] == "segmented"]
+    for name in ids:
+        one, two = (np.asanyarray(nib.load(at / "masks" / f"{name}.nii.gz").dataobj) for at in (out, other))
+        np.testing.assert_array_equal(one, two)
+    changed = told(out)
+    changed["findings"][0]["id"] = "f9"
+    (out / "findings.json").write_text(json.dumps(changed))
+    run("convert", out, "--to", "nrrd", "-i", series).fails(3, "no segment of f9")
 
 
 def test_convert_loads_no_torch(series: Path, words: Path, run: Any, tmp_path: Path) -> None:

@@ -7,13 +7,15 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
+import pydicom
 import pytest
 from pydicom.pixels import compress
 from pydicom.uid import JPEG2000Lossless, RLELossless
 
+from dicom_files import write_ct
 from medsegr.errors import InputError
 from medsegr.io import decoder
-from medsegr.io.decoder import Decoder, decoding
+from medsegr.io.decoder import Decoder, ahead, decoding, workers_for
 from medsegr.io.limits import Limits
 from medsegr.io.read import read_image
 
@@ -76,10 +78,9 @@ def test_one_child_serves_a_series_and_ends(tmp_path: Path, dicom: Make) -> None
     opened = open_pixels(open_dataset((tmp_path / "a").read_bytes(), Limits()), Limits())
     with decoding(Limits()) as held:
         first = decode(opened, 0, held).values
-        child = held._child
-        assert child is not None
+        (child,) = held._idle
         np.testing.assert_array_equal(decode(opened, 0, held).values, first)
-        assert held._child is child
+        assert held._idle == [child]
     assert child.poll() is not None
     assert not os.path.exists(f"/proc/{child.pid}/fd/0")
 
@@ -93,3 +94,67 @@ def test_uncompressed_pixels_start_no_child(
     monkeypatch.setattr(Decoder, "_start", never)
     dicom(np.eye(5, dtype=np.uint16)).save_as(tmp_path / "a")
     assert read_image(tmp_path / "a").grid == (5, 5)
+
+
+def test_results_come_in_order_and_no_more_than_asked_is_begun() -> None:
+    begun, done = [], []
+
+    def task(n: int) -> Any:
+        def work() -> int:
+            time.sleep(0.002 * (7 - n % 7))  # later ones end earlier
+            return n
+
+        begun.append(n)
+        return work
+
+    for result in ahead((task(n) for n in range(30)), 3):
+        done.append(result)
+        assert len(begun) <= len(done) + 6
+    assert done == list(range(30))
+    assert list(ahead((task(n) for n in range(3)), 1)) == [0, 1, 2]
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_an_error_comes_where_its_result_would_have_come(workers: int) -> None:
+    def task(n: int) -> Any:
+        return lambda: 1 // (5 - n)
+
+    seen: list[int] = []
+    with pytest.raises(ZeroDivisionError):
+        seen.extend(ahead((task(n) for n in range(99)), workers))
+    assert len(seen) == 5
+
+
+def test_frames_decoded_side_by_side_are_those_of_one_after_the_other(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rng = np.random.default_rng(0)
+    affine = np.array([[0, 0, -1.0, 0], [0, -1.0, 0, 0], [2.0, 0, 0, 0], [0, 0, 0, 1]])
+    folder = write_ct(tmp_path / "ct", rng.integers(-900, 900, (12, 64, 64)), affine)
+    plain = read_image(folder)
+    for path in folder.iterdir():
+        ds = pydicom.dcmread(path)
+        compress(ds, JPEG2000Lossless, generate_instance_uid=False)
+        ds.save_as(path)
+    started: list[Any] = []
+    start = Decoder._start
+    monkeypatch.setattr(Decoder, "_start", lambda self: started.append(child := start(self)) or child)
+    for workers in (1, 3):
+        monkeypatch.setattr("medsegr.io.dicom.workers_for", lambda _, n=workers: n)
+        started.clear()
+        image = read_image(folder)
+        np.testing.assert_array_equal(image.data, plain.data)
+        assert 1 <= len(started) <= workers
+        assert all(child.poll() is not None for child in started)
+    next(iter(folder.iterdir())).write_bytes(b"".join([data[:-60] for data in [path.read_bytes()]]))
+    started.clear()
+    with pytest.raises(InputError):
+        read_image(folder)
+    assert all(child.poll() is not None for child in started)
+
+
+def test_few_frames_start_one_child(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(os, "cpu_count", lambda: 64)
+    assert [workers_for(n) for n in (0, 1, 15, 16, 31, 32, 3000)] == [1, 1, 1, 2, 3, 4, 4]
+    monkeypatch.setattr(os, "cpu_count", lambda: None)
+    assert workers_for(3000) == 1

@@ -78,15 +78,15 @@ def command(
 
 
 def _check_masks(run: "Run", formats: tuple[str, ...]) -> None:
-    """Refuse formats that need masks where the folder keeps them in a DICOM SEG only, or not at all."""
+    """Refuse formats that need masks where the folder keeps them in a DICOM SEG only and no image came, or
+    not at all."""
     lost = [
         item.finding.id for item in run.result.findings if item.status == "segmented" and item.mask is None
     ]
     if lost and set(formats) - {"fhir"}:
         raise InputError(
-            f"the masks of {', '.join(lost)} are not in the folder as png, nifti or nrrd files; "
-            f"segment again with "
-            "one of these formats"
+            f"the masks of {', '.join(lost)} are in the folder as DICOM SEG alone, or not at all; "
+            "give the image with -i, or segment again with --format nifti, nrrd or png"
         )
 
 

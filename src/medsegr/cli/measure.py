@@ -1,7 +1,7 @@
 """``medsegr measure``: the numbers of a mask file, each with unit and status."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -20,9 +20,11 @@ from medsegr.cli.logs import set_up
 from medsegr.errors import GeometryError, InputError
 
 if TYPE_CHECKING:
+    from collections.abc import Callable
+
     import numpy as np
 
-    from medsegr.types import Image
+    from medsegr.types import Image, Measurement
 
 MOST_LABELS = 1000
 
@@ -33,7 +35,11 @@ class MeasureFlags:
 
     mask: Annotated[
         Path,
-        option("--mask", "-m", help="Mask or label map on the image's grid: each value above 0 is one."),
+        option(
+            "--mask",
+            "-m",
+            help="Mask or label map on the image's grid, each value above 0 is one; or a DICOM SEG.",
+        ),
     ]
     input: Annotated[
         Path | None,
@@ -54,8 +60,23 @@ class MeasureFlags:
             help='Names of the labels: {"1": "liver"}, or a labels.json of ours. Distances go to named ones.',
         ),
     ] = None
+    threshold: Annotated[
+        float,
+        option("--threshold", help="Share from which a voxel of a FRACTIONAL DICOM SEG belongs to a mask."),
+    ] = 0.5
     limits: Limit = ""
     json: Json = False
+
+
+@dataclass(frozen=True)
+class Labels:
+    """What is measured, in order: labels with the mask of each, on the grid of ``picture``."""
+
+    picture: "Image"
+    values: tuple[float, ...]
+    mask: "Callable[[float], np.ndarray]"
+    names: dict[int, str]
+    ids: dict[int, str] = field(default_factory=dict)  # tracking ids of a DICOM SEG
 
 
 @grouped
@@ -63,20 +84,11 @@ def command(flags: MeasureFlags, image: ImageFlags, logs: LogFlags) -> int:
     """Extent, axes, centre, box, pieces, intensity and nearest structure of every label of a mask."""
     set_up(logs)
     concept = None if flags.describe is None else concept_called(flags.describe)
-    import numpy as np
-
-    labels = _read(flags.mask, flags, image)
-    picture = _read(flags.input, flags, image) if flags.input else labels
-    with naming(flags.mask):
-        check_mask(labels, picture)
-        values = [float(v) for v in np.unique(labels.data[0]) if v > 0]
-        if len(values) > MOST_LABELS:
-            raise InputError(f"the mask holds {len(values)} values, at most {MOST_LABELS} were expected")
-    names = names_of(flags)
-    told: list[dict[str, Any]] = [_numbers(picture, labels.data[0], value, names) for value in values]
+    labels = _segments(flags, image) if _is_seg(flags) else _map(flags, image)
+    told = [_numbers(labels, value, lit=flags.input is not None) for value in labels.values]
     if concept is not None:
-        for item, label in zip(told, values, strict=True):
-            item["sentence"] = _said(picture, labels.data[0] == label, concept, flags.input is not None)
+        for item, label in zip(told, labels.values, strict=True):
+            item["sentence"] = _said(labels.picture, labels.mask(label), concept, flags.input is not None)
             item["sentence_from"] = "mask"
     if flags.json:
         print(json.dumps({"schema": "medsegr.measure/1", "labels": told}, indent=1))
@@ -94,6 +106,51 @@ def command(flags: MeasureFlags, image: ImageFlags, logs: LogFlags) -> int:
             )
             print(f"  {name:17s} {value:>12s} {m['unit']:4s} {status}".rstrip())
     return 0
+
+
+def _map(flags: MeasureFlags, image: ImageFlags) -> Labels:
+    """A file whose values are labels."""
+    import numpy as np
+
+    labels = _read(flags.mask, flags, image)
+    picture = _read(flags.input, flags, image) if flags.input else labels
+    with naming(flags.mask):
+        check_mask(labels, picture)
+        values = tuple(float(v) for v in np.unique(labels.data[0]) if v > 0)
+        if len(values) > MOST_LABELS:
+            raise InputError(f"the mask holds {len(values)} values, at most {MOST_LABELS} were expected")
+    return Labels(picture, values, lambda value: np.asarray(labels.data[0] == value), names_of(flags))
+
+
+def _is_seg(flags: MeasureFlags) -> bool:
+    from medsegr.io.dicom_masks import holds_masks
+    from medsegr.io.limits import limits_from_text
+
+    with naming(flags.mask):
+        return holds_masks(flags.mask, limits_from_text(flags.limits))
+
+
+def _segments(flags: MeasureFlags, image: ImageFlags) -> Labels:
+    """The segments of a DICOM SEG, by number; ``--names`` may give them other names."""
+    from medsegr.io.dicom_masks import read_masks
+    from medsegr.io.limits import limits_from_text
+    from medsegr.types import modality_code
+
+    picture = _read(flags.input, flags, image) if flags.input else None
+    with naming(flags.mask):
+        found = read_masks(flags.mask, picture, limits_from_text(flags.limits), flags.threshold)
+        if len(found.infos) > MOST_LABELS:
+            raise InputError(f"it holds {len(found.infos)} segments, at most {MOST_LABELS} were expected")
+    names = {info.number: info.name for info in found.infos}
+    if flags.names is not None:
+        names |= names_of(flags)
+    return Labels(
+        picture=found.image if picture else replace(found.image, modality=modality_code(image.modality)),
+        values=tuple(float(info.number) for info in found.infos),
+        mask=lambda value: found.mask(int(value)),
+        names=names,
+        ids={info.number: info.id for info in found.infos if info.id},
+    )
 
 
 def names_of(flags: MeasureFlags) -> dict[int, str]:
@@ -115,21 +172,28 @@ def names_of(flags: MeasureFlags) -> dict[int, str]:
             ) from error
 
 
-def _numbers(picture: "Image", labels: "np.ndarray", value: float, names: dict[int, str]) -> dict[str, Any]:
+def _numbers(labels: Labels, value: float, lit: bool) -> dict[str, Any]:
     """One label's numbers; distances go to the other labels whose name the lexicon calls anatomy."""
     from medsegr.measure import measure
     from medsegr.record import measurements_json
 
     others = {
-        name: labels == number for number, name in names.items() if number != value and _is_anatomy(name)
+        name: labels.mask(number)
+        for number, name in labels.names.items()
+        if number != value and _is_anatomy(name)
     }
     label = int(value) if value.is_integer() else value
-    named = {"name": names[int(label)]} if label in names else {}
-    return {
-        "label": label,
-        **named,
-        "measurements": measurements_json(measure(picture, labels == value, others)),
-    }
+    told = (("name", labels.names), ("id", labels.ids))
+    known = {key: words[int(value)] for key, words in told if label in words}
+    found = dict(measure(labels.picture, labels.mask(value), others))
+    if not lit:
+        found |= {name: _unlit(found[name]) for name in ("mean_intensity", "sd_intensity")}
+    return {"label": label, **known, "measurements": measurements_json(found)}
+
+
+def _unlit(number: "Measurement") -> "Measurement":
+    """An intensity where no image came: the values of a mask are no intensities."""
+    return number if number.status == "empty" else replace(number, value=None, status="no_image")
 
 
 def _is_anatomy(name: str) -> bool:
@@ -156,8 +220,6 @@ def concept_called(word: str) -> str:
 
 def _said(picture: "Image", mask: "np.ndarray", concept: str, lit: bool) -> str:
     """The mask in one sentence; without an image (``lit`` False) there are no intensities to describe."""
-    from dataclasses import replace
-
     from medsegr.portrait import portrait
     from medsegr.report.wording import sentence
     from medsegr.types import Texture

@@ -1,14 +1,16 @@
-"""Compressed DICOM frames, decoded in a child process with a limit on its memory and its time."""
+"""Compressed DICOM frames, decoded in child processes with a limit on their memory and their time."""
 
 import json
 import os
 import subprocess
 import sys
 import threading
-from collections.abc import Iterator
+from collections import deque
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -16,17 +18,21 @@ from medsegr.errors import InputError
 from medsegr.io.limits import Limits
 
 WHAT = "DICOM file"
+MOST, EACH = 4, 8  # children at a time; frames that are worth the start of a further one
+Found = TypeVar("Found")
 KILLED = -9  # exit code of a process that the system stops, as it does where memory runs out
 
 
 class Decoder:
-    """A child process, started with the first frame and used for all further ones. Close it at the end."""
+    """Child processes, started when a frame finds none idle and used for all further ones. Close it at the
+    end. Several threads may ask at a time: each gets a child of its own.
+    """
 
     def __init__(self, limits: Limits) -> None:
-        """``limits.decode_seconds`` hold for one frame, ``limits.decode_bytes`` for the child as a whole."""
+        """``limits.decode_seconds`` hold for one frame, ``limits.decode_bytes`` for each child as a whole."""
         self._limits = limits
-        self._child: subprocess.Popen[bytes] | None = None
-        self._late = False
+        self._lock = threading.Lock()
+        self._idle: list[subprocess.Popen[bytes]] = []
 
     def frame(self, data: bytes, options: dict[str, Any]) -> tuple[np.ndarray, str]:
         """One frame's codestream -> (array ``h w`` or ``h w 3``, photometric interpretation of it).
@@ -34,18 +40,26 @@ class Decoder:
         ``options`` are those of pydicom's decoder, with the transfer syntax. Raises InputError where the
         bytes cannot be decoded, or not within the limits.
         """
-        child = self._child = self._child or self._start()
-        self._late = False
-        clock = threading.Timer(self._limits.decode_seconds, self._stop_late)
+        with self._lock:
+            child = self._idle.pop() if self._idle else None
+        child = child or self._start()
+        late = threading.Event()
+        clock = threading.Timer(self._limits.decode_seconds, _stop, (child, late))
         clock.daemon = True
         clock.start()
         try:
             head, body = _ask(child, data, options)
         except (OSError, ValueError):  # it died: by our clock, by a limit or by itself
-            self.close()
-            raise self._died(child) from None
+            _end(child)
+            raise self._died(child, late.is_set()) from None
+        except BaseException:
+            child.kill()
+            _end(child)
+            raise
         finally:
             clock.cancel()
+        with self._lock:
+            self._idle.append(child)
         if "error" in head:
             raise self._refused(str(head["error"]))
         array = np.frombuffer(body, np.dtype(head["dtype"])).reshape(head["shape"])
@@ -63,13 +77,8 @@ class Decoder:
             env={**os.environ, **one, "PYTHONPATH": os.pathsep.join(paths)},
         )
 
-    def _stop_late(self) -> None:
-        self._late = True
-        if self._child is not None:
-            self._child.kill()
-
-    def _died(self, child: subprocess.Popen[bytes]) -> InputError:
-        if self._late:
+    def _died(self, child: subprocess.Popen[bytes], late: bool) -> InputError:
+        if late:
             limit = self._limits.decode_seconds
             return InputError(
                 f"{WHAT}: decoding one frame took more than {limit} seconds; it is damaged, or raise the "
@@ -98,19 +107,27 @@ class Decoder:
         )
 
     def close(self) -> None:
-        """End the child."""
-        child, self._child = self._child, None
-        if child is None:
-            return
-        for pipe in (child.stdin, child.stdout):
-            if pipe is not None:
-                with suppress(OSError):
-                    pipe.close()
-        try:
-            child.wait(timeout=0.5)
-        except subprocess.TimeoutExpired:
-            child.kill()
-            child.wait()
+        """End the children. No thread may ask any more."""
+        while self._idle:
+            _end(self._idle.pop())
+
+
+def _stop(child: subprocess.Popen[bytes], late: threading.Event) -> None:
+    late.set()
+    child.kill()
+
+
+def _end(child: subprocess.Popen[bytes]) -> None:
+    """Close its pipes, which ends it, and wait for that."""
+    for pipe in (child.stdin, child.stdout):
+        if pipe is not None:
+            with suppress(OSError):
+                pipe.close()
+    try:
+        child.wait(timeout=0.5)
+    except subprocess.TimeoutExpired:
+        child.kill()
+        child.wait()
 
 
 def _ask(
@@ -130,9 +147,37 @@ def _ask(
 
 @contextmanager
 def decoding(limits: Limits) -> Iterator[Decoder]:
-    """A decoder for the frames of one image; its child ends with the block."""
+    """A decoder for the frames of one image; its children end with the block."""
     decoder = Decoder(limits)
     try:
         yield decoder
     finally:
         decoder.close()
+
+
+def workers_for(frames: int) -> int:
+    """How many frames are decoded at a time: up to four, as there are processors and frames enough."""
+    return max(1, min(MOST, os.cpu_count() or 1, frames // EACH))
+
+
+def ahead(work: Iterable[Callable[[], Found]], workers: int) -> Generator[Found, None, None]:
+    """Results in the order of ``work``, each item done in a thread, at most twice ``workers`` of them begun.
+
+    ``work`` is drawn from in this thread. Close the generator where it is left early. An error is raised
+    where its result would have come. With one worker nothing runs beside this thread.
+    """
+    if workers < 2:
+        for task in work:
+            yield task()
+        return
+    waiting: deque[Future[Found]] = deque()
+    pool = ThreadPoolExecutor(workers)
+    try:
+        for task in work:
+            waiting.append(pool.submit(task))
+            if len(waiting) >= 2 * workers:
+                yield waiting.popleft().result()
+        while waiting:
+            yield waiting.popleft().result()
+    finally:
+        pool.shutdown(cancel_futures=True)

@@ -1,16 +1,19 @@
 """DICOM: one file, or a folder with any number of series, to one picture or one volume."""
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from pydicom.dataset import Dataset
 
 from medsegr.errors import GeometryError, InputError, UsageError
 from medsegr.io.choices import DEFAULT_CHOICES, Choices
-from medsegr.io.decoder import Decoder, decoding
+from medsegr.io.decoder import Decoder, ahead, decoding, workers_for
 from medsegr.io.dicom_geometry import (
     projection_axes,
     projection_spacing,
@@ -215,21 +218,29 @@ def _volume(stack: Stack, shelf: Shelf, decoder: Decoder, choices: Choices) -> I
     check_grid(plan.grid, shelf.limits, "DICOM series")
     affine = checked_affine(plan.affine, "DICOM series")
     middle = int(plan.order[len(plan.order) // 2])
-    held: dict[int, tuple[Dataset, Decoded]] = {}
+    shown: dict[str, Any] = {}  # header and display of the middle slice, which speak for all
     kept: list[tuple[str, int]] = []
 
+    def tasks() -> Iterator[Callable[[], Decoded]]:
+        for index in plan.order:
+            item = slices[int(index)]
+            opened = shelf.open(item.member)
+            kept.append((shelf.hashes[item.member], item.frame))
+            if index == middle:
+                shown["header"] = _without_pixels(opened.ds)
+            yield partial(decode, opened, item.frame, decoder, _scale(frame_groups(opened.ds, item.frame)))
+
     def load(index: int) -> np.ndarray:
-        item = slices[index]
-        opened = shelf.open(item.member)
-        decoded = decode(opened, item.frame, decoder, _scale(frame_groups(opened.ds, item.frame)))
-        kept.append((shelf.hashes[item.member], item.frame))
+        decoded = next(found)
         if index == middle:
-            held[0] = (_without_pixels(opened.ds), decoded)
+            shown["decoded"] = decoded
         return decoded.values
 
-    volume = fill(plan, load)
-    ds, decoded = held[0]
-    image = _image(ds, decoded, volume, Geometry(affine, notes=plan.notes, kept=tuple(kept)))
+    packed = bool(shelf.open(slices[int(plan.order[0])].member).frames)
+    with closing(ahead(tasks(), workers_for(len(plan.order)) if packed else 1)) as found:
+        volume = fill(plan, load)
+    where = Geometry(affine, notes=plan.notes, kept=tuple(kept))
+    image = _image(shown["header"], shown["decoded"], volume, where)
     if plan.plain:
         return image
     return replace(image, source=replace(image.source, meta={**image.source.meta, "resampled": True}))

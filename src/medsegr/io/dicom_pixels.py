@@ -259,7 +259,7 @@ def decode(opened: Opened, index: int, decoder: Decoder, scale: Scale | None = N
     (overlays) are cut off. The window is a hint for display only: it is not applied.
     """
     ds = opened.ds
-    array, photometric = _compressed(opened, index, decoder) if opened.frames else _native(ds, index)
+    array, photometric = stored(opened, index, decoder)
     if photometric == "PALETTE COLOR":
         array = apply_color_lut(array, ds)[..., :3]
         if array.dtype == np.uint16 and array.max(initial=0) > 255:
@@ -272,6 +272,13 @@ def decode(opened: Opened, index: int, decoder: Decoder, scale: Scale | None = N
             )
         return Decoded(np.moveaxis(array, -1, 0).astype(np.float32), None)
     return _grey(array, ds, scale or Scale(), photometric)
+
+
+def stored(opened: Opened, index: int, decoder: Decoder) -> tuple[np.ndarray, str]:
+    """Frame ``index`` as it is stored, ``h w`` or ``h w 3``, and its photometric interpretation. Stay inside
+    ``guarded``.
+    """
+    return _compressed(opened, index, decoder) if opened.frames else _native(opened.ds, index)
 
 
 def _compressed(opened: Opened, index: int, decoder: Decoder) -> tuple[np.ndarray, str]:
@@ -293,6 +300,8 @@ def _native(ds: Dataset, index: int) -> tuple[np.ndarray, str]:
     down.
     """
     allocated, stored = int(ds.get("BitsAllocated") or 8), int(ds.get("BitsStored") or 0)
+    if allocated == 1 and syntax_of(ds).is_little_endian:
+        return _bits(ds, index), str(ds.get("PhotometricInterpretation"))
     above = int(ds.get("HighBit") or 0) + 1 - stored
     if not (0 < above <= allocated - stored) or stored < 1 or allocated not in (8, 16, 32):
         array, meta = get_decoder(syntax_of(ds)).as_array(ds, index=index)
@@ -301,6 +310,15 @@ def _native(ds: Dataset, index: int) -> tuple[np.ndarray, str]:
     array, meta = get_decoder(syntax_of(ds)).as_array(ds, index=index, **whole)
     array = np.right_shift(np.left_shift(array, allocated - stored - above), allocated - stored)
     return array, str(meta["photometric_interpretation"])
+
+
+def _bits(ds: Dataset, index: int) -> np.ndarray:
+    """A frame of single bits ``h w``, which need not begin at a whole byte."""
+    _, rows, columns = shape_of(ds)
+    start = index * rows * columns
+    piece = memoryview(ds.PixelData)[start // 8 : (start + rows * columns + 7) // 8]
+    bits = np.unpackbits(np.frombuffer(piece, np.uint8), bitorder="little")
+    return bits[start % 8 : start % 8 + rows * columns].reshape(rows, columns)
 
 
 def _grey(array: np.ndarray, ds: Dataset, scale: Scale, photometric: str) -> Decoded:

@@ -59,8 +59,9 @@ def refuse_no_image(ds: Dataset) -> None:
             "images"
         )
     if word is not None:
+        more = "; 'medsegr measure -m' reads the masks" if "masks" in word else ""
         raise InputError(
-            f"{WHAT}: {word} came where an image was expected; give the image that it belongs to"
+            f"{WHAT}: {word} came where an image was expected; give the image that it belongs to{more}"
         )
     if kind == SLIDE:
         raise InputError(

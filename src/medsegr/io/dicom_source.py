@@ -111,6 +111,18 @@ def check_referable(image: Image, limits: Limits = DEFAULT_LIMITS) -> None:
             return _checked(ds)
 
 
+def frame_of_reference(image: Image, limits: Limits = DEFAULT_LIMITS) -> str:
+    """UID of the frame of reference of the first header that ``image`` came from; "" where it tells none."""
+    if image.source.path is None:
+        return ""
+    with guarded(WHAT, "give the series again"):
+        wanted = {digest for digest, _ in image.source.meta.get("slices") or ()}
+        return next(
+            (str(ds.get("FrameOfReferenceUID") or "") for ds in _headers(image.source.path, limits, wanted)),
+            "",
+        )
+
+
 def _headers(path: Path, limits: Limits, wanted: Collection[str]) -> Iterator[Dataset]:
     """Every image header of a file, folder or zip, made fit to be referred to.
 
