@@ -9,7 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pil
 
-from medsegr import data
+from medsegr import data, drawn
 from medsegr.errors import InputError
 
 SETS = Path(__file__).resolve().parents[2] / "shared" / "data"
@@ -88,7 +88,7 @@ def test_a_bad_row_is_refused_in_one_line(tmp_path: Path, change: dict[str, str]
     ("label", "expected"), [("", [0, 1, 1, 1]), ("2", [0, 0, 1, 0]), ("1,3", [0, 1, 0, 1])]
 )
 def test_labels_of_a_mask_file_name_the_target(label: str, expected: list[int]) -> None:
-    assert data.marked(np.arange(4), {"label": label}).tolist() == [bool(v) for v in expected]
+    assert drawn.marked(np.arange(4), {"label": label}).tolist() == [bool(v) for v in expected]
 
 
 def test_a_set_is_called_the_same_however_its_folder_is_typed(

@@ -18,6 +18,7 @@ import numpy as np
 from PIL import Image as Pil
 
 from medsegr import phantom, pixels, planes
+from medsegr.drawn import finding_of, read_column, read_masks
 from medsegr.errors import InputError
 from medsegr.hearing import heard
 from medsegr.io.read import read_image
@@ -146,7 +147,7 @@ def read_drawn(
         yield (
             group_of(folder, name, rows),
             image,
-            [(finding_of(row), read_mask(folder, row, image)) for row in rows],
+            list(zip(map(finding_of, rows), read_masks(folder, rows, image), strict=True)),
         )
 
 
@@ -155,27 +156,13 @@ def group_of(folder: Path, image: str, rows: Sequence[Mapping[str, str]]) -> str
     return f"{folder.resolve().name}/{rows[0].get('group') or Path(image).stem}"
 
 
-def finding_of(row: dict[str, str]) -> Finding:
-    """The finding that a row of a sample table asks for: its attributes if it has any, else its target's
-    name, as words."""
-    if row.get("attributes"):
-        return finding_from(json.loads(row["attributes"]), row.get("phrase", ""))
-    words = row["target"].replace("_", " ")
-    found = parse_phrase(words, modality=modality_code(row.get("modality"))).findings
-    if not found or not found[0].name:
-        raise InputError(
-            f"row {row['id']}: target '{words}' is not in the lexicon; add it or rename the target"
-        )
-    return found[0]
-
-
 def _cases_of(
     folder: Path, image_name: str, rows: Sequence[dict[str, str]], held: frozenset[str]
 ) -> Iterator[Case]:
     modality = modality_code(rows[0].get("modality"))
     image = read_column(folder, rows[0], "image", modality)
     group = group_of(folder, image_name, rows)
-    masks = [read_mask(folder, row, image) for row in rows]
+    masks = read_masks(folder, rows, image)
     findings = [finding_of(row) for row in rows]
     shell = Case(
         id=f"{folder.name}/{Path(image_name).stem}",
@@ -218,31 +205,6 @@ def chosen_slices(filled: np.ndarray, count: int = SLICES_PER_VOLUME) -> list[in
     spread = shown[np.linspace(0, len(shown) - 1, min(count, len(shown))).round().astype(int)]
     beyond = [z for z in (shown[0] - 2, shown[-1] + 2) if 0 <= z < len(filled)]
     return sorted({int(z) for z in (*spread, *beyond)})
-
-
-def read_column(folder: Path, row: Mapping[str, str], column: str, modality: str | None = None) -> Image:
-    """The file that a row names in ``column``. InputError names the row and its entry."""
-    try:
-        return read_image(folder / row[column], modality=modality)
-    except InputError as error:
-        raise InputError(f"row {row['id']}: {row[column]}: {error}") from error
-
-
-def read_mask(folder: Path, row: Mapping[str, str], image: Image) -> np.ndarray:
-    """Bool ``*grid``: one row's mask. InputError where it is missing or has another grid."""
-    mask = marked(read_column(folder, row, "mask").data[0], row)
-    if mask.shape != image.grid:
-        raise InputError(
-            f"row {row['id']}: the mask is {mask.shape}, the image {image.grid}; expected equal grids"
-        )
-    return mask
-
-
-def marked(values: np.ndarray, row: Mapping[str, str]) -> np.ndarray:
-    """Which voxels of a mask file are the row's target: those of its ``label`` (several with commas), else
-    all above 0."""
-    label = (row.get("label") or "").strip()
-    return np.isin(values, [int(value) for value in label.split(",")]) if label else np.asarray(values > 0)
 
 
 def _fill(shell: Case, data: np.ndarray, drawn: list[tuple[np.ndarray, Finding]], left: str | None) -> Case:

@@ -2,10 +2,12 @@
 
 Known: ``samples.csv``; ``samples.jsonl`` with the same keys; ``images/`` and ``masks/`` with equal stems
 (one target), or ``masks/TARGET/`` with equal stems (several); nnU-Net's ``dataset.json`` with ``imagesTr/``
-and ``labelsTr/``, versions 1 and 2. No pixel is read here.
+and ``labelsTr/``, versions 1 and 2; DICOM series with the DICOM SEG that were drawn on them, in any folders.
+No pixel is read here.
 """
 
 import csv
+import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
@@ -13,6 +15,9 @@ from pathlib import Path
 from typing import Any
 
 from medsegr.errors import InputError, UsageError
+from medsegr.io.dicom_pairs import pairs
+from medsegr.io.masks import MaskInfo
+from medsegr.report.parse import parse_phrase
 from medsegr.types import MODALITIES, modality_code
 
 Row = dict[str, str]
@@ -21,8 +26,8 @@ PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 VOLUMES = (".nii.gz", ".nii", ".nrrd", ".mha")
 OPEN_SPLITS = ("dev", "train", "")
 KNOWN = (
-    "samples.csv, samples.jsonl, images/ with masks/ (equal stems), or nnU-Net's dataset.json with imagesTr/ "
-    "and labelsTr/"
+    "samples.csv, samples.jsonl, images/ with masks/ (equal stems), nnU-Net's dataset.json with imagesTr/ "
+    "and labelsTr/, or DICOM series with DICOM SEG"
 )
 
 
@@ -51,12 +56,16 @@ PLAIN = Hints()
 def rows_of(folder: Path, hints: Hints = PLAIN) -> dict[str, list[Row]]:
     """Rows by image (path relative to ``folder``), in the order of the table or of the names.
 
-    Keys as the columns of ``samples.csv``, values text. Rows of a held split and second opinions of another
+    Keys as the columns of ``samples.csv``, values text; ``series`` tells a DICOM series from others in its
+    folder, ``case`` is a name for it. Rows of a held split and second opinions of another
     reader are left out. An unknown layout is an InputError that lists the known ones.
     """
     for marker, reader in READERS.items():
         if (folder / marker).exists():
             return by_image(_filled(reader(folder, hints), hints))
+    rows = _dicom(folder, hints)
+    if rows:
+        return by_image(_filled(rows, hints))
     raise InputError(f"{folder.name} is no set that is known here: expected {KNOWN}")
 
 
@@ -66,7 +75,7 @@ def by_image(rows: Iterable[Row]) -> dict[str, list[Row]]:
     for row in rows:
         open_split = row.get("split", "dev") in OPEN_SPLITS
         if open_split and "2. human observer" not in row.get("notes", ""):
-            table.setdefault(row["image"], []).append(row)
+            table.setdefault(row.get("case") or row["image"], []).append(row)
     return table
 
 
@@ -215,6 +224,43 @@ def _labels(given: Mapping[str, Any]) -> dict[str, str]:
         if str(name).lower() not in ("background", "ignore")
     }
     return {str(name): value for name, value in values.items() if value != "0"}
+
+
+def _dicom(folder: Path, hints: Hints) -> list[Row]:
+    """A row a segment. Names of people are in no row: the group is a hash of the patient's id."""
+    rows: list[Row] = []
+    cases: dict[tuple[Path, str], str] = {}
+    for pair in pairs(folder):
+        case = cases.setdefault((pair.image, pair.series), f"case-{len(cases) + 1:04}")
+        number = sum(row["case"] == case for row in rows)
+        patient = hashlib.sha256(pair.patient.encode()).hexdigest()[:12]
+        rows += [
+            {
+                "id": f"{case}-{number + at}",
+                "case": case,
+                "image": pair.image.relative_to(folder).as_posix(),
+                "series": pair.series,
+                "mask": pair.masks.relative_to(folder).as_posix(),
+                "label": str(info.number),
+                "target": _target(info, hints),
+                "modality": pair.modality,
+                "group": patient if pair.patient else case,
+            }
+            for at, info in enumerate(pair.infos, 1)
+        ]
+    return rows
+
+
+def _target(info: MaskInfo, hints: Hints) -> str:
+    """The first of a segment's label and coded kind that the lexicon knows, with its side; else what was
+    given for all masks, else the label."""
+    side = f"{info.side.meaning.lower()} " if info.side else ""
+    for words in (info.name, info.kind.meaning if info.kind else "", info.site.meaning if info.site else ""):
+        plain = words.replace("_", " ").lower()
+        found = parse_phrase(plain).findings if plain else ()
+        if found and found[0].name:
+            return plain if found[0].location.side or not side else side + plain
+    return hints.target or info.name
 
 
 READERS: Mapping[str, Callable[[Path, Hints], list[Row]]] = {

@@ -22,7 +22,7 @@ from typing import Any
 
 import numpy as np
 
-from medsegr import data
+from medsegr import data, drawn
 from medsegr.errors import GeometryError, InputError, ReportError
 from medsegr.io.read import read_image
 from medsegr.pipeline import name_only
@@ -185,7 +185,7 @@ def _wanted(sample: Sample, image: Image, known: Sequence[Words]) -> Iterator[Wa
     for number, row in enumerate(sample.rows, 1):
         try:
             mask = _mask(sample.folder, row, image)
-            name = _plain(data.finding_of(dict(row)))
+            name = _plain(drawn.finding_of(dict(row)))
             finding, source = known[number - 1] if known else words_of(row, image, mask, name)
         except (InputError, ReportError, ValueError) as error:
             raise InputError(f"target {number} of the image: {' '.join(str(error).split())}") from error
@@ -201,7 +201,7 @@ def read_masks(sample: Sample) -> tuple[Image, list[np.ndarray]]:
 
 def _mask(folder: Path, row: Row, image: Image) -> np.ndarray:
     values = read_image(folder / row["mask"], modality=image.modality).data[0]
-    mask = data.marked(values, row)
+    mask = drawn.marked(values, row)
     if mask.shape != image.grid:
         raise GeometryError(f"the mask has grid {mask.shape}, the image {image.grid}: the same was expected")
     return mask

@@ -55,6 +55,13 @@ def holds_masks(path: Path, limits: Limits = DEFAULT_LIMITS) -> bool:
         return _is_seg(open_header(path, limits))
 
 
+def header_of(path: Path, limits: Limits = DEFAULT_LIMITS) -> tuple[Dataset, tuple[MaskInfo, ...]]:
+    """Header of a DICOM SEG and what it tells of its segments; no frame is decoded."""
+    with guarded(WHAT):
+        ds = open_header(path, limits)
+        return ds, _infos(ds)
+
+
 def _is_seg(ds: Dataset) -> bool:
     kind = str(ds.get("SOPClassUID") or "")
     if kind in OTHERS:
@@ -115,7 +122,7 @@ def _described(opened: Opened, threshold: float) -> _Seg:
     kind = str(ds.get("SegmentationType") or "").upper()
     if kind not in ("BINARY", "FRACTIONAL", "LABELMAP"):
         raise InputError(f"{WHAT}: its type is none of BINARY, FRACTIONAL and LABELMAP; it is damaged")
-    infos = tuple(_info(item) for item in ds.get("SegmentSequence") or () if number(item, "SegmentNumber"))
+    infos = _infos(ds)
     known = {info.number for info in infos}
     groups = [frame_groups(ds, index) for index in range(count)]
     told = tuple(None if kind == "LABELMAP" else _segment_of(group) for group in groups)
@@ -131,6 +138,10 @@ def _described(opened: Opened, threshold: float) -> _Seg:
 def _segment_of(groups: tuple[Dataset, ...]) -> int | None:
     value = next((v for group in groups if (v := number(group, "ReferencedSegmentNumber"))), None)
     return None if value is None else int(value)
+
+
+def _infos(ds: Dataset) -> tuple[MaskInfo, ...]:
+    return tuple(_info(item) for item in ds.get("SegmentSequence") or () if number(item, "SegmentNumber"))
 
 
 def _info(item: Dataset) -> MaskInfo:

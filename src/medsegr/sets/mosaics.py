@@ -7,7 +7,7 @@ import numpy as np
 from PIL import Image as Pil
 from scipy import ndimage
 
-from medsegr.data import finding_of
+from medsegr.drawn import finding_of
 from medsegr.errors import ReportError
 from medsegr.pixels import to_bytes
 from medsegr.sets.narrate import Style, narrate

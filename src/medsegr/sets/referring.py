@@ -14,7 +14,8 @@ from PIL import Image as Pil
 from scipy import ndimage
 
 from medsegr.composite import joined
-from medsegr.data import Case, Target, finding_of
+from medsegr.data import Case, Target
+from medsegr.drawn import finding_of
 from medsegr.errors import ReportError, UsageError
 from medsegr.pixels import to_bytes
 from medsegr.portrait import portrait

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from medsegr.data import finding_of
+from medsegr.drawn import finding_of
 from medsegr.errors import ReportError
 from medsegr.looks import LEAST, PART
 from medsegr.portrait import portrait

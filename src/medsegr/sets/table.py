@@ -17,7 +17,7 @@ import nibabel
 import numpy as np
 from PIL import Image as Pil
 
-from medsegr import data
+from medsegr import data, drawn
 from medsegr.errors import InputError, UsageError
 from medsegr.layouts import by_image
 from medsegr.phantom.write import COLUMNS as PHANTOM_COLUMNS
@@ -50,11 +50,11 @@ class Source:
 
     def image(self) -> Image:
         """The image as every command reads it. InputError names the row and its entry."""
-        return data.read_column(self.folder, self.rows[0], "image", self.modality)
+        return drawn.read_column(self.folder, self.rows[0], "image", self.modality)
 
     def mask(self, row: Mapping[str, str], image: Image) -> np.ndarray:
         """Bool ``*grid``: one row's mask. InputError where it is missing or has another grid."""
-        return data.read_mask(self.folder, row, image)
+        return drawn.read_mask(self.folder, row, image)
 
 
 def sources(folder: Path, part: str = "all") -> list[Source]:

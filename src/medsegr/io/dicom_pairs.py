@@ -1,0 +1,72 @@
+"""Which DICOM SEG belongs to which series, in a folder of both as archives give them, by headers alone."""
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from pydicom.dataset import Dataset
+
+from medsegr.errors import InputError
+from medsegr.io.dicom_masks import header_of, holds_masks
+from medsegr.io.dicom_scan import Member, scan
+from medsegr.io.limits import DEFAULT_LIMITS, Limits
+from medsegr.io.masks import MaskInfo
+
+
+@dataclass(frozen=True, slots=True)
+class Pair:
+    """A segmentation and the series that it was drawn on. ``image``: the file, or the folder that holds the
+    series, which ``series`` (its UID) tells from others there; ``patient`` as in the header."""
+
+    image: Path
+    series: str
+    masks: Path
+    infos: tuple[MaskInfo, ...]
+    modality: str
+    patient: str
+
+
+def pairs(folder: Path, limits: Limits = DEFAULT_LIMITS) -> list[Pair]:
+    """Every DICOM SEG below ``folder`` with its series, in the order of the paths; [] where there is none.
+
+    Raises InputError where the series of one is not there.
+    """
+    drawn = sorted(path for path in _files(folder) if holds_masks(path, limits))
+    if not drawn:
+        return []
+    members, _, _ = scan(folder, limits)
+    found = []
+    for number, path in enumerate(drawn, 1):
+        ds, infos = header_of(path, limits)
+        own = _series(ds, members)
+        if not own:
+            raise InputError(
+                f"segmentation {number} of {len(drawn)}: the series that it names is not in the folder; "
+                "add it"
+            )
+        places = {member.path.parent for member in own}
+        image = own[0].path if len(own) == 1 else Path(os.path.commonpath(sorted(map(str, places))))
+        one = own[0].series
+        found.append(Pair(image, one.uid if len(own) > 1 else "", path, infos, one.modality, one.patient))
+    return found
+
+
+def _files(folder: Path) -> Iterator[Path]:
+    for root, folders, names in os.walk(folder):
+        folders[:] = [name for name in folders if not name.startswith((".", "__MACOSX"))]
+        yield from (Path(root) / name for name in names if not name.startswith("."))
+
+
+def _series(ds: Dataset, members: list[Member]) -> list[Member]:
+    """Files of the series that a segmentation names; of one that names pictures alone, those of their
+    series."""
+    named = {str(item.get("SeriesInstanceUID") or "") for item in ds.get("ReferencedSeriesSequence") or ()}
+    found = [member for member in members if member.series.uid in named]
+    if found:
+        return found
+    pictures = {
+        str(item.get("ReferencedSOPInstanceUID") or "") for item in ds.get("SourceImageSequence") or ()
+    }
+    uids = {member.series.uid for member in members if member.instance in pictures}
+    return [member for member in members if member.series.uid in uids]
