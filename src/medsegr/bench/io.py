@@ -1,5 +1,5 @@
-"""Seconds and memory of reading (and writing) medical files on this machine, beside SimpleITK and dcm2niix:
-``make bench-io``.
+"""Seconds and memory of reading and writing medical files on this machine, beside SimpleITK and dcm2niix, and
+of refusing bombs: ``make bench-io``.
 
 The series is made here: 300 slices of 512 x 512 with signed 16-bit values, shuffled file names. Every reader
 runs in a process of its own, so that its peak memory is its own; its seconds leave the start of Python out
@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from medsegr.bench import io_write
+from medsegr.bench import io_bombs, io_write
 from medsegr.bench.speed import Row, show
 
 SLICES, FEWER, SIDE = 300, 60, 512
@@ -150,6 +150,7 @@ def main() -> int:
         show(reading(folder, "uncompressed", SECONDS))
     with series(FEWER, compressed=True) as folder:
         show(reading(folder, "JPEG 2000 lossless", None))
+    show(io_bombs.rows())
     io_write.main()
     return 0
 
