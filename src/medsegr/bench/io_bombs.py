@@ -92,11 +92,11 @@ def _nifti_head(shape: tuple[int, int, int]) -> bytes:
 def _dicom(path: Path, syntax: str, pixels: bytes, frames: int = 1) -> None:
     from pydicom.dataset import Dataset, FileMetaDataset
     from pydicom.encaps import encapsulate
-    from pydicom.uid import CTImageStorage, generate_uid
+    from pydicom.uid import UID, CTImageStorage, generate_uid
 
     ds = Dataset()
     ds.file_meta = FileMetaDataset()
-    ds.file_meta.TransferSyntaxUID = syntax
+    ds.file_meta.TransferSyntaxUID = UID(syntax)
     ds.SOPClassUID, ds.SOPInstanceUID, ds.Modality = CTImageStorage, generate_uid(), "CT"
     ds.Rows = ds.Columns = 64
     ds.SamplesPerPixel, ds.PhotometricInterpretation, ds.PixelRepresentation = 1, "MONOCHROME2", 0
