@@ -15,7 +15,7 @@ from medsegr.coding import maker_of, run_key, segments_of
 from medsegr.errors import InputError, UsageError
 from medsegr.io.limits import DEFAULT_LIMITS, Limits
 from medsegr.io.segments import Segment, drawn, label_map, overlaps
-from medsegr.io.write import write_json, write_labels, write_mask
+from medsegr.io.write import atomic_write, write_json, write_labels, write_mask
 from medsegr.options import DICOM_FORMATS, MASK_FORMATS, Options
 from medsegr.schema import text_hash
 from medsegr.types import Image, Result
@@ -162,6 +162,20 @@ def _labels(
         "its own file",
     }
     write_json(told, folder / "labels.json")
+    if combined:
+        with atomic_write(folder / "labels.txt") as part:
+            part.write_text(itksnap(shown), encoding="utf-8")
+
+
+def itksnap(shown: Sequence[Segment]) -> str:
+    """Names and colours of the labels of a combined map, as ITK-SNAP imports label descriptions."""
+    lines = ["# ITK-SnAP Label Description File", "# IDX   -R-  -G-  -B-  -A--  VIS MSH  LABEL"]
+    lines.append('    0     0    0    0        0  0  0    "Clear Label"')
+    for number, segment in enumerate(shown, 1):
+        red, green, blue = segment.colour
+        name = " ".join(segment.name.replace('"', "'").split())
+        lines.append(f'{number:5d}  {red:4d} {green:4d} {blue:4d}        1  1  1    "{name}"')
+    return "\n".join(lines) + "\n"
 
 
 def _label(number: int, segment: Segment) -> dict[str, Any]:

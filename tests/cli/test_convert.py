@@ -60,7 +60,7 @@ def test_all_formats_at_once(run: Any, series: Path, words: Path, tmp_path: Path
     jsonschema.validate(found, findings_schema())
     ids = [f["id"] for f in found["findings"] if f["status"] == "segmented"]
     assert len(ids) == 2
-    expected = {"findings.json", "manifest.json", "overlay.png", "labels.json", "fhir.json"}
+    expected = {"findings.json", "manifest.json", "overlay.png", "labels.json", "labels.txt", "fhir.json"}
     expected |= {"segmentation.dcm", "report.dcm", "overlay.dcm", "segmentation.seg.nrrd"}
     expected |= {
         f"masks/{i}{tail}{end}" for i in ids for tail in ("", "_free") for end in (".nii.gz", ".nrrd")
@@ -75,6 +75,13 @@ def test_all_formats_at_once(run: Any, series: Path, words: Path, tmp_path: Path
     labels = told(out, "labels.json")
     assert [item["id"] for item in labels["labels"]] == ids
     assert [item["tracking_uid"] for item in labels["labels"]] == [d.TrackingUID for d in seg.SegmentSequence]
+    rows = [
+        line.split(maxsplit=7) for line in (out / "labels.txt").read_text().splitlines() if line[0] != "#"
+    ]
+    assert [row[0] for row in rows] == ["0", "1", "2"]
+    for row, item in zip(rows[1:], labels["labels"], strict=True):  # as ITK-SNAP reads it
+        assert [int(v) for v in row[1:4]] == item["colour"]
+        assert (row[4:7], row[7]) == (["1", "1", "1"], f'"{item["name"]}"')
     combined = np.asanyarray(nib.load(out / "masks" / "combined.nii.gz").dataobj)
     single = [np.asanyarray(nib.load(out / "masks" / f"{i}.nii.gz").dataobj) > 0 for i in ids]
     assert set(np.unique(combined)) - {0} == {1, 2}

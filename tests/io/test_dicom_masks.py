@@ -21,7 +21,7 @@ from pydicom.uid import RLELossless, generate_uid
 from scipy.spatial.transform import Rotation
 
 from dicom_files import MAKER, segment, write_ct, write_dx
-from medsegr.errors import GeometryError, InputError, UsageError
+from medsegr.errors import GeometryError, InputError, MedsegrError, UsageError
 from medsegr.io.dicom_masks import holds_masks, read_masks
 from medsegr.io.dicom_objects import save_object
 from medsegr.io.dicom_seg import make_seg
@@ -352,3 +352,26 @@ def test_a_seg_that_names_slices_and_tells_no_place(tmp_path: Path) -> None:
 
     with pytest.raises(InputError, match="another image"):
         read_masks(broken(path, rename), image)
+
+
+def test_mutated_segs_end_in_masks_or_one_line(tmp_path: Path) -> None:
+    image = series(tmp_path / "ct")
+    rng = np.random.default_rng(0)
+    read, said = 0, []
+    for kind in ("binary", "labelmap"):
+        data = written(image, some_masks(6, 2, "dense", "labelmap"), tmp_path / "seg.dcm", kind).read_bytes()
+        for _ in range(60):
+            changed = bytearray(data)
+            for at in rng.integers(132, len(data), rng.integers(1, 12)):
+                changed[at] = rng.integers(256)
+            end = rng.integers(200, len(data)) if rng.random() < 0.3 else len(data)
+            (tmp_path / "m.dcm").write_bytes(bytes(changed[:end]))
+            try:
+                if holds_masks(tmp_path / "m.dcm"):
+                    read_masks(tmp_path / "m.dcm", image if rng.random() < 0.5 else None)
+                    read += 1
+            except MedsegrError as error:
+                said.append(str(error))
+    assert read > 5
+    assert said
+    assert not [line for line in said if "\n" in line or str(tmp_path) in line]

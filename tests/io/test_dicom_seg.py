@@ -222,6 +222,45 @@ def test_it_says_what_it_is_and_of_what(tmp_path: Path) -> None:
     assert meta["AnatomicRegionModifierSequence"]["CodeMeaning"] == "Left"
 
 
+@pytest.mark.parametrize("kind", ["binary", "labelmap", "fractional"])
+def test_a_viewer_finds_what_it_asks_for(kind: str, tmp_path: Path) -> None:
+    """What OHIF reads of a SEG, and Slicer through dcmqi: the source image of every frame at the frame's own
+    place, the series, one frame of reference, segments counted from 1 with label and colour, plain pixels."""
+    image = series(tmp_path / "ct", TILT)
+    masks = [image.data[0] > 75, image.data[0] == 50]
+    found = [segment(n, m, prob=m.astype(np.float32)) for n, m in enumerate(masks, 1)]
+    ds = pydicom.dcmread(write(image, found, tmp_path / "seg.dcm", kind))
+    headers = {header.SOPInstanceUID: header for header in sources_of(image).headers}
+    first = next(iter(headers.values()))
+    assert (ds.Modality, ds.file_meta.TransferSyntaxUID.is_compressed) == ("SEG", False)
+    assert (ds.Rows, ds.Columns) == image.grid[1:]
+    assert ds.FrameOfReferenceUID == first.FrameOfReferenceUID
+    (named,) = ds.ReferencedSeriesSequence
+    assert named.SeriesInstanceUID == first.SeriesInstanceUID
+    assert {item.ReferencedSOPInstanceUID for item in named.ReferencedInstanceSequence} == set(headers)
+    (shared,) = ds.SharedFunctionalGroupsSequence
+    np.testing.assert_allclose(
+        shared.PlaneOrientationSequence[0].ImageOrientationPatient, first.ImageOrientationPatient, atol=1e-6
+    )
+    np.testing.assert_allclose(shared.PixelMeasuresSequence[0].PixelSpacing, first.PixelSpacing)
+    assert len(ds.PerFrameFunctionalGroupsSequence) == ds.NumberOfFrames
+    for group in ds.PerFrameFunctionalGroupsSequence:
+        (source,) = group.DerivationImageSequence[0].SourceImageSequence
+        np.testing.assert_allclose(
+            group.PlanePositionSequence[0].ImagePositionPatient,
+            headers[source.ReferencedSOPInstanceUID].ImagePositionPatient,
+            atol=1e-4,
+        )
+        if kind != "labelmap":
+            assert group.SegmentIdentificationSequence[0].ReferencedSegmentNumber in (1, 2)
+    told = [item for item in ds.SegmentSequence if item.SegmentNumber]
+    assert [item.SegmentNumber for item in told] == [1, 2]
+    for item in told:
+        assert item.SegmentLabel
+        colour = hd.color.CIELabColor.from_dicom_value(item.RecommendedDisplayCIELabValue).to_rgb()
+        np.testing.assert_allclose(colour, (86, 180, 233), atol=2)
+
+
 def test_a_side_without_a_region_modifies_the_type(tmp_path: Path) -> None:
     image = series(tmp_path / "ct")
     path = write(image, [segment(1, image.data[0] > 75, site=None)], tmp_path / "seg.dcm")

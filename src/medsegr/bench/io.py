@@ -1,5 +1,5 @@
-"""Seconds and memory of reading (and writing) medical files on this machine, beside SimpleITK and dcm2niix:
-``make bench-io``.
+"""Seconds and memory of reading and writing medical files on this machine, beside SimpleITK and dcm2niix, and
+of refusing bombs: ``make bench-io``.
 
 The series is made here: 300 slices of 512 x 512 with signed 16-bit values, shuffled file names. Every reader
 runs in a process of its own, so that its peak memory is its own; its seconds leave the start of Python out
@@ -19,7 +19,7 @@ from pathlib import Path
 
 import numpy as np
 
-from medsegr.bench import io_write
+from medsegr.bench import io_bombs, io_write
 from medsegr.bench.speed import Row, show
 
 SLICES, FEWER, SIDE = 300, 60, 512
@@ -38,11 +38,13 @@ got = reader.Execute().GetSize()[::-1]
 AROUND = """
 import json, resource, sys, time
 import {first}
-start = time.perf_counter()
+def spent():
+    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
+work, start = spent(), time.perf_counter()
 {code}
-seconds = time.perf_counter() - start
+seconds, work = time.perf_counter() - start, spent() - work
 peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-print(json.dumps([seconds, peak, list(got)]))
+print(json.dumps([seconds, peak, list(got), work]))
 """
 
 
@@ -97,8 +99,9 @@ def _slice(values: np.ndarray, spacing: float, height: float):  # type: ignore[n
     return ds
 
 
-def child(code: str, folder: Path, first: str) -> tuple[float, float, tuple[int, ...]]:
-    """Median seconds, peak bytes and the shape that a reader gave, in processes of its own."""
+def child(code: str, folder: Path, first: str) -> tuple[float, float, tuple[int, ...], float]:
+    """Median seconds, peak bytes, the shape that a reader gave, and least processor's seconds (of it and its
+    children: what it takes where nobody else works), in processes of its own."""
     found = []
     for _ in range(REPEATS):
         done = subprocess.run(
@@ -109,20 +112,27 @@ def child(code: str, folder: Path, first: str) -> tuple[float, float, tuple[int,
         )
         found.append(json.loads(done.stdout))
     found.sort()
-    return found[REPEATS // 2][0], max(one[1] for one in found), tuple(found[0][2])
+    return (
+        found[REPEATS // 2][0],
+        max(one[1] for one in found),
+        tuple(found[0][2]),
+        min(one[3] for one in found),
+    )
 
 
 def reading(folder: Path, kind: str, target: float | None) -> Iterator[Row]:
     """Our reader and its peers over one folder."""
-    seconds, peak, shape = child(OURS, folder, "medsegr.io.read")
+    seconds, peak, shape, work = child(OURS, folder, "medsegr.io.read")
     volume = 4.0 * np.prod(shape, dtype=float)
     told = "" if target is None else f"<= {target:g}"
     yield f"read and sort {shape[0]} slices, {kind}", seconds, told
+    yield "  its processor's seconds", work, ""
     yield "  its peak memory, in volumes of float32", peak / volume, f"<= {TIMES:g}"
-    seconds, peak, other = child(ITK, folder, "SimpleITK")
+    seconds, peak, other, work = child(ITK, folder, "SimpleITK")
     if other != shape:
         raise RuntimeError(f"SimpleITK read {other} where we read {shape}")
     yield "  peer: SimpleITK (GDCM), values left in 16 bits", seconds, ""
+    yield "  its processor's seconds", work, ""
     yield "  its peak memory, in volumes of float32", peak / volume, ""
     seconds_or_none = dcm2niix(folder)
     if seconds_or_none is not None:
@@ -150,6 +160,7 @@ def main() -> int:
         show(reading(folder, "uncompressed", SECONDS))
     with series(FEWER, compressed=True) as folder:
         show(reading(folder, "JPEG 2000 lossless", None))
+    show(io_bombs.rows())
     io_write.main()
     return 0
 

@@ -114,6 +114,7 @@ def open_pixels(ds: Dataset, limits: Limits) -> Opened:
             f"{WHAT}: a film compressed as MPEG, H.264 or HEVC came where pictures were expected; save the "
             "wanted frame as a picture"
         )
+    _refuse_unknown(syntax)
     check_header(ds, limits)
     if not any(name in ds for name in PIXELS):
         raise InputError(f"{WHAT}: the header tells an image but the pixels are missing; copy the file again")
@@ -126,6 +127,18 @@ def open_pixels(ds: Dataset, limits: Limits) -> Opened:
             "truncated, copy it again"
         )
     return Opened(ds, frames)
+
+
+def _refuse_unknown(syntax: UID) -> None:
+    """InputError for a way to store pixels that no decoder at hand knows (JPEG XL, JPIP, private ones)."""
+    try:
+        get_decoder(syntax)
+    except NotImplementedError:
+        told = "" if syntax.name == str(syntax) else f" ({syntax.name})"
+        raise InputError(
+            f"{WHAT}: its pixels are stored in a way that is not decoded here{told}; write it uncompressed "
+            "first, for example with gdcmconv --raw"
+        ) from None
 
 
 def _inflated(data: bytes, limits: Limits) -> bytes:

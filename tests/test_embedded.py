@@ -1,0 +1,49 @@
+"""What a model must not do without anybody seeing it: turn the sides round, or change from run to run."""
+
+import numpy as np
+import pytest
+import torch
+
+from medsegr.io.read import image_from_array
+from medsegr.phantom.case import make
+from medsegr.session import Model, load
+from medsegr.types import Image
+
+pytestmark = pytest.mark.weights
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return load()
+
+
+def chest() -> Image:
+    pixels = make("chest", np.random.default_rng(7), 256).image
+    return image_from_array(pixels, spacing=(0.8, 0.8), modality="CR", frame="patient")
+
+
+def lungs(model: Model, image: Image) -> list[np.ndarray]:
+    found = model.segment(image, phrases=("left lung", "right lung")).findings
+    assert [item.status for item in found] == ["segmented"] * 2
+    return [np.asarray(item.mask) for item in found]
+
+
+@pytest.fixture(scope="module")
+def answer(model: Model) -> list[np.ndarray]:
+    return lungs(model, chest())
+
+
+def test_the_embedded_model_knows_left_from_right(answer: list[np.ndarray]) -> None:
+    """Of every checkpoint that is put in place: the patient's left is the picture's right."""
+    left, right = (float(np.argwhere(mask)[:, 1].mean()) for mask in answer)
+    assert (left > 138, right < 118) == (True, True)
+
+
+def test_the_same_question_has_the_same_answer_to_the_bit(answer: list[np.ndarray]) -> None:
+    for one, two in zip(lungs(load(), chest()), answer, strict=True):
+        np.testing.assert_array_equal(one, two)
+
+
+def test_the_model_runs_in_single_precision(model: Model) -> None:
+    """Masks of others changed in bf16; no flag offers it here, and half precision on disk is widened."""
+    assert {weight.dtype for weight in model.segmenter.model.parameters()} == {torch.float32}
