@@ -2,7 +2,7 @@
 
 import logging
 import tempfile
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
 from pathlib import Path
 from typing import Any
@@ -12,8 +12,8 @@ import numpy as np
 from medsegr import predict, weights
 from medsegr.backends import folder as folders
 from medsegr.backends import store
-from medsegr.backends.backend import check
 from medsegr.backends.folder import Graphs
+from medsegr.backends.names import check
 from medsegr.backends.quantise import Recorder, Samples, onnx_files, openvino_files
 from medsegr.backends.runtimes import Place, backend_of
 from medsegr.backends.stages import traced
@@ -44,22 +44,13 @@ def load(
     The first use converts the checkpoint and keeps the result below the user's cache folder. UsageError for
     what does not go together, WeightsError for a folder of another checkpoint.
     """
+    check(backend, precision, device)
     if Path(backend).is_dir():
         card = weights.verify(name)
         return _on(folders.read(Path(backend), str(card["sha256"])), name, threads)
-    check(backend, precision)
     if backend == "torch":
         return predict.load(name, device, threads)
-    if device not in ("auto", "cpu"):
-        raise_device(backend, device)
     return _on(_converted(name, backend, precision), name, threads)
-
-
-def raise_device(backend: str, device: str) -> None:
-    """Other runtimes are for processors."""
-    from medsegr.errors import UsageError
-
-    raise UsageError(f"--backend {backend} runs on the processor, not on {device[:20]}: leave --device out")
 
 
 def _on(graphs: Graphs, name: str | Path, threads: int | None) -> Predictor:
@@ -99,8 +90,9 @@ def export(
 ) -> Graphs:
     """Write a checkpoint's graphs into the folder ``out``, whole or not at all.
 
-    ``questions`` are images with findings to calibrate int8 with, :data:`IMAGES` at most; left out, made images
-    are taken. InputError for a folder that may not be written, UsageError for a network that has no graphs.
+    ``questions`` are images with findings to calibrate int8 with, :data:`IMAGES` at most; left out, made
+    images are taken. InputError for a folder that may not be written, UsageError for a network that has no
+    graphs.
     """
     check(backend, precision)
     folders.check_free(out)
@@ -141,21 +133,27 @@ def made(count: int = IMAGES, seed: int = 64) -> Iterator[Question]:
             yield image, found
 
 
-def images_below(folder: Path, card: Any) -> Iterator[Question]:
-    """Every image in a folder that can be read, asked for what the model knows in such images."""
-    for path in sorted(found for found in folder.rglob("*") if found.is_file()):
+def images_below(folder: Path, card: Mapping[str, Any]) -> Iterator[Question]:
+    """Every picture in a folder that can be read, each asked for other things that the model knows in such
+    pictures."""
+    for at, path in enumerate(sorted(found for found in folder.rglob("*") if found.is_file())):
         try:
             image = read_image(path)
         except MedsegrError:
             LOG.info("a file in the folder is no image that can be read; it is left out")
             continue
-        findings = asked_of(image, card["concepts"])
+        findings = by_name(image, card)
         if findings and len(image.grid) == 2:
-            yield image, findings
+            turn = ASKED * at % len(findings)
+            yield image, findings[turn:] + findings[:turn]
 
 
-def asked_of(image: Image, known: Any) -> Sequence[Any]:
-    """Findings by name alone: what the model learned in images of this modality (of any, where none is told)."""
-    fit = [name for name, told in known.items() if image.modality in (None, *told.get("modalities", ()))]
-    table = concepts()
-    return tuple(Finding(f"f{n}", "", (0, 0), name) for n, name in enumerate(fit, 1) if name in table)
+def by_name(image: Image, card: Mapping[str, Any]) -> tuple[Finding, ...]:
+    """Findings by name alone: what the model learned in images of this modality; all where none is told."""
+    known = concepts()
+    fit = [
+        name
+        for name, told in card["concepts"].items()
+        if name in known and image.modality in (None, *told.get("modalities", ()))
+    ]
+    return tuple(Finding(f"f{n}", "", (0, 0), name) for n, name in enumerate(fit, 1))

@@ -12,14 +12,11 @@ from jaxtyping import Float
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from medsegr.errors import UsageError
 from medsegr.model import Output
 from medsegr.networks import Network
 from medsegr.reasoning.attributes import Words
 from medsegr.sam.sam import Clicks
 
-NAMES = ("torch", "openvino", "onnx")
-PRECISIONS = ("fp32", "int8")
 Maps = tuple[Tensor, ...]
 Heard = Tensor | Words  # prior tokens [b 4 d]; the codes themselves for networks without such tokens
 
@@ -93,16 +90,3 @@ def folded(network: nn.Module) -> nn.Module:
                     module[at] = fuse_conv_bn_eval(first, second)
                     module[at + 1] = nn.Identity()
     return network
-
-
-def check(name: str, precision: str) -> None:
-    """UsageError for a backend or a precision that does not exist, or that do not go together."""
-    if name not in NAMES:
-        raise UsageError(
-            f"--backend: '{name[:60]}' is not known; expected {', '.join(NAMES)} or a folder that "
-            "'medsegr export' wrote"
-        )
-    if precision not in PRECISIONS:
-        raise UsageError(f"--precision: '{precision[:20]}' is not known; expected {' or '.join(PRECISIONS)}")
-    if (name, precision) == ("torch", "int8"):
-        raise UsageError("--precision int8 is for --backend openvino or onnx; torch runs in fp32")

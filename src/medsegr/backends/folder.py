@@ -85,8 +85,8 @@ def read(folder: Path, model_sha256: str) -> Graphs:
     """
     if not is_graphs(folder):
         raise WeightsError(
-            f"{folder.name} holds no manifest.json of 'medsegr export': an export that was not interrupted was "
-            "expected; export again"
+            f"{folder.name} holds no manifest.json of 'medsegr export': a whole export was expected; export "
+            "again"
         )
     told = json.loads((folder / MANIFEST).read_text(encoding="utf-8"))
     backend, files = str(told.get("backend")), told.get("files")

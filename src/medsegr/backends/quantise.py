@@ -15,12 +15,13 @@ import torch
 from torch import Tensor
 
 from medsegr.backends.backend import Backend, Heard, Maps, Said
+from medsegr.backends.names import needs
 from medsegr.errors import MissingExtra
 from medsegr.sam.sam import Clicks
 
 QUANTISED = ("shared", "answer")
-# Left in fp32, by the name that torch's tracer gave them: where the words act, offsets of a deformable sampling
-# and gains are positions and small differences, which eight bits blur; and the last layers, which draw the rim.
+# Left in fp32, by the names that torch's tracer gave: where the words act (offsets of a deformable sampling
+# are positions, gains small differences, which eight bits blur), and the last layers, which draw the rim.
 SPARED = (r".*modulators.*", r".*to_dense.*", r".*to_tokens.*", r".*hyper.*", r".*presence.*", r".*quality.*")
 Samples = Mapping[str, Sequence[Mapping[str, np.ndarray]]]
 
@@ -53,9 +54,7 @@ def openvino_files(
     try:
         import openvino
     except ImportError as error:
-        raise MissingExtra(
-            "--to openvino needs the 'openvino' extra: pip install 'medsegr[openvino]'"
-        ) from error
+        raise MissingExtra(needs("--to openvino")) from error
     files: dict[str, bytes] = {}
     core = openvino.Core()
     with tempfile.TemporaryDirectory() as folder:
@@ -79,9 +78,7 @@ def onnx_files(
     try:
         import onnx
     except ImportError as error:
-        raise MissingExtra(
-            "--precision int8 needs the 'openvino' extra: pip install 'medsegr[openvino]'"
-        ) from error
+        raise MissingExtra(needs("--precision int8")) from error
     for name in QUANTISED:
         model = _quantised(onnx.load_from_string(stages[name]), samples[name], spared)
         files[f"{name}.onnx"] = model.SerializeToString()
@@ -92,9 +89,7 @@ def _quantised(model: Any, samples: Sequence[Mapping[str, np.ndarray]], spared: 
     try:
         import nncf
     except ImportError as error:
-        raise MissingExtra(
-            "--precision int8 needs the 'openvino' extra: pip install 'medsegr[openvino]'"
-        ) from error
+        raise MissingExtra(needs("--precision int8")) from error
     logging.getLogger("nncf").setLevel(logging.ERROR)
     same: Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]] = dict
     threads = torch.get_num_threads()

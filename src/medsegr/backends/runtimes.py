@@ -21,13 +21,13 @@ from torch import Tensor
 from medsegr.backends import store
 from medsegr.backends.backend import Backend, Heard, Maps, Said
 from medsegr.backends.folder import Graphs
+from medsegr.backends.names import needs
 from medsegr.backends.stages import ANSWER, WORDS, no_clicks
 from medsegr.errors import MissingExtra, WeightsError
 from medsegr.reasoning.attributes import Words
 from medsegr.sam.sam import Clicks
 
 LOG = logging.getLogger("medsegr")
-NEEDS = "--backend {} needs the 'openvino' extra: pip install 'medsegr[openvino]'"
 Run = Callable[[Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]
 
 
@@ -58,7 +58,7 @@ def backend_of(graphs: Graphs, place: Place = Place()) -> Backend:
 
     def shared(pixels: Tensor) -> Maps:
         found = stage("shared")({"pixels": pixels.numpy()})
-        return tuple(torch.from_numpy(found[name]) for name in sorted(found))
+        return tuple(torch.from_numpy(found[f"map{at}"]) for at in range(sum(n[:3] == "map" for n in found)))
 
     def hear(words: Words) -> Heard:
         return torch.from_numpy(stage("words")({n: getattr(words, n).numpy() for n in WORDS})["priors"])
@@ -92,7 +92,7 @@ def _openvino(place: Place) -> Callable[[Path], Run]:
     try:
         import openvino
     except ImportError as error:
-        raise MissingExtra(NEEDS.format("openvino")) from error
+        raise MissingExtra(needs("--backend openvino")) from error
     core = openvino.Core()
     settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
     if place.threads:
@@ -102,12 +102,12 @@ def _openvino(place: Place) -> Callable[[Path], Run]:
         compiled = _cached(
             path, place, lambda more: core.compile_model(str(path), "CPU", {**settings, **more})
         )
-        names = [out.get_any_name() for out in compiled.outputs]
+        names = {name: at for at, out in enumerate(compiled.outputs) for name in out.get_names()}
         request = compiled.create_infer_request()
 
         def run(given: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
             request.infer(dict(given))
-            return {name: request.get_tensor(name).data.copy() for name in names}
+            return {name: request.get_output_tensor(at).data.copy() for name, at in names.items()}
 
         return run
 
@@ -134,7 +134,7 @@ def _onnx(place: Place) -> Callable[[Path], Run]:
     try:
         import onnxruntime
     except ImportError as error:
-        raise MissingExtra(NEEDS.format("onnx")) from error
+        raise MissingExtra(needs("--backend onnx")) from error
 
     def load(path: Path) -> Run:
         kept = _optimised(path, place, onnxruntime.__version__)

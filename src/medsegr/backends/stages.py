@@ -27,7 +27,6 @@ from medsegr.errors import UsageError
 from medsegr.model import MedSegR
 from medsegr.reasoning.attributes import Words
 from medsegr.reasoning.modulators import TextureHead
-from medsegr.sam.prompt_encoder import PADDING
 from medsegr.sam.sam import Clicks
 
 OPSET = 18
@@ -167,11 +166,10 @@ def _file(stage: _Stage) -> bytes:
 
 
 def no_clicks(rows: int, size: tuple[int, int]) -> Clicks:
-    """Clicks of no meaning in the shape that ``clicked`` wants: a padding point, a mask that does not
-    count."""
+    """Nothing clicked, in the shape that ``clicked`` wants: no point, and a mask that does not count."""
     return Clicks(
-        torch.zeros(rows, 1, 2),
-        torch.full((rows, 1), float(PADDING)),
+        torch.zeros(rows, 0, 2),
+        torch.zeros(rows, 0),
         torch.zeros(rows, 1, *size),
         torch.zeros(rows) > 0,
     )

@@ -17,7 +17,7 @@ VARIABLE = "MEDSEGR_CACHE"
 
 
 def place(environment: Mapping[str, str] | None = None) -> Path:
-    """``$MEDSEGR_CACHE``, else ``medsegr`` below the cache folder of the user on this system. Not made here."""
+    """``$MEDSEGR_CACHE``, else ``medsegr`` below the user's cache folder on this system. Not made here."""
     known = os.environ if environment is None else environment
     if known.get(VARIABLE):
         return Path(known[VARIABLE])
@@ -29,8 +29,8 @@ def place(environment: Mapping[str, str] | None = None) -> Path:
 
 
 def room(folder: Path, need: int) -> Path | None:
-    """``folder``, made and fit for ``need`` more bytes; None and one warning where it cannot be written or the
-    disk is full."""
+    """``folder``, made and fit for ``need`` more bytes; None and one warning where it cannot be written or
+    the disk is full."""
     try:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         short = shutil.disk_usage(folder).free < need + SPARE
