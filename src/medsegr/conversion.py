@@ -1,6 +1,8 @@
 """From a checkpoint to graphs for another runtime: by ``medsegr export``, or by itself at the first use."""
 
+import atexit
 import logging
+import shutil
 import tempfile
 from collections.abc import Iterable, Iterator, Mapping
 from itertools import islice
@@ -27,6 +29,7 @@ from medsegr.types import Finding, Image, Prompt
 
 LOG = logging.getLogger("medsegr")
 IMAGES = 64  # with which int8 is calibrated
+NEED = 256 * 2**20  # bytes of room for a converted model, generously
 ASKED = 2  # questions an image at most, while calibrating
 Question = tuple[Image, tuple[Finding, ...]]
 
@@ -72,10 +75,11 @@ def _converted(name: str | Path, backend: str, precision: str) -> Graphs:
             return graphs
         except MedsegrError:  # damaged: made again
             LOG.info("a converted model in the cache was damaged; it is made again")
-    place = store.room(cache, 4 * weights.find(name)[0].stat().st_size)
+    place = store.room(cache, NEED)
     LOG.warning("converting the model for %s %s, once: this takes a minute", backend, precision)
     if place is None:
         place = Path(tempfile.mkdtemp(prefix="medsegr-"))
+        atexit.register(shutil.rmtree, place, ignore_errors=True)
     graphs = export(name, place / own, backend, precision)
     store.trim(place, spare=place / own)
     return graphs

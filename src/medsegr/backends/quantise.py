@@ -4,6 +4,8 @@ Only ``shared`` and ``answer`` are quantised, where nearly all time goes. Words 
 graphs are small or seldom run.
 """
 
+import contextlib
+import io
 import logging
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
@@ -11,7 +13,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import torch
 from torch import Tensor
 
 from medsegr.backends.backend import Backend, Heard, Maps, Said
@@ -92,8 +93,7 @@ def _quantised(model: Any, samples: Sequence[Mapping[str, np.ndarray]], spared: 
         raise MissingExtra(needs("--precision int8")) from error
     logging.getLogger("nncf").setLevel(logging.ERROR)
     same: Callable[[Mapping[str, np.ndarray]], dict[str, np.ndarray]] = dict
-    threads = torch.get_num_threads()
-    try:
+    with contextlib.redirect_stdout(io.StringIO()):  # progress bars
         return nncf.quantize(
             model,
             nncf.Dataset(list(samples), same),
@@ -101,5 +101,3 @@ def _quantised(model: Any, samples: Sequence[Mapping[str, np.ndarray]], spared: 
             preset=nncf.QuantizationPreset.MIXED,
             ignored_scope=nncf.IgnoredScope(patterns=list(spared), validate=False),
         )
-    finally:
-        torch.set_num_threads(threads)

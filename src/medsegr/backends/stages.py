@@ -16,6 +16,7 @@ import io
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import Any, cast
 
 import torch
@@ -23,7 +24,8 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from medsegr.backends.backend import Said, folded, said
-from medsegr.errors import UsageError
+from medsegr.backends.names import needs
+from medsegr.errors import MissingExtra, UsageError
 from medsegr.model import MedSegR
 from medsegr.reasoning.attributes import Words
 from medsegr.reasoning.modulators import TextureHead
@@ -139,6 +141,8 @@ def _stages(network: MedSegR) -> Iterator[tuple[str, _Stage]]:
 
 def traced(network: object) -> dict[str, bytes]:
     """Every stage as an ONNX file. UsageError for networks without prior tokens: those of other methods."""
+    if find_spec("onnx") is None:
+        raise MissingExtra(needs("exporting"))
     if not isinstance(network, MedSegR):
         raise UsageError(
             f"only medsegr's own networks can be exported, not {type(network).__name__}: use --backend torch"

@@ -1,8 +1,7 @@
-"""The same model on every backend: Dice on validation images, and how far the masks agree with torch's. ``make
-bench-backends``.
+"""The same model on every backend: Dice on validation images, and how far the masks agree with torch's.
 
-Exports the graphs first. int8 is calibrated with images of the training parts, 64 in all, as a user would do it
-with ``medsegr export --calibrate``.
+``make bench-backends``. Exports the graphs first. int8 is calibrated with images of the training parts, 64 in
+all, as a user would do it with ``medsegr export --calibrate``.
 """
 
 import argparse
