@@ -19,7 +19,7 @@ from medsegr.sam.sam import build_sam
 
 @contextmanager
 def unchecked() -> Iterator[None]:
-    """Without the checks of shapes and types that tests have: sizes are tensors while torch traces a network."""
+    """Without the checks of types that tests have: sizes are tensors while torch traces a network."""
     jaxtyping.config.update("jaxtyping_disable", True)
     try:
         yield

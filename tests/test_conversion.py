@@ -18,6 +18,12 @@ from small_networks import small_predictor, unchecked
 
 
 @pytest.fixture(autouse=True)
+def heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that ran before in this process keeps our log to itself."""
+    monkeypatch.setattr(logging.getLogger("medsegr"), "propagate", True)
+
+
+@pytest.fixture(autouse=True)
 def loose() -> Iterator[None]:
     with unchecked():
         yield

@@ -14,6 +14,12 @@ from medsegr.backends import store
 Usage = namedtuple("Usage", "total used free")
 
 
+@pytest.fixture(autouse=True)
+def heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that ran before in this process keeps our log to itself."""
+    monkeypatch.setattr(logging.getLogger("medsegr"), "propagate", True)
+
+
 def test_where_it_lies(tmp_path: Path) -> None:
     assert store.place({store.VARIABLE: str(tmp_path)}) == tmp_path
     if sys.platform == "linux":

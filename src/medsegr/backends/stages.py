@@ -147,7 +147,13 @@ def traced(network: object) -> dict[str, bytes]:
         raise UsageError(
             f"only medsegr's own networks can be exported, not {type(network).__name__}: use --backend torch"
         )
-    return {name: _file(stage) for name, stage in _stages(frozen(network))}
+    try:
+        return {name: _file(stage) for name, stage in _stages(frozen(network))}
+    except (torch.onnx.errors.OnnxExporterError, RuntimeError) as error:
+        raise UsageError(
+            f"a network on the host {type(network.host).__name__} cannot be exported "
+            f"({' '.join(str(error).split())[:100]}): use --backend torch"
+        ) from error
 
 
 def _file(stage: _Stage) -> bytes:

@@ -293,9 +293,12 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--plot", type=Path, help="SVG: processor seconds against findings and slices")
     parser.add_argument("--json", type=Path, help="the rows as JSON")
     parser.add_argument("--repeats", type=int, default=7)
+    parser.add_argument("--backends", default=",".join(Plan().backends), help="beside torch, with commas")
+    parser.add_argument("--slices", type=int, default=128, help="of the CT")
     parser.add_argument("--only", default="", help="parts, with commas: " + ", ".join(PARTS))
     given = parser.parse_args(arguments)
-    plan = Plan(repeats=given.repeats, cold=min(given.repeats, 3))
+    backends = tuple(name for name in given.backends.split(",") if name)
+    plan = Plan(given.repeats, min(given.repeats, 3), given.slices, backends)
     wanted = given.only.split(",") if given.only else list(PARTS)
     print(f"{os.cpu_count()} processors; least of repeats: seconds, processor seconds; targets for two cores")
     rows: list[Row] = []
