@@ -22,13 +22,13 @@ from medsegr.errors import MissingExtra
 from medsegr.sam.sam import Clicks
 
 QUANTISED = ("shared", "answer")
-# Left in fp32, by the names that torch's tracer gave. Where the words act: offsets and gains are small differences.
-# Fourier positions: a rounded angle is another place. Linear attention: its sums have a wide range and are divided
-# by each other. The decoder but for two refinements: it draws the rim.
+# Left in fp32, by the names that torch's tracer gave. Where the words act: offsets and gains are small
+# differences. Fourier positions: a rounded angle is another place. Linear attention: its sums have a wide
+# range and are divided by each other. The decoder: it draws the rim, and says whether anything is there.
 SPARED = (
     *(r".*modulators.*", r".*position.*", r".*to_dense.*", r".*to_tokens.*", r".*attributes.*"),
     r".*bodies\.[23]\.[02]/.*",
-    r".*mask_decoder/(?!up8|up4).*",
+    r".*mask_decoder.*",
 )
 Samples = Mapping[str, Sequence[Mapping[str, np.ndarray]]]
 

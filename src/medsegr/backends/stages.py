@@ -12,11 +12,12 @@ not ended after a minute of processor time (``docs/decisions/0021-backends.md``)
 """
 
 import copy
-import io
+import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from importlib.util import find_spec
+from pathlib import Path
 from typing import Any, cast
 
 import torch
@@ -157,10 +158,10 @@ def traced(network: object) -> dict[str, bytes]:
 
 
 def _file(stage: _Stage) -> bytes:
-    written = io.BytesIO()
     axes = {name: dict(at) for name, (_, at) in stage.inputs.items()}
     axes |= {name: dict(at) for name, at in stage.outputs.items()}
-    with warnings.catch_warnings(), torch.no_grad():
+    with warnings.catch_warnings(), torch.no_grad(), tempfile.TemporaryDirectory() as folder:
+        written = Path(folder) / "stage.onnx"
         warnings.simplefilter("ignore")  # the tracer warns of sizes that it keeps free, and of its age
         torch.onnx.export(
             stage.module.eval(),
@@ -172,7 +173,7 @@ def _file(stage: _Stage) -> bytes:
             output_names=list(stage.outputs),
             dynamic_axes=axes,
         )
-    return written.getvalue()
+        return written.read_bytes()
 
 
 def no_clicks(rows: int, size: tuple[int, int]) -> Clicks:

@@ -203,7 +203,7 @@ def cold(path: Path, plan: Plan) -> Iterator[Row]:
 
 
 def deep(path: Path, plan: Plan) -> Iterator[Row]:
-    """Memory of the command on a CT with eight findings, report-free masks and files included."""
+    """The command on a CT with eight findings, report-free masks and files included."""
     import nibabel as nib
 
     source = path.parent / "ct.nii.gz"
@@ -211,9 +211,11 @@ def deep(path: Path, plan: Plan) -> Iterator[Row]:
     asked = [word for organ in ORGANS for word in ("-p", organ)]
     out = path.parent / "ct"
     words = ["segment", "-i", str(source), *asked, "--modality", "CT", "-o", str(out), "-q"]
-    yield Row(
-        f"peak memory of a CT {plan.slices} x 256 x 256, eight findings", peak(words), None, "MB", "<= 1500"
-    )
+    held: list[float | None] = []
+    spent = least(lambda: held.append(peak(words)), 1, before=False)
+    name = f"CT {plan.slices} x 256 x 256, eight findings"
+    yield of(f"cold: medsegr segment, {name}", spent)
+    yield Row(f"peak memory of that {name}", held[0], None, "MB", "<= 1500")
 
 
 def command(words: Sequence[str]) -> None:
