@@ -11,7 +11,7 @@ PYTEST ?= -n 2
 # For training on a processor: glibc keeps freed memory, 2 to 3 times faster at large batches (docs/how-to/train.md).
 ALLOCATOR = MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=17179869184 MALLOC_TOP_PAD_=268435456
 
-.PHONY: help venv demo test lint format docs lexicon bench-speed bench-io train-default clean
+.PHONY: help venv demo test lint format docs lexicon bench-speed bench-backends bench-io train-default clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -50,6 +50,9 @@ lexicon: $(VENV)/.stamp  ## compile the lexicon, after a change of report/lexico
 
 bench-speed: $(VENV)/.stamp  ## print seconds and memory of the main job on this machine
 	$(PY) -m medsegr.bench.speed
+
+bench-backends: $(VENV)/.stamp  ## print Dice of every backend beside torch's, on made images and the sets below DATA
+	$(PY) -m medsegr.bench.backends --data $(DATA)
 
 bench-io: $(VENV)/.stamp  ## print seconds and memory of reading medical files, beside SimpleITK and dcm2niix
 	$(PY) -m medsegr.bench.io

@@ -1,12 +1,22 @@
 """The one crossing: grids come back as they went in, sides are the patient's, prompts are in pixels of the
 image."""
 
+from dataclasses import replace
+from typing import Any
+
 import numpy as np
 import pytest
+import torch
+import torch.nn.functional as F
+from torch import Tensor
 
-from medsegr import predict
+from medsegr import pixels, predict
+from medsegr.backends.backend import Backend
 from medsegr.errors import GeometryError, UsageError
+from medsegr.hearing import heard
 from medsegr.predict import Predictor
+from medsegr.reasoning.attributes import encode_words
+from medsegr.reasoning.codes import mirror
 from medsegr.types import Finding, Image, Location, Prompt, Shape
 
 
@@ -185,12 +195,121 @@ def test_targets_without_findings_are_read_as_phrases(predictor: Predictor) -> N
     )
 
 
-def test_encoding_is_kept_and_bounded(predictor: Predictor) -> None:
+class Counted:
+    """A predictor's backend that counts its calls and the rows that went through."""
+
+    def __init__(self, backend: Backend) -> None:
+        self.encoded: list[int] = []
+        self.decoded: list[int] = []
+        self.backend = replace(backend, shared=self._shared(backend), decode=self._decode(backend))
+
+    def _shared(self, backend: Backend) -> Any:
+        def shared(seen: Tensor) -> Any:
+            self.encoded.append(len(seen))
+            return backend.shared(seen)
+
+        return shared
+
+    def _decode(self, backend: Backend) -> Any:
+        def decode(maps: Any, heard: Any, clicks: Any) -> Any:
+            self.decoded.append(len(maps[0]))
+            return backend.decode(maps, heard, clicks)
+
+        return decode
+
+
+def counted(predictor: Predictor, **card: object) -> tuple[Predictor, Counted]:
+    counter = Counted(predictor.backend)
+    return Predictor(counter.backend, predictor.words, {**predictor.card, **card}), counter
+
+
+def test_an_image_is_encoded_once_for_all_that_is_asked_of_it(predictor: Predictor) -> None:
+    once, counter = counted(predictor, mirror=True)
     image = picture()
-    assert predictor.encode(image) is predictor.encode(image)
-    for size in (20, 30, 40):
-        predictor.encode(picture(size, size))
-    assert len(predictor._kept) <= predict.KEPT
+    once.segment(image, asked("polyp", "nucleus"))
+    once.segment(image, asked("heart"))
+    once.propose(image)
+    clicked = Prompt(("polyp",), asked("polyp").findings, points=np.array([[[20.0, 10.0, 1.0]]]))
+    once.segment(image, clicked)
+    once.segment(replace(image, data=image.data.copy()), asked("liver"))
+    assert counter.encoded == [2]  # the picture and its mirror image, together
+    assert counter.decoded == [4, 2, 1, 1, 2]
+
+
+def test_equal_pixels_that_lie_otherwise_in_the_patient_are_another_image(predictor: Predictor) -> None:
+    once, counter = counted(predictor)
+    for axes in (("I", "L"), ("I", "R")):
+        once.segment(picture(modality="CR", axes=axes), asked("heart"))
+    assert len(counter.encoded) == 2
+
+
+def test_slices_are_encoded_once_for_all_findings_and_the_next_question(predictor: Predictor) -> None:
+    once, counter = counted(predictor)
+    volume = Image(np.random.default_rng(0).normal(size=(1, 20, 24, 24)).astype(np.float32), modality="CT")
+    once.segment(volume, asked("liver", "spleen", "kidney"))
+    assert counter.encoded == [8, 8, 4]
+    assert counter.decoded == [8, 8, 8] * 2 + [4, 4, 4]
+    once.segment(volume, asked("liver"))
+    assert counter.encoded == [8, 8, 4]
+
+
+def test_what_is_asked_twice_is_answered_once(predictor: Predictor) -> None:
+    once, counter = counted(predictor)
+    out = once.segment(picture(), asked("polyp", "nucleus", "polyp"))
+    assert counter.decoded == [2]
+    assert np.array_equal(out.prob[0], out.prob[2])
+    assert np.array_equal(out.extras["attention"][0], out.extras["attention"][2])
+    assert out.extras["presence"][0] == out.extras["presence"][2]
+    assert np.abs(out.prob[0] - out.prob[1]).max() > 1e-5
+
+
+def test_bytes_have_the_masks_of_the_probabilities(predictor: Predictor) -> None:
+    for image in (picture(), Image(np.random.default_rng(3).normal(size=(1, 9, 20, 30)).astype(np.float32))):
+        exact = predictor.segment(image, asked("polyp", "nucleus"))
+        small = predictor.segment(image, replace(asked("polyp", "nucleus"), keep=()))
+        assert small.prob.dtype == np.uint8
+        assert np.array_equal(small.prob >= 128, exact.prob >= 0.5)
+        assert np.abs(small.prob / 255 - exact.prob).max() <= 0.5 / 255 + 1e-6
+        assert "attention" not in small.extras
+        assert np.array_equal(small.extras["presence"], exact.extras["presence"])
+
+
+@pytest.mark.parametrize(
+    "value", [0.0, 0.5, np.nextafter(np.float32(0.5), np.float32(0)), 0.4981, 0.502, 1.0]
+)
+def test_half_is_on_the_same_side_in_bytes(value: float) -> None:
+    out = np.zeros((2, 2), np.uint8)
+    predict._fill(out, torch.full((1, 2, 2), float(value)), lambda x: x)
+    assert ((out >= 128) == (np.float32(value) >= np.float32(0.5))).all()
+
+
+def plainly(predictor: Predictor, image: Image, finding: Finding) -> np.ndarray:
+    """One finding of a picture, one way after the other, straight through the network as it was trained."""
+    stack = pixels.to_bytes(image)
+    size = pixels.working_size(image.grid, image.modality, predictor.base)
+    codes = heard(finding, image.modality, "right")
+    answers = []
+    for flip, told in ((False, codes), (True, mirror(codes))):
+        x = F.interpolate(
+            torch.from_numpy(stack)[None].float() / 255, size=size, mode="bilinear", antialias=True
+        )
+        x = (x.flip(-1) if flip else x).expand(-1, 3, -1, -1)
+        with torch.inference_mode():
+            out = predictor.model(
+                predictor.model.shared((x - 0.5) / 0.25), encode_words([told], predictor.words)
+            )
+        fine = F.interpolate(out.decoded.logits[None], size=image.grid, mode="bilinear")[0, 0].sigmoid()
+        answers.append(fine.flip(-1) if flip else fine)
+    return (sum(answers) / 2).numpy()
+
+
+def test_the_answer_is_that_of_the_plain_way(predictor: Predictor) -> None:
+    both = Predictor(predictor.model, predictor.words, {**predictor.card, "mirror": True})
+    image = picture(modality="CR", axes=("I", "L"))
+    prompt = Prompt(("heart", "lung"), (*asked("heart").findings, *sided("left").findings))
+    got = both.segment(image, prompt).prob
+    for k, finding in enumerate(prompt.findings):
+        assert np.allclose(got[k], plainly(both, image, finding), atol=1e-5)
 
 
 def test_unknown_concepts_are_not_known(predictor: Predictor) -> None:
@@ -237,4 +356,4 @@ def test_a_click_is_answered_without_the_mirror() -> None:
     both, plain = predict.build(untrained=True, seed=0), predict.build(untrained=True, seed=0)
     both.mirror = True
     prompt = Prompt(("polyp",), points=np.array([[[10.0, 12.0, 1.0]]]))
-    assert np.array_equal(both.segment(picture(), prompt).prob, plain.segment(picture(), prompt).prob)
+    assert np.allclose(both.segment(picture(), prompt).prob, plain.segment(picture(), prompt).prob, atol=1e-5)

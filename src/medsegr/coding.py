@@ -88,11 +88,16 @@ def _segment(image: Image, item: FindingResult, index: int, key: str) -> Segment
         colour=COLOURS[index % len(COLOURS)],
         presence=finding.polarity,
         mask=mask,
-        prob=item.prob,
+        prob=_fractions(item.prob),
         site=None if kind == "anatomy" else site_of(finding),
         side=SIDES.get(side or ""),
         measurements=item.measurements or {},
     )
+
+
+def _fractions(prob: np.ndarray | None) -> np.ndarray | None:
+    """Probabilities in [0, 1]; kept ones are bytes."""
+    return prob if prob is None or prob.dtype != np.uint8 else np.asarray(prob / np.float32(255), np.float32)
 
 
 def kind_of(finding: Finding, concept: Concept | None, present: bool) -> Code:

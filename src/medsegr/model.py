@@ -62,11 +62,12 @@ class MedSegR(nn.Module):
     def forward(
         self,
         shared: tuple[Tensor, Tensor],
-        words: Words,
+        words: Words | Tensor,
         clicks: Clicks = Clicks(),  # noqa: B008 - frozen, empty
     ) -> Output:
-        """One row of the batch a finding; ``shared`` rows repeat for findings of one image."""
-        priors = self.priors(words)
+        """One row of the batch a finding; ``shared`` rows repeat for findings of one image. ``words`` may be
+        the prior tokens that :meth:`priors` made of them."""
+        priors = words if isinstance(words, Tensor) else self.priors(words)
         position = self.host.prompt_encoder.position
         traces: list[Trace] = []
 

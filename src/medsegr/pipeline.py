@@ -37,7 +37,7 @@ from medsegr.types import (
 from medsegr.verdicts import Verdict, cautions, decide, marked, model_of, one_line, threshold
 from medsegr.words import report_of_phrases, report_of_text
 
-LARGEST_CALL = 2**28  # probabilities asked for in one call, 1 GiB; longer lists of findings go in turns
+LARGEST_CALL = 2**28  # probabilities asked for in one call, at most 1 GiB; longer lists go in turns
 __all__ = ["Options", "ask", "decide", "propose", "read_words", "run", "save", "side_failures"]
 
 
@@ -49,7 +49,7 @@ class Answer:
     score: float | None
     presence: float | None
     attention: np.ndarray | None
-    prob: np.ndarray | None = None  # kept only for fractional objects
+    prob: np.ndarray | None = None  # as in Segmentation; kept only for fractional objects
 
 
 def run(
@@ -82,7 +82,7 @@ def run(
     ]
     drawn = [f for f in asked if f.polarity != "absent"] if options.report_mask and words else []
     alone = {_alone(f): name_only(f) for f in drawn}
-    answers = ask(segmenter, image, [*asked, *alone.values()], options.fractional)
+    answers = ask(segmenter, image, [*asked, *alone.values()], options)
     clock["segment"] = time.perf_counter()
     guided = {finding.id: answer for finding, answer in zip(asked, answers, strict=False)}
     free = dict(zip(alone, answers[len(asked) :], strict=True))
@@ -200,7 +200,10 @@ def _alone(finding: Finding) -> tuple[str, str | None]:
 
 
 def ask(
-    segmenter: Segmenter, image: Image, findings: Sequence[Finding], keep: bool = False
+    segmenter: Segmenter,
+    image: Image,
+    findings: Sequence[Finding],
+    options: Options = Options(),  # noqa: B008 - frozen
 ) -> list[Answer | Exception]:
     """One answer a finding, in order. All findings go in one prompt (in turns for large volumes).
 
@@ -212,32 +215,38 @@ def ask(
     for start in range(0, len(findings), turn):
         group = findings[start : start + turn]
         try:
-            answers += _segment(segmenter, image, group, keep)
+            answers += _segment(segmenter, image, group, options)
         except MemoryError as error:
             answers += [error] * len(group)
         except Exception as error:
-            one_by_one = len(group) > 1
-            answers += [a for f in group for a in ask(segmenter, image, [f], keep)] if one_by_one else [error]
+            alone = ([f] for f in group if len(group) > 1)
+            answers += [a for one in alone for a in ask(segmenter, image, one, options)] or [error]
     return answers
 
 
-def _segment(segmenter: Segmenter, image: Image, findings: Sequence[Finding], keep: bool) -> Iterator[Answer]:
+def _segment(
+    segmenter: Segmenter, image: Image, findings: Sequence[Finding], options: Options
+) -> Iterator[Answer]:
     # What is asked for is asked as if it were there: the network knows no other way.
     told = tuple(replace(finding, polarity="present") for finding in findings)
-    said = segmenter.segment(image, Prompt(targets=tuple(map(_target, told)), findings=told))
+    keep = ("attention",) if options.explain else ()  # of probabilities only the masks are read, or bytes
+    said = segmenter.segment(image, Prompt(targets=tuple(map(_target, told)), findings=told, keep=keep))
     if said.prob.shape != (len(findings), *image.grid):
         expected = (len(findings), *image.grid)
         raise InputError(f"the model gave {said.prob.shape}, expected {expected}: it is not a Segmenter")
-    if not np.isfinite(said.prob).all():
+    if said.prob.dtype != np.uint8 and not np.isfinite(said.prob).all():
         raise InputError("the model gave values that are not finite numbers for this image")
-    return iter([answer_of(said, k, keep) for k in range(len(findings))])
+    return iter([answer_of(said, k, options.fractional) for k in range(len(findings))])
 
 
 def answer_of(said: Segmentation, k: int, keep: bool = False) -> Answer:
     prob = said.prob[k]
-    mask = prob >= 0.5
+    half, full = (128, 255.0) if prob.dtype == np.uint8 else (0.5, 1.0)
+    mask = prob >= half
     quality, presence, attention = (said.extras.get(name) for name in ("quality", "presence", "attention"))
-    score = float(quality[k]) if quality is not None else float(prob[mask].mean()) if mask.any() else None
+    score = float(quality[k]) if quality is not None else None
+    if score is None and mask.any():
+        score = float(prob[mask].mean()) / full
     seen = float(presence[k]) if presence is not None else None
     seen_at = attention[k] if attention is not None else None
     return Answer(mask, score, seen, seen_at, prob.copy() if keep else None)

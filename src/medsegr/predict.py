@@ -1,14 +1,15 @@
 """The one crossing between numpy and torch: fit an image to the network's grid, run it, restore the masks to
 the image's grid.
 
-Everything that the words cannot change is computed once an image and kept (two images, by pixel hash).
-Findings go through the rest as one batch. Volumes go slice by slice with their neighbours as channels.
+Everything that the words cannot change is computed once an image and kept (bounded, by pixel hash).
+Findings go through the rest as one batch, each beside its mirror image. Volumes go in chunks of slices, with
+their neighbours as channels; each chunk is encoded once and answers all findings. Which runtime does the
+arithmetic is a value (``backends``).
 """
 
-import hashlib
+import functools
 import json
-from collections import OrderedDict
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -16,37 +17,47 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
+from jaxtyping import Float
 from torch import Tensor
 
-from medsegr import pixels, planes, registry, weights
+from medsegr import planes, registry, weights
+from medsegr.backends.backend import Backend, Maps, folded, of_network, rows_of
+from medsegr.backends.kept import Kept
 from medsegr.devices import pick_device
-from medsegr.errors import GeometryError, UsageError, WeightsError
+from medsegr.errors import UsageError, WeightsError
 from medsegr.hearing import heard
 from medsegr.model import build_model
 from medsegr.networks import Build, Network
 from medsegr.networks import untrained as random_network
-from medsegr.reasoning.attributes import Words, encode_words
+from medsegr.reasoning.attributes import encode_words
 from medsegr.reasoning.codes import Code, Vocabulary, mirror, vocabulary
 from medsegr.report.lexicon import concepts
 from medsegr.report.parse import parse_phrase
 from medsegr.sam.prompt_encoder import PADDING
 from medsegr.sam.sam import Clicks
+from medsegr.seen import Seen, inputs, look, stack_of
 from medsegr.types import MODALITIES, Finding, Image, Prompt, Segmentation
 
-CHUNK = 8  # findings or slices a pass: bounds memory
-KEPT = 2  # encoded images
+CHUNK = 8  # rows (findings and their mirror images, or slices) a pass: bounds memory
 FORMAT = "medsegr/1"
+Codes = tuple[Code, ...]
 
 
 @dataclass(frozen=True, slots=True)
-class Encoded:
-    """What no word can change. One entry a slice (a picture has one): maps at strides 2 and 4, each [1 c h
-    w]."""
+class _Answers:
+    """What is filled in, one entry a question: views of the results, turned as the network sees the image."""
 
-    shared: tuple[tuple[Tensor, Tensor], ...]
-    size: tuple[int, int]  # pixels of the network's input
-    plane: planes.Plane  # how the image was turned for the network
-    mirrored: tuple[Tensor, Tensor] | None = None  # the same of the picture flipped left to right
+    prob: np.ndarray  # [k h w] or [k n h w]
+    attention: np.ndarray | None  # [k h w]
+    presence: np.ndarray  # [k]
+    quality: np.ndarray  # [k]
+
+    def again(self, first: Sequence[int]) -> None:
+        """Questions that were asked before get the answer of the first time, ``first`` [k]."""
+        for k, own in enumerate(first):
+            for values in (self.prob, self.attention, self.presence, self.quality):
+                if own != k and values is not None:
+                    values[k] = values[own]
 
 
 class Predictor:
@@ -54,15 +65,16 @@ class Predictor:
     in pixels."""
 
     def __init__(
-        self, model: Network, words: Vocabulary, card: Mapping[str, Any], device: str = "cpu"
+        self, model: Network | Backend, words: Vocabulary, card: Mapping[str, Any], device: str = "cpu"
     ) -> None:
-        self.model = model.to(device).eval()
+        self.model = model
+        self.backend = model if isinstance(model, Backend) else of_network(model, device)
         self.words = words
         self.card = card
-        self.device = torch.device(device)
+        self.device = self.backend.device
         self.base = int(card.get("base", 256))
         self.mirror = bool(card.get("mirror"))  # pictures are seen flipped, too, and both answers averaged
-        self._kept: OrderedDict[str, Encoded] = OrderedDict()
+        self._kept = Kept()
 
     def knows(self, finding: Finding, modality: str | None = None) -> bool:
         """Whether the network was trained for what the finding asks: its concept, or on real images the next
@@ -83,54 +95,55 @@ class Predictor:
         return False
 
     def segment(self, image: Image, prompt: Prompt) -> Segmentation:
-        """Probabilities on the image's own grid; ``presence``, ``quality`` and ``attention`` in the extras.
+        """Probabilities on the image's own grid; in the extras ``presence``, ``quality`` and, of pictures and
+        where the prompt keeps it, ``attention``.
 
         ``points`` and ``boxes`` are in pixels of the image; they and ``mask`` are for pictures only
         (UsageError on volumes).
         """
         asked = self._findings(image, prompt)
+        exact = "prob" in prompt.keep
+        prob = np.zeros((len(asked), *image.grid), np.float32 if exact else np.uint8)
         if not asked:
-            empty = np.zeros((0, *image.grid), np.float32)
-            return Segmentation(
-                empty, (), image.affine, {"presence": empty.reshape(0), "quality": empty.reshape(0)}
-            )
-        encoded = self.encode(image)
-        if len(image.grid) == 3 and (
-            prompt.points is not None or prompt.boxes is not None or prompt.mask is not None
-        ):
+            none = np.zeros(0, np.float32)
+            return Segmentation(prob, (), image.affine, {"presence": none, "quality": none})
+        volume = len(image.grid) == 3
+        clicked = not (prompt.points is None and prompt.boxes is None and prompt.mask is None)
+        if volume and clicked:
             raise UsageError(
                 "points, boxes and masks are for pictures; this image is a volume: ask with words only"
             )
+        seen = look(image, self.base)
         left, extent = planes.patient_left(image), _extent(image)
         codes = [heard(finding, image.modality, left, extent) for finding in asked]
+        first = list(range(len(codes))) if clicked else [codes.index(one) for one in codes]
+        own = sorted({*first})
+        extras = {name: np.zeros(len(codes), np.float32) for name in ("presence", "quality")}
+        if "attention" in prompt.keep and not volume:
+            extras["attention"] = np.zeros((len(codes), *image.grid), np.float32)
+        turned = {name: planes.to_slices(a, seen.plane) for name, a in extras.items() if a.ndim > 1}
+        answers = _Answers(
+            planes.to_slices(prob, seen.plane), turned.get("attention"), extras["presence"], extras["quality"]
+        )
+        maps = functools.partial(self._maps, seen, functools.cache(lambda: stack_of(image, seen)))
         with torch.inference_mode():
-            if len(image.grid) == 2:
-                prob, extras = self._picture(encoded, codes, prompt, image.grid)
+            if volume:
+                self._volume(seen, maps, (codes, own), answers)
             else:
-                prob, extras = self._volume(encoded, codes, image)
+                self._picture(seen, maps, (codes, own, prompt), answers)
+        answers.again(first)
         return Segmentation(prob, prompt.targets, image.affine, extras)
-
-    def encode(self, image: Image) -> Encoded:
-        """The network before the words, for a picture or every slice of a volume; kept by pixel hash."""
-        seen = pixels.to_bytes(image)
-        key = hashlib.sha256(
-            seen.tobytes() + repr((seen.shape, image.affine, image.modality)).encode()
-        ).hexdigest()
-        if key not in self._kept:
-            with torch.inference_mode():
-                self._kept[key] = self._encode(image, seen)
-            while len(self._kept) > KEPT:
-                self._kept.popitem(last=False)
-        self._kept.move_to_end(key)
-        return self._kept[key]
 
     def propose(self, image: Image) -> tuple[Finding, ...]:
         """Report-free: what the image-only head sees, as findings without words (at most three, likeliest
         first)."""
-        encoded = self.encode(image)
-        middle = encoded.shared[len(encoded.shared) // 2]
+        seen = look(image, self.base)
+        middle = seen.count // 2
         with torch.inference_mode():
-            logits = self.model(middle, encode_words([()], self.words, self.device)).codes
+            maps = self._maps(seen, lambda: stack_of(image, seen), middle // CHUNK * CHUNK)
+            one = tuple(part[[middle % CHUNK]] for part in maps)
+            silence = self.backend.hear(encode_words([()], self.words, self.device))
+            logits = self.backend.decode(one, silence, Clicks()).codes
         if logits is None:  # this network has no such head
             return ()
         chances = dict(zip(self.words.codes, logits[0].sigmoid().tolist(), strict=True))
@@ -161,115 +174,98 @@ class Predictor:
             found.append(parsed[0] if parsed else Finding("f1", target, (0, len(target)), ""))
         return found
 
-    def _encode(self, image: Image, seen: np.ndarray) -> Encoded:
-        plane = planes.plane_of(image)
-        turned = planes.to_slices(seen, plane)
-        slices = (
-            [turned]
-            if turned.ndim == 3
-            else [planes.neighbours(turned[0], z) for z in range(turned.shape[1])]
-        )
-        spacing = tuple(image.spacing[axis] for axis in plane.order[-2:]) if image.spacing else None
-        h, w = slices[0].shape[-2:]
-        if min(h, w) < 8:
-            raise GeometryError(f"the picture is {h} x {w} pixels; at least 8 x 8 are needed")
-        tall, wide = (
-            (h * spacing[0], w * spacing[1]) if spacing and min(spacing) > 0 else (float(h), float(w))
-        )
-        ratio = (tall / wide) / (h / w)  # pixels that are not square
-        size = pixels.working_size(
-            (max(1, round(h * ratio**0.5)), max(1, round(w / ratio**0.5))), image.modality, self.base
-        )
-        shared = []
-        for data in slices:
-            picture = torch.from_numpy(np.ascontiguousarray(data)).to(self.device).float()[None] / 255
-            fitted = F.interpolate(picture, size=size, mode="bilinear", align_corners=False, antialias=True)
-            shared.append(self.model.shared((fitted.expand(-1, 3, -1, -1) - 0.5) / 0.25))
-        if turned.ndim == 4 or not self.mirror:
-            return Encoded(tuple(shared), size, plane)
-        flipped = (fitted.flip(-1).expand(-1, 3, -1, -1) - 0.5) / 0.25
-        return Encoded(tuple(shared), size, plane, self.model.shared(flipped))
+    def _maps(self, seen: Seen, stack: Callable[[], np.ndarray], first: int = 0) -> Maps:
+        """The network before the words, for a picture (and its mirror image, where both are asked) or for the
+        chunk of slices from ``first``; kept by pixel hash."""
+        return self._kept.get((seen.key, first), lambda: self._encode(seen, stack(), first))
+
+    def _encode(self, seen: Seen, stack: np.ndarray, first: int) -> Maps:
+        data = inputs(stack, first, min(first + CHUNK, seen.count))
+        picture = torch.from_numpy(data).to(self.device).float() / 255
+        fitted = F.interpolate(picture, size=seen.size, mode="bilinear", align_corners=False, antialias=True)
+        fitted = (fitted.expand(-1, 3, -1, -1) - 0.5) / 0.25
+        if stack.ndim == 3 and self.mirror:
+            fitted = torch.cat([fitted, fitted.flip(-1)])
+        return self.backend.shared(fitted)
 
     def _picture(
-        self, encoded: Encoded, codes: Sequence[Sequence[Code]], prompt: Prompt, grid: tuple[int, ...]
-    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        plane = encoded.plane
-        view = tuple(grid[axis] for axis in plane.order)
-        rows: list[tuple[np.ndarray, ...]] = []
-        for at in range(0, len(codes), CHUNK):
-            part = slice(at, at + CHUNK)
-            words = encode_words(codes[part], self.words, self.device)
-            shared = _repeat(encoded.shared[0], len(codes[part]))
-            clicks = self._clicks(prompt, part, encoded, grid)
-            answers = list(self._run(shared, words, clicks, view))
-            if encoded.mirrored is not None and clicks.points is None and clicks.mask is None:
-                words = encode_words([mirror(one) for one in codes[part]], self.words, self.device)
-                other = self._run(_repeat(encoded.mirrored, len(answers)), words, Clicks(), view)
-                answers = [_mean(one, two) for one, two in zip(answers, other, strict=True)]
-            rows += answers
-        prob, attention, presence, quality = (np.stack(column) for column in zip(*rows, strict=True))
-        back = (np.ascontiguousarray(planes.from_slices(a, plane)) for a in (prob, attention))
-        prob, attention = back
-        return prob, {"attention": attention, "presence": presence, "quality": quality}
+        self,
+        seen: Seen,
+        maps: Callable[[], Maps],
+        asked: tuple[Sequence[Codes], Sequence[int], Prompt],
+        answers: _Answers,
+    ) -> None:
+        """Answer the questions ``own`` of a picture, as many at once as fit a pass, with their mirror
+        images."""
+        codes, own, prompt = asked
+        encoded = maps()
+        alone = prompt.points is None and prompt.boxes is None and prompt.mask is None
+        ways = 2 if self.mirror and alone else 1
+        for at in range(0, len(own), CHUNK // ways):
+            part = own[at : at + CHUNK // ways]
+            told = [codes[k] for k in part]
+            told += [mirror(one) for one in told] if ways == 2 else []
+            shared = tuple(one[[way for way in range(ways) for _ in part]] for one in encoded)
+            words = self.backend.hear(encode_words(told, self.words, self.device))
+            said = self.backend.decode(
+                shared, words, self._clicks(prompt, part, seen, answers.prob.shape[1:])
+            )
+            for values, logits in ((answers.presence, said.presence), (answers.quality, said.quality)):
+                values[part] = logits.sigmoid().view(ways, -1).mean(0).cpu().numpy()
+            for row, k in enumerate(part):
+                rows = list(range(row, len(told), len(part)))
+                _fill(answers.prob[k], said.logits[rows], torch.sigmoid)
+                if answers.attention is not None and said.attention is not None:
+                    _fill(answers.attention[k], said.attention[rows], lambda x: x)
 
     def _volume(
-        self, encoded: Encoded, codes: Sequence[Sequence[Code]], image: Image
-    ) -> tuple[np.ndarray, dict[str, np.ndarray]]:
-        """One target after the other, slices in chunks. A slice that does not show the target stays empty."""
-        plane = encoded.plane
-        grid = tuple(image.grid[axis] for axis in plane.order[1:])
+        self,
+        seen: Seen,
+        maps: Callable[[int], Maps],
+        asked: tuple[Sequence[Codes], Sequence[int]],
+        answers: _Answers,
+    ) -> None:
+        """Each chunk of slices is encoded once and asked for every finding. A slice that does not show the
+        target stays empty."""
+        codes, own = asked
         threshold = float(self.card.get("presence_threshold", 0.5))
-        prob = np.zeros((len(codes), *image.grid), np.float32)
-        presence, quality = np.zeros(len(codes), np.float32), np.zeros(len(codes), np.float32)
-        for k, one in enumerate(codes):
-            rows: list[tuple[np.ndarray, ...]] = []
-            for at in range(0, len(encoded.shared), CHUNK):
-                chunk = encoded.shared[at : at + CHUNK]
-                words = encode_words([one] * len(chunk), self.words, self.device)
-                shared = torch.cat([a for a, _ in chunk]), torch.cat([b for _, b in chunk])
-                rows += self._run(shared, words, Clicks(), grid)
-            there = np.array([row[2] for row in rows])
-            stack = np.stack([row[0] * (row[2] >= threshold) for row in rows])
-            prob[k] = planes.from_slices(stack, plane)
-            presence[k] = there.max()
-            quality[k] = rows[int(there.argmax())][3]
-        return prob, {"presence": presence, "quality": quality}
+        words = self.backend.hear(encode_words([codes[k] for k in own], self.words, self.device))
+        presence, quality = (np.zeros((len(own), seen.count), np.float32) for _ in range(2))
+        for first in range(0, seen.count, CHUNK):
+            shared = maps(first)
+            rows = len(shared[0])
+            for at, k in enumerate(own):
+                said = self.backend.decode(shared, rows_of(words, [at] * rows), Clicks())
+                there = said.presence.sigmoid().cpu().numpy()
+                presence[at, first : first + rows] = there
+                quality[at, first : first + rows] = said.quality.sigmoid().cpu().numpy()
+                for row in np.flatnonzero(there >= threshold):
+                    _fill(answers.prob[k, first + row], said.logits[[row]], torch.sigmoid)
+        answers.presence[own] = presence.max(1)
+        answers.quality[own] = quality[np.arange(len(own)), presence.argmax(1)]
 
-    def _run(
-        self, shared: tuple[Tensor, Tensor], words: Words, clicks: Clicks, grid: tuple[int, ...]
-    ) -> Iterator[tuple[np.ndarray, ...]]:
-        """(probability ``h w``, attention ``h w``, presence, quality) for each row of the batch."""
-        out = self.model(shared, words, clicks)
-        logits = F.interpolate(out.decoded.logits[:, None], size=grid, mode="bilinear", align_corners=False)[
-            :, 0
-        ]
-        acted = [t.attention[:, None] for t in out.traces if t.attention is not None]
-        maps = [F.interpolate(a, acted[0].shape[-2:], mode="bilinear") for a in acted]
-        mean = torch.stack(maps).sigmoid().mean(0) if maps else torch.zeros_like(out.decoded.logits[:, None])
-        attention = F.interpolate(mean, size=grid, mode="bilinear", align_corners=False)[:, 0]
-        arrays = (logits.sigmoid(), attention, out.decoded.presence.sigmoid(), out.decoded.quality.sigmoid())
-        return zip(*(a.float().cpu().numpy() for a in arrays), strict=True)
-
-    def _clicks(self, prompt: Prompt, part: slice, encoded: Encoded, grid: tuple[int, ...]) -> Clicks:
-        """Points and boxes from pixels of the image to [0, 1] of the view; boxes have their upper edge
-        exclusive."""
-        plane = encoded.plane
-        extent = np.array([grid[axis] for axis in plane.order][::-1], float)
+    def _clicks(self, prompt: Prompt, part: Sequence[int], seen: Seen, view: tuple[int, ...]) -> Clicks:
+        """Points and boxes from pixels of the image to [0, 1] of the view ``h w``; boxes have their upper
+        edge exclusive."""
+        plane, extent = seen.plane, np.array(view[::-1], float)
+        grid = tuple(view[plane.order.index(axis)] for axis in range(2))
         points, kinds = [], []
         if prompt.points is not None:
-            given = np.asarray(prompt.points[part], float)
+            given = np.asarray(prompt.points[list(part)], float)
             points.append((planes.points_to_view(given[..., :2], plane, grid) + 0.5) / extent)
             kinds.append(np.where(given[..., 2] < 0, PADDING, given[..., 2]))
         if prompt.boxes is not None:  # corners as points at pixel edges: half a pixel before the centre
-            corners = np.asarray(prompt.boxes[part], float).reshape(-1, 2, 2) - 0.5
+            corners = np.asarray(prompt.boxes[list(part)], float).reshape(-1, 2, 2) - 0.5
             turned = planes.points_to_view(corners, plane, grid) + 0.5
             points.append(np.stack([turned.min(1), turned.max(1)], 1) / extent)
             kinds.append(np.broadcast_to([2.0, 3.0], (len(corners), 2)))
         mask = None
         if prompt.mask is not None:
-            turned = np.ascontiguousarray(planes.to_slices(np.asarray(prompt.mask[part], np.float32), plane))
+            turned = np.ascontiguousarray(
+                planes.to_slices(np.asarray(prompt.mask[list(part)], np.float32), plane)
+            )
             prob = torch.from_numpy(turned)[:, None].clamp(1e-4, 1 - 1e-4)
-            mask = F.interpolate(prob.logit(), size=encoded.size, mode="bilinear", align_corners=False).to(
+            mask = F.interpolate(prob.logit(), size=seen.size, mode="bilinear", align_corners=False).to(
                 self.device
             )
         if not points:
@@ -285,13 +281,17 @@ def _same_kind(one: str, other: str) -> bool:
     return one in known and (other not in known or known[one].kind == known[other].kind)
 
 
-def _mean(one: tuple[Any, ...], flipped: tuple[Any, ...]) -> tuple[Any, ...]:
-    return tuple((a + (b[..., ::-1] if b.ndim == 2 else b)) / 2 for a, b in zip(one, flipped, strict=True))
-
-
-def _repeat(shared: tuple[Tensor, Tensor], times: int) -> tuple[Tensor, Tensor]:
-    half, quarter = shared
-    return half.expand(times, -1, -1, -1), quarter.expand(times, -1, -1, -1)
+def _fill(out: np.ndarray, maps: Float[Tensor, "ways h w"], link: Callable[[Tensor], Tensor]) -> None:
+    """One map, and what was said of the mirror image if there is a second one, at the size of ``out`` [h w]
+    and through ``link``; bytes are 255 times that, 128 and more where it is 0.5 and more."""
+    size = (out.shape[0], out.shape[1])
+    mean = torch.zeros(size, device=maps.device)
+    for way, one in enumerate(maps):
+        fine = F.interpolate(one[None, None].float(), size=size, mode="bilinear", align_corners=False)[0, 0]
+        fine = link(fine)
+        mean += fine.flip(-1) if way else fine
+    mean /= len(maps)
+    out[:] = (mean if out.dtype != np.uint8 else (mean * 255).round().to(torch.uint8)).cpu().numpy()
 
 
 def _extent(image: Image) -> float | None:
@@ -304,33 +304,36 @@ def _extent(image: Image) -> float | None:
     return max(sides)
 
 
-def load(name: str | Path = weights.DEFAULT, device: str = "auto", threads: int | None = None) -> Predictor:
-    """A checkpoint by embedded name or folder, its hash checked. ``device``: auto, cpu, cuda, cuda:N, mps."""
+def described(name: str | Path = weights.DEFAULT) -> tuple[Mapping[str, Any], Vocabulary]:
+    """The card and the codes of a checkpoint, by embedded name or folder, its hash checked."""
     from safetensors import safe_open
-    from safetensors.torch import load_file
 
     card = weights.verify(name)
     path, _ = weights.find(name)
-    with safe_open(path, framework="pt") as handle:
+    with safe_open(path, framework="np") as handle:
         meta = handle.metadata() or {}
     if meta.get("format") != FORMAT:
         raise WeightsError(
             f"{path.name} has the format {meta.get('format')!r}, expected {FORMAT!r}: not ours"
         )
-    words = Vocabulary(tuple(json.loads(meta["codes"])))
-    network = registry.network(card.get("network", weights.DEFAULT), **card.get("options", {}))
-    model = network(words)
-    stored = {
-        key: value.float() if value.is_floating_point() else value for key, value in load_file(path).items()
-    }
-    missing, extra = model.load_state_dict(stored, strict=False)
+    return card, Vocabulary(tuple(json.loads(meta["codes"])))
+
+
+def load(name: str | Path = weights.DEFAULT, device: str = "auto", threads: int | None = None) -> Predictor:
+    """A checkpoint by embedded name or folder, run by torch. ``device``: auto, cpu, cuda, cuda:N, mps."""
+    from safetensors.torch import load_file
+
+    card, words = described(name)
+    path, _ = weights.find(name)
+    model = registry.network(card.get("network", weights.DEFAULT), **card.get("options", {}))(words)
+    missing, extra = model.load_state_dict(load_file(path), strict=False)  # halves become floats on landing
     if missing or extra:
         raise WeightsError(
             f"{path.name}: {len(missing)} keys are missing, {len(extra)} are unknown; another version's?"
         )
     if threads:
         torch.set_num_threads(threads)
-    return Predictor(model, words, card, pick_device(device))
+    return Predictor(folded(model), words, card, pick_device(device))
 
 
 def build(

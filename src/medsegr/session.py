@@ -10,6 +10,7 @@ from typing import Any
 import numpy as np
 
 from medsegr import pipeline, weights
+from medsegr.backends.names import check
 from medsegr.errors import InputError, UsageError
 from medsegr.io.read import image_from_array, read_image
 from medsegr.options import Options
@@ -82,6 +83,13 @@ class Model:
     def device(self) -> str:
         """Where the model runs: cpu, cuda, ..."""
         return str(getattr(self.segmenter, "device", "cpu"))
+
+    @property
+    def ran_on(self) -> dict[str, str]:
+        """Device, and the backend with its precision where the model has one: for the manifest."""
+        backend = getattr(self.segmenter, "backend", None)
+        told = {} if backend is None else {"backend": backend.name, "precision": backend.precision}
+        return {"device": self.device, **told}
 
     def parse(
         self, report: str, modality: str | None = None, frame: Frame | None = None
@@ -249,17 +257,27 @@ def load(
     device: str = "auto",
     threads: int | None = None,
     options: Options | None = None,
+    backend: str = "torch",
+    precision: str = "fp32",
 ) -> Model:
     """The checkpoint ``name`` (or in the folder ``name``), or the registered method of that name.
 
     Downloads nothing.
 
-    ``device``: auto, cpu, cuda, cuda:N or mps. Raises WeightsError, UsageError (no such model) or
-    MissingExtra.
+    ``device``: auto, cpu, cuda, cuda:N or mps. ``backend``: torch, openvino, onnx (both on the processor,
+    ``precision`` fp32 or int8), or a folder that ``medsegr export`` wrote. Raises WeightsError, UsageError
+    (no such model, or what does not go together) or MissingExtra.
     """
     check_model(name)
+    check(backend, precision, device)
     if name in methods() and not Path(name).is_dir():
+        if backend != "torch":
+            raise UsageError(f"--backend is for checkpoints; '{name}' is a method that runs as it is")
         return Model(create(name), options)
-    from medsegr import predict  # torch is imported here and not before
+    if backend == "torch":
+        from medsegr import predict  # torch is imported here and not before
 
-    return Model(predict.load(name, device=device, threads=threads), options)
+        return Model(predict.load(name, device=device, threads=threads), options)
+    from medsegr import conversion
+
+    return Model(conversion.load(name, backend, precision, device, threads), options)

@@ -18,7 +18,7 @@ from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
 
 import numpy as np
-from jaxtyping import Float, Float32
+from jaxtyping import Float, Float32, UInt8
 
 from medsegr.findings import (
     COLOURS,
@@ -128,16 +128,19 @@ class Prompt:
     boxes: Float[np.ndarray, "k 4"] | None = None
     points: Float[np.ndarray, "k n 3"] | None = None  # x, y, 1 = inside / 0 = outside / -1 = padding
     mask: Float32[np.ndarray, "k *grid"] | None = None  # a previous mask, probabilities
+    keep: tuple[str, ...] = ("prob", "attention")  # what is read beside masks; what is not need not be made
 
 
 @dataclass(frozen=True, slots=True)
 class Segmentation:
     """Probabilities on the image's own grid, one channel a target.
 
-    ``extras`` may hold ``presence`` [k] and ``quality`` [k] in [0, 1], ``attention`` [k *grid] in [0, 1].
+    ``prob`` is float32 in [0, 1]; where the prompt does not keep "prob" it may be uint8, 255 times the
+    probability, rounded so that 128 and more is 0.5 and more. ``extras`` may hold ``presence`` [k] and
+    ``quality`` [k] in [0, 1], ``attention`` [k *grid] in [0, 1].
     """
 
-    prob: Float32[np.ndarray, "k *grid"]
+    prob: Float32[np.ndarray, "k *grid"] | UInt8[np.ndarray, "k *grid"]
     targets: tuple[str, ...]
     affine: Float[np.ndarray, "4 4"] | None = None
     extras: Mapping[str, np.ndarray] = field(default_factory=dict)
@@ -172,7 +175,7 @@ class FindingResult:
     mask: np.ndarray | None = None  # bool "*grid"
     free_mask: np.ndarray | None = None  # the report-free mask: the same target asked by name alone
     attention: np.ndarray | None = None  # float "*grid", where the words pointed (--explain)
-    prob: np.ndarray | None = None  # float "*grid" in [0, 1], kept only where it is to be written
+    prob: np.ndarray | None = None  # "*grid" as in Segmentation, kept only where it is to be written
     score: float | None = None
     presence: float | None = None
     measurements: Mapping[str, Measurement] | None = None

@@ -4,7 +4,7 @@ carries a meaning.
 """
 
 import html
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 Dot = tuple[str, float | None, float | None, float | None]  # label, mean, low, high
 ROW, LABELS, PLOT, VALUES = 22, 250, 380, 130
@@ -49,6 +49,34 @@ def dots(title: str, rows: Sequence[Dot], low: float = 0.0, high: float = 1.0) -
         told = f"{mean:.3f}" if bottom is None or top is None else f"{mean:.3f} [{bottom:.3f}, {top:.3f}]"
         parts.append(_text(LABELS + PLOT + 10, y + 4, told))
     return _frame(LABELS + PLOT + VALUES + 20, height, title, "".join(parts))
+
+
+def lines(title: str, across: str, up: str, series: Mapping[str, Sequence[tuple[float, float]]]) -> str:
+    """Measured points (x, y) joined by lines, a size of point a series; both axes begin at zero. ``across``
+    and ``up`` name the axes with their units. A series without points is left out."""
+    width, height, left, bottom, top = 420, 220, 60, 46, 20
+    shown = {name: sorted(points) for name, points in series.items() if points}
+    far = max((x for points in shown.values() for x, _ in points), default=1.0) or 1.0
+    high = max((y for points in shown.values() for _, y in points), default=1.0) or 1.0
+
+    def at(x: float, y: float) -> tuple[float, float]:
+        return left + width * x / far, top + height * (1 - y / high)
+
+    parts = [f'<rect class="box" x="{left}" y="{top}" width="{width}" height="{height}"/>']
+    for step in range(5):
+        x, y = at(far * step / 4, high * step / 4)
+        parts.append(_text(x, top + height + 16, f"{far * step / 4:.3g}", "middle"))
+        parts.append(_text(left - 6, y + 4, f"{high * step / 4:.2g}", "end"))
+    parts += [_text(left + width / 2, top + height + 34, across, "middle"), _text(left, top - 6, up)]
+    for number, (name, points) in enumerate(shown.items()):
+        line = " ".join("{:.1f},{:.1f}".format(*at(x, y)) for x, y in points)
+        parts.append(f'<polyline class="bar" fill="none" stroke="currentColor" points="{line}"/>')
+        for x, y in (at(*point) for point in points):
+            size = 3 + 2 * number  # shapes differ by size, and names stand at the ends: no colour is needed
+            parts.append(f'<circle class="dot" cx="{x:.1f}" cy="{y:.1f}" r="{size}" fill-opacity="0.5"/>')
+        x, y = at(*points[-1])
+        parts.append(_text(x + 8, y + 4, name))
+    return _frame(left + width + 190, top + height + bottom, title, "".join(parts))
 
 
 def reliability(

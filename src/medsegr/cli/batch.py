@@ -61,13 +61,17 @@ class Plan:
     resume: bool
     limits: Limits = DEFAULT_LIMITS
     choices: Choices = DEFAULT_CHOICES  # of every job; a job's own series and film frame come on top
+    backend: str = "torch"
+    precision: str = "fp32"
 
 
 def run(jobs_file: Path, plan: Plan, workers: int, show: bool = True) -> int:
     """Do all jobs; returns 0, 4 (some failed) or 5 (none failed, but a strict side check did)."""
+    from medsegr.backends.names import check
     from medsegr.session import check_model
 
     check_model(plan.model)
+    check(plan.backend, plan.precision, plan.device)
     plan = replace(plan, threads=plan.threads or threads_each(workers))
     with naming(jobs_file):
         jobs = read_jobs(jobs_file)
@@ -223,9 +227,9 @@ def _work(job: Job, base: Path, model: str, plan: Plan) -> Row:
     picture = read_image(image, modality=job.modality, frame=job.frame, limits=plan.limits, choices=choices)
     formats_of(picture, plan.options)
     read = told(pipeline.read_words(picture, text, job.phrases or (), plan.options), notes)
-    loaded = loaded_model(plan.model, plan.device, plan.threads)
+    loaded = loaded_model(plan.model, plan.device, plan.threads, plan.backend, plan.precision)
     result = pipeline.run(picture, loaded.segmenter, report=read, options=plan.options)
-    pipeline.save(result, out, plan.options, {"device": loaded.device, "job": {"key": key}})
+    pipeline.save(result, out, plan.options, {**loaded.ran_on, "job": {"key": key}})
     findings = [{"id": r.finding.id, "status": r.status, "reason": r.reason} for r in result.findings]
     return done(job.id, findings, pipeline.side_failures(result))
 
@@ -274,7 +278,7 @@ def job_key(job: Job, image: Path, text: str | None, shared: tuple[Plan, str]) -
         "frame": job.frame,
         "choices": (job.series, job.film_frame, asdict(plan.choices)),
         "options": asdict(plan.options),
-        "model": model,
+        "model": [model, plan.backend, plan.precision],
         "version": medsegr.__version__,
     }
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
@@ -312,11 +316,11 @@ def model_key(name: str) -> str:
 
 
 @cache
-def loaded_model(name: str, device: str, threads: int | None) -> "Model":
+def loaded_model(name: str, device: str, threads: int | None, backend: str, precision: str) -> "Model":
     """The model, loaded once a process."""
     from medsegr.session import load
 
-    return load(name, device, threads)
+    return load(name, device, threads, backend=backend, precision=precision)
 
 
 @contextmanager

@@ -53,7 +53,7 @@ def command(flags: DemoFlags, run: RunFlags) -> int:
             ("retina", *_retina(out / "input"), "OP"),
             ("chest", *_chest(out / "input", flags.seed), "CR"),
         ]
-    model = load(run.model, run.device, run.threads)
+    model = load(run.model, run.device, run.threads, backend=run.backend, precision=run.precision)
     for name, image, report, modality in cases:
         _one(model, out / name, (image, report, modality), quiet=run.quiet)
     if not run.quiet:
@@ -100,7 +100,7 @@ def _one(model: "Model", out: Path, given: tuple[Path, Path, str], quiet: bool) 
     image, report, modality = given
     text = report.read_text(encoding="utf-8")
     result = pipeline.run(read_image(image, modality=modality), model.segmenter, report=text)
-    pipeline.save(result, out, Options(), {"device": model.device})
+    pipeline.save(result, out, Options(), model.ran_on)
     if quiet:
         return
     print(f"{out.name}: {image} with {report}")

@@ -133,6 +133,13 @@ class ModelFlags:
     )
     device: Annotated[str, option("--device", help="auto, cpu, cuda, cuda:N or mps.")] = "auto"
     threads: Annotated[int | None, option("--threads", min=1, help="Processor threads of the model.")] = None
+    backend: Annotated[
+        str,
+        option(
+            "--backend", metavar="NAME|FOLDER", help="torch, openvino, onnx, or a folder of medsegr export."
+        ),
+    ] = "torch"
+    precision: Annotated[str, option("--precision", help="fp32; int8 with openvino or onnx.")] = "fp32"
     offline: Annotated[bool, option("--offline", help="Refuse every download; this is also the default.")] = (
         True
     )

@@ -130,6 +130,7 @@ def command(
     plan = batches.Plan(
         where.output, options, run.model, run.device, run.threads, batch.resume, limits, choices
     )
+    plan = replace(plan, backend=run.backend, precision=run.precision)
     return batches.run(batch.jobs, plan, batch.workers, show=not run.quiet)
 
 
@@ -183,6 +184,7 @@ def one(where: Where, words: SaidFlags, image: ImageFlags, options: "Options", r
     if endpoint is not None and words.report is None and words.text is None:
         raise UsageError("--llm-url reads a report: give it by -r or -t")
     from medsegr import pipeline
+    from medsegr.backends.names import check
     from medsegr.export import formats_of
     from medsegr.io.limits import limits_from_text
     from medsegr.io.read import read_image
@@ -190,6 +192,7 @@ def one(where: Where, words: SaidFlags, image: ImageFlags, options: "Options", r
     from medsegr.session import check_model, load
 
     check_model(run.model)
+    check(run.backend, run.precision, run.device)
     limits = limits_from_text(where.limits)
     with naming(where.output):
         check_free(where.output)
@@ -203,13 +206,13 @@ def one(where: Where, words: SaidFlags, image: ImageFlags, options: "Options", r
     formats_of(picture, options)
     read = second_reading(_words(picture, words, options), picture, options, endpoint)
     clock.append(time.perf_counter())
-    model = load(run.model, run.device, run.threads)
+    model = load(run.model, run.device, run.threads, backend=run.backend, precision=run.precision)
     clock.append(time.perf_counter())
     LOG.info("image and words read, model loaded")
     result = pipeline.run(picture, model.segmenter, report=read, options=options)
     seconds = {"read": clock[1] - clock[0], "load": clock[2] - clock[1]}
     with naming(where.output):
-        pipeline.save(result, where.output, options, {"device": model.device, "seconds": seconds})
+        pipeline.save(result, where.output, options, {**model.ran_on, "seconds": seconds})
     if not run.quiet:
         tell(result, where.output)
     return 5 if strict_failure(result, options) else 0

@@ -1,0 +1,37 @@
+"""Which runtimes and precisions there are, and which go together. No torch here: refusals come before it."""
+
+from importlib.util import find_spec
+from pathlib import Path
+
+from medsegr.errors import MissingExtra, UsageError
+
+NAMES = ("torch", "openvino", "onnx")
+PRECISIONS = ("fp32", "int8")
+PACKAGE = {"openvino": "openvino", "onnx": "onnxruntime"}
+
+
+def check(backend: str, precision: str = "fp32", device: str = "auto") -> None:
+    """UsageError for a backend (a name, or a folder of ``medsegr export``) or a precision that does not exist
+    or that do not go together; MissingExtra where the runtime is not installed."""
+    if precision not in PRECISIONS:
+        raise UsageError(f"--precision: '{precision[:20]}' is not known; expected {' or '.join(PRECISIONS)}")
+    folder = Path(backend).is_dir()
+    if not folder and backend not in NAMES:
+        raise UsageError(
+            f"--backend: '{backend[:60]}' is not known; expected {', '.join(NAMES)} or a folder that "
+            "'medsegr export' wrote"
+        )
+    if (backend, precision) == ("torch", "int8") and not folder:
+        raise UsageError("--precision int8 is for --backend openvino or onnx; torch runs in fp32")
+    if folder and precision != "fp32":
+        raise UsageError("--precision came together with a folder of 'medsegr export', which has its own")
+    if (folder or backend != "torch") and device not in ("auto", "cpu"):
+        raise UsageError(f"--backend {backend[:60]} runs on the processor, not on {device[:20]}")
+    package = None if folder else PACKAGE.get(backend)
+    if package is not None and find_spec(package) is None:
+        raise MissingExtra(needs(f"--backend {backend}"))
+
+
+def needs(what: str) -> str:
+    """The line that says which extra is missing."""
+    return f"{what} needs the 'openvino' extra: pip install 'medsegr[openvino]'"

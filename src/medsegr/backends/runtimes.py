@@ -1,0 +1,213 @@
+"""Graphs run by OpenVINO or ONNX Runtime on the processor, as a :class:`~medsegr.backends.backend.Backend`.
+
+A graph is loaded when it is first needed: a run without clicks never loads the one for clicks. What the
+runtime makes of a graph for this processor is kept below the user's cache folder.
+"""
+
+import functools
+import hashlib
+import logging
+import os
+import platform
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any, cast
+
+import numpy as np
+import torch
+from torch import Tensor
+
+from medsegr.backends import store
+from medsegr.backends.backend import Backend, Heard, Maps, Said
+from medsegr.backends.folder import Graphs
+from medsegr.backends.names import needs
+from medsegr.backends.stages import ANSWER, WORDS, no_clicks
+from medsegr.errors import MissingExtra, WeightsError
+from medsegr.reasoning.attributes import Words
+from medsegr.sam.sam import Clicks
+
+LOG = logging.getLogger("medsegr")
+Run = Callable[[Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Processor threads (None: as many as the runtime likes) and where compiled models are kept (None:
+    nowhere)."""
+
+    threads: int | None = None
+    cache: Path | None = None
+
+
+def backend_of(graphs: Graphs, place: Place = Place()) -> Backend:
+    """The three functions over a folder of graphs. MissingExtra without the runtime, WeightsError for graphs
+    that it cannot load."""
+    opened = {"onnx": _onnx, "openvino": _openvino}[graphs.backend](place)
+
+    @functools.cache
+    def stage(name: str) -> Run:
+        try:
+            return opened(graphs.file(name))
+        except Exception as error:
+            told = " ".join(str(error).split())[:120]
+            raise WeightsError(
+                f"{graphs.backend} cannot load the graph '{name}' ({told}); export it again with the version "
+                "that is installed here"
+            ) from error
+
+    def shared(pixels: Tensor) -> Maps:
+        found = stage("shared")({"pixels": pixels.numpy()})
+        return tuple(torch.from_numpy(found[f"map{at}"]) for at in range(sum(n[:3] == "map" for n in found)))
+
+    def hear(words: Words) -> Heard:
+        return torch.from_numpy(stage("words")({n: getattr(words, n).numpy() for n in WORDS})["priors"])
+
+    def decode(maps: Maps, heard: Heard, clicks: Clicks) -> Said:
+        given = {f"map{at}": one.contiguous().numpy() for at, one in enumerate(maps)}
+        given["priors"] = cast(Tensor, heard).contiguous().numpy()
+        name = "answer"
+        if clicks.points is not None or clicks.mask is not None:
+            name, given = "clicked", given | _clicks(clicks, maps)
+        found = stage(name)(given)
+        return Said(*(torch.from_numpy(found[part]) for part in ANSWER))
+
+    return Backend(graphs.backend, graphs.precision, torch.device("cpu"), shared, hear, decode)
+
+
+def _clicks(clicks: Clicks, maps: Maps) -> dict[str, np.ndarray]:
+    """Every input of ``clicked``; what was not given is there and does not count."""
+    rows = len(maps[0])
+    size = (2 * maps[0].shape[-2], 2 * maps[0].shape[-1])  # the first map has stride 2
+    none = no_clicks(rows, size)
+    points, kinds = (clicks.points, clicks.kinds) if clicks.points is not None else (none.points, none.kinds)
+    mask = none.mask if clicks.mask is None else clicks.mask
+    has = none.has_mask if clicks.mask is None else torch.ones(rows) > 0
+    has = clicks.has_mask if clicks.mask is not None and clicks.has_mask is not None else has
+    named = {"points": points, "kinds": kinds, "mask": mask, "has": has}
+    return {name: cast(Tensor, value).contiguous().numpy() for name, value in named.items()}
+
+
+def _openvino(place: Place) -> Callable[[Path], Run]:
+    try:
+        import openvino
+    except ImportError as error:
+        raise MissingExtra(needs("--backend openvino")) from error
+    core = openvino.Core()
+    settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
+    if place.threads:
+        settings["INFERENCE_NUM_THREADS"] = place.threads
+
+    def load(path: Path) -> Run:
+        compiled = _cached(
+            path, place, lambda more: core.compile_model(str(path), "CPU", {**settings, **more})
+        )
+        names = {name: at for at, out in enumerate(compiled.outputs) for name in out.get_names()}
+        request = compiled.create_infer_request()
+
+        def run(given: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+            request.infer(dict(given))
+            return {name: request.get_output_tensor(at).data.copy() for name, at in names.items()}
+
+        return run
+
+    return load
+
+
+def _cached(path: Path, place: Place, compile_model: Callable[[Mapping[str, str]], Any]) -> Any:
+    """Compiled with the cache where there is room, without it where that fails."""
+    folder = None
+    if place.cache is not None:
+        folder = store.room(place.cache / "openvino", 2 * store.size_of(path.parent))
+    if folder is None:
+        return compile_model({})
+    try:
+        made = compile_model({"CACHE_DIR": str(folder)})
+    except RuntimeError:
+        LOG.warning("the cache is not used: a compiled model could not be kept; the run goes on without")
+        return compile_model({})
+    store.trim(folder)
+    return made
+
+
+def _onnx(place: Place) -> Callable[[Path], Run]:
+    try:
+        import onnxruntime
+    except ImportError as error:
+        raise MissingExtra(needs("--backend onnx")) from error
+
+    def load(path: Path) -> Run:
+        kept = _optimised(path, place, onnxruntime.__version__)
+        session = None
+        if kept is not None and kept.is_file():
+            try:
+                session = onnxruntime.InferenceSession(
+                    str(kept), _settings(onnxruntime, place, done=True), providers=["CPUExecutionProvider"]
+                )
+                store.used(kept)
+            except Exception:  # damaged or of another processor: made again from the graph
+                kept.unlink(missing_ok=True)
+        if session is None:
+            settings = _settings(onnxruntime, place, done=False)
+            session = _session(onnxruntime, path, settings, kept)
+        return lambda given: _run_onnx(session, given)
+
+    return load
+
+
+def _run_onnx(session: Any, given: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
+    names = [out.name for out in session.get_outputs()]
+    wanted = {item.name for item in session.get_inputs()}
+    return dict(zip(names, session.run(names, {n: a for n, a in given.items() if n in wanted}), strict=True))
+
+
+def _settings(runtime: Any, place: Place, done: bool) -> Any:
+    """Session options; ``done``: the graph was optimised when it was kept."""
+    made = runtime.SessionOptions()
+    made.log_severity_level = 3
+    if place.threads:
+        made.intra_op_num_threads = place.threads
+    levels = runtime.GraphOptimizationLevel
+    made.graph_optimization_level = levels.ORT_DISABLE_ALL if done else levels.ORT_ENABLE_ALL
+    return made
+
+
+def _session(runtime: Any, path: Path, settings: Any, kept: Path | None) -> Any:
+    """A session, whose optimised graph is kept where there is room for it."""
+    providers = ["CPUExecutionProvider"]
+    if kept is None:
+        return runtime.InferenceSession(str(path), settings, providers=providers)
+    part = kept.with_suffix(f".part{os.getpid()}")
+    settings.optimized_model_filepath = str(part)
+    try:
+        session = runtime.InferenceSession(str(path), settings, providers=providers)
+        os.replace(part, kept)
+    except Exception:
+        part.unlink(missing_ok=True)
+        LOG.warning("the cache is not used: an optimised model could not be kept; the run goes on without")
+        return runtime.InferenceSession(
+            str(path), _settings(runtime, Place(), done=False), providers=providers
+        )
+    store.trim(kept.parent)
+    return session
+
+
+def _optimised(path: Path, place: Place, version: str) -> Path | None:
+    """Where the optimised graph is kept: by the graph's content, the runtime's version and the processor."""
+    if place.cache is None:
+        return None
+    folder = store.room(place.cache / "onnx", 2 * store.size_of(path))
+    if folder is None:
+        return None
+    digest = hashlib.sha256(path.read_bytes())
+    digest.update(f"{version} {platform.machine()} {_processor()}".encode())
+    return folder / f"{digest.hexdigest()[:32]}.onnx"
+
+
+def _processor() -> str:
+    """What tells processors apart: their flags on Linux, their name elsewhere."""
+    try:
+        lines = Path("/proc/cpuinfo").read_text(encoding="utf-8").splitlines()
+    except OSError:
+        return platform.processor()
+    return next((line for line in lines if line.startswith(("flags", "Features"))), platform.processor())

@@ -1,0 +1,190 @@
+"""Graphs say what torch says: every stage, any batch, any size, with and without clicks; and compiled models
+are kept, or not, without a difference."""
+
+import logging
+from collections.abc import Iterator
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from medsegr.backends import folder, store
+from medsegr.backends.backend import Backend, of_network, rows_of
+from medsegr.backends.folder import Graphs
+from medsegr.backends.quantise import Recorder, onnx_files, openvino_files
+from medsegr.backends.runtimes import Place, backend_of
+from medsegr.backends.stages import MixedTexture, traced
+from medsegr.errors import UsageError, WeightsError
+from medsegr.networks import Wordless
+from medsegr.predict import Predictor
+from medsegr.reasoning.attributes import Words, encode_words
+from medsegr.reasoning.codes import Code
+from medsegr.reasoning.modulators import TextureHead
+from medsegr.sam.sam import Clicks
+from medsegr.types import Finding, Image, Prompt
+from small_networks import small_predictor, unchecked
+
+BACKENDS = ("onnx", "openvino")
+ABOUT = {"model": {"name": "small", "sha256": "0" * 64}}
+
+
+@pytest.fixture(autouse=True)
+def heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """A command that ran before in this process keeps our log to itself."""
+    monkeypatch.setattr(logging.getLogger("medsegr"), "propagate", True)
+
+
+@pytest.fixture(scope="module")
+def predictor() -> Predictor:
+    return small_predictor()
+
+
+@pytest.fixture(scope="module")
+def exported(predictor: Predictor, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Graphs]:
+    pytest.importorskip("onnxruntime")
+    pytest.importorskip("openvino")
+    with unchecked():
+        stages = traced(predictor.model)
+    root = tmp_path_factory.mktemp("graphs")
+    files = {"onnx": onnx_files(stages), "openvino": openvino_files(stages)}
+    return {name: folder.write(made, root / name, (name, "fp32"), ABOUT) for name, made in files.items()}
+
+
+@pytest.fixture(scope="module", params=BACKENDS)
+def other(request: pytest.FixtureRequest, exported: dict[str, Graphs]) -> Backend:
+    return backend_of(exported[request.param], Place(threads=1))
+
+
+def test_a_mixture_of_kernels_is_a_mixture_of_filtered_maps() -> None:
+    head = TextureHead(8, 16).eval()
+    torch.nn.init.normal_(head.film.weight)
+    head.tau.fill_(3.0)
+    u, prior = torch.randn(3, 8, 9, 7), torch.randn(3, 16)
+    with torch.no_grad():
+        assert torch.allclose(MixedTexture(head)(u, prior), head(u, prior), atol=1e-5)
+
+
+def test_only_networks_with_prior_tokens_are_exported() -> None:
+    with pytest.raises(UsageError, match="only medsegr's own networks can be exported, not Wordless"):
+        traced(Wordless(torch.nn.Identity()))
+
+
+@pytest.mark.parametrize(("rows", "size"), [(1, (64, 64)), (3, (96, 160))])
+def test_every_stage_says_what_torch_says(
+    other: Backend, predictor: Predictor, rows: int, size: tuple[int, int]
+) -> None:
+    one = predictor.backend
+    pixels = torch.randn(rows, 3, *size)
+    full = [Code("concept:liver"), Code("side:left"), Code("extent:", 0.3)]
+    words = encode_words([full[: k % 4] for k in range(rows)], predictor.words)
+    with torch.inference_mode():
+        maps, heard = one.shared(pixels), one.hear(words)
+        for mine, theirs in zip(maps, other.shared(pixels), strict=True):
+            assert torch.allclose(mine, theirs, atol=1e-4)
+        assert torch.allclose(heard, other.hear(words), atol=1e-4)
+        for clicks in clicked(rows, size):
+            said, again = one.decode(maps, heard, clicks), other.decode(maps, heard, clicks)
+            for name in ("logits", "presence", "quality", "attention", "codes"):
+                assert torch.allclose(getattr(said, name), getattr(again, name), atol=1e-3), name
+
+
+def clicked(rows: int, size: tuple[int, int]) -> Iterator[Clicks]:
+    yield Clicks()
+    points, kinds = torch.rand(rows, 2, 2), torch.ones(rows, 2)
+    mask = torch.randn(rows, 1, *size)
+    yield Clicks(points, kinds)
+    yield Clicks(mask=mask)
+    yield Clicks(points, kinds, mask)
+    yield Clicks(points, kinds, mask, torch.arange(rows) % 2 == 0)
+
+
+@pytest.mark.parametrize("grid", [(50, 70), (20, 24, 24)])
+def test_masks_are_the_same(other: Backend, predictor: Predictor, grid: tuple[int, ...]) -> None:
+    image = Image(np.random.default_rng(0).uniform(0, 255, (1, *grid)).astype(np.float32), modality="CT")
+    findings = tuple(Finding(name, "", (0, 0), name) for name in ("liver", "heart"))
+    prompt = Prompt(("liver", "heart"), findings)
+    foreign = Predictor(other, predictor.words, predictor.card)
+    here, there = predictor.segment(image, prompt), foreign.segment(image, prompt)
+    assert np.allclose(here.prob, there.prob, atol=1e-4)
+    assert np.allclose(here.extras["presence"], there.extras["presence"], atol=1e-4)
+    assert foreign.propose(image) == predictor.propose(image)
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_compiled_models_are_kept_and_change_nothing(
+    exported: dict[str, Graphs], predictor: Predictor, tmp_path: Path, name: str
+) -> None:
+    words = encode_words([[Code("concept:liver")]], predictor.words)
+    said = [backend_of(exported[name], Place(1, cache)).hear(words) for cache in (None, tmp_path, tmp_path)]
+    assert torch.equal(said[0], said[1])
+    assert torch.equal(said[0], said[2])
+    assert store.size_of(tmp_path) > 0
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_a_cache_that_cannot_be_written_is_a_warning(
+    exported: dict[str, Graphs], tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    (tmp_path / "cache").write_text("a file", encoding="utf-8")
+    words = encode_words([[]], small_predictor().words)
+    with caplog.at_level(logging.WARNING, "medsegr"):
+        backend_of(exported[name], Place(1, tmp_path / "cache")).hear(words)
+    assert [record.getMessage()[:22] for record in caplog.records] == ["the cache is not used:"]
+
+
+def test_a_damaged_entry_of_the_cache_is_made_again(
+    exported: dict[str, Graphs], predictor: Predictor, tmp_path: Path
+) -> None:
+    words = encode_words([[Code("concept:liver")]], predictor.words)
+    first = backend_of(exported["onnx"], Place(1, tmp_path)).hear(words)
+    for kept in (tmp_path / "onnx").iterdir():
+        kept.write_bytes(b"not a model")
+    assert torch.equal(first, backend_of(exported["onnx"], Place(1, tmp_path)).hear(words))
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_a_graph_that_cannot_be_loaded(exported: dict[str, Graphs], tmp_path: Path, name: str) -> None:
+    for ending in folder.ENDINGS[name]:
+        (tmp_path / f"words{ending}").write_bytes(b"nothing")
+    broken = backend_of(replace(exported[name], folder=tmp_path), Place(1))
+    with pytest.raises(WeightsError, match="cannot load the graph 'words'"):
+        broken.hear(Words(*(torch.zeros(1, 1, dtype=torch.long),) * 2, torch.zeros(1, 1)))
+
+
+@pytest.mark.slow
+def test_int8_is_close_and_smaller_and_the_rest_stays(predictor: Predictor, tmp_path: Path) -> None:
+    pytest.importorskip("nncf")
+    pytest.importorskip("openvino")
+    recorder = Recorder(predictor.backend)
+    asking = Predictor(recorder.backend, predictor.words, predictor.card)
+    rng = np.random.default_rng(0)
+    finding = Finding("f1", "", (0, 0), "liver")
+    pictures = [Image(rng.uniform(0, 255, (1, 64, 64)).astype(np.float32)) for _ in range(3)]
+    for image in pictures:
+        asking.segment(image, Prompt(("liver",), (finding,)))
+    with unchecked():
+        stages = traced(predictor.model)
+    files = openvino_files(stages, recorder.samples)
+    graphs = folder.write(files, tmp_path / "out", ("openvino", "int8"), ABOUT)
+    assert b"FakeQuantize" in files["answer.xml"]
+    assert b"FakeQuantize" not in files["words.xml"]
+    other = Predictor(backend_of(graphs, Place(1)), predictor.words, predictor.card)
+    one, two = (p.segment(pictures[0], Prompt(("liver",), (finding,))).prob for p in (predictor, other))
+    assert np.abs(one - two).max() < 0.2
+
+
+def test_rows_may_come_several_times() -> None:
+    words = encode_words([[Code("side:left")], []], small_predictor().words)
+    taken = rows_of(words, [0, 0, 1])
+    assert taken.index[:, 0].tolist() == [*words.index[[0, 0, 1], 0].tolist()]
+    assert torch.equal(rows_of(torch.arange(3), [2, 2]), torch.tensor([2, 2]))
+
+
+def test_a_network_without_prior_tokens_hears_the_codes() -> None:
+    backend = of_network(Wordless(torch.nn.Conv2d(3, 17, 1)))
+    words = encode_words([[], []], small_predictor().words)
+    assert backend.hear(words) is words
+    maps = backend.shared(torch.zeros(2, 3, 64, 64))
+    assert backend.decode(maps, words, Clicks()).attention is None

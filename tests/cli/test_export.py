@@ -1,0 +1,100 @@
+"""medsegr export, and --backend and --precision: what they write, and what they refuse in one line."""
+
+import json
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+import pytest
+from PIL import Image as Pillow
+
+from medsegr import predict, weights
+from medsegr.backends import store
+from small_networks import small_predictor, unchecked
+
+
+@pytest.fixture(autouse=True)
+def loose() -> Iterator[None]:
+    with unchecked():
+        yield
+
+
+@pytest.fixture
+def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    made = small_predictor(presence_threshold=0.0)
+    monkeypatch.setattr(predict, "load", lambda *_given, **_more: made)
+    monkeypatch.setattr(predict, "described", lambda *_given: (made.card, made.words))
+    monkeypatch.setattr(weights, "verify", lambda *_given: made.card)
+    monkeypatch.setenv(store.VARIABLE, str(tmp_path / "cache"))
+
+
+def picture(folder: Path) -> Path:
+    path = folder / "slice.png"
+    Pillow.fromarray(np.random.default_rng(0).integers(0, 255, (64, 64)).astype(np.uint8)).save(path)
+    return path
+
+
+@pytest.mark.usefixtures("small")
+def test_export_then_segment_with_the_folder(run: Any, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    out = tmp_path / "graphs"
+    done = run("export", "--to", "onnx", "-o", str(out))
+    assert done.code == 0, done.err
+    assert f"--backend {out}" in done.out
+    words = ("segment", "-i", str(picture(tmp_path)), "-p", "liver", "--modality", "CT", "-o")
+    results = []
+    for name, more in (("torch", ()), ("folder", ("--backend", str(out))), ("named", ("--backend", "onnx"))):
+        done = run(*words, str(tmp_path / name), *more)
+        assert done.code == 0, done.err
+        manifest = json.loads((tmp_path / name / "manifest.json").read_text(encoding="utf-8"))
+        results.append((manifest["backend"], manifest["precision"], manifest["findings"]))
+    assert [r[:2] for r in results] == [("torch", "fp32"), ("onnx", "fp32"), ("onnx", "fp32")]
+    assert results[0][2] == results[1][2] == results[2][2]
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--to", "tflite"), "--to: 'tflite' is not known; expected onnx or openvino"),
+        (("--to", "onnx", "--calibrate", "x"), "--calibrate belongs to --precision int8"),
+        (("--to", "onnx", "--precision", "int4"), "--precision: 'int4' is not known"),
+        (("--to", "onnx", "--precision", "int8", "--calibrate", "nowhere"), "--calibrate is no folder"),
+        (("--to", "onnx", "--model", "nobody"), "no model 'nobody'"),
+    ],
+)
+def test_refusals(run: Any, tmp_path: Path, flags: tuple[str, ...], said: str) -> None:
+    done = run("export", *flags, "-o", str(tmp_path / "out"))
+    assert done.code == 2
+    assert said in done.err
+    assert not (tmp_path / "out").exists()
+
+
+def test_another_kind_of_folder_is_kept(run: Any, tmp_path: Path) -> None:
+    pytest.importorskip("onnxruntime")
+    (tmp_path / "notes.txt").write_text("mine", encoding="utf-8")
+    done = run("export", "--to", "onnx", "-o", str(tmp_path))
+    assert done.code == 3
+    assert "files of another kind" in done.err
+
+
+@pytest.mark.parametrize(
+    ("flags", "said"),
+    [
+        (("--backend", "tensorrt"), "--backend: 'tensorrt' is not known"),
+        (("--precision", "int8"), "--precision int8 is for --backend openvino or onnx"),
+    ],
+)
+def test_segment_refuses_before_it_reads(run: Any, tmp_path: Path, flags: tuple[str, ...], said: str) -> None:
+    words = ("segment", "-i", str(tmp_path / "gone.png"), "-p", "liver", "-o", str(tmp_path / "out"))
+    done = run(*words, *flags)
+    assert done.code == 2
+    assert said in done.err
+
+
+def test_a_folder_that_is_no_export(run: Any, tmp_path: Path) -> None:
+    (tmp_path / "other").mkdir()
+    words = ("segment", "-i", str(picture(tmp_path)), "-p", "liver", "-o", str(tmp_path / "out"))
+    done = run(*words, "--backend", str(tmp_path / "other"))
+    assert done.code == 1
+    assert "holds no manifest.json of 'medsegr export'" in done.err

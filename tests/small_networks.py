@@ -1,0 +1,51 @@
+"""A network of the usual kind, but small enough to be exported in a second: for tests."""
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import jaxtyping
+from torch import nn
+
+from medsegr.model import MedSegR
+from medsegr.networks import untrained
+from medsegr.nn.blocks import Mlp
+from medsegr.predict import Predictor
+from medsegr.reasoning.attributes import AttributeTokens
+from medsegr.reasoning.codes import Vocabulary, vocabulary
+from medsegr.reasoning.fusion import Fusion
+from medsegr.reasoning.modulators import Modulator
+from medsegr.sam.sam import build_sam
+
+
+@contextmanager
+def unchecked() -> Iterator[None]:
+    """Without the checks of types that tests have: sizes are tensors while torch traces a network."""
+    jaxtyping.config.update("jaxtyping_disable", True)
+    try:
+        yield
+    finally:
+        jaxtyping.config.update("jaxtyping_disable", False)
+
+
+CONCEPTS = ("polyp", "liver", "heart")
+
+
+def small(words: Vocabulary) -> MedSegR:
+    """All parts of the default network, with few channels."""
+    sites = ((8, 8, "LT"), (16, 8, "LTS"), (16, 8, "LTS"), (16, 8, "LTS"))
+    return MedSegR(
+        host=build_sam(widths=(8, 16, 16, 16), stem=8, decoder_width=32),
+        tokens=AttributeTokens(words, 32),
+        fusion=Fusion(32, 32, heads=4, inner=64),
+        modulators=nn.ModuleList(Modulator(c, r, 32, 32, heads) for c, r, heads in sites),
+        attributes=Mlp(32, 32, len(words.codes)),
+    )
+
+
+def small_predictor(**card: object) -> Predictor:
+    """A random one; its card says that it is mirrored and knows three concepts."""
+    words = vocabulary(CONCEPTS, (), ("CR", "CT"))
+    known = {name: {"trained_on": ["nothing"], "modalities": []} for name in CONCEPTS}
+    told = {"name": "small", "sha256": "0" * 64, "licence": "Apache-2.0", "concepts": known}
+    told |= {"presence_threshold": 0.0, "base": 64, "mirror": True, **card}
+    return Predictor(untrained(small, words), words, told)
