@@ -5,7 +5,7 @@ from collections.abc import Sequence
 import numpy as np
 
 from medsegr.errors import UsageError
-from medsegr.reviews import Hints
+from medsegr.reviews import Box, Hints, Point
 
 MOST_POINTS = 200  # of one finding on one picture; more is a mask, which is a prompt of its own
 MOST_BOXES = 20
@@ -62,7 +62,7 @@ def _few(count: int, what: str, most: int) -> None:
         raise UsageError(f"{count} {what} came for one finding, at most {most} were expected; draw a mask")
 
 
-def _points(given: Rows, grid: tuple[int, int]) -> tuple[tuple[float, float, int], ...]:
+def _points(given: Rows, grid: tuple[int, int]) -> tuple[Point, ...]:
     height, width = grid
     shape = "rows of x, y and 1 (inside) or 0 (outside)"
     rows = _numbers(given, "points", shape)
@@ -82,7 +82,7 @@ def _points(given: Rows, grid: tuple[int, int]) -> tuple[tuple[float, float, int
     return tuple((float(x), float(y), int(kind)) for x, y, kind in rows)
 
 
-def _boxes(given: Sequence[float | int] | Rows, grid: tuple[int, int]) -> tuple[tuple[float, ...], ...]:
+def _boxes(given: Sequence[float | int] | Rows, grid: tuple[int, int]) -> tuple[Box, ...]:
     height, width = grid
     shape = "x0 y0 x1 y1"
     rows = _numbers(given, "boxes", shape)
@@ -100,7 +100,7 @@ def _boxes(given: Sequence[float | int] | Rows, grid: tuple[int, int]) -> tuple[
             raise UsageError(
                 f"{told}, which leaves the picture: 0 to {width} across and 0 to {height} down were expected"
             )
-    return tuple(tuple(float(value) for value in row) for row in rows)
+    return tuple((float(x0), float(y0), float(x1), float(y1)) for x0, y0, x1, y1 in rows)
 
 
 def _mask(given: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
