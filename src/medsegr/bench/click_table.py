@@ -182,6 +182,6 @@ def page(told: Mapping[str, Any]) -> str:
         "body{font:15px/1.5 system-ui,sans-serif;max-width:75em;margin:2em auto;padding:0 1em}"
         "table{border-collapse:collapse}td,th{padding:.3em .7em;border-bottom:1px solid #ccc;text-align:left}"
         f"</style><h1>Clicks: {model}</h1><p>Mean Dice after so many clicks of a simulated annotator, with "
-        f"95 % bootstrap intervals over groups of images; NoC counts a failure as {told['most']}.{oracle} Not a "
-        f"medical device. For research.</p>{''.join(body)}</html>\n"
+        f"95 % bootstrap intervals over groups of images; NoC counts a failure as {told['most']}.{oracle} "
+        f"Not a medical device. For research.</p>{''.join(body)}</html>\n"
     )

@@ -1,9 +1,10 @@
 """Prompts put before a model: what it is given of them, the answers it could give, and which one is taken.
 
-The network was trained with up to three points, the first of them inside, or a box, or a rough mask with
-points. So it is given the newest points only, beside the mask so far, in which the older ones live on; the
-numbers behind that are in ``docs/explain/clicks.md``. Whatever it says, :mod:`medsegr.prompts.honour` makes
-the mask keep to every click.
+The network was trained with up to three points, or a box, or a rough mask with points. So it is given the
+newest points only, beside the mask so far, in which the older ones live on. Of its answer to further clicks
+only the pieces that hold them are taken, so that earlier work stays; whatever it says, the mask then keeps to
+boxes and clicks (:mod:`medsegr.prompts.boxes`, :mod:`medsegr.prompts.honour`). The numbers behind that are in
+``docs/explain/clicks.md``.
 """
 
 from collections.abc import Iterator, Sequence
@@ -13,12 +14,14 @@ import numpy as np
 from scipy import ndimage
 
 from medsegr.pipeline import answer_of
-from medsegr.prompts.honour import followed, honoured, pixel_of
+from medsegr.prompts.boxes import framed
+from medsegr.prompts.honour import followed, honoured, pixel_of, settled
 from medsegr.reviews import Box, Hints, Point
 from medsegr.types import Finding, Image, Prompt, Segmenter
 
 NEWEST = 3  # points that a model is given at once
 SURE = 0.982  # probability of a mask that is given to go on from: a logit of 4, as in training
+SAME = 0.8  # Dice from which an answer is about the same thing as the mask before, and may correct it
 APART = 0.1  # Dice below which clicks and words are said to disagree
 
 
@@ -39,12 +42,14 @@ class Candidate:
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What is asked: a finding on a picture, its prompts so far, and the mask to go on from (probabilities
-    ``h w`` or bool), if there is one."""
+    ``h w`` or bool), if there is one. ``anew``: it is drawn again as a whole, as after a box; else further
+    clicks correct the mask before."""
 
     image: Image
     finding: Finding
     hints: Hints
     before: np.ndarray | None = None
+    anew: bool = False
 
 
 def silent(finding: Finding) -> Finding:
@@ -53,10 +58,14 @@ def silent(finding: Finding) -> Finding:
 
 
 def answer(segmenter: Segmenter, asked: Asked) -> Candidate:
-    """What is drawn: the answer to words and prompts together, or that to the prompts alone where it keeps to
-    more of the clicks. So clicks win over words that contradict them."""
-    together = _told(segmenter, asked, "words and prompts")
-    if together.followed == 1 or not asked.finding.name:
+    """What is drawn: the answer to words and prompts together, or that to the prompts alone where its model
+    keeps to more of the clicks. So clicks win over words that contradict them.
+
+    Where clicks correct a mask, of the answer only the pieces that hold them are taken, and none where the
+    answer is another thing than the mask: clicks that are followed already change nothing.
+    """
+    together = _told(segmenter, asked, "words and prompts" if asked.finding.name else "prompts alone")
+    if together.followed == 1 or not asked.finding.name or _corrects(asked):
         return together
     alone = _told(segmenter, replace(asked, finding=silent(asked.finding)), "prompts alone")
     return alone if alone.followed > together.followed else together
@@ -75,14 +84,14 @@ def candidates(segmenter: Segmenter, asked: Asked) -> tuple[Candidate, ...]:
         words = _told(segmenter, bare, "words alone")
         kept = replace(
             words,
-            mask=honoured(words.prob, asked.hints.points),
+            mask=_kept(words.prob >= 0.5, replace(asked, anew=True)),
             followed=followed(words.prob >= 0.5, asked.hints.points),
         )
         alone = _told(segmenter, replace(asked, finding=silent(asked.finding)), "prompts alone")
         found = [_told(segmenter, asked, "words and prompts"), alone, kept]
     else:
         first = _told(segmenter, asked, "prompts alone")
-        again = _told(segmenter, replace(asked, before=first.mask), "again")
+        again = _told(segmenter, replace(asked, before=first.mask, anew=True), "again")
         found = [first, again, replace(first, how="piece", mask=_pieces(first.mask, asked.hints.points))]
     return tuple(sorted(found, key=lambda one: (-one.followed, -(one.score or 0.0))))
 
@@ -124,11 +133,30 @@ def _told(segmenter: Segmenter, asked: Asked, how: str) -> Candidate:
     points = asked.hints.points
     return Candidate(
         how,
-        honoured(prob, points),
+        _kept(prob >= 0.5, asked),
         prob,
         sum(known) / len(known) if known else None,
         followed(prob >= 0.5, points),
         one.attention,
+    )
+
+
+def _kept(said: np.ndarray, asked: Asked) -> np.ndarray:
+    """A model's answer ``said`` (bool ``h w``) as a mask that keeps to boxes, clicks and earlier work."""
+    hints = asked.hints
+    if asked.before is None or not _corrects(asked):
+        return honoured(framed(said, hints.boxes), hints.points)
+    mask = asked.before >= 0.5
+    if overlap(said, mask) >= SAME:
+        for point in hints.points:
+            mask = settled(mask, said, point)
+    return honoured(mask, hints.points)
+
+
+def _corrects(asked: Asked) -> bool:
+    """Whether the clicks correct a mask, rather than that one is drawn as a whole."""
+    return asked.before is not None and bool(
+        (asked.before >= 0.5).any() and asked.hints.points and not asked.anew
     )
 
 

@@ -52,7 +52,8 @@ def asked_of(desk: Desk, item: FindingResult, hints: Hints, start: np.ndarray | 
         picture = slice_image(desk.stack, hints.slice)
         mask = None if mask is None else get(mask, desk.stack, hints.slice)
     so_far = mask if mask is not None and mask.any() else None
-    return Asked(picture, item.finding, added(before, hints), so_far if start is None else start)
+    anew = bool(hints.boxes) or not hints.points
+    return Asked(picture, item.finding, added(before, hints), so_far if start is None else start, anew)
 
 
 def redone(
