@@ -11,7 +11,7 @@ from typing import Any
 import numpy as np
 
 from medsegr.bench import store
-from medsegr.bench.clicks import MODES, MOST
+from medsegr.bench.clicks import MODES
 from medsegr.metrics.intervals import bootstrap_mean, paired_permutation
 
 AFTER = (0, 1, 3, 5, 10)
@@ -32,24 +32,26 @@ def dice_after(row: Mapping[str, Any], clicks: int) -> float:
     return float(found[min(clicks, len(found) - 1)])
 
 
-def noc(row: Mapping[str, Any], reach: float) -> tuple[int, bool]:
-    """Clicks until Dice is ``reach`` (a box counts none), and whether that failed: then ``MOST``. Whoever
+def noc(row: Mapping[str, Any], reach: float, most: int) -> tuple[int, bool]:
+    """Clicks until Dice is ``reach`` (a box counts none), and whether that failed: then ``most``. Whoever
     begins with a click needs one at least."""
-    for count, value in enumerate(row["dice"]):
+    for count, value in enumerate(row["dice"][: most + 1]):
         if value >= reach:
             return count, False
-    return MOST, True
+    return most, True
 
 
-def summary(rows: Rows) -> dict[str, Any]:
+def summary(rows: Rows, most: int) -> dict[str, Any]:
     """By set (and all together) and mode: Dice after clicks, NoC with failures; and the paired questions."""
     parts = {name: [r for r in rows if r["set"] == name] for name in dict.fromkeys(r["set"] for r in rows)}
     if len(parts) > 1:
         parts[ALL] = list(rows)
-    return {name: {"modes": _modes(part), "questions": _questions(part)} for name, part in parts.items()}
+    return {
+        name: {"modes": _modes(part, most), "questions": _questions(part)} for name, part in parts.items()
+    }
 
 
-def _modes(rows: Rows) -> dict[str, Any]:
+def _modes(rows: Rows, most: int) -> dict[str, Any]:
     found = {}
     for mode in MODES:
         mine = [r for r in rows if r["mode"] == mode]
@@ -58,7 +60,7 @@ def _modes(rows: Rows) -> dict[str, Any]:
         groups = [r["group"] for r in mine]
         reached = {}
         for reach in REACHED:
-            counts = [noc(r, reach) for r in mine]
+            counts = [noc(r, reach, most) for r in mine]
             reached[f"{reach:.2f}"] = {
                 **_interval([float(n) for n, _ in counts], groups),
                 "failed": sum(failed for _, failed in counts),
@@ -96,14 +98,14 @@ def _questions(rows: Rows) -> list[dict[str, Any]]:
     return told
 
 
-def write_all(out: Path, rows: Rows, model: Mapping[str, Any]) -> dict[str, Any]:
+def write_all(out: Path, rows: Rows, model: Mapping[str, Any], most: int) -> dict[str, Any]:
     """Write the three files, each under a temporary name first; returns what ``clicks.json`` holds."""
     told = {
         "schema": "medsegr.bench.clicks.results/1",
         "model": dict(model),
-        "most": MOST,
+        "most": most,
         "words": sorted({r["words"] for r in rows}),
-        "sets": summary(rows),
+        "sets": summary(rows, most),
         "failures": [
             {"image": key, "reason": line["error"]}
             for key, line in store.lines_of(out / "images.jsonl").items()

@@ -28,7 +28,7 @@ from medsegr.types import Image, Prompt, Segmenter
 from medsegr.verdicts import one_line, threshold
 
 MODES = ("words", "clicks", "box", "words and box")
-MOST = 20  # clicks after which a target counts as failed
+MOST = 20  # clicks after which a target counts as failed, unless it is asked otherwise
 LONGEST = 10  # clicks that every target gets
 GOOD = 0.9  # Dice from which more than LONGEST clicks tell nothing
 SIZE = 256  # px of the made images
@@ -38,7 +38,7 @@ Step = Callable[[], None]
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What is judged: ``sets`` are folders with a samples.csv; ``phantoms`` made images of each kind come
-    beside them; ``targets`` at most of one image; ``limit`` images of a set."""
+    beside them; ``targets`` at most of one image; ``limit`` images of a set; ``most`` clicks a target."""
 
     sets: tuple[Path, ...] = ()
     phantoms: int = 0
@@ -46,6 +46,7 @@ class Plan:
     limit: int | None = None
     targets: int = 2
     seed: int = 0
+    most: int = MOST
 
 
 def next_click(mask: np.ndarray, truth: np.ndarray) -> Point | None:
@@ -116,7 +117,7 @@ def run(plan: Plan, segmenter: Segmenter, out: Path, step: Step = lambda: None) 
     asked = {
         "schema": "medsegr.bench.clicks/1",
         "sets": [folder.name for folder in plan.sets],
-        **{key: getattr(plan, key) for key in ("phantoms", "split", "limit", "targets", "seed")},
+        **{key: getattr(plan, key) for key in ("phantoms", "split", "limit", "targets", "seed", "most")},
         "model": str(getattr(segmenter, "card", {}).get("sha256", "")) or type(segmenter).__name__,
     }
     _open(out, asked)
@@ -131,10 +132,14 @@ def run(plan: Plan, segmenter: Segmenter, out: Path, step: Step = lambda: None) 
     return [row for line in store.lines_of(lines).values() for row in line.get("rows", ())]
 
 
+def count(plan: Plan) -> int:
+    """How many images there are to be judged."""
+    return len(_of_sets(plan)) + plan.phantoms * len(KINDS)
+
+
 def planned(plan: Plan, made: Path) -> list[Sample]:
     """The images to be judged; phantoms are written below ``made`` first."""
-    samples = [s for folder in plan.sets for s in chosen(samples_of(folder), plan.split)]
-    samples = thinned(samples, plan.limit)
+    samples = _of_sets(plan)
     for kind in KINDS if plan.phantoms else ():
         folder = made / f"phantom-{kind}"
         write_set(kind, plan.seed, plan.phantoms, SIZE, folder)
@@ -142,6 +147,10 @@ def planned(plan: Plan, made: Path) -> list[Sample]:
     if not samples:
         raise InputError("there is nothing to judge: give a set with --data, or --phantoms with a number")
     return samples
+
+
+def _of_sets(plan: Plan) -> list[Sample]:
+    return thinned([s for folder in plan.sets for s in chosen(samples_of(folder), plan.split)], plan.limit)
 
 
 def _open(out: Path, asked: Mapping[str, Any]) -> None:
@@ -170,7 +179,7 @@ def _rows(segmenter: Segmenter, sample: Sample, plan: Plan) -> Iterator[dict[str
     there: Sequence[Wanted] = [one for one in wanted if one.mask.any()][: plan.targets]
     for number, one in enumerate(there):
         for mode in MODES:
-            found = clicked(segmenter, image, one, mode)
+            found = clicked(segmenter, image, one, mode, plan.most)
             yield {
                 "set": "phantoms" if sample.set.startswith("phantom-") else sample.set,
                 "image": sample.id,

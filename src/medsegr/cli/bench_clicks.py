@@ -31,6 +31,9 @@ class ClickFlags:
     limit: Annotated[int | None, option("--limit", min=1, help="At most so many images a set.")] = None
     targets: Annotated[int, option("--targets", min=1, help="At most so many targets an image.")] = 2
     seed: Annotated[int, option("--seed", min=0, help="Of the made images.")] = 0
+    clicks: Annotated[
+        int, option("--clicks", min=1, max=200, help="So many at most; a target that needs more has failed.")
+    ] = 20
 
 
 @dataclass(frozen=True)
@@ -55,21 +58,21 @@ def command(flags: ClickFlags, which: OneModel, logs: LogFlags, as_json: Json = 
     set_up(logs)
     if not flags.data and not flags.phantoms:
         raise UsageError("there is nothing to judge: give a set with --data, or --phantoms with a number")
-    import tempfile
-
     from medsegr.bench import click_table, clicks
     from medsegr.cli.batch import progress
     from medsegr.session import load
     from medsegr.verdicts import model_of
 
     sets = tuple(path.resolve() for path in flags.data)
-    plan = clicks.Plan(sets, flags.phantoms, flags.split, flags.limit, flags.targets, flags.seed)
+    plan = clicks.Plan(
+        sets, flags.phantoms, flags.split, flags.limit, flags.targets, flags.seed, flags.clicks
+    )
     model = load(which.model, which.device, which.threads)
-    with naming(" ".join(map(str, flags.data))), tempfile.TemporaryDirectory() as made:
-        total = len(clicks.planned(plan, Path(made)))
+    with naming(" ".join(map(str, flags.data))):
+        total = clicks.count(plan)
     with progress(total, not logs.quiet) as step:
         rows = clicks.run(plan, model.segmenter, flags.output, step)
-    told = click_table.write_all(flags.output, rows, model_of(model.segmenter))
+    told = click_table.write_all(flags.output, rows, model_of(model.segmenter), plan.most)
     if as_json:
         print(json.dumps(told, indent=1))
     elif not logs.quiet:

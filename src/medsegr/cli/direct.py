@@ -11,7 +11,19 @@ from types import MappingProxyType, NoneType
 from typing import Any, get_args, get_origin
 
 WORDS: Mapping[Any, Callable[[str], Any]] = MappingProxyType({str: str, Path: Path})
-COMMANDS = ("segment", "parse", "measure", "convert", "phantom", "train", "info", "models", "doctor", "demo")
+COMMANDS = (
+    "segment",
+    "refine",
+    "parse",
+    "measure",
+    "convert",
+    "phantom",
+    "train",
+    "info",
+    "models",
+    "doctor",
+    "demo",
+)
 
 
 def read(command: Callable[..., Any], words: Sequence[str]) -> dict[str, Any] | None:
