@@ -1,12 +1,12 @@
-"""A session: prompts in any mix, steps that can be undone, done again, replayed; nothing is lost by a refusal."""
+"""A session: prompts in any mix; steps that can be undone, done again, replayed; a refusal loses nothing."""
 
 from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
-from prompts.made import Disc
 
+from made_discs import Disc
 from medsegr.errors import InputError, UsageError
 from medsegr.io.read import image_from_array
 from medsegr.prompts.session import Session
@@ -48,7 +48,7 @@ def test_clicks_gather_and_are_kept() -> None:
     assert mask[10, 10]
     assert mask[40, 50]
     assert not mask[24, 33]
-    assert mask[24, 28], "work elsewhere stays"
+    assert mask[24, 26], "work elsewhere stays"
     review = session.result["f1"].review  # type: ignore[index]
     assert review is not None
     assert review.revision == 3
@@ -166,7 +166,7 @@ def test_a_saved_session_gives_the_same_masks(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="another one"):
         model.replay(path, picture(), report="No nodule.")
     again = model.replay(path, picture(), report=REPORT)
-    assert again.steps[1:] == session.steps[1:] or len(again.steps) == len(session.steps)
+    assert [type(step) for step in again.steps] == [type(step) for step in session.steps]
     assert not [code for code, _ in again.result.warnings if code == "replayed_differently"]  # type: ignore[union-attr]
     for item in session.result.findings:  # type: ignore[union-attr]
         other = again.result[item.finding.id]  # type: ignore[index]
@@ -186,7 +186,7 @@ def test_another_image_or_model_is_refused_by_name(tmp_path: Path) -> None:
         session.model.replay(path, replace(picture(), frame="viewer"))
     other = Disc()
     other.card = {**other.card, "name": "other", "sha256": "cd" * 32}
-    with pytest.raises(InputError, match="model disc .*this one is other"):
+    with pytest.raises(InputError, match=r"model disc .*this one is other"):
         Model(other).replay(path, picture())
     path.write_text("{}", encoding="utf-8")
     with pytest.raises(InputError, match="damaged"):
@@ -199,7 +199,7 @@ def test_a_mask_that_comes_out_otherwise_is_told(tmp_path: Path) -> None:
     path = begun().save(tmp_path / "s.json")
     wider = Disc(radius=9)
     again = Model(wider).replay(path, picture())
-    assert [code for code, _ in again.result.warnings] == ["replayed_differently"]  # type: ignore[union-attr]
+    assert again.result.warnings[-1][0] == "replayed_differently"  # type: ignore[union-attr]
 
 
 def test_a_slice_is_carried_through_a_volume() -> None:
