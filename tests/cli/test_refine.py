@@ -166,3 +166,20 @@ def test_a_slice_of_a_dicom_volume(run: Any, tmp_path: Path) -> None:
     assert values.any()
     assert told(out)["findings"][0]["review"]["prompts"][0]["slice"] == 2
     whole(out)
+
+
+def test_masks_that_live_in_a_dicom_seg(run: Any, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    series = write_ct(tmp_path / "ct", rng.integers(-900, 300, (6, 40, 44)), AFFINE)
+    out = tmp_path / "out"
+    flags = ("-p", "nodule", "-o", out, "--model", "place", "--format", "dicom-seg")
+    assert run("segment", "-i", series, *flags).code == 0
+    pixels = told(out)["findings"][0]["measurements"]["pixels"]
+    ran = refine(run, out, series, "--point", "3,4,1", "--slice", "2")
+    assert ran.code == 0, ran.err
+    assert (out / "revisions" / "f1-0.nii.gz").is_file()
+    assert told(out)["findings"][0]["measurements"]["pixels"] != pixels
+    whole(out)
+    assert refine(run, out, series, "--undo").code == 0
+    assert told(out)["findings"][0]["measurements"]["pixels"] == pixels
+    whole(out)

@@ -67,9 +67,10 @@ def command(
     with naming(flags.input or folder):
         opened = reopen(folder, flags.input, limits_from_text(flags.limits), choices_of(image))
     finding = _finding(opened, flags.finding)
+    notes: tuple[tuple[str, str], ...] = ()
     with naming(folder):
         if flags.undo:
-            item, notes = before(folder, opened, finding), ()
+            item = before(folder, opened, finding)
         else:
             outcome = _refined(folder, opened, finding, flags, run)
             item, notes = outcome[finding], outcome.warnings
@@ -166,4 +167,5 @@ def _mask(path: Path, run: "Run") -> "np.ndarray":
         raise InputError(
             "--mask: a colour picture came where one value a pixel was expected; save it as grey"
         )
-    return data[0] > 0
+    marked: np.ndarray = data[0] > 0
+    return marked
