@@ -534,7 +534,7 @@ def test_a_session_refines_and_undoes() -> None:
 def test_refine_refuses_hints_outside_the_picture(hints: dict[str, Any]) -> None:
     session = Model(Fake()).open(picture())
     session.segment("hazy opacity")
-    with pytest.raises(InputError):
+    with pytest.raises(UsageError):
         session.refine(**hints)
 
 

@@ -17,6 +17,7 @@ if TYPE_CHECKING:
     from medsegr.findings import Report as Report
     from medsegr.options import Options as Options
     from medsegr.report.parse import parse as parse
+    from medsegr.sam_predictor import SamPredictor as SamPredictor
     from medsegr.session import load as load
     from medsegr.types import Image as Image
     from medsegr.types import Prompt as Prompt
@@ -25,6 +26,7 @@ if TYPE_CHECKING:
 
 _HOMES = {
     "load": "medsegr.session",
+    "SamPredictor": "medsegr.sam_predictor",
     "parse": "medsegr.report.parse",
     "Options": "medsegr.options",
     **dict.fromkeys(("Finding", "Report"), "medsegr.findings"),
@@ -37,6 +39,7 @@ __all__ = [
     "Prompt",
     "Report",
     "Result",
+    "SamPredictor",
     "Segmentation",
     "__version__",
     "load",

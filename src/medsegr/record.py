@@ -25,6 +25,7 @@ from medsegr.export import Run, Written, formats_of, report_hash, write_all
 from medsegr.io.write import atomic_folder, write_json
 from medsegr.options import Options
 from medsegr.overlay import NOTICE, draw
+from medsegr.reviews import review_json
 from medsegr.schema import finding_json, report_json, text_hash
 from medsegr.types import FindingResult, Image, Measurement, Result
 
@@ -135,7 +136,7 @@ def findings_json(result: Result, written: Written, keep_text: bool = False) -> 
         "report": report_json(result.report, keep_text),
         "image": image_json(result.image),
         "model": dict(result.model),
-        "findings": [_result_json(item, written) for item in result.findings],
+        "findings": [result_json(item, written) for item in result.findings],
         "warnings": [{"code": code, "message": message} for code, message in result.warnings],
     }
 
@@ -153,7 +154,8 @@ def image_json(image: Image) -> dict[str, Any]:
     }
 
 
-def _result_json(item: FindingResult, written: Written) -> dict[str, Any]:
+def result_json(item: FindingResult, written: Written) -> dict[str, Any]:
+    """One entry of the findings in findings.json."""
     numbers = item.measurements
     return finding_json(item.finding) | {
         "status": item.status,
@@ -166,6 +168,7 @@ def _result_json(item: FindingResult, written: Written) -> dict[str, Any]:
         "checks": [
             {"name": check.name, "outcome": check.outcome, "detail": check.detail} for check in item.checks
         ],
+        **({} if item.review is None else {"review": review_json(item.review)}),
     }
 
 

@@ -13,7 +13,10 @@ from medsegr.export import Run, manifest_of
 from medsegr.io.choices import DEFAULT_CHOICES, Choices
 from medsegr.io.limits import DEFAULT_LIMITS, Limits
 from medsegr.io.read import read_image
+from medsegr.report.lexicon import concepts
+from medsegr.reviews import review_from
 from medsegr.types import (
+    Check,
     Code,
     Finding,
     FindingResult,
@@ -52,7 +55,7 @@ def reopen(
     drawn = {key: _on_grid(mask, image, source is not None) for key, mask in masks.items()}
     if source is not None and (kept := {key: path for key, path in paths.items() if key not in masks}):
         drawn |= _segments(kept, image, limits)
-    results = tuple(_result(item, drawn.get(item["id"])) for item in told["findings"])
+    results = tuple(result_from(item, drawn.get(item["id"])) for item in told["findings"])
     result = Result(image, None, results, told["model"])
     report = told.get("report") or {}
     own = told["image"]["sha256"]
@@ -130,7 +133,8 @@ def _on_grid(mask: Image, image: Image, placed: bool) -> np.ndarray:
     return np.asarray(values)
 
 
-def _result(item: Mapping[str, Any], mask: np.ndarray | None) -> FindingResult:
+def result_from(item: Mapping[str, Any], mask: np.ndarray | None) -> FindingResult:
+    """A finding's result out of its entry in findings.json. InputError where that is damaged."""
     numbers = item.get("measurements")
     try:
         return FindingResult(
@@ -141,6 +145,8 @@ def _result(item: Mapping[str, Any], mask: np.ndarray | None) -> FindingResult:
             score=item["score"],
             presence=item["presence"],
             measurements=None if numbers is None else {name: Measurement(**m) for name, m in numbers.items()},
+            checks=tuple(Check(**check) for check in item["checks"]),
+            review=None if item.get("review") is None else review_from(item["review"]),
         )
     except (KeyError, TypeError, ValueError) as error:
         raise InputError("findings.json: a finding is damaged; segment again") from error
@@ -156,6 +162,7 @@ def _finding(item: Mapping[str, Any]) -> Finding:
         name=item["name"],
         section=item["section"],
         sentence=_span(item["sentence"]),
+        parents=known.parents if (known := concepts().get(item["name"])) is not None else (),
         code=None if code is None else Code(code["scheme"], code["value"], code["meaning"]),
         polarity=item["polarity"],
         polarity_span=_span(item["polarity_span"]),

@@ -91,6 +91,27 @@ def _rows() -> Schema:
     return {"anyOf": rows}
 
 
+def _review() -> Schema:
+    """What a person did to a finding: see :mod:`medsegr.reviews`."""
+    numbers: Schema = {"type": "array", "items": {"type": "number"}}
+    prompts = _object(
+        {
+            "slice": {"type": ["integer", "null"], "minimum": 0},
+            "points": _list(numbers | {"minItems": 3, "maxItems": 3}),
+            "boxes": _list(numbers | {"minItems": 4, "maxItems": 4}),
+            "mask": {"type": "boolean"},
+        }
+    )
+    return _object(
+        {
+            "revision": {"type": "integer", "minimum": 0},
+            "accepted": {"type": "boolean"},
+            "prompts": _list(prompts),
+        },
+        null=True,
+    )
+
+
 def findings_schema() -> Schema:
     """JSON Schema (2020-12) of findings.json."""
     number: Schema = {"value": {"type": ["number", "null"]}, "unit": TEXT, "status": TEXT, "of": TEXT}
@@ -108,8 +129,9 @@ def findings_schema() -> Schema:
             "checks": _list(
                 _object({"name": TEXT, "outcome": _one_of("pass", "warn", "fail"), "detail": TEXT})
             ),
+            "review": _review(),
         },
-        ("segment",),  # files of older versions have none
+        ("segment", "review"),  # files of older versions have none
     )
     image = _object(
         {

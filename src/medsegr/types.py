@@ -44,6 +44,7 @@ from medsegr.findings import (
     Texture,
     modality_code,
 )
+from medsegr.reviews import Review
 
 __all__ = [
     "COLOURS",
@@ -180,6 +181,7 @@ class FindingResult:
     presence: float | None = None
     measurements: Mapping[str, Measurement] | None = None
     checks: tuple[Check, ...] = ()
+    review: Review | None = None  # what a person did to it
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,6 +9,7 @@ EXPECTED = [
     "Prompt",
     "Report",
     "Result",
+    "SamPredictor",
     "Segmentation",
     "__version__",
     "load",

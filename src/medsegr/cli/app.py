@@ -69,7 +69,7 @@ def _sets() -> typer.Typer:
 
 
 def _benches() -> typer.Typer:
-    from medsegr.cli import bench_compare, bench_peers, bench_run
+    from medsegr.cli import bench_clicks, bench_compare, bench_peers, bench_run
     from medsegr.cli.bench import HELP, reports
 
     app = typer.Typer(add_completion=False, rich_markup_mode=None, help=HELP)
@@ -78,6 +78,7 @@ def _benches() -> typer.Typer:
     app.command("run")(typed(bench_run.command))
     app.command("compare")(typed(bench_compare.command))
     app.command("peers")(typed(bench_peers.command))
+    app.command("clicks")(typed(bench_clicks.command))
     return app
 
 

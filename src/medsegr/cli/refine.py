@@ -1,0 +1,171 @@
+"""``medsegr refine``: points, boxes or a mask for one finding of a result folder, and it is drawn again."""
+
+from dataclasses import dataclass, field, replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from medsegr.cli.flags import ImageFlags, Limit, RunFlags, choices_of, grouped, naming, option
+from medsegr.cli.flags import argument as positional
+from medsegr.cli.logs import LOG, set_up
+from medsegr.errors import InputError, UsageError
+
+if TYPE_CHECKING:
+    import numpy as np
+
+    from medsegr.export import Run
+    from medsegr.outcome import Outcome
+    from medsegr.session import Model
+
+
+@dataclass(frozen=True)
+class RefineFlags:
+    """What is drawn again, and with which help."""
+
+    input: Annotated[
+        Path | None, option("--input", "-i", help="The image that the masks were drawn on, unchanged.")
+    ] = None
+    finding: Annotated[
+        str | None, option("--finding", "-f", metavar="ID", help="Which one, for example f1.")
+    ] = None
+    point: Annotated[
+        list[str],
+        option("--point", metavar="X,Y,1|0", help="A pixel inside (1) or outside (0) of it; repeat it."),
+    ] = field(default_factory=list)
+    box: Annotated[
+        list[str],
+        option("--box", metavar="X0,Y0,X1,Y1", help="A box around it, upper edge exclusive; one a piece."),
+    ] = field(default_factory=list)
+    mask: Annotated[
+        Path | None, option("--mask", "-m", help="A picture of a mask to start from, on the same grid.")
+    ] = None
+    slice: Annotated[
+        int | None,
+        option("--slice", min=0, help="On which slice of a volume, from 0; carried on from there."),
+    ] = None
+    accept: Annotated[bool, option("--accept", help="Lock the mask: a person has accepted it.")] = False
+    undo: Annotated[bool, option("--undo", help="Bring back the mask before the last refine.")] = False
+    limits: Limit = ""
+
+
+@grouped
+def command(
+    folder: Annotated[Path, positional(help="Folder that 'medsegr segment' wrote.", metavar="OUT")],
+    flags: RefineFlags,
+    image: ImageFlags,
+    run: RunFlags,
+) -> int:
+    """Draw one finding of a result again with points, a box or a mask, in its folder.
+
+    Prompts gather from call to call. The old mask is kept under revisions/, --undo brings it back.
+    """
+    set_up(run)
+    _check(flags, folder)
+    from medsegr.io.limits import limits_from_text
+    from medsegr.reopen import reopen
+    from medsegr.revise import before, revise
+
+    with naming(flags.input or folder):
+        opened = reopen(folder, flags.input, limits_from_text(flags.limits), choices_of(image))
+    finding = _finding(opened, flags.finding)
+    notes: tuple[tuple[str, str], ...] = ()
+    with naming(folder):
+        if flags.undo:
+            item = before(folder, opened, finding)
+        else:
+            outcome = _refined(folder, opened, finding, flags, run)
+            item, notes = outcome[finding], outcome.warnings
+        revise(folder, opened, item, notes, undoes=flags.undo)
+    for code, message in notes:
+        LOG.warning("%s: %s", code, message)
+    if not run.quiet:
+        state = item.status if item.reason is None else f"{item.status} ({item.reason})"
+        done = "brought back" if flags.undo else "accepted" if flags.accept else "drawn again"
+        size = 0 if item.mask is None else int(item.mask.sum())
+        print(f"{finding}  {item.finding.name or '-'}  {state}, {size} pixels, {done}")
+        print(f"written to {folder / 'overlay.png'} and findings.json beside it")
+    return 0
+
+
+def _check(flags: RefineFlags, folder: Path) -> None:
+    """Mistakes that can be told before anything is read."""
+    told = bool(flags.point or flags.box or flags.mask)
+    if flags.undo and (told or flags.accept):
+        raise UsageError("--undo came together with other changes: give it alone")
+    if not (told or flags.undo or flags.accept):
+        raise UsageError("there is nothing to do: give --point, --box, --mask, --accept or --undo")
+    if flags.input is None:
+        raise UsageError("-i is missing: give the image that the masks were drawn on")
+    if not folder.is_dir():
+        refused = InputError("there is no such folder; give the -o of 'medsegr segment'")
+        refused.add_note(str(folder))
+        raise refused
+
+
+def _finding(run: "Run", asked: str | None) -> str:
+    """The id that is meant; UsageError where several could be."""
+    ids = [item.finding.id for item in run.result.findings]
+    if asked is None and len(ids) == 1:
+        return ids[0]
+    if asked not in ids:
+        said = "--finding is missing" if asked is None else f"--finding: there is no '{asked[:40]}'"
+        raise UsageError(f"{said}; one of {', '.join(ids) or 'none'} was expected")
+    return asked
+
+
+def _refined(folder: Path, run: "Run", finding: str, flags: RefineFlags, how: RunFlags) -> "Outcome":
+    """The outcome with the finding drawn again, or accepted, or both."""
+    from medsegr.revise import with_free
+
+    points = [numbers(text, 3, "--point", "X,Y,1 or X,Y,0") for text in flags.point]
+    boxes = [numbers(text, 4, "--box", "X0,Y0,X1,Y1") for text in flags.box]
+    mask = None if flags.mask is None else _mask(flags.mask, run)
+    item = with_free(folder, run, finding)
+    found = tuple(item if old.finding.id == finding else old for old in run.result.findings)
+    session = _model(run, how).resume(replace(run.result, findings=found, warnings=()))
+    if points or boxes or mask is not None:
+        session.refine(finding, points=points or None, box=boxes or None, mask=mask, slice=flags.slice)
+    if flags.accept:
+        session.accept(finding)
+    outcome = session.result
+    assert outcome is not None
+    return outcome
+
+
+def _model(run: "Run", flags: RunFlags) -> "Model":
+    """The model, if it is the one that drew the folder's masks."""
+    from medsegr.session import check_model, load
+    from medsegr.verdicts import model_of
+
+    check_model(flags.model)
+    model = load(flags.model, flags.device, flags.threads)
+    now, then = model_of(model.segmenter), run.result.model
+    if (now["name"], now["sha256"]) != (then.get("name"), then.get("sha256")):
+        raise InputError(
+            f"the folder's masks were drawn by {then.get('name')} ({str(then.get('sha256'))[:12]}), this is "
+            f"{now['name']} ({str(now['sha256'])[:12]}): choose that one with --model"
+        )
+    return model
+
+
+def numbers(text: str, count: int, flag: str, shape: str) -> list[float]:
+    """``"12,34,1"`` as numbers. UsageError where they are not as many, or none."""
+    try:
+        values = [float(part) for part in text.split(",")]
+    except ValueError:
+        values = []
+    if len(values) != count:
+        raise UsageError(f"{flag}: '{text[:40]}' came, {shape} was expected")
+    return values
+
+
+def _mask(path: Path, run: "Run") -> "np.ndarray":
+    from medsegr.io.read import read_image
+
+    with naming(path):
+        data = read_image(path, limits=run.limits).data
+    if data.shape[0] != 1:
+        raise InputError(
+            "--mask: a colour picture came where one value a pixel was expected; save it as grey"
+        )
+    marked: np.ndarray = data[0] > 0
+    return marked

@@ -1,0 +1,298 @@
+"""A session on one image: every call that changes something is a step that can be undone and replayed."""
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from medsegr.errors import UsageError
+from medsegr.measure import with_structures
+from medsegr.outcome import Outcome, outcome_of
+from medsegr.prompts.ask import Asked, Candidate, answer, candidates
+from medsegr.prompts.door import Rows, checked
+from medsegr.prompts.redraw import DISAGREE, Desk, asked_of, disagreement, new_finding, redone
+from medsegr.prompts.slices import Stack, stack_of
+from medsegr.prompts.steps import (
+    Accepted,
+    Chosen,
+    Drawn,
+    Saved,
+    Step,
+    Words,
+    mask_hash,
+    same_report,
+    write,
+)
+from medsegr.record import image_json
+from medsegr.reviews import Hints, Review
+from medsegr.types import Finding, FindingResult, Image, Report, Result
+from medsegr.verdicts import model_of
+
+if TYPE_CHECKING:
+    from medsegr.session import Model
+
+
+@dataclass(frozen=True, slots=True)
+class State:
+    """Where a session stands after a step. ``words``: what words alone drew of each finding; ``asked``: what
+    the last prompts were put as, for other answers to them."""
+
+    step: Step
+    outcome: Outcome
+    words: Mapping[str, np.ndarray | None]
+    asked: Asked | None = None
+
+
+class Session:
+    """One image, encoded once, and what was drawn on it so far.
+
+    Every call that changes something is one step: ``undo`` takes it back, ``redo`` does it again, ``save``
+    writes all steps for :meth:`medsegr.session.Model.replay`. A call that is refused changes nothing.
+    """
+
+    def __init__(self, model: "Model", image: Image, result: Result | None = None) -> None:
+        """``image`` is held for as long as the session lives. ``result``: what was drawn on it earlier."""
+        self.model = model
+        self.image = image
+        self._stack: Stack | None = None
+        self._begin = None if result is None else outcome_of(result, model.options)
+        self._states: list[State] = []
+        self._at = 0  # so many states count; those behind it can be done again
+
+    @property
+    def result(self) -> Outcome | None:
+        """The newest state; None before the first step."""
+        return self._states[self._at - 1].outcome if self._at else self._begin
+
+    @property
+    def steps(self) -> tuple[Step, ...]:
+        """What was done, undone steps left out."""
+        return tuple(state.step for state in self._states[: self._at])
+
+    def segment(
+        self,
+        words: Sequence[Finding] | Sequence[str] | str | None = None,
+        *,
+        report: Report | str | None = None,
+    ) -> Outcome:
+        """Findings, phrases ("right lung"), or ``report=``; nothing at all: the model proposes.
+
+        Begins anew: what was drawn before is no longer in the result (``undo`` brings it back).
+        """
+        if words is not None and report is not None:
+            raise UsageError("words and a report came together: give one of them")
+        step = _words(words, report)
+        given = Report(text="", findings=step.findings) if step.findings is not None else report
+        outcome = self.model.segment(self.image, report=given, phrases=step.phrases)
+        return self._do(State(step, outcome, {item.finding.id: item.mask for item in outcome.findings}))
+
+    def draw(
+        self,
+        phrase: str = "",
+        *,
+        points: Rows | None = None,
+        box: Rows | Sequence[float | int] | None = None,
+        mask: np.ndarray | None = None,
+        slice: int | None = None,
+    ) -> Outcome:
+        """A further finding out of prompts, with a phrase ("polyp") or without a word. See :meth:`refine`."""
+        hints, start = self._checked(points, box, mask, slice)
+        return self._drawn(Drawn(None, hints, start, phrase))
+
+    def refine(
+        self,
+        finding_id: str | None = None,
+        *,
+        points: Rows | None = None,
+        box: Rows | Sequence[float | int] | None = None,
+        mask: np.ndarray | None = None,
+        slice: int | None = None,
+    ) -> Outcome:
+        """Draw one finding again with a person's help; the other findings stay.
+
+        ``points``: rows of ``x y 1`` (inside) or ``x y 0`` (outside), px; ``box``: ``x0 y0 x1 y1``, px, upper
+        edge exclusive, or rows of these for several pieces; ``mask``: ``h w``, what to start from (else the
+        last mask). Points gather from call to call, boxes are those of the newest call that has any. On a
+        volume all of it is on ``slice`` (counted along the axis that is cut across, see
+        :mod:`medsegr.prompts.slices`), and is carried to the slices beside it. ``finding_id`` may be left out
+        where only one could be meant. The mask keeps to every point; where the words say otherwise the points
+        win, and a warning ``words_and_clicks_disagree`` tells.
+
+        Raises:
+            UsageError: a prompt that is refused, a finding that is not there, denied or accepted, or nothing
+                was drawn yet.
+        """
+        item = self._chosen(finding_id)
+        hints, start = self._checked(points, box, mask, slice)
+        return self._drawn(Drawn(item.finding.id, hints, start))
+
+    def candidates(self, finding_id: str | None = None) -> tuple[Candidate, ...]:
+        """Three answers to the newest prompts, best first, each with its score; ``choose`` takes one. On a
+        volume these are masks of the slice. UsageError where the last step gave no prompts."""
+        return candidates(self.model.segmenter, self._asked(finding_id))
+
+    def choose(self, number: int, finding_id: str | None = None) -> Outcome:
+        """Take candidate ``number``, from 0, in place of what the prompts gave."""
+        asked = self._asked(finding_id)
+        found = candidates(self.model.segmenter, asked)
+        if isinstance(number, bool) or not 0 <= number < len(found):
+            raise UsageError(f"candidate {number} came: 0 to {len(found) - 1} was expected")
+        return self._redone(Chosen(asked.finding.id, number), asked, found[number])
+
+    def accept(self, finding_id: str | None = None) -> Outcome:
+        """Mark a finding's mask as accepted by a person: it is locked until the step is undone."""
+        before, item = self._before(), self._chosen(finding_id)
+        if item.mask is None:
+            raise UsageError(f"{item.finding.id} has no mask that could be accepted; refine it first")
+        review = replace(item.review or Review(), accepted=True)
+        outcome = _swapped(before, replace(item, review=review))
+        return self._do(State(Accepted(item.finding.id), outcome, self._words()))
+
+    def undo(self) -> Outcome | None:
+        """One step back; returns the state before it, or None at the start."""
+        self._at = max(0, self._at - 1)
+        return self.result
+
+    def redo(self) -> Outcome | None:
+        """Do again the step that was undone last; UsageError where none was."""
+        if self._at == len(self._states):
+            raise UsageError("there is nothing to do again: no step was undone, or another was done since")
+        self._at += 1
+        return self.result
+
+    def save(self, path: Path | str, keep_text: bool = False) -> Path:
+        """Write all steps as JSON; :meth:`medsegr.session.Model.replay` gives the same masks again.
+
+        A whole report is written by its hash only, unless ``keep_text``.
+        """
+        if self._begin is not None:
+            raise UsageError("the session began with a result from a folder: only its folder keeps it")
+        outcome = self._before()
+        masks = {item.finding.id: mask_hash(item.mask) for item in outcome.findings if item.mask is not None}
+        model = dict(model_of(self.model.segmenter))
+        saved = Saved(image_json(self.image), model, self.model.options, self.steps, masks)
+        return write(saved, Path(path), keep_text)
+
+    def do(self, step: Step, report: Report | str | None = None) -> Outcome:
+        """One step as a value. ``report`` is the text of a step that holds it by its hash."""
+        match step:
+            case Words():
+                text = same_report(step, report)
+                return self.segment(step.findings or step.phrases or None, report=text)
+            case Drawn(finding=finding):
+                if finding is not None:
+                    self._chosen(finding)
+                return self._drawn(step)
+            case Chosen():
+                return self.choose(step.number, step.finding)
+        return self.accept(step.finding)
+
+    def compared(self, masks: Mapping[str, str]) -> "Session":
+        """Itself, with a warning in the newest state for masks whose hashes differ from these."""
+        outcome = self._before()
+        have = {i.finding.id: mask_hash(i.mask) for i in outcome.findings if i.mask is not None}
+        other = sorted(key for key in {*have, *masks} if have.get(key) != masks.get(key))
+        if other and self._at:
+            said = f"{', '.join(other)}: the mask is not that of the saved session, bit for bit"
+            noted = replace(outcome, warnings=(*outcome.warnings, ("replayed_differently", said)))
+            self._states[self._at - 1] = replace(self._states[self._at - 1], outcome=noted)
+        return self
+
+    def _do(self, state: State) -> Outcome:
+        self._states[self._at :] = [state]
+        self._at += 1
+        return state.outcome
+
+    def _before(self) -> Outcome:
+        if self.result is None:
+            raise UsageError("there is nothing to work on yet: call segment first")
+        return self.result
+
+    def _words(self) -> Mapping[str, np.ndarray | None]:
+        if self._at:
+            return self._states[self._at - 1].words
+        return {item.finding.id: item.mask for item in self._begin.findings} if self._begin else {}
+
+    def _desk(self) -> Desk:
+        if self._stack is None and len(self.image.grid) == 3:
+            self._stack = stack_of(self.image)
+        return Desk(self.model.segmenter, self.image, self._stack)
+
+    def _checked(
+        self,
+        points: Rows | None,
+        box: Rows | Sequence[float | int] | None,
+        mask: np.ndarray | None,
+        number: int | None,
+    ) -> tuple[Hints, np.ndarray | None]:
+        desk = self._desk()
+        return checked(desk.flat, points, box, mask, desk.number(number))
+
+    def _chosen(self, finding_id: str | None) -> FindingResult:
+        item = _chosen(self._before(), finding_id)
+        if item.review is not None and item.review.accepted:
+            raise UsageError(f"{item.finding.id} is accepted, and so locked: undo that step to change it")
+        return item
+
+    def _drawn(self, step: Drawn) -> Outcome:
+        before = self.result or outcome_of(
+            Result(self.image, None, (), model_of(self.model.segmenter)), self.model.options
+        )
+        if step.finding is None:
+            item = new_finding(before, step.phrase, self.image)
+            before = replace(before, findings=(*before.findings, item))
+        else:
+            item = _chosen(before, step.finding)
+        desk = self._desk()
+        asked = asked_of(desk, item, step.hints, step.mask)
+        return self._redone(step, asked, answer(self.model.segmenter, asked), before)
+
+    def _redone(self, step: Step, asked: Asked, found: Candidate, before: Outcome | None = None) -> Outcome:
+        before = before or self._before()
+        item = redone(self._desk(), before[asked.finding.id], asked, found, before.options)
+        words = self._words()
+        note = disagreement(item, words.get(item.finding.id))
+        return self._do(State(step, _swapped(before, item, note), words, asked))
+
+    def _asked(self, finding_id: str | None) -> Asked:
+        item = self._chosen(finding_id)
+        asked = self._states[self._at - 1].asked if self._at else None
+        if asked is None or asked.finding.id != item.finding.id:
+            raise UsageError(f"the last step gave no prompts for {item.finding.id}: refine it first")
+        return asked
+
+
+def _words(words: Sequence[Finding] | Sequence[str] | str | None, report: Report | str | None) -> Words:
+    if report is not None:
+        return Words(report=report if isinstance(report, str) else report.text)
+    if words is None or isinstance(words, str):
+        return Words(phrases=() if words is None else (words,))
+    findings = tuple(item for item in words if isinstance(item, Finding))
+    if findings and len(findings) == len(words):
+        return Words(findings=findings)
+    return Words(phrases=tuple(str(item) for item in words))
+
+
+def _swapped(before: Outcome, item: FindingResult, note: tuple[str, str] | None = None) -> Outcome:
+    """The same outcome with one finding's new result, and its warning instead of an older one."""
+    results = [item if old.finding.id == item.finding.id else old for old in before.findings]
+    own = [w for w in before.warnings if w[0] != DISAGREE or not w[1].startswith(f"{item.finding.id}:")]
+    warnings = (*own, *(() if note is None else (note,)))
+    return replace(before, findings=tuple(with_structures(before.image, results)), warnings=warnings)
+
+
+def _chosen(outcome: Outcome, finding_id: str | None) -> FindingResult:
+    if finding_id is not None:
+        there = [item.finding.id for item in outcome.findings]
+        if finding_id not in there:
+            raise UsageError(f"no finding '{finding_id[:40]}': one of {', '.join(there)} was expected")
+        item = outcome[finding_id]
+        if item.finding.polarity == "absent":
+            raise UsageError("the report denies this finding: it is not drawn")
+        return item
+    drawn = [item for item in outcome.findings if item.status in ("segmented", "not_found")]
+    if len(drawn) != 1:
+        raise UsageError(f"{len(drawn)} findings could be meant: say which, for example refine('f1', ...)")
+    return drawn[0]

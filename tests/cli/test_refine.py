@@ -1,0 +1,185 @@
+"""``medsegr refine``: a result folder is corrected in place, and what was there before is kept."""
+
+import json
+from pathlib import Path
+from typing import Any
+
+import jsonschema
+import nibabel as nib
+import numpy as np
+import pytest
+from PIL import Image as Picture
+
+from dicom_files import write_ct
+from medsegr.schema import findings_schema
+
+AFFINE = np.array([[0, 0, -1.5, 60], [0, -1.5, 0, 60], [3.0, 0, 0, -30], [0, 0, 0, 1]], float)
+
+
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    path = tmp_path / "source.png"
+    Picture.fromarray(np.random.default_rng(0).integers(0, 255, (48, 64), dtype=np.uint8)).save(path)
+    return path
+
+
+@pytest.fixture
+def out(run: Any, source: Path, tmp_path: Path) -> Path:
+    folder = tmp_path / "out"
+    words = ("-p", "nodule in the left lung", "-p", "right lung")
+    ran = run("segment", "-i", source, *words, "-o", folder, "--model", "place", "--modality", "CR")
+    assert ran.code == 0, ran.err
+    return folder
+
+
+def told(out: Path, name: str = "findings.json") -> Any:
+    return json.loads((out / name).read_text(encoding="utf-8"))
+
+
+def mask(out: Path, name: str = "f1") -> np.ndarray:
+    with Picture.open(out / "masks" / f"{name}.png") as picture:
+        return np.asarray(picture) > 0
+
+
+def refine(run: Any, out: Path, source: Path, *flags: str) -> Any:
+    return run("refine", out, "-i", source, "--model", "place", *flags)
+
+
+def whole(out: Path) -> None:
+    """The folder is as its manifest says, and findings.json as its schema says."""
+    import hashlib
+
+    jsonschema.validate(told(out), findings_schema())
+    listed = {item["path"]: item["sha256"] for item in told(out, "manifest.json")["files"]}
+    there = {p.relative_to(out).as_posix() for p in out.rglob("*") if p.is_file()} - {"manifest.json"}
+    assert set(listed) == there
+    for name, own in listed.items():
+        assert hashlib.sha256((out / name).read_bytes()).hexdigest() == own, name
+
+
+def test_prompts_gather_and_undo_brings_back(run: Any, out: Path, source: Path) -> None:
+    first, other, words = mask(out), mask(out, "f2"), told(out)
+    ran = refine(run, out, source, "--finding", "f1", "--point", "3,4,1")
+    assert ran.code == 0, ran.err
+    assert "drawn again" in ran.out
+    assert mask(out)[4, 3]
+    whole(out)
+    assert (out / "revisions" / "f1-0.png").is_file()
+    assert (
+        refine(run, out, source, "-f", "f1", "--point", "60,40,1", "--point", "3,4,1", "--accept").code == 0
+    )
+    now = told(out)
+    review = now["findings"][0]["review"]
+    assert review["revision"] == 2
+    assert review["accepted"]
+    assert review["prompts"][0]["points"] == [[3, 4, 1], [60, 40, 1], [3, 4, 1]]
+    assert now["findings"][1] == words["findings"][1]
+    assert now["report"] == words["report"]
+    whole(out)
+    refine(run, out, source, "-f", "f1", "--point", "9,9,1").fails(2, "accepted")
+    assert refine(run, out, source, "-f", "f1", "--undo").code == 0
+    assert "accepted" not in json.dumps(told(out)["findings"][0]["review"]["accepted"])
+    whole(out)
+    assert refine(run, out, source, "-f", "f1", "--undo").code == 0
+    assert (mask(out) == first).all()
+    assert (mask(out, "f2") == other).all()
+    assert told(out)["findings"] == words["findings"]
+    assert not list((out / "revisions").iterdir())
+    refine(run, out, source, "-f", "f1", "--undo").fails(2, "nothing to undo")
+
+
+def test_a_box_and_a_mask(run: Any, out: Path, source: Path, tmp_path: Path) -> None:
+    assert refine(run, out, source, "-f", "f2", "--box", "2,2,14,12").code == 0
+    assert not mask(out, "f2")[30:, 30:].any()
+    drawn = np.zeros((48, 64), np.uint8)
+    drawn[20:30, 20:30] = 255
+    Picture.fromarray(drawn).save(tmp_path / "drawn.png")
+    assert (
+        refine(run, out, source, "-f", "f1", "-m", str(tmp_path / "drawn.png"), "--point", "40,40,1").code
+        == 0
+    )
+    assert mask(out)[25, 25]
+    assert mask(out)[40, 40]
+    assert not mask(out)[5, 5]
+    whole(out)
+
+
+@pytest.mark.parametrize(
+    ("flags", "code", "said"),
+    [
+        (("-f", "f1"), 2, "nothing to do"),
+        (("-f", "f1", "--undo", "--accept"), 2, "alone"),
+        (("-f", "f9", "--accept"), 2, "no 'f9'"),
+        (("--accept",), 2, "--finding is missing"),
+        (("-f", "f1", "--point", "3,4"), 2, "X,Y,1"),
+        (("-f", "f1", "--point", "3,4,one"), 2, "X,Y,1"),
+        (("-f", "f1", "--point", "300,4,1"), 2, "outside the picture"),
+        (("-f", "f1", "--point", "nan,4,1"), 2, "not finite"),
+        (("-f", "f1", "--box", "5,5,5,9"), 2, "no size"),
+        (("-f", "f1", "--box", "5,5,9"), 2, "X0,Y0,X1,Y1"),
+        (("-f", "f1", "--point", "3,4,1", "--slice", "1"), 2, "is a picture"),
+    ],
+)
+def test_refusals_leave_the_folder(
+    run: Any, out: Path, source: Path, flags: tuple[str, ...], code: int, said: str
+) -> None:
+    before = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
+    refine(run, out, source, *flags).fails(code, said)
+    assert {p: p.read_bytes() for p in out.rglob("*") if p.is_file()} == before
+
+
+def test_another_image_model_or_folder(run: Any, out: Path, source: Path, tmp_path: Path) -> None:
+    flags = ("-f", "f1", "--point", "3,4,1")
+    run("refine", out, "-i", source, "--model", "otsu", *flags).fails(3, "drawn by")
+    run("refine", out, "--model", "place", *flags).fails(2, "-i is missing")
+    run("refine", tmp_path / "none", "-i", source, *flags).fails(3, "no such folder")
+    other = tmp_path / "other.png"
+    Picture.fromarray(np.zeros((48, 64), np.uint8)).save(other)
+    refine(run, out, other, *flags).fails(3, "another one")
+
+
+def test_an_emptied_mask_and_back(run: Any, out: Path, source: Path) -> None:
+    first = mask(out)
+    rows, cols = np.nonzero(first)
+    points = [f for y, x in zip(rows, cols, strict=True) for f in ("--point", f"{x},{y},0")]
+    assert refine(run, out, source, "-f", "f1", *points[: 2 * 199]).code == 0
+    if told(out)["findings"][0]["mask"] is None:
+        assert told(out)["findings"][0]["reason"] == "empty"
+        assert not (out / "masks" / "f1.png").exists()
+    whole(out)
+    assert refine(run, out, source, "-f", "f1", "--undo").code == 0
+    assert (mask(out) == first).all()
+    whole(out)
+
+
+def test_a_slice_of_a_dicom_volume(run: Any, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    series = write_ct(tmp_path / "ct", rng.integers(-900, 300, (6, 40, 44)), AFFINE)
+    out = tmp_path / "out"
+    assert run("segment", "-i", series, "-p", "nodule", "-o", out, "--model", "place").code == 0
+    refine(run, out, series, "--point", "3,4,1").fails(2, "slices")
+    old = (out / "segmentation.dcm").read_bytes()
+    ran = refine(run, out, series, "--point", "3,4,1", "--slice", "2")
+    assert ran.code == 0, ran.err
+    assert (out / "segmentation.dcm").read_bytes() != old
+    values = np.asarray(nib.load(out / "masks" / "f1.nii.gz").dataobj) > 0  # type: ignore[attr-defined]
+    assert values.any()
+    assert told(out)["findings"][0]["review"]["prompts"][0]["slice"] == 2
+    whole(out)
+
+
+def test_masks_that_live_in_a_dicom_seg(run: Any, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    series = write_ct(tmp_path / "ct", rng.integers(-900, 300, (6, 40, 44)), AFFINE)
+    out = tmp_path / "out"
+    flags = ("-p", "nodule", "-o", out, "--model", "place", "--format", "dicom-seg")
+    assert run("segment", "-i", series, *flags).code == 0
+    pixels = told(out)["findings"][0]["measurements"]["pixels"]
+    ran = refine(run, out, series, "--point", "3,4,1", "--slice", "2")
+    assert ran.code == 0, ran.err
+    assert (out / "revisions" / "f1-0.nii.gz").is_file()
+    assert told(out)["findings"][0]["measurements"]["pixels"] != pixels
+    whole(out)
+    assert refine(run, out, series, "--undo").code == 0
+    assert told(out)["findings"][0]["measurements"]["pixels"] == pixels
+    whole(out)
