@@ -45,5 +45,5 @@ def test_the_same_question_has_the_same_answer_to_the_bit(answer: list[np.ndarra
 
 
 def test_the_model_runs_in_single_precision(model: Model) -> None:
-    """Masks of others changed in bf16; no flag offers it here, and half precision on disk is widened."""
+    """Masks of others changed in bf16: unless asked, all is float32; half precision on disk is widened."""
     assert {weight.dtype for weight in model.segmenter.model.parameters()} == {torch.float32}
