@@ -175,7 +175,7 @@ def test_masks_that_live_in_a_dicom_seg(run: Any, tmp_path: Path) -> None:
     flags = ("-p", "nodule", "-o", out, "--model", "place", "--format", "dicom-seg")
     assert run("segment", "-i", series, *flags).code == 0
     pixels = told(out)["findings"][0]["measurements"]["pixels"]
-    ran = refine(run, out, series, "--point", "3,4,1", "--slice", "2")
+    ran = refine(run, out, series, "--point", "3,4,0", "--slice", "2")
     assert ran.code == 0, ran.err
     assert (out / "revisions" / "f1-0.nii.gz").is_file()
     assert told(out)["findings"][0]["measurements"]["pixels"] != pixels
