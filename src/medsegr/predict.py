@@ -134,6 +134,13 @@ class Predictor:
         answers.again(first)
         return Segmentation(prob, prompt.targets, image.affine, extras)
 
+    def encode(self, image: Image) -> Maps:
+        """The network before the words, of a picture (row 0) or of a volume's first slices; kept for the next
+        question. [n c h w] each, the finest first."""
+        seen = look(image, self.base)
+        with torch.inference_mode():
+            return self._maps(seen, lambda: stack_of(image, seen))
+
     def propose(self, image: Image) -> tuple[Finding, ...]:
         """Report-free: what the image-only head sees, as findings without words (at most three, likeliest
         first)."""

@@ -97,7 +97,7 @@ class SamPredictor:
         image, encode = self._set(), getattr(self._segmenter, "encode", None)
         if encode is None:
             raise UsageError("this model has no image embedding: one of our own networks was expected")
-        return encode(image).shared[0][-1]
+        return encode(image)[-1][:1]
 
     def predict(
         self,
