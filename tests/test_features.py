@@ -57,8 +57,10 @@ def test_maps_of_any_shape_come_back_bit_for_bit(shapes: list[tuple[int, ...]], 
 
 
 def test_the_longest_unused_go_first(tmp_path: Path) -> None:
-    size = sum(one.numel() * 4 for one in maps(0))
-    cache = FeatureCache(Place(tmp_path, gb=3.5 * (size + 200) / 1e9), "host")
+    FeatureCache(Place(tmp_path), "another").through("a", lambda: maps(1.0))
+    (one,) = tmp_path.iterdir()
+    cache = FeatureCache(Place(tmp_path, gb=3.5 * one.stat().st_size / 1e9), "host")
+    one.unlink()
     for age, key in enumerate("abc"):
         cache.through(key, lambda: maps(1.0))
         newest = max(tmp_path.iterdir(), key=lambda path: path.stat().st_mtime_ns)

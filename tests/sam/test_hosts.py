@@ -496,3 +496,11 @@ def test_presence_begins_as_the_hosts_own_where_it_has_one() -> None:
     assert own is not None
     assert torch.equal(before, own)
     assert not torch.equal(after, own)
+
+
+def test_an_adapter_stays_small() -> None:
+    from pathlib import Path
+
+    for module in ("vit", "hiera", "edgetam", "sam3"):
+        lines = Path(edgetam.__file__).with_name(f"{module}.py").read_text(encoding="utf-8").splitlines()
+        assert len(lines) <= 150, f"{module}.py has {len(lines)} lines: an adapter steps, it does not copy"

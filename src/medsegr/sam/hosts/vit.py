@@ -20,8 +20,8 @@ from medsegr.sam.hosts.family import Answer, Asked, Family, Stage, between, firs
 def sites(model: Any) -> tuple[Site, ...]:
     """Four of the encoder's width, one stride."""
     config = model.config.vision_config
-    names = [f"block{at}" for at in thirds(config.num_hidden_layers)]
-    return tuple(Site(name, config.hidden_size, config.patch_size) for name in names)
+    places = thirds(config.num_hidden_layers)
+    return tuple(Site(f"block{at}", config.hidden_size, config.patch_size) for at in places)
 
 
 def embed(model: Any, pixels: Float[Tensor, "b 3 h w"]) -> Float[Tensor, "b c g v"]:
@@ -139,13 +139,7 @@ def sized(size: int) -> dict[str, dict[str, Any]]:
     return parts
 
 
-SAM = Family("sam", "SamModel", ("sam",), sites, embed, advance, finish, decode, tiny, tokens, ("attn.qkv",))
-SAM_HQ = replace(
-    SAM,
-    name="sam-hq",
-    model="SamHQModel",
-    types=("sam_hq",),
-    advance=advance_hq,
-    decode=decode_hq,
-    tiny=tiny_hq,
-)
+QKV = ("attn.qkv",)
+SAM = Family("sam", "SamModel", ("sam",), sites, embed, advance, finish, decode, tiny, tokens, QKV)
+HQ: dict[str, Any] = {"advance": advance_hq, "decode": decode_hq, "tiny": tiny_hq}
+SAM_HQ = replace(SAM, name="sam-hq", model="SamHQModel", types=("sam_hq",), **HQ)
