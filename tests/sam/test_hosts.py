@@ -498,6 +498,13 @@ def test_presence_begins_as_the_hosts_own_where_it_has_one() -> None:
     assert not torch.equal(after, own)
 
 
+def test_a_foreign_host_is_not_exported_and_says_so() -> None:
+    from medsegr.backends.stages import traced
+
+    with pytest.raises(UsageError, match="foreign host 'sam' cannot be exported: use --backend torch"):
+        traced(network("sam"))
+
+
 def test_an_adapter_stays_small() -> None:
     from pathlib import Path
 

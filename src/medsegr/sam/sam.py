@@ -53,7 +53,7 @@ class Sam(nn.Module):
     ) -> Decoded:
         """``prior`` [b c] is added to the decoder's own tokens, ``dense`` [b c h w] to the dense prompt;
         ``more`` [b n c] are further sparse prompts. Each may be None."""
-        b, (h, w) = len(features.summary), features.grid
+        b, (h, w) = features.summary.shape[0], features.grid
         own = self.mask_decoder.tokens[None].expand(b, -1, -1)
         tokens = own if prior is None else own + prior[:, None]
         if clicks.points is not None and clicks.kinds is not None:
