@@ -8,6 +8,7 @@ from typing import Any
 
 from typer.main import get_command
 
+from medsegr import hub
 from medsegr.cli.app import EPILOG, build
 from medsegr.registry import Card, cards
 
@@ -91,7 +92,28 @@ def cards_page() -> str:
     )
 
 
-PAGES = {"cli.md": cli_page, "cards.md": cards_page}
+def hosts_page() -> str:
+    """Every host whose weights are public."""
+    rows = []
+    for row in hub.table().values():
+        page = f"[{row.repo}]({hub.PAGE}{row.repo})"
+        gate = "login and consent" if row.gated else "none"
+        held = (f"`{row.name}`", row.family, page, row.licence, row.seen, gate, f"{row.size} px")
+        rows.append("| " + " | ".join(cell(value) for value in held) + " |")
+    return (
+        f"{HEAD}# Hosts\n\nWeights of other people's networks that the words can stand in "
+        "([how to](../how-to/hosts.md)). `licence` is what the hub's card says; `seen` tells what was "
+        "checked of that when this table was written: read the page before you use the weights. "
+        "`made for` is the side of the pictures that they were trained with.\n\n"
+        "| host | family | weights | licence | seen | gate | made for |\n"
+        + "|---" * 7
+        + "|\n"
+        + "\n".join(rows)
+        + "\n"
+    )
+
+
+PAGES = {"cli.md": cli_page, "cards.md": cards_page, "hosts.md": hosts_page}
 
 
 def main() -> None:

@@ -9,7 +9,7 @@ from medsegr.model import MedSegR, build_model
 from medsegr.objectives import Truth, total
 from medsegr.reasoning.attributes import encode_words
 from medsegr.reasoning.codes import Code, vocabulary
-from medsegr.sam.sam import Clicks
+from medsegr.sam.host import Clicks
 
 WORDS = vocabulary(["lung", "polyp"], ["liver"], ["CR", "ES"])
 ASKED = [

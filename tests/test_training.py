@@ -87,6 +87,8 @@ def test_weights_inherit_the_licence_that_they_began_with(tmp_path: Path) -> Non
     (tmp_path / "mine.json").write_text(json.dumps({"licence": "CC BY-NC-SA 4.0"}))
     begun = training.Asked(CONFIG, {}, tmp_path, start=str(tmp_path / "mine.safetensors"), licence="CC0")
     assert training.licence_of(begun) == "CC0; begun from weights under CC BY-NC-SA 4.0"
+    hosted = training.Asked(CONFIG, {}, tmp_path, licence="CC0", network=("sam-vit-b+words", {}))
+    assert training.licence_of(hosted) == "CC0; on the host sam-vit-b under Apache-2.0"
 
 
 def judged(group: str, dice: float) -> Judged:

@@ -61,7 +61,10 @@ def export(run: Path, cases: Sequence[Case], name: str, folder: Path, about: Map
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.safetensors"
     temporary = path.with_suffix(".part")
-    save_file(tensors, temporary, metadata={"format": FORMAT, "codes": json.dumps(stored["codes"])})
+    notes = {"format": FORMAT, "codes": json.dumps(stored["codes"])}
+    if host := stored.get("host"):
+        notes["host"] = json.dumps(host, sort_keys=True)
+    save_file(tensors, temporary, metadata=notes)
     _settle(temporary)
     os.replace(temporary, path)
     path.chmod(0o644)

@@ -14,7 +14,7 @@ from medsegr.errors import InputError, UsageError
 from medsegr.objectives import Weights
 
 PRECISIONS = ("auto", "32-true", "bf16-mixed")
-TUNES = ("all", "words", "lora")
+TUNES = ("all", "words", "lora", "built")
 LEAST = {
     "minutes": 0,
     "steps": 0,
@@ -57,7 +57,9 @@ class FitConfig:
     workers: int = 0  # processes that make samples; 0: a thread beside the network
     device: str = "auto"  # as in devices.pick_device
     precision: str = "auto"  # 32-true; bf16-mixed where the device gains from it
-    tune: str = "all"  # what is trained: all, words (the host stays as it is), lora
+    tune: str = (
+        "all"  # what is trained: all, words (the host stays as it is), lora; built: as a foreign host says
+    )
     rank: int = 8  # of the adapters of lora
     save_minutes: float = 4.0
     log_every: int = 50  # steps a row of log.csv

@@ -25,7 +25,7 @@ from medsegr.errors import InputError
 from medsegr.objectives import Truth
 from medsegr.reasoning.attributes import Words, encode_words
 from medsegr.reasoning.codes import Vocabulary
-from medsegr.sam.sam import Clicks
+from medsegr.sam.host import Clicks
 
 SMALL = 140  # pixels below which a batch holds half as many again
 

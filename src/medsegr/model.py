@@ -1,8 +1,7 @@
-"""MedSegR: the tiny host with its two stages, wired in one plain function with the numbers in sight."""
+"""MedSegR: a host with its two stages, wired in one plain function with the numbers in sight."""
 
 from dataclasses import dataclass
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -11,8 +10,9 @@ from medsegr.reasoning.attributes import AttributeTokens, Words, silent
 from medsegr.reasoning.codes import Vocabulary
 from medsegr.reasoning.fusion import Fusion
 from medsegr.reasoning.modulators import GLB, Trace, zero_linear
+from medsegr.sam.host import Clicks, Host, Shared
 from medsegr.sam.mask_decoder import Decoded
-from medsegr.sam.sam import Clicks, Sam, build_sam
+from medsegr.sam.sam import build_sam
 from medsegr.variants import Variant
 
 
@@ -27,13 +27,14 @@ class Output:
 
 
 class MedSegR(nn.Module):
-    """Words act on the image features at every site, on the decoder's tokens, and on its dense prompt.
+    """Words act on the image features at every site of any host, on its decoder's tokens, and on its dense
+    prompt.
 
     Every added branch ends in a zero: at initialisation the output is bit for bit the plain host's.
     """
 
     def __init__(
-        self, host: Sam, tokens: AttributeTokens, fusion: Fusion, modulators: nn.ModuleList, attributes: Mlp
+        self, host: Host, tokens: AttributeTokens, fusion: Fusion, modulators: nn.ModuleList, attributes: Mlp
     ) -> None:
         super().__init__()
         self.host = host
@@ -41,9 +42,8 @@ class MedSegR(nn.Module):
         self.fusion = fusion
         self.modulators = modulators
         self.attributes = attributes
-        width = host.mask_decoder.tokens.shape[-1]
-        self.to_tokens = zero_linear(fusion.queries.shape[-1], width)
-        self.to_dense = nn.Conv2d(1, width, 1)
+        self.to_tokens = zero_linear(fusion.queries.shape[-1], host.width)
+        self.to_dense = nn.Conv2d(1, host.width, 1)
         nn.init.zeros_(self.to_dense.weight)
         nn.init.zeros_(self.to_dense.bias)  # type: ignore[arg-type]
         self.deaf = False  # hears no word at all: the control of "do the words help"
@@ -55,36 +55,34 @@ class MedSegR(nn.Module):
         out: Tensor = self.fusion(vectors, words.kind)
         return out
 
-    def shared(self, pixels: Float[Tensor, "b 3 h w"]) -> tuple[Tensor, Tensor]:
+    def shared(self, pixels: Float[Tensor, "b 3 h w"]) -> Shared:
         """The part of the host that no word can change; compute once an image. h, w multiples of 32."""
         return self.host.shared(pixels)
 
     def forward(
         self,
-        shared: tuple[Tensor, Tensor],
+        shared: Shared,
         words: Words | Tensor,
         clicks: Clicks = Clicks(),  # noqa: B008 - frozen, empty
     ) -> Output:
         """One row of the batch a finding; ``shared`` rows repeat for findings of one image. ``words`` may be
         the prior tokens that :meth:`priors` made of them."""
         priors = words if isinstance(words, Tensor) else self.priors(words)
-        position = self.host.prompt_encoder.position
         traces: list[Trace] = []
 
         def modulate(site: int, x: Tensor) -> Tensor:
             y: Tensor
-            y, trace = self.modulators[site](x, priors, position.grid(*x.shape[-2:]))
+            y, trace = self.modulators[site](x, priors, self.host.position(*x.shape[-2:]))
             traces.append(trace)
             return y
 
-        maps = self.host.encode(shared, modulate)
+        features = self.host.encode(shared, modulate)
         hint = None
-        if (last := traces[-1].attention) is not None:
-            where = nn.functional.interpolate(last.sigmoid()[:, None], maps[3].shape[-2:], mode="bilinear")
+        if traces and (last := traces[-1].attention) is not None:
+            where = nn.functional.interpolate(last.sigmoid()[:, None], features.grid, mode="bilinear")
             hint = self.to_dense(where)
-        decoded = self.host.decode(maps, clicks, self.to_tokens(priors[:, GLB]), hint)
-        pooled = torch.cat([maps[3].mean((2, 3)), maps[4].mean((2, 3))], -1)
-        return Output(decoded, tuple(traces), self.attributes(pooled))
+        decoded = self.host.decode(features, clicks, self.to_tokens(priors[:, GLB]), hint)
+        return Output(decoded, tuple(traces), self.attributes(features.summary))
 
 
 def build_model(vocabulary: Vocabulary, prior: int = 256, variant: Variant = Variant()) -> MedSegR:  # noqa: B008 - frozen

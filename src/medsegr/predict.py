@@ -25,6 +25,7 @@ from medsegr.backends.backend import Backend, Maps, folded, of_network, rows_of
 from medsegr.backends.kept import Kept
 from medsegr.devices import pick_device
 from medsegr.errors import UsageError, WeightsError
+from medsegr.features import FeatureCache
 from medsegr.hearing import heard
 from medsegr.model import build_model
 from medsegr.networks import Build, Network
@@ -33,8 +34,9 @@ from medsegr.reasoning.attributes import encode_words
 from medsegr.reasoning.codes import Code, Vocabulary, mirror, vocabulary
 from medsegr.report.lexicon import concepts
 from medsegr.report.parse import parse_phrase
+from medsegr.sam.host import Clicks
 from medsegr.sam.prompt_encoder import PADDING
-from medsegr.sam.sam import Clicks
+from medsegr.saved import noted_host, same_host
 from medsegr.seen import Seen, inputs, look, stack_of
 from medsegr.types import MODALITIES, Finding, Image, Prompt, Segmentation
 
@@ -74,6 +76,7 @@ class Predictor:
         self.device = self.backend.device
         self.base = int(card.get("base", 256))
         self.mirror = bool(card.get("mirror"))  # pictures are seen flipped, too, and both answers averaged
+        self.features: FeatureCache | None = None  # on disk, where one is asked for
         self._kept = Kept()
 
     def knows(self, finding: Finding, modality: str | None = None) -> bool:
@@ -193,7 +196,10 @@ class Predictor:
         fitted = (fitted.expand(-1, 3, -1, -1) - 0.5) / 0.25
         if stack.ndim == 3 and self.mirror:
             fitted = torch.cat([fitted, fitted.flip(-1)])
-        return self.backend.shared(fitted)
+        if self.features is None:
+            return self.backend.shared(fitted)
+        made = self.features.through(f"{seen.key} {first} {len(fitted)}", lambda: self.backend.shared(fitted))
+        return tuple(one.to(self.device) for one in made)
 
     def _picture(
         self,
@@ -333,6 +339,7 @@ def load(name: str | Path = weights.DEFAULT, device: str = "auto", threads: int 
     card, words = described(name)
     path, _ = weights.find(name)
     model = registry.network(card.get("network", weights.DEFAULT), **card.get("options", {}))(words)
+    same_host(path, noted_host(path), model)
     missing, extra = model.load_state_dict(load_file(path), strict=False)  # halves become floats on landing
     if missing or extra:
         raise WeightsError(

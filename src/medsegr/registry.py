@@ -17,6 +17,7 @@ FAMILIES = (
     "baselines",
     "nets",
     "text_nets",
+    "hosts",
 )  # packages below medsegr.methods that hold a CARDS tuple
 
 
@@ -28,7 +29,7 @@ class Card:
     under two seconds (conformance runs that). ``checked`` says how far the copy is trusted: ``weights``,
     ``formula`` or ``shape``. ``skips`` maps a conformance check to the reason why it does not apply.
     ``network``, of what can be trained, is the ``"module:function"`` that makes the torch module from a
-    vocabulary.
+    vocabulary. ``options`` are what both are called with where nothing else is said.
     """
 
     name: str
@@ -47,6 +48,7 @@ class Card:
     checked: Literal["weights", "formula", "shape"] = "shape"
     skips: Mapping[str, str] = field(default_factory=dict)
     network: str = ""
+    options: Mapping[str, Any] = field(default_factory=dict)
 
 
 def cards() -> dict[str, Card]:
@@ -65,7 +67,8 @@ def cards() -> dict[str, Card]:
 def create(name: str, **options: Any) -> Any:
     """Build a method by name. Unknown name: the nearest one is told; missing extra: the install line is
     told."""
-    return _found(_ready(name).build)(**options)
+    card = _ready(name)
+    return _found(card.build)(**{**card.options, **options})
 
 
 def network(name: str, **options: Any) -> Callable[[Any], Any]:
@@ -77,7 +80,7 @@ def network(name: str, **options: Any) -> Callable[[Any], Any]:
     if not card.network:
         able = ", ".join(one.name for one in cards().values() if one.network)
         raise UsageError(f"'{name}' is not a network that can be trained; these are: {able}")
-    return partial(_found(card.network), **options)
+    return partial(_found(card.network), **{**card.options, **options})
 
 
 def _ready(name: str) -> Card:

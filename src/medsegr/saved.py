@@ -16,7 +16,7 @@ from torch import Tensor, nn
 from medsegr import weights
 from medsegr.errors import WeightsError
 from medsegr.reasoning.codes import Vocabulary
-from medsegr.tuning import plain
+from medsegr.tuning import identity, plain
 
 LAST, BEST = "last.pt", "best.pt"
 
@@ -74,6 +74,7 @@ def save(kept: Kept, path: Path) -> None:
     temporary = path.with_suffix(".part")
     torch.save(
         {
+            "host": host_of(kept.model),
             "model": kept.model.state_dict(),
             "average": kept.average.state,
             "optimiser": kept.optimiser.state_dict(),
@@ -85,6 +86,31 @@ def save(kept: Kept, path: Path) -> None:
         temporary,
     )
     os.replace(temporary, path)
+
+
+def host_of(model: Any) -> dict[str, str]:
+    """Name and hash of the foreign host that a network stands on; empty for our own."""
+    told = identity(model)
+    return {} if told is None else {"name": told.name, "sha256": told.sha256}
+
+
+def noted_host(path: Path) -> dict[str, str]:
+    """Name and hash of the foreign host that an exported checkpoint notes; empty for our own."""
+    with safe_open(path, framework="pt") as handle:
+        told: dict[str, str] = json.loads((handle.metadata() or {}).get("host", "{}"))
+    return told
+
+
+def same_host(path: Path, told: Mapping[str, str], model: Any) -> None:
+    """WeightsError, by name, where what ``path`` holds was trained on another host than the network's."""
+    own = host_of(model)
+    if told.get("sha256", "") != own.get("sha256", ""):
+        names = [
+            f"'{one['name']}' (SHA-256 {one['sha256'][:12]}...)" if one else "our own" for one in (told, own)
+        ]
+        raise WeightsError(
+            f"{path.name} was trained on the host {names[0]}, this network stands on {names[1]}"
+        )
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -108,6 +134,7 @@ def resume(path: Path, kept: Kept) -> None:
     stored = read(path)
     if int(stored.get("adapters", 0)) != kept.adapters:
         raise WeightsError(f"{path.name} is of a run with another tune or rank; give another folder")
+    same_host(path, stored.get("host", {}), kept.model)
     kept.model.load_state_dict(stored["model"])
     kept.optimiser.load_state_dict(stored["optimiser"])
     average = kept.average
@@ -124,14 +151,15 @@ def stored_vocabulary(path: Path) -> Vocabulary | None:
     return Vocabulary(tuple(read(path)["codes"])) if path.exists() else None
 
 
-def averaged(path: Path) -> tuple[dict[str, Tensor], list[str]]:
-    """Averaged weights without adapters, and codes, of a run's ``.pt`` or an exported ``*.safetensors``."""
+def averaged(path: Path) -> tuple[dict[str, Tensor], list[str], dict[str, str]]:
+    """Averaged weights without adapters, codes and host of a run's ``.pt`` or an exported
+    ``*.safetensors``."""
     if path.suffix == ".safetensors":
         with safe_open(path, framework="pt") as handle:
             tensors = {name: handle.get_tensor(name) for name in handle.keys()}  # noqa: SIM118 - no mapping
-            return tensors, json.loads((handle.metadata() or {})["codes"])
+            return tensors, json.loads((handle.metadata() or {})["codes"]), noted_host(path)
     stored = read(path)
-    return merged(stored), stored["codes"]
+    return merged(stored), stored["codes"], stored.get("host", {})
 
 
 def merged(stored: Mapping[str, Any]) -> dict[str, Tensor]:
@@ -145,11 +173,14 @@ def warm_start(path: Path, model: Any, words: Vocabulary) -> int:
 
     Returns how many codes of ``words`` were not known there (they keep their fresh weights).
     """
-    tensors, codes = averaged(path)
+    tensors, codes, host = averaged(path)
+    same_host(path, host, model)
     before = {code: row for row, code in enumerate(codes)}
     rows = [(row, before[code]) for row, code in enumerate(words.codes) if code in before]
     new, old = (torch.tensor(column) for column in zip(*rows, strict=True))
     target = model.state_dict()
+    if foreign := sorted(set(tensors) - set(target)):
+        raise WeightsError(f"{path.name} is of another network: it holds {foreign[0]}, which this one lacks")
     for name, value in tensors.items():
         if target[name].shape == value.shape and value.shape[:1] != (len(before),):
             target[name].copy_(value)

@@ -130,6 +130,18 @@ def check_model(name: str) -> None:
         )
 
 
+def keep_features(model: Model, folder: Path, gb: float) -> Model:
+    """The model with a cache on disk, of at most so many gigabytes, of what no word can change. Methods
+    without a checkpoint, and other runtimes than torch, have none."""
+    predictor: Any = model.segmenter
+    if getattr(getattr(predictor, "backend", None), "name", "") == "torch":
+        from medsegr.features import FeatureCache, Place, shared_part
+
+        stands = shared_part(predictor.model, str(predictor.card["sha256"]))
+        predictor.features = FeatureCache(Place(folder, gb), stands)
+    return model
+
+
 def load(
     name: str = "medsegr-tiny",
     device: str = "auto",

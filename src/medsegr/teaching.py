@@ -16,7 +16,7 @@ from torch import Tensor
 
 from medsegr.feed import Batch
 from medsegr.reasoning.attributes import Words
-from medsegr.sam.sam import Clicks
+from medsegr.sam.host import Clicks
 
 RISE = 0.3  # of the run, in which the teacher's weight goes from nearly 0 to 1
 

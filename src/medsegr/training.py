@@ -7,11 +7,12 @@ import os
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import asdict, dataclass, fields
 from pathlib import Path
+from types import MappingProxyType
 from typing import Any
 
 import torch
 
-from medsegr import checkpoint
+from medsegr import checkpoint, hub, registry, weights
 from medsegr.cases import load_cases
 from medsegr.config import FitConfig
 from medsegr.data import Case
@@ -49,7 +50,8 @@ UNSAID = "not stated: ask whoever trained it"
 @dataclass(frozen=True, slots=True)
 class Asked:
     """What a run is asked for. ``folders``: where each set of the configuration lies. ``start``: what to
-    begin with, as ``--from`` takes it, or nothing. ``licence``: of the new weights, in words."""
+    begin with, as ``--from`` takes it, or nothing. ``licence``: of the new weights, in words. ``network``:
+    the name of its card with the options it is built with."""
 
     config: FitConfig
     folders: Mapping[str, Path]
@@ -57,6 +59,7 @@ class Asked:
     start: str = ""
     hints: Hints = PLAIN
     licence: str = ""
+    network: tuple[str, Mapping[str, Any]] = (weights.DEFAULT, MappingProxyType({}))
 
 
 @dataclass(frozen=True, slots=True)
@@ -82,20 +85,25 @@ def train(
     cases = load_cases(asked.config, asked.folders, asked.out / "cache", say, asked.hints)
     for line in weak_points(cases):
         say(line)
-    fit(asked.config, cases, asked.out, say, Beginning(start), progress)
+    name, options = asked.network
+    fit(asked.config, cases, asked.out, say, Beginning(start, registry.network(name, **options)), progress)
     return _finish(asked, cases, say) if first else None
 
 
 def prepare(asked: Asked, write: bool = True) -> None:
     """Make the folder of the run, or make sure that it holds the same run; note what it is made of."""
     out = asked.out
-    told = {"config": asdict(asked.config), "sets": sorted(asked.folders), "from": asked.start}
+    name, options = asked.network
+    told: dict[str, Any] = {"config": asdict(asked.config), "sets": sorted(asked.folders)}
+    told |= {"from": asked.start, "network": [name, dict(options)]}
     noted = out / RUN
     if noted.is_file():
         before = json.loads(noted.read_text(encoding="utf-8"))
         now = json.loads(json.dumps(told))
         other = [key for key in now["config"] if now["config"][key] != before["config"].get(key)]
-        other = [key for key in other if key not in FREE] + [k for k in ("from",) if now[k] != before[k]]
+        before.setdefault("network", [weights.DEFAULT, {}])  # of a run that is older than this note
+        other = [key for key in other if key not in FREE]
+        other += [key for key in ("from", "network") if now[key] != before[key]]
         if other:
             raise UsageError(
                 f"the output folder holds a run with other settings ({', '.join(other)}); give the same to "
@@ -144,6 +152,7 @@ def _finish(asked: Asked, cases: Sequence[Case], say: Say) -> Made:
         "mirror": False,
         "presence_threshold": 0.5,
         "tune": config.tune if config.tune != "lora" else f"lora, rank {config.rank}",
+        **network_of(asked),
     }
     folder = out / CHECKPOINT
     for old in folder.glob("*.safetensors"):  # of a folder that was renamed between two calls
@@ -161,14 +170,23 @@ def _finish(asked: Asked, cases: Sequence[Case], say: Say) -> Made:
     return Made(folder, out / REPORT, card)
 
 
+def network_of(asked: Asked) -> dict[str, Any]:
+    """What the card must say so that the network can be built again; nothing for our own default."""
+    name, options = asked.network
+    return {} if name == weights.DEFAULT and not options else {"network": name, "options": dict(options)}
+
+
 def licence_of(asked: Asked) -> str:
-    """The licence of the new weights: as given, with that of the weights that they began with."""
+    """The licence of the new weights: as given, with that of the weights that they began with, and that of
+    the host that they stand on."""
     before = ""
     if asked.start:
         card = start_of(asked.start).with_suffix(".json")
         before = json.loads(card.read_text(encoding="utf-8")).get("licence", "") if card.is_file() else ""
     given = asked.licence or UNSAID
-    return f"{given}; begun from weights under {before}" if before and before != given else given
+    told = f"{given}; begun from weights under {before}" if before and before != given else given
+    row = hub.table().get(asked.network[0].removesuffix("+words"))
+    return f"{told}; on the host {row.name} under {row.licence}" if row else told
 
 
 def hardware(device: str) -> str:

@@ -17,8 +17,15 @@ from medsegr.reasoning.codes import Vocabulary
 
 def prepare(model: Any, tune: str, rank: int) -> int:
     """Freeze what ``tune`` (``all``, ``words`` or ``lora``) leaves alone, and put adapters of ``rank`` in
-    place. Returns the rank of the adapters that are there now, 0 for none."""
-    if tune == "all":
+    place. Returns the rank of the adapters that are there now, 0 for none.
+
+    A network on a foreign host says itself what is trained (``built``, and nothing else fits it).
+    """
+    foreign = identity(model) is not None
+    if foreign != (tune == "built"):
+        fit = "built, with the host's own freeze and lora" if foreign else "all, words or lora"
+        raise UsageError(f"tune = {tune} does not fit this network; use {fit}")
+    if tune in ("all", "built"):
         return 0
     if not hasattr(model, "host"):
         raise UsageError(f"tune = {tune} needs a network that stands on a host; use tune = all for this one")
@@ -31,9 +38,14 @@ def prepare(model: Any, tune: str, rank: int) -> int:
 
 def ready(model: Any, tune: str) -> None:
     """Training mode, with the host's running statistics held where the host is not trained."""
-    model.train()
-    if tune != "all":
+    model.train()  # a foreign host holds still by itself
+    if tune not in ("all", "built"):
         model.host.eval()
+
+
+def identity(model: Any) -> Any:
+    """Which foreign host the network stands on (``name``, ``sha256``), None for our own."""
+    return getattr(getattr(model, "host", None), "identity", None)
 
 
 def adapt(model: Any, rank: int) -> None:
@@ -70,7 +82,7 @@ def plain(state: Mapping[str, Tensor], words: Vocabulary, rank: int) -> dict[str
     model = build_model(words)
     adapt(model, rank)
     model.load_state_dict(dict(state))
-    for module in model.host.modules():
+    for module in model.modules():
         if hasattr(module, "merge") and hasattr(module, "lora_A"):
             module.merge()  # type: ignore[operator]
     return {

@@ -22,7 +22,7 @@ from medsegr.predict import Predictor
 from medsegr.reasoning.attributes import Words, encode_words
 from medsegr.reasoning.codes import Code
 from medsegr.reasoning.modulators import TextureHead
-from medsegr.sam.sam import Clicks
+from medsegr.sam.host import Clicks
 from medsegr.types import Finding, Image, Prompt
 from small_networks import small_predictor, unchecked
 

@@ -10,7 +10,7 @@ from medsegr import registry
 from medsegr.objectives import Truth, total
 from medsegr.reasoning.attributes import Words, encode_words
 from medsegr.reasoning.codes import Code, vocabulary
-from medsegr.sam.sam import Clicks
+from medsegr.sam.host import Clicks
 
 WORDS = vocabulary(["polyp", "nucleus"], [], ["ES"])
 SMALL: dict[str, dict[str, Any]] = {

@@ -15,7 +15,7 @@ from torch.nn.utils.fusion import fuse_conv_bn_eval
 from medsegr.model import Output
 from medsegr.networks import Network
 from medsegr.reasoning.attributes import Words
-from medsegr.sam.sam import Clicks
+from medsegr.sam.host import Clicks
 
 Maps = tuple[Tensor, ...]
 Heard = Tensor | Words  # prior tokens [b 4 d]; the codes themselves for networks without such tokens

@@ -19,7 +19,7 @@ from torch import Tensor
 from medsegr.backends.backend import Backend, Heard, Maps, Said
 from medsegr.backends.names import needs
 from medsegr.errors import MissingExtra
-from medsegr.sam.sam import Clicks
+from medsegr.sam.host import Clicks
 
 QUANTISED = ("shared", "answer")
 # Left in fp32, by the names that torch's tracer gave. Where the words act: offsets and gains are small

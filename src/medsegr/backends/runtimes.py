@@ -25,7 +25,7 @@ from medsegr.backends.names import needs
 from medsegr.backends.stages import ANSWER, WORDS, no_clicks
 from medsegr.errors import MissingExtra, WeightsError
 from medsegr.reasoning.attributes import Words
-from medsegr.sam.sam import Clicks
+from medsegr.sam.host import Clicks
 
 LOG = logging.getLogger("medsegr")
 Run = Callable[[Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]

@@ -30,7 +30,8 @@ from medsegr.errors import MissingExtra, UsageError
 from medsegr.model import MedSegR
 from medsegr.reasoning.attributes import Words
 from medsegr.reasoning.modulators import TextureHead
-from medsegr.sam.sam import Clicks
+from medsegr.sam.host import Clicks
+from medsegr.tuning import identity
 
 OPSET = 18
 STAGES = ("shared", "words", "answer", "clicked")
@@ -142,6 +143,10 @@ def _stages(network: MedSegR) -> Iterator[tuple[str, _Stage]]:
 
 def traced(network: object) -> dict[str, bytes]:
     """Every stage as an ONNX file. UsageError for networks without prior tokens: those of other methods."""
+    if (host := identity(network)) is not None:
+        raise UsageError(
+            f"a network on the foreign host '{host.name}' cannot be exported: use --backend torch"
+        )
     if find_spec("onnx") is None:
         raise MissingExtra(needs("exporting"))
     if not isinstance(network, MedSegR):

@@ -63,6 +63,7 @@ class Plan:
     choices: Choices = DEFAULT_CHOICES  # of every job; a job's own series and film frame come on top
     backend: str = "torch"
     precision: str = "fp32"
+    features: tuple[Path, float] | None = None  # folder and gigabytes of the cache on disk
 
 
 def run(jobs_file: Path, plan: Plan, workers: int, show: bool = True) -> int:
@@ -227,7 +228,7 @@ def _work(job: Job, base: Path, model: str, plan: Plan) -> Row:
     picture = read_image(image, modality=job.modality, frame=job.frame, limits=plan.limits, choices=choices)
     formats_of(picture, plan.options)
     read = told(pipeline.read_words(picture, text, job.phrases or (), plan.options), notes)
-    loaded = loaded_model(plan.model, plan.device, plan.threads, plan.backend, plan.precision)
+    loaded = loaded_model(plan.model, plan.device, plan.threads, plan.backend, plan.precision, plan.features)
     result = pipeline.run(picture, loaded.segmenter, report=read, options=plan.options)
     pipeline.save(result, out, plan.options, {**loaded.ran_on, "job": {"key": key}})
     findings = [{"id": r.finding.id, "status": r.status, "reason": r.reason} for r in result.findings]
@@ -316,11 +317,19 @@ def model_key(name: str) -> str:
 
 
 @cache
-def loaded_model(name: str, device: str, threads: int | None, backend: str, precision: str) -> "Model":
+def loaded_model(
+    name: str,
+    device: str,
+    threads: int | None,
+    backend: str,
+    precision: str,
+    features: tuple[Path, float] | None = None,
+) -> "Model":
     """The model, loaded once a process."""
-    from medsegr.session import load
+    from medsegr.session import keep_features, load
 
-    return load(name, device, threads, backend=backend, precision=precision)
+    model = load(name, device, threads, backend=backend, precision=precision)
+    return keep_features(model, *features) if features else model
 
 
 @contextmanager

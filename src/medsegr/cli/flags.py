@@ -143,6 +143,17 @@ class ModelFlags:
     offline: Annotated[bool, option("--offline", help="Refuse every download; this is also the default.")] = (
         True
     )
+    feature_cache: Annotated[
+        Path | None, option("--feature-cache", help="Folder to keep on disk what no word can change.")
+    ] = None
+    feature_cache_gb: Annotated[
+        float, option("--feature-cache-gb", min=0, help="Size of that folder; the oldest go first.")
+    ] = 10.0
+
+    @property
+    def features(self) -> tuple[Path, float] | None:
+        """Folder and gigabytes of the cache, None without one."""
+        return None if self.feature_cache is None else (self.feature_cache, self.feature_cache_gb)
 
 
 @dataclass(frozen=True)

@@ -130,7 +130,7 @@ def command(
     plan = batches.Plan(
         where.output, options, run.model, run.device, run.threads, batch.resume, limits, choices
     )
-    plan = replace(plan, backend=run.backend, precision=run.precision)
+    plan = replace(plan, backend=run.backend, precision=run.precision, features=run.features)
     return batches.run(batch.jobs, plan, batch.workers, show=not run.quiet)
 
 
@@ -189,7 +189,7 @@ def one(where: Where, words: SaidFlags, image: ImageFlags, options: "Options", r
     from medsegr.io.limits import limits_from_text
     from medsegr.io.read import read_image
     from medsegr.record import check_free
-    from medsegr.session import check_model, load
+    from medsegr.session import check_model, keep_features, load
 
     check_model(run.model)
     check(run.backend, run.precision, run.device)
@@ -207,6 +207,8 @@ def one(where: Where, words: SaidFlags, image: ImageFlags, options: "Options", r
     read = second_reading(_words(picture, words, options), picture, options, endpoint)
     clock.append(time.perf_counter())
     model = load(run.model, run.device, run.threads, backend=run.backend, precision=run.precision)
+    if run.features is not None:
+        model = keep_features(model, *run.features)
     clock.append(time.perf_counter())
     LOG.info("image and words read, model loaded")
     result = pipeline.run(picture, model.segmenter, report=read, options=options)

@@ -19,6 +19,8 @@ FRESH = {"minutes": 10.0, "save_minutes": 1.0, "log_every": 10}
 # From weights that know something: the learning rate and the settled kernels of the second stage of the
 # embedded checkpoint (configs/medsegr-tiny-polish.toml).
 BEGUN = {"lr": 7e-4, "cooling": 0.0, "sizes": ((1.0, 224),)}
+# On a host: the learning rate that SAM is adapted with, and a size that a processor can bear.
+HOSTED = {"lr": 3e-4, "sizes": ((1.0, 256),)}
 CHECKS = 10  # validations a run, where nobody says how many
 
 
@@ -62,6 +64,16 @@ class StartFlags:
     ] = None
     rank: Annotated[int | None, option("--rank", min=1, help="Rank of the adapters of lora.")] = None
     licence: Annotated[str, option("--licence", help="Licence of the new weights, as your data demand.")] = ""
+    host: Annotated[
+        str | None,
+        option("--host", help="A SAM to put the words in: a name, a folder of weights, or tiny:FAMILY."),
+    ] = None
+    lora: Annotated[
+        int | None, option("--lora", min=0, help="Rank of adapters on q and v of the host; 0 for none.")
+    ] = None
+    freeze: Annotated[
+        str | None, option("--freeze", help="What of the host stays as it is: encoder, nothing or all.")
+    ] = None
 
 
 @dataclass(frozen=True)
@@ -118,10 +130,12 @@ def command(
     from medsegr.layouts import Hints
     from medsegr.training import Asked, train
 
+    network = hosted(start)
     config, folders = _configured(data, start, length, machine)
     torch.set_flush_denormal(True)  # states of the whole process
     torch.set_float32_matmul_precision("high")
-    asked = Asked(config, folders, out, start.start or "", Hints(data.target, data.modality), start.licence)
+    hints = Hints(data.target, data.modality)
+    asked = Asked(config, folders, out, start.start or "", hints, start.licence, network)
     with naming(out), telling(logs.quiet) as (say, progress):
         made = train(asked, say, progress)
     if made is not None and not logs.quiet:
@@ -144,10 +158,11 @@ def _configured(
         folders |= more
     if read is None:
         values |= FRESH | {"threads": usable()} | (BEGUN if start.start else {})
+        values |= HOSTED if start.host else {}
     base = changed(read, values) if read else FitConfig(**values)
     told = {
-        "tune": start.tune,
-        "rank": start.rank,
+        "tune": "built" if start.host else start.tune,
+        "rank": None if start.host else start.rank,
         "minutes": length.minutes,
         "steps": 0 if length.minutes else length.steps,
         "sizes": ((1.0, length.size),) if length.size else None,
@@ -161,7 +176,7 @@ def _configured(
         "seed": machine.seed,
     }
     config = changed(base, told)
-    if config.tune != "all" and not start.start:
+    if config.tune not in ("all", "built") and not start.start:
         raise UsageError(f"--tune {config.tune} needs weights to begin with: give --from medsegr-tiny")
     if not config.validate_every:
         every = max(1, config.steps // CHECKS) if config.steps else config.minutes / CHECKS
@@ -169,6 +184,36 @@ def _configured(
     if config.steps:  # a short run has a curve, too
         config = changed(config, {"log_every": min(config.log_every, max(1, config.steps // 20))})
     return config, folders
+
+
+def hosted(start: StartFlags) -> tuple[str, dict[str, Any]]:
+    """The card of the network and its options: our own, or the words on a host.
+
+    ``--tune`` and ``--rank`` say the same of a host in the words of our own network. UsageError for what does
+    not go together, WeightsError for a host that is not here.
+    """
+    from medsegr import hub, weights
+
+    told = {"--lora": start.lora, "--freeze": start.freeze}
+    if start.host is None:
+        if lone := [flag for flag, value in told.items() if value is not None]:
+            raise UsageError(f"{lone[0]} is about a host: give --host, or --tune and --rank without one")
+        return weights.DEFAULT, {}
+    tuned = {"lora": "encoder", "words": "all", "all": "nothing", None: "encoder"}
+    if start.tune not in tuned:
+        raise UsageError(f"--tune {start.tune}: with --host all, words or lora was expected")
+    if start.tune is not None and start.freeze is not None:
+        raise UsageError("--tune and --freeze say the same of a host; give one")
+    rank = start.lora if start.lora is not None else (start.rank or 8) * (start.tune == "lora")
+    options: dict[str, Any] = {"lora": rank, "freeze": start.freeze or tuned[start.tune]}
+    if start.host.startswith("tiny:"):
+        return "host+words", {"host": start.host, **options}
+    found = hub.find(start.host)
+    options["sha256"] = hub.verify(found)
+    hub.remember(found, options["sha256"])
+    if found.name in hub.table() and found.sha256:
+        return f"{found.name}+words", options
+    return "host+words", {"host": found.name, **options}
 
 
 def usable() -> int:

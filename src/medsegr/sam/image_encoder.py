@@ -5,14 +5,11 @@ right after the downsampling block of its stage, so everything before site 0 is 
 is computed once an image.
 """
 
-from collections.abc import Callable
-
 from jaxtyping import Float
 from torch import Tensor, nn
 
 from medsegr.nn.blocks import LinearAttention, conv_bn, fused_mbconv, mbconv
-
-Modulate = Callable[[int, Tensor], Tensor]
+from medsegr.sam.host import Modulate
 
 
 class ImageEncoder(nn.Module):

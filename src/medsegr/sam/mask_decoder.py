@@ -17,7 +17,7 @@ from medsegr.nn.blocks import Attention, LayerNorm2d, Mlp, conv_bn
 
 @dataclass(frozen=True, slots=True)
 class Decoded:
-    """``logits`` [b h w] at stride 2; ``presence`` and ``quality`` logits [b]."""
+    """``logits`` [b h w] at stride 2 (4 on foreign hosts); ``presence`` and ``quality`` logits [b]."""
 
     logits: Tensor
     presence: Tensor
@@ -67,7 +67,7 @@ class MaskDecoder(nn.Module):
         self.presence = Mlp(width, width, 1)
         self.quality = Mlp(width, width, 1)
 
-    def embed(self, maps: list[Tensor]) -> Float[Tensor, "b c h w"]:
+    def embed(self, maps: tuple[Tensor, ...]) -> Float[Tensor, "b c h w"]:
         """Neck: strides 16 and 32 added at the decoder's width, at stride 16."""
         f16, f32 = maps[-2], maps[-1]
         coarse = F.interpolate(self.from32(f32), size=f16.shape[-2:], mode="bilinear", align_corners=False)
@@ -75,7 +75,7 @@ class MaskDecoder(nn.Module):
         return out
 
     def forward(
-        self, maps: list[Tensor], dense: Tensor, tokens: Tensor, pe: Float[Tensor, "c h w"]
+        self, maps: tuple[Tensor, ...], dense: Tensor, tokens: Tensor, pe: Float[Tensor, "c h w"]
     ) -> Decoded:
         """``maps`` at strides 2 to 32 [b .]; ``dense`` [b c h w] is added to the neck; ``tokens`` [b n c],
         the first three own."""

@@ -9,7 +9,6 @@ from collections.abc import Sequence
 from functools import partial
 from pathlib import Path
 
-import torch
 from jaxtyping import Float
 from torch import Tensor, nn
 
@@ -20,7 +19,8 @@ from medsegr.predict import Predictor
 from medsegr.reasoning.attributes import AttributeTokens, Words
 from medsegr.reasoning.codes import Vocabulary
 from medsegr.reasoning.fusion import Fusion
-from medsegr.sam.sam import Clicks, Sam, build_sam
+from medsegr.sam.host import Clicks, Shared
+from medsegr.sam.sam import Sam, build_sam
 
 
 class DecoderOnly(nn.Module):
@@ -29,23 +29,21 @@ class DecoderOnly(nn.Module):
     def __init__(self, host: Sam, words: Vocabulary, prior: int) -> None:
         super().__init__()
         self.host = host
-        width = host.mask_decoder.tokens.shape[-1]
         self.tokens = AttributeTokens(words, prior)
         self.fusion = Fusion(prior, prior, heads=8, inner=4 * prior)
-        self.to_prompts = Mlp(prior, prior, width)
-        self.attributes = Mlp(sum(host.image_encoder.widths[2:]), 256, len(words.codes))
+        self.to_prompts = Mlp(prior, prior, host.width)
+        self.attributes = Mlp(host.summary, 256, len(words.codes))
 
-    def shared(self, pixels: Float[Tensor, "b 3 h w"]) -> tuple[Tensor, Tensor]:
+    def shared(self, pixels: Float[Tensor, "b 3 h w"]) -> Shared:
         """The host's two finest maps."""
         return self.host.shared(pixels)
 
-    def forward(self, shared: tuple[Tensor, Tensor], words: Words, clicks: Clicks = Clicks()) -> Output:  # noqa: B008 - frozen
+    def forward(self, shared: Shared, words: Words, clicks: Clicks = Clicks()) -> Output:  # noqa: B008 - frozen
         """One row a finding."""
-        maps = self.host.encode(shared)
+        features = self.host.encode(shared)
         prompts = self.to_prompts(self.fusion(self.tokens(words)[0], words.kind))
-        decoded = self.host.decode(maps, clicks, more=prompts)
-        pooled = torch.cat([maps[3].mean((2, 3)), maps[4].mean((2, 3))], -1)
-        return Output(decoded, codes=self.attributes(pooled))
+        decoded = self.host.decode(features, clicks, more=prompts)
+        return Output(decoded, codes=self.attributes(features.summary))
 
 
 def network(words: Vocabulary, widths: Sequence[int] = (32, 64, 128, 192), prior: int = 256) -> DecoderOnly:

@@ -26,10 +26,10 @@ from medsegr.nn.blocks import Attention, Mlp, conv_bn
 from medsegr.predict import Predictor
 from medsegr.reasoning.attributes import AttributeTokens, Words
 from medsegr.reasoning.codes import Vocabulary
+from medsegr.sam.host import Clicks
 from medsegr.sam.image_encoder import ImageEncoder
 from medsegr.sam.mask_decoder import Decoded
 from medsegr.sam.prompt_encoder import FourierPosition
-from medsegr.sam.sam import Clicks
 
 QUERIES = (24, 12, 9)  # at strides 32, 16, 8
 

@@ -31,9 +31,9 @@ from medsegr.nn.blocks import Attention, Mlp, conv_bn
 from medsegr.predict import Predictor
 from medsegr.reasoning.attributes import AttributeTokens, Words
 from medsegr.reasoning.codes import Vocabulary
+from medsegr.sam.host import Clicks
 from medsegr.sam.mask_decoder import Decoded
 from medsegr.sam.prompt_encoder import FourierPosition
-from medsegr.sam.sam import Clicks
 
 PATCH = 16  # pixels a patch
 

@@ -1,0 +1,102 @@
+"""Fetching a host's weights, on request only: into a folder beside, checked, then renamed. A pull that was
+cut short leaves nothing that could be taken for whole.
+"""
+
+import os
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+from medsegr.errors import MissingExtra, WeightsError
+from medsegr.hub import (
+    CONFIG,
+    PAGE,
+    PROCESSOR,
+    RECORD,
+    WEIGHTS,
+    Entry,
+    Found,
+    digest,
+    entry,
+    find,
+    place,
+    verify,
+    write_json,
+)
+
+Fetch = Callable[[Entry, Path], str]
+Convert = Callable[[Path, Entry, Path], object]
+
+
+def pull(name: str, convert: Convert, fetch: "Fetch | None" = None) -> Found:
+    """The host's weights, fetched if they are not here.
+
+    ``fetch(entry, folder)`` puts the files there and says their revision; ``convert(file, entry, folder)``
+    makes a folder of transformers of a file in the layout of its authors. WeightsError, in one line, for a
+    gate without login, no network, or weights that are not the known ones.
+    """
+    row, target = entry(name), place(name)
+    if (target / RECORD).is_file():
+        found = find(name)
+        verify(found)
+        return found
+    with settled(target) as folder:
+        revision = (fetch or from_hub)(row, folder)
+        if row.file:
+            convert(folder / row.file, row, folder)
+            (folder / row.file).unlink()
+        sha256 = digest(folder / WEIGHTS)
+        if row.sha256 and sha256 != row.sha256:
+            raise WeightsError(
+                f"the weights of '{name}' came with SHA-256 {sha256[:12]}..., known is {row.sha256[:12]}...: "
+                "nothing was kept"
+            )
+        told = {"name": name, "sha256": sha256, "repo": row.repo, "revision": revision}
+        write_json({**told, "licence": row.licence}, folder / RECORD)
+    return find(name)
+
+
+@contextmanager
+def settled(target: Path) -> Iterator[Path]:
+    """A folder beside ``target`` that becomes it when all went well, and vanishes when not."""
+    target.parent.mkdir(parents=True, exist_ok=True)
+    folder = target.parent / f".part-{target.name}-{os.getpid()}"
+    shutil.rmtree(folder, ignore_errors=True)
+    folder.mkdir()
+    try:
+        yield folder
+        if target.exists():
+            raise WeightsError(f"the folder {target.name} is there already; remove it first")
+        os.replace(folder, target)
+    finally:
+        shutil.rmtree(folder, ignore_errors=True)
+
+
+def from_hub(row: Entry, folder: Path) -> str:
+    """Fetch from the Hugging Face hub; the commit it came from."""
+    try:
+        from huggingface_hub import HfApi, snapshot_download
+        from huggingface_hub import errors as told
+    except ImportError as error:
+        raise MissingExtra("pulling weights needs the 'sam' extra: pip install 'medsegr[sam]'") from error
+    wanted = [row.file] if row.file else [CONFIG, WEIGHTS, PROCESSOR]
+    try:
+        revision = str(HfApi().model_info(row.repo).sha)
+        snapshot_download(row.repo, revision=revision, allow_patterns=wanted, local_dir=folder)
+    except told.GatedRepoError as error:
+        raise WeightsError(
+            f"the weights of '{row.name}' are gated: log in (hf auth login), accept the licence at "
+            f"{PAGE}{row.repo}, then pull again"
+        ) from error
+    except told.RepositoryNotFoundError as error:
+        raise WeightsError(
+            f"the hub has no {row.repo}, or shows it after a login only: see {PAGE}{row.repo}"
+        ) from error
+    except (told.HfHubHTTPError, told.OfflineModeIsEnabled, told.LocalEntryNotFoundError, OSError) as error:
+        raise WeightsError(
+            f"'{row.name}' could not be fetched from {PAGE}{row.repo} ({type(error).__name__}): a network "
+            "and HF_HUB_OFFLINE unset are needed for this once"
+        ) from error
+    shutil.rmtree(folder / ".cache", ignore_errors=True)  # the hub's own notes
+    return revision
