@@ -61,11 +61,13 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much is measured: repeats of warm and of cold numbers, slices of the CT, backends beside torch."""
+    """How much is measured: repeats of warm and of cold numbers, slices of the CT, threads, backends beside
+    torch. On a busy machine take one thread: several wait for each other, and waiting is processor time too."""
 
     repeats: int = 7
     cold: int = 3
     slices: int = 128
+    threads: int = 2
     backends: tuple[str, ...] = ("onnx fp32", "openvino fp32", "onnx int8", "openvino int8")
 
 
@@ -109,7 +111,7 @@ def warm(path: Path, plan: Plan) -> Iterator[Row]:
         backend, precision = name.split()
         try:
             model = medsegr.load(
-                options=Options(report_mask=False), threads=2, backend=backend, precision=precision
+                options=Options(report_mask=False), threads=plan.threads, backend=backend, precision=precision
             )
         except Exception as error:  # not installed: the other rows count all the same
             yield Row(f"{name}: left out, {type(error).__name__}", None)
@@ -145,7 +147,7 @@ def volumes(plan: Plan) -> Iterator[Row]:
     for name in ("torch fp32", *plan.backends[:1]):
         backend, precision = name.split()
         model = medsegr.load(
-            options=Options(report_mask=False), threads=2, backend=backend, precision=precision
+            options=Options(report_mask=False), threads=plan.threads, backend=backend, precision=precision
         )
         ask = partial(model.segment, image, phrases=ORGANS)
         found = least(ask, 1, before=False)
@@ -159,7 +161,7 @@ def growth(plan: Plan) -> dict[str, list[tuple[float, float]]]:
     from medsegr.io.read import image_from_array
     from medsegr.types import Finding, Location, Prompt
 
-    model = predict.load(device="cpu")
+    model = predict.load(device="cpu", threads=plan.threads)
     flat = image_from_array(volume(1)[0], modality="CT")
     deep = volume(128)
     names = ("liver", "spleen", "kidney", "lesion")
@@ -191,6 +193,7 @@ def cold(path: Path, plan: Plan) -> Iterator[Row]:
     """Whole processes, from the command line."""
     out = path.parent / "out"
     segment = ["segment", "-i", str(path), "-t", SENTENCE, "--modality", "CR", "-o", str(out), "-q"]
+    segment += ["--threads", str(plan.threads)]
     runs = [("medsegr --help", ["--help"], "<= 0.5"), ("medsegr info", ["info"], "<= 0.5")]
     runs += [("cold: medsegr segment", segment, "<= 3.5")]
     runs += [
@@ -211,6 +214,7 @@ def deep(path: Path, plan: Plan) -> Iterator[Row]:
     asked = [word for organ in ORGANS for word in ("-p", organ)]
     out = path.parent / "ct"
     words = ["segment", "-i", str(source), *asked, "--modality", "CT", "-o", str(out), "-q"]
+    words += ["--threads", str(plan.threads)]
     held: list[float | None] = []
     spent = least(lambda: held.append(peak(words)), 1, before=False)
     name = f"CT {plan.slices} x 256 x 256, eight findings"
@@ -297,10 +301,11 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--backends", default=",".join(Plan().backends), help="beside torch, with commas")
     parser.add_argument("--slices", type=int, default=128, help="of the CT")
+    parser.add_argument("--threads", type=int, default=2, help="of the models; 1 on a busy machine")
     parser.add_argument("--only", default="", help="parts, with commas: " + ", ".join(PARTS))
     given = parser.parse_args(arguments)
     backends = tuple(name for name in given.backends.split(",") if name)
-    plan = Plan(given.repeats, min(given.repeats, 3), given.slices, backends)
+    plan = Plan(given.repeats, min(given.repeats, 3), given.slices, given.threads, backends)
     wanted = given.only.split(",") if given.only else list(PARTS)
     print(f"{os.cpu_count()} processors; least of repeats: seconds, processor seconds; targets for two cores")
     rows: list[Row] = []
