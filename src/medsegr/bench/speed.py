@@ -47,8 +47,11 @@ IMPRESSION: Right lower lobe opacity. Left upper lobe nodule, new. No pneumothor
 """
 
 
+Row = tuple[str, float | None, str]  # of other tables: a name, a number, a target
+
+
 @dataclass(frozen=True, slots=True)
-class Row:
+class Timing:
     """One line: ``wall`` and ``cpu`` seconds, or another number in ``wall`` with its ``unit``; None: not
     told."""
 
@@ -62,7 +65,7 @@ class Row:
 @dataclass(frozen=True, slots=True)
 class Plan:
     """How much is measured: repeats of warm and of cold numbers, slices of the CT, threads, backends beside
-    torch. On a busy machine take one thread: several wait for each other, and waiting is processor time too."""
+    torch. On a busy machine take one thread: several wait for each other, and that is processor time, too."""
 
     repeats: int = 7
     cold: int = 3
@@ -71,9 +74,9 @@ class Plan:
     backends: tuple[str, ...] = ("onnx fp32", "openvino fp32", "onnx int8", "openvino int8")
 
 
-def of(name: str, found: Least, target: str = "") -> Row:
+def of(name: str, found: Least, target: str = "") -> Timing:
     """A row of seconds."""
-    return Row(name, found.wall, found.cpu, "s", target)
+    return Timing(name, found.wall, found.cpu, "s", target)
 
 
 @contextmanager
@@ -98,7 +101,7 @@ def volume(slices: int) -> np.ndarray:
     return np.asarray(grey[np.arange(slices) % 4] * 460 / 255 - 260, np.float32)
 
 
-def warm(path: Path, plan: Plan) -> Iterator[Row]:
+def warm(path: Path, plan: Plan) -> Iterator[Timing]:
     """A new image with a sentence, each further phrase, and eight findings, the model being loaded, on every
     backend."""
     import medsegr
@@ -114,7 +117,7 @@ def warm(path: Path, plan: Plan) -> Iterator[Row]:
                 options=Options(report_mask=False), threads=plan.threads, backend=backend, precision=precision
             )
         except Exception as error:  # not installed: the other rows count all the same
-            yield Row(f"{name}: left out, {type(error).__name__}", None)
+            yield Timing(f"{name}: left out, {type(error).__name__}", None)
             continue
 
         def fresh(model: object = model) -> object:
@@ -137,7 +140,7 @@ def _next(ask: Callable[[str], object], phrases: Iterator[str]) -> object:
     return ask(next(phrases))
 
 
-def volumes(plan: Plan) -> Iterator[Row]:
+def volumes(plan: Plan) -> Iterator[Timing]:
     """A CT with eight findings, guided masks only, on torch and the first other backend."""
     import medsegr
     from medsegr.io.read import image_from_array
@@ -189,7 +192,7 @@ def growth(plan: Plan) -> dict[str, list[tuple[float, float]]]:
     return found
 
 
-def cold(path: Path, plan: Plan) -> Iterator[Row]:
+def cold(path: Path, plan: Plan) -> Iterator[Timing]:
     """Whole processes, from the command line."""
     out = path.parent / "out"
     segment = ["segment", "-i", str(path), "-t", SENTENCE, "--modality", "CR", "-o", str(out), "-q"]
@@ -202,10 +205,10 @@ def cold(path: Path, plan: Plan) -> Iterator[Row]:
     ]
     for name, words, target in runs:
         yield of(name, least(partial(command, words), plan.cold), target)
-    yield Row("peak memory of medsegr segment, a picture", peak(segment), None, "MB", "<= 800")
+    yield Timing("peak memory of medsegr segment, a picture", peak(segment), None, "MB", "<= 800")
 
 
-def deep(path: Path, plan: Plan) -> Iterator[Row]:
+def deep(path: Path, plan: Plan) -> Iterator[Timing]:
     """The command on a CT with eight findings, report-free masks and files included."""
     import nibabel as nib
 
@@ -219,7 +222,7 @@ def deep(path: Path, plan: Plan) -> Iterator[Row]:
     spent = least(lambda: held.append(peak(words)), 1, before=False)
     name = f"CT {plan.slices} x 256 x 256, eight findings"
     yield of(f"cold: medsegr segment, {name}", spent)
-    yield Row(f"peak memory of that {name}", held[0], None, "MB", "<= 1500")
+    yield Timing(f"peak memory of that {name}", held[0], None, "MB", "<= 1500")
 
 
 def command(words: Sequence[str]) -> None:
@@ -244,7 +247,7 @@ def peak(words: Sequence[str]) -> float | None:
     return int(done.stdout.split()[-1]) * unit / 1e6
 
 
-def imports(_path: Path) -> Iterator[Row]:
+def imports(_path: Path) -> Iterator[Timing]:
     """What is imported by a run, slowest first (``python -X importtime``; a package with all that it
     brings)."""
     code = "from medsegr import pipeline, predict, record"
@@ -258,18 +261,18 @@ def imports(_path: Path) -> Iterator[Row]:
             top = parts[2].strip().partition(".")[0]
             found[top] = found.get(top, 0.0) + int(parts[0]) / 1e6  # own time, without what it brings
     for name, seconds in sorted(found.items(), key=lambda item: -item[1])[:8]:
-        yield Row(f"  import of {name}", seconds)
+        yield Timing(f"  import of {name}", seconds)
 
 
-def size() -> Iterator[Row]:
+def size() -> Iterator[Timing]:
     """Parameters and file of the embedded checkpoint."""
     from medsegr import weights
 
-    yield Row("parameters, millions", weights.read_card()["parameters"] / 1e6, None, "M")
-    yield Row("checkpoint file", weights.find(weights.DEFAULT)[0].stat().st_size / 1e6, None, "MB")
+    yield Timing("parameters, millions", weights.read_card()["parameters"] / 1e6, None, "M")
+    yield Timing("checkpoint file", weights.find(weights.DEFAULT)[0].stat().st_size / 1e6, None, "MB")
 
 
-def parsing(plan: Plan) -> Iterator[Row]:
+def parsing(plan: Plan) -> Iterator[Timing]:
     """One report through the reader, and through negspacy's negation alone."""
     from medsegr.report.parse import parse
 
@@ -277,11 +280,12 @@ def parsing(plan: Plan) -> Iterator[Row]:
     yield from (of(name, found) for name, found in speed_peers.negation(REPORT, plan.repeats))
 
 
-def show(rows: Iterator[Row]) -> list[Row]:
+def show(rows: Iterator[Timing] | Iterator[Row]) -> list[Timing]:
     """One line a number. What cannot run says why, and the rest goes on."""
-    shown: list[Row] = []
+    shown: list[Timing] = []
     try:
-        for row in rows:
+        for one in rows:
+            row = one if isinstance(one, Timing) else Timing(one[0], one[1], None, "", one[2])
             told = (
                 "not told" if row.wall is None else f"{row.wall:.4f}" if row.wall < 10 else f"{row.wall:.1f}"
             )
@@ -308,7 +312,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     plan = Plan(given.repeats, min(given.repeats, 3), given.slices, given.threads, backends)
     wanted = given.only.split(",") if given.only else list(PARTS)
     print(f"{os.cpu_count()} processors; least of repeats: seconds, processor seconds; targets for two cores")
-    rows: list[Row] = []
+    rows: list[Timing] = []
     with picture() as path:
         for name in wanted:
             rows += show(PARTS[name](path, plan))
@@ -334,7 +338,7 @@ def plot(found: dict[str, list[tuple[float, float]]]) -> str:
     )
 
 
-PARTS: dict[str, Callable[[Path, Plan], Iterator[Row]]] = {
+PARTS: dict[str, Callable[[Path, Plan], Iterator[Timing]]] = {
     "parse": lambda _path, plan: parsing(plan),
     "warm": warm,
     "peers": lambda path, plan: (of(*found) for found in speed_peers.networks(path, plan.repeats)),
