@@ -102,7 +102,8 @@ def export(
     folders.check_free(out)
     predictor = predict.load(name, device="cpu")
     stages = traced(predictor.model)
-    samples, about = None, {}
+    samples: Samples | None = None
+    about: dict[str, Any] = {}
     if precision == "int8":
         samples, about = calibration(predictor, made() if questions is None else questions)
         about = {"calibration": {**about, "from": "made images" if questions is None else "given images"}}

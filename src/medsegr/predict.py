@@ -147,10 +147,10 @@ class Predictor:
     def propose(self, image: Image) -> tuple[Finding, ...]:
         """Report-free: what the image-only head sees, as findings without words (at most three, likeliest
         first)."""
-        seen = look(image, self.base)
-        middle = seen.count // 2
+        shown = look(image, self.base)
+        middle = shown.count // 2
         with torch.inference_mode():
-            maps = self._maps(seen, lambda: stack_of(image, seen), middle // CHUNK * CHUNK)
+            maps = self._maps(shown, lambda: stack_of(image, shown), middle // CHUNK * CHUNK)
             one = tuple(part[[middle % CHUNK]] for part in maps)
             silence = self.backend.hear(encode_words([()], self.words, self.device))
             logits = self.backend.decode(one, silence, Clicks()).codes
@@ -347,7 +347,8 @@ def load(name: str | Path = weights.DEFAULT, device: str = "auto", threads: int 
         )
     if threads:
         torch.set_num_threads(threads)
-    return Predictor(folded(model), words, card, pick_device(device))
+    folded(model)
+    return Predictor(model, words, card, pick_device(device))
 
 
 def build(

@@ -37,7 +37,7 @@ def look(image: Image, base: int) -> Seen:
     size = pixels.working_size(fair, image.modality, base)
     # The pixels alone do not say how they are shown: equal ones may lie otherwise in the patient.
     told = repr((image.data.shape, image.data.dtype.str, image.modality, plane, size)).encode()
-    digest = hashlib.sha256(np.ascontiguousarray(image.data))
+    digest = hashlib.sha256(np.ascontiguousarray(image.data).data)
     digest.update(told)
     return Seen(plane, size, grid[0] if len(grid) == 3 else 1, digest.hexdigest())
 

@@ -9,7 +9,7 @@ import torch
 from PIL import Image
 
 from medsegr.bench import clock, speed, speed_peers
-from medsegr.bench.speed import Row
+from medsegr.bench.speed import Timing
 
 
 def test_the_least_leaves_the_first_call_out(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -32,8 +32,8 @@ def test_processor_seconds_hold_those_of_ended_processes() -> None:
 
 def test_what_cannot_run_is_left_out_and_the_rest_is_shown(capsys: pytest.CaptureFixture[str]) -> None:
     def rows():
-        yield Row("a", 0.1234567, 0.2, "s", "<= 1")
-        yield Row("b", None)
+        yield Timing("a", 0.1234567, 0.2, "s", "<= 1")
+        yield Timing("b", None)
         raise RuntimeError("no\nsuch model")
 
     assert [row.name for row in speed.show(rows())] == ["a", "b"]

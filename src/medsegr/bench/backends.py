@@ -19,8 +19,10 @@ from typing import Any
 import numpy as np
 
 from medsegr import conversion, data, predict, weights
+from medsegr.backends import folder as folders
 from medsegr.backends.runtimes import Place, backend_of
 from medsegr.conversion import IMAGES, Question
+from medsegr.drawn import finding_of, read_column
 from medsegr.findings import modality_code
 from medsegr.layouts import rows_of
 from medsegr.metrics.overlap import dice
@@ -49,9 +51,9 @@ def training_images(folder: Path, count: int) -> Iterator[Question]:
     free = [(i, rows) for i, rows in table.items() if data.group_of(folder, i, rows) not in held]
     step = max(1, len(free) // max(1, count))
     for _, rows in free[::step][:count]:
-        image = data.read_column(folder, rows[0], "image", modality_code(rows[0].get("modality")))
+        image = read_column(folder, rows[0], "image", modality_code(rows[0].get("modality")))
         if len(image.grid) == 2:
-            yield image, tuple(data.finding_of(row) for row in rows)
+            yield image, tuple(finding_of(row) for row in rows)
 
 
 def validation_images(folder: Path, count: int) -> Iterator[Drawn]:
@@ -120,8 +122,8 @@ def opened(wanted: Sequence[str], folder: Path, questions: Sequence[Question]) -
         backend, precision = name.split()
         place = folder / name.replace(" ", "-")
         sha256 = str(weights.read_card()["sha256"])
-        if conversion.folders.is_graphs(place):
-            graphs = conversion.folders.read(place, sha256)
+        if folders.is_graphs(place):
+            graphs = folders.read(place, sha256)
         else:
             asked = questions if precision == "int8" and questions else None
             graphs = conversion.export(weights.DEFAULT, place, backend, precision, asked)

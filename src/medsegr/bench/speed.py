@@ -47,8 +47,11 @@ IMPRESSION: Right lower lobe opacity. Left upper lobe nodule, new. No pneumothor
 """
 
 
+Row = tuple[str, float | None, str]  # of other tables: a name, a number, a target
+
+
 @dataclass(frozen=True, slots=True)
-class Row:
+class Timing:
     """One line: ``wall`` and ``cpu`` seconds, or another number in ``wall`` with its ``unit``; None: not
     told."""
 
@@ -61,17 +64,19 @@ class Row:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """How much is measured: repeats of warm and of cold numbers, slices of the CT, backends beside torch."""
+    """How much is measured: repeats of warm and of cold numbers, slices of the CT, threads, backends beside
+    torch. On a busy machine take one thread: several wait for each other, and that is processor time, too."""
 
     repeats: int = 7
     cold: int = 3
     slices: int = 128
+    threads: int = 2
     backends: tuple[str, ...] = ("onnx fp32", "openvino fp32", "onnx int8", "openvino int8")
 
 
-def of(name: str, found: Least, target: str = "") -> Row:
+def of(name: str, found: Least, target: str = "") -> Timing:
     """A row of seconds."""
-    return Row(name, found.wall, found.cpu, "s", target)
+    return Timing(name, found.wall, found.cpu, "s", target)
 
 
 @contextmanager
@@ -96,7 +101,7 @@ def volume(slices: int) -> np.ndarray:
     return np.asarray(grey[np.arange(slices) % 4] * 460 / 255 - 260, np.float32)
 
 
-def warm(path: Path, plan: Plan) -> Iterator[Row]:
+def warm(path: Path, plan: Plan) -> Iterator[Timing]:
     """A new image with a sentence, each further phrase, and eight findings, the model being loaded, on every
     backend."""
     import medsegr
@@ -109,10 +114,10 @@ def warm(path: Path, plan: Plan) -> Iterator[Row]:
         backend, precision = name.split()
         try:
             model = medsegr.load(
-                options=Options(report_mask=False), threads=2, backend=backend, precision=precision
+                options=Options(report_mask=False), threads=plan.threads, backend=backend, precision=precision
             )
         except Exception as error:  # not installed: the other rows count all the same
-            yield Row(f"{name}: left out, {type(error).__name__}", None)
+            yield Timing(f"{name}: left out, {type(error).__name__}", None)
             continue
 
         def fresh(model: object = model) -> object:
@@ -135,7 +140,7 @@ def _next(ask: Callable[[str], object], phrases: Iterator[str]) -> object:
     return ask(next(phrases))
 
 
-def volumes(plan: Plan) -> Iterator[Row]:
+def volumes(plan: Plan) -> Iterator[Timing]:
     """A CT with eight findings, guided masks only, on torch and the first other backend."""
     import medsegr
     from medsegr.io.read import image_from_array
@@ -145,7 +150,7 @@ def volumes(plan: Plan) -> Iterator[Row]:
     for name in ("torch fp32", *plan.backends[:1]):
         backend, precision = name.split()
         model = medsegr.load(
-            options=Options(report_mask=False), threads=2, backend=backend, precision=precision
+            options=Options(report_mask=False), threads=plan.threads, backend=backend, precision=precision
         )
         ask = partial(model.segment, image, phrases=ORGANS)
         found = least(ask, 1, before=False)
@@ -159,7 +164,7 @@ def growth(plan: Plan) -> dict[str, list[tuple[float, float]]]:
     from medsegr.io.read import image_from_array
     from medsegr.types import Finding, Location, Prompt
 
-    model = predict.load(device="cpu")
+    model = predict.load(device="cpu", threads=plan.threads)
     flat = image_from_array(volume(1)[0], modality="CT")
     deep = volume(128)
     names = ("liver", "spleen", "kidney", "lesion")
@@ -187,10 +192,11 @@ def growth(plan: Plan) -> dict[str, list[tuple[float, float]]]:
     return found
 
 
-def cold(path: Path, plan: Plan) -> Iterator[Row]:
+def cold(path: Path, plan: Plan) -> Iterator[Timing]:
     """Whole processes, from the command line."""
     out = path.parent / "out"
     segment = ["segment", "-i", str(path), "-t", SENTENCE, "--modality", "CR", "-o", str(out), "-q"]
+    segment += ["--threads", str(plan.threads)]
     runs = [("medsegr --help", ["--help"], "<= 0.5"), ("medsegr info", ["info"], "<= 0.5")]
     runs += [("cold: medsegr segment", segment, "<= 3.5")]
     runs += [
@@ -199,10 +205,10 @@ def cold(path: Path, plan: Plan) -> Iterator[Row]:
     ]
     for name, words, target in runs:
         yield of(name, least(partial(command, words), plan.cold), target)
-    yield Row("peak memory of medsegr segment, a picture", peak(segment), None, "MB", "<= 800")
+    yield Timing("peak memory of medsegr segment, a picture", peak(segment), None, "MB", "<= 800")
 
 
-def deep(path: Path, plan: Plan) -> Iterator[Row]:
+def deep(path: Path, plan: Plan) -> Iterator[Timing]:
     """The command on a CT with eight findings, report-free masks and files included."""
     import nibabel as nib
 
@@ -211,11 +217,12 @@ def deep(path: Path, plan: Plan) -> Iterator[Row]:
     asked = [word for organ in ORGANS for word in ("-p", organ)]
     out = path.parent / "ct"
     words = ["segment", "-i", str(source), *asked, "--modality", "CT", "-o", str(out), "-q"]
+    words += ["--threads", str(plan.threads)]
     held: list[float | None] = []
     spent = least(lambda: held.append(peak(words)), 1, before=False)
     name = f"CT {plan.slices} x 256 x 256, eight findings"
     yield of(f"cold: medsegr segment, {name}", spent)
-    yield Row(f"peak memory of that {name}", held[0], None, "MB", "<= 1500")
+    yield Timing(f"peak memory of that {name}", held[0], None, "MB", "<= 1500")
 
 
 def command(words: Sequence[str]) -> None:
@@ -240,7 +247,7 @@ def peak(words: Sequence[str]) -> float | None:
     return int(done.stdout.split()[-1]) * unit / 1e6
 
 
-def imports(_path: Path) -> Iterator[Row]:
+def imports(_path: Path) -> Iterator[Timing]:
     """What is imported by a run, slowest first (``python -X importtime``; a package with all that it
     brings)."""
     code = "from medsegr import pipeline, predict, record"
@@ -254,18 +261,18 @@ def imports(_path: Path) -> Iterator[Row]:
             top = parts[2].strip().partition(".")[0]
             found[top] = found.get(top, 0.0) + int(parts[0]) / 1e6  # own time, without what it brings
     for name, seconds in sorted(found.items(), key=lambda item: -item[1])[:8]:
-        yield Row(f"  import of {name}", seconds)
+        yield Timing(f"  import of {name}", seconds)
 
 
-def size() -> Iterator[Row]:
+def size() -> Iterator[Timing]:
     """Parameters and file of the embedded checkpoint."""
     from medsegr import weights
 
-    yield Row("parameters, millions", weights.read_card()["parameters"] / 1e6, None, "M")
-    yield Row("checkpoint file", weights.find(weights.DEFAULT)[0].stat().st_size / 1e6, None, "MB")
+    yield Timing("parameters, millions", weights.read_card()["parameters"] / 1e6, None, "M")
+    yield Timing("checkpoint file", weights.find(weights.DEFAULT)[0].stat().st_size / 1e6, None, "MB")
 
 
-def parsing(plan: Plan) -> Iterator[Row]:
+def parsing(plan: Plan) -> Iterator[Timing]:
     """One report through the reader, and through negspacy's negation alone."""
     from medsegr.report.parse import parse
 
@@ -273,11 +280,12 @@ def parsing(plan: Plan) -> Iterator[Row]:
     yield from (of(name, found) for name, found in speed_peers.negation(REPORT, plan.repeats))
 
 
-def show(rows: Iterator[Row]) -> list[Row]:
+def show(rows: Iterator[Timing] | Iterator[Row]) -> list[Timing]:
     """One line a number. What cannot run says why, and the rest goes on."""
-    shown: list[Row] = []
+    shown: list[Timing] = []
     try:
-        for row in rows:
+        for one in rows:
+            row = one if isinstance(one, Timing) else Timing(one[0], one[1], None, "", one[2])
             told = (
                 "not told" if row.wall is None else f"{row.wall:.4f}" if row.wall < 10 else f"{row.wall:.1f}"
             )
@@ -297,13 +305,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--repeats", type=int, default=7)
     parser.add_argument("--backends", default=",".join(Plan().backends), help="beside torch, with commas")
     parser.add_argument("--slices", type=int, default=128, help="of the CT")
+    parser.add_argument("--threads", type=int, default=2, help="of the models; 1 on a busy machine")
     parser.add_argument("--only", default="", help="parts, with commas: " + ", ".join(PARTS))
     given = parser.parse_args(arguments)
     backends = tuple(name for name in given.backends.split(",") if name)
-    plan = Plan(given.repeats, min(given.repeats, 3), given.slices, backends)
+    plan = Plan(given.repeats, min(given.repeats, 3), given.slices, given.threads, backends)
     wanted = given.only.split(",") if given.only else list(PARTS)
     print(f"{os.cpu_count()} processors; least of repeats: seconds, processor seconds; targets for two cores")
-    rows: list[Row] = []
+    rows: list[Timing] = []
     with picture() as path:
         for name in wanted:
             rows += show(PARTS[name](path, plan))
@@ -329,7 +338,7 @@ def plot(found: dict[str, list[tuple[float, float]]]) -> str:
     )
 
 
-PARTS: dict[str, Callable[[Path, Plan], Iterator[Row]]] = {
+PARTS: dict[str, Callable[[Path, Plan], Iterator[Timing]]] = {
     "parse": lambda _path, plan: parsing(plan),
     "warm": warm,
     "peers": lambda path, plan: (of(*found) for found in speed_peers.networks(path, plan.repeats)),

@@ -7,6 +7,7 @@ widths, depths and windows (Wu et al. 2022, arXiv 2207.10666) as MobileSAM uses 
 """
 
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -58,7 +59,7 @@ def networks(path: Path, repeats: int) -> Iterator[Timed]:
         shown = F.interpolate(picture, size=(side, side), mode="bilinear", antialias=True)
         with torch.inference_mode():
             # The large ones are slow enough for two repeats to tell.
-            found = least(lambda net=network, x=shown: net(x), repeats if side == 256 else min(2, repeats))
+            found = least(partial(network, shown), repeats if side == 256 else min(2, repeats))
         millions = sum(p.numel() for p in network.parameters()) / 1e6
         yield f"  peer: {name} ({millions:.1f} M)", found
 
@@ -83,7 +84,7 @@ def mobile_sam(side: int) -> nn.Module:
     from transformers import SamConfig, SamModel, SamVisionConfig
 
     vision = SamVisionConfig(num_hidden_layers=1, image_size=side)
-    sam = SamModel(SamConfig(vision_config=vision, prompt_encoder_config={"image_size": side}))
+    sam: Any = SamModel(SamConfig(vision_config=vision, prompt_encoder_config={"image_size": side}))
     sam.vision_encoder = nn.Identity()
     return _Clicked(_ordinary(sam), _ordinary(TinyVit())).eval()
 
@@ -184,4 +185,5 @@ class _Block(nn.Module):
         acted = self.out(acted).view(b, rows, cols, n, n, c).permute(0, 5, 1, 3, 2, 4)
         x = self.local(x + acted.reshape(b, c, rows * n, cols * n)[..., :h, :w])
         flat = x.flatten(2).transpose(1, 2)
-        return (flat + self.mlp(self.norm_mlp(flat))).transpose(1, 2).reshape(b, c, h, w)
+        out: Tensor = (flat + self.mlp(self.norm_mlp(flat))).transpose(1, 2).reshape(b, c, h, w)
+        return out
