@@ -16,7 +16,7 @@ class Graph:
     to: Annotated[str, option("--to", metavar="onnx|openvino", help="For which runtime.")]
     output: Annotated[Path, option("--output", "-o", help="Folder to write; new, empty or of an export.")]
     precision: Annotated[
-        str, option("--precision", help="fp32, or int8: about as exact, smaller, faster on some processors.")
+        str, option("--precision", help="fp32, or int8: smaller, and masks that differ.")
     ] = "fp32"
     calibrate: Annotated[
         Path | None,

@@ -139,7 +139,9 @@ class ModelFlags:
             "--backend", metavar="NAME|FOLDER", help="torch, openvino, onnx, or a folder of medsegr export."
         ),
     ] = "torch"
-    precision: Annotated[str, option("--precision", help="fp32; int8 with openvino or onnx.")] = "fp32"
+    precision: Annotated[
+        str, option("--precision", help="fp32; int8 with openvino or onnx: masks differ.")
+    ] = "fp32"
     offline: Annotated[bool, option("--offline", help="Refuse every download; this is also the default.")] = (
         True
     )
