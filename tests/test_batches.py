@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from medsegr import batches, data
-from medsegr.batches import Plan, Recipe, draw, render
+from medsegr.batches import Plan, Recipe, by_set, draw, render
 from medsegr.data import Case, Target
 from medsegr.reasoning.codes import Code
 
@@ -75,7 +75,7 @@ def test_told_places_are_true_after_any_turn(angle: float, flip: tuple[bool, boo
 
 def test_a_phantom_is_never_turned_upside_down() -> None:
     rng = np.random.default_rng(0)
-    assert not any(draw(TWO, [TWO], Recipe(), rng).flip[1] for _ in range(200))
+    assert not any(draw(TWO, by_set([TWO]), Recipe(), rng).flip[1] for _ in range(200))
 
 
 def test_what_is_asked_is_what_is_drawn() -> None:
@@ -84,7 +84,7 @@ def test_what_is_asked_is_what_is_drawn() -> None:
     other = case_of([blob(48, 48)], [words("ulcer", "middle", "centre")])
     empty = 0
     for _ in range(300):
-        plan = draw(TWO, [TWO, other], Recipe(), rng)
+        plan = draw(TWO, by_set([TWO, other]), Recipe(), rng)
         said = {c.text for c in plan.codes if c.group != "modality"}
         fitting = tuple(i for i, t in enumerate(TWO.targets) if said <= t.names)
         assert plan.targets == fitting
@@ -95,7 +95,7 @@ def test_what_is_asked_is_what_is_drawn() -> None:
 def test_wrong_words_do_not_move_a_real_mask() -> None:
     case = case_of([blob(16, 16)], [(Code("concept:polyp"),)], made=False)
     recipe = Recipe(no_words=0, absent=0, place=1, wrong_place=1, looks=0)
-    plan = draw(case, [case], recipe, np.random.default_rng(0))
+    plan = draw(case, by_set([case]), recipe, np.random.default_rng(0))
     assert plan.targets == (0,)
     assert {c.group for c in plan.noise} == {"row", "col"}
     told = [c for c in render(case, plan, 96).codes if c.group in ("row", "col")]
@@ -108,13 +108,15 @@ def test_a_mask_drawn_empty_on_purpose_means_not_there() -> None:
     )
     rng = np.random.default_rng(0)
     for _ in range(50):
-        sample = render(normal, draw(normal, [normal], Recipe(), rng), 64)
+        sample = render(normal, draw(normal, by_set([normal]), Recipe(), rng), 64)
         assert sample.presence == 0.0
         assert not sample.mask.any()
 
 
 def test_same_dice_same_sample() -> None:
-    one, other = (render(TWO, draw(TWO, [TWO], Recipe(), np.random.default_rng(5)), 64) for _ in range(2))
+    one, other = (
+        render(TWO, draw(TWO, by_set([TWO]), Recipe(), np.random.default_rng(5)), 64) for _ in range(2)
+    )
     assert np.array_equal(one.pixels.numpy(), other.pixels.numpy())
     assert one.codes == other.codes
 
@@ -123,7 +125,7 @@ def test_clicks_are_where_they_say() -> None:
     recipe = Recipe(no_words=0, absent=0, clicks=1)
     rng = np.random.default_rng(0)
     for _ in range(30):
-        sample = render(TWO, draw(TWO, [TWO], recipe, rng), 96)
+        sample = render(TWO, draw(TWO, by_set([TWO]), recipe, rng), 96)
         mask = sample.mask.numpy() > 0
         for (x, y), kind in zip(sample.points.numpy(), sample.kinds.tolist(), strict=True):
             if kind in (0.0, 1.0):
@@ -170,7 +172,7 @@ def test_rich_words_do_not_give_away_what_is_there() -> None:
     shares = []
     for absent in (0.0, 1.0):
         recipe = Recipe(no_words=0, absent=absent)
-        plans = [draw(here, [other], recipe, rng) for _ in range(400)]
+        plans = [draw(here, by_set([other]), recipe, rng) for _ in range(400)]
         assert all(bool(plan.targets) == (absent == 0) for plan in plans)
         told = [{c.group for c in plan.noise} | plan.told for plan in plans]
         shares.append(np.mean([bool(groups & set(batches.LOOKS)) for groups in told]))
@@ -178,10 +180,21 @@ def test_rich_words_do_not_give_away_what_is_there() -> None:
     assert min(shares) > 0.25
 
 
+def test_rare_sets_are_asked_from_as_often_as_large_ones() -> None:
+    here = case_of([blob(16, 40)], [(Code("concept:polyp"),)], made=False)
+    large = [case_of([blob(16, 40)], [(Code("concept:lung"),)], made=False, modality="CR")] * 200
+    rare = case_of([blob(16, 40)], [(Code("concept:retinal vessels"),)], made=False, modality="OP")
+    others = by_set([here, *(replace(c, set="large") for c in large), replace(rare, set="rare")])
+    rng = np.random.default_rng(0)
+    plans = [draw(here, others, Recipe(absent=1, looks=0, place=0), rng) for _ in range(200)]
+    share = np.mean([plan.codes[0].text == "concept:retinal vessels" for plan in plans])
+    assert 0.35 < share < 0.65
+
+
 def test_every_phantom_kind_gives_samples() -> None:
     rng = np.random.default_rng(0)
     for kind in ("chest", "abdomen", "mucosa", "ultrasound", "cells"):
         cases = [data.phantom_case(m) for m in data.make_phantoms(kind, 5, 2, 96)]
-        sample = render(cases[0], draw(cases[0], cases, Recipe(absent=0, no_words=0), rng), 64)
+        sample = render(cases[0], draw(cases[0], by_set(cases), Recipe(absent=0, no_words=0), rng), 64)
         assert np.isfinite(sample.pixels.numpy()).all()
         assert sample.codes

@@ -5,7 +5,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from medsegr.batches import Recipe, draw, render
+from medsegr.batches import Recipe, by_set, draw, render
 from medsegr.composite import joined
 from medsegr.data import Case, Target
 from medsegr.reasoning.codes import Code
@@ -74,7 +74,7 @@ def test_the_place_that_is_told_holds_the_mask_and_not_the_other() -> None:
         case = joined(FIRST, SECOND, rng)
         if case is None:
             continue
-        plan = draw(case, [case], Recipe(), rng)
+        plan = draw(case, by_set([case]), Recipe(), rng)
         sample = render(case, plan, 128)
         if len(plan.targets) == 1:
             placed += 1

@@ -84,7 +84,7 @@ def test_the_image_only_head_is_taught_only_where_nothing_was_said() -> None:
     case = data.phantom_case(next(data.make_phantoms("cells", 1, 1, 96)))
     words = vocabulary_of([case])
     plan = batches.draw(
-        case, [case], replace(TINY.recipe, no_words=1.0, absent=0.0), np.random.default_rng(0)
+        case, batches.by_set([case]), replace(TINY.recipe, no_words=1.0, absent=0.0), np.random.default_rng(0)
     )
     silent = batches.render(case, plan, 64)
     told = replace(silent, codes=case.targets[0].codes)

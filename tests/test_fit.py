@@ -58,7 +58,9 @@ def run_of(cases: Sequence[data.Case], out: Path, config: FitConfig = TINY) -> f
 def batch_of(cases: Sequence[data.Case], count: int) -> feed.Batch:
     stream = feed.samples_of(cases, TINY, 0)
     picked = [next(stream) for _ in range(count)]
-    made = [batches.render(c, batches.draw(c, cases, TINY.recipe, rng), 64) for c, rng in picked]
+    made = [
+        batches.render(c, batches.draw(c, batches.by_set(cases), TINY.recipe, rng), 64) for c, rng in picked
+    ]
     return feed.collate(made, vocabulary_of(cases), [c.id for c, _ in picked])
 
 

@@ -85,7 +85,7 @@ def batch_of(cases: list[data.Case]) -> feed.Batch:
     picked = [c for c in cases if c.drawn][:2] + [c for c in cases if not c.drawn][:2]
     rng = np.random.default_rng(0)
     recipe = batches.Recipe(absent=0, no_words=0, clicks=0, soft=1.0, grain=1.0)
-    made = [batches.render(c, batches.draw(c, cases, recipe, rng), 64) for c in picked]
+    made = [batches.render(c, batches.draw(c, batches.by_set(cases), recipe, rng), 64) for c in picked]
     return feed.collate(made, vocabulary_of(cases), [c.id for c in picked])
 
 
@@ -96,7 +96,9 @@ def test_bare_pictures_are_asked_for_what_is_drawn_in_their_kind(cases: list[dat
     assert all({c.text for t in case.targets for c in t.codes} >= {"concept:breast tumour"} for case in bare)
     rng = np.random.default_rng(0)
     for _ in range(30):
-        sample = batches.render(bare[0], batches.draw(bare[0], cases, batches.Recipe(), rng), 64)
+        sample = batches.render(
+            bare[0], batches.draw(bare[0], batches.by_set(cases), batches.Recipe(), rng), 64
+        )
         assert sample.presence == -1  # nobody knows, which is not "not there"
         assert sample.calm is not None
         assert "concept:breast tumour" in {c.text for c in sample.codes}
@@ -165,7 +167,10 @@ def test_what_the_teacher_is_unsure_of_changes_no_weight(cases: list[data.Case])
 def test_a_drawn_batch_is_left_as_it_is(cases: list[data.Case]) -> None:
     drawn = [case for case in cases if case.drawn]
     rng = np.random.default_rng(0)
-    made = [batches.render(c, batches.draw(c, cases, batches.Recipe(), rng), 64) for c in drawn[:2]]
+    made = [
+        batches.render(c, batches.draw(c, batches.by_set(cases), batches.Recipe(), rng), 64)
+        for c in drawn[:2]
+    ]
     batch = feed.collate(made, vocabulary_of(cases))
     assert taught(batch, Sure(0.99, 0.99), 0.9, 1.0) is batch
 

@@ -5,7 +5,7 @@ function of a case and a plan. Words about the place of real pictures are made f
 text), so flips and rotations cannot contradict them; words of phantoms are mirrored with the picture.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
@@ -75,7 +75,18 @@ class Plan:
     part: frozenset[str] | None = None  # of scattered things, those in one third of these: row, col
 
 
-def draw(case: Case, others: Sequence[Case], recipe: Recipe, rng: np.random.Generator) -> Plan:
+Sets = Mapping[str, Sequence[Case]]
+
+
+def by_set(cases: Sequence[Case]) -> Sets:
+    """Cases by the name of their set, of which foreign questions are taken."""
+    sets: dict[str, list[Case]] = {}
+    for case in cases:
+        sets.setdefault(case.set, []).append(case)
+    return sets
+
+
+def draw(case: Case, others: Sets, recipe: Recipe, rng: np.random.Generator) -> Plan:
     """Throw the dice for one sample of a case; ``others`` are cases from which foreign questions are
     taken."""
     told: set[str] = set()
@@ -215,13 +226,20 @@ def _real_words(case: Case, rng: np.random.Generator) -> tuple[tuple[int, ...], 
     return _fitting(case, kept, target.organ), kept
 
 
-def _absent(case: Case, others: Sequence[Case], rng: np.random.Generator) -> tuple[Code, ...] | None:
-    """A question whose true answer is "not there", or None if none was found in a few tries."""
+def _absent(case: Case, others: Sets, rng: np.random.Generator) -> tuple[Code, ...] | None:
+    """A question whose true answer is "not there", or None if none was found in a few tries.
+
+    Every set is as likely to be asked from, whatever its size: what is rare must be learned to be absent,
+    too. Of a phantom half of the questions are about its own kind: what is there, in another place.
+    """
     empty = [t for i, t in enumerate(case.targets) if not case.mask(i).any()]
     if empty:
         return empty[0].codes
+    names = list(others)
     for _ in range(8):
-        other = others[int(rng.integers(len(others)))]
+        near = case.made and case.set in others and rng.random() < 0.5
+        pool = others[case.set if near else names[int(rng.integers(len(names)))]]
+        other = pool[int(rng.integers(len(pool)))]
         if not other.targets:
             continue
         target = other.targets[int(rng.integers(len(other.targets)))]

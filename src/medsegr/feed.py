@@ -17,7 +17,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset, IterableDataset, get_worker_info
 
-from medsegr.batches import Sample, draw, render
+from medsegr.batches import Sample, by_set, draw, render
 from medsegr.composite import joined
 from medsegr.config import FitConfig, size_at
 from medsegr.data import Case
@@ -163,7 +163,7 @@ class Feed(IterableDataset[Batch]):
         """Never ends."""
         worker = get_worker_info()
         stream = samples_of(self.cases, self.config, (*self.seed, worker.id if worker else 0))
-        training = [c for c in self.cases if not c.validation]
+        training = by_set([c for c in self.cases if not c.validation])
         recipe = self.config.recipe
         while True:
             size = size_at(float(self.part), self.config.sizes)
@@ -185,7 +185,7 @@ class Numbered(Dataset[Batch]):
         self.config = config
         self.words = words
         self.seed = tuple(seed)
-        self.training = [c for c in cases if not c.validation]
+        self.training = by_set([c for c in cases if not c.validation])
         self.pools, odds = pools_of(cases, config)
         sizes = [size_at(i / config.steps, config.sizes) for i in range(config.steps)]
         self.sizes = np.repeat(sizes, config.accumulate)
