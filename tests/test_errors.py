@@ -13,6 +13,7 @@ CODES = {
     "UsageError": 2,
     "WeightsError": 1,
     "MissingExtra": 1,
+    "ClusterError": 1,
     "CheckFailed": 5,
 }
 

@@ -7,6 +7,7 @@ MedsegrError                exit code 1
 ├── UsageError              2   wrong arguments
 ├── WeightsError            1   a checkpoint that is missing, changed or foreign
 ├── MissingExtra            1   an optional dependency that is not installed
+├── ClusterError            1   machines that cannot be reached, or cannot run medsegr
 └── CheckFailed             5   a check under --side-check strict
 """
 
@@ -45,6 +46,10 @@ class WeightsError(MedsegrError):
 
 class MissingExtra(MedsegrError):
     """An optional part is not installed; the message gives the install line."""
+
+
+class ClusterError(MedsegrError):
+    """A cluster that cannot be reached, does not see our files, or cannot run medsegr."""
 
 
 class CheckFailed(MedsegrError):

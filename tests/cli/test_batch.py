@@ -15,7 +15,7 @@ from PIL import Image as Picture
 from pydantic import ValidationError
 
 from medsegr.cli import batch
-from medsegr.cli.jobs import Job, read_jobs
+from medsegr.cli.jobs import Job, jobs_in
 from medsegr.errors import InputError
 
 MODEL = ("--model", "place")
@@ -192,7 +192,7 @@ def test_workers_share_the_processors(
 
     def look(todo: Any, plan: batch.Plan, _workers: int) -> Any:
         seen.append(plan.threads)
-        return iter(())
+        yield from ()
 
     monkeypatch.setattr(batch, "finished", look)
     monkeypatch.setattr(batch.os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
@@ -263,14 +263,14 @@ def test_a_bad_line_refuses_the_file_and_names_the_line(tmp_path: Path, line: st
     path = tmp_path / "jobs.jsonl"
     path.write_text('{"id": "ok", "image": "x"}\n\n' + line + "\n", encoding="utf-8")
     with pytest.raises(InputError, match="line 3"):
-        read_jobs(path)
+        list(jobs_in(path))
 
 
 def test_a_refusal_does_not_quote_the_line(tmp_path: Path) -> None:
     path = tmp_path / "jobs.jsonl"
     path.write_text('{"id": "ok", "image": "x", "frame": "Mustermann"}\n', encoding="utf-8")
     with pytest.raises(InputError) as caught:
-        read_jobs(path)
+        list(jobs_in(path))
     assert "Mustermann" not in str(caught.value)
 
 
@@ -278,12 +278,12 @@ def test_a_refusal_does_not_quote_the_line(tmp_path: Path) -> None:
 def test_files_that_hold_no_jobs_are_refused(tmp_path: Path, content: bytes) -> None:
     (tmp_path / "j").write_bytes(content)
     with pytest.raises(InputError, match="jobs file"):
-        read_jobs(tmp_path / "j")
+        list(jobs_in(tmp_path / "j"))
 
 
 def test_a_missing_jobs_file_is_refused(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="cannot be read"):
-        read_jobs(tmp_path / "Mustermann.jsonl")
+        list(jobs_in(tmp_path / "Mustermann.jsonl"))
 
 
 @given(st.text(max_size=60))

@@ -1,8 +1,9 @@
 """A batch: every job ends with a status in OUT/jobs.jsonl, whatever happens to the others.
 
-The model is loaded once a process. OUT/jobs.jsonl is rewritten whole (temporary name, then rename) as jobs
-end. A job is complete, and skipped by --resume, when its manifest holds the key of the same image, words,
-options and model.
+Who does the jobs is a value, ``Finish``: processes of this machine (``finished``, here) or a Ray cluster
+(``cluster.finish_on``). Both call ``do`` for one job. The model is loaded once a process. OUT/jobs.jsonl is
+rewritten whole (temporary name, then rename) as jobs end. A job is complete, and skipped by --resume, when
+its manifest holds the key of the same image, words, options and model.
 """
 
 import hashlib
@@ -12,19 +13,20 @@ import shutil
 import signal
 import sys
 import time
-from collections.abc import Callable, Iterator
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Generator, Iterable, Iterator
+from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
 from concurrent.futures.process import BrokenProcessPool
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cache
+from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import medsegr
 from medsegr.cli.flags import naming
-from medsegr.cli.jobs import Job, read_jobs
+from medsegr.cli.jobs import Job, jobs_in
 from medsegr.cli.logs import LOG, say_error
 from medsegr.errors import InputError, MedsegrError
 from medsegr.io.choices import DEFAULT_CHOICES, Choices
@@ -36,7 +38,8 @@ if TYPE_CHECKING:
     from medsegr.session import Model
 
 Row = dict[str, Any]
-WRITE_EVERY = 1.0  # seconds between two writings of jobs.jsonl
+WRITE_EVERY = 1.0  # seconds between two writings of jobs.jsonl, and twenty times what the last one took
+IN_FLIGHT = 2  # jobs given to a worker at once: the next one lies ready when one ends
 DIED = "the worker process died, most likely for lack of memory; use fewer workers or a smaller image"
 CODES = {
     "InputError": "input_refused",
@@ -66,60 +69,73 @@ class Plan:
     features: tuple[Path, float] | None = None  # folder and gigabytes of the cache on disk
 
 
-def run(jobs_file: Path, plan: Plan, workers: int, show: bool = True) -> int:
-    """Do all jobs; returns 0, 4 (some failed) or 5 (none failed, but a strict side check did)."""
+Task = tuple[int, Job, str, str]  # number, job, folder of the jobs file, key of the model
+Rows = Generator[tuple[int, Row], None, None]  # (number, row) of every job as it ends, in any order
+Finish = Callable[[Iterable[Task], Plan, int], Rows]  # (jobs, plan, workers): who does them
+
+
+def run(jobs_file: Path, plan: Plan, workers: int, show: bool = True, finish: Finish | None = None) -> int:
+    """Do all jobs; returns 0, 4 (some failed) or 5 (none failed, but a strict side check did).
+
+    ``finish`` does them; by default processes of this machine.
+    """
     from medsegr.backends.names import check
     from medsegr.session import check_model
 
     check_model(plan.model)
     check(plan.backend, plan.precision, plan.device)
-    plan = replace(plan, threads=plan.threads or threads_each(workers))
+    if finish is None:
+        plan, finish = replace(plan, threads=plan.threads or threads_each(workers)), finished
     with naming(jobs_file):
-        jobs = read_jobs(jobs_file)
+        total = sum(1 for _ in jobs_in(jobs_file))  # a bad line refuses the file before any work
     with naming(plan.out):
         prepare(plan.out, jobs_file)
-    model = model_key(plan.model)
-    base = jobs_file.resolve().parent
-    todo = [(n, job, str(base), model) for n, job in enumerate(jobs, 1)]
-    rows: dict[int, Row] = {}
-    written = 0.0
-    try:
-        with progress(len(jobs), show) as step:
-            for number, row in finished(todo, plan, workers):
-                rows[number] = row
-                step()
-                LOG.info(
-                    "job %d of %d: %s%s",
-                    number,
-                    len(jobs),
-                    row["status"],
-                    f" ({row['code']})" if row["code"] else "",
-                )
-                if time.monotonic() - written > WRITE_EVERY:
-                    write_rows(plan.out, rows)
-                    written = time.monotonic()
-    finally:
-        write_rows(plan.out, rows)
+    model, base = model_key(plan.model), str(jobs_file.resolve().parent)
+    todo = ((n, job, base, model) for n, job in enumerate(jobs_in(jobs_file), 1))
+    with progress(total, show) as step:
+        rows = collect(finish(todo, plan, workers), plan.out, total, step)
     failed = sum(row["status"] == "failed" for row in rows.values())
     turned = sum(bool(row.get("side_failed")) for row in rows.values())
     if show:
-        print(
-            f"{len(rows) - failed} of {len(jobs)} jobs done, {failed} failed; see {plan.out / 'jobs.jsonl'}"
-        )
+        print(f"{len(rows) - failed} of {total} jobs done, {failed} failed; see {plan.out / 'jobs.jsonl'}")
     if failed:
-        say_error(f"{failed} of {len(jobs)} jobs failed; jobs.jsonl says why")
+        say_error(f"{failed} of {total} jobs failed; jobs.jsonl says why")
         return 4
     return 5 if turned and plan.options.side_check == "strict" else 0
+
+
+def collect(done: Rows, out: Path, total: int, step: Callable[[], None]) -> dict[int, Row]:
+    """All rows by number; OUT/jobs.jsonl holds those that came, whatever ends the batch."""
+    rows: dict[int, Row] = {}
+    due = time.monotonic() + WRITE_EVERY
+    try:
+        with closing(done):  # workers have ended when the rest of a killed one is cleared
+            for number, row in done:
+                rows[number] = row
+                step()
+                code = f" ({row['code']})" if row["code"] else ""
+                LOG.info("job %d of %d: %s%s", number, total, row["status"], code)
+                begun = time.monotonic()
+                if begun > due:
+                    write_rows(out, rows)
+                    took = time.monotonic() - begun
+                    due = begun + took + max(WRITE_EVERY, 20 * took)
+    finally:
+        clear_halves(out)
+        write_rows(out, rows)
+    return rows
 
 
 def threads_each(workers: int) -> int | None:
     """Processor threads of each of several workers; None (torch decides) for one. Together they must not be
     more than there are processors: threads that wait for a busy one slow a job down many times.
     """
-    if workers == 1:
-        return None
-    usable = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    return max(1, usable // workers)
+    return None if workers == 1 else max(1, usable_processors() // workers)
+
+
+def usable_processors() -> int:
+    """Processors that this process may use."""
+    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 def prepare(out: Path, jobs_file: Path) -> None:
@@ -135,13 +151,18 @@ def prepare(out: Path, jobs_file: Path) -> None:
         )
     try:
         out.mkdir(parents=True, exist_ok=True)
-        for half in out.glob(".part-*"):
-            shutil.rmtree(half, ignore_errors=True) if half.is_dir() else half.unlink()
+        clear_halves(out)
         write_rows(out, {}) if not (out / "jobs.jsonl").exists() else None
     except OSError as error:
         raise InputError(
             f"the output folder cannot be written: {error.strerror}; give -o another one"
         ) from None
+
+
+def clear_halves(out: Path) -> None:
+    """Remove what a worker that was killed left under a temporary name."""
+    for half in out.glob(".part-*"):
+        shutil.rmtree(half, ignore_errors=True) if half.is_dir() else half.unlink(missing_ok=True)
 
 
 def write_rows(out: Path, rows: dict[int, Row]) -> None:
@@ -151,31 +172,48 @@ def write_rows(out: Path, rows: dict[int, Row]) -> None:
         part.write_text(text, encoding="utf-8")
 
 
-Task = tuple[int, Job, str, str]  # number, job, folder of the jobs file, key of the model
+def finished(todo: Iterable[Task], plan: Plan, workers: int) -> Rows:
+    """Do the jobs on this machine: in this process, or in several that each hold the model.
 
-
-def finished(todo: list[Task], plan: Plan, workers: int) -> Iterator[tuple[int, Row]]:
-    """(number, row) of every job as it ends."""
+    Where a process dies, the jobs that were in hand are done again one by one, each in a process of its own:
+    so the one that kills is known. The others go on in a new pool.
+    """
     if workers == 1:
         for task in todo:
             yield task[0], do(task, plan)
         return
-    left = {task[0]: task for task in todo}
-    try:
-        with pool_of(workers) as pool:
-            pending = {pool.submit(do, task, plan): task[0] for task in todo}
-            for future in as_completed(pending):
-                row = future.result()
-                del left[pending[future]]
-                yield pending[future], row
-    except BrokenProcessPool:
-        LOG.warning("a worker died: its jobs are tried again one by one")
-    for number, task in left.items():  # each in a process of its own, so that the one that kills is known
+    source, left = iter(todo), dict[int, Task]()
+    while True:
         try:
-            with pool_of(1) as pool:
-                yield number, pool.submit(do, task, plan).result()
+            yield from pooled(source, left, plan, workers)
+            return
         except BrokenProcessPool:
-            yield number, failure(task[1].id, "out_of_memory", DIED)
+            LOG.warning("a worker died: the jobs in hand are tried again one by one")
+        for number in list(left):
+            task = left.pop(number)
+            try:
+                with pool_of(1) as pool:
+                    row = pool.submit(do, task, plan).result()
+            except BrokenProcessPool:
+                row = failure(task[1].id, "out_of_memory", DIED)
+            yield number, row
+
+
+def pooled(source: Iterator[Task], left: dict[int, Task], plan: Plan, workers: int) -> Rows:
+    """Do jobs in one pool; ``left`` holds those in hand. BrokenProcessPool where a process dies."""
+    pending: dict[Future[Row], int] = {}
+    with pool_of(workers) as pool:
+        while True:
+            for task in islice(source, workers * IN_FLIGHT - len(pending)):
+                left[task[0]] = task
+                pending[pool.submit(do, task, plan)] = task[0]
+            if not pending:
+                return
+            for future in wait(pending, return_when=FIRST_COMPLETED).done:
+                row = future.result()
+                number = pending.pop(future)
+                del left[number]
+                yield number, row
 
 
 @contextmanager

@@ -2,7 +2,7 @@
 
 import json
 import re
-from collections.abc import Iterable
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -78,13 +78,12 @@ class Words(BaseModel):
         return self
 
 
-def read_jobs(path: Path) -> list[Job]:
-    """All lines of a jobs file, in order; empty lines are skipped.
+def jobs_in(path: Path) -> Iterator[Job]:
+    """The jobs of a file in order, read line by line as they are asked for; empty lines are skipped.
 
-    InputError names the line and the field, never its content.
+    InputError names the line and the field, never its content; at the end where there was no job at all.
     """
     seen: dict[str, int] = {}
-    found: list[Job] = []
     for number, text in _lines(path):
         try:
             job = Job.model_validate(_object(text))
@@ -96,10 +95,9 @@ def read_jobs(path: Path) -> list[Job]:
         if key in seen:
             raise InputError(f"jobs file, line {number}: its id stands in line {seen[key]} already")
         seen[key] = number
-        found.append(job)
-    if not found:
+        yield job
+    if not seen:
         raise InputError("the jobs file holds no job; write one JSON object a line")
-    return found
 
 
 def _object(text: str) -> dict[str, Any]:
@@ -109,18 +107,20 @@ def _object(text: str) -> dict[str, Any]:
     return value
 
 
-def _lines(path: Path) -> Iterable[tuple[int, str]]:
+def _lines(path: Path) -> Iterator[tuple[int, str]]:
     try:
         if path.stat().st_size > LARGEST_FILE:
             raise InputError("the jobs file is larger than 512 MB; split it")
-        lines = path.read_text(encoding="utf-8-sig").split("\n")
+        with path.open(encoding="utf-8-sig") as stream:
+            for number, line in enumerate(stream, 1):
+                if number > MOST_JOBS:
+                    raise InputError(f"the jobs file has more than {MOST_JOBS:,} lines; split it")
+                if line.strip():
+                    yield number, line
     except UnicodeDecodeError:
         raise InputError("the jobs file is not UTF-8 text; save it as UTF-8") from None
     except OSError as error:
         raise InputError(f"the jobs file cannot be read: {error.strerror}; check the path") from None
-    if len(lines) > MOST_JOBS:
-        raise InputError(f"the jobs file has more than {MOST_JOBS:,} lines; split it")
-    return ((n, line) for n, line in enumerate(lines, 1) if line.strip())
 
 
 def fault_of(error: ValidationError) -> str:

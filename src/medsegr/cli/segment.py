@@ -87,6 +87,15 @@ class Batch:
         bool, option("--resume", help="Skip jobs whose result is complete and of the same input.")
     ] = False
     workers: Annotated[int, option("--workers", min=1, help="Processes that share the jobs.")] = 1
+    cluster: Annotated[
+        str | None,
+        option(
+            "--cluster",
+            metavar="local|auto|ray://HOST:PORT",
+            help="Ray cluster whose workers share the jobs: a private one on this machine, the one that this "
+            "machine is part of, or one elsewhere. All see the same files.",
+        ),
+    ] = None
 
 
 @dataclass(frozen=True)
@@ -110,8 +119,8 @@ def command(
     if where.output is None:
         raise UsageError("-o is missing: give the folder to write into, for example -o out/")
     if batch.jobs is None:
-        if batch.resume or batch.workers > 1:
-            raise UsageError("--resume and --workers belong to --jobs")
+        if batch.resume or batch.workers > 1 or batch.cluster is not None:
+            raise UsageError("--resume, --workers and --cluster belong to --jobs")
         return one(where, words, image, options, run)
     if where.subject:
         raise UsageError("--subject names one patient, --jobs are many: use convert on each folder")
@@ -131,7 +140,12 @@ def command(
         where.output, options, run.model, run.device, run.threads, batch.resume, limits, choices
     )
     plan = replace(plan, backend=run.backend, precision=run.precision, features=run.features)
-    return batches.run(batch.jobs, plan, batch.workers, show=not run.quiet)
+    finish = None
+    if batch.cluster is not None:
+        from medsegr.cli.cluster import finish_on
+
+        finish = finish_on(batch.cluster)
+    return batches.run(batch.jobs, plan, batch.workers, show=not run.quiet, finish=finish)
 
 
 def show_series(source: Path | None, limits: str) -> int:
