@@ -7,6 +7,7 @@ import json
 import os
 import signal
 import socket
+import subprocess
 import sys
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -239,27 +240,20 @@ def test_a_worker_that_does_not_fit_is_refused(hello: tuple[str, str, bool], wor
     cluster._check_hello(medsegr.__version__, cluster.python(), True)
 
 
+class Stillborn:
+    """Ends the process that unpacks it."""
+
+    def __reduce__(self) -> Any:
+        return os._exit, (1,)
+
+
 @pytest.mark.slow
 def test_workers_that_never_begin_end_the_batch(
     tmp_path: Path, crowd: None, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    class Stillborn(cluster.Worker):
-        def hello(self, sign: str) -> tuple[str, str, bool]:
-            import os
-
-            os._exit(1)
-
-    from ray import cloudpickle
-
-    module = sys.modules[__name__]
-    monkeypatch.setattr(cluster, "Worker", Stillborn)
     monkeypatch.setattr(cluster, "TRIES", 1)
-    cloudpickle.register_pickle_by_value(module)
-    try:
-        with pytest.raises(ClusterError, match="end before they begin"):
-            list(finish_on("local")(todo(1), plan(tmp_path / "out"), 1))
-    finally:
-        cloudpickle.unregister_pickle_by_value(module)
+    with pytest.raises(ClusterError, match="end before they begin"):
+        list(finish_on("local", Terms(do=Stillborn()))(todo(1), plan(tmp_path / "out"), 1))
 
 
 def test_a_cluster_that_does_not_answer_is_one_line(run: Any, jobs: Path, tmp_path: Path) -> None:
@@ -274,12 +268,16 @@ def test_a_cluster_that_does_not_answer_is_one_line(run: Any, jobs: Path, tmp_pa
 
 
 @pytest.mark.slow
-def test_something_else_that_answers_is_no_cluster(run: Any, jobs: Path, tmp_path: Path) -> None:
+def test_something_else_that_answers_is_no_cluster(jobs: Path, tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as other:
         address = f"ray://127.0.0.1:{other.getsockname()[1]}"
-        run("segment", "--jobs", jobs, "-o", tmp_path / "out", *MODEL, "--cluster", address).fails(
-            1, "no Ray cluster answers"
+        words = ("segment", "--jobs", str(jobs), "-o", str(tmp_path / "out"), *MODEL, "--cluster", address)
+        ran = subprocess.run(
+            [sys.executable, "-m", "medsegr.cli.main", *words], capture_output=True, text=True, check=False
         )
+    assert ran.returncode == 1
+    assert ran.stderr.startswith(f"error: {address}: no Ray cluster answers there")
+    assert ran.stderr.count("\n") == 1
 
 
 @pytest.mark.parametrize(
