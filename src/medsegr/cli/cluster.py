@@ -32,6 +32,7 @@ from medsegr.cli.logs import LOG
 from medsegr.errors import ClusterError, MissingExtra, UsageError
 
 TRIES = 3  # workers that may be lost at one job
+STARTS = 3  # tries to start a Ray of our own
 CONNECT = 10.0  # seconds for a connection to the cluster's address
 PORT = 10001  # of Ray's client server, where the address names none
 STORE = 80 * 2**20  # bytes of Ray's object store on this machine: jobs and rows are small
@@ -158,16 +159,27 @@ def connected(address: str, processors: int) -> Iterator[Any]:
 
 
 def _begin(ray: Any, folder: str, processors: int) -> None:
-    """A Ray of our own on this machine: no dashboard, nothing shown, its files in ``folder``."""
-    ray.init(
-        "local",
-        num_cpus=processors,
-        include_dashboard=False,
-        object_store_memory=STORE,
-        log_to_driver=False,
-        logging_level=logging.ERROR,
-        _temp_dir=folder,
-    )
+    """A Ray of our own on this machine: no dashboard, nothing shown, its files in ``folder``.
+
+    Ray gives its start half a minute, which a busy machine may exceed: so it is tried again.
+    """
+    for left in reversed(range(STARTS)):
+        try:
+            ray.init(
+                "local",
+                num_cpus=processors,
+                include_dashboard=False,
+                object_store_memory=STORE,
+                log_to_driver=False,
+                logging_level=logging.ERROR,
+                _temp_dir=folder,
+            )
+            return
+        except Exception:
+            if not left:
+                raise
+            LOG.info("Ray did not start in time: it is tried again")
+            ray.shutdown()
 
 
 def _answering(address: str) -> str:
@@ -182,7 +194,7 @@ def _answering(address: str) -> str:
 
 @contextmanager
 def _reaching(address: str) -> Iterator[None]:
-    """Whatever goes wrong here is a cluster that does not answer; Ray raises errors of many kinds."""
+    """Whatever goes wrong here is a cluster that does not answer; what Ray raises is of many kinds."""
     try:
         with warnings.catch_warnings():  # Ray warns before it raises
             warnings.simplefilter("ignore")
@@ -191,16 +203,18 @@ def _reaching(address: str) -> Iterator[None]:
         raise MissingExtra("--cluster ray:// needs Ray's client: pip install 'medsegr[ray]'") from error
     except Exception as error:
         LOG.debug("the cluster was not reached", exc_info=error)
-        told = ClusterError(
-            f"no Ray cluster answers there ({type(error).__name__}); check --cluster, that Ray runs there, "
-            f"and that it is Ray {_version()} under Python {python()}"
-        )
+        told = ClusterError(_unanswered(address, type(error).__name__))
         told.add_note(address)
         raise told from error
 
 
-def _version() -> str:
-    return str(imported().__version__)
+def _unanswered(address: str, kind: str) -> str:
+    if address == "local":
+        return f"Ray did not start on this machine ({kind}); use --workers alone, or see with --debug why"
+    return (
+        f"no Ray cluster answers there ({kind}); check --cluster, that Ray runs there, and that it is Ray "
+        f"{imported().__version__} under Python {python()}"
+    )
 
 
 class Crew:
