@@ -13,8 +13,8 @@ import pytest
 import torch
 
 from medsegr import batches, data, feed, fit, logbook, saved, watch
-from medsegr.cases import vocabulary_of
-from medsegr.config import FitConfig
+from medsegr.cases import load_cases, vocabulary_of
+from medsegr.config import FitConfig, part_of, read_config
 from medsegr.errors import MedsegrError, MissingExtra
 
 TINY = FitConfig(
@@ -209,6 +209,47 @@ def test_two_processes_share_a_run(tmp_path: Path) -> None:
         subprocess.run(command, check=True, capture_output=True, timeout=600)
         state = saved.read(tmp_path / "run" / "last.pt")["state"]
         assert (state["step"], state["images"]) == (3, 3 * 2 * 2 * 3)
+
+
+@pytest.mark.slow
+def test_two_processes_learn_what_one_does_from_the_same_batches(tmp_path: Path) -> None:
+    """Batches of four, as two processes of two samples each and as one that takes both halves in turn.
+
+    The steps that the weights go agree within a hundredth of their length; with one half of every batch alone
+    they would not by far. Running statistics are of the first process and left out.
+    """
+    told = dict(TINY_TOML, steps=3)
+    body = "".join(f"{key} = {json.dumps(value)}\n" for key, value in told.items())
+    (tmp_path / "c.toml").write_text(body + "[phantoms]\ncells = 1.0\n")
+    command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "medsegr.fit"]
+    command += ["--config", str(tmp_path / "c.toml"), "--out", str(tmp_path / "run")]
+    subprocess.run(command, check=True, capture_output=True, timeout=600)
+    shared = saved.read(tmp_path / "run" / "last.pt")["model"]
+    config = read_config(tmp_path / "c.toml")
+    cases = load_cases(config, {}, tmp_path / "cache", quiet)
+
+    def alone(ranks: Sequence[int]) -> tuple[dict[str, torch.Tensor], dict[str, torch.Tensor]]:
+        """Weights before and after one process has taken the batches of these."""
+        torch.manual_seed(config.seed)
+        run = fit._begin(
+            config, cases, tmp_path / str(ranks), (fit.fabric_of(config), fit.Beginning(), quiet)
+        )
+        before = {name: p.detach().clone() for name, p in run.kept.model.named_parameters()}
+        parts = [feed.Numbered(cases, config, run.kept.words, (config.seed, rank), 2) for rank in ranks]
+        for number in range(3):
+            fit.step(run, [part[number] for part in parts], config, part_of(config, number, 0.0))
+            run.kept.state.step += 1
+        return before, {name: p.detach() for name, p in run.kept.model.named_parameters()}
+
+    before, one = alone((0, 1))
+    _, half = alone((0,))
+
+    def apart(this: dict[str, torch.Tensor]) -> float:
+        gone = sum(float(((shared[n] - before[n]) ** 2).sum()) for n in before)
+        return (sum(float(((this[n] - shared[n]) ** 2).sum()) for n in before) / gone) ** 0.5
+
+    assert apart(one) < 0.01
+    assert apart(half) > 0.1
 
 
 @pytest.mark.parametrize(

@@ -3,8 +3,8 @@
 Every row is a whole ``medsegr segment --jobs`` over the same made chest X-rays: processes of this machine,
 then a private Ray. The rate is that of the steady part, from the first images to the last; starting
 (interpreter, Ray, the model in every worker) is told beside it. Memory is the largest sum, over all processes
-of the batch, of what each holds alone plus its share of what several hold. Processor seconds an image are
-least disturbed by other work on the machine.
+of the batch, of what each holds alone plus its share of what several hold. Processor seconds an image, of the
+steady part too, are least disturbed by other work on the machine.
 """
 
 import argparse
@@ -25,8 +25,8 @@ SENTENCE = "Patchy opacity in the right lower lobe."
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One batch: seconds of all and until the first image; images a second after that; bytes; processor
-    seconds an image, of the whole batch."""
+    """One batch: seconds of all and until the first image; images and processor seconds of the steady part;
+    bytes."""
 
     way: str
     workers: int
@@ -60,17 +60,20 @@ def measure(jobs: Path, out: Path, way: str, workers: int) -> Row:
     command += ["--workers", str(workers), *(["--cluster", "local"] if way == "Ray" else [])]
     begun, clock = time.time(), time.perf_counter()
     running = subprocess.Popen(command)
-    memory, spent = 0.0, dict[int, float]()
+    memory, spent, before = 0.0, dict[int, float](), (0, 0.0)
     while running.poll() is None:
-        held = watch(running.pid, spent)
-        memory = max(memory, held)
+        memory = max(memory, watch(running.pid, spent))
+        count = sum(1 for _ in out.glob("*/manifest.json"))
+        if before[0] < workers <= count:  # images and processor seconds when all were at work
+            before = count, sum(spent.values())
         time.sleep(0.5)
     total = time.perf_counter() - clock
     if running.returncode:
         raise RuntimeError(f"the batch of {workers} workers ({way}) ended with {running.returncode}")
     ended = sorted(path.stat().st_mtime for path in out.glob("*/manifest.json"))
     rate = steady(ended, workers)
-    return Row(way, workers, total, ended[0] - begun, rate, memory, sum(spent.values()) / len(ended))
+    processor = (sum(spent.values()) - before[1]) / max(1, len(ended) - before[0])
+    return Row(way, workers, total, ended[0] - begun, rate, memory, processor)
 
 
 def steady(ended: Sequence[float], workers: int) -> float:
@@ -122,8 +125,10 @@ def main(arguments: Sequence[str] | None = None) -> None:
     with tempfile.TemporaryDirectory() as name:
         folder = Path(name)
         jobs = make_jobs(folder, given.images)
-        rows = [measure(jobs, folder / f"{way}-{workers}", way, workers) for way, workers in WAYS]
-    print(table(rows))
+        rows = []
+        for way, workers in WAYS:
+            rows.append(measure(jobs, folder / f"{way}-{workers}", way, workers))
+            print(table(rows[-1:]).splitlines()[-1] if len(rows) > 1 else table(rows), flush=True)
 
 
 if __name__ == "__main__":
