@@ -32,7 +32,7 @@ from medsegr.cli.logs import LOG
 from medsegr.errors import ClusterError, MissingExtra, UsageError
 
 TRIES = 3  # workers that may be lost at one job
-STARTS = 3  # tries to start a Ray of our own
+STARTS = 3  # tries to connect, or to start a Ray of our own
 CONNECT = 10.0  # seconds for a connection to the cluster's address
 PORT = 10001  # of Ray's client server, where the address names none
 STORE = 80 * 2**20  # bytes of Ray's object store on this machine: jobs and rows are small
@@ -150,36 +150,28 @@ def connected(address: str, processors: int) -> Iterator[Any]:
                 short = "/tmp" if os.path.isdir("/tmp") else None  # names of sockets may not be long
                 folder = tempfile.mkdtemp(prefix="ray-", dir=short)
                 end.callback(shutil.rmtree, folder, ignore_errors=True)
-                end.callback(ray.shutdown)
-                _begin(ray, folder, processors)
+                ours = {"include_dashboard": False, "object_store_memory": STORE, "_temp_dir": folder}
+                _begin(ray, "local", {"num_cpus": processors, **ours})
             else:
-                ray.init(_answering(address), log_to_driver=False, logging_level=logging.ERROR)
-                end.callback(ray.shutdown)
+                _begin(ray, _answering(address), {})
+            end.callback(ray.shutdown)
         yield ray
 
 
-def _begin(ray: Any, folder: str, processors: int) -> None:
-    """A Ray of our own on this machine: no dashboard, nothing shown, its files in ``folder``.
+def _begin(ray: Any, address: str, settings: dict[str, Any]) -> None:
+    """Connect to a cluster, or start a Ray of our own.
 
-    Ray gives its start half a minute, which a busy machine may exceed: so it is tried again.
+    Ray gives either half a minute, which a busy machine may exceed: so it is tried again.
     """
     for left in reversed(range(STARTS)):
         try:
-            ray.init(
-                "local",
-                num_cpus=processors,
-                include_dashboard=False,
-                object_store_memory=STORE,
-                log_to_driver=False,
-                logging_level=logging.ERROR,
-                _temp_dir=folder,
-            )
+            ray.init(address, log_to_driver=False, logging_level=logging.ERROR, **settings)
             return
         except Exception:
+            ray.shutdown()
             if not left:
                 raise
-            LOG.info("Ray did not start in time: it is tried again")
-            ray.shutdown()
+            LOG.info("Ray did not answer in time: it is tried again")
 
 
 def _answering(address: str) -> str:
