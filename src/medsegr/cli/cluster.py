@@ -117,7 +117,8 @@ def _finish(address: str, terms: Terms, todo: Iterable[Task], plan: Plan, worker
     model = str(folder.resolve()) if folder.is_dir() else plan.model  # workers start in folders of their own
     here = batch.threads_each(workers) or batch.usable_processors()
     threads = plan.threads or (here if address == "local" else 1)
-    plan = replace(plan, out=plan.out.resolve(), model=model, threads=threads)
+    features = (plan.features[0].resolve(), plan.features[1]) if plan.features else None
+    plan = replace(plan, out=plan.out.resolve(), model=model, threads=threads, features=features)
     sign = partial(tempfile.NamedTemporaryFile, dir=plan.out, prefix=SIGN)
     with sign() as signed, connected(address, workers * threads):
         crew = Crew(plan, terms, signed.name)
