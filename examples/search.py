@@ -87,13 +87,14 @@ def main() -> None:
     parser.add_argument("--size", type=int, help="side of the pictures")
     parser.add_argument("--out", type=Path, default=Path("search"))
     given = parser.parse_args()
-    trials, steps, size = (20, 200, 160) if given.folder else (2, 2, 64)
+    trials, steps, size, batch = (20, 200, 160, 8) if given.folder else (2, 1, 64, 2)
     folder, steps = given.folder or Path("rings"), given.steps or steps
     if given.folder is None:
         make(folder, np.random.default_rng(0))
     base = FitConfig(
         sets={folder.resolve().name: 1.0},
         steps=steps,
+        batch=batch,
         sizes=((1.0, given.size or size),),
         cooling=0.0,
         validate_every=max(1, steps // 4),

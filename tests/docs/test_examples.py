@@ -1,6 +1,7 @@
 """The examples run as they stand, and say something."""
 
 import runpy
+import sys
 from pathlib import Path
 
 import pytest
@@ -19,6 +20,7 @@ def test_example(
         if not weights.names():
             pytest.skip("the embedded checkpoint is not here")
     monkeypatch.chdir(tmp_path)
+    monkeypatch.setattr(sys, "argv", [str(path)])
     monkeypatch.syspath_prepend(str(path.parent))
     runpy.run_path(str(path), run_name="__main__")
     assert capsys.readouterr().out.strip()
