@@ -1,5 +1,6 @@
 """The cache on disk of what no word can change."""
 
+import logging
 import os
 from dataclasses import replace
 from pathlib import Path
@@ -97,6 +98,7 @@ def test_a_full_disk_costs_one_warning_and_the_cache(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(features, "save_file", full)
+    monkeypatch.setattr(logging.getLogger("medsegr"), "propagate", True)
     cache = FeatureCache(Place(tmp_path), "host")
     for key in "abc":
         assert same(cache.through(key, lambda: maps(1.0)), maps(1.0))

@@ -242,6 +242,11 @@ def peak(words: Sequence[str]) -> float | None:
         "import resource, sys; from medsegr.cli.main import main; main(sys.argv[1:]); "
         "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
     )
+    if sys.platform == "linux":  # there ru_maxrss begins with the memory of the process that started this one
+        code = (
+            "import sys; from medsegr.cli.main import main; main(sys.argv[1:]); "
+            "print([line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')][0])"
+        )
     done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
     unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
     return int(done.stdout.split()[-1]) * unit / 1e6
