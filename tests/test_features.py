@@ -98,7 +98,10 @@ def test_a_full_disk_costs_one_warning_and_the_cache(
         raise OSError(28, "No space left on device")
 
     monkeypatch.setattr(features, "save_file", full)
-    monkeypatch.setattr(logging.getLogger("medsegr"), "propagate", True)
+    log = logging.getLogger("medsegr")  # as a command that ran before in this process may have left it
+    monkeypatch.setattr(log, "propagate", False)
+    monkeypatch.setattr(log, "handlers", [caplog.handler])
+    caplog.set_level(logging.WARNING, "medsegr")
     cache = FeatureCache(Place(tmp_path), "host")
     for key in "abc":
         assert same(cache.through(key, lambda: maps(1.0)), maps(1.0))
