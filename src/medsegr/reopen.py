@@ -1,6 +1,7 @@
 """A folder that ``medsegr segment`` wrote, read back as a Result: for a later export, without the model."""
 
 import json
+import re
 from collections.abc import Mapping
 from dataclasses import replace
 from pathlib import Path
@@ -29,6 +30,7 @@ from medsegr.types import (
     Texture,
 )
 
+NAME = re.compile(r"\w[\w .-]{0,63}")  # ids of findings
 CHANGED = "give the image that the masks were drawn on, unchanged"
 
 
@@ -69,12 +71,15 @@ def _findings(folder: Path) -> dict[str, Any]:
         told = json.loads((folder / "findings.json").read_text(encoding="utf-8"))
         if not str(told["schema"]).startswith("medsegr.findings/"):
             raise ValueError
-        _ = told["image"]["sha256"], told["model"]["name"], [item["id"] for item in told["findings"]]
+        _ = told["image"]["sha256"], told["model"]["name"]
+        ids = [str(item["id"]) for item in told["findings"]]
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise InputError(
             "findings.json: it is missing or damaged where the result of 'medsegr segment' was "
             "expected; segment again"
         ) from error
+    if not all(NAME.fullmatch(one) for one in ids):  # files are called so, and may not lie elsewhere
+        raise InputError("findings.json: an id that is no name of a file; it was changed, segment again")
     return dict(told)
 
 

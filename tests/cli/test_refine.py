@@ -128,6 +128,19 @@ def test_refusals_leave_the_folder(
     assert {p: p.read_bytes() for p in out.rglob("*") if p.is_file()} == before
 
 
+@pytest.mark.parametrize("name", ["../../evil", "/tmp/evil", "a/b", "..", "", ".x", "f1*", "f1\x00"])
+def test_a_finding_that_is_called_like_a_path_is_refused(
+    run: Any, out: Path, source: Path, tmp_path: Path, name: str
+) -> None:
+    changed = told(out)
+    changed["findings"][0]["id"] = name
+    (out / "findings.json").write_text(json.dumps(changed), encoding="utf-8")
+    before = {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()}
+    refine(run, out, source, "-f", name or "f1", "--point", "4,4,1").fails(3, "no name of a file")
+    run("convert", out, "--to", "fhir").fails(3, "no name of a file")
+    assert {path: path.read_bytes() for path in tmp_path.rglob("*") if path.is_file()} == before
+
+
 def test_another_image_model_or_folder(run: Any, out: Path, source: Path, tmp_path: Path) -> None:
     flags = ("-f", "f1", "--point", "3,4,1")
     run("refine", out, "-i", source, "--model", "otsu", *flags).fails(3, "drawn by")
