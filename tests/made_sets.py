@@ -31,3 +31,18 @@ def picture(path: Path) -> np.ndarray:
     """A picture file as an array."""
     with Picture.open(path) as opened:
         return np.asarray(opened).copy()
+
+
+def pictures(folder: Path, count: int = 7) -> Path:
+    """A set in folders: squares on noise in ``images/``, and their ``masks/``."""
+    for name in ("images", "masks"):
+        (folder / name).mkdir(parents=True)
+    rng = np.random.default_rng(0)
+    for number in range(count):
+        mask = np.zeros((64, 64), np.uint8)
+        y, x = rng.integers(5, 35, 2)
+        mask[y : y + 20, x : x + 20] = 255
+        grey = (rng.integers(0, 90, (64, 64)) + mask // 3).astype(np.uint8)
+        Picture.fromarray(grey).save(folder / "images" / f"{number}.png")
+        Picture.fromarray(mask).save(folder / "masks" / f"{number}.png")
+    return folder

@@ -4,12 +4,11 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
 import torch
-from PIL import Image as Pil
 from safetensors import safe_open
 
+from made_sets import pictures
 from medsegr import hub
 
 pytest.importorskip("transformers")
@@ -23,22 +22,8 @@ TINY = ["--steps", "1", "--size", "64", "--batch", "1", "--device", "cpu", "--th
 @pytest.fixture(autouse=True)
 def home(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv("MEDSEGR_HOME", str(tmp_path / "home"))
-    monkeypatch.setenv("HF_HUB_OFFLINE", "1")
+    monkeypatch.setattr("huggingface_hub.constants.HF_HUB_OFFLINE", True)  # read once, at its import
     return tmp_path / "home"
-
-
-def pictures(folder: Path, count: int = 7) -> Path:
-    for name in ("images", "masks"):
-        (folder / name).mkdir(parents=True)
-    rng = np.random.default_rng(0)
-    for number in range(count):
-        mask = np.zeros((64, 64), np.uint8)
-        y, x = rng.integers(5, 35, 2)
-        mask[y : y + 20, x : x + 20] = 255
-        grey = (rng.integers(0, 90, (64, 64)) + mask // 3).astype(np.uint8)
-        Pil.fromarray(grey).save(folder / "images" / f"{number}.png")
-        Pil.fromarray(mask).save(folder / "masks" / f"{number}.png")
-    return folder
 
 
 def saved(folder: Path, seed: int = 0) -> Path:

@@ -3,27 +3,11 @@
 import json
 from pathlib import Path
 
-import numpy as np
 import pytest
-from PIL import Image as Pil
 
+from made_sets import pictures
 from medsegr import weights
 from medsegr.cli.main import main
-
-
-def pictures(folder: Path, count: int = 7) -> Path:
-    for name in ("images", "masks"):
-        (folder / name).mkdir(parents=True)
-    rng = np.random.default_rng(0)
-    for number in range(count):
-        mask = np.zeros((64, 64), np.uint8)
-        y, x = rng.integers(5, 35, 2)
-        mask[y : y + 20, x : x + 20] = 255
-        grey = (rng.integers(0, 90, (64, 64)) + mask // 3).astype(np.uint8)
-        Pil.fromarray(grey).save(folder / "images" / f"{number}.png")
-        Pil.fromarray(mask).save(folder / "masks" / f"{number}.png")
-    return folder
-
 
 TINY = ["--steps", "1", "--size", "64", "--batch", "1", "--device", "cpu", "--threads", "1"]
 TOLD = ["--target", "breast tumour", "--modality", "US"]
