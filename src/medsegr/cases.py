@@ -12,7 +12,7 @@ from medsegr.config import FitConfig
 from medsegr.data import Case, Target
 from medsegr.errors import InputError
 from medsegr.layouts import PLAIN, Hints
-from medsegr.reasoning.codes import Vocabulary, vocabulary
+from medsegr.reasoning.codes import Code, Vocabulary, vocabulary
 
 
 def folders_below(config: FitConfig, root: Path | None) -> dict[str, Path]:
@@ -72,6 +72,9 @@ def _undrawn(
     held out for validation elsewhere is left out: its answer would leak."""
     log, hints = how
     held = {case.pixels.tobytes() for case in drawn if case.validation}
+    questions: dict[str | None, dict[tuple[Code, ...], None]] = {}
+    for case in drawn:
+        questions.setdefault(case.modality, {}).update(dict.fromkeys(t.codes for t in case.targets))
     found: list[Case] = []
     for name in config.unlabelled:
         seen = data.read_pictures(folders[name], hints)
@@ -79,9 +82,9 @@ def _undrawn(
         left = len(seen) - len(fresh)
         log(f"{name}: {len(fresh)} pictures without masks" + (f", {left} held out elsewhere" if left else ""))
         for case in fresh:
-            questions = {t.codes: None for d in drawn if d.modality == case.modality for t in d.targets}
             empty = np.packbits(np.zeros(case.grid, bool))
-            found.append(replace(case, targets=tuple(Target(empty, codes) for codes in questions)))
+            asked = tuple(Target(empty, codes) for codes in questions.get(case.modality, ()))
+            found.append(replace(case, targets=asked))
     strange = next((case for case in found if not case.targets), None)
     if strange is not None:
         raise InputError(

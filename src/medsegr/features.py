@@ -16,6 +16,7 @@ from typing import Any
 from safetensors import SafetensorError
 from safetensors.torch import load_file, save_file
 
+from medsegr.backends import store
 from medsegr.sam.host import Shared
 from medsegr.tuning import identity
 
@@ -55,7 +56,7 @@ class FeatureCache:
             return None
         try:
             tensors = load_file(path)
-            os.utime(path)  # the last to be used is the last to go
+            store.used(path)
         except (OSError, SafetensorError, ValueError):
             path.unlink(missing_ok=True)
             return None
@@ -71,29 +72,13 @@ class FeatureCache:
         temporary = path.with_name(f".{path.stem}-{os.getpid()}.part")
         try:
             self.place.folder.mkdir(parents=True, exist_ok=True)
-            self._shrink(size)
+            store.trim(self.place.folder, self.place.gb * GB - size, names=f"[!.]*{SUFFIX}")
             save_file(tensors, temporary)
             os.replace(temporary, path)
         except (OSError, SafetensorError) as error:
             self.full = True
             temporary.unlink(missing_ok=True)
             LOG.warning("the feature cache cannot be written (%s): going on without it", type(error).__name__)
-
-    def _shrink(self, more: int) -> None:
-        """Remove the longest unused until ``more`` bytes fit. Another process may be doing the same."""
-        found = []
-        for path in self.place.folder.glob(f"[!.]*{SUFFIX}"):
-            try:
-                told = path.stat()
-            except FileNotFoundError:
-                continue
-            found.append((told.st_mtime, told.st_size, path))
-        held = sum(size for _, size, _ in found)
-        for _, size, path in sorted(found):
-            if held + more <= self.place.gb * GB:
-                return
-            path.unlink(missing_ok=True)
-            held -= size
 
 
 def shared_part(model: Any, sha256: str) -> str:

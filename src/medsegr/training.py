@@ -229,9 +229,7 @@ def located(given: Sequence[str], config: FitConfig | None) -> tuple[dict[str, f
     sets: dict[str, float] = {}
     folders: dict[str, Path] = {}
     for text in given:
-        folder, weight = _weighted(text)
-        if not folder.is_dir():
-            raise InputError(f"--data: there is no folder {folder.name}; check the path")
+        folder, weight = _weighted(text, "--data")
         name = folder.resolve().name
         inside = [one for one in wanted if (folder / one).is_dir()]
         if name not in wanted and inside:
@@ -257,9 +255,7 @@ def undrawn(given: Sequence[str], sets: Mapping[str, float]) -> tuple[dict[str, 
     weights: dict[str, float] = {}
     folders: dict[str, Path] = {}
     for text in given:
-        folder, weight = _weighted(text)
-        if not folder.is_dir():
-            raise InputError(f"--unlabelled: there is no folder {folder.name}; check the path")
+        folder, weight = _weighted(text, "--unlabelled")
         name = folder.resolve().name
         if name in folders or name in sets:
             raise UsageError(f"--unlabelled: two folders are called {name}; rename one")
@@ -268,17 +264,24 @@ def undrawn(given: Sequence[str], sets: Mapping[str, float]) -> tuple[dict[str, 
     return weights, folders
 
 
-def _weighted(text: str) -> tuple[Path, float | None]:
+def _weighted(text: str, flag: str) -> tuple[Path, float | None]:
+    """``FOLDER`` or ``FOLDER:WEIGHT`` as a flag gives it, the folder there."""
+    folder, weight = Path(text), None
     head, _, tail = text.rpartition(":")
-    if not head or Path(text).exists():
-        return Path(text), None
+    if head and not folder.exists() and (number := _number(tail)) is not None:
+        folder, weight = Path(head), number
+        if not 0 < weight < float("inf"):
+            raise UsageError(f"{flag}: the weight {tail} came where a number above 0 was expected")
+    if not folder.is_dir():
+        raise InputError(f"{flag}: there is no folder {folder.name}; check the path")
+    return folder, weight
+
+
+def _number(text: str) -> float | None:
     try:
-        weight = float(tail)
+        return float(text)
     except ValueError:
-        return Path(text), None
-    if not 0 < weight < float("inf"):
-        raise UsageError(f"the weight {tail} came where a number above 0 was expected")
-    return Path(head), weight
+        return None
 
 
 def changed(config: FitConfig, values: Mapping[str, Any]) -> FitConfig:

@@ -53,21 +53,22 @@ def used(path: Path) -> None:
         return
 
 
-def trim(folder: Path, most: int = MOST, spare: Path | None = None) -> None:
-    """Remove what was used longest ago until the folder's entries hold at most ``most`` bytes together;
-    ``spare`` stays."""
-    try:
-        entries = sorted(folder.iterdir(), key=lambda entry: entry.stat().st_mtime)
-        sizes = {entry: size_of(entry) for entry in entries}
-    except OSError:  # another process is trimming
-        return
-    held = sum(sizes.values())
-    for entry in entries:
+def trim(folder: Path, most: float = MOST, spare: Path | None = None, names: str = "*") -> None:
+    """Remove what was used longest ago until the folder's entries that match ``names`` hold at most ``most``
+    bytes together; ``spare`` stays."""
+    found = []
+    for entry in folder.glob(names):
+        try:
+            found.append((entry.stat().st_mtime, entry, size_of(entry)))
+        except OSError:  # another process is trimming
+            continue
+    held = sum(size for _, _, size in found)
+    for _, entry, size in sorted(found):
         if held <= most:
             return
         if entry == spare:
             continue
-        held -= sizes[entry]
+        held -= size
         if entry.is_dir():
             shutil.rmtree(entry, ignore_errors=True)
         else:

@@ -1,7 +1,6 @@
 """Which DICOM SEG belongs to which series, in a folder of both as archives give them, by headers alone."""
 
 import os
-from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -9,7 +8,7 @@ from pydicom.dataset import Dataset
 
 from medsegr.errors import InputError
 from medsegr.io.dicom_masks import header_of, holds_masks
-from medsegr.io.dicom_scan import Member, scan
+from medsegr.io.dicom_scan import Member, files_below, scan
 from medsegr.io.limits import DEFAULT_LIMITS, Limits
 from medsegr.io.masks import MaskInfo
 
@@ -32,7 +31,7 @@ def pairs(folder: Path, limits: Limits = DEFAULT_LIMITS) -> list[Pair]:
 
     Raises InputError where the series of one is not there.
     """
-    drawn = sorted(path for path in _files(folder) if holds_masks(path, limits))
+    drawn = sorted(path for path in files_below(folder, limits) if holds_masks(path, limits))
     if not drawn:
         return []
     members, _, _ = scan(folder, limits)
@@ -50,12 +49,6 @@ def pairs(folder: Path, limits: Limits = DEFAULT_LIMITS) -> list[Pair]:
         one = own[0].series
         found.append(Pair(image, one.uid if len(own) > 1 else "", path, infos, one.modality, one.patient))
     return found
-
-
-def _files(folder: Path) -> Iterator[Path]:
-    for root, folders, names in os.walk(folder):
-        folders[:] = [name for name in folders if not name.startswith((".", "__MACOSX"))]
-        yield from (Path(root) / name for name in names if not name.startswith("."))
 
 
 def _series(ds: Dataset, members: list[Member]) -> list[Member]:

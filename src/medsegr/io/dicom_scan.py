@@ -81,15 +81,10 @@ def scan(folder: Path, limits: Limits) -> tuple[list[Member], int, int]:
 
     Links to folders are not followed, a DICOMDIR is not either: files are known by their content.
     """
-    paths: list[Path] = []
-    for root, folders, names in os.walk(folder):
-        folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
-        paths += [Path(root) / name for name in sorted(names) if not name.startswith(".")]
-        check("folder_files", len(paths), limits, "folder")
     members: list[Member] = []
     seen: dict[str, list[int]] = {}
     others = copies = 0
-    for path in paths:
+    for path in files_below(folder, limits):
         member = _member(path, len(members), limits)
         if member is None:
             others += 1
@@ -99,6 +94,16 @@ def scan(folder: Path, limits: Limits) -> tuple[list[Member], int, int]:
             seen.setdefault(member.instance, []).append(len(members))
             members.append(member)
     return members, others, copies
+
+
+def files_below(folder: Path, limits: Limits) -> list[Path]:
+    """Every file below a folder in a fixed order, hidden ones left out; links to folders are not followed."""
+    paths: list[Path] = []
+    for root, folders, names in os.walk(folder):
+        folders[:] = sorted(name for name in folders if not name.startswith((".", "__MACOSX")))
+        paths += [Path(root) / name for name in sorted(names) if not name.startswith(".")]
+        check("folder_files", len(paths), limits, "folder")
+    return paths
 
 
 def _same_bytes(one: Path, other: Path) -> bool:

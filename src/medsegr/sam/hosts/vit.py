@@ -60,8 +60,9 @@ def finish(model: Any, stage: Stage) -> Features:
     return Features((x, *stage.kept), (x.shape[-2], x.shape[-1]), x.mean((2, 3)))
 
 
-def decode(model: Any, features: Features, asked: Asked) -> Answer:
-    """SAM's mask decoder; one mask is that of its first mask token."""
+def decode(model: Any, features: Features, asked: Asked, **more: Any) -> Answer:
+    """SAM's mask decoder; one mask is that of its first mask token. ``more`` is what a relative's wants
+    besides."""
     masks, iou = model.mask_decoder(
         image_embeddings=features.maps[0],
         image_positional_embeddings=asked.position,
@@ -69,23 +70,15 @@ def decode(model: Any, features: Features, asked: Asked) -> Answer:
         dense_prompt_embeddings=asked.dense,
         multimask_output=asked.several,
         target_embedding=asked.words(),
+        **more,
     )
     return Answer(masks[:, 0], iou[:, 0])
 
 
 def decode_hq(model: Any, features: Features, asked: Asked) -> Answer:
     """SAM-HQ's: the sum of SAM's mask and the high-quality token's."""
-    masks, iou = model.mask_decoder(
-        image_embeddings=features.maps[0],
-        image_positional_embeddings=asked.position,
-        sparse_prompt_embeddings=asked.sparse,
-        dense_prompt_embeddings=asked.dense,
-        multimask_output=asked.several,
-        hq_token_only=False,
-        intermediate_embeddings=[last(kept) for kept in features.maps[1:]],
-        target_embedding=asked.words(),
-    )
-    return Answer(masks[:, 0], iou[:, 0])
+    kept = [last(one) for one in features.maps[1:]]
+    return decode(model, features, asked, hq_token_only=False, intermediate_embeddings=kept)
 
 
 def tokens(model: Any) -> int:
