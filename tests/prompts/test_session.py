@@ -10,6 +10,7 @@ from made_discs import Disc
 from medsegr.errors import InputError, UsageError
 from medsegr.io.read import image_from_array
 from medsegr.prompts.session import Session
+from medsegr.report.parse import parse
 from medsegr.session import Model
 from medsegr.types import Image
 
@@ -175,6 +176,19 @@ def test_a_saved_session_gives_the_same_masks(tmp_path: Path) -> None:
         assert item.mask is None or (item.mask == other.mask).all()
     whole = session.save(tmp_path / "whole.json", keep_text=True)
     assert len(model.replay(whole, picture()).steps) == len(session.steps)
+
+
+@pytest.mark.parametrize("text", ["", REPORT])
+def test_a_report_that_was_read_before_is_replayed(tmp_path: Path, text: str) -> None:
+    """With its text or, as one made of findings alone, without."""
+    session = Model(Disc()).open(picture())
+    report = replace(parse(REPORT, modality="CR"), text=text)
+    first = session.segment(report=report)
+    path = session.save(tmp_path / "session.json")
+    again = session.model.replay(path, picture(), report=text or None)
+    assert again.result is not None
+    assert [item.finding.name for item in again.result.findings] == [f.finding.name for f in first.findings]
+    assert not [code for code, _ in again.result.warnings if code == "replayed_differently"]
 
 
 def test_another_image_or_model_is_refused_by_name(tmp_path: Path) -> None:

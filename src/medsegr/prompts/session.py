@@ -265,6 +265,8 @@ class Session:
 
 
 def _words(words: Sequence[Finding] | Sequence[str] | str | None, report: Report | str | None) -> Words:
+    if isinstance(report, Report) and not report.text:  # made of findings: there is no text to read again
+        return Words(findings=report.findings)
     if report is not None:
         return Words(report=report if isinstance(report, str) else report.text)
     if words is None or isinstance(words, str):
