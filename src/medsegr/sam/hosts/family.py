@@ -58,7 +58,7 @@ class Family:
     ``advance(model, stage, i)``: the part of the encoder between site i and the next;
     ``finish(model, stage)``: what lies between the last part and the decoder; ``decode(model, features,
     asked)``. ``types`` are the ``model_type`` of ``config.json`` that are read as ``model`` (the name of a
-    transformers class). ``own`` are the modules of which the prompt and mask decoder is made, by name.
+    transformers class).
     """
 
     name: str
