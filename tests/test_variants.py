@@ -108,12 +108,12 @@ def test_without_text_no_word_changes_anything() -> None:
     model = acting(Variant(mechanism="none"))
     shared = model.shared(torch.randn(1, 3, 64, 64))
     silence = model(shared, encode_words([[]], WORDS)).decoded.logits
-    assert torch.equal(model(shared, ASKED).decoded.logits, silence)
+    # Not to the last bit: with several threads a sum may be taken in another order.
+    torch.testing.assert_close(model(shared, ASKED).decoded.logits, silence)
     token = acting(Variant(mechanism="token"))
     shared = token.shared(torch.randn(1, 3, 64, 64))
-    assert not torch.equal(
-        token(shared, ASKED).decoded.logits, token(shared, encode_words([[]], WORDS)).decoded.logits
-    )
+    apart = token(shared, ASKED).decoded.logits - token(shared, encode_words([[]], WORDS)).decoded.logits
+    assert apart.abs().max() > 1e-3
 
 
 @pytest.mark.parametrize(
