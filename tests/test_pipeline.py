@@ -282,9 +282,9 @@ def test_words_are_read_in_the_image_s_frame() -> None:
 
 def test_an_assumed_frame_follows_the_words() -> None:
     image = picture(modality=None, source=Source(kind="png", frame_from="assumed"))
-    result = pipeline.run(image, Fake(), text="A red polyp on the left.")
+    result = pipeline.run(image, Fake(), report="A red polyp on the left.")
     assert result.image.frame == "viewer"
-    assert pipeline.run(image, Fake(), text="Nodule in the left lung.").image.frame == "patient"
+    assert pipeline.run(image, Fake(), report="Nodule in the left lung.").image.frame == "patient"
 
 
 def test_phrases_stand_one_a_line_and_every_span_counts_in_the_whole() -> None:
@@ -305,7 +305,7 @@ def test_phrases_stand_one_a_line_and_every_span_counts_in_the_whole() -> None:
 
 def test_words_that_do_not_go_together() -> None:
     with pytest.raises(UsageError, match="one of them"):
-        pipeline.run(picture(), Fake(), text="nodule", phrases=("mass",))
+        pipeline.run(picture(), Fake(), report="nodule", phrases=("mass",))
     with pytest.raises(UsageError, match="empty"):
         pipeline.run(picture(), Fake(), phrases=(" ",))
 
@@ -329,7 +329,7 @@ NEGATED = (
 
 @pytest.mark.parametrize("text", NEGATED)
 def test_negated_sentences_give_no_mask(text: str) -> None:
-    result = pipeline.run(picture(), Fake(), text=text, options=Options(polarity=("present", "uncertain")))
+    result = pipeline.run(picture(), Fake(), report=text, options=Options(polarity=("present", "uncertain")))
     assert all(item.mask is None and item.reason for item in result.findings)
 
 
@@ -569,9 +569,9 @@ def test_a_concept_learned_from_phantoms_only_is_drawn_with_a_warning() -> None:
 def test_an_assumed_frame_is_warned_of_once_and_by_the_words() -> None:
     note = ("frame_assumed", "nobody said whose left is meant: the patient's was assumed")
     image = picture(modality=None, source=Source(kind="png", frame_from="assumed", warnings=(note,)))
-    codes = [c for c, _ in pipeline.run(image, Fake(), text="Nodule in the left lung.").warnings]
+    codes = [c for c, _ in pipeline.run(image, Fake(), report="Nodule in the left lung.").warnings]
     assert codes.count("frame_assumed") == 1
-    assert "frame_assumed" not in [c for c, _ in pipeline.run(image, Fake(), text="Nodule.").warnings]
+    assert "frame_assumed" not in [c for c, _ in pipeline.run(image, Fake(), report="Nodule.").warnings]
     assert note in pipeline.run(image, Fake()).warnings
 
 

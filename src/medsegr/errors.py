@@ -8,6 +8,7 @@ MedsegrError                exit code 1
 ├── WeightsError            1   a checkpoint that is missing, changed or foreign
 ├── MissingExtra            1   an optional dependency that is not installed
 ├── ClusterError            1   machines that cannot be reached, or cannot run medsegr
+├── Cancelled               1   whoever follows a run stopped it
 └── CheckFailed             5   a check under --side-check strict
 """
 
@@ -50,6 +51,10 @@ class MissingExtra(MedsegrError):
 
 class ClusterError(MedsegrError):
     """A cluster that cannot be reached, does not see our files, or cannot run medsegr."""
+
+
+class Cancelled(MedsegrError):
+    """A run was stopped by whoever follows it; raised from ``follow``, and let through everywhere."""
 
 
 class CheckFailed(MedsegrError):

@@ -8,14 +8,14 @@ mask.
 
 import math
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
 import numpy as np
 
 from medsegr import checks, likeness
-from medsegr.errors import GeometryError, InputError, MedsegrError, UsageError
+from medsegr.errors import Cancelled, GeometryError, InputError, MedsegrError, UsageError
 from medsegr.measure import measure, with_structures
 from medsegr.options import Options
 from medsegr.record import save
@@ -26,6 +26,7 @@ from medsegr.types import (
     FindingResult,
     Image,
     Location,
+    Progress,
     Prompt,
     Report,
     Result,
@@ -37,6 +38,7 @@ from medsegr.types import (
 from medsegr.verdicts import Verdict, cautions, decide, marked, model_of, one_line, threshold
 from medsegr.words import report_of_phrases, report_of_text
 
+Follow = Callable[[Progress], None]
 LARGEST_CALL = 2**28  # probabilities asked for in one call, at most 1 GiB; longer lists go in turns
 __all__ = ["Options", "ask", "decide", "propose", "read_words", "run", "save", "side_failures"]
 
@@ -52,51 +54,42 @@ class Answer:
     prob: np.ndarray | None = None  # as in Segmentation; kept only for fractional objects
 
 
+Free = dict[tuple[str, str | None], Answer | Exception]  # report-free answers, by what they share
+
+
 def run(
     image: Image,
     segmenter: Segmenter,
     *,
     report: Report | str | None = None,
-    text: str | None = None,
     phrases: Sequence[str] = (),
     options: Options | None = None,
+    follow: Follow | None = None,
 ) -> Result:
     """Everything that the words ask of the image; with no words the model proposes.
 
-    ``report`` is a whole report (or one already parsed), ``text`` one sentence, ``phrases`` direct prompts:
-    one of the three. Each finding of the result has a mask or a reason. An error inside the model makes
-    findings ``failed``, it is not raised.
+    ``report`` is a whole report or one sentence of it (or one already parsed), ``phrases`` are direct
+    prompts: one of the two. Each finding of the result has a mask or a reason. An error inside the model
+    makes findings ``failed``, it is not raised. ``follow`` is told how far it is, and each finding once it is
+    judged: of a picture one by one, in order. ``Cancelled`` raised by it ends the run, also inside a volume.
     """
     options = options or Options()
     clock = {"start": time.perf_counter()}
-    words = read_words(image, report if report is not None else text, phrases, options)
+    words = read_words(image, report, phrases, options)
     image = _framed(image, words)
     clock["parse"] = time.perf_counter()
     warnings = [w for w in image.source.warnings if not (words and w[0] == "frame_assumed")]  # words know it
     findings = words.findings if words else propose(image, segmenter, warnings)
-    verdicts = [decide(image, finding, segmenter, options) for finding in findings]
-    asked = [
-        f
-        for f, verdict in zip(findings, verdicts, strict=True)
-        if verdict is None or _verify(f, verdict, options)
-    ]
-    drawn = [f for f in asked if f.polarity != "absent"] if options.report_mask and words else []
-    alone = {_alone(f): name_only(f) for f in drawn}
-    answers = ask(segmenter, image, [*asked, *alone.values()], options)
+    _tell(follow, "parse", len(findings), len(findings))
+    results: list[FindingResult] = []
+    answers: list[Answer | Exception] = []
+    free: Free = {}
+    for turn in _turns(findings, image, follow):
+        judged, said = _turn((image, segmenter, options), turn, (free, words is not None), follow)
+        results += judged
+        answers += said
     clock["segment"] = time.perf_counter()
-    guided = {finding.id: answer for finding, answer in zip(asked, answers, strict=False)}
-    free = dict(zip(alone, answers[len(asked) :], strict=True))
-    results = [
-        judge(
-            image,
-            finding,
-            verdict,
-            (guided.get(finding.id), free.get(_alone(finding))),
-            (threshold(segmenter), options),
-        )
-        for finding, verdict in zip(findings, verdicts, strict=True)
-    ]
-    results = [marked(item, segmenter, image.modality) if options.force else item for item in results]
+    _tell(follow, "checks", 0, len(findings))
     results = with_structures(image, results)
     warnings += [*(words.warnings if words else ()), *likeness.mismatches(image, words)]
     warnings += [*cautions(results, answers, segmenter, options)]
@@ -104,6 +97,61 @@ def run(
     stamps = list(clock.items())
     timing = {name: then - before for (_, before), (name, then) in pairwise(stamps)}
     return Result(image, words, tuple(results), model_of(segmenter), tuple(dict.fromkeys(warnings)), timing)
+
+
+def _turns(
+    findings: Sequence[Finding], image: Image, follow: Follow | None
+) -> Iterator[tuple[int, Sequence[Finding], int]]:
+    """(first, findings, of how many) of each turn. All at once; of a picture that somebody follows one by
+    one, so that the first is told before the last is drawn. A volume's slices would be encoded anew for
+    each, so its findings stay together."""
+    step = 1 if follow is not None and len(image.grid) == 2 else max(1, len(findings))
+    for first in range(0, len(findings), step):
+        yield first, findings[first : first + step], len(findings)
+
+
+def _turn(
+    place: tuple[Image, Segmenter, Options],
+    turn: tuple[int, Sequence[Finding], int],
+    known: tuple[Free, bool],
+    follow: Follow | None,
+) -> tuple[list[FindingResult], list[Answer | Exception]]:
+    """Ask for the findings of one turn and judge them. ``known``: report-free answers so far, which are added
+    to, and whether words asked at all."""
+    (image, segmenter, options), (first, findings, count), (free, said) = place, turn, known
+    verdicts = [decide(image, finding, segmenter, options) for finding in findings]
+    asked = [
+        f
+        for f, verdict in zip(findings, verdicts, strict=True)
+        if verdict is None or _verify(f, verdict, options)
+    ]
+    drawn = [f for f in asked if f.polarity != "absent"] if options.report_mask and said else []
+    alone = {_alone(f): name_only(f) for f in drawn if _alone(f) not in free}
+    flat, whole = len(image.grid) == 2, count
+
+    def tick(done: int, total: int) -> None:
+        nonlocal whole
+        whole = count if flat else total
+        _tell(follow, "segment", first if flat else done, whole)
+
+    answers = ask(segmenter, image, [*asked, *alone.values()], options, tick if follow else None)
+    guided = {finding.id: answer for finding, answer in zip(asked, answers, strict=False)}
+    free.update(zip(alone, answers[len(asked) :], strict=True))
+    rules = (threshold(segmenter), options)
+    judged = []
+    for n, (finding, verdict) in enumerate(zip(findings, verdicts, strict=True), 1):
+        pair = (guided.get(finding.id), free.get(_alone(finding)))
+        item = judge(image, finding, verdict, pair, rules)
+        judged.append(marked(item, segmenter, image.modality) if options.force else item)
+        _tell(follow, "segment", first + n if flat else whole, whole, judged[-1])
+    return judged, answers
+
+
+def _tell(
+    follow: Follow | None, stage: str, done: int, total: int, finding: FindingResult | None = None
+) -> None:
+    if follow is not None:
+        follow(Progress(stage, done, total, finding))
 
 
 def read_words(
@@ -204,33 +252,43 @@ def ask(
     image: Image,
     findings: Sequence[Finding],
     options: Options = Options(),  # noqa: B008 - frozen
+    tick: Callable[[int, int], None] | None = None,
 ) -> list[Answer | Exception]:
     """One answer a finding, in order. All findings go in one prompt (in turns for large volumes).
 
     Where that call fails each finding is asked alone, so that one finding's error stays its own; the error
-    stands in its place.
+    stands in its place. ``tick`` as in Prompt.
     """
     turn = max(1, LARGEST_CALL // max(1, math.prod(image.grid)))
     answers: list[Answer | Exception] = []
     for start in range(0, len(findings), turn):
         group = findings[start : start + turn]
         try:
-            answers += _segment(segmenter, image, group, options)
+            answers += _segment(segmenter, image, group, options, tick)
+        except Cancelled:
+            raise
         except MemoryError as error:
             answers += [error] * len(group)
         except Exception as error:
             alone = ([f] for f in group if len(group) > 1)
-            answers += [a for one in alone for a in ask(segmenter, image, one, options)] or [error]
+            answers += [a for one in alone for a in ask(segmenter, image, one, options, tick)] or [error]
     return answers
 
 
 def _segment(
-    segmenter: Segmenter, image: Image, findings: Sequence[Finding], options: Options
+    segmenter: Segmenter,
+    image: Image,
+    findings: Sequence[Finding],
+    options: Options,
+    tick: Callable[[int, int], None] | None,
 ) -> Iterator[Answer]:
     # What is asked for is asked as if it were there: the network knows no other way.
     told = tuple(replace(finding, polarity="present") for finding in findings)
     keep = ("attention",) if options.explain else ()  # of probabilities only the masks are read, or bytes
-    said = segmenter.segment(image, Prompt(targets=tuple(map(_target, told)), findings=told, keep=keep))
+    prompt = Prompt(targets=tuple(map(_target, told)), findings=told, keep=keep, tick=tick)
+    if tick is not None:
+        tick(0, 1)
+    said = segmenter.segment(image, prompt)
     if said.prob.shape != (len(findings), *image.grid):
         expected = (len(findings), *image.grid)
         raise InputError(f"the model gave {said.prob.shape}, expected {expected}: it is not a Segmenter")

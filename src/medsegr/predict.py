@@ -131,7 +131,7 @@ class Predictor:
         maps = functools.partial(self._maps, seen, functools.cache(lambda: stack_of(image, seen)))
         with torch.inference_mode():
             if volume:
-                self._volume(seen, maps, (codes, own), answers)
+                self._volume(seen, maps, (codes, own, prompt), answers)
             else:
                 self._picture(seen, maps, (codes, own, prompt), answers)
         answers.again(first)
@@ -215,6 +215,7 @@ class Predictor:
         alone = prompt.points is None and prompt.boxes is None and prompt.mask is None
         ways = 2 if self.mirror and alone else 1
         for at in range(0, len(own), CHUNK // ways):
+            _tell(prompt, at, len(own))
             part = own[at : at + CHUNK // ways]
             told = [codes[k] for k in part]
             told += [mirror(one) for one in told] if ways == 2 else []
@@ -235,12 +236,12 @@ class Predictor:
         self,
         seen: Seen,
         maps: Callable[[int], Maps],
-        asked: tuple[Sequence[Codes], Sequence[int]],
+        asked: tuple[Sequence[Codes], Sequence[int], Prompt],
         answers: _Answers,
     ) -> None:
         """Each chunk of slices is encoded once and asked for every finding. A slice that does not show the
         target stays empty."""
-        codes, own = asked
+        codes, own, prompt = asked
         threshold = float(self.card.get("presence_threshold", 0.5))
         words = self.backend.hear(encode_words([codes[k] for k in own], self.words, self.device))
         presence, quality = (np.zeros((len(own), seen.count), np.float32) for _ in range(2))
@@ -248,6 +249,7 @@ class Predictor:
             shared = maps(first)
             rows = len(shared[0])
             for at, k in enumerate(own):
+                _tell(prompt, first, seen.count)
                 said = self.backend.decode(shared, rows_of(words, [at] * rows), Clicks())
                 there = said.presence.sigmoid().cpu().numpy()
                 presence[at, first : first + rows] = there
@@ -287,6 +289,11 @@ class Predictor:
             torch.from_numpy(np.concatenate(part, 1)).float().to(self.device) for part in (points, kinds)
         )
         return Clicks(at, kind, mask)
+
+
+def _tell(prompt: Prompt, done: int, total: int) -> None:
+    if prompt.tick is not None:
+        prompt.tick(done, total)
 
 
 def _same_kind(one: str, other: str) -> bool:

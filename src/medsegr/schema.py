@@ -1,11 +1,13 @@
 """findings.json as JSON Schema (``medsegr info --schema``), and a report in that form. Cheap to import."""
 
 import hashlib
+from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
 if TYPE_CHECKING:
     from medsegr.findings import Finding, Report
 
+PARSE_SCHEMA = "medsegr.parse/1"
 STATUSES: dict[str, tuple[str | None, ...]] = {
     "segmented": (None,),
     "skipped": ("absent", "uncertain", "prior", "not_this_patient", "no_place", "not_in_image"),
@@ -231,6 +233,28 @@ def finding_json(finding: "Finding") -> dict[str, Any]:
             "spans": _spans(shape.spans),
         },
     }
+
+
+def parse_json(report: "Report", notes: Sequence[tuple[str, str]] = ()) -> dict[str, Any]:
+    """What ``medsegr parse --json`` prints of a report; ``notes``: warnings about how its file was read."""
+    return {
+        "schema": PARSE_SCHEMA,
+        "report": report_json(report),
+        "findings": [parsed_json(finding) for finding in report.findings],
+        "warnings": [{"code": code, "message": message} for code, message in (*notes, *report.warnings)],
+    }
+
+
+def parsed_json(finding: "Finding") -> dict[str, Any]:
+    """A finding as in findings.json, with its wider concepts and the reason why it would not be drawn."""
+    return finding_json(finding) | {"parents": list(finding.parents), "reason": words_reason(finding)}
+
+
+def words_reason(finding: "Finding") -> str | None:
+    """The reason, known from the words alone, why a finding gets no mask; None: it would be drawn."""
+    from medsegr.report.parse import skip_reason
+
+    return skip_reason(finding, ("present",))
 
 
 def _spans(spans: tuple[tuple[int, int], ...]) -> list[list[int]]:

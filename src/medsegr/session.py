@@ -79,11 +79,13 @@ class Model:
         text: str | None = None,
         phrases: Sequence[str] = (),
         options: Options | None = None,
+        follow: pipeline.Follow | None = None,
     ) -> Outcome:
-        """One mask or one reason for every finding; with no words the model proposes."""
-        chosen = options or self.options
+        """One mask or one reason for every finding; with no words the model proposes. ``report`` is a whole
+        report, ``text`` one sentence. ``follow`` as in :func:`medsegr.pipeline.run`."""
+        chosen, words = options or self.options, report if report is not None else text
         result = pipeline.run(
-            as_image(image), self.segmenter, report=report, text=text, phrases=phrases, options=chosen
+            as_image(image), self.segmenter, report=words, phrases=phrases, options=chosen, follow=follow
         )
         return outcome_of(result, chosen)
 

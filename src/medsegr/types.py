@@ -12,7 +12,7 @@ Conventions, once for the whole house (``docs/explain/coordinates.md`` has the p
   verbatim.
 """
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any, Literal, Protocol, runtime_checkable
@@ -67,6 +67,7 @@ __all__ = [
     "Location",
     "Measurement",
     "Polarity",
+    "Progress",
     "Prompt",
     "Report",
     "Result",
@@ -130,6 +131,9 @@ class Prompt:
     points: Float[np.ndarray, "k n 3"] | None = None  # x, y, 1 = inside / 0 = outside / -1 = padding
     mask: Float32[np.ndarray, "k *grid"] | None = None  # a previous mask, probabilities
     keep: tuple[str, ...] = ("prob", "attention")  # what is read beside masks; what is not need not be made
+    tick: Callable[[int, int], None] | None = (
+        None  # told (done, of how many) between pieces; may raise Cancelled
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -194,6 +198,20 @@ class Result:
     model: Mapping[str, Any]  # name, sha256, licence
     warnings: tuple[tuple[str, str], ...] = ()
     timing: Mapping[str, float] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Progress:
+    """How far a run is, for who follows it: ``done`` of ``total`` in its ``stage`` (parse, segment, checks).
+
+    In ``segment`` these are findings of a picture, slices of a volume. ``finding``: one that is judged now;
+    its distances to other structures are not known before the end.
+    """
+
+    stage: str
+    done: int
+    total: int
+    finding: FindingResult | None = None
 
 
 @runtime_checkable

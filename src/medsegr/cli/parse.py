@@ -4,7 +4,7 @@ import json
 import sys
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING, Annotated, Any
+from typing import TYPE_CHECKING, Annotated
 
 from medsegr.cli.flags import ImageFlags, Json, LogFlags, frame_of, grouped, naming, option
 from medsegr.cli.llm_flags import LlmFlags, endpoint_of
@@ -12,11 +12,10 @@ from medsegr.cli.logs import LOG, set_up
 from medsegr.cli.parse_many import TableFlags, many
 from medsegr.cli.shown import ShowFlags, check_flags, explain, write_page
 from medsegr.errors import UsageError
+from medsegr.schema import parse_json, parsed_json, words_reason
 
 if TYPE_CHECKING:
-    from medsegr.findings import Finding, Report
-
-SCHEMA = "medsegr.parse/1"
+    from medsegr.findings import Report
 
 
 @dataclass(frozen=True)
@@ -52,10 +51,9 @@ def command(
     check_flags(show, flags.jobs is not None, flags.json or flags.output is not None)
     endpoint = endpoint_of(llm)
     if flags.jobs is not None:
-        return many((flags.jobs, tables), flags.output, image, as_json, endpoint)
+        return many((flags.jobs, tables), flags.output, image, parsed_json, endpoint)
     if tables.column or tables.id_column:
         raise UsageError("--column and --id-column belong to --jobs")
-    from medsegr.schema import report_json
     from medsegr.words import report_of_text
 
     with naming({None: "-t", "-": "standard input"}.get(flags.report, flags.report)):
@@ -65,12 +63,7 @@ def command(
         from medsegr.report.llm import consult
 
         report = consult(report, endpoint, modality=image.modality, frame=frame_of(image.frame))
-    told: dict[str, Any] = {
-        "schema": SCHEMA,
-        "report": report_json(report),
-        "findings": [as_json(finding) for finding in report.findings],
-        "warnings": [{"code": code, "message": message} for code, message in (*notes, *report.warnings)],
-    }
+    told = parse_json(report, notes)
     if not (flags.json or flags.output):
         for warning in told["warnings"]:
             LOG.warning("%s: %s", warning["code"], warning["message"])
@@ -91,20 +84,6 @@ def _text(flags: ParseFlags) -> tuple[str, tuple[tuple[str, str], ...]]:
     from medsegr.report.read import read_report
 
     return read_report(flags.report)
-
-
-def as_json(finding: "Finding") -> dict[str, Any]:
-    """A finding as in findings.json, with its wider concepts and the reason why it would not be drawn."""
-    from medsegr.schema import finding_json
-
-    return finding_json(finding) | {"parents": list(finding.parents), "reason": words_reason(finding)}
-
-
-def words_reason(finding: "Finding") -> str | None:
-    """The reason, known from the words alone, why a finding gets no mask; None: it would be drawn."""
-    from medsegr.report.parse import skip_reason
-
-    return skip_reason(finding, ("present",))
 
 
 def table(report: "Report") -> str:

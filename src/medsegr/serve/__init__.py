@@ -1,1 +1,1 @@
-"""The server: HTTP, jobs, tokens, DICOMweb and the web viewer. Nothing of it is built yet."""
+"""The server: HTTP, a queue that outlives it, workers that hold the model, and what the viewer asks for."""

@@ -1,0 +1,190 @@
+"""``medsegr serve``: the server and its page."""
+
+import os
+import sys
+from dataclasses import dataclass, field
+from importlib.util import find_spec
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated
+
+from medsegr.cli.flags import Limit, RunFlags, grouped, listed, naming, option
+from medsegr.cli.logs import LOG, set_up
+from medsegr.cli.segment import stay_offline
+from medsegr.errors import MissingExtra, UsageError
+
+if TYPE_CHECKING:
+    from medsegr.serve.settings import Settings
+
+NEEDS = ("fastapi", "uvicorn", "python_multipart")
+
+
+@dataclass(frozen=True)
+class BindFlags:
+    """Where it listens."""
+
+    host: Annotated[
+        str, option("--host", help="Address to listen on; any but this machine's own needs --api-key-file.")
+    ] = "127.0.0.1"
+    port: Annotated[int, option("--port", min=0, max=65535, help="Port; 0 takes a free one.")] = 1527
+    tls_cert: Annotated[
+        Path | None, option("--tls-cert", help="Certificate (PEM): the server then speaks HTTPS.")
+    ] = None
+    tls_key: Annotated[Path | None, option("--tls-key", help="Its private key (PEM).")] = None
+    api_key_file: Annotated[
+        Path | None, option("--api-key-file", help="Keys that are let in: a line each, NAME ROLE SHA256HEX.")
+    ] = None
+    new_key: Annotated[
+        bool,
+        option("--new-key", help="Add a key to the file, print it once and end: --new-key NAME ROLE FILE."),
+    ] = False
+    allow_host: Annotated[
+        list[str],
+        option("--allow-host", metavar="HOST", help="A name under which clients may call this server."),
+    ] = field(default_factory=list)
+    allow_origin: Annotated[
+        list[str],
+        option("--allow-origin", metavar="ORIGIN", help="Another site whose pages may call this server."),
+    ] = field(default_factory=list)
+    rate: Annotated[
+        int, option("--rate", min=0, help="Requests a minute of one key or address; 0: no limit.")
+    ] = 600
+
+
+@dataclass(frozen=True)
+class QueueFlags:
+    """What it keeps and how it works."""
+
+    data_dir: Annotated[
+        Path | None, option("--data-dir", help="Folder for images, jobs and results; for this user alone.")
+    ] = None
+    workers: Annotated[int, option("--workers", min=0, help="Processes that each hold the model.")] = 1
+    keep: Annotated[
+        float, option("--keep", metavar="HOURS", min=0, help="Hours after which results are deleted.")
+    ] = 24.0
+    queue: Annotated[
+        int, option("--queue", min=1, help="Jobs that may wait; others are told to come again.")
+    ] = 100
+    job_seconds: Annotated[float, option("--job-seconds", min=0.1, help="Time limit of one job.")] = 600.0
+    max_upload_mb: Annotated[int, option("--max-upload-mb", min=1, help="Size of one upload.")] = 2048
+    dicomweb: Annotated[
+        Path | None, option("--dicomweb", help="TOML file of the DICOMweb servers that may be asked.")
+    ] = None
+    cluster: Annotated[
+        str | None,
+        option(
+            "--cluster",
+            metavar="local|auto|ray://HOST:PORT",
+            help="Ray cluster whose workers do the jobs. All see the data folder under the same path.",
+        ),
+    ] = None
+    limits: Limit = ""
+
+
+@grouped
+def command(bind: BindFlags, work: QueueFlags, run: RunFlags) -> int:
+    """Serve the viewer and the HTTP interface: images and reports in, masks out.
+
+    Listens on this machine only, where no key is needed. Any other address needs --api-key-file.
+    """
+    set_up(run)
+    stay_offline()
+    missing = [name for name in NEEDS if find_spec(name) is None]
+    if missing:
+        raise MissingExtra(f"serve needs {', '.join(missing)}: pip install 'medsegr[serve]'")
+    settings = settings_of(bind, work, run)
+    check(settings)
+    return serve(settings, bind, quiet=run.quiet)
+
+
+def settings_of(bind: BindFlags, work: QueueFlags, run: RunFlags) -> "Settings":
+    """The settings that the flags name. UsageError for what makes no server."""
+    from medsegr.io.limits import limits_from_text
+    from medsegr.serve.settings import Settings, data_home
+
+    if (bind.tls_cert is None) != (bind.tls_key is None):
+        raise UsageError("--tls-cert and --tls-key belong together: give both or none")
+    return Settings(
+        data_dir=(work.data_dir or data_home()).absolute(),
+        host=bind.host,
+        port=bind.port,
+        model=str(Path(run.model).absolute()) if Path(run.model).is_dir() else run.model,
+        device=run.device,
+        threads=run.threads,
+        backend=run.backend,
+        precision=run.precision,
+        features=run.features,
+        limits=limits_from_text(work.limits),
+        workers=work.workers,
+        keep_hours=work.keep,
+        queue=work.queue,
+        job_seconds=work.job_seconds,
+        max_upload_mb=work.max_upload_mb,
+        api_key_file=bind.api_key_file,
+        allow_hosts=tuple(host for given in bind.allow_host for host in listed(given)),
+        allow_origins=tuple(origin for given in bind.allow_origin for origin in listed(given)),
+        rate=bind.rate,
+        dicomweb=work.dicomweb,
+        cluster=work.cluster,
+        tls=bind.tls_cert is not None,
+    )
+
+
+def check(settings: "Settings") -> None:
+    """Refuse what would only show once the first job came: no such model, a damaged checkpoint."""
+    from medsegr import weights
+    from medsegr.backends.names import check as check_backend
+    from medsegr.session import check_model
+
+    check_model(settings.model)
+    check_backend(settings.backend, settings.precision, settings.device)
+    if Path(settings.model).is_dir() or settings.model in weights.names():
+        weights.verify(settings.model)
+
+
+def serve(settings: "Settings", bind: BindFlags, quiet: bool) -> int:
+    """Run until it is interrupted; jobs that run then are begun again at the next start."""
+    import logging
+    import socket
+
+    import uvicorn
+
+    from medsegr.serve.app import create_app
+
+    for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "asyncio"):
+        logging.getLogger(name).addHandler(logging.NullHandler())  # what they say may quote a request
+        logging.getLogger(name).propagate = False
+    with naming(settings.data_dir):
+        app = create_app(settings)
+    family = socket.AF_INET6 if ":" in settings.host else socket.AF_INET
+    listener = socket.socket(family, socket.SOCK_STREAM)
+    listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+    try:
+        listener.bind((settings.host, settings.port))
+    except OSError as error:
+        raise UsageError(
+            f"--host and --port: nothing can listen there ({error.strerror}); another server may run"
+        ) from error
+    config = uvicorn.Config(
+        app,
+        log_config=None,
+        access_log=False,
+        server_header=False,
+        timeout_graceful_shutdown=5,
+        timeout_keep_alive=20,
+        ssl_certfile=bind.tls_cert,
+        ssl_keyfile=bind.tls_key,
+    )
+    server = uvicorn.Server(config)
+    app.state.service.leaving.asked = lambda: server.should_exit
+    port = listener.getsockname()[1]
+    host = f"[{settings.host}]" if ":" in settings.host else settings.host
+    if not quiet:
+        print(f"medsegr serves on http{'s' if settings.tls else ''}://{host}:{port}/  (Ctrl-C ends it)")
+        print("Not a medical device. For research.", flush=True)
+    LOG.info("process %d, data of %g hours are kept", os.getpid(), settings.keep_hours)
+    try:
+        server.run(sockets=[listener])
+    finally:
+        listener.close()
+    sys.stdout.flush()
+    return 0

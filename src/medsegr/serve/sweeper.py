@@ -1,0 +1,82 @@
+"""What is removed when: what has expired, and what a crash left without a row."""
+
+import logging
+import threading
+import time
+from collections.abc import Callable
+from pathlib import Path
+
+from medsegr.serve import folders as places
+from medsegr.serve import images, jobs
+from medsegr.serve.service import Service
+
+LOG = logging.getLogger("medsegr")
+EVERY = 60.0  # seconds
+STALE = 3600.0  # seconds after which a folder without a row is nobody's
+
+
+def sweep(service: Service, now: float | None = None) -> int:
+    """Remove what has expired; returns how many images, jobs and sessions these were."""
+    old_images, old_jobs, old_sessions = service.store.expired(time.time() if now is None else now)
+    for session in old_sessions:
+        service.store.remove_session(session)
+        places.remove(service.folders.session(session))
+    for job in old_jobs:
+        jobs.remove(service, job)
+    for image in old_images:
+        images.remove(service, image)
+    count = len(old_images) + len(old_jobs) + len(old_sessions)
+    if count:
+        LOG.info(
+            "%d images, %d jobs, %d sessions had expired", len(old_images), len(old_jobs), len(old_sessions)
+        )
+    return count
+
+
+def clear(service: Service, stale: float = STALE) -> None:
+    """Remove folders below the data folder that no row knows, once they are old: uploads that broke off, and
+    what a worker wrote for a job that was deleted."""
+    known: dict[str, Callable[[str], object]] = {
+        "images": service.store.image,
+        "jobs": service.store.job,
+        "sessions": service.store.session,
+    }
+    for kind, row_of in known.items():
+        for folder in (service.folders.root / kind).iterdir():
+            if row_of(folder.name) is None and _age(folder) > stale:
+                places.remove(folder)
+
+
+def _age(folder: Path) -> float:
+    try:
+        return time.time() - folder.stat().st_mtime
+    except OSError:
+        return 0.0
+
+
+class Sweeper:
+    """A thread that sweeps once a minute until it is closed."""
+
+    def __init__(self, service: Service, every: float = EVERY) -> None:
+        self._service, self._every = service, every
+        self._closing = threading.Event()
+        self._thread = threading.Thread(target=self._run, daemon=True, name="medsegr-sweeper")
+
+    def start(self) -> None:
+        """Begin; what expired while no server ran goes at once."""
+        self._thread.start()
+
+    def close(self) -> None:
+        """End."""
+        self._closing.set()
+        self._thread.join(5)
+
+    def _run(self) -> None:
+        while True:
+            try:
+                sweep(self._service)
+                clear(self._service)
+            except Exception as error:  # a full disk must not end the sweeping that makes room
+                LOG.error("sweeping failed: %s", type(error).__name__)
+            if self._closing.wait(self._every):
+                return
