@@ -134,14 +134,14 @@ def read_pictures(folder: Path, hints: Hints = PLAIN) -> list[Case]:
 
 
 def read_drawn(
-    folder: Path, hints: Hints = PLAIN
+    folder: Path, hints: Hints = PLAIN, held_out: bool = True
 ) -> Iterator[tuple[str, Image, list[tuple[Finding, np.ndarray]]]]:
-    """(group, image, [(finding, mask on the image's grid)]) of the validation part of a set, at full size:
-    for judging."""
+    """(group, image, [(finding, mask on the image's grid)]) of the validation part of a set, or of the
+    training part, at full size: for judging."""
     table = rows_of(folder, hints)
     held = validation_groups(group_of(folder, image, rows) for image, rows in table.items())
     for name, rows in table.items():
-        if group_of(folder, name, rows) not in held:
+        if (group_of(folder, name, rows) in held) != held_out:
             continue
         image = read_column(folder, rows[0], "image", modality_code(rows[0].get("modality")))
         yield (

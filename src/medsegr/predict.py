@@ -27,6 +27,7 @@ from medsegr.devices import pick_device
 from medsegr.errors import UsageError, WeightsError
 from medsegr.features import FeatureCache
 from medsegr.hearing import heard
+from medsegr.metrics.calibration import temper
 from medsegr.model import build_model
 from medsegr.networks import Build, Network
 from medsegr.networks import untrained as random_network
@@ -76,6 +77,7 @@ class Predictor:
         self.device = self.backend.device
         self.base = int(card.get("base", 256))
         self.mirror = bool(card.get("mirror"))  # pictures are seen flipped, too, and both answers averaged
+        self.temperature = float(card.get("temperature", 1.0))  # of probabilities; masks do not hang on it
         self.features: FeatureCache | None = None  # on disk, where one is asked for
         self._kept = Kept()
 
@@ -135,6 +137,7 @@ class Predictor:
             else:
                 self._picture(seen, maps, (codes, own, prompt), answers)
         answers.again(first)
+        temper(prob, self.temperature)
         return Segmentation(prob, prompt.targets, image.affine, extras)
 
     def encode(self, image: Image) -> Maps:

@@ -7,6 +7,7 @@ from hypothesis import strategies as st
 
 from medsegr.errors import InputError
 from medsegr.metrics import brier, ece, ece_of, pooled, reliability
+from medsegr.metrics.calibration import temper
 
 
 def test_sure_and_right_is_calibrated() -> None:
@@ -112,3 +113,27 @@ def test_other_edges_do_not_add_up() -> None:
     for tables in ([some, none], []):
         with pytest.raises(InputError, match="same edges"):
             pooled(tables)
+
+
+@given(st.lists(st.floats(0, 1), min_size=1, max_size=50), st.floats(0.3, 5))
+def test_a_temperature_moves_no_mask_and_no_order(values: list[float], temperature: float) -> None:
+    prob = np.sort(np.array(values))
+    byte = np.round(prob * 255).astype(np.uint8)[None]
+    for before in (prob, prob.astype(np.float32), byte):
+        half = 128 if before.dtype == np.uint8 else 0.5
+        after = before.copy()
+        temper(after, temperature)
+        np.testing.assert_array_equal(after >= half, before >= half)
+        assert (np.diff(after.astype(float)) >= 0).all()
+        assert after.max() <= (255 if before.dtype == np.uint8 else 1)
+
+
+def test_a_temperature_divides_logits() -> None:
+    prob, byte = np.array([0.1, 0.5, 0.9, 0.0, 1.0]), np.array([[0, 26, 128, 230, 255]], np.uint8)
+    temper(prob, 2.0)
+    np.testing.assert_allclose(prob, [0.25, 0.5, 0.75, 0, 1])
+    temper(byte, 2.0)
+    assert byte.tolist() == [[0, 64, 128, 192, 255]]
+    for wrong in (0.0, -1.0, math.nan, math.inf):
+        with pytest.raises(InputError, match="above 0"):
+            temper(prob, wrong)

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-from jaxtyping import Bool, Float, Int
+from jaxtyping import Bool, Float, Int, UInt8
 
 from medsegr.errors import InputError
 
@@ -90,3 +90,28 @@ def _checked(prob: np.ndarray, truth: np.ndarray) -> tuple[np.ndarray, np.ndarra
     if p.size and not (np.all(np.isfinite(p)) and p.min() >= 0 and p.max() <= 1):
         raise InputError("probabilities must be finite and in [0, 1]: apply a sigmoid to logits first")
     return p, t
+
+
+def temper(prob: Float[np.ndarray, "*shape"] | UInt8[np.ndarray, "*shape"], temperature: float) -> None:
+    """Divide the logits of probabilities by ``temperature``, in place: above 1 they claim less (Guo et al.
+    2017, "On Calibration of Modern Neural Networks"). Floats in [0, 1], or bytes, 255 times that.
+
+    What is 0.5 or more (128 or more in bytes) stays so and what is less stays less: masks do not change.
+    InputError where the temperature is not a positive number.
+    """
+    if not (np.isfinite(temperature) and temperature > 0):
+        raise InputError(f"the temperature {temperature}: a number above 0 was expected")
+    if temperature == 1:
+        return
+    if prob.dtype == np.uint8:
+        table = np.arange(256) / 255
+        temper(table, temperature)
+        table = (table * 255).round()
+        table[:128], table[128:] = np.minimum(table[:128], 127), np.maximum(table[128:], 128)
+        for part in prob if prob.ndim else ():  # one after the other: a volume's findings are large together
+            part[...] = table.astype(np.uint8)[part]
+        return
+    half = prob >= 0.5
+    yes, no = prob ** (1 / temperature), (1 - prob) ** (1 / temperature)
+    below = np.nextafter(0.5, 0, dtype=prob.dtype)
+    prob[...] = np.where(half, np.maximum(yes / (yes + no), 0.5), np.minimum(yes / (yes + no), below))
