@@ -65,7 +65,7 @@ def export(run: Path, cases: Sequence[Case], name: str, folder: Path, about: Map
     if host := stored.get("host"):
         notes["host"] = json.dumps(host, sort_keys=True)
     save_file(tensors, temporary, metadata=notes)
-    _settle(temporary)
+    settle(temporary)
     os.replace(temporary, path)
     path.chmod(0o644)
     known = {code.partition("concept:")[2] for code in stored["codes"]}
@@ -82,7 +82,7 @@ def export(run: Path, cases: Sequence[Case], name: str, folder: Path, about: Map
     return path
 
 
-def _settle(path: Path) -> None:
+def settle(path: Path) -> None:
     """Put the notes of a safetensors file in the order of their names. The writer leaves it to chance, and
     equal weights must have equal hashes."""
     raw = path.read_bytes()
