@@ -1,5 +1,5 @@
-"""The weighted mean of checkpoints of one network that began from each other: where later stages gained on one
-thing and lost on another, the mean often keeps both (Wortsman et al. 2022, "Model soups").
+"""The weighted mean of checkpoints of one network that began from each other: where later stages gained on
+one thing and lost on another, the mean often keeps both (Wortsman et al. 2022, "Model soups").
 
 ``python -m medsegr.averaging --of A=0.6 --of B=0.4 --folder OUT`` writes a checkpoint with the card of the
 last one; ``medsegr.bench.validate`` then fills in the numbers.
