@@ -1,9 +1,11 @@
 """The whole way against a real Orthanc: find, fetch, segment, store, and what refers to what then."""
 
+import importlib.util
 import re
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pydicom
@@ -22,6 +24,7 @@ from medsegr.session import load
 from orthanc_server import PASSWORD, Orthanc, running
 
 CT, XRAY = "2.25.4711001", "2.25.4712001"
+EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "store_and_forward.py"
 GRID = np.array([[0, 0, 1.0, -20], [0, 1.0, 0, 10], [2.0, 0, 0, 5], [0, 0, 0, 1]])
 
 
@@ -150,3 +153,44 @@ def test_a_wrong_password_and_a_wrong_path(place: Place, tmp_path: Path) -> None
         assert not re.search(re.escape(PASSWORD) + r"|127\.0|2\.25", str(caught.value))
     with pytest.raises(RemoteError, match="no such study"):
         pull(place.archive, "2.25.999", None, tmp_path / "got")
+
+
+def recipe() -> Any:
+    spec = importlib.util.spec_from_file_location("store_and_forward", EXAMPLE)
+    assert spec is not None
+    assert spec.loader is not None
+    module = importlib.util.module_from_spec(spec)
+    spec.loader.exec_module(module)
+    return module
+
+
+def test_store_and_forward_does_each_study_once(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    """New studies get SEG and SR; a second look, a restart and a forgotten memory do nothing again."""
+    with running(tmp_path / "server") as server:
+        for number in range(3):
+            folder = tmp_path / str(number)
+            folder.mkdir()
+            grey = np.add.outer(np.arange(40), np.arange(50)).astype(np.int16)
+            ids = {"StudyInstanceUID": f"2.25.{90 + number}", "SeriesInstanceUID": f"2.25.{80 + number}"}
+            write_dx(folder / "a.dcm", grey, AccessionNumber=f"A{number}", **ids)
+            server.put(folder)
+        (tmp_path / "reports").mkdir()
+        for number, text in enumerate(("Nodule in the left lung.", "Opacity in the right lung.")):
+            (tmp_path / "reports" / f"A{number}.txt").write_text(text, encoding="utf-8")
+        words = ["--dicomweb", str(server.config()), "--server", "orthanc", "--model", "threshold"]
+        words += ["--reports", str(tmp_path / "reports"), "--once", "--settle", "0"]
+        states = []
+        for work in ("work", "work", "other"):
+            assert recipe().main([*words, "--work", str(tmp_path / work)]) == 0
+            states.append(sorted(capsys.readouterr().out.replace(":", "").split()[2::3]))
+            (archive,) = read_archives(server.config()).values()
+            kinds = [
+                sorted(row["modality"] for row in search_series(archive, f"2.25.{90 + n}")) for n in range(3)
+            ]
+            assert kinds == [["DX", "SEG", "SR"], ["DX", "SEG", "SR"], ["DX"]]
+        assert states == [["done", "done", "nothing"], [], ["done", "done", "nothing"]]
+        assert sorted(path.name for path in (tmp_path / "work").iterdir()) == ["done.sqlite"]
+        assert (tmp_path / "work" / "done.sqlite").stat().st_mode & 0o077 == 0
+        config = server.config()
+    recipe().main(["--dicomweb", str(config), *words[2:], "--work", str(tmp_path / "work")])
+    assert "cannot be reached" in capsys.readouterr().out
