@@ -58,7 +58,7 @@ def test_what_is_outside_is_refused_with_the_same_words(told: str, agent: Agent)
     calls = (
         lambda: agent.list_files(told),
         lambda: agent.read_report(told),
-        lambda: agent.segment(told, phrases=["lung"]),
+        lambda: agent.segment(told, ["lung"]),
         lambda: agent.measure(told),
         lambda: agent.measure("image.png", told),
         lambda: agent.overlay(told),
@@ -77,7 +77,7 @@ def test_a_folder_with_a_link_to_the_outside_is_no_image(agent: Agent, tmp_path:
     assert agent.fence.inside("ct") == folder
     (folder / "slice").symlink_to(tmp_path / "root-secret" / "image.png")
     with pytest.raises(InputError, match="no such file"):
-        agent.segment("ct", phrases=["liver"])
+        agent.segment("ct", ["liver"])
 
 
 PARTS = st.sampled_from(["..", ".", "sub", "root", "out-folder", "x", ""])
@@ -120,12 +120,12 @@ def test_segment_writes_a_folder_of_ours_and_tells_of_it(agent: Agent, tmp_path:
     assert f"{told['result']}/overlay.png" in told["files"]
     assert "text" not in json.loads((folder / "findings.json").read_text())["report"]
     assert sorted((tmp_path / "root").rglob("*")) == before
-    assert agent.segment("image.png", phrases=["lung"])["result"] != told["result"]
+    assert agent.segment("image.png", ["lung"])["result"] != told["result"]
 
 
 def test_what_was_written_can_be_measured_and_shown(agent: Agent, tmp_path: Path) -> None:
     picture(tmp_path / "root" / "wide.png", 3000, 100)
-    told = agent.segment("wide.png", phrases=["lung"])
+    told = agent.segment("wide.png", ["lung"])
     mask = next(name for name in told["files"] if name.startswith(f"{told['result']}/masks/"))
     numbers = agent.measure(mask)["labels"][0]["measurements"]
     assert "mean_intensity" not in numbers
@@ -142,7 +142,7 @@ def test_what_was_written_can_be_measured_and_shown(agent: Agent, tmp_path: Path
 def test_a_dicom_seg_is_measured_by_segment(agent: Agent, tmp_path: Path) -> None:
     plane = np.add.outer(np.arange(12), np.arange(14)).astype(np.int16)
     write_ct(tmp_path / "root" / "ct", np.stack([plane * 20 + z for z in range(4)]), GRID)
-    told = agent.segment("ct", phrases=["liver"])
+    told = agent.segment("ct", ["liver"])
     seg = f"{told['result']}/segmentation.dcm"
     assert seg in told["files"]
     (label,) = agent.measure(seg, "ct")["labels"]
@@ -158,9 +158,9 @@ def test_many_findings_are_told_in_part(agent: Agent) -> None:
 
 def test_wrong_arguments(agent: Agent, tmp_path: Path) -> None:
     for call, word in (
-        (lambda: agent.segment("image.png"), "one of them"),
-        (lambda: agent.segment("image.png", "x", ["y"]), "one of them"),
-        (lambda: agent.segment("image.png", phrases=["x"] * 201), "201 phrases"),
+        (lambda: agent.segment("image.png", " "), "words are empty"),
+        (lambda: agent.segment("image.png", []), "words are empty"),
+        (lambda: agent.segment("image.png", ["x"] * 201), "201 phrases"),
         (lambda: agent.segment("image.png", "nodule", frame="other"), "patient or viewer"),
         (lambda: agent.parse("nodule", "XX"), "modality"),
     ):
@@ -187,3 +187,14 @@ def test_a_mask_with_many_values_is_refused(agent: Agent) -> None:
     assert len(np.unique(read_image(agent.fence.inside("image.png")).data)) > 50
     with pytest.raises(InputError, match="at most 50"):
         agent.measure("image.png")
+
+
+def test_it_tells_how_far_it_is_and_ends_in_time(agent: Agent, tmp_path: Path) -> None:
+    told: list[str] = []
+    agent.segment("image.png", ["lung", "heart"], follow=lambda progress: told.append(progress.stage))
+    assert told.count("segment") >= 2
+    agent.seconds = -1.0
+    before = list((tmp_path / "results").iterdir())
+    with pytest.raises(InputError, match="took longer"):
+        agent.segment("image.png", ["lung"])
+    assert list((tmp_path / "results").iterdir()) == before

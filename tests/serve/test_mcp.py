@@ -32,24 +32,28 @@ def room(tmp_path: Path) -> Path:
 Call = tuple[str, dict[str, Any]]
 
 
-def talk(room: Path, calls: list[Call], *flags: str) -> tuple[list[Any], list[Any], str]:
-    """Tools as listed, the answers to some calls, and what the process wrote to stderr."""
+def talk(room: Path, calls: list[Call]) -> tuple[list[Any], list[Any], str, list[Any]]:
+    """Tools as listed, the answers to some calls, what the process wrote to stderr, and the progress."""
     from mcp import Client, StdioServerParameters
     from mcp.client.stdio import stdio_client
 
-    words = ["-m", "medsegr", "mcp", "--root", "images", "-o", "out", "--model", "threshold", *flags]
+    words = ["-m", "medsegr", "mcp", "--root", "images", "-o", "out", "--model", "threshold"]
+    progress: list[tuple[float, float | None]] = []
     server = StdioServerParameters(
         command=sys.executable, args=words, cwd=room, env={"PYTHONPATH": str(ROOT / "src")}
     )
+
+    async def tell(done: float, total: float | None, _message: str | None) -> None:
+        progress.append((done, total))
 
     async def session() -> tuple[list[Any], list[Any]]:
         with (room / "stderr.txt").open("w", encoding="utf-8") as log:
             async with Client(stdio_client(server, log), read_timeout_seconds=120) as client:
                 listed = (await client.list_tools()).tools
-                return listed, [await client.call_tool(name, told) for name, told in calls]
+                return listed, [await client.call_tool(n, told, progress_callback=tell) for n, told in calls]
 
     listed, answers = anyio.run(session)
-    return listed, answers, (room / "stderr.txt").read_text(encoding="utf-8")
+    return listed, answers, (room / "stderr.txt").read_text(encoding="utf-8"), progress
 
 
 def said(answer: Any) -> Any:
@@ -58,14 +62,14 @@ def said(answer: Any) -> Any:
 
 
 def test_a_whole_conversation(room: Path) -> None:
-    listed, answers, log = talk(
+    listed, answers, log, progress = talk(
         room,
         [
             ("list_files", {}),
             ("list_models", {}),
             ("parse", {"report": REPORT}),
-            ("segment", {"image": "image.png", "report": REPORT}),
-            ("segment", {"image": "image.png", "phrases": ["right lung"]}),
+            ("segment", {"image": "image.png", "words": REPORT}),
+            ("segment", {"image": "image.png", "words": ["right lung"]}),
         ],
     )
     assert [tool.name for tool in listed] == NAMES
@@ -79,9 +83,11 @@ def test_a_whole_conversation(room: Path) -> None:
     assert [f["status"] for f in drawn["findings"]] == ["segmented", "skipped"]
     assert (room / "out" / phrase["result"] / "overlay.png").is_file()
     assert log == ""
+    assert progress
+    assert all(total is not None and done <= total for done, total in progress)
     mask = next(name for name in drawn["files"] if "/masks/" in name)
     later: list[Call] = [("measure", {"mask": mask}), ("overlay", {"result": drawn["result"]})]
-    _, (numbers, shown), _ = talk(room, later)
+    _, (numbers, shown), _, _ = talk(room, later)
     assert said(numbers)["labels"][0]["measurements"]
     assert shown.content[0].mime_type == "image/png"
     with Picture.open(BytesIO(base64.b64decode(shown.content[0].data))) as overlay:
@@ -90,19 +96,19 @@ def test_a_whole_conversation(room: Path) -> None:
 
 def test_errors_are_one_line_and_the_server_goes_on(room: Path) -> None:
     calls: list[Call] = [
-        ("segment", {"image": "../secret.png", "phrases": ["lung"]}),
-        ("segment", {"image": "/etc/passwd", "phrases": ["lung"]}),
+        ("segment", {"image": "../secret.png", "words": ["lung"]}),
+        ("segment", {"image": "/etc/passwd", "words": ["lung"]}),
         ("segment", {"image": "image.png"}),
-        ("segment", {"image": "image.png", "report": "nodule", "frame": "other"}),
-        ("segment", {"image": "image.png", "phrases": "Geheim " * 500}),
-        ("segment", {"phrases": [3]}),
+        ("segment", {"image": "image.png", "words": "nodule", "frame": "other"}),
+        ("segment", {"image": "image.png", "words": {"x": "Geheim " * 500}}),
+        ("segment", {"words": [3]}),
         ("parse", {"report": "Geheim " * 400_000}),
         ("read_report", {"file": "image.png"}),
         ("overlay", {"result": "."}),
         ("nothing", {}),
         ("parse", {"report": "nodule"}),
     ]
-    _, answers, log = talk(room, calls)
+    _, answers, log, _ = talk(room, calls)
     for (name, _), answer in zip(calls[:-1], answers[:-1], strict=True):
         assert answer.is_error, name
         text = answer.content[0].text

@@ -7,17 +7,19 @@ by a link, is refused. Answers are bounded: an agent pays for every character.
 import os
 import secrets
 import threading
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from medsegr.errors import InputError, UsageError
+from medsegr.errors import Cancelled, InputError, UsageError
 from medsegr.io.limits import DEFAULT_LIMITS, Limits
 
 if TYPE_CHECKING:
+    from medsegr.pipeline import Follow
     from medsegr.session import Model
-    from medsegr.types import FindingResult, Image, Result
+    from medsegr.types import FindingResult, Image, Progress, Result
 
 MOST_FILES, MOST_FINDINGS, MOST_LABELS, MOST_TEXT = 200, 100, 50, 300
 MOST_PHRASES, MOST_REPORT = 200, 20_000
@@ -95,6 +97,7 @@ class Agent:
     device: str = "auto"
     threads: int | None = None
     limits: Limits = DEFAULT_LIMITS
+    seconds: float = 600.0  # of one segment, without loading the model
     _loaded: "Model | None" = None
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
@@ -136,28 +139,37 @@ class Agent:
     def segment(
         self,
         image: str,
-        report: str | None = None,
-        phrases: Sequence[str] = (),
+        words: str | Sequence[str],
         modality: str | None = None,
         frame: str | None = None,
         series: str = "",
+        follow: "Follow | None" = None,
     ) -> dict[str, Any]:
-        """Draw what a report or phrases name; the result folder lies below the output under a name of ours.
+        """Draw what a report (one text) or phrases (several) name; the result folder lies below the output
+        under a name of ours.
 
-        Tells status and main numbers of each finding, not the masks; ``result`` is what ``overlay`` takes.
+        Tells status and numbers of each finding, not the masks; ``result`` is what ``overlay`` takes. Raises
+        InputError where it takes longer than ``seconds``; nothing is written then.
         """
         from medsegr import pipeline
         from medsegr.io.choices import Choices
 
-        if (report is None) == (not phrases):
-            raise UsageError("give a report or phrases, one of them")
+        report, phrases = (words, ()) if isinstance(words, str) else (None, tuple(words))
+        if not phrases and not (report or "").strip():
+            raise UsageError("the words are empty: give a report, a sentence, or a list of phrases")
         if len(phrases) > MOST_PHRASES:
             raise UsageError(f"{len(phrases)} phrases came where at most {MOST_PHRASES} are taken")
         source = self.fence.inside(image)
         picture = self._read(source, modality, frame, Choices(series=series))
         with self._turn:
             model = self._ready()
-            result = pipeline.run(picture, model.segmenter, report=report, phrases=tuple(phrases))
+            tick = _within(self.seconds, follow)
+            try:
+                result = pipeline.run(picture, model.segmenter, report=report, phrases=phrases, follow=tick)
+            except Cancelled as error:
+                raise InputError(
+                    f"it took longer than {self.seconds:g} seconds: ask for less, or of a smaller image"
+                ) from error
         name = f"result-{secrets.token_hex(6)}"
         out = pipeline.save(result, self.fence.output / name, extra=model.ran_on)
         return {"result": name, **_summary(result), "files": self.list_files(str(out))["files"]}
@@ -252,6 +264,19 @@ class Agent:
 
 
 NOTICE = "Not a medical device. For research."
+
+
+def _within(seconds: float, follow: "Follow | None") -> "Follow":
+    """Tell ``follow`` how far it is, and stop the run after so many seconds."""
+    until = time.monotonic() + seconds
+
+    def tick(progress: "Progress") -> None:
+        if time.monotonic() > until:
+            raise Cancelled("out of time")
+        if follow is not None:
+            follow(progress)
+
+    return tick
 
 
 def _frame(told: str | None) -> Any:

@@ -13,10 +13,12 @@ from pydantic import Field
 
 from medsegr.errors import MedsegrError, MissingExtra
 from medsegr.report.document import LIMIT
-from medsegr.serve.agent import Agent
+from medsegr.serve.agent import MOST_PHRASES, Agent
 
 if TYPE_CHECKING:
     from mcp.server import MCPServer
+
+    from medsegr.types import Progress
 
 LOG = logging.getLogger("medsegr")
 LONGEST_ERROR = 500
@@ -27,6 +29,11 @@ denies gets no mask; one that the model does not know, or does not see, gets a r
 
 Path = Annotated[str, Field(max_length=4096, description="Path relative to an opened folder.")]
 Report = Annotated[str, Field(max_length=LIMIT, description="Text of the whole report, or one sentence.")]
+Phrase = Annotated[str, Field(max_length=10_000)]
+Words = Annotated[
+    Annotated[str, Field(max_length=LIMIT)] | Annotated[list[Phrase], Field(max_length=MOST_PHRASES)],
+    Field(description="A report or sentence as one text; or a list of direct phrases, as ['right lung']."),
+]
 Modality = Annotated[str | None, Field(max_length=64, description="DICOM code or name: CR, CT, MR, US ...")]
 Frame = Annotated[str | None, Field(description="Whose left the words mean: patient or viewer.")]
 
@@ -58,6 +65,7 @@ def server_of(agent: Agent) -> "MCPServer[Any]":
 
 def tools_of(agent: Agent) -> list[Callable[..., Any]]:
     """One function a tool; its docstring is what an agent reads of it."""
+    from mcp.server.mcpserver import Context
 
     def list_files(folder: Path = ".") -> str:
         """List the files below an opened folder. A folder of DICOM slices is one image: give the folder."""
@@ -74,11 +82,8 @@ def tools_of(agent: Agent) -> list[Callable[..., Any]]:
 
     def segment(
         image: Path,
-        report: Annotated[str | None, Field(max_length=LIMIT, description="Report or sentence.")] = None,
-        phrases: Annotated[
-            list[Annotated[str, Field(max_length=10_000)]] | None,
-            Field(max_length=200, description="Direct phrases, for example 'right lung'; instead of report."),
-        ] = None,
+        words: Words,
+        ctx: Context,
         modality: Modality = None,
         frame: Frame = None,
         series: Annotated[str, Field(max_length=64, description="Which DICOM series of several.")] = "",
@@ -87,7 +92,7 @@ def tools_of(agent: Agent) -> list[Callable[..., Any]]:
         NRRD, MHA, DICOM file or folder, zip). Writes a result folder, tells status, reason, numbers and
         checks of each finding, and the folder's name as `result`. Takes seconds for a picture, minutes for a
         volume."""
-        return _said(lambda: agent.segment(image, report, tuple(phrases or ()), modality, frame, series))
+        return _said(lambda: agent.segment(image, words, modality, frame, series, _telling(ctx)))
 
     def measure(mask: Path, image: Path | None = None) -> str:
         """Measure every label of a mask file or DICOM SEG: area or volume, axes, centre, box, pieces; with
@@ -105,6 +110,17 @@ def tools_of(agent: Agent) -> list[Callable[..., Any]]:
         return _said(agent.list_models)
 
     return [list_files, read_report, parse, segment, measure, overlay, list_models]
+
+
+def _telling(ctx: Any) -> Callable[["Progress"], None]:
+    """Tell the client how far it is, so that it does not take a volume for a server that hangs."""
+    import anyio.from_thread
+
+    def tell(progress: "Progress") -> None:
+        if progress.stage == "segment":
+            anyio.from_thread.run(ctx.report_progress, progress.done, progress.total)
+
+    return tell
 
 
 def _said(call: Callable[[], Any]) -> str:
