@@ -1,6 +1,7 @@
 """A DICOMweb server of a few lines that answers as told, also wrongly: what real ones do on bad days."""
 
 import json
+import ssl
 import threading
 from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
@@ -52,8 +53,10 @@ class Stub:
 
 
 @contextmanager
-def answering(rule: Rule) -> Iterator[Stub]:
-    """A stub on loopback that answers every request by ``rule``."""
+def answering(rule: Rule, tls: Path | None = None) -> Iterator[Stub]:
+    """A stub on loopback that answers every request by ``rule``; over TLS with a certificate and key
+    (PEM).
+    """
 
     class Handler(BaseHTTPRequestHandler):
         def _any(self) -> None:
@@ -84,7 +87,11 @@ def answering(rule: Rule) -> Iterator[Stub]:
             return None
 
     server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-    stub = Stub(f"http://127.0.0.1:{server.server_address[1]}/rs")
+    if tls is not None:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(tls)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
+    stub = Stub(f"http{'' if tls is None else 's'}://127.0.0.1:{server.server_address[1]}/rs")
     thread = threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True)
     thread.start()
     try:

@@ -1,10 +1,13 @@
 """What a DICOMweb server may do wrongly, and what becomes of it: one line, no half folder, no other host."""
 
+import gzip
 import json
 import shutil
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import UTC, datetime, timedelta
 from io import BytesIO
+from ipaddress import ip_address
 from pathlib import Path
 from typing import Any
 
@@ -174,6 +177,48 @@ def test_series_without_images_are_left_out(files: dict[str, bytes], tmp_path: P
     shutil.rmtree(tmp_path / "got")
     only = holding(STUDY, SERIES, files, series=lambda _: rows({"0020000E": "1.2", "00080060": "SR"}))
     assert "no series of images" in refused("not_found", only, tmp_path)
+
+
+def test_what_inflates_is_not_taken(files: dict[str, bytes], tmp_path: Path) -> None:
+    whole = parts(*files.values())
+    small = Answer(200, gzip.compress(whole.body), {**whole.headers, "Content-Encoding": "gzip"})
+    told = refused("failed", holding(STUDY, SERIES, files, fetch=lambda _: small), tmp_path)
+    assert "compressed" in told
+
+
+@pytest.fixture(scope="module")
+def certificate(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A certificate for 127.0.0.1 that nobody has signed but itself, with its key."""
+    x509 = pytest.importorskip("cryptography.x509")
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, "made")])
+    now = datetime.now(UTC)
+    made = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    made = made.not_valid_before(now - timedelta(days=1)).not_valid_after(now + timedelta(days=1))
+    place = x509.IPAddress(ip_address("127.0.0.1"))
+    made = made.add_extension(x509.SubjectAlternativeName([place]), critical=False)
+    made = made.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    path = tmp_path_factory.mktemp("tls") / "made.pem"
+    private = (serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
+    pem = serialization.Encoding.PEM
+    path.write_bytes(key.private_bytes(pem, *private) + made.sign(key, hashes.SHA256()).public_bytes(pem))
+    return path
+
+
+def test_a_certificate_has_to_be_trusted(
+    certificate: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(certificate))  # what the environment trusts does not count
+    with answering(lambda _: rows(), certificate) as stub:
+        with pytest.raises(RemoteError, match="certificate is not trusted") as caught:
+            search_studies(read_archives(stub.config(tmp_path, attempts=3))["stub"], {})
+        assert caught.value.code == "unreachable"
+        assert stub.seen == []
+        for more in ({"ca_file": str(certificate)}, {"verify": False}):
+            assert search_studies(read_archives(stub.config(tmp_path, **more))["stub"], {}) == []
 
 
 def test_another_host_is_not_followed(files: dict[str, bytes], tmp_path: Path) -> None:

@@ -184,6 +184,8 @@ def _stream(answer: "requests.Response", basket: Basket, deadline: float) -> Non
     boundary = head.get_boundary()
     if head.get_content_type() != "multipart/related" or not boundary:
         raise RemoteError("the DICOMweb server answers a fetch otherwise than DICOMweb does; check its url")
+    if answer.headers.get("Content-Encoding", "identity").lower() != "identity":
+        raise RemoteError("the DICOMweb server sends a fetch compressed, which was not asked for")
     parser = MultipartParser(boundary.encode("latin-1"), cast("MultipartCallbacks", basket.callbacks))
     try:
         for chunk in answer.iter_content(CHUNK):
