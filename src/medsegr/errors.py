@@ -9,6 +9,7 @@ MedsegrError                exit code 1
 ├── MissingExtra            1   an optional dependency that is not installed
 ├── ClusterError            1   machines that cannot be reached, or cannot run medsegr
 ├── Cancelled               1   whoever follows a run stopped it
+├── RemoteError             1   a DICOMweb server that cannot be reached, refuses, or answers otherwise
 └── CheckFailed             5   a check under --side-check strict
 """
 
@@ -55,6 +56,17 @@ class ClusterError(MedsegrError):
 
 class Cancelled(MedsegrError):
     """A run was stopped by whoever follows it; raised from ``follow``, and let through everywhere."""
+
+
+class RemoteError(MedsegrError):
+    """Another server that cannot be reached, refuses, or answers otherwise than the standard says.
+
+    ``code`` is one of unreachable, refused, not_found, failed, redirected, incomplete, foreign, too_large.
+    """
+
+    def __init__(self, message: str, code: str = "failed") -> None:
+        super().__init__(message)
+        self.code = code
 
 
 class CheckFailed(MedsegrError):

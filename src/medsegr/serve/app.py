@@ -14,8 +14,9 @@ from starlette.types import Receive, Scope, Send
 import medsegr
 from medsegr.errors import MedsegrError
 from medsegr.overlay import NOTICE
-from medsegr.serve import capabilities, events, examples, images, jobs, page, parse, results
+from medsegr.serve import capabilities, events, examples, images, jobs, pacs, page, parse, results
 from medsegr.serve.access import Access
+from medsegr.serve.archives import read_archives
 from medsegr.serve.bell import Bell
 from medsegr.serve.crew import crew_of
 from medsegr.serve.folders import Folders
@@ -41,12 +42,13 @@ SAFE = ("GET", "HEAD", "OPTIONS")
 
 def service_of(settings: Settings) -> Service:
     """The service of a server: its folders are made, its store is opened, nothing is started yet."""
+    archives = {} if settings.dicomweb is None else read_archives(settings.dicomweb)
     folders = Folders(settings.data_dir).make()
     store, bell = Store(folders.database), Bell()
     crew = None
     if not settings.read_only:
         crew = crew_of(settings, store, folders, bell)
-    return Service(settings, store, folders, bell, crew)
+    return Service(settings, store, folders, bell, crew, archives=archives)
 
 
 def create_app(settings: Settings, service: Service | None = None) -> FastAPI:
@@ -77,7 +79,7 @@ def create_app(settings: Settings, service: Service | None = None) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.service = own
-    for room in (capabilities, parse, examples, images, jobs, events, results):
+    for room in (capabilities, parse, examples, images, jobs, events, results, pacs):
         app.include_router(room.router(own))
     page.mount(app)
     _answer_errors(app)

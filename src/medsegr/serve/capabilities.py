@@ -83,7 +83,7 @@ def router(service: Service) -> APIRouter:
             limits=limits_of(service.settings),
             read_only=service.settings.read_only,
             role="read" if service.settings.read_only else role_of(request),
-            dicomweb=[],
+            dicomweb=list(service.archives),
             examples=[Example(id=name, title=one.title) for name, one in EXAMPLES.items()],
         )
 

@@ -29,6 +29,13 @@ CODES: Mapping[str, tuple[int, str]] = MappingProxyType(
         "not_ready": (503, "the model is not loaded yet"),
         "no_room": (503, "the server's disk is full"),
         "timeout": (504, "it took too long"),
+        "pacs_unreachable": (504, "the DICOMweb server cannot be reached"),
+        "pacs_refused": (503, "the DICOMweb server does not let this server in"),
+        "pacs_failed": (
+            503,
+            "the DICOMweb server answers with an error, or not as the standard says",
+        ),
+        "pacs_incomplete": (503, "not all objects came: the study may still be on its way"),
         # of jobs only: what a job may end with
         "worker_died": (500, "the worker process died each time, most likely for lack of memory"),
         "time_limit": (504, "the job took longer than this server allows"),
@@ -42,6 +49,7 @@ OURS = {  # our errors by the name of their class
     "UsageError": "wrong_arguments",
     "WeightsError": "weights",
     "MissingExtra": "missing_extra",
+    "RemoteError": "pacs_failed",
     "MemoryError": "out_of_memory",
 }
 

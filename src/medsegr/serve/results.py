@@ -13,8 +13,8 @@ from fastapi import APIRouter
 from fastapi.responses import FileResponse
 
 from medsegr.errors import UsageError
-from medsegr.export import FILES, formats_of, write_all
-from medsegr.io.write import atomic_folder, atomic_write
+from medsegr.export import FILES, Written, formats_of, write_all
+from medsegr.io.write import atomic_folder, atomic_write, write_json
 from medsegr.options import DICOM_FORMATS, Options
 from medsegr.reopen import reopen
 from medsegr.serve import folders
@@ -61,7 +61,10 @@ def file_of(service: Service, row: JobRow, kind: str) -> Path:
     out = service.folders.out(row.id)
     if kind in WRITTEN:
         return out / WRITTEN[kind]
-    made = service.folders.job(row.id) / EXPORT / kind
+    together = kind in DICOM_FORMATS  # they refer to each other, so they are made at once and stay
+    made = service.folders.job(row.id) / EXPORT / ("dicom" if together else kind)
+    if together:
+        return _object(service, row, kind, made)
     if not made.is_dir():
         with atomic_folder(made) as part:
             if kind == "csv":
@@ -77,16 +80,11 @@ def file_of(service: Service, row: JobRow, kind: str) -> Path:
 
 def _export(service: Service, row: JobRow, kind: str, part: Path) -> None:
     """Write one format below ``part``: a file, or an archive of several."""
-    place = service.folders.image(row.image)
-    asked = (folders.read_json(place / "image.json") or {}).get("asked", {})
-    run = reopen(service.folders.out(row.id), source_of(place), service.settings.limits, choices_of(asked))
-    options = Options(formats=(kind,))
-    chosen = formats_of(run.result.image, options)
     work = part / "work"
     work.mkdir()
     try:
-        written = write_all(run, work, chosen, options)
-        only = FILES.get(kind) if kind in (*DICOM_FORMATS, "fhir") else None
+        written = _write(service, row, work, (kind,))
+        only = FILES.get(kind) if kind == "fhir" else None
         files = [path for path in sorted(work.rglob("*")) if path.is_file() and only in (None, path.name)]
         if not files:
             told = "; ".join(text for _, text in written.notes)
@@ -97,6 +95,28 @@ def _export(service: Service, row: JobRow, kind: str, part: Path) -> None:
             _pack(work, part / "masks.zip")
     finally:
         folders.remove(work)
+
+
+def _write(service: Service, row: JobRow, folder: Path, kinds: tuple[str, ...]) -> Written:
+    """Some formats of a result, on its image."""
+    place = service.folders.image(row.image)
+    asked = (folders.read_json(place / "image.json") or {}).get("asked", {})
+    run = reopen(service.folders.out(row.id), source_of(place), service.settings.limits, choices_of(asked))
+    options = Options(formats=kinds)
+    return write_all(run, folder, formats_of(run.result.image, options), options)
+
+
+def _object(service: Service, row: JobRow, kind: str, made: Path) -> Path:
+    """One of the DICOM objects of a result. Made once, together: the SR names the SEG by its UID."""
+    if not made.is_dir():
+        with atomic_folder(made) as part:
+            written = _write(service, row, part, DICOM_FORMATS)
+            notes = [text for code, text in written.notes if code in ("no_segments", "no_findings")]
+            write_json(notes, part / "notes.json")
+    if not (made / FILES[kind]).is_file():
+        told = "; ".join(folders.read_json(made / "notes.json") or ())
+        raise Refusal("not_found", told or "there is nothing to write in this format")
+    return made / FILES[kind]
 
 
 def _pack(folder: Path, to: Path) -> None:

@@ -1,8 +1,9 @@
 """What all routes share: settings, store, folders, the bell and the crew of workers."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 
+from medsegr.serve.archives import Archive
 from medsegr.serve.bell import Bell
 from medsegr.serve.crew import Crew
 from medsegr.serve.folders import Folders
@@ -30,6 +31,7 @@ class Service:
     bell: Bell
     crew: Crew | None
     leaving: Leaving = field(default_factory=Leaving)
+    archives: Mapping[str, Archive] = field(default_factory=dict)  # DICOMweb servers that may be asked
 
     def image(self, image: str) -> ImageRow:
         """The image of an id; Refusal ``not_found``."""
