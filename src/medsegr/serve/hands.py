@@ -5,7 +5,7 @@ import threading
 from collections.abc import Callable
 from multiprocessing import get_context
 from multiprocessing.connection import Connection, wait
-from typing import Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
 from medsegr.serve.settings import Settings
 from medsegr.serve.work import Task
@@ -14,6 +14,7 @@ News = tuple[Any, ...]
 DEAD: News = ("dead",)
 
 
+@runtime_checkable
 class Hand(Protocol):
     """One worker as the crew sees it."""
 
