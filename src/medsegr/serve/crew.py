@@ -34,7 +34,7 @@ class Crew:
         self, settings: Settings, store: Store, folders: Folders, bell: Bell, hands: Sequence[Hand]
     ) -> None:
         self._settings, self._store, self._folders, self._bell = settings, store, folders, bell
-        self._hands = hands
+        self.hands = hands
         self._wake = threading.Condition()
         self._closing = threading.Event()
         self._ready = 0
@@ -45,7 +45,7 @@ class Crew:
         """Put back what a killed server left running, and begin."""
         for row in self._store.running():
             self._store.requeue(row.id)
-        for number, hand in enumerate(self._hands, 1):
+        for number, hand in enumerate(self.hands, 1):
             lane = threading.Thread(
                 target=self._lane, args=(hand,), daemon=True, name=f"medsegr-lane-{number}"
             )
@@ -74,7 +74,7 @@ class Crew:
             self._wake.notify_all()
         for lane in self._lanes:
             lane.join(self._settings.grace + 5)
-        for hand in self._hands:
+        for hand in self.hands:
             hand.kill()
 
     def _lane(self, hand: Hand) -> None:
@@ -116,12 +116,12 @@ class Crew:
                     return
                 continue
             self._bell.ring(row.id)
-            alive = self._do(hand, row)
+            alive = self.do(hand, row)
             self._bell.ring(row.id)
             if not alive:
                 return
 
-    def _do(self, hand: Hand, row: JobRow) -> bool:
+    def do(self, hand: Hand, row: JobRow) -> bool:
         """One job; False where the hand is gone after it."""
         if row.tries > self._settings.tries + 1:
             self._end(row, "failed", ("worker_died", CODES["worker_died"][1]))
