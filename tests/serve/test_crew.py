@@ -11,7 +11,7 @@ from medsegr.serve import work
 from medsegr.serve.hands import DEAD, ProcessHand
 from medsegr.serve.settings import Settings
 from medsegr.serve.work import Task
-from served import Asked, Serve, Slow
+from served import Asked, Serve, Slow, png
 
 
 def pid_of(server: Asked) -> int:
@@ -22,8 +22,8 @@ def pid_of(server: Asked) -> int:
     return hand.pid
 
 
-def ready(server: Asked) -> None:
-    until = time.monotonic() + 60
+def ready(server: Asked, seconds: float = 60) -> None:
+    until = time.monotonic() + seconds
     while server.client.get("/readyz").status_code != 200:
         assert time.monotonic() < until
         time.sleep(0.02)
@@ -111,8 +111,6 @@ def test_a_model_that_cannot_be_loaded_makes_the_server_not_ready(
 def test_jobs_of_many_clients_keep_their_own_images(serve: Serve) -> None:
     """Each answer names the image that was sent for it."""
     server = serve(workers=2)
-    from served import png
-
     sent = {}
     for seed in range(6):
         image = server.image(png(seed))
@@ -149,3 +147,33 @@ def test_the_real_model_in_a_process(serve: Serve) -> None:
     assert found["findings"][0]["status"] in ("segmented", "not_found")
     assert np.prod(found["image"]["grid"]) == 512 * 512
     assert server.client.get("/v1/capabilities").json()["model"]["sha256"] == found["model"]["sha256"]
+
+
+@pytest.mark.slow
+def test_a_cluster_does_the_jobs(serve: Serve) -> None:
+    """Actors of a private Ray: progress and findings come over the shared folder, a running job is stopped,
+    and one that is lost is replaced."""
+    ray = pytest.importorskip("ray", reason="the extra 'ray' is not installed")
+    server = serve(cluster="local", workers=1)
+    ready(server, 240)
+    image = server.image()["id"]
+    job = server.job(image)["id"]
+    assert server.ended(job, 60)["state"] == "done"
+    kinds = [kind for _, kind, _ in server.events(job)]
+    assert kinds.count("finding") == 3
+    assert "progress" in kinds
+    assert server.service.crew is not None
+    (hand,) = server.service.crew.hands
+    large = server.image(png(1, side=700))["id"]
+    stopped = server.job(large)["id"]
+    while server.client.get(f"/v1/jobs/{stopped}").json()["state"] == "queued":
+        time.sleep(0.01)
+    server.client.post(f"/v1/jobs/{stopped}/cancel")
+    again = server.job(image)["id"]
+    assert server.ended(again, 120)["state"] == "done"
+    lost = server.job(large)["id"]
+    while server.client.get(f"/v1/jobs/{lost}").json()["state"] == "queued":
+        time.sleep(0.01)
+    ray.kill(hand.actor)  # type: ignore[attr-defined]
+    assert server.ended(lost, 180)["state"] == "done"
+    assert not (server.service.folders.job(stopped) / "out").exists()

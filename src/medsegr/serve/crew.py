@@ -8,7 +8,7 @@ after a grace its hand is ended.
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from medsegr.serve import folders as places
 from medsegr.serve.bell import Bell
@@ -31,10 +31,17 @@ class Crew:
     """As many lanes as there are hands. It starts with :meth:`start` and ends with :meth:`close`."""
 
     def __init__(
-        self, settings: Settings, store: Store, folders: Folders, bell: Bell, hands: Sequence[Hand]
+        self,
+        settings: Settings,
+        store: Store,
+        folders: Folders,
+        bell: Bell,
+        hands: Sequence[Hand],
+        after: Callable[[], None] = lambda: None,
     ) -> None:
+        """``after`` ends what the hands share."""
         self._settings, self._store, self._folders, self._bell = settings, store, folders, bell
-        self.hands = hands
+        self.hands, self._after = hands, after
         self._wake = threading.Condition()
         self._closing = threading.Event()
         self._ready = 0
@@ -76,6 +83,7 @@ class Crew:
             lane.join(self._settings.grace + 5)
         for hand in self.hands:
             hand.kill()
+        self._after()
 
     def _lane(self, hand: Hand) -> None:
         rest = REST
@@ -209,7 +217,13 @@ class Crew:
 
 
 def crew_of(settings: Settings, store: Store, folders: Folders, bell: Bell) -> Crew:
-    """The crew that the settings ask for: processes, or one thread of the server where these are none."""
-    hands: list[Hand] = [ProcessHand(settings) for _ in range(settings.workers)]
-    hands = hands or [ThreadHand(settings)]
-    return Crew(settings, store, folders, bell, hands)
+    """The crew that the settings ask for: actors of a cluster, processes, or one thread of the server where
+    these are none."""
+    if settings.cluster is not None:
+        from medsegr.serve.ray_hand import Cluster, RayHand
+
+        cluster = Cluster(settings)
+        far = [RayHand(settings, cluster) for _ in range(max(1, settings.workers))]
+        return Crew(settings, store, folders, bell, far, cluster.close)
+    near: list[Hand] = [ProcessHand(settings) for _ in range(settings.workers)]
+    return Crew(settings, store, folders, bell, near or [ThreadHand(settings)])
