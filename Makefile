@@ -11,7 +11,7 @@ PYTEST ?= -n 2
 # For training on a processor: glibc keeps freed memory, 2 to 3 times faster at large batches (docs/how-to/train.md).
 ALLOCATOR = MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=17179869184 MALLOC_TOP_PAD_=268435456
 
-.PHONY: help venv demo test lint format docs lexicon bench-speed bench-backends bench-io bench-scale train-default clean
+.PHONY: help venv demo test lint format docs lexicon bench-speed bench-backends bench-io bench-scale bench-serve train-default clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -59,6 +59,9 @@ bench-io: $(VENV)/.stamp  ## print seconds and memory of reading medical files, 
 
 bench-scale: $(VENV)/.stamp  ## print images a second and memory of a batch by its workers, on processes and on Ray
 	$(PY) -m medsegr.bench.scale
+
+bench-serve: $(VENV)/.stamp  ## print seconds over HTTP beside local ones, the first mask, 20 clients at once, memory
+	$(PY) -m medsegr.bench.serve --page
 
 train-default: $(VENV)/.stamp  ## train the embedded checkpoint again (hours, and minutes of a GPU; resumes; DATA=folder of sets)
 	$(ALLOCATOR) OMP_NUM_THREADS=1 $(VENV)/bin/torchrun --nproc-per-node 2 -m medsegr.fit \

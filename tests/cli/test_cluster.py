@@ -17,6 +17,7 @@ import numpy as np
 import pytest
 from PIL import Image as Picture
 
+from medsegr import machines
 from medsegr.cli import batch, cluster
 from medsegr.cli.cluster import Terms, check_address, connected, finish_on
 from medsegr.cli.jobs import Job
@@ -226,9 +227,9 @@ def test_a_cluster_without_room_is_told_in_time(tmp_path: Path, crowd: None) -> 
 @pytest.mark.parametrize(
     ("hello", "word"),
     [
-        (("0.0.1", cluster.python(), True), "medsegr 0.0.1"),
+        (("0.0.1", machines.python(), True), "medsegr 0.0.1"),
         (("OURS", "2.7", True), "Python 2.7"),
-        (("OURS", cluster.python(), False), "does not see the output folder"),
+        (("OURS", machines.python(), False), "does not see the output folder"),
     ],
 )
 def test_a_worker_that_does_not_fit_is_refused(hello: tuple[str, str, bool], word: str) -> None:
@@ -236,8 +237,8 @@ def test_a_worker_that_does_not_fit_is_refused(hello: tuple[str, str, bool], wor
 
     version = hello[0].replace("OURS", medsegr.__version__)
     with pytest.raises(ClusterError, match=word):
-        cluster._check_hello(version, *hello[1:])
-    cluster._check_hello(medsegr.__version__, cluster.python(), True)
+        machines.check_hello(version, *hello[1:])
+    machines.check_hello(medsegr.__version__, machines.python(), True)
 
 
 class Stillborn:

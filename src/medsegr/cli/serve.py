@@ -1,7 +1,7 @@
 """``medsegr serve``: the server and its page."""
 
 import os
-import sys
+import signal
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -133,8 +133,12 @@ def check(settings: "Settings") -> None:
     """Refuse what would only show once the first job came: no such model, a damaged checkpoint."""
     from medsegr import weights
     from medsegr.backends.names import check as check_backend
+    from medsegr.machines import check_address, imported
     from medsegr.session import check_model
 
+    if settings.cluster is not None:
+        check_address(settings.cluster)
+        imported()
     check_model(settings.model)
     check_backend(settings.backend, settings.precision, settings.device)
     if Path(settings.model).is_dir() or settings.model in weights.names():
@@ -161,6 +165,7 @@ def serve(settings: "Settings", bind: BindFlags, quiet: bool) -> int:
     try:
         listener.bind((settings.host, settings.port))
     except OSError as error:
+        listener.close()
         raise UsageError(
             f"--host and --port: nothing can listen there ({error.strerror}); another server may run"
         ) from error
@@ -182,9 +187,11 @@ def serve(settings: "Settings", bind: BindFlags, quiet: bool) -> int:
         print(f"medsegr serves on http{'s' if settings.tls else ''}://{host}:{port}/  (Ctrl-C ends it)")
         print("Not a medical device. For research.", flush=True)
     LOG.info("process %d, data of %g hours are kept", os.getpid(), settings.keep_hours)
+    before = {word: signal.signal(word, lambda *_: None) for word in (signal.SIGINT, signal.SIGTERM)}
     try:
-        server.run(sockets=[listener])
+        server.run(sockets=[listener])  # it ends well at either signal, then raises it anew
     finally:
         listener.close()
-    sys.stdout.flush()
+        for word, handler in before.items():
+            signal.signal(word, handler)
     return 0

@@ -8,7 +8,7 @@ after a grace its hand is ended.
 import logging
 import threading
 import time
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 
 from medsegr.serve import folders as places
 from medsegr.serve.bell import Bell
@@ -31,10 +31,17 @@ class Crew:
     """As many lanes as there are hands. It starts with :meth:`start` and ends with :meth:`close`."""
 
     def __init__(
-        self, settings: Settings, store: Store, folders: Folders, bell: Bell, hands: Sequence[Hand]
+        self,
+        settings: Settings,
+        store: Store,
+        folders: Folders,
+        bell: Bell,
+        hands: Sequence[Hand],
+        after: Callable[[], None] = lambda: None,
     ) -> None:
+        """``after`` ends what the hands share."""
         self._settings, self._store, self._folders, self._bell = settings, store, folders, bell
-        self._hands = hands
+        self.hands, self._after = hands, after
         self._wake = threading.Condition()
         self._closing = threading.Event()
         self._ready = 0
@@ -45,7 +52,7 @@ class Crew:
         """Put back what a killed server left running, and begin."""
         for row in self._store.running():
             self._store.requeue(row.id)
-        for number, hand in enumerate(self._hands, 1):
+        for number, hand in enumerate(self.hands, 1):
             lane = threading.Thread(
                 target=self._lane, args=(hand,), daemon=True, name=f"medsegr-lane-{number}"
             )
@@ -74,8 +81,9 @@ class Crew:
             self._wake.notify_all()
         for lane in self._lanes:
             lane.join(self._settings.grace + 5)
-        for hand in self._hands:
+        for hand in self.hands:
             hand.kill()
+        self._after()
 
     def _lane(self, hand: Hand) -> None:
         rest = REST
@@ -116,12 +124,12 @@ class Crew:
                     return
                 continue
             self._bell.ring(row.id)
-            alive = self._do(hand, row)
+            alive = self.do(hand, row)
             self._bell.ring(row.id)
             if not alive:
                 return
 
-    def _do(self, hand: Hand, row: JobRow) -> bool:
+    def do(self, hand: Hand, row: JobRow) -> bool:
         """One job; False where the hand is gone after it."""
         if row.tries > self._settings.tries + 1:
             self._end(row, "failed", ("worker_died", CODES["worker_died"][1]))
@@ -209,7 +217,13 @@ class Crew:
 
 
 def crew_of(settings: Settings, store: Store, folders: Folders, bell: Bell) -> Crew:
-    """The crew that the settings ask for: processes, or one thread of the server where these are none."""
-    hands: list[Hand] = [ProcessHand(settings) for _ in range(settings.workers)]
-    hands = hands or [ThreadHand(settings)]
-    return Crew(settings, store, folders, bell, hands)
+    """The crew that the settings ask for: actors of a cluster, processes, or one thread of the server where
+    these are none."""
+    if settings.cluster is not None:
+        from medsegr.serve.ray_hand import Cluster, RayHand
+
+        cluster = Cluster(settings)
+        far = [RayHand(settings, cluster) for _ in range(max(1, settings.workers))]
+        return Crew(settings, store, folders, bell, far, cluster.close)
+    near: list[Hand] = [ProcessHand(settings) for _ in range(settings.workers)]
+    return Crew(settings, store, folders, bell, near or [ThreadHand(settings)])

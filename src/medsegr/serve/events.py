@@ -12,7 +12,7 @@ from fastapi.responses import StreamingResponse
 from starlette.concurrency import run_in_threadpool
 
 from medsegr.serve import partial
-from medsegr.serve.rows import EventRow
+from medsegr.serve.rows import ENDED, EventRow
 from medsegr.serve.service import Service
 from medsegr.serve.wire import problems
 
@@ -51,6 +51,7 @@ async def stream(service: Service, job: str, after: int) -> AsyncIterator[str]:
     with service.bell.listening(job) as rung:
         while True:
             rung.clear()
+            before = service.store.job(job)
             found = await run_in_threadpool(_next, service, job, after)
             for row, text in found:
                 after = row.number
@@ -61,7 +62,7 @@ async def stream(service: Service, job: str, after: int) -> AsyncIterator[str]:
             if found:
                 quiet = 0.0
                 continue
-            if service.store.job(job) is None or service.leaving.asked():
+            if before is None or before.state in ENDED or service.leaving.asked():
                 return
             try:
                 await asyncio.wait_for(rung.wait(), min(LOOK, service.settings.heartbeat))

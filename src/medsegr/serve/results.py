@@ -12,9 +12,10 @@ from typing import Any, Literal, get_args
 from fastapi import APIRouter
 from fastapi.responses import FileResponse
 
+from medsegr.coding import maker_of, segments_of
 from medsegr.errors import UsageError
-from medsegr.export import FILES, Written, formats_of, write_all
-from medsegr.io.write import atomic_folder, atomic_write, write_json
+from medsegr.export import FILES, Run, formats_of, write_all
+from medsegr.io.write import atomic_folder, atomic_write
 from medsegr.options import DICOM_FORMATS, Options
 from medsegr.reopen import reopen
 from medsegr.serve import folders
@@ -50,6 +51,7 @@ KINDS = {
 }
 PACKED = (".png", ".gz", ".zip")
 EXPORT = "export"
+OBJECTS = (*DICOM_FORMATS, "fhir")  # one file each
 FORMULA = ("=", "+", "-", "@", "\t", "\r", "\n")
 FIRST = ("id", "name", "side", "polarity", "status", "reason", "score", "presence", "phrase")
 LONG_AGO = (1980, 1, 1, 0, 0, 0)  # of members of an archive: the same result gives the same bytes
@@ -61,10 +63,9 @@ def file_of(service: Service, row: JobRow, kind: str) -> Path:
     out = service.folders.out(row.id)
     if kind in WRITTEN:
         return out / WRITTEN[kind]
-    together = kind in DICOM_FORMATS  # they refer to each other, so they are made at once and stay
-    made = service.folders.job(row.id) / EXPORT / ("dicom" if together else kind)
-    if together:
-        return _object(service, row, kind, made)
+    if kind in OBJECTS and (out / FILES[kind]).is_file():  # the job wrote it: no second object beside it
+        return out / FILES[kind]
+    made = service.folders.job(row.id) / EXPORT / kind
     if not made.is_dir():
         with atomic_folder(made) as part:
             if kind == "csv":
@@ -80,14 +81,21 @@ def file_of(service: Service, row: JobRow, kind: str) -> Path:
 
 def _export(service: Service, row: JobRow, kind: str, part: Path) -> None:
     """Write one format below ``part``: a file, or an archive of several."""
+    place = service.folders.image(row.image)
+    asked = (folders.read_json(place / "image.json") or {}).get("asked", {})
+    run = reopen(service.folders.out(row.id), source_of(place), service.settings.limits, choices_of(asked))
+    options = Options(formats=(kind,))
+    chosen = formats_of(run.result.image, options)
     work = part / "work"
     work.mkdir()
     try:
-        written = _write(service, row, work, (kind,))
-        only = FILES.get(kind) if kind == "fhir" else None
-        files = [path for path in sorted(work.rglob("*")) if path.is_file() and only in (None, path.name)]
+        if kind == "dicom-sr":
+            notes = _report(service, row, run, work)
+        else:
+            notes = write_all(run, work, chosen, options).notes
+        files = [path for path in sorted(work.rglob("*")) if path.is_file()]
         if not files:
-            told = "; ".join(text for _, text in written.notes)
+            told = "; ".join(text for _, text in notes)
             raise Refusal("not_found", told or "no mask was drawn, so there is nothing to write")
         if len(files) == 1:
             files[0].rename(part / files[0].name)
@@ -97,26 +105,25 @@ def _export(service: Service, row: JobRow, kind: str, part: Path) -> None:
         folders.remove(work)
 
 
-def _write(service: Service, row: JobRow, folder: Path, kinds: tuple[str, ...]) -> Written:
-    """Some formats of a result, on its image."""
-    place = service.folders.image(row.image)
-    asked = (folders.read_json(place / "image.json") or {}).get("asked", {})
-    run = reopen(service.folders.out(row.id), source_of(place), service.settings.limits, choices_of(asked))
-    options = Options(formats=kinds)
-    return write_all(run, folder, formats_of(run.result.image, options), options)
+def _report(service: Service, row: JobRow, run: Run, work: Path) -> tuple[tuple[str, str], ...]:
+    """The DICOM SR, which refers to the segments of the very SEG that the job has."""
+    from highdicom.seg import segread
 
+    from medsegr.io.dicom_objects import save_object
+    from medsegr.io.dicom_source import sources_of
+    from medsegr.io.dicom_sr import make_sr
 
-def _object(service: Service, row: JobRow, kind: str, made: Path) -> Path:
-    """One of the DICOM objects of a result. Made once, together: the SR names the SEG by its UID."""
-    if not made.is_dir():
-        with atomic_folder(made) as part:
-            written = _write(service, row, part, DICOM_FORMATS)
-            notes = [text for code, text in written.notes if code in ("no_segments", "no_findings")]
-            write_json(notes, part / "notes.json")
-    if not (made / FILES[kind]).is_file():
-        told = "; ".join(folders.read_json(made / "notes.json") or ())
-        raise Refusal("not_found", told or "there is nothing to write in this format")
-    return made / FILES[kind]
+    segments = segments_of(run.result, run.key)
+    if not segments:
+        return (("no_findings", "there is no finding, so there is no DICOM SR: it may not be empty"),)
+    try:
+        seg = segread(file_of(service, row, "dicom-seg"))
+    except Refusal:  # nothing was drawn
+        seg = None
+    sources = sources_of(run.result.image, run.limits)
+    made = make_sr(run.result.image, segments, sources, maker_of(run.result, run.version), seg)
+    save_object(made, work / FILES["dicom-sr"])
+    return ()
 
 
 def _pack(folder: Path, to: Path) -> None:

@@ -1,5 +1,6 @@
 """What a server is told when it starts: one frozen value that also travels to the workers."""
 
+import ipaddress
 import os
 import sys
 from dataclasses import dataclass, field
@@ -7,8 +8,6 @@ from pathlib import Path
 
 from medsegr.errors import UsageError
 from medsegr.io.limits import DEFAULT_LIMITS, Limits
-
-LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 
 def data_home() -> Path:
@@ -77,7 +76,10 @@ class Settings:
     @property
     def loopback(self) -> bool:
         """Whether only this machine can reach the server."""
-        return self.host in LOOPBACK or self.host.startswith("127.")
+        try:
+            return self.host == "localhost" or ipaddress.ip_address(self.host).is_loopback
+        except ValueError:  # a name: it may lead anywhere
+            return False
 
     @property
     def keep_seconds(self) -> float:

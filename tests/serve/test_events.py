@@ -1,0 +1,99 @@
+"""Events: their order, findings as they come, a stream that goes on where it was broken off."""
+
+import json
+import threading
+import time
+from typing import Any
+
+from medsegr.serve import partial
+from served import REPORT, Asked, Serve, Slow, parsed
+
+THREE = "Opacity in the left lung. Nodule in the right lung. Mass in the left lung. No pneumothorax."
+
+
+def test_the_story_of_a_job_is_told_in_order(server: Asked) -> None:
+    job = server.done(report=THREE)
+    events = server.events(job)
+    assert [number for number, _, _ in events] == list(range(1, len(events) + 1))
+    kinds = [kind for _, kind, _ in events]
+    assert kinds[:2] == ["state", "state"]
+    assert kinds[-1] == "end"
+    assert [data["state"] for _, kind, data in events if kind == "state"] == ["queued", "running"]
+    assert events[-1][2] == {"state": "done", "error": None}
+    stages = [data["stage"] for _, kind, data in events if kind == "progress"]
+    assert list(dict.fromkeys(stages)) == ["read", "parse", "segment", "checks", "write"]
+    found = [data for _, kind, data in events if kind == "finding"]
+    assert [one["finding"]["id"] for one in found] == ["f1", "f2", "f3", "f4"]
+    assert [bool(one["layer"]) for one in found] == [True, True, True, False]
+    assert found[0]["layer"] == f"/v1/jobs/{job}/layers/f1.nii.gz"
+    result = server.client.get(f"/v1/jobs/{job}/result").json()
+    assert [one["finding"] for one in found] == result["findings"]  # once it is done: as in the file
+
+
+def test_the_first_mask_is_there_while_the_second_is_drawn(serve: Serve, slow: Slow) -> None:
+    server = serve()
+    job = server.job(server.image()["id"], report=THREE, options={"report_mask": False})["id"]
+    slow.go(1)
+    until = time.monotonic() + 20
+    while not (found := [e for e in server.service.store.events(job) if e.event == "finding"]):
+        assert time.monotonic() < until
+        time.sleep(0.005)
+    assert found[0].data == {"finding": "f1"}
+    assert server.client.get(f"/v1/jobs/{job}").json()["state"] == "running"
+    (item,) = partial.read(server.service.folders.job(job))
+    assert item.mask is not None
+    assert item.mask[:10, :10].all()
+    assert item.mask.sum() == 100
+    while slow.calls < 2:
+        assert time.monotonic() < until
+        time.sleep(0.005)
+    slow.go()
+    assert server.ended(job)["state"] == "done"
+    assert slow.calls == 3
+    assert partial.read(server.service.folders.job(job)) == ()
+
+
+def test_a_stream_goes_on_after_the_last_number_that_was_seen(server: Asked) -> None:
+    job = server.done(report=THREE)
+    events = server.events(job)
+    for last in (0, 1, len(events) - 1):
+        assert server.events(job, last) == events[last:]
+    assert server.events(job, len(events)) == []
+
+
+def test_an_odd_last_number_is_no_reason_to_fail(server: Asked) -> None:
+    job = server.done()
+    for header in ("x", "-1", "9" * 30, "1e3", ""):
+        with server.client.stream("GET", f"/v1/jobs/{job}/events", headers={"Last-Event-ID": header}) as told:
+            assert parsed(told.read().decode())[0][0] == 1
+
+
+def test_a_stream_ends_when_the_job_is_removed(serve: Serve, slow: Slow) -> None:
+    server = serve()
+    job = server.job(server.image()["id"])["id"]
+    assert slow.begun.wait(10)
+    threading.Timer(0.2, lambda: server.client.delete(f"/v1/jobs/{job}")).start()
+    kinds = [kind for _, kind, _ in server.events(job)]
+    assert "end" not in kinds
+
+
+def test_a_quiet_stream_shows_that_it_lives(serve: Serve, slow: Slow) -> None:
+    server = serve(heartbeat=0.05)
+    job = server.job(server.image()["id"])["id"]
+    threading.Timer(0.5, slow.go).start()
+    with server.client.stream("GET", f"/v1/jobs/{job}/events") as told:
+        text = told.read().decode()
+    assert text.count(": alive") >= 2
+    assert parsed(text)[-1][1] == "end"
+
+
+def test_no_events_of_what_is_not_there(server: Asked) -> None:
+    assert server.client.get("/v1/jobs/jAAAAAAAAAAAAAAAAAAAAAA/events").status_code == 404
+
+
+def test_words_reach_the_stream_from_the_folder_only(server: Asked) -> None:
+    job = server.done(report=REPORT)
+    for row in server.service.store.events(job):
+        data: dict[str, Any] = row.data
+        assert "opacity" not in json.dumps(data).lower()
+    assert any("opacity" in json.dumps(data).lower() for _, _, data in server.events(job))

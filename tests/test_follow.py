@@ -1,0 +1,163 @@
+"""Following a run: what is told when, that it changes no mask, and that it can be stopped anywhere."""
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import pytest
+
+import medsegr
+from medsegr import pipeline
+from medsegr.errors import Cancelled
+from medsegr.io.read import image_from_array
+from medsegr.options import Options
+from medsegr.phantom.write import case_of
+from medsegr.session import Model
+from medsegr.types import Image, Progress, Prompt, Result, Segmentation
+
+REPORT = "Opacity in the left lung. No pneumothorax. Nodule in the right lung. Mass in the left lung."
+
+
+@dataclass
+class Steps:
+    """A segmenter that ticks, and keeps what it was asked for."""
+
+    asked: list[tuple[str, ...]] = field(default_factory=list)
+    pieces: int = 4
+
+    def segment(self, image: Image, prompt: Prompt) -> Segmentation:
+        self.asked.append(prompt.targets)
+        for piece in range(self.pieces):
+            if prompt.tick is not None:
+                prompt.tick(piece, self.pieces)
+        prob = np.zeros((len(prompt.targets), *image.grid), np.float32)
+        prob[..., :5, :7] = 0.9
+        return Segmentation(prob, prompt.targets, image.affine)
+
+
+def picture() -> Image:
+    return image_from_array(np.arange(40 * 50, dtype=np.float32).reshape(40, 50), modality="CR")
+
+
+def volume() -> Image:
+    return image_from_array(
+        np.ones((6, 20, 20), np.float32).cumsum(0), spacing=(2.0, 1.0, 1.0), modality="CT"
+    )
+
+
+def followed(image: Image, model: Any, **more: Any) -> tuple[list[Progress], Result]:
+    told: list[Progress] = []
+    return told, pipeline.run(image, model, report=REPORT, follow=told.append, **more)
+
+
+def test_findings_of_a_picture_are_told_one_by_one_in_order() -> None:
+    model = Steps()
+    told, result = followed(picture(), model)
+    assert list(dict.fromkeys(one.stage for one in told)) == ["parse", "segment", "checks"]
+    found = [one.finding for one in told if one.finding is not None]
+    assert [item.finding.id for item in found] == ["f1", "f2", "f3", "f4"]
+    assert [item.status for item in found] == [item.status for item in result.findings]
+    assert [(one.done, one.total) for one in told if one.finding is not None] == [
+        (n, 4) for n in (1, 2, 3, 4)
+    ]
+    assert len(model.asked) == 3  # a call for each that is drawn: the first is told before the last is asked
+    done = [one.done for one in told if one.stage == "segment"]
+    assert done == sorted(done)
+
+
+def test_report_free_masks_are_asked_once_for_findings_that_share_them() -> None:
+    model = Steps()
+    pipeline.run(
+        picture(), model, report="Nodule in the left lung. Nodule in the right lung.", follow=lambda _: None
+    )
+    assert sum(map(len, model.asked)) == 3
+
+
+def test_findings_of_a_volume_stay_together_and_its_pieces_are_told() -> None:
+    model = Steps()
+    told, _ = followed(volume(), model)
+    assert len(model.asked) == 1
+    pieces = [(one.done, one.total) for one in told if one.stage == "segment" and one.finding is None]
+    assert pieces[-4:] == [(0, 4), (1, 4), (2, 4), (3, 4)]
+    assert [(one.done, one.total) for one in told if one.finding is not None] == [(4, 4)] * 4
+
+
+@pytest.mark.parametrize("image", [picture(), volume()], ids=["picture", "volume"])
+@pytest.mark.parametrize("stop", range(8))
+def test_a_run_is_stopped_wherever_it_is(image: Image, stop: int) -> None:
+    seen: list[Progress] = []
+
+    def follow(news: Progress) -> None:
+        if len(seen) == stop:
+            raise Cancelled("enough")
+        seen.append(news)
+
+    with pytest.raises(Cancelled):
+        pipeline.run(image, Steps(), report=REPORT, follow=follow)
+    assert len(seen) == stop
+
+
+def test_following_does_not_turn_an_error_of_the_model_into_an_end() -> None:
+    class Broken(Steps):
+        def segment(self, image: Image, prompt: Prompt) -> Segmentation:
+            if "nodule" in prompt.targets:
+                raise ValueError("broken")
+            return super().segment(image, prompt)
+
+    _, result = followed(picture(), Broken())
+    assert [item.status for item in result.findings] == ["segmented", "skipped", "failed", "segmented"]
+
+
+@pytest.mark.parametrize("words", [{"phrases": ("left lung", "heart")}, {"report": REPORT}])
+def test_the_front_door_is_followed_too(words: dict[str, Any]) -> None:
+    told: list[Progress] = []
+    Model(Steps()).segment(picture(), follow=told.append, **words)
+    assert told[-1].stage == "checks"
+
+
+@pytest.fixture(scope="module")
+def model() -> Model:
+    return medsegr.load(device="cpu")
+
+
+def same(one: Result, other: Result) -> None:
+    """The same findings, states and masks; a pixel at the very threshold may fall either way, since sums of
+    other batches are rounded otherwise."""
+    assert [item.status for item in one.findings] == [item.status for item in other.findings]
+    for a, b in zip(one.findings, other.findings, strict=True):
+        for mine, theirs in ((a.mask, b.mask), (a.free_mask, b.free_mask)):
+            assert (mine is None) == (theirs is None)
+            if mine is not None and theirs is not None:
+                assert (mine != theirs).mean() < 1e-4
+
+
+@pytest.mark.weights
+def test_masks_are_those_of_a_run_that_nobody_follows(model: Model) -> None:
+    case = case_of("mucosa", 5, 0, 256)
+    image = image_from_array(case.image, modality=case.modality)
+    options = Options(polarity=("present", "uncertain"))
+    alone = pipeline.run(image, model.segmenter, report=case.report, options=options)
+    told: list[Progress] = []
+    watched = pipeline.run(image, model.segmenter, report=case.report, options=options, follow=told.append)
+    assert sum(item.mask is not None for item in alone.findings) >= 1
+    same(alone, watched)
+    same(alone, Result(image, None, tuple(one.finding for one in told if one.finding), {}))
+
+
+@pytest.mark.weights
+def test_a_volume_is_left_between_its_chunks(model: Model) -> None:
+    noise = np.random.default_rng(0).normal(0, 100, (9, 32, 32)).astype(np.float32)
+    image, options = (
+        image_from_array(noise, spacing=(5.0, 2.0, 2.0), modality="CT"),
+        Options(report_mask=False),
+    )
+    told: list[Progress] = []
+
+    def stop(news: Progress) -> None:
+        told.append(news)
+        if news.done == 8:
+            raise Cancelled("in the middle")
+
+    with pytest.raises(Cancelled):
+        pipeline.run(image, model.segmenter, phrases=("liver",), options=options, follow=stop)
+    assert {(one.done, one.total) for one in told if one.stage == "segment"} >= {(0, 9), (8, 9)}
