@@ -72,8 +72,10 @@ def test_a_stream_ends_when_the_job_is_removed(serve: Serve, slow: Slow) -> None
     server = serve()
     job = server.job(server.image()["id"])["id"]
     assert slow.begun.wait(10)
-    threading.Timer(0.2, lambda: server.client.delete(f"/v1/jobs/{job}")).start()
+    later = threading.Timer(0.2, lambda: server.client.delete(f"/v1/jobs/{job}"))
+    later.start()
     kinds = [kind for _, kind, _ in server.events(job)]
+    later.join()  # its answer must come before the server goes
     assert "end" not in kinds
 
 
