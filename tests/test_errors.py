@@ -15,6 +15,7 @@ CODES = {
     "MissingExtra": 1,
     "ClusterError": 1,
     "RemoteError": 1,
+    "Cancelled": 1,
     "CheckFailed": 5,
 }
 
