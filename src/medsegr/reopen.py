@@ -146,7 +146,7 @@ def result_from(item: Mapping[str, Any], mask: np.ndarray | None) -> FindingResu
     numbers = item.get("measurements")
     try:
         return FindingResult(
-            _finding(item),
+            finding_from(item),
             item["status"],
             item["reason"],
             mask,
@@ -160,7 +160,7 @@ def result_from(item: Mapping[str, Any], mask: np.ndarray | None) -> FindingResu
         raise InputError("findings.json: a finding is damaged; segment again") from error
 
 
-def _finding(item: Mapping[str, Any]) -> Finding:
+def finding_from(item: Mapping[str, Any]) -> Finding:
     """The finding as :func:`medsegr.schema.finding_json` wrote it."""
     code, place, texture, shape = (item[name] for name in ("code", "location", "texture", "shape"))
     return Finding(
