@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
