@@ -3,6 +3,7 @@
 ``python docs/generate.py`` writes them; a test compares them with what the code says now.
 """
 
+import sys
 from pathlib import Path
 from typing import Any
 
@@ -28,7 +29,7 @@ def flag_row(flag: Any) -> str:
     if flag.param_type_name == "argument":
         names = f"`{flag.metavar or flag.name.upper()}`"
     default = flag.default() if callable(flag.default) else flag.default
-    shown = default not in (None, "", [], ()) and not is_flag and not flag.required
+    shown = default not in (None, "", [], (), ("", "", "")) and not is_flag and not flag.required
     told = "required" if flag.required else f"`{cell(default)}`" if shown else ""
     return f"| {names} | {cell(flag.help or '')} | {told} |"
 
@@ -113,7 +114,17 @@ def hosts_page() -> str:
     )
 
 
-PAGES = {"cli.md": cli_page, "cards.md": cards_page, "hosts.md": hosts_page}
+def http_page() -> str:
+    """Every route of the server, out of its OpenAPI document."""
+    sys.path.insert(0, str(Path(__file__).parent))
+    try:
+        import http_page
+    finally:
+        sys.path.pop(0)
+    return HEAD + str(http_page.page())
+
+
+PAGES = {"cli.md": cli_page, "cards.md": cards_page, "hosts.md": hosts_page, "http-api.md": http_page}
 
 
 def main() -> None:

@@ -14,6 +14,7 @@ CODES = {
     "WeightsError": 1,
     "MissingExtra": 1,
     "ClusterError": 1,
+    "Cancelled": 1,
     "RemoteError": 1,
     "Cancelled": 1,
     "CheckFailed": 5,

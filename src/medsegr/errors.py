@@ -9,7 +9,7 @@ MedsegrError                exit code 1
 ├── MissingExtra            1   an optional dependency that is not installed
 ├── ClusterError            1   machines that cannot be reached, or cannot run medsegr
 ├── Cancelled               1   whoever follows a run stopped it
-├── RemoteError             1   a DICOMweb server that cannot be reached, refuses, or answers otherwise
+├── RemoteError             1   a server that cannot be reached, refuses, or answers otherwise
 └── CheckFailed             5   a check under --side-check strict
 """
 
@@ -59,9 +59,10 @@ class Cancelled(MedsegrError):
 
 
 class RemoteError(MedsegrError):
-    """Another server that cannot be reached, refuses, or answers otherwise than the standard says.
+    """Another server that cannot be reached, refuses, or answers otherwise than it should.
 
-    ``code`` is one of unreachable, refused, not_found, failed, redirected, incomplete, foreign, too_large.
+    ``code`` says why. Of a DICOMweb server: unreachable, refused, not_found, failed, redirected, incomplete,
+    foreign, too_large. Of a medsegr server: unreachable, bad_answer, or the code that it gave.
     """
 
     def __init__(self, message: str, code: str = "failed") -> None:

@@ -17,12 +17,14 @@ Box = tuple[float, float, float, float]
 @dataclass(frozen=True, slots=True)
 class Hints:
     """Prompts beside the words, in the order in which they were given. ``slice`` is None on a picture;
-    ``mask`` tells whether a drawn mask was given to start from."""
+    ``mask`` tells whether a drawn mask was given to start from, ``painted`` whether a person painted the
+    plane with a brush: what stands beside it came after that."""
 
     points: tuple[Point, ...] = ()
     boxes: tuple[Box, ...] = ()
     slice: int | None = None
     mask: bool = False
+    painted: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,18 +36,25 @@ class Review:
     revision: int = 0
     accepted: bool = False
 
+    @property
+    def edited(self) -> bool:
+        """Whether the mask holds what a person painted, pixel by pixel."""
+        return any(one.painted for one in self.hints)
+
 
 def review_json(review: Review) -> dict[str, Any]:
     """As ``findings.json`` has it; :func:`review_from` reads it again."""
     return {
         "revision": review.revision,
         "accepted": review.accepted,
+        "edited": review.edited,
         "prompts": [
             {
                 "slice": one.slice,
                 "points": [list(point) for point in one.points],
                 "boxes": [list(box) for box in one.boxes],
                 "mask": one.mask,
+                "painted": one.painted,
             }
             for one in review.hints
         ],
@@ -60,6 +69,7 @@ def review_from(told: Mapping[str, Any]) -> Review:
             boxes=tuple((float(x0), float(y0), float(x1), float(y1)) for x0, y0, x1, y1 in one["boxes"]),
             slice=None if one["slice"] is None else int(one["slice"]),
             mask=bool(one["mask"]),
+            painted=bool(one.get("painted", False)),  # files of older versions do not say
         )
         for one in told["prompts"]
     )

@@ -102,14 +102,18 @@ def _review() -> Schema:
             "points": _list(numbers | {"minItems": 3, "maxItems": 3}),
             "boxes": _list(numbers | {"minItems": 4, "maxItems": 4}),
             "mask": {"type": "boolean"},
-        }
+            "painted": {"type": "boolean"},
+        },
+        ("painted",),  # files of older versions have none, nor "edited"
     )
     return _object(
         {
             "revision": {"type": "integer", "minimum": 0},
             "accepted": {"type": "boolean"},
+            "edited": {"type": "boolean"},
             "prompts": _list(prompts),
         },
+        ("edited",),
         null=True,
     )
 

@@ -15,7 +15,7 @@ from medsegr.io.read import image_from_array, read_image
 from medsegr.options import Options
 from medsegr.outcome import Outcome, outcome_of
 from medsegr.prompts.session import Session
-from medsegr.prompts.steps import check_same, read
+from medsegr.prompts.steps import check_begin, check_same, read
 from medsegr.record import image_json
 from medsegr.registry import cards, create
 from medsegr.report.parse import parse
@@ -97,14 +97,22 @@ class Model:
         """A session that goes on from an earlier result (:func:`medsegr.reopen.reopen` reads one)."""
         return Session(self, result.image, result)
 
-    def replay(self, path: Path | str, image: Input, *, report: Report | str | None = None) -> Session:
+    def replay(
+        self,
+        path: Path | str,
+        image: Input,
+        *,
+        report: Report | str | None = None,
+        result: Result | None = None,
+    ) -> Session:
         """The session that ``Session.save`` wrote, done again: the same masks, bit for bit.
 
-        ``report``: the text, where the file holds it by its hash only. A mask that comes out otherwise
-        (another processor or version of torch) gives a warning ``replayed_differently``.
+        ``report``: the text, where the file holds it by its hash only. ``result``: what the session began
+        with, where it went on from one (:meth:`resume`). A mask that comes out otherwise (another processor
+        or version of torch) gives a warning ``replayed_differently``.
 
         Raises:
-            InputError: a damaged file, another image, another model, or another report.
+            InputError: a damaged file, another image, another model, another report, or another result.
         """
         saved = read(Path(path))
         told = saved.image
@@ -112,7 +120,8 @@ class Model:
             flagged = told.get("frame_from") == "flag"
             image = as_image(image, told.get("modality"), told.get("frame") if flagged else None)
         check_same(saved, image_json(image), model_of(self.segmenter))
-        session = Session(Model(self.segmenter, saved.options), image)
+        check_begin(saved, result)
+        session = Session(Model(self.segmenter, saved.options), image, result)
         for step in saved.steps:
             session.do(step, report)
         return session.compared(saved.masks)

@@ -19,7 +19,7 @@ NUMBER = st.floats(0, 500).map(lambda value: round(value, 3))
 POINTS = st.lists(st.tuples(NUMBER, NUMBER, st.integers(0, 1)), max_size=4).map(tuple)
 BOXES = st.lists(st.tuples(NUMBER, NUMBER, NUMBER, NUMBER), max_size=2).map(tuple)
 # Plain values only: the checker of types draws its own chance, which strategies must not.
-HINTS = st.tuples(POINTS, BOXES, st.none() | st.integers(0, 300), st.booleans())
+HINTS = st.tuples(POINTS, BOXES, st.none() | st.integers(0, 300), st.booleans(), st.booleans())
 WORDS = st.tuples(
     st.lists(st.text(max_size=20), max_size=2).map(tuple), st.none() | st.text(min_size=1, max_size=30)
 )

@@ -2,6 +2,7 @@
 
 import os
 import signal
+import sys
 from dataclasses import dataclass, field
 from importlib.util import find_spec
 from pathlib import Path
@@ -34,9 +35,16 @@ class BindFlags:
         Path | None, option("--api-key-file", help="Keys that are let in: a line each, NAME ROLE SHA256HEX.")
     ] = None
     new_key: Annotated[
-        bool,
-        option("--new-key", help="Add a key to the file, print it once and end: --new-key NAME ROLE FILE."),
-    ] = False
+        tuple[str, str, str],
+        option(
+            "--new-key",
+            metavar="NAME ROLE FILE",
+            help="Add a key to a key file, print it once, and end. ROLE: read, write or admin.",
+        ),
+    ] = ("", "", "")
+    key_until: Annotated[
+        str, option("--key-until", metavar="YYYY-MM-DD", help="Last day of the key that --new-key makes.")
+    ] = ""
     allow_host: Annotated[
         list[str],
         option("--allow-host", metavar="HOST", help="A name under which clients may call this server."),
@@ -87,6 +95,8 @@ def command(bind: BindFlags, work: QueueFlags, run: RunFlags) -> int:
     Listens on this machine only, where no key is needed. Any other address needs --api-key-file.
     """
     set_up(run)
+    if any(bind.new_key) or bind.key_until:
+        return add_key(bind)
     stay_offline()
     missing = [name for name in NEEDS if find_spec(name) is None]
     if missing:
@@ -94,6 +104,26 @@ def command(bind: BindFlags, work: QueueFlags, run: RunFlags) -> int:
     settings = settings_of(bind, work, run)
     check(settings)
     return serve(settings, bind, quiet=run.quiet)
+
+
+def add_key(bind: BindFlags) -> int:
+    """Add a key to a key file and print it: alone on stdout, so that it can be piped to where it is kept."""
+    from datetime import date
+
+    from medsegr.serve.keys import new_key
+
+    name, role, file = bind.new_key
+    if not (name and role and file):
+        raise UsageError("--key-until needs --new-key NAME ROLE FILE beside it")
+    try:
+        last = date.fromisoformat(bind.key_until) if bind.key_until else None
+    except ValueError as error:
+        raise UsageError("--key-until: a day was expected, for example 2027-01-31") from error
+    with naming(Path(file)):
+        key = new_key(name, role, Path(file), last)
+    print(key)
+    print("the key is shown this once; its hash was added to the file", file=sys.stderr)
+    return 0
 
 
 def settings_of(bind: BindFlags, work: QueueFlags, run: RunFlags) -> "Settings":
@@ -134,11 +164,15 @@ def check(settings: "Settings") -> None:
     from medsegr import weights
     from medsegr.backends.names import check as check_backend
     from medsegr.machines import check_address, imported
+    from medsegr.serve.keys import read_keys
     from medsegr.session import check_model
 
     if settings.cluster is not None:
         check_address(settings.cluster)
         imported()
+    if settings.api_key_file is not None:
+        with naming(settings.api_key_file):
+            read_keys(settings.api_key_file)
     check_model(settings.model)
     check_backend(settings.backend, settings.precision, settings.device)
     if Path(settings.model).is_dir() or settings.model in weights.names():

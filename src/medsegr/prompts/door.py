@@ -37,6 +37,19 @@ def checked(
     return Hints(spots, boxes, slice, start is not None), start
 
 
+def plane(grid: tuple[int, int], mask: np.ndarray) -> np.ndarray:
+    """A painted mask for a picture (or slice) of ``grid`` = (h, w), as a bool array of its own.
+
+    UsageError where it is of another shape or holds more than yes and no: nothing of it is rounded.
+    """
+    values = np.asarray(mask)
+    if values.shape != grid:
+        raise UsageError(f"the mask has the grid {values.shape}, the picture {grid}: the same was expected")
+    if values.dtype != bool and not np.isin(values, (0, 1)).all():
+        raise UsageError("the painted mask holds other values than 0 and 1: booleans were expected")
+    return np.array(values, bool)
+
+
 def added(before: Hints | None, new: Hints) -> Hints:
     """Prompts so far with those of one more call: points gather, boxes are those of the newest call that
     has any. UsageError where they become too many."""
@@ -44,7 +57,10 @@ def added(before: Hints | None, new: Hints) -> Hints:
         return new
     points = before.points + new.points
     _few(len(points), "points", MOST_POINTS)
-    return Hints(points, new.boxes or before.boxes, new.slice, before.mask or new.mask)
+    anew = bool(new.boxes) or new.mask  # what was painted before is drawn over then
+    return Hints(
+        points, new.boxes or before.boxes, new.slice, before.mask or new.mask, before.painted and not anew
+    )
 
 
 def _numbers(given: Rows | Sequence[float | int], what: str, shape: str) -> np.ndarray:

@@ -75,6 +75,27 @@ def redone(
     return replace(judged, review=Review((*others, asked.hints), before.revision + 1))
 
 
+def painted(
+    desk: Desk, item: FindingResult, plane: np.ndarray, number: int | None, options: Options
+) -> FindingResult:
+    """The finding with ``plane`` (bool ``h w``) as its mask, on a volume as its slice ``number``, judged and
+    measured again. The model is not asked and no other slice changes; earlier prompts on that plane have
+    had their say and are forgotten."""
+    mask = plane
+    if desk.stack is not None and number is not None:
+        before = np.zeros(desk.stack.image.grid, bool) if item.mask is None else item.mask
+        mask = put(before, desk.stack, {number: plane})
+    prob = mask.astype(np.float32) if options.fractional else None
+    free = pipeline.Answer(item.free_mask, None, None, None) if item.free_mask is not None else None
+    said = pipeline.Answer(mask, None, None, item.attention, prob)
+    rules = (threshold(desk.segmenter), options)
+    judged = pipeline.judge(desk.image, item.finding, None, (said, free), rules)
+    others = tuple(one for one in _hints(item) if one.slice != number)
+    hints = Hints(slice=number, mask=True, painted=True)
+    before_it = item.review or Review()
+    return replace(judged, review=Review((*others, hints), before_it.revision + 1))
+
+
 def disagreement(item: FindingResult, words: np.ndarray | None) -> tuple[str, str] | None:
     """The warning that the words and the prompts mean different places, where they do."""
     overlap = None if item.mask is None else disagree(words, item.mask)

@@ -12,16 +12,18 @@ from medsegr.measure import with_structures
 from medsegr.outcome import Outcome, outcome_of
 from medsegr.prompts.ask import Asked, Candidate, answer, candidates
 from medsegr.prompts.door import Rows, checked
-from medsegr.prompts.redraw import DISAGREE, Desk, asked_of, disagreement, new_finding, redone
+from medsegr.prompts.door import plane as plane_of
+from medsegr.prompts.redraw import DISAGREE, Desk, asked_of, disagreement, new_finding, painted, redone
 from medsegr.prompts.slices import Stack, stack_of
 from medsegr.prompts.steps import (
     Accepted,
     Chosen,
     Drawn,
+    Painted,
     Saved,
     Step,
     Words,
-    mask_hash,
+    hashes_of,
     same_report,
     write,
 )
@@ -70,6 +72,27 @@ class Session:
     def steps(self) -> tuple[Step, ...]:
         """What was done, undone steps left out."""
         return tuple(state.step for state in self._states[: self._at])
+
+    @property
+    def history(self) -> tuple[Outcome, ...]:
+        """Every state that is remembered, undone ones and the result that it began with among them."""
+        begin = () if self._begin is None else (self._begin,)
+        return (*begin, *(state.outcome for state in self._states))
+
+    @property
+    def asked(self) -> Asked | None:
+        """What the newest step put before the model; None where it gave no prompts."""
+        return self._states[self._at - 1].asked if self._at else None
+
+    @property
+    def can_undo(self) -> bool:
+        """Whether there is a step to take back."""
+        return self._at > 0
+
+    @property
+    def can_redo(self) -> bool:
+        """Whether an undone step can be done again."""
+        return self._at < len(self._states)
 
     def segment(
         self,
@@ -128,6 +151,29 @@ class Session:
         hints, start = self._checked(points, box, mask, slice)
         return self._drawn(Drawn(item.finding.id, hints, start))
 
+    def paint(self, finding_id: str | None, mask: np.ndarray, slice: int | None = None) -> Outcome:
+        """Keep one finding's mask exactly as a person painted it: brush and eraser.
+
+        ``mask``: bool (or 0 and 1) ``h w``, the whole plane as it shall be; on a volume it replaces the one
+        slice ``slice`` and no other. The model is not asked. Prompts given on that plane before are
+        forgotten, later ones correct what was painted. The review tells ``edited``. An empty plane erases:
+        a mask without any pixel is told as ``not_found``, ``empty``. ``finding_id`` None: the only one that
+        could be meant.
+
+        Raises:
+            UsageError: another shape, other values than yes and no, a slice that does not fit, a finding that
+                is not there, denied or accepted, or nothing was drawn yet.
+        """
+        item = self._chosen(finding_id)
+        desk = self._desk()
+        number = desk.number(slice)
+        plane = plane_of(desk.flat, mask)
+        step = Painted(item.finding.id, plane, number)
+        words = self._words()
+        new = painted(desk, item, plane, number, self._before().options)
+        note = disagreement(new, words.get(item.finding.id))
+        return self._do(State(step, _swapped(self._before(), new, note), words))
+
     def candidates(self, finding_id: str | None = None) -> tuple[Candidate, ...]:
         """Three answers to the newest prompts, best first, each with its score; ``choose`` takes one. On a
         volume these are masks of the slice. UsageError where the last step gave no prompts."""
@@ -165,14 +211,14 @@ class Session:
     def save(self, path: Path | str, keep_text: bool = False) -> Path:
         """Write all steps as JSON; :meth:`medsegr.session.Model.replay` gives the same masks again.
 
-        A whole report is written by its hash only, unless ``keep_text``.
+        A whole report is written by its hash only, unless ``keep_text``; so are the masks of a result that
+        the session began with.
         """
-        if self._begin is not None:
-            raise UsageError("the session began with a result from a folder: only its folder keeps it")
         outcome = self._before()
-        masks = {item.finding.id: mask_hash(item.mask) for item in outcome.findings if item.mask is not None}
+        masks = hashes_of(outcome.findings)
+        begin = None if self._begin is None else hashes_of(self._begin.findings)
         model = dict(model_of(self.model.segmenter))
-        saved = Saved(image_json(self.image), model, self.model.options, self.steps, masks)
+        saved = Saved(image_json(self.image), model, self.model.options, self.steps, masks, begin)
         return write(saved, Path(path), keep_text)
 
     def do(self, step: Step, report: Report | str | None = None) -> Outcome:
@@ -185,6 +231,8 @@ class Session:
                 if finding is not None:
                     self._chosen(finding)
                 return self._drawn(step)
+            case Painted():
+                return self.paint(step.finding, step.mask, step.slice)
             case Chosen():
                 return self.choose(step.number, step.finding)
         return self.accept(step.finding)
@@ -192,7 +240,7 @@ class Session:
     def compared(self, masks: Mapping[str, str]) -> "Session":
         """Itself, with a warning in the newest state for masks whose hashes differ from these."""
         outcome = self._before()
-        have = {i.finding.id: mask_hash(i.mask) for i in outcome.findings if i.mask is not None}
+        have = hashes_of(outcome.findings)
         other = sorted(key for key in {*have, *masks} if have.get(key) != masks.get(key))
         if other and self._at:
             said = f"{', '.join(other)}: the mask is not that of the saved session, bit for bit"
@@ -258,7 +306,7 @@ class Session:
 
     def _asked(self, finding_id: str | None) -> Asked:
         item = self._chosen(finding_id)
-        asked = self._states[self._at - 1].asked if self._at else None
+        asked = self.asked
         if asked is None or asked.finding.id != item.finding.id:
             raise UsageError(f"the last step gave no prompts for {item.finding.id}: refine it first")
         return asked

@@ -16,12 +16,13 @@ from typing import Any
 
 import numpy as np
 
-from medsegr.errors import InputError
+from medsegr.errors import InputError, UsageError
 from medsegr.io.write import atomic_write
 from medsegr.options import Options
+from medsegr.prompts.runs import mask_of, runs_of
 from medsegr.reviews import Hints, Review, review_from, review_json
 from medsegr.schema import text_hash
-from medsegr.types import Code, Finding, Location, Report, Shape, Texture
+from medsegr.types import Code, Finding, FindingResult, Location, Report, Result, Shape, Texture
 
 SCHEMA = "medsegr.session/1"
 LARGEST = 64 * 2**20  # bytes of a session file that are read
@@ -51,6 +52,15 @@ class Drawn:
 
 
 @dataclass(frozen=True, slots=True)
+class Painted:
+    """``paint``: a plane of the mask, bool ``h w``, exactly as a person left it."""
+
+    finding: str
+    mask: np.ndarray
+    slice: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Chosen:
     """``choose``: the number of a candidate, from 0."""
 
@@ -65,19 +75,27 @@ class Accepted:
     finding: str
 
 
-Step = Words | Drawn | Chosen | Accepted
-NAMES: Mapping[type, str] = {Words: "segment", Drawn: "refine", Chosen: "choose", Accepted: "accept"}
+Step = Words | Drawn | Painted | Chosen | Accepted
+NAMES: Mapping[type, str] = {
+    Words: "segment",
+    Drawn: "refine",
+    Painted: "paint",
+    Chosen: "choose",
+    Accepted: "accept",
+}
 
 
 @dataclass(frozen=True, slots=True)
 class Saved:
-    """A session as a file has it. ``masks``: finding id -> sha256 of the mask that the last step left."""
+    """A session as a file has it. ``masks``: finding id -> sha256 of the mask that the last step left;
+    ``begin``: the same of the result that it began with, None where it began with nothing."""
 
     image: Mapping[str, Any]
     model: Mapping[str, Any]
     options: Options
     steps: tuple[Step, ...]
     masks: Mapping[str, str]
+    begin: Mapping[str, str] | None = None
 
 
 def write(saved: Saved, path: Path, keep_text: bool = False) -> Path:
@@ -89,6 +107,7 @@ def write(saved: Saved, path: Path, keep_text: bool = False) -> Path:
         "options": asdict(saved.options),
         "steps": [_step_json(step, keep_text) for step in saved.steps],
         "masks": dict(saved.masks),
+        "begin": None if saved.begin is None else dict(saved.begin),
     }
     with atomic_write(path) as part:
         part.write_text(json.dumps(told, indent=1, sort_keys=True) + "\n", encoding="utf-8")
@@ -108,16 +127,26 @@ def read(path: Path) -> Saved:
             told["model"],
             Options(**_tuples(told["options"])),
             tuple(_step_from(step) for step in told["steps"]),
-            {str(key): str(value) for key, value in told["masks"].items()},
+            _hashes(told["masks"]),
+            None if told.get("begin") is None else _hashes(told["begin"]),  # older files have none
         )
     except OSError as error:
         raise InputError(
             f"the session file cannot be read ({error.strerror or type(error).__name__}); check the path"
         ) from error
-    except (ValueError, KeyError, TypeError, AttributeError, zlib.error) as error:
+    except (ValueError, KeyError, TypeError, AttributeError, UsageError, zlib.error) as error:
         raise InputError(
             "the session file is damaged or none of ours: expected what session.save wrote"
         ) from error
+
+
+def hashes_of(results: Sequence[FindingResult]) -> dict[str, str]:
+    """Finding id -> sha256 of its mask, of those that have one."""
+    return {item.finding.id: mask_hash(item.mask) for item in results if item.mask is not None}
+
+
+def _hashes(told: Mapping[str, Any]) -> dict[str, str]:
+    return {str(key): str(value) for key, value in told.items()}
 
 
 def mask_hash(mask: np.ndarray) -> str:
@@ -140,6 +169,8 @@ def _step_json(step: Step, keep_text: bool) -> dict[str, Any]:
         prompts = review_json(Review((step.hints,)))["prompts"][0]
         mask = None if step.mask is None else _packed(step.mask)
         return name | {"finding": step.finding, "phrase": step.phrase, "prompts": prompts, "mask": mask}
+    if isinstance(step, Painted):
+        return name | {"finding": step.finding, "slice": step.slice, "rle": runs_of(step.mask)}
     if isinstance(step, Chosen):
         return name | {"finding": step.finding, "number": step.number}
     return name | {"finding": step.finding}
@@ -160,6 +191,9 @@ def _step_from(told: Mapping[str, Any]) -> Step:
             review = review_from({"prompts": [told["prompts"]], "revision": 0, "accepted": False})
             mask = None if told["mask"] is None else _unpacked(told["mask"])
             return Drawn(told["finding"], review.hints[0], mask, str(told["phrase"]))
+        case "paint":
+            number = None if told["slice"] is None else int(told["slice"])
+            return Painted(str(told["finding"]), mask_of(told["rle"]), number)
         case "choose":
             return Chosen(str(told["finding"]), int(told["number"]))
         case "accept":
@@ -238,3 +272,15 @@ def check_same(saved: Saved, image: Mapping[str, Any], model: Mapping[str, Any])
             f"the session was made with the model {then[0]} ({str(then[1])[:12]}), this one is {now[0]} "
             f"({str(now[1])[:12]}): load that one"
         )
+
+
+def check_begin(saved: Saved, result: Result | None) -> None:
+    """InputError where the session began with another result than this one, or with none, or needs one."""
+    if (saved.begin is None) != (result is None):
+        raise InputError(
+            "the session went on from a result: give that with result="
+            if result is None
+            else "the session began with nothing: leave result= out"
+        )
+    if result is not None and dict(saved.begin or {}) != hashes_of(result.findings):
+        raise InputError("the result is another one than that which the session began with (hashes differ)")

@@ -14,17 +14,32 @@ from starlette.types import Receive, Scope, Send
 import medsegr
 from medsegr.errors import InputError, MedsegrError
 from medsegr.overlay import NOTICE
-from medsegr.serve import capabilities, events, examples, images, jobs, pacs, page, parse, results
+from medsegr.serve import (
+    capabilities,
+    events,
+    examples,
+    images,
+    jobs,
+    pacs,
+    page,
+    parse,
+    results,
+    session_routes,
+    shown,
+)
 from medsegr.serve.access import Access
 from medsegr.serve.archives import read_archives
 from medsegr.serve.bell import Bell
 from medsegr.serve.crew import crew_of
 from medsegr.serve.folders import Folders
+from medsegr.serve.guard import guarded
+from medsegr.serve.keys import Keyring
 from medsegr.serve.refusal import CODES, Refusal, error_json, told
 from medsegr.serve.service import Service
 from medsegr.serve.settings import Settings
 from medsegr.serve.store import Store
 from medsegr.serve.sweeper import Sweeper
+from medsegr.serve.wire import problems
 
 LOG = logging.getLogger("medsegr")
 OF_STATUS = {
@@ -37,6 +52,7 @@ OF_STATUS = {
     415: "unsupported_media_type",
     422: "invalid",
 }
+ROOMS = (capabilities, parse, examples, images, jobs, events, results, shown, session_routes, pacs)
 SAFE = ("GET", "HEAD", "OPTIONS")
 
 
@@ -55,6 +71,7 @@ def service_of(settings: Settings) -> Service:
 
 def create_app(settings: Settings, service: Service | None = None) -> FastAPI:
     """The application. Workers start and end with its lifespan. ``service``: one that was made before."""
+    keyring = None if settings.api_key_file is None else Keyring(settings.api_key_file)
     own = service or service_of(settings)
 
     @asynccontextmanager
@@ -78,15 +95,18 @@ def create_app(settings: Settings, service: Service | None = None) -> FastAPI:
         description=f"A medical image and its report in, a mask for every finding out. {NOTICE}",
         docs_url=None,
         redoc_url=None,
+        redirect_slashes=False,
+        responses=problems(),
         lifespan=lifespan,
     )
     app.state.service = own
-    for room in (capabilities, parse, examples, images, jobs, events, results, pacs):
+    for room in ROOMS:
         app.include_router(room.router(own))
     page.mount(app)
     _answer_errors(app)
     if settings.read_only:
         app.add_middleware(ReadOnly)
+    app.add_middleware(guarded, settings=settings, keyring=keyring)
     app.add_middleware(Access)
     return app
 
@@ -126,14 +146,6 @@ def _answer_errors(app: FastAPI) -> None:
     async def other(_request: Request, error: HTTPException) -> JSONResponse:
         code = OF_STATUS.get(error.status_code, "bad_request" if error.status_code < 500 else "error")
         return JSONResponse(error_json(code), error.status_code, error.headers)
-
-    @app.exception_handler(Exception)
-    async def failed(request: Request, error: Exception) -> JSONResponse:
-        LOG.error("request %s failed: %s", getattr(request.state, "request", "-"), type(error).__name__)
-        LOG.debug("its trace", exc_info=error)
-        full = isinstance(error, OSError) and error.errno == 28
-        code = "no_room" if full else "out_of_memory" if isinstance(error, MemoryError) else "error"
-        return JSONResponse(error_json(code), CODES[code][0])
 
 
 def fault_of(error: RequestValidationError) -> str:

@@ -10,13 +10,21 @@ from medsegr import registry, weights
 from medsegr.findings import MODALITIES
 from medsegr.options import POLARITIES
 from medsegr.overlay import NOTICE
-from medsegr.report.document import LIMIT
 from medsegr.serve.examples import EXAMPLES
 from medsegr.serve.refusal import Refusal
 from medsegr.serve.results import FORMATS
 from medsegr.serve.service import Service
 from medsegr.serve.settings import Settings
-from medsegr.serve.wire import MOST_PHRASES, Capabilities, Example, Health, ModelInfo, problems, role_of
+from medsegr.serve.wire import (
+    MOST_CHARACTERS,
+    MOST_PHRASES,
+    Capabilities,
+    Example,
+    Health,
+    ModelInfo,
+    problems,
+    role_of,
+)
 
 
 def model_info(settings: Settings) -> ModelInfo:
@@ -42,7 +50,7 @@ def limits_of(settings: Settings) -> dict[str, float]:
         "files": settings.limits.folder_files,
         "pixels": settings.limits.pixels,
         "voxels": settings.limits.voxels,
-        "report_characters": LIMIT,
+        "report_characters": MOST_CHARACTERS,
         "phrases": MOST_PHRASES,
         "queue": settings.queue,
         "job_seconds": settings.job_seconds,

@@ -12,6 +12,7 @@ from medsegr.errors import MedsegrError
 from medsegr.io.read import series_in
 from medsegr.record import image_json
 from medsegr.serve import folders
+from medsegr.serve.auth import own
 from medsegr.serve.ids import new_id
 from medsegr.serve.refusal import Refusal
 from medsegr.serve.rows import ImageRow
@@ -162,10 +163,10 @@ def router(service: Service) -> APIRouter:
         """What an image is."""
         return info(service, image)
 
-    @routes.delete("/{image}", status_code=204, responses=problems("not_found", "read_only"))
-    def delete(image: str) -> Response:
+    @routes.delete("/{image}", status_code=204, responses=problems("not_found", "forbidden", "read_only"))
+    def delete(image: str, request: Request) -> Response:
         """Remove an image with its jobs and sessions. Jobs that run are stopped."""
-        service.image(image)
+        own(request, service.image(image).owner)
         remove(service, image)
         return Response(status_code=204)
 

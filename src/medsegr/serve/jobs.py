@@ -11,6 +11,7 @@ from starlette.requests import Request
 from medsegr.options import Options
 from medsegr.serve import folders
 from medsegr.serve import words as kept
+from medsegr.serve.auth import own
 from medsegr.serve.ids import checked, new_id
 from medsegr.serve.refusal import Refusal
 from medsegr.serve.rows import ENDED, JobRow
@@ -104,19 +105,20 @@ def router(service: Service) -> APIRouter:
         """How a job stands."""
         return job_info(service.job(job))
 
-    @routes.post("/{job}/cancel", responses=problems("not_found", "read_only"))
-    def cancel(job: str) -> JobInfo:
+    @routes.post("/{job}/cancel", responses=problems("not_found", "forbidden", "read_only"))
+    def cancel(job: str, request: Request) -> JobInfo:
         """Cancel a job, in the queue or at work; one that has ended stays as it is."""
         row = service.job(job)
+        own(request, row.owner)
         if row.state not in ENDED:
             service.store.finish(row.id, "cancelled", service.settings.keep_seconds)
             service.bell.ring(row.id)
         return job_info(service.job(job))
 
-    @routes.delete("/{job}", status_code=204, responses=problems("not_found", "read_only"))
-    def delete(job: str) -> Response:
+    @routes.delete("/{job}", status_code=204, responses=problems("not_found", "forbidden", "read_only"))
+    def delete(job: str, request: Request) -> Response:
         """Remove a job and its result. One that runs is stopped."""
-        service.job(job)
+        own(request, service.job(job).owner)
         remove(service, checked("j", job))
         return Response(status_code=204)
 

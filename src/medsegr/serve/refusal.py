@@ -36,6 +36,14 @@ CODES: Mapping[str, tuple[int, str]] = MappingProxyType(
             "the DICOMweb server answers with an error, or not as the standard says",
         ),
         "pacs_incomplete": (503, "not all objects came: the study may still be on its way"),
+        # the door: who asks, from where, how fast
+        "bad_host": (400, "the Host header does not name this server; --allow-host NAME lets a name in"),
+        "bad_origin": (403, "a page of another site asked; --allow-origin ORIGIN lets one in"),
+        "key_expired": (401, "this key is no longer good: ask for another one"),
+        "keys_unreadable": (503, "the key file of this server cannot be read: nobody is let in"),
+        "too_many_steps": (409, "the session has as many steps as this server remembers: save it"),
+        "too_slow": (408, "the body of the request came too slowly"),
+        "too_many_requests": (429, "this key or address asks too often: wait as long as Retry-After says"),
         # of jobs only: what a job may end with
         "worker_died": (500, "the worker process died each time, most likely for lack of memory"),
         "time_limit": (504, "the job took longer than this server allows"),

@@ -12,15 +12,32 @@ from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_vali
 from medsegr.errors import UsageError
 from medsegr.findings import Frame
 from medsegr.options import Options
-from medsegr.report.document import HEADINGS, LIMIT
+from medsegr.report.document import HEADINGS
 from medsegr.serve.ids import PATTERN
 from medsegr.serve.refusal import CODES, OURS, Refusal, error_json
 from medsegr.serve.rows import JobRow, State
 
 __all__ = ["CODES", "OURS", "Refusal", "error_json", "owner_of", "stamp"]
 MOST_PHRASES = 200
+ANYWHERE = (  # what the door and the last net say, of any route
+    "bad_request",
+    "bad_host",
+    "unauthorized",
+    "key_expired",
+    "forbidden",
+    "bad_origin",
+    "too_slow",
+    "too_large",
+    "invalid",
+    "too_many_requests",
+    "error",
+    "out_of_memory",
+    "no_room",
+    "keys_unreadable",
+)
+MOST_CHARACTERS = 100_000  # of one request's words: twice the longest real report, some seconds to read
 Id = Annotated[str, StringConstraints(pattern=PATTERN)]
-Text = Annotated[str, StringConstraints(min_length=1, max_length=LIMIT)]
+Text = Annotated[str, StringConstraints(min_length=1, max_length=MOST_CHARACTERS)]
 Phrase = Annotated[str, StringConstraints(min_length=1, max_length=10_000)]
 Modality = Annotated[str, StringConstraints(max_length=64)]
 Stage = Literal["read", "parse", "segment", "checks", "write"]
@@ -43,6 +60,8 @@ class Words(Wire):
     def _one_kind(self) -> "Words":
         if sum((self.report is not None, self.text is not None, bool(self.phrases))) > 1:
             raise ValueError("give one of report, text and phrases")
+        if sum(map(len, self.phrases or ())) > MOST_CHARACTERS:
+            raise ValueError(f"the phrases have more than {MOST_CHARACTERS} characters together")
         for words in (self.report, self.text, *(self.phrases or ())):
             if words is not None and not words.strip():
                 raise ValueError("the words are empty")
@@ -254,8 +273,8 @@ def role_of(request: Request) -> str:
 
 
 def problems(*codes: str) -> dict[int | str, dict[str, Any]]:
-    """The errors of a route, for the OpenAPI document."""
+    """The errors of a route, for the OpenAPI document: its own, and those that any route can end with."""
     said: dict[int | str, list[str]] = {}
-    for code in codes:
+    for code in dict.fromkeys((*codes, *ANYWHERE)):
         said.setdefault(CODES[code][0], []).append(f"`{code}`: {CODES[code][1]}")
     return {status: {"model": Problem, "description": "; ".join(lines)} for status, lines in said.items()}
