@@ -32,6 +32,13 @@ def heat_map(image: Image, item: FindingResult) -> Picture.Image | None:
     return Picture.fromarray(blend(pixels, stack))
 
 
+def scaled(attention: np.ndarray) -> np.ndarray:
+    """A map as uint8 over its own range: maps of two findings cannot be compared in strength."""
+    values = np.nan_to_num(np.asarray(attention, np.float32))
+    low, high = float(values.min()), float(values.max())
+    return np.asarray(((values - low) / max(high - low, 1e-9) * 255).round(), np.uint8)
+
+
 def blend(pixels: np.ndarray, attention: np.ndarray) -> np.ndarray:
     """``pixels`` uint8 ``h w 3`` under ``attention`` ``h w`` scaled to its own range; uint8 ``h w 3``."""
     low, high = float(attention.min()), float(attention.max())

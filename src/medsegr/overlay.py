@@ -94,15 +94,23 @@ def window(image: Image) -> np.ndarray:
         top = 255.0 if data.max(initial=0) > 1.5 else 1.0
         return np.moveaxis((data / top * 255).round().astype(np.uint8), 0, -1)
     data = data[:1] if data.shape[0] != 3 else data
-    if image.modality == "CT" and data.min(initial=0) < -200:
-        low, high = -160.0, 240.0
-    else:
-        low, high = (
-            float(v) for v in np.percentile(data[..., :: max(1, data.shape[-1] // 512)], (0.5, 99.5))
-        )
+    low, high = _levels(data, image.modality)
     grey = np.clip((data - low) / max(high - low, 1e-6), 0, 1)
     shown = np.moveaxis((grey * 255).round().astype(np.uint8), 0, -1)
     return np.repeat(shown, 3, axis=-1) if shown.shape[-1] == 1 else shown
+
+
+def levels(image: Image) -> tuple[float, float]:
+    """Intensities that become black and white in :func:`window`, for an image of one channel."""
+    data = np.nan_to_num(np.asarray(image.data[:1], np.float32), nan=0.0, posinf=0.0, neginf=0.0)
+    return _levels(data, image.modality)
+
+
+def _levels(data: np.ndarray, modality: str | None) -> tuple[float, float]:
+    if modality == "CT" and data.min(initial=0) < -200:
+        return -160.0, 240.0
+    low, high = np.percentile(data[..., :: max(1, data.shape[-1] // 512)], (0.5, 99.5))
+    return float(low), float(high)
 
 
 def _views(result: Result) -> list[View]:

@@ -20,9 +20,9 @@ from typing import Any
 import numpy as np
 
 from medsegr.errors import InputError, UsageError
-from medsegr.explain import heat_map
+from medsegr.explain import heat_map, scaled
 from medsegr.export import Run, Written, formats_of, report_hash, write_all
-from medsegr.io.write import atomic_folder, write_json
+from medsegr.io.write import atomic_folder, write_json, write_labels
 from medsegr.options import Options
 from medsegr.overlay import NOTICE, draw
 from medsegr.reviews import review_json
@@ -116,8 +116,11 @@ def _write_heat(result: Result, folder: Path) -> None:
     (folder / "explain").mkdir()
     for item in result.findings:
         picture = heat_map(result.image, item)
-        if picture is not None:
+        if picture is not None and item.attention is not None:
             picture.save(folder / "explain" / f"{item.finding.id}.png")
+            kind = "png" if len(result.image.grid) == 2 else "nifti"
+            stem = folder / "explain" / f"{item.finding.id}_map"
+            write_labels(scaled(item.attention), result.image, stem, kind, {})
 
 
 def file_hash(path: Path) -> str:

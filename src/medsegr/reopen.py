@@ -49,12 +49,12 @@ def reopen(
     and for another image; GeometryError where masks and image have other grids.
     """
     manifest = manifest_of(folder)
-    told = _findings(folder)
-    paths = {item["id"]: _inside(folder, item["mask"]) for item in told["findings"] if item.get("mask")}
+    told = findings_of(folder)
+    paths = {item["id"]: inside(folder, item["mask"]) for item in told["findings"] if item.get("mask")}
     masks = {key: read_image(path, limits=limits) for key, path in paths.items() if path.suffix != ".dcm"}
     shown = told["image"]
     image = _bare(list(masks.values()), shown) if source is None else _source(source, shown, limits, choices)
-    drawn = {key: _on_grid(mask, image, source is not None) for key, mask in masks.items()}
+    drawn = {key: on_grid(mask, image, source is not None) for key, mask in masks.items()}
     if source is not None and (kept := {key: path for key, path in paths.items() if key not in masks}):
         drawn |= _segments(kept, image, limits)
     results = tuple(result_from(item, drawn.get(item["id"])) for item in told["findings"])
@@ -66,7 +66,8 @@ def reopen(
     )
 
 
-def _findings(folder: Path) -> dict[str, Any]:
+def findings_of(folder: Path) -> dict[str, Any]:
+    """The content of the folder's findings.json; InputError where it is missing, damaged or changed."""
     try:
         told = json.loads((folder / "findings.json").read_text(encoding="utf-8"))
         if not str(told["schema"]).startswith("medsegr.findings/"):
@@ -83,7 +84,7 @@ def _findings(folder: Path) -> dict[str, Any]:
     return dict(told)
 
 
-def _inside(folder: Path, name: Any) -> Path:
+def inside(folder: Path, name: Any) -> Path:
     """The file of a mask; InputError where it is not in the folder."""
     path = (folder / str(name)).resolve()
     if not path.is_relative_to(folder.resolve()):
@@ -123,7 +124,9 @@ def _bare(masks: list[Image], told: Mapping[str, Any]) -> Image:
     return replace(base, data=zeros, spacing=spacing, modality=told.get("modality"), frame=frame)
 
 
-def _on_grid(mask: Image, image: Image, placed: bool) -> np.ndarray:
+def on_grid(mask: Image, image: Image, placed: bool) -> np.ndarray:
+    """A mask file as bool on the image's grid; GeometryError for another grid, or (``placed``) another
+    place."""
     values = mask.data[0] > 0
     if values.shape != image.grid and values.size == np.prod(image.grid):
         values = values.reshape(image.grid)  # a slice that was written as h w 1
