@@ -1,0 +1,108 @@
+/** Codes of the server in words for people. */
+
+import type { Check, Finding, Measurement } from "./types.ts";
+
+const REASONS: Record<string, string> = {
+  absent: "The report says it is not there",
+  uncertain: "The report is not sure, so it was not asked for",
+  prior: "Only in an earlier study",
+  not_this_patient: "Not about this patient",
+  no_place: "A statement with no place to draw",
+  not_in_image: "Not seen in this kind of image",
+  presence_low: "The model does not see it in the image",
+  empty: "The model saw it but drew nothing",
+  unknown_concept: "The model was not trained for it",
+  geometry: "The geometry of the image does not allow it",
+  too_small: "Too small for this image",
+  error: "It failed; the other findings are not affected",
+};
+
+const STATUS: Record<string, string> = {
+  segmented: "Drawn",
+  skipped: "Not drawn",
+  not_found: "Not found",
+  refused: "Refused",
+  failed: "Failed",
+};
+
+const STAGES: Record<string, string> = {
+  read: "Reading the image",
+  parse: "Reading the report",
+  segment: "Looking for the findings",
+  checks: "Checking sides and presence",
+  write: "Writing the result",
+};
+
+const NUMBERS: Record<string, string> = {
+  area_mm2: "Area",
+  area_px: "Area",
+  volume_mm3: "Volume",
+  volume_ml: "Volume",
+};
+
+export function reasonOf(finding: Finding): string {
+  return finding.reason ? (REASONS[finding.reason] ?? finding.reason.replaceAll("_", " ")) : "";
+}
+
+export function statusOf(finding: Finding): string {
+  return STATUS[finding.status] ?? finding.status;
+}
+
+export function stageOf(stage: string | null): string {
+  return stage ? (STAGES[stage] ?? stage) : "Waiting for its turn";
+}
+
+export function numberName(name: string): string {
+  return NUMBERS[name] ?? sentence(name.replace(/_(mm2|mm3|mm|ml|px|hu)$/i, "").replaceAll("_", " "));
+}
+
+export function numberText(number: Measurement): string {
+  if (number.value === null) return "–";
+  const digits = Math.abs(number.value) >= 100 ? 0 : Math.abs(number.value) >= 10 ? 1 : 2;
+  const unit = number.unit.replace("mm2", "mm²").replace("mm3", "mm³").replace("px2", "px");
+  return `${number.value.toFixed(digits)}${unit && unit !== "1" ? ` ${unit}` : ""}`;
+}
+
+export function sentence(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** The words' own attributes in a few chips. */
+export function traitsOf(finding: Finding): string[] {
+  const { location, texture, shape } = finding;
+  const side = location.side ? `${location.side}${location.side_frame === "viewer" ? " (of the picture)" : ""}` : "";
+  return [
+    side,
+    ...location.rows,
+    ...location.cols.map((col) => `${col} third`),
+    ...location.anatomy,
+    texture.density ?? "",
+    texture.uniformity ?? "",
+    texture.colour ?? "",
+    shape.form ?? "",
+    shape.margin ?? "",
+    shape.size_class ?? "",
+    shape.size_mm ? `${shape.size_mm.join(" × ")} mm` : "",
+    shape.count ? `${shape.count} of them` : "",
+    finding.time !== "current" ? finding.time : "",
+  ].filter(Boolean);
+}
+
+const CHECKS: Record<string, string> = {
+  side: "Side",
+  presence: "Presence",
+  border: "Border",
+  place: "Place",
+  report_free: "Report",
+  agreement: "Report",
+};
+
+export function checkName(check: Check): string {
+  return CHECKS[check.name] ?? sentence(check.name.replaceAll("_", " "));
+}
+
+/** Checks that a person should look at, the worst first. */
+export function worriesOf(finding: Finding): Check[] {
+  const rank = { fail: 0, warn: 1, pass: 2 };
+  return finding.checks.filter((check) => check.outcome !== "pass").sort((a, b) => rank[a.outcome] - rank[b.outcome]);
+}
