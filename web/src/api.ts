@@ -104,7 +104,8 @@ export const api = {
   },
 
   session: (job: string) => json<Session>("/v1/sessions", "POST", { job }),
-  step: (id: string, name: string, body: unknown = {}) => json<Session>(`/v1/sessions/${id}/${name}`, "POST", body),
+  step: (id: string, name: string, body: unknown = {}) =>
+    json<Session>(`/v1/sessions/${id}/${name}`, "POST", body),
   save: (id: string) => json<Job>(`/v1/sessions/${id}/save`, "POST", {}),
 
   /** Server-sent events of a job, read by fetch since an EventSource cannot send a key; resumes where it broke. */

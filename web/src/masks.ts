@@ -94,9 +94,8 @@ export function withPlane(mask: Mask, axis: number, index: number, plane: Plane)
   const [u, v] = acrossOf(axis);
   for (let b = 0; b < plane.h; b++)
     for (let a = 0; a < plane.w; a++)
-      whole[
-        index * (strides[axis] as number) + a * (strides[u] as number) + b * (strides[v] as number)
-      ] = plane.data[b * plane.w + a] as number;
+      whole[index * (strides[axis] as number) + a * (strides[u] as number) + b * (strides[v] as number)] =
+        plane.data[b * plane.w + a] as number;
   return cropped(mask.dims, whole);
 }
 
@@ -182,10 +181,7 @@ export function loopsOf(plane: Plane): [number, number][][] {
         const to = ways?.pop();
         if (to === undefined) break;
         const mid = (a: number, b: number) => (a + b) / 2 - 0.5;
-        loop.push([
-          mid(here % wide, to % wide),
-          mid(Math.floor(here / wide), Math.floor(to / wide)),
-        ]);
+        loop.push([mid(here % wide, to % wide), mid(Math.floor(here / wide), Math.floor(to / wide))]);
         here = to;
       } while (here !== start);
       loops.push(loop);

@@ -23,7 +23,8 @@ export function headOf(bytes: ArrayBuffer): Head {
   const size = view.byteLength >= 352 ? view.getInt32(0, true) : 0;
   if (size !== 348 && size !== 540) throw new Error("a layer is no NIfTI file of this server");
   const second = size === 540;
-  const dim = (n: number) => (second ? Number(view.getBigInt64(16 + 8 * n, true)) : view.getInt16(40 + 2 * n, true));
+  const dim = (n: number) =>
+    second ? Number(view.getBigInt64(16 + 8 * n, true)) : view.getInt16(40 + 2 * n, true);
   return {
     dims: [dim(1), Math.max(1, dim(2)), Math.max(1, dim(0) >= 3 ? dim(3) : 1)],
     offset: second ? Number(view.getBigInt64(168, true)) : view.getFloat32(108, true),

@@ -98,7 +98,13 @@ export function drawScene(pen: Pen, tiles: readonly Tile[], scene: Scene): void 
 
 function pathFor(shape: Shape, which: "mask" | "free", tile: Tile, scene: Scene): Path2D | null {
   const draft = scene.draft;
-  if (which === "mask" && draft && draft.id === shape.id && draft.axis === tile.axis && draft.index === tile.index)
+  if (
+    which === "mask" &&
+    draft &&
+    draft.id === shape.id &&
+    draft.axis === tile.axis &&
+    draft.index === tile.index
+  )
     return pathOf(draft.plane);
   const mask = shape[which];
   return mask ? outlineOf(mask, tile.axis, tile.index) : null;
@@ -111,14 +117,17 @@ function placed(path: Path2D, tile: Tile): Path2D {
 }
 
 function drawShapes(pen: Pen, tile: Tile, scene: Scene): void {
-  const order = [...scene.shapes].sort((a, b) => Number(a.id === scene.active) - Number(b.id === scene.active));
+  const order = [...scene.shapes].sort(
+    (a, b) => Number(a.id === scene.active) - Number(b.id === scene.active),
+  );
   for (const shape of order) {
     const active = shape.id === scene.active;
     const faded = scene.active !== null && !active;
     const free = scene.mode !== "guided" ? pathFor(shape, "free", tile, scene) : null;
     const guided = scene.mode !== "free" ? pathFor(shape, "mask", tile, scene) : null;
     const look = { colour: shape.colour, active, faded, dashed: shape.dashed, opacity: scene.opacity };
-    if (free) drawShape(pen, placed(free, tile), { ...look, ghost: scene.mode === "difference" }, !scene.filled);
+    if (free)
+      drawShape(pen, placed(free, tile), { ...look, ghost: scene.mode === "difference" }, !scene.filled);
     if (guided) drawShape(pen, placed(guided, tile), { ...look, ghost: false }, !scene.filled);
     if (guided ?? free) drawNumber(pen, tile, shape, scene, faded);
   }
@@ -165,7 +174,7 @@ function drawNumber(pen: Pen, tile: Tile, shape: Shape, scene: Scene, faded: boo
   const active = shape.id === scene.active;
   const text = active ? `${shape.number}  ${shortened(shape.name, 44)}` : `${shape.number}`;
   pen.save();
-  pen.font = "600 13px system-ui, sans-serif";
+  pen.font = "600 13px 'Inter Variable', system-ui, sans-serif";
   pen.textBaseline = "middle";
   const wide = pen.measureText(text).width + 14;
   const { left, top, width, height } = tile.rect;
@@ -283,7 +292,7 @@ function drawScale(pen: Pen, tile: Tile): void {
     pen.lineTo(x + wide, y - 5);
     pen.stroke();
   }
-  pen.font = "600 12px system-ui, sans-serif";
+  pen.font = "600 12px 'Inter Variable', system-ui, sans-serif";
   pen.textAlign = "center";
   pen.lineWidth = 3;
   pen.strokeStyle = "rgb(0 0 0 / 0.7)";

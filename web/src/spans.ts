@@ -63,7 +63,9 @@ export function piecesOf(
     const start = edges[n] as number;
     const end = edges[n + 1] as number;
     const over = marks.filter((mark) => mark.start <= start && end <= mark.end);
-    const phrases = over.filter((mark) => mark.kind === null).sort((a, b) => a.end - a.start - (b.end - b.start));
+    const phrases = over
+      .filter((mark) => mark.kind === null)
+      .sort((a, b) => a.end - a.start - (b.end - b.start));
     pieces.push({
       text: text.slice(start, end),
       findings: [...new Set(phrases.map((mark) => mark.finding))],
@@ -74,10 +76,15 @@ export function piecesOf(
   return pieces;
 }
 
-/** The heading at the start of a section: up to its colon or the end of its first line; empty where there is none. */
+/** The heading of a section: the line before it, or its own first line in capitals; empty where there is none. */
 function headingOf(text: string, start: number, end: number): Span {
-  const head = /^\s*[A-Z][^\n:]{0,60}:|^\s*[A-Z][A-Z /&-]{2,60}(?=\n)/.exec(text.slice(start, end));
-  return [start, start + (head ? head[0].length : 0)];
+  const before = text.slice(0, start).trimEnd();
+  const line = before.lastIndexOf("\n") + 1;
+  const title = before.slice(line);
+  if (title && title.length <= 60 && (title.endsWith(":") || title === title.toUpperCase()))
+    return [line, before.length];
+  const own = /^\s*[A-Z][A-Z /&-]{2,60}(?=\n|$)/.exec(text.slice(start, end));
+  return [start, start + (own ? own[0].length : 0)];
 }
 
 /** Pieces that follow each other and belong to the same phrase, together: one thing to point at. */

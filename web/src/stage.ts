@@ -1,6 +1,6 @@
 /** The image with everything on it: NiiVue below, our drawing above, and what a hand does there. */
 
-import { NVImage, Niivue } from "@niivue/niivue";
+import { Niivue, NVImage } from "@niivue/niivue";
 import { type Mask, paintInto, type Triple } from "./masks.ts";
 import { inflated, labelFile } from "./nifti.ts";
 import { drawScene, type Scene } from "./overlay.ts";
@@ -82,7 +82,7 @@ export class Stage {
     this.painted = "";
     this.image = image;
     this.plain = plain;
-    const made = await NVImage.new(plain, "image.nii", "gray", 1, null, ...image.window);
+    const made = await volumeOf(plain, "image.nii", image.window);
     this.nv.addVolume(made);
     const placed = image.letters === null;
     this.nv.setIsOrientationTextVisible(placed);
@@ -195,7 +195,10 @@ export class Stage {
 
   rotate(dx: number, dy: number): void {
     const { renderAzimuth, renderElevation } = this.nv.scene;
-    this.nv.setRenderAzimuthElevation(renderAzimuth - dx * 0.5, Math.max(-90, Math.min(90, renderElevation + dy * 0.5)));
+    this.nv.setRenderAzimuthElevation(
+      renderAzimuth - dx * 0.5,
+      Math.max(-90, Math.min(90, renderElevation + dy * 0.5)),
+    );
     this.draw();
   }
 
@@ -212,7 +215,7 @@ export class Stage {
     const ids = new Map<Mask, number>();
     const painted = `${scene.mode}|${scene.active}|${shapes.map((one) => `${one.id}:${idOf(one.mask, ids)}:${idOf(one.free, ids)}`)}`;
     if (!this.labels) {
-      void NVImage.new(labelFile(this.plain), "masks.nii", "gray", 1).then((made) => {
+      void volumeOf(labelFile(this.plain), "masks.nii").then((made) => {
         if (this.labels) return;
         this.labels = made;
         this.nv.addVolume(made);
@@ -285,6 +288,12 @@ export class Stage {
   }
 }
 
+/** NiiVue asks for twenty arguments of which its own code leaves most to their defaults. */
+function volumeOf(bytes: ArrayBuffer, name: string, window?: [number, number]): Promise<NVImage> {
+  const make = NVImage.new.bind(NVImage) as unknown as (...given: unknown[]) => Promise<NVImage>;
+  return make(bytes, name, "gray", 1, null, ...(window ?? []));
+}
+
 const marks = new WeakMap<Mask, number>();
 let counted = 0;
 
@@ -296,7 +305,14 @@ function idOf(mask: Mask | null, ids: Map<Mask, number>): number {
   return known;
 }
 
-function lutOf(scene: Scene): { R: number[]; G: number[]; B: number[]; A: number[]; I: number[]; labels: string[] } {
+function lutOf(scene: Scene): {
+  R: number[];
+  G: number[];
+  B: number[];
+  A: number[];
+  I: number[];
+  labels: string[];
+} {
   const lut = { R: [0], G: [0], B: [0], A: [0], I: [0], labels: [""] };
   const add = (index: number, colour: string, alpha: number) => {
     lut.R.push(Number.parseInt(colour.slice(1, 3), 16));

@@ -73,7 +73,13 @@ export function tilesOf(nv: Niivue, turn: Turn, ratio: number): Tile[] {
     const at = (a: number, b: number) =>
       nv.screenXY2TextureFrac(left + a * width, top + b * height, number, false);
     const [first, right, low] = [at(0.25, 0.25), at(0.75, 0.25), at(0.25, 0.75)];
-    const line = (world: number, from: ArrayLike<number>, to: ArrayLike<number>, begin: number, long: number) => {
+    const line = (
+      world: number,
+      from: ArrayLike<number>,
+      to: ArrayLike<number>,
+      begin: number,
+      long: number,
+    ) => {
       const axis = turn.axis[world] as number;
       const size = turn.dims[axis] as number;
       const voxel = (f: number) => (turn.flipped[world] ? size - 1 - (f * size - 0.5) : f * size - 0.5);

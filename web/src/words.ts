@@ -58,7 +58,8 @@ export function numberName(name: string): string {
 
 export function numberText(number: Measurement): string {
   if (number.value === null) return "–";
-  const digits = Math.abs(number.value) >= 100 ? 0 : Math.abs(number.value) >= 10 ? 1 : 2;
+  const whole = Number.isInteger(number.value);
+  const digits = whole ? 0 : Math.abs(number.value) >= 100 ? 0 : Math.abs(number.value) >= 10 ? 1 : 2;
   const unit = number.unit.replace("mm2", "mm²").replace("mm3", "mm³").replace("px2", "px");
   return `${number.value.toFixed(digits)}${unit && unit !== "1" ? ` ${unit}` : ""}`;
 }
@@ -70,7 +71,9 @@ export function sentence(text: string): string {
 /** The words' own attributes in a few chips. */
 export function traitsOf(finding: Finding): string[] {
   const { location, texture, shape } = finding;
-  const side = location.side ? `${location.side}${location.side_frame === "viewer" ? " (of the picture)" : ""}` : "";
+  const side = location.side
+    ? `${location.side}${location.side_frame === "viewer" ? " (of the picture)" : ""}`
+    : "";
   return [
     side,
     ...location.rows,
@@ -93,8 +96,7 @@ const CHECKS: Record<string, string> = {
   presence: "Presence",
   border: "Border",
   place: "Place",
-  report_free: "Report",
-  agreement: "Report",
+  agreement: "Agreement",
 };
 
 export function checkName(check: Check): string {
@@ -104,5 +106,7 @@ export function checkName(check: Check): string {
 /** Checks that a person should look at, the worst first. */
 export function worriesOf(finding: Finding): Check[] {
   const rank = { fail: 0, warn: 1, pass: 2 };
-  return finding.checks.filter((check) => check.outcome !== "pass").sort((a, b) => rank[a.outcome] - rank[b.outcome]);
+  return finding.checks
+    .filter((check) => check.outcome !== "pass")
+    .sort((a, b) => rank[a.outcome] - rank[b.outcome]);
 }

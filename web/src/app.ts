@@ -1,0 +1,491 @@
+/** The state of the page and what can be done to it. Components read signals and call actions; nothing else. */
+
+import { batch, computed, type Signal, signal } from "@preact/signals";
+import { ApiError, api, key, type Options } from "./api.ts";
+import { download, type Given } from "./files.ts";
+import type { Mask } from "./masks.ts";
+import { maskOf } from "./nifti.ts";
+import type { Mode, Scene, Shape } from "./overlay.ts";
+import type { Layout, Stage } from "./stage.ts";
+import type { Capabilities, Finding, Job, Session, View, Words } from "./types.ts";
+
+export type Tool = "look" | "window" | "add" | "remove" | "box" | "brush" | "erase";
+export type Dialog = "help" | "key" | "download" | "phrase" | null;
+export const EDITS: readonly Tool[] = ["add", "remove", "box", "brush", "erase"];
+
+export interface Toast {
+  text: string;
+  kind: "info" | "error";
+}
+
+export interface Progress {
+  stage: string | null;
+  done: number;
+  total: number;
+}
+
+/** What was asked for last, so that a failed case can be tried again and a phrase added. */
+interface Asked {
+  image: string;
+  words: Words;
+  options: Options;
+}
+
+export class App {
+  readonly caps = signal<Capabilities | null>(null);
+  readonly down = signal<string | null>(null);
+  readonly recent = signal<Job[]>([]);
+  readonly screen = signal<"loading" | "start" | "case">("loading");
+  readonly job = signal<Job | null>(null);
+  readonly view = signal<View | null>(null);
+  readonly problem = signal<{ code: string; message: string } | null>(null);
+  readonly progress = signal<Progress | null>(null);
+  readonly session = signal<Session | null>(null);
+  readonly busy = signal<string | null>(null);
+  readonly toast = signal<Toast | null>(null);
+  readonly dialog = signal<Dialog>(null);
+
+  readonly selected = signal<string | null>(null);
+  readonly hovered = signal<string | null>(null);
+  readonly mode = signal<Mode>("guided");
+  readonly heat = signal(false);
+  readonly opacity = signal(0.35);
+  readonly hidden = signal(false);
+  readonly tool = signal<Tool>("look");
+  readonly radius = signal(6);
+  readonly layout = signal<Layout>("all");
+  readonly window = signal<[number, number]>([0, 255]);
+  readonly place = signal<string>("");
+  readonly table = signal(false);
+  readonly fresh = signal<string | null>(null); // a phrase that waits to be placed by a click
+  readonly letterKeys = signal(localStorage.getItem("medsegr-keys") !== "off");
+  readonly theme = signal<string>(localStorage.getItem("medsegr-theme") ?? "auto");
+  readonly offered = signal<{ images: Given[]; report: string }>({ images: [], report: "" });
+
+  readonly layers = signal<ReadonlyMap<string, Mask>>(new Map());
+  readonly draft: Signal<Scene["draft"]> = signal(null);
+  readonly editable = computed(
+    () => !this.view.value?.read_only && !this.view.value?.image.blank && this.job.value?.state === "done",
+  );
+  readonly finding = computed(
+    () => this.view.value?.findings.find(({ id }) => id === this.selected.value) ?? null,
+  );
+  readonly unsaved = computed(() => (this.session.value?.steps ?? 0) > 0);
+
+  stage: Stage | null = null;
+  private shown = ""; // the image that the stage has
+  private asked: Asked | null = null;
+  private follow: AbortController | null = null;
+  private pending = new Set<string>();
+  private toastTimer = 0;
+
+  async boot(): Promise<void> {
+    try {
+      this.caps.value = await api.capabilities();
+      this.down.value = null;
+    } catch (error) {
+      if (!this.wantsKey(error)) this.down.value = messageOf(error);
+      return;
+    }
+    const wanted = /^#\/job\/([\w-]+)$/.exec(location.hash)?.[1];
+    if (wanted) return void (await this.open(wanted));
+    await this.refreshRecent();
+    const [only] = this.recent.value;
+    if (this.caps.value.read_only && only && this.recent.value.length === 1) await this.open(only.id);
+    else this.home();
+  }
+
+  home(): void {
+    this.leave();
+    batch(() => {
+      this.screen.value = "start";
+      history.replaceState(null, "", "#/");
+    });
+    void this.refreshRecent();
+  }
+
+  async refreshRecent(): Promise<void> {
+    try {
+      this.recent.value = await api.jobs();
+    } catch (error) {
+      this.wantsKey(error);
+    }
+  }
+
+  private leave(): void {
+    this.follow?.abort();
+    this.follow = null;
+    this.shown = "";
+    this.pending.clear();
+    batch(() => {
+      this.job.value = null;
+      this.view.value = null;
+      this.problem.value = null;
+      this.progress.value = null;
+      this.session.value = null;
+      this.selected.value = null;
+      this.hovered.value = null;
+      this.fresh.value = null;
+      this.draft.value = null;
+      this.mode.value = "guided";
+      this.heat.value = false;
+      this.tool.value = "look";
+      this.table.value = false;
+      this.layers.value = new Map();
+    });
+  }
+
+  /** Uploads and starts; the case is shown at once. */
+  async start(given: Given[], report: string, options: Options, modality = "", frame = ""): Promise<void> {
+    await this.doing("Sending the image", async () => {
+      const image = await api.upload(given, modality, frame);
+      await this.ask({ image: image.id, words: report.trim() ? { report } : {}, options });
+    });
+  }
+
+  async example(id: string, options: Options): Promise<void> {
+    await this.doing("Making the example", async () => {
+      const image = await api.example(id);
+      await this.ask({ image: image.id, words: image.report ? { report: image.report } : {}, options });
+    });
+  }
+
+  private async ask(asked: Asked): Promise<void> {
+    this.asked = asked;
+    const job = await api.start(asked.image, asked.words, asked.options);
+    await this.open(job.id);
+  }
+
+  /** The same image with one more phrase, found by the words alone. */
+  async findToo(phrase: string, options: Options): Promise<void> {
+    const job = this.job.value;
+    const text = this.view.value?.report.text ?? "";
+    if (!job) return;
+    const phrases = job.asked === "phrases" || !text;
+    const words: Words = phrases
+      ? { phrases: [...text.split("\n").filter((line) => line.trim()), phrase] }
+      : { report: `${text.trimEnd()}\n\nFINDINGS: ${phrase.replace(/\.*$/, ".")}` };
+    await this.doing("Asking again", () => this.ask({ image: job.image, words, options }));
+  }
+
+  async open(id: string): Promise<void> {
+    this.leave();
+    batch(() => {
+      this.screen.value = "case";
+      history.replaceState(null, "", `#/job/${id}`);
+    });
+    try {
+      this.job.value = await api.job(id);
+      await this.look();
+    } catch (error) {
+      if (!this.wantsKey(error)) this.problem.value = problemOf(error);
+      return;
+    }
+    const job = this.job.value;
+    if (job?.state === "queued" || job?.state === "running") void this.watch(id);
+    else if (job?.error) this.problem.value = job.error;
+    else if (job?.state === "cancelled")
+      this.problem.value = { code: "cancelled", message: "You stopped this case." };
+  }
+
+  /** Fetches what the page draws; a job that has not read its image yet has nothing to show. */
+  private async look(): Promise<void> {
+    const id = this.job.value?.id;
+    if (!id) return;
+    try {
+      const view = await api.view(id);
+      if (this.job.value?.id === id) this.take(view);
+    } catch (error) {
+      if (!(error instanceof ApiError) || ![404, 409, 503].includes(error.status)) throw error;
+    }
+  }
+
+  private take(view: View): void {
+    this.view.value = view;
+    if (!this.window.value || this.shown === "") this.window.value = view.image.window;
+    void this.paint();
+  }
+
+  private async watch(id: string): Promise<void> {
+    const follow = new AbortController();
+    this.follow = follow;
+    const job = this.job.value;
+    this.progress.value = { stage: job?.stage ?? null, done: job?.done ?? 0, total: job?.total ?? 0 };
+    try {
+      for await (const { event, data } of api.events(id, follow.signal)) {
+        if (event === "progress") this.progress.value = data as unknown as Progress;
+        if (event === "state" && this.job.value)
+          this.job.value = { ...this.job.value, state: data.state as Job["state"] };
+        if (event === "finding" || (event === "progress" && !this.view.value)) await this.look();
+        if (event === "end") break;
+      }
+    } catch (error) {
+      if (!this.wantsKey(error)) this.problem.value = problemOf(error);
+    }
+    if (follow.signal.aborted) return;
+    this.progress.value = null;
+    await this.ended(id);
+  }
+
+  private async ended(id: string): Promise<void> {
+    try {
+      this.job.value = await api.job(id);
+      await this.look();
+    } catch (error) {
+      this.problem.value = problemOf(error);
+      return;
+    }
+    const { state, error } = this.job.value;
+    if (state === "failed") this.problem.value = error ?? { code: "failed", message: "The case failed." };
+    if (state === "cancelled") this.problem.value = { code: "cancelled", message: "You stopped this case." };
+    void this.refreshRecent();
+  }
+
+  async cancel(): Promise<void> {
+    const id = this.job.value?.id;
+    if (!id) return;
+    try {
+      this.job.value = await api.cancel(id);
+    } catch (error) {
+      this.fail(error);
+    }
+  }
+
+  get canRetry(): boolean {
+    return this.asked !== null && this.asked.image === this.job.value?.image;
+  }
+
+  async retry(): Promise<void> {
+    const asked = this.asked;
+    if (asked) await this.doing("Asking again", () => this.ask(asked));
+  }
+
+  /** Gives the stage its image, once, and the masks as they come. */
+  async paint(): Promise<void> {
+    const view = this.view.value;
+    if (!view || !this.stage) return;
+    if (this.shown !== view.image.sha256) {
+      this.shown = view.image.sha256;
+      try {
+        const bytes = await api.layer(view.image.layer);
+        if (this.view.value?.image.sha256 !== view.image.sha256 || !this.stage) return;
+        await this.stage.load(view.image, bytes);
+        batch(() => {
+          this.layout.value = this.stage?.isVolume ? "all" : "axial";
+          this.window.value = view.image.window;
+        });
+        const first = view.findings.find((one) => one.focus)?.focus;
+        if (first) this.stage.goTo(first);
+        performance.mark("medsegr-image");
+      } catch (error) {
+        this.shown = "";
+        this.fail(error);
+        return;
+      }
+    }
+    this.fetchLayers(view);
+    this.stage.show(this.scene());
+  }
+
+  /** Layers that the page needs now and has not asked for yet. */
+  private fetchLayers(view: View): void {
+    for (const finding of view.findings) {
+      const wanted = [finding.layer, this.mode.value === "guided" ? null : finding.free_layer];
+      if (this.heat.value && finding.id === this.active) wanted.push(finding.map_layer);
+      for (const url of wanted) {
+        if (!url || this.pending.has(url)) continue;
+        this.pending.add(url);
+        api
+          .layer(url)
+          .then(maskOf)
+          .then(
+            (mask) => {
+              this.layers.value = new Map(this.layers.value).set(url, mask);
+            },
+            (error: unknown) => {
+              this.pending.delete(url);
+              this.fail(error);
+            },
+          );
+      }
+    }
+  }
+
+  get active(): string | null {
+    return this.hovered.value ?? this.selected.value;
+  }
+
+  /** All that is drawn over the image, out of the page's state. */
+  scene(): Scene {
+    const view = this.view.value;
+    const layer = (url: string | null | undefined) => (url ? (this.layers.value.get(url) ?? null) : null);
+    const active = this.active;
+    const shapes: Shape[] = (view?.findings ?? []).map((finding, n) => ({
+      id: finding.id,
+      number: n + 1,
+      name: finding.phrase || finding.name,
+      colour: finding.colour,
+      mask: layer(finding.layer),
+      free: layer(finding.free_layer),
+      dashed: finding.polarity === "uncertain",
+    }));
+    const chosen = view?.findings.find(({ id }) => id === active);
+    return {
+      shapes,
+      active: chosen ? active : null,
+      mode: this.mode.value,
+      opacity: this.opacity.value,
+      hidden: this.hidden.value,
+      heat: this.heat.value ? layer(chosen?.map_layer) : null,
+      prompts: this.finding.value?.review?.prompts ?? [],
+      cut: view?.image.cut ?? 2,
+      picture: view?.image.cut == null,
+      draft: this.draft.value,
+      box: null,
+      cursor: null,
+      measured: Boolean(view?.image.spacing_mm),
+      filled: view?.image.cut != null,
+    };
+  }
+
+  /** Chooses a finding and goes to where it is; again: lets it go. */
+  select(id: string | null, go = true): void {
+    this.selected.value = id;
+    const finding = this.finding.value;
+    if (go && finding?.focus && this.stage) this.stage.goTo(finding.focus);
+    void this.paint();
+  }
+
+  step(by: 1 | -1): void {
+    const ids = this.view.value?.findings.map(({ id }) => id) ?? [];
+    if (!ids.length) return;
+    const at = ids.indexOf(this.selected.value ?? "");
+    this.select(ids[at < 0 ? (by > 0 ? 0 : ids.length - 1) : (at + by + ids.length) % ids.length] as string);
+  }
+
+  setMode(mode: Mode): void {
+    this.mode.value = mode;
+    void this.paint();
+  }
+
+  toggleHeat(): void {
+    const on = !this.heat.value;
+    if (on && !this.finding.value?.map_layer) {
+      const first = this.view.value?.findings.find((one) => one.map_layer);
+      if (!first) {
+        this.say("This result holds no maps of where the words acted.");
+        return;
+      }
+      this.select(first.id);
+    }
+    this.heat.value = on;
+    void this.paint();
+  }
+
+  /** One step by hand: opens a session on the first. Refused steps are told and change nothing. */
+  async edit(name: string, body: Record<string, unknown> = {}): Promise<boolean> {
+    const job = this.job.value;
+    if (!job || !this.editable.value || this.busy.value) return false;
+    return await this.doing("Drawing", async () => {
+      this.session.value ??= await api.session(job.id);
+      const session = await api.step(this.session.value.id, name, body);
+      const before = new Set(this.view.value?.findings.map(({ id }) => id));
+      this.session.value = session;
+      this.take(session.view);
+      const added = session.view.findings.find(({ id }) => !before.has(id));
+      if (added) this.select(added.id, false);
+      else if (!this.finding.value) this.selected.value = null;
+    });
+  }
+
+  /** Writes the corrected result as a case of its own, which can be downloaded. */
+  async save(): Promise<void> {
+    const session = this.session.value;
+    if (!session) return;
+    await this.doing("Saving", async () => {
+      const job = await api.save(session.id);
+      const { selected } = this;
+      const kept = selected.value;
+      await this.open(job.id);
+      this.selected.value = kept;
+      this.say("Saved as a result of its own: it can be downloaded now.");
+    });
+  }
+
+  async download(format: string): Promise<void> {
+    const job = this.job.value;
+    if (!job) return;
+    await this.doing("Preparing the file", async () => {
+      const { name, blob } = await api.result(job.id, format);
+      download(name, blob);
+    });
+  }
+
+  async remove(id: string): Promise<void> {
+    try {
+      await api.remove(id);
+    } catch (error) {
+      this.fail(error);
+    }
+    await this.refreshRecent();
+  }
+
+  private async doing(what: string, work: () => Promise<void>): Promise<boolean> {
+    this.busy.value = what;
+    try {
+      await work();
+      return true;
+    } catch (error) {
+      this.fail(error);
+      return false;
+    } finally {
+      this.busy.value = null;
+    }
+  }
+
+  fail(error: unknown): void {
+    if (!this.wantsKey(error)) this.say(messageOf(error), "error");
+  }
+
+  say(text: string, kind: Toast["kind"] = "info"): void {
+    this.toast.value = { text, kind };
+    clearTimeout(this.toastTimer);
+    this.toastTimer = window.setTimeout(
+      () => {
+        this.toast.value = null;
+      },
+      kind === "error" ? 9000 : 5000,
+    );
+  }
+
+  private wantsKey(error: unknown): boolean {
+    if (!(error instanceof ApiError) || error.status !== 401) return false;
+    this.dialog.value = "key";
+    return true;
+  }
+
+  async useKey(value: string): Promise<void> {
+    key.set(value.trim());
+    this.dialog.value = null;
+    await this.boot();
+  }
+
+  setTheme(theme: string): void {
+    this.theme.value = theme;
+    localStorage.setItem("medsegr-theme", theme);
+  }
+
+  /** A finding that clicks may change: the chosen one, where the report does not deny it. */
+  get target(): Finding | null {
+    const finding = this.finding.value;
+    return finding && finding.polarity !== "absent" && !finding.review?.accepted ? finding : null;
+  }
+}
+
+export function messageOf(error: unknown): string {
+  return error instanceof Error ? error.message : String(error);
+}
+
+function problemOf(error: unknown): { code: string; message: string } {
+  return { code: error instanceof ApiError ? error.code : "error", message: messageOf(error) };
+}

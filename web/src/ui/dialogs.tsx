@@ -1,0 +1,248 @@
+/** Sheets over the page: help, key, download, a new phrase. */
+
+import { useEffect, useRef, useState } from "preact/hooks";
+import { HELP } from "../keys.ts";
+import { useApp } from "./context.ts";
+import { Icon } from "./icons.tsx";
+import { defaults } from "./start.tsx";
+
+export function Dialogs() {
+  const app = useApp();
+  switch (app.dialog.value) {
+    case "help":
+      return <Help />;
+    case "key":
+      return <Key />;
+    case "download":
+      return <Download />;
+    case "phrase":
+      return <Phrase />;
+    default:
+      return null;
+  }
+}
+
+function Sheet({
+  title,
+  children,
+  wide,
+}: {
+  title: string;
+  children: preact.ComponentChildren;
+  wide?: boolean;
+}) {
+  const app = useApp();
+  const ref = useRef<HTMLDialogElement>(null);
+  useEffect(() => {
+    const before = document.activeElement;
+    ref.current?.showModal();
+    return () => (before instanceof HTMLElement ? before.focus() : undefined);
+  }, []);
+  const close = () => {
+    app.dialog.value = null;
+  };
+  return (
+    // biome-ignore lint/a11y/useKeyWithClickEvents: Escape closes a dialog by itself
+    <dialog
+      ref={ref}
+      class={wide ? "wide" : ""}
+      aria-label={title}
+      onClose={close}
+      onClick={(event) => event.target === ref.current && close()}
+    >
+      <header class="pane-head">
+        <h2>{title}</h2>
+        <span class="push" />
+        <button type="button" class="quiet" aria-label="Close" onClick={close}>
+          <Icon name="close" />
+        </button>
+      </header>
+      {children}
+    </dialog>
+  );
+}
+
+function Help() {
+  const app = useApp();
+  return (
+    <Sheet title="Keys" wide>
+      <div class="help">
+        {HELP.map(({ title, keys }) => (
+          <section key={title}>
+            <h3>{title}</h3>
+            <dl>
+              {keys.map(([names, does]) => (
+                <div key={does}>
+                  <dt>
+                    {names.map((name) => (
+                      <kbd key={name}>{name}</kbd>
+                    ))}
+                  </dt>
+                  <dd>{does}</dd>
+                </div>
+              ))}
+            </dl>
+          </section>
+        ))}
+      </div>
+      <label class="check">
+        <input
+          type="checkbox"
+          checked={app.letterKeys.value}
+          onChange={(event) => {
+            app.letterKeys.value = event.currentTarget.checked;
+            localStorage.setItem("medsegr-keys", event.currentTarget.checked ? "on" : "off");
+          }}
+        />
+        Single keys are on (switch them off where they disturb speech input)
+      </label>
+      <p class="muted">
+        medsegr {app.caps.value?.version} · {app.caps.value?.model.name} · Not a medical device. For research.
+      </p>
+    </Sheet>
+  );
+}
+
+function Key() {
+  const app = useApp();
+  const [value, setValue] = useState("");
+  return (
+    <Sheet title="This server asks for a key">
+      <form
+        class="form"
+        onSubmit={(event) => {
+          event.preventDefault();
+          void app.useKey(value);
+        }}
+      >
+        <label class="field">
+          <span>Key</span>
+          <input
+            type="password"
+            autocomplete="off"
+            value={value}
+            onInput={(event) => setValue(event.currentTarget.value)}
+          />
+        </label>
+        <p class="muted">
+          Whoever runs the server gives one out. It is kept in this tab until you close it, and goes nowhere
+          else.
+        </p>
+        <button type="submit" class="primary" disabled={!value.trim()}>
+          Use it
+        </button>
+      </form>
+    </Sheet>
+  );
+}
+
+const FORMATS: { format: string; name: string; about: string; needs?: "dicom" | "picture" }[] = [
+  { format: "zip", name: "Everything", about: "The whole result as one zip" },
+  { format: "overlay", name: "Picture", about: "Image, contours and phrases, PNG" },
+  { format: "csv", name: "Measurements", about: "One number a row, CSV" },
+  { format: "json", name: "Findings", about: "Everything about each finding, JSON" },
+  { format: "png", name: "Masks as PNG", about: "One file a finding", needs: "picture" },
+  { format: "nifti", name: "Masks as NIfTI", about: "One file a finding" },
+  { format: "nrrd", name: "Masks as NRRD", about: "A segmentation for 3D Slicer" },
+  { format: "dicom-seg", name: "DICOM SEG", about: "For a PACS", needs: "dicom" },
+  { format: "dicom-sr", name: "DICOM SR", about: "Measurements for a PACS", needs: "dicom" },
+  { format: "dicom-sc", name: "DICOM picture", about: "The overlay for a PACS", needs: "dicom" },
+  { format: "fhir", name: "FHIR", about: "A bundle of observations, JSON" },
+  { format: "manifest", name: "Manifest", about: "Versions, model, hashes, JSON" },
+];
+
+function Download() {
+  const app = useApp();
+  const view = app.view.value;
+  const inputs = view?.manifest?.inputs as { image?: { kind?: string } } | undefined;
+  const dicom = !inputs?.image?.kind || inputs.image.kind === "dicom";
+  const picture = (view?.image.planes ?? 1) === 1;
+  return (
+    <Sheet title="Download">
+      {app.unsaved.value ? (
+        <p class="note">
+          Your corrections are not in these files yet.{" "}
+          <button
+            type="button"
+            class="small primary"
+            onClick={() => {
+              app.dialog.value = null;
+              void app.save();
+            }}
+          >
+            Save them first
+          </button>
+        </p>
+      ) : null}
+      <ul class="formats">
+        {FORMATS.map(({ format, name, about, needs }) => {
+          const off = (needs === "dicom" && !dicom) || (needs === "picture" && !picture);
+          const why = needs === "dicom" ? "The image is no DICOM" : "The image is a volume";
+          return (
+            <li key={format}>
+              <button
+                type="button"
+                disabled={off}
+                data-format={format}
+                onClick={() => void app.download(format)}
+              >
+                <b>{name}</b>
+                <span class="muted">{off ? why : about}</span>
+              </button>
+            </li>
+          );
+        })}
+      </ul>
+    </Sheet>
+  );
+}
+
+function Phrase() {
+  const app = useApp();
+  const [value, setValue] = useState("");
+  const unsaved = app.unsaved.value;
+  return (
+    <Sheet title="Add a finding">
+      <form
+        class="form"
+        onSubmit={(event) => {
+          event.preventDefault();
+          app.dialog.value = null;
+          void app.findToo(value.trim(), defaults(true, true));
+        }}
+      >
+        <label class="field">
+          <span>Phrase</span>
+          <input
+            type="text"
+            value={value}
+            placeholder="small nodule in the right upper zone"
+            onInput={(event) => setValue(event.currentTarget.value)}
+          />
+        </label>
+        <p class="muted">
+          The words can find it by themselves: the case is asked again with this phrase added. Or you show
+          where it is.
+        </p>
+        {unsaved ? (
+          <p class="note">Asking again begins anew. Save your corrections first if you want to keep them.</p>
+        ) : null}
+        <p class="actions">
+          <button type="submit" class="primary" disabled={!value.trim() || unsaved}>
+            Find it by the words
+          </button>
+          <button
+            type="button"
+            onClick={() => {
+              app.dialog.value = null;
+              app.fresh.value = value.trim();
+              app.tool.value = "add";
+            }}
+          >
+            Show where it is
+          </button>
+        </p>
+      </form>
+    </Sheet>
+  );
+}
