@@ -3,6 +3,7 @@
 import { cropped, type Mask, type Triple } from "./masks.ts";
 
 const UINT8 = 2;
+const LABELS = 1002; // NIfTI's intent code: values are names, not intensities
 
 export interface Head {
   dims: Triple;
@@ -49,6 +50,7 @@ export function labelFile(image: ArrayBuffer): ArrayBuffer {
   new Uint8Array(made).set(new Uint8Array(image, 0, head.offset));
   const view = new DataView(made);
   if (head.version === 1) {
+    view.setInt16(68, LABELS, true);
     view.setInt16(70, UINT8, true);
     view.setInt16(72, 8, true);
     for (const [at, value] of [
@@ -59,6 +61,7 @@ export function labelFile(image: ArrayBuffer): ArrayBuffer {
     ] as const)
       view.setFloat32(at, value, true);
   } else {
+    view.setInt32(504, LABELS, true);
     view.setInt16(12, UINT8, true);
     view.setInt16(14, 8, true);
     for (const [at, value] of [

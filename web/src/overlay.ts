@@ -1,7 +1,7 @@
 /** What is drawn over the image: contours with their numbers, heat, prompts, brush, scale. */
 
 import { loopsOf, type Mask, type Plane, planeOf, valueAt } from "./masks.ts";
-import { matrixOf, screenOf, type Tile } from "./tiles.ts";
+import { lettersOf, matrixOf, screenOf, type Tile, type Turn } from "./tiles.ts";
 import type { Prompts } from "./types.ts";
 
 export type Mode = "guided" | "free" | "difference";
@@ -299,6 +299,31 @@ function drawScale(pen: Pen, tile: Tile): void {
   pen.strokeText(text, x + wide / 2, y - 9);
   pen.fillStyle = "#ffffff";
   pen.fillText(text, x + wide / 2, y - 9);
+  pen.restore();
+}
+
+/** R L A P S I at the edges of each plane of a volume. */
+export function drawLetters(pen: Pen, tiles: readonly Tile[], turn: Turn): void {
+  pen.save();
+  pen.font = "700 16px 'Inter Variable', system-ui, sans-serif";
+  pen.textAlign = "center";
+  pen.textBaseline = "middle";
+  pen.lineWidth = 4;
+  pen.strokeStyle = "rgb(0 0 0 / 0.75)";
+  pen.fillStyle = "#ffffff";
+  for (const tile of tiles) {
+    const { left, top, width, height } = tile.rect;
+    const letters = lettersOf(tile, turn);
+    for (const [letter, x, y] of [
+      [letters.left, left + 13, top + height / 2],
+      [letters.right, left + width - 13, top + height / 2],
+      [letters.top, left + width / 2, top + 14],
+      [letters.bottom, left + width / 2, top + height - 14],
+    ] as const) {
+      pen.strokeText(letter, x, y);
+      pen.fillText(letter, x, y);
+    }
+  }
   pen.restore();
 }
 

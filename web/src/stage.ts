@@ -3,7 +3,7 @@
 import { Niivue, NVImage } from "@niivue/niivue";
 import { type Mask, paintInto, type Triple } from "./masks.ts";
 import { inflated, labelFile } from "./nifti.ts";
-import { drawScene, type Scene } from "./overlay.ts";
+import { drawLetters, drawScene, type Scene } from "./overlay.ts";
 import { fractionOf, RENDER, type Tile, type Turn, tileAt, tilesOf, turnOf, voxelOf } from "./tiles.ts";
 import type { ViewImage } from "./types.ts";
 
@@ -38,6 +38,7 @@ export class Stage {
       crosshairColor: [0.35, 0.75, 1, 0.9],
       fontColor: [1, 1, 1, 1],
       show3Dcrosshair: false,
+      isOrientationTextVisible: false,
       multiplanarLayout: 2,
       multiplanarShowRender: 1,
       multiplanarPadPixels: 4,
@@ -84,10 +85,7 @@ export class Stage {
     this.plain = plain;
     const made = await volumeOf(plain, "image.nii", image.window);
     this.nv.addVolume(made);
-    const placed = image.letters === null;
-    this.nv.setIsOrientationTextVisible(placed);
-    this.nv.opts.isCornerOrientationText = false;
-    this.nv.setCrosshairWidth(this.isVolume ? 1 : 0);
+    this.nv.setCrosshairWidth(this.isVolume ? 0.6 : 0);
     this.turn = turnOf(this.nv);
     this.setLayout(this.isVolume ? "all" : "axial");
     this.setWindow(...image.window);
@@ -236,6 +234,7 @@ export class Stage {
       this.painted = painted;
     }
     this.labels.setColormapLabel(lutOf(scene));
+    this.labels.opacity = scene.hidden ? 0 : scene.opacity;
     this.nv.updateGLVolume();
   }
 
@@ -285,6 +284,7 @@ export class Stage {
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     pen.clearRect(0, 0, this.sheet.width, this.sheet.height);
     if (this.scene) drawScene(pen, this.tiles, this.scene);
+    if (this.turn && this.image?.letters === null) drawLetters(pen, this.tiles, this.turn);
   }
 }
 
@@ -305,27 +305,27 @@ function idOf(mask: Mask | null, ids: Map<Mask, number>): number {
   return known;
 }
 
-function lutOf(scene: Scene): {
-  R: number[];
-  G: number[];
-  B: number[];
-  A: number[];
-  I: number[];
-  labels: string[];
-} {
-  const lut = { R: [0], G: [0], B: [0], A: [0], I: [0], labels: [""] };
-  const add = (index: number, colour: string, alpha: number) => {
-    lut.R.push(Number.parseInt(colour.slice(1, 3), 16));
-    lut.G.push(Number.parseInt(colour.slice(3, 5), 16));
-    lut.B.push(Number.parseInt(colour.slice(5, 7), 16));
-    lut.A.push(scene.hidden ? 0 : Math.round(255 * alpha));
+type Lut = { R: number[]; G: number[]; B: number[]; A: number[]; I: number[]; labels: string[] };
+
+/** Colours of the labels; the chosen finding keeps its own, the others turn grey beside it. */
+function lutOf(scene: Scene): Lut {
+  const lut: Lut = { R: [0], G: [0], B: [0], A: [0], I: [0], labels: [""] };
+  const add = (index: number, colour: string, faded: boolean) => {
+    const part = (at: number) => {
+      const value = Number.parseInt(colour.slice(at, at + 2), 16);
+      return faded ? Math.round(0.45 * value + 0.55 * 110) : value;
+    };
+    lut.R.push(part(1));
+    lut.G.push(part(3));
+    lut.B.push(part(5));
+    lut.A.push(255);
     lut.I.push(index);
     lut.labels.push("");
   };
   for (const shape of scene.shapes) {
     const faded = scene.active !== null && scene.active !== shape.id;
-    add(Math.min(shape.number, GHOST - 1), shape.colour, scene.opacity * (faded ? 0.3 : 1));
+    add(Math.min(shape.number, GHOST - 1), shape.colour, faded);
   }
-  add(GHOST, "#ffffff", scene.opacity * 0.6);
+  add(GHOST, "#ffffff", false);
   return lut;
 }

@@ -138,3 +138,18 @@ export function matrixOf(tile: Tile): DOMMatrix {
       : [0, tile.y.step, tile.x.step, 0, tile.x.start, tile.y.start],
   );
 }
+
+/** Letters of a tile's edges, read from how the grid lies in the patient and on the screen. */
+export function lettersOf(
+  tile: Tile,
+  turn: Turn,
+): { left: string; right: string; top: string; bottom: string } {
+  const ends = (axis: number, step: number): [string, string] => {
+    const world = turn.axis.indexOf(axis);
+    const names: [string, string] = [["L", "P", "I"][world] ?? "?", ["R", "A", "S"][world] ?? "?"];
+    return step > 0 === !turn.flipped[world] ? names : [names[1], names[0]];
+  };
+  const [left, right] = ends(tile.across, tile.x.step);
+  const [top, bottom] = ends(tile.down, tile.y.step);
+  return { left, right, top, bottom };
+}

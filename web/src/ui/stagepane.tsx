@@ -32,7 +32,7 @@ const MODES: { mode: Mode; name: string; tip: string }[] = [
 ];
 
 const LAYOUTS: { layout: Layout; name: string }[] = [
-  { layout: "all", name: "All planes and 3D" },
+  { layout: "all", name: "Planes, 3D" },
   { layout: "axial", name: "Axial" },
   { layout: "coronal", name: "Coronal" },
   { layout: "sagittal", name: "Sagittal" },
@@ -354,6 +354,7 @@ function Bottom() {
         <label class="choice">
           <span>Window</span>
           <select
+            aria-label="Window"
             value={preset}
             onChange={(event) => {
               const chosen = image.presets[Number(event.currentTarget.value)];
@@ -398,6 +399,7 @@ function Slices() {
       <label class="choice">
         <span>Planes</span>
         <select
+          aria-label="Planes"
           value={app.layout.value}
           onChange={(event) => (app.layout.value = event.currentTarget.value as Layout)}
         >
