@@ -14,7 +14,7 @@ from starlette.types import Receive, Scope, Send
 import medsegr
 from medsegr.errors import InputError, MedsegrError
 from medsegr.overlay import NOTICE
-from medsegr.serve import capabilities, events, examples, images, jobs, pacs, page, parse, results
+from medsegr.serve import capabilities, events, examples, images, jobs, pacs, page, parse, results, shown
 from medsegr.serve.access import Access
 from medsegr.serve.archives import read_archives
 from medsegr.serve.bell import Bell
@@ -81,7 +81,7 @@ def create_app(settings: Settings, service: Service | None = None) -> FastAPI:
         lifespan=lifespan,
     )
     app.state.service = own
-    for room in (capabilities, parse, examples, images, jobs, events, results, pacs):
+    for room in (capabilities, parse, examples, images, jobs, events, results, shown, pacs):
         app.include_router(room.router(own))
     page.mount(app)
     _answer_errors(app)

@@ -67,7 +67,7 @@ def view_of(folder: Path, image: Image | None, text: str | None, base_url: str, 
         )
     text = text if text is not None else (report or {}).get("text")
     result = result_of(folder, image)
-    words = None if text is None else _words(text, result.image)
+    words = None if text is None else words_in(text, result.image)
     items = [
         {
             **item,
@@ -313,7 +313,8 @@ def cues_of(item: Mapping[str, Any]) -> list[Json]:
     return found
 
 
-def _words(text: str, image: Image) -> Report:
+def words_in(text: str, image: Image) -> Report:
+    """The report as the image's kind and frame make it read, as the run read it."""
     frame = image.frame if image.source.frame_from != "assumed" else None
     return report_of_text(text, image.modality, frame)
 
