@@ -11,7 +11,7 @@ PYTEST ?= -n 2
 # For training on a processor: glibc keeps freed memory, 2 to 3 times faster at large batches (docs/how-to/train.md).
 ALLOCATOR = MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=17179869184 MALLOC_TOP_PAD_=268435456
 
-.PHONY: help venv demo test lint format docs lexicon bench-speed bench-backends bench-io bench-scale bench-serve train-default clean
+.PHONY: help venv viewer wheel demo test lint format docs lexicon bench-speed bench-backends bench-io bench-scale bench-serve train-default clean
 .DEFAULT_GOAL := help
 
 help:  ## list the targets
@@ -26,10 +26,16 @@ $(VENV)/.stamp: pyproject.toml constraints.txt
 
 venv: $(VENV)/.stamp  ## build the virtual environment in .venv
 
-demo: $(VENV)/.stamp  ## run the main job on two images and write demo/
+viewer:  ## build the viewer's page (needs Node.js; without it nothing fails, and the server says what is missing)
+	@sh web/build.sh
+
+wheel: $(VENV)/.stamp viewer  ## build the wheel, with the viewer inside, into dist/
+	$(PIP) wheel -q --no-deps -w dist .
+
+demo: $(VENV)/.stamp viewer  ## run the main job on two images and write demo/
 	$(VENV)/bin/medsegr demo -o demo
 
-test: lint  ## lint, types, import contracts, then all tests
+test: lint viewer  ## lint, types, import contracts, then all tests
 	$(PY) -m pytest -q $(PYTEST)
 
 lint: $(VENV)/.stamp  ## ruff, ruff format, mypy --strict, import-linter
@@ -77,4 +83,4 @@ train-default: $(VENV)/.stamp  ## train the embedded checkpoint again (hours, an
 	$(PY) -m medsegr.bench.validate --model $(RUN)-accelerator/checkpoint --config configs/medsegr-tiny.toml --data $(DATA) --card
 
 clean:  ## remove what the other targets made, but not runs/
-	rm -rf $(VENV) demo dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
+	rm -rf $(VENV) web/node_modules src/medsegr/serve/static demo dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis

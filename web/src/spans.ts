@@ -33,6 +33,11 @@ export function unitsOf(text: string): (offset: number) => number {
   return (offset) => starts[Math.max(0, Math.min(offset, starts.length - 1))] ?? text.length;
 }
 
+/** A finding that was drawn by hand counts its spans in its own phrase: it is nowhere in this text. */
+function stands(text: string, unit: (offset: number) => number, finding: Finding): boolean {
+  return text.slice(unit(finding.span[0]), unit(finding.span[1])) === finding.phrase;
+}
+
 function marksOf(findings: readonly Finding[]): Mark[] {
   return findings.flatMap((finding) => [
     ...[finding.span, ...finding.mentions].map((span) => ({ span, finding: finding.id, kind: null })),
@@ -50,7 +55,7 @@ export function piecesOf(
   sections: readonly { name: string; span: Span }[] = [],
 ): Piece[] {
   const unit = unitsOf(text);
-  const marks = marksOf(findings)
+  const marks = marksOf(findings.filter((finding) => stands(text, unit, finding)))
     .map((mark) => ({ ...mark, start: unit(mark.span[0]), end: unit(mark.span[1]) }))
     .filter((mark) => mark.start < mark.end);
   const headings = sections.map((section) => headingOf(text, unit(section.span[0]), unit(section.span[1])));

@@ -13,7 +13,7 @@ from typing import Any, get_args, get_origin
 WORDS: Mapping[Any, Callable[[str], Any]] = MappingProxyType({str: str, Path: Path})
 COMMANDS = (
     *("segment", "refine", "parse", "measure", "convert", "phantom", "train", "export"),
-    *("info", "models", "doctor", "demo", "serve", "mcp"),
+    *("info", "models", "doctor", "demo", "serve", "view", "mcp"),
 )
 
 
