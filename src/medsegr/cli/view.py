@@ -1,6 +1,5 @@
 """``medsegr view``: the page on one result folder, on this machine alone, read only."""
 
-import json
 import shutil
 import signal
 import socket
@@ -18,7 +17,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from medsegr.cli.flags import LogFlags, argument, grouped, naming, option
 from medsegr.cli.logs import set_up
 from medsegr.cli.serve import NEEDS, BindFlags, serve
-from medsegr.errors import InputError, MissingExtra, UsageError
+from medsegr.errors import InputError, MissingExtra
 
 if TYPE_CHECKING:
     from medsegr.serve.service import Service
@@ -32,7 +31,8 @@ class ViewFlags:
     """What is looked at, and where."""
 
     input: Annotated[
-        Path | None, option("--input", "-i", help="The image that was segmented; without it masks stand alone.")
+        Path | None,
+        option("--input", "-i", help="The image that was segmented; without it the masks stand alone."),
     ] = None
     report: Annotated[
         Path | None,
@@ -48,9 +48,9 @@ def command(
     flags: ViewFlags,
     logs: LogFlags,
 ) -> int:
-    """Open a result folder in the viewer: image, report, masks, checks. Nothing is changed, no model is loaded.
+    """Open a result folder in the viewer: image, report, masks, checks.
 
-    Only this machine can reach the page. Ctrl-C ends it.
+    Nothing is changed, no model is loaded. Only this machine can reach the page; Ctrl-C ends it.
     """
     set_up(logs)
     missing = [name for name in NEEDS if find_spec(name) is None]
