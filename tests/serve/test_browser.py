@@ -1,0 +1,122 @@
+"""The page as a person uses it, in a headless Chromium before a real server with the embedded checkpoint.
+
+The steps are in web/tests/browser/whole.mjs; each is a test here. MEDSEGR_SHOTS names a folder for pictures.
+"""
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+import urllib.request
+from collections.abc import Iterator
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from medsegr.cli.view import free_port
+from medsegr.phantom.write import case_of
+
+from .browsing import need_browser, run, shots
+
+REPORT = """CHEST RADIOGRAPH
+
+FINDINGS: There is a hazy left middle zone opacity with poorly defined borders. A homogeneous right upper zone
+pulmonary nodule measuring 36 x 35 mm is seen. No pneumothorax. Possible small pleural effusion.
+
+IMPRESSION: Right upper zone nodule.
+"""
+FIRST = (
+    *("drop", "said and unsaid", "hover and mask", "mask and phrase", "modes", "window and zoom"),
+    *("measurements", "download", "accessible, light", "accessible, dark", "tablet", "keys only"),
+    *("an error", "cancel", "no fault"),
+)
+HAND = ("click", "brush", "accept and save", "a phrase that is shown", "no fault")
+
+
+@dataclass
+class Server:
+    """``medsegr serve`` as a process of its own, which can be killed and started again on the same data."""
+
+    data: Path
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def base(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        words = [sys.executable, "-m", "medsegr", "serve", "-q", "--rate", "0"]
+        words += ["--data-dir", str(self.data), "--port", str(self.port)]
+        self.process = subprocess.Popen(words, stdout=subprocess.DEVNULL, start_new_session=True)
+        for _ in range(600):
+            try:
+                with urllib.request.urlopen(f"{self.base}/healthz", timeout=1):
+                    return
+            except OSError:
+                assert self.process.poll() is None, "the server ended"
+                time.sleep(0.1)
+        raise AssertionError("the server does not answer")
+
+    def kill(self) -> None:
+        """As a power cut does: no farewell to anybody."""
+        if self.process is not None and self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()
+
+
+@pytest.fixture(scope="module")
+def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    need_browser()
+    pytest.importorskip("uvicorn", reason="the package uvicorn is not here (extra serve)")
+    made = Server(tmp_path_factory.mktemp("data") / "serve")
+    made.start()
+    yield made
+    made.kill()
+
+
+@pytest.fixture(scope="module")
+def first(server: Server, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Any]:
+    """How each step of the first visit ended."""
+    from PIL import Image as Picture
+
+    folder = tmp_path_factory.mktemp("given")
+    image, report = folder / "chest.png", folder / "chest.txt"
+    Picture.fromarray(case_of("chest", 7, 0, 512).image).save(image)
+    report.write_text(REPORT, encoding="utf-8")
+    about = {"base": server.base, "image": str(image), "report": str(report), "part": "first"}
+    return {line["step"]: line for line in run("whole.mjs", {**about, "shots": shots()})}
+
+
+@pytest.fixture(scope="module")
+def hand(server: Server, first: dict[str, Any]) -> dict[str, Any]:
+    """How each correction by hand ended."""
+    with urllib.request.urlopen(f"{server.base}/openapi.json", timeout=5) as answer:
+        if b"/v1/sessions" not in answer.read():
+            pytest.skip("this server has no sessions")
+    about = {"base": server.base, "part": "hand", "hash": first["hash"]["hash"], "shots": shots()}
+    return {line["step"]: line for line in run("whole.mjs", about)}
+
+
+@pytest.mark.parametrize("step", FIRST)
+def test_a_first_visit(first: dict[str, Any], step: str) -> None:
+    assert first[step]["ok"], first[step]["error"]
+
+
+@pytest.mark.parametrize("step", HAND)
+def test_corrections_by_hand(hand: dict[str, Any], step: str) -> None:
+    assert hand[step]["ok"], hand[step]["error"]
+
+
+def test_a_case_outlives_the_server(server: Server, first: dict[str, Any]) -> None:
+    server.kill()
+    with socket.socket() as probe:
+        assert probe.connect_ex(("127.0.0.1", server.port)) != 0
+    server.start()
+    about = {"base": server.base, "part": "again", "hash": first["hash"]["hash"]}
+    (line,) = run("whole.mjs", about)
+    assert line["ok"], line["error"]
