@@ -1,4 +1,4 @@
-"""Node.js and Chromium for tests: skips that name the package; scripts of web/tests/browser run to their end."""
+"""Node.js and Chromium for tests: skips that name the package; scripts of web/tests/browser, run."""
 
 import json
 import os

@@ -149,13 +149,16 @@ def test_a_job_that_runs_shows_what_came_so_far(case: SimpleNamespace) -> None:
     row = JobRow("jAAAAAAAAAAAAAAAAAAAAAA", image.id, "", "running", time.time(), "report")
     write(service.folders.job(row.id), Words(report=TEXT), Options())
     read = read_image(case.image, modality="CR")
-    assert view_of_result(so_far(service, row, read), "/b")["findings"] == []
+    before = view_of_result(so_far(service, row, read), "/b")
+    assert before["findings"] == []
+    assert [item["phrase"] for item in before["waiting"]][1] == "pneumothorax"
     finding = parse(TEXT, modality="CR").findings[0]
     mask = np.ones(read.grid, bool)
     partial.write(service.folders.job(row.id), FindingResult(finding, "segmented", mask=mask))
     view = view_of_result(so_far(service, row, read), "/b")
     assert view["report"]["text"] == TEXT
     assert [item["id"] for item in view["findings"]] == ["f1"]
+    assert [item["id"] for item in view["waiting"]] == ["f2"]
     assert view["findings"][0]["layer"].startswith("/b/layers/f1.nii.gz")
     folders.remove(case.data)
     service.store.close()

@@ -11,6 +11,9 @@ export interface Piece {
   heading: boolean;
 }
 
+/** The little of a finding that places it in the text. */
+export type Placed = Pick<Finding, "id" | "phrase" | "span" | "mentions" | "cues">;
+
 interface Mark {
   span: Span;
   finding: string;
@@ -34,11 +37,11 @@ export function unitsOf(text: string): (offset: number) => number {
 }
 
 /** A finding that was drawn by hand counts its spans in its own phrase: it is nowhere in this text. */
-function stands(text: string, unit: (offset: number) => number, finding: Finding): boolean {
+function stands(text: string, unit: (offset: number) => number, finding: Placed): boolean {
   return text.slice(unit(finding.span[0]), unit(finding.span[1])) === finding.phrase;
 }
 
-function marksOf(findings: readonly Finding[]): Mark[] {
+function marksOf(findings: readonly Placed[]): Mark[] {
   return findings.flatMap((finding) => [
     ...[finding.span, ...finding.mentions].map((span) => ({ span, finding: finding.id, kind: null })),
     ...finding.cues.map((cue) => ({ span: cue.span, finding: finding.id, kind: cue.kind })),
@@ -51,7 +54,7 @@ function marksOf(findings: readonly Finding[]): Mark[] {
  */
 export function piecesOf(
   text: string,
-  findings: readonly Finding[],
+  findings: readonly Placed[],
   sections: readonly { name: string; span: Span }[] = [],
 ): Piece[] {
   const unit = unitsOf(text);

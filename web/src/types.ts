@@ -108,6 +108,8 @@ export interface View {
   warnings: Note[];
   manifest: Record<string, unknown> | null;
   findings: Finding[];
+  /** What the report speaks of and the job has not judged yet. */
+  waiting: { id: string; phrase: string; span: Span }[];
 }
 
 export interface ImageInfo {

@@ -82,7 +82,7 @@ def view_of(folder: Path, image: Image | None, text: str | None, base_url: str, 
     made = _view(result, items, place, blank=blank)
     made["warnings"] = told["warnings"]
     made["image"] = {**told["image"], **made["image"]}
-    return {**made, "manifest": manifest_of(folder)}
+    return {**made, "waiting": [], "manifest": manifest_of(folder)}
 
 
 def view_of_result(result: Result, base_url: str, **shown: Any) -> Json:
@@ -97,7 +97,7 @@ def view_of_result(result: Result, base_url: str, **shown: Any) -> Json:
         for item in result.findings
     ]
     place = Shown(base_url, **shown)
-    return {**_view(result, items, place, versions=True), "manifest": None}
+    return {**_view(result, items, place, versions=True), "waiting": _waiting(result), "manifest": None}
 
 
 def layer_of(folder: Path, image: Image | None, name: str) -> bytes:
@@ -209,6 +209,16 @@ def _view(
 def _version(mask: np.ndarray) -> str:
     """A mask's fingerprint: its layer keeps its address only as long as it stays the same."""
     return hashlib.sha1(np.packbits(mask).tobytes(), usedforsecurity=False).hexdigest()[:10]
+
+
+def _waiting(result: Result) -> list[Json]:
+    """What the report speaks of and nobody has judged yet: a job is at work."""
+    judged = {item.finding.id for item in result.findings}
+    return [
+        {"id": one.id, "phrase": one.phrase, "span": list(one.span)}
+        for one in (result.report.findings if result.report else ())
+        if one.id not in judged
+    ]
 
 
 def _report(report: Report | None) -> Json:

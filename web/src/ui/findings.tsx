@@ -4,7 +4,7 @@ import type { Check, Finding } from "../types.ts";
 import { checkName, reasonOf, sentence, statusOf, traitsOf, worriesOf } from "../words.ts";
 import { useApp } from "./context.ts";
 import { Icon } from "./icons.tsx";
-import { lookOf } from "./report.tsx";
+import { lookOf, tintOf } from "./report.tsx";
 
 export function Findings() {
   const app = useApp();
@@ -16,7 +16,9 @@ export function Findings() {
       <header class="pane-head">
         <h2>Findings</h2>
         <span class="muted">
-          {view.findings.length === 0 ? "none" : `${drawn} of ${view.findings.length} drawn`}
+          {view.findings.length === 0
+            ? ""
+            : `${drawn} of ${view.findings.length + view.waiting.length} drawn`}
         </span>
         {app.editable.value ? (
           <button type="button" class="small" onClick={() => (app.dialog.value = "phrase")}>
@@ -24,13 +26,21 @@ export function Findings() {
           </button>
         ) : null}
       </header>
-      {view.findings.length === 0 && !app.progress.value ? (
+      {view.findings.length === 0 && app.job.value?.state === "done" ? (
         <p class="empty">Nothing was recognised in these words. Add a phrase, for example “right lung”.</p>
       ) : null}
       <ul>
         {view.findings.map((finding, n) => (
           <Card key={finding.id} finding={finding} number={n + 1} />
         ))}
+        {app.progress.value
+          ? view.waiting.map(({ id, phrase }) => (
+              <li key={id} class="card pending">
+                <span class="spinner" />
+                <span class="card-phrase">{phrase}</span>
+              </li>
+            ))
+          : null}
       </ul>
       {view.warnings.length ? (
         <details class="notes">
@@ -57,7 +67,7 @@ function Card({ finding, number }: { finding: Finding; number: number }) {
   return (
     <li
       class={`card ${lookOf(finding)} ${active ? "active" : ""} ${chosen ? "chosen" : ""}`}
-      style={{ "--c": finding.colour }}
+      style={tintOf(finding)}
       onPointerEnter={() => {
         app.hovered.value = finding.id;
       }}

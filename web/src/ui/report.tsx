@@ -18,12 +18,14 @@ export function Report() {
           : "No report was given."}
       </p>
     );
+  const running = app.progress.value !== null;
+  const waiting = running ? view.waiting.map((one) => ({ ...one, mentions: [], cues: [] })) : [];
   const numbers = new Map(view.findings.map((finding, n) => [finding.id, n + 1]));
   const known = new Map(view.findings.map((finding) => [finding.id, finding]));
   const seen = new Set<string>();
   return (
     <div class="report" data-testid="report">
-      {phrasesOf(piecesOf(text, view.findings, view.report.sections)).map((group, n) => {
+      {phrasesOf(piecesOf(text, [...view.findings, ...waiting], view.report.sections)).map((group, n) => {
         const finding = group.finding ? known.get(group.finding) : undefined;
         const first = finding !== undefined && !seen.has(finding.id);
         const inner = group.pieces.map((piece, m) =>
@@ -33,7 +35,12 @@ export function Report() {
             <Stretch key={m} piece={piece} own={finding?.id ?? null} />
           ),
         );
-        if (!finding) return <span key={n}>{inner}</span>;
+        if (!finding)
+          return (
+            <span key={n} class={group.finding ? "waiting" : ""}>
+              {inner}
+            </span>
+          );
         seen.add(finding.id);
         return (
           <Phrase key={n} finding={finding}>
@@ -43,6 +50,16 @@ export function Report() {
       })}
     </div>
   );
+}
+
+/** The finding's colour, and black or white to write on it. */
+export function tintOf(finding: Finding): { "--c": string; "--ink": string } {
+  const [r, g, b] = [1, 3, 5].map((at) => {
+    const part = Number.parseInt(finding.colour.slice(at, at + 2), 16) / 255;
+    return part <= 0.04045 ? part / 12.92 : ((part + 0.055) / 1.055) ** 2.4;
+  }) as [number, number, number];
+  const light = 0.2126 * r + 0.7152 * g + 0.0722 * b;
+  return { "--c": finding.colour, "--ink": light > 0.18 ? "#0b0e13" : "#ffffff" };
 }
 
 export function lookOf(finding: Finding): string {
@@ -67,7 +84,7 @@ function Phrase({ finding, children }: { finding: Finding; children: preact.Comp
     // biome-ignore lint/a11y/useSemanticElements: a button cannot be broken over lines as words are
     <span
       class={`phrase ${lookOf(finding)} ${active ? "active" : ""}`}
-      style={{ "--c": finding.colour }}
+      style={tintOf(finding)}
       role="button"
       tabIndex={0}
       aria-pressed={chosen}

@@ -6,6 +6,7 @@ import type { Finding, Measurement } from "../types.ts";
 import { numberText } from "../words.ts";
 import { IconButton } from "./button.tsx";
 import { useApp } from "./context.ts";
+import { tintOf } from "./report.tsx";
 
 const COLUMNS: { title: string; names: string[] }[] = [
   { title: "Size", names: ["volume", "area", "pixels", "voxels"] },
@@ -92,7 +93,7 @@ export function Measurements() {
                 <tr
                   key={finding.id}
                   class={app.selected.value === finding.id ? "chosen" : ""}
-                  style={{ "--c": finding.colour }}
+                  style={tintOf(finding)}
                   onClick={() => app.select(finding.id)}
                 >
                   <th scope="row">

@@ -46,7 +46,8 @@ export async function settled(page, timeout = 120_000) {
     () => {
       const stage = document.querySelector(".screen")?.stage;
       if (document.querySelector(".problem")) return true;
-      if (!stage?.scene || !stage.tiles.length || document.querySelector(".progress, .banner .spinner")) return false;
+      if (!stage?.scene || !stage.tiles.length || document.querySelector(".progress, .banner .spinner"))
+        return false;
       return performance.getEntriesByName("medsegr-image").length > 0;
     },
     null,
@@ -107,7 +108,10 @@ export async function faultsOf(page) {
   );
   return found.violations
     .filter(({ impact }) => impact === "serious" || impact === "critical")
-    .map(({ id, nodes }) => `${id}: ${nodes.map(({ target, failureSummary }) => `${target} ${failureSummary}`).join(" | ")}`);
+    .map(
+      ({ id, nodes }) =>
+        `${id}: ${nodes.map(({ target, failureSummary }) => `${target} ${failureSummary}`).join(" | ")}`,
+    );
 }
 
 /** Runs steps one after the other and prints how each ended; a step that fails does not keep the next from running. */

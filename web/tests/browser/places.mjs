@@ -11,13 +11,19 @@ const { browser, page, faults } = await browse({ viewport: { width: 700, height:
 await page.route("**/*", async (route) => {
   const path = normalize(new URL(route.request().url()).pathname);
   const json = (value) => route.fulfill({ json: value });
-  if (path === "/v1/capabilities") return json({ read_only: true, examples: [], model: { name: "m" }, version: "0" });
+  if (path === "/v1/capabilities")
+    return json({ read_only: true, examples: [], model: { name: "m" }, version: "0" });
   if (path === "/v1/jobs") return json({ jobs: [] });
   const [, job, rest] = /^\/v1\/jobs\/([\w-]+)(?:\/(.*))?$/.exec(path) ?? [];
   if (job && !rest) return json({ id: job, image: "i", state: "done", asked: "none", error: null });
-  const file = job ? join(cases, job, rest === "view" ? "view.json" : rest) : join(site, path === "/" ? "index.html" : path);
+  const file = job
+    ? join(cases, job, rest === "view" ? "view.json" : rest)
+    : join(site, path === "/" ? "index.html" : path);
   if (!existsSync(file)) return route.fulfill({ status: 404, body: "" });
-  return route.fulfill({ body: readFileSync(file), contentType: KINDS[extname(file)] ?? "application/octet-stream" });
+  return route.fulfill({
+    body: readFileSync(file),
+    contentType: KINDS[extname(file)] ?? "application/octet-stream",
+  });
 });
 
 await page.goto("http://viewer.test/");
@@ -27,7 +33,10 @@ for (const name of names) {
     location.hash = `#/job/${one}`;
   }, name);
   await settled(page);
-  await page.waitForFunction((id) => document.querySelector(".screen")?.stage?.scene?.shapes[0]?.mask && location.hash.endsWith(id), name);
+  await page.waitForFunction(
+    (id) => document.querySelector(".screen")?.stage?.scene?.shapes[0]?.mask && location.hash.endsWith(id),
+    name,
+  );
   await page.keyboard.press("h");
   await frame(page);
   const seen = await page.evaluate(() => {
@@ -52,8 +61,15 @@ for (const name of names) {
         across: (x - left) / (right - left),
         down: (y - top) / (bottom - top),
         here: grey(x, y),
-        mirrored: [grey(left + right - x, y), grey(x, top + bottom - y), grey(left + right - x, top + bottom - y)],
-        ratio: (right - left) / (stage.turn.dims[tile.across] - 1) / ((bottom - top) / (stage.turn.dims[tile.down] - 1)),
+        mirrored: [
+          grey(left + right - x, y),
+          grey(x, top + bottom - y),
+          grey(left + right - x, top + bottom - y),
+        ],
+        ratio:
+          (right - left) /
+          (stage.turn.dims[tile.across] - 1) /
+          ((bottom - top) / (stage.turn.dims[tile.down] - 1)),
       };
     });
   });
@@ -72,7 +88,9 @@ for (const name of names) {
     });
   });
   const letters = await page.evaluate(() =>
-    Object.fromEntries([...document.querySelectorAll("[data-edge]")].map((one) => [one.dataset.edge, one.textContent])),
+    Object.fromEntries(
+      [...document.querySelectorAll("[data-edge]")].map((one) => [one.dataset.edge, one.textContent]),
+    ),
   );
   if (shots) await page.screenshot({ path: join(shots, `place-${name}.png`) });
   console.log(JSON.stringify({ name, tiles: seen, outlined, letters, faults: faults.splice(0) }));

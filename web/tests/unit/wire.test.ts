@@ -12,7 +12,7 @@ function nifti(dims: [number, number, number], datatype: number, bytes: number):
   const buffer = new ArrayBuffer(352 + dims[0] * dims[1] * dims[2] * bytes);
   const view = new DataView(buffer);
   view.setInt32(0, 348, true);
-  [3, ...dims].forEach((n, at) => view.setInt16(40 + 2 * at, n, true));
+  for (const [at, n] of [3, ...dims].entries()) view.setInt16(40 + 2 * at, n, true);
   view.setInt16(70, datatype, true);
   view.setFloat32(108, 352, true);
   return buffer;
