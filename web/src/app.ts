@@ -74,6 +74,7 @@ export class App {
 
   stage: Stage | null = null;
   private shown = ""; // the image that the stage has
+  private coming: { sha256: string; bytes: Promise<ArrayBuffer> } | null = null;
   private asked: Asked | null = null;
   private follow: AbortController | null = null;
   private pending = new Set<string>();
@@ -116,6 +117,7 @@ export class App {
     this.follow?.abort();
     this.follow = null;
     this.shown = "";
+    this.coming = null;
     this.pending.clear();
     batch(() => {
       this.job.value = null;
@@ -202,6 +204,7 @@ export class App {
 
   private take(view: View): void {
     this.view.value = view;
+    this.bytesOf(view).catch(() => undefined); // whoever waits for them tells what failed
     if (!this.window.value || this.shown === "") this.window.value = view.image.window;
     void this.paint();
   }
@@ -267,7 +270,7 @@ export class App {
     if (this.shown !== view.image.sha256) {
       this.shown = view.image.sha256;
       try {
-        const bytes = await api.layer(view.image.layer);
+        const bytes = await this.bytesOf(view);
         if (this.view.value?.image.sha256 !== view.image.sha256 || !this.stage) return;
         await this.stage.load(view.image, bytes);
         batch(() => {
@@ -276,15 +279,23 @@ export class App {
         });
         const first = view.findings.find((one) => one.focus)?.focus;
         if (first) this.stage.goTo(first);
-        performance.mark("medsegr-image");
+        requestAnimationFrame(() => performance.mark("medsegr-image"));
       } catch (error) {
         this.shown = "";
+        this.coming = null;
         this.fail(error);
         return;
       }
     }
     this.fetchLayers(view);
     this.stage.show(this.scene());
+  }
+
+  /** The image's bytes, asked for once, before the stage is ready to take them. */
+  private bytesOf(view: View): Promise<ArrayBuffer> {
+    if (this.coming?.sha256 !== view.image.sha256)
+      this.coming = { sha256: view.image.sha256, bytes: api.layer(view.image.layer) };
+    return this.coming.bytes;
   }
 
   /** Layers that the page needs now and has not asked for yet. */

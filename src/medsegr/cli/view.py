@@ -111,7 +111,8 @@ def put(settings: "Settings", folder: Path, flags: ViewFlags) -> str:
     service = service_of(settings)
     try:
         image = _image(service, told, flags.input)
-        words = Words(report=text) if text and text.strip() else Words()
+        said = text if text and text.strip() else None
+        words = Words(report=said, text=None, phrases=None)
         return adopt(service, image, words, lambda out: _link(folder, Path(str(out)))).id
     finally:
         service.store.close()

@@ -3,6 +3,7 @@
 import threading
 from collections import OrderedDict
 from dataclasses import dataclass, field
+from typing import Any
 
 from fastapi import APIRouter, Response
 
@@ -22,7 +23,7 @@ from medsegr.types import Image, Result
 KEPT = 2  # images that stay in memory between two layers of the same case
 LARGEST = 2**30  # bytes of an image that is kept so
 HEADERS = {"Cache-Control": "no-store"}
-LAYER = {
+LAYER: dict[int | str, dict[str, Any]] = {
     200: {
         "description": "One volume (uint8, int16, float32 or RGB) as NIfTI-1, gzipped.",
         "content": {"application/gzip": {"schema": {"type": "string", "format": "binary"}}},
