@@ -41,6 +41,8 @@ export interface Scene {
 
 type Pen = CanvasRenderingContext2D;
 
+const LOW = 140; // px: a tile of less height has no room for phrases and a scale
+
 // Anchors of the ramp that `segment --explain` uses too: black over purple and orange to pale yellow.
 const RAMP = [
   [0, 0, 4],
@@ -91,7 +93,7 @@ export function drawScene(pen: Pen, tiles: readonly Tile[], scene: Scene): void 
     if (!scene.hidden) drawShapes(pen, tile, scene);
     if (tile.axis === scene.cut) drawPrompts(pen, tile, scene);
     pen.restore();
-    if (scene.measured) drawScale(pen, tile);
+    if (scene.measured && tile.rect.height > LOW) drawScale(pen, tile);
   }
   drawHand(pen, scene);
 }
@@ -172,7 +174,8 @@ function drawNumber(pen: Pen, tile: Tile, shape: Shape, scene: Scene, faded: boo
   const [xa, ya] = screenOf(tile, lo);
   const [xb, yb] = screenOf(tile, hi);
   const active = shape.id === scene.active;
-  const text = active ? `${shape.number}  ${shortened(shape.name, 44)}` : `${shape.number}`;
+  const text =
+    active && tile.rect.height > LOW ? `${shape.number}  ${shortened(shape.name, 44)}` : `${shape.number}`;
   pen.save();
   pen.font = "600 13px 'Inter Variable', system-ui, sans-serif";
   pen.textBaseline = "middle";
