@@ -442,6 +442,7 @@ const HAND = [
   [
     "a phrase that is shown",
     async () => {
+      await page.waitForSelector("dialog", { state: "detached" });
       await page.keyboard.press("n");
       await page.fill("dialog input", "lung");
       await page.click("dialog button:has-text('Show where it is')");
