@@ -16,7 +16,7 @@ import tempfile
 import threading
 import time
 from collections.abc import Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from pathlib import Path
 
 from medsegr.errors import MedsegrError
@@ -125,7 +125,20 @@ def look(
         print(f"study {number}: {state}{why}", flush=True)  # no UID, no name
 
 
-def main(words: list[str] | None = None, stop: threading.Event | None = None) -> int:
+@contextmanager
+def told_to_stop() -> Iterator[threading.Event]:
+    """Set by Ctrl-C and SIGTERM while the block runs."""
+    stop = threading.Event()
+    signs = (signal.SIGINT, signal.SIGTERM)
+    before = [signal.signal(sign, lambda *_: stop.set()) for sign in signs]
+    try:
+        yield stop
+    finally:
+        for sign, handler in zip(signs, before, strict=True):
+            signal.signal(sign, handler)
+
+
+def main(words: list[str] | None = None) -> int:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--dicomweb", type=Path, help="TOML file of the DICOMweb servers")
     parser.add_argument("--server", help="name of one of them; it needs push = true")
@@ -141,13 +154,9 @@ def main(words: list[str] | None = None, stop: threading.Event | None = None) ->
     if not (told.dicomweb and told.server and told.work):
         parser.print_help()
         return 0
-    stop = stop or threading.Event()
-    if threading.current_thread() is threading.main_thread():
-        for sign in (signal.SIGINT, signal.SIGTERM):
-            signal.signal(sign, lambda *_: stop.set())
     archive = archive_named(read_archives(told.dicomweb), told.server)
     model = load(told.model)
-    with closing(remembered(told.work)) as db:
+    with closing(remembered(told.work)) as db, told_to_stop() as stop:
         while not stop.is_set():
             try:
                 look(archive, model, told, db, stop)

@@ -16,6 +16,7 @@ CODES = {
     "ClusterError": 1,
     "Cancelled": 1,
     "RemoteError": 1,
+    "Cancelled": 1,
     "CheckFailed": 5,
 }
 

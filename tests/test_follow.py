@@ -82,6 +82,15 @@ def test_findings_of_a_volume_stay_together_and_its_pieces_are_told() -> None:
     assert [(one.done, one.total) for one in told if one.finding is not None] == [(4, 4)] * 4
 
 
+def test_a_volume_that_goes_in_turns_is_one_whole(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(pipeline, "LARGEST_CALL", 2 * 6 * 20 * 20)
+    model = Steps()
+    told, _ = followed(volume(), model)
+    assert [len(targets) for targets in model.asked] == [2, 2, 2]
+    pieces = [(one.done, one.total) for one in told if one.stage == "segment" and one.finding is None]
+    assert [piece for piece in pieces if piece[1] == 12] == [(n, 12) for n in range(12)]
+
+
 @pytest.mark.parametrize("image", [picture(), volume()], ids=["picture", "volume"])
 @pytest.mark.parametrize("stop", range(8))
 def test_a_run_is_stopped_wherever_it_is(image: Image, stop: int) -> None:

@@ -10,6 +10,7 @@ import math
 import time
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from functools import partial
 from itertools import pairwise
 
 import numpy as np
@@ -261,18 +262,25 @@ def ask(
     """
     turn = max(1, LARGEST_CALL // max(1, math.prod(image.grid)))
     answers: list[Answer | Exception] = []
-    for start in range(0, len(findings), turn):
+    starts = range(0, len(findings), turn)
+    for n, start in enumerate(starts):
         group = findings[start : start + turn]
+        told = None if tick is None else partial(_part, tick, n, len(starts))
         try:
-            answers += _segment(segmenter, image, group, options, tick)
+            answers += _segment(segmenter, image, group, options, told)
         except Cancelled:
             raise
         except MemoryError as error:
             answers += [error] * len(group)
         except Exception as error:
             alone = ([f] for f in group if len(group) > 1)
-            answers += [a for one in alone for a in ask(segmenter, image, one, options, tick)] or [error]
+            answers += [a for one in alone for a in ask(segmenter, image, one, options, told)] or [error]
     return answers
+
+
+def _part(tick: Callable[[int, int], None], n: int, of: int, done: int, total: int) -> None:
+    """What turn ``n`` of several tells, as a part of the whole."""
+    tick(n * total + done, of * total)
 
 
 def _segment(

@@ -10,6 +10,7 @@ import pytest
 from medsegr.cli.flags import RunFlags
 from medsegr.cli.serve import BindFlags, QueueFlags, settings_of
 from medsegr.errors import UsageError
+from medsegr.serve.folders import Folders
 from medsegr.serve.settings import Settings, data_home
 
 
@@ -42,6 +43,13 @@ def test_a_port_that_is_taken(run: Any, tmp_path: Path) -> None:
 def test_a_data_folder_that_cannot_be(run: Any, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     run("serve", "--data-dir", tmp_path / "file", "--model", "threshold").fails(3, "--data-dir")
+
+
+def test_a_data_folder_has_one_server(run: Any, tmp_path: Path) -> None:
+    give_back = Folders(tmp_path).make().hold()
+    run("serve", "--data-dir", tmp_path, "--model", "threshold", "--port", "0").fails(3, "another server")
+    give_back()
+    Folders(tmp_path).hold()()
 
 
 def test_without_its_extra(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:

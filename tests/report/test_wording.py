@@ -54,8 +54,8 @@ def test_a_sentence_as_one_speaks():
 
 SHARES = [  # what is denied and what is doubted is said alike for all; every concept in turn where time is
     ("present", 1),
-    ("absent", 4),
-    ("uncertain", 4),
+    ("absent", 8),
+    ("uncertain", 8),
     pytest.param("absent", 1, marks=pytest.mark.slow),
     pytest.param("uncertain", 1, marks=pytest.mark.slow),
 ]
@@ -67,10 +67,12 @@ def test_every_concept_can_be_said(polarity, each):
     for name, concept in islice(lexicon.concepts().items(), 0, None, each):
         if concept.kind == "anatomy" and polarity != "present":
             continue  # organs are asked for, not denied
-        if [f.name for f in parse(f"{name}.").findings] != [name]:
+        try:
+            finding, back, text = said({"name": name}, polarity)
+        except ReportError:
+            assert [f.name for f in parse(f"{name}.").findings] != [name], name
             unread.append(name)  # by its own name: no sentence can help
             continue
-        finding, back, text = said({"name": name}, polarity)
         assert (back.name, back.polarity) == (name, polarity), text
         assert back.drawable == finding.drawable, text
     assert len(unread) <= 2, unread
@@ -166,12 +168,13 @@ def test_what_cannot_be_said_is_refused(attributes, word):
         sentence(finding_from(attributes))
 
 
-def test_a_full_description_fits_nearly_every_concept():
+@pytest.mark.parametrize("each", [3, pytest.param(1, marks=pytest.mark.slow)])
+def test_a_full_description_fits_nearly_every_concept(each):
     """One that is two findings in other words ("aortic valve calcification") is refused, not said wrongly."""
     look = {"density": "hyper", "uniformity": "homogeneous"}
     outline = {"form": "round", "margin": "smooth", "size_class": "small", "size_mm": [8, 6]}
     refused = []
-    drawable = [c for c in lexicon.concepts().values() if c.drawable]
+    drawable = [c for c in lexicon.concepts().values() if c.drawable][::each]
     for concept in drawable:
         place = {"side": "right" if concept.sided else None, "rows": ["upper"]}
         finding = finding_from({"name": concept.name, "location": place, "texture": look, "shape": outline})
@@ -179,4 +182,4 @@ def test_a_full_description_fits_nearly_every_concept():
             sentence(finding)
         except ReportError:
             refused.append(concept.name)
-    assert len(refused) <= 0.01 * len(drawable), refused
+    assert len(refused) <= max(1, 0.01 * len(drawable)), refused

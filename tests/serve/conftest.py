@@ -42,6 +42,15 @@ def server(serve: Serve) -> Asked:
     return serve()
 
 
+@pytest.fixture(scope="module")
+def shared(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Asked]:
+    """One server for a file of tests: for those that leave nothing behind."""
+    folder = tmp_path_factory.mktemp("shared")
+    app = create_app(Settings(data_dir=folder, model="threshold", workers=0, rate=0))
+    with TestClient(app, base_url="http://127.0.0.1") as client:
+        yield Asked(client, app.state.service)
+
+
 @pytest.fixture
 def slow(monkeypatch: pytest.MonkeyPatch) -> Iterator[Slow]:
     """A model that waits until the test lets it go; servers that start after this have it."""

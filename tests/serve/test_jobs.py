@@ -83,27 +83,27 @@ def test_without_words_a_model_that_cannot_propose_says_so(server: Asked) -> Non
         ({"report": "a", "image": "iAAAAAAAAAAAAAAAAAAAAAA"}, 404, "not_found"),
     ],
 )
-def test_what_is_refused(server: Asked, asked: dict[str, Any], status: int, code: str) -> None:
-    image = server.image()["id"]
-    assert error(server.client.post("/v1/jobs", json={"image": image, **asked})) == (status, code)
-    assert server.client.get("/v1/jobs").json() == {"jobs": []}
-    assert not list((server.service.folders.root / "jobs").iterdir())
+def test_what_is_refused(shared: Asked, asked: dict[str, Any], status: int, code: str) -> None:
+    image, before = shared.image()["id"], shared.client.get("/v1/jobs").json()
+    assert error(shared.client.post("/v1/jobs", json={"image": image, **asked})) == (status, code)
+    assert shared.client.get("/v1/jobs").json() == before
+    assert len(list((shared.service.folders.root / "jobs").iterdir())) == len(before["jobs"])
 
 
-def test_an_answer_never_shows_what_came(server: Asked) -> None:
+def test_an_answer_never_shows_what_came(shared: Asked) -> None:
     asked = {"image": "<script>Quellmaltz", "report": {"Quellmaltz": 1}, "Quellmaltz": 1}
-    answer = server.client.post("/v1/jobs", json=asked)
+    answer = shared.client.post("/v1/jobs", json=asked)
     assert answer.status_code == 422
     assert "script" not in answer.text
 
 
 @pytest.mark.parametrize("words", ["\ud800 nodule", "nodule\x00", "\u202enodule", "結節" * 100])
-def test_any_text_is_a_report(server: Asked, words: str) -> None:
-    body = json.dumps({"image": server.image()["id"], "report": words})
-    answer = server.client.post("/v1/jobs", content=body, headers={"Content-Type": "application/json"})
+def test_any_text_is_a_report(shared: Asked, words: str) -> None:
+    body = json.dumps({"image": shared.image()["id"], "report": words})
+    answer = shared.client.post("/v1/jobs", content=body, headers={"Content-Type": "application/json"})
     assert answer.status_code in (202, 422), answer.text
     if answer.status_code == 202:
-        assert server.ended(answer.json()["id"])["state"] == "done"
+        assert shared.ended(answer.json()["id"])["state"] == "done"
 
 
 def test_the_queue_is_bounded(serve: Serve, slow: Slow) -> None:

@@ -1,7 +1,9 @@
 """The whole way against a real Orthanc: find, fetch, segment, store, and what refers to what then."""
 
 import importlib.util
+import os
 import re
+import signal
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,7 +23,7 @@ from medsegr.serve.archives import Archive, read_archives
 from medsegr.serve.dicomweb import push, search_series, search_studies
 from medsegr.serve.fetch import pull
 from medsegr.session import load
-from orthanc_server import PASSWORD, Orthanc, running
+from orthanc_server import PASSWORD, Orthanc, free_port, running
 
 CT, XRAY = "2.25.4711001", "2.25.4712001"
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "store_and_forward.py"
@@ -194,3 +196,29 @@ def test_store_and_forward_does_each_study_once(tmp_path: Path, capsys: pytest.C
         config = server.config()
     recipe().main(["--dicomweb", str(config), *words[2:], "--work", str(tmp_path / "work")])
     assert "cannot be reached" in capsys.readouterr().out
+
+
+def test_store_and_forward_ends_when_it_is_told_to(tmp_path: Path) -> None:
+    """After the look at hand, at once; whoever heard signals before hears them again."""
+    words = [
+        "--server",
+        "orthanc",
+        "--model",
+        "threshold",
+        "--every",
+        "600",
+        "--work",
+        str(tmp_path / "work"),
+    ]
+    config = Orthanc(free_port(), tmp_path).config()  # nobody is there, and nobody is asked
+    before = signal.getsignal(signal.SIGTERM)
+    module, looks = recipe(), []
+
+    def look(*_: Any) -> None:
+        looks.append(1)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    module.look = look
+    assert module.main(["--dicomweb", str(config), *words]) == 0
+    assert looks == [1]
+    assert signal.getsignal(signal.SIGTERM) == before

@@ -7,7 +7,6 @@ which has the same threads.
 
 import argparse
 import io
-import json
 import os
 import shutil
 import socket
@@ -17,10 +16,11 @@ import sys
 import tempfile
 import threading
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -137,43 +137,71 @@ def noise(seed: int, side: int = 64) -> bytes:
     return out.getvalue()
 
 
-def local(times: int, threads: int) -> list[float]:
-    """Seconds of reading, segmenting and writing in Python, warm, in a process of its own."""
-    code = (
-        "import sys, json, time, tempfile, pathlib, medsegr\n"
-        "from medsegr import pipeline\nfrom medsegr.io.read import read_image\n"
-        "path, times, words = pathlib.Path(sys.argv[1]), int(sys.argv[2]), sys.argv[3]\n"
-        "model = medsegr.load(threads=int(sys.argv[4]) or None)\ntook = []\n"
-        "for n in range(times + 2):\n"
-        "    with tempfile.TemporaryDirectory() as out:\n"
-        "        begun = time.perf_counter()\n"
-        "        image = read_image(path / f'{n}.png', modality='CR')\n"
-        "        result = pipeline.run(image, model.segmenter, report=words)\n"
-        "        pipeline.save(result, pathlib.Path(out) / 'out')\n"
-        "        took.append(time.perf_counter() - begun)\n"
-        "print(json.dumps(took[2:]))\n"
-    )
-    with tempfile.TemporaryDirectory() as folder:
-        for n in range(times + 2):
-            (Path(folder) / f"{n}.png").write_bytes(png(n))
-        given = [sys.executable, "-c", code, folder, str(times), SENTENCE, str(threads)]
-        done = subprocess.run(given, capture_output=True, text=True, check=True)
-    took: list[float] = json.loads(done.stdout.splitlines()[-1])
-    return took
-
-
-def over_http(server: Server, times: int) -> list[float]:
-    """Seconds from the first byte of the upload to the last of findings.json, warm, each a new picture."""
-    took = []
-    for n in range(times + 2):
-        data = png(n)
+LOCAL = """
+import pathlib, sys, tempfile, time
+import medsegr
+from medsegr import pipeline
+from medsegr.io.read import read_image
+model = medsegr.load(sys.argv[1], threads=int(sys.argv[2]) or None)
+print("ready", flush=True)
+for line in sys.stdin:
+    with tempfile.TemporaryDirectory() as out:
         begun = time.perf_counter()
-        job = server.job(server.image(data), text=SENTENCE)
-        for _ in server.events(job):
-            pass
-        server.findings(job)
-        took.append(time.perf_counter() - begun)
-    return took[2:]
+        image = read_image(line.strip(), modality="CR")
+        result = pipeline.run(image, model.segmenter, report=sys.argv[3])
+        pipeline.save(result, pathlib.Path(out) / "out")
+        print(time.perf_counter() - begun, flush=True)
+"""
+
+
+@contextmanager
+def local(model: str, threads: int) -> Iterator[Callable[[Path], float]]:
+    """The same work in Python, warm, in a process of its own: read, segment, write; gives its seconds."""
+    given = [sys.executable, "-c", LOCAL, model, str(threads), SENTENCE]
+    process = subprocess.Popen(given, stdin=subprocess.PIPE, stdout=subprocess.PIPE, text=True)
+    assert process.stdin is not None
+    assert process.stdout is not None
+    asked, told = process.stdin, process.stdout
+    told.readline()
+
+    def once(path: Path) -> float:
+        asked.write(f"{path}\n")
+        asked.flush()
+        return float(told.readline())
+
+    try:
+        yield once
+    finally:
+        asked.close()
+        process.wait(60)
+        told.close()
+
+
+def over_http(server: Server, path: Path) -> float:
+    """Seconds from the first byte of the upload to the last of findings.json."""
+    data = path.read_bytes()
+    begun = time.perf_counter()
+    job = server.job(server.image(data), text=SENTENCE)
+    for _ in server.events(job):
+        pass
+    server.findings(job)
+    return time.perf_counter() - begun
+
+
+def beside(server: Server, model: str, times: int, threads: int) -> dict[str, float]:
+    """HTTP and Python in turn on the same new pictures, so that both meet the same machine; medians, and the
+    median of the differences."""
+    pairs = []
+    with tempfile.TemporaryDirectory() as folder, local(model, threads) as once:
+        for n in range(times + 2):
+            path = Path(folder) / f"{n}.png"
+            path.write_bytes(png(n))
+            ways = {"http": partial(over_http, server, path), "local": partial(once, path)}
+            took = {name: ways[name]() for name in sorted(ways, reverse=bool(n % 2))}
+            pairs.append((took["http"], took["local"]))
+    http, own = zip(*pairs[2:], strict=True)
+    adds = statistics.median(a - b for a, b in pairs[2:])
+    return {"http s": statistics.median(http), "local s": statistics.median(own), "adds ms": 1000 * adds}
 
 
 def streaming(server: Server) -> dict[str, float]:
@@ -263,8 +291,8 @@ def page(server: Server) -> dict[str, float] | None:
 def line(name: str, told: dict[str, float] | None) -> str:
     """One line of the table."""
     if told is None:
-        return f"{name:24s} not measured: the viewer or its browser is missing"
-    return f"{name:24s} " + "  ".join(f"{key} {value:.4g}" for key, value in told.items())
+        return f"{name:26s} not measured: the viewer or its browser is missing"
+    return f"{name:26s} " + "  ".join(f"{key} {value:.4g}" for key, value in told.items())
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
@@ -282,16 +310,14 @@ def main(arguments: Sequence[str] | None = None) -> int:
     print(f"processors {os.cpu_count()}, load {os.getloadavg()[0]:.1f}")
     threads = ("--threads", str(asked.threads)) if asked.threads else ()
     with running("medsegr-tiny", *threads) as server:
-        http = over_http(server, asked.times)
+        told = beside(server, "medsegr-tiny", asked.times, asked.threads)
+        print(line("picture and sentence", told), flush=True)
         print(line("streaming", streaming(server)), flush=True)
         if asked.page:
             print(line("page", page(server)), flush=True)
-    own = local(asked.times, asked.threads)
-    medians = {"http s": statistics.median(http), "local s": statistics.median(own)}
-    medians["adds ms"] = 1000 * (medians["http s"] - medians["local s"])
-    medians["adds ms (fastest)"] = 1000 * (min(http) - min(own))
-    print(line("picture and sentence", medians), flush=True)
     with running("threshold", "--queue", "500") as server:
+        told = beside(server, "threshold", asked.times, asked.threads)
+        print(line("the same, stand-in model", told), flush=True)
         print(line("load, stand-in model", load(server, asked.requests, asked.clients)), flush=True)
         print(line("memory, stand-in model", memory(server, asked.jobs)), flush=True)
     return 0

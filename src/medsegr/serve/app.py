@@ -12,7 +12,7 @@ from starlette.exceptions import HTTPException
 from starlette.types import Receive, Scope, Send
 
 import medsegr
-from medsegr.errors import MedsegrError
+from medsegr.errors import InputError, MedsegrError
 from medsegr.overlay import NOTICE
 from medsegr.serve import (
     capabilities,
@@ -61,9 +61,11 @@ def service_of(settings: Settings) -> Service:
     archives = {} if settings.dicomweb is None else read_archives(settings.dicomweb)
     folders = Folders(settings.data_dir).make()
     store, bell = Store(folders.database), Bell()
-    crew = None
-    if not settings.read_only:
-        crew = crew_of(settings, store, folders, bell)
+    try:
+        crew = None if settings.read_only else crew_of(settings, store, folders, bell)
+    except InputError:
+        store.close()
+        raise
     return Service(settings, store, folders, bell, crew, archives=archives)
 
 

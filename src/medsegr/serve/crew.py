@@ -39,9 +39,10 @@ class Crew:
         hands: Sequence[Hand],
         after: Callable[[], None] = lambda: None,
     ) -> None:
-        """``after`` ends what the hands share."""
+        """``after`` ends what the hands share. InputError where another server works in the data folder."""
         self._settings, self._store, self._folders, self._bell = settings, store, folders, bell
         self.hands, self._after = hands, after
+        self._give_back = folders.hold()
         self._wake = threading.Condition()
         self._closing = threading.Event()
         self._ready = 0
@@ -84,6 +85,7 @@ class Crew:
         for hand in self.hands:
             hand.kill()
         self._after()
+        self._give_back()
 
     def _lane(self, hand: Hand) -> None:
         rest = REST
@@ -108,7 +110,7 @@ class Crew:
                 if news[0] == "ready":
                     return True
                 self._broken = (str(news[1]), str(news[2])) if news[0] == "broken" else self._broken
-                LOG.error("a worker could not begin: %s", news[1] if news[0] == "broken" else "it died")
+                LOG.error("a worker could not begin: %s", news[2] if news[0] == "broken" else "it died")
                 return False
         return False
 

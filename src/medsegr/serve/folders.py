@@ -3,6 +3,7 @@
 import json
 import os
 import shutil
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -29,6 +30,25 @@ class Folders:
             why = error.strerror or type(error).__name__
             raise InputError(f"--data-dir cannot be written ({why}); give another folder") from error
         return self
+
+    def hold(self) -> Callable[[], None]:
+        """Take the folder for one server; returns what gives it back, as the end of the process does.
+
+        InputError where another server has it. Systems without ``fcntl`` take it at their own risk.
+        """
+        try:
+            import fcntl
+        except ImportError:
+            return lambda: None
+        lock = (self.root / "server.lock").open("a")
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except OSError as error:
+            lock.close()
+            raise InputError(
+                "--data-dir: another server works in this folder; end it, or give another folder"
+            ) from error
+        return lock.close
 
     @property
     def database(self) -> Path:
