@@ -16,7 +16,6 @@ CODES = {
     "ClusterError": 1,
     "Cancelled": 1,
     "RemoteError": 1,
-    "Cancelled": 1,
     "CheckFailed": 5,
 }
 
