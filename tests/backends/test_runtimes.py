@@ -26,6 +26,8 @@ from medsegr.sam.host import Clicks
 from medsegr.types import Finding, Image, Prompt
 from small_networks import small_predictor, unchecked
 
+pytestmark = pytest.mark.xdist_group("runtimes")  # the graphs are made once
+
 BACKENDS = ("onnx", "openvino")
 ABOUT = {"model": {"name": "small", "sha256": "0" * 64}}
 

@@ -24,6 +24,8 @@ from medsegr.cli.jobs import Job
 from medsegr.errors import ClusterError, MissingExtra, UsageError
 from medsegr.options import Options
 
+pytestmark = pytest.mark.xdist_group("cluster")  # its servers and graphs are made once
+
 pytest.importorskip("ray", reason="the extra 'ray' is not installed")
 MODEL = ("--model", "place")
 COUNT = 6

@@ -22,6 +22,8 @@ from medsegr.phantom.write import case_of
 
 from .browsing import need_browser, run, shots
 
+pytestmark = pytest.mark.xdist_group("browser")  # its servers and graphs are made once
+
 REPORT = """CHEST RADIOGRAPH
 
 FINDINGS: There is a hazy left middle zone opacity with poorly defined borders. A homogeneous right upper zone

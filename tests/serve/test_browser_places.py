@@ -14,6 +14,8 @@ from medsegr.types import Finding, FindingResult, Image, Result
 
 from .browsing import STATIC, need_browser, run, shots
 
+pytestmark = pytest.mark.xdist_group("browser")  # its servers and graphs are made once
+
 GRID = (13, 17, 11)  # along R, A, S
 AT = (3, 12, 8)  # the marker: towards the patient's left, front and head
 SPACING = np.array([2.5, 1.0, 1.6])
