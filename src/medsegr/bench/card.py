@@ -140,7 +140,8 @@ below are on those. No image that stands here for judging was trained on.
 Dice an image, mean with a 95 % bootstrap interval over groups. Place words are made from the true mask:
 **oracle text**. "Opposite place" says the third of the picture that lies across. "Foreign target drawn": how
 often a mask came when something was asked that such an image cannot show. Rows marked (few) rest on fewer
-than {FEWEST} targets and say little.
+than {FEWEST} targets and say little. Logits are divided by a temperature of {card.get("temperature", 1.0):g},
+chosen on training images; masks do not hang on it.
 
 {sets_table(card)}
 
