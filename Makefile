@@ -10,6 +10,7 @@ HARDWARE ?= this machine
 PYTEST ?= -n 2 --dist loadgroup
 # For training on a processor: glibc keeps freed memory, 2 to 3 times faster at large batches (docs/how-to/train.md).
 ALLOCATOR = MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=17179869184 MALLOC_TOP_PAD_=268435456
+EXPORT = $(PY) -m medsegr.checkpoint --data $(DATA) --mirror --hardware "$(HARDWARE)"
 
 .PHONY: help venv viewer wheel demo test lint format docs lexicon bench-speed bench-backends bench-io bench-scale bench-serve train-default clean
 .DEFAULT_GOAL := help
@@ -76,11 +77,21 @@ train-default: $(VENV)/.stamp  ## train the embedded checkpoint again (hours, an
 		--config configs/medsegr-tiny-polish.toml --data $(DATA) --out $(RUN)-polish --warm $(RUN)/last.pt
 	OMP_NUM_THREADS=1 $(PY) -m medsegr.fit --config configs/medsegr-tiny-accelerator.toml --data $(DATA) \
 		--out $(RUN)-accelerator --warm $(RUN)-polish/last.pt
-	mkdir -p $(RUN)-accelerator/checkpoint
-	$(PY) -m medsegr.checkpoint --run $(RUN)-accelerator --config configs/medsegr-tiny-accelerator.toml --data $(DATA) \
-		--folder $(RUN)-accelerator/checkpoint --mirror --hardware "$(HARDWARE)" \
-		--warm-start "the second stage (8,300 samples after 82,000; configs/medsegr-tiny-polish.toml)"
-	$(PY) -m medsegr.bench.validate --model $(RUN)-accelerator/checkpoint --config configs/medsegr-tiny.toml --data $(DATA) --card
+	OMP_NUM_THREADS=1 $(PY) -m medsegr.fit --config configs/medsegr-tiny-words.toml --data $(DATA) \
+		--out $(RUN)-words --warm $(RUN)-accelerator/last.pt
+	OMP_NUM_THREADS=1 $(PY) -m medsegr.fit --config configs/medsegr-tiny-absent.toml --data $(DATA) \
+		--out $(RUN)-absent --warm $(RUN)-words/last.pt
+	for stage in accelerator absent; do $(EXPORT) --run $(RUN)-$$stage --config configs/medsegr-tiny-$$stage.toml \
+		--folder $(RUN)-$$stage/checkpoint || exit 1; done
+	$(PY) -m medsegr.averaging --of $(RUN)-accelerator/checkpoint=0.5 --of $(RUN)-absent/checkpoint=0.5 --folder $(RUN)-half
+	OMP_NUM_THREADS=1 $(PY) -m medsegr.fit --config configs/medsegr-tiny-rare.toml --data $(DATA) \
+		--out $(RUN)-rare --warm $(RUN)-half/medsegr-tiny.safetensors
+	$(EXPORT) --run $(RUN)-rare --config configs/medsegr-tiny-rare.toml --folder $(RUN)-rare/checkpoint
+	$(PY) -m medsegr.averaging --of $(RUN)-accelerator/checkpoint=0.5833 --of $(RUN)-absent/checkpoint=0.25 \
+		--of $(RUN)-rare/checkpoint=0.1667 --folder $(RUN)-mean --warm-start "five earlier stages (docs/log.md)"
+	$(PY) -m medsegr.bench.validate --model $(RUN)-mean --config configs/medsegr-tiny-words.toml --data $(DATA) --card
+	$(PY) -m medsegr.bench.temperature --model $(RUN)-mean --config configs/medsegr-tiny-words.toml --data $(DATA) \
+		--most 10 --card
 
 clean:  ## remove what the other targets made, but not runs/
 	rm -rf $(VENV) web/node_modules src/medsegr/serve/static demo dist build .pytest_cache .mypy_cache .ruff_cache .import_linter_cache .hypothesis
