@@ -92,16 +92,21 @@ class Crew:
         while not self._closing.is_set():
             hand.start()
             if self._begun(hand):
-                self._ready, self._broken, rest = self._ready + 1, None, REST
+                self._count(1)
+                self._broken, rest = None, REST
                 try:
                     self._work(hand)
                 finally:
-                    self._ready -= 1
+                    self._count(-1)
             else:
                 hand.kill()
                 self._closing.wait(rest)
                 rest = min(60.0, 2 * rest)
         hand.kill()
+
+    def _count(self, change: int) -> None:
+        with self._wake:  # lanes begin and end side by side
+            self._ready += change
 
     def _begun(self, hand: Hand) -> bool:
         """Wait until a hand has loaded the model; False where it could not."""
