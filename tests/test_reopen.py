@@ -14,7 +14,7 @@ from medsegr.io.read import image_from_array
 from medsegr.measure import measure
 from medsegr.options import Options
 from medsegr.record import save
-from medsegr.reopen import _finding, reopen
+from medsegr.reopen import finding_from, reopen
 from medsegr.report.parse import parse
 from medsegr.schema import finding_json
 from medsegr.types import FindingResult, Image, Result
@@ -33,7 +33,7 @@ SENTENCES = (
 def test_findings_come_back_as_they_were(sentences: list[str]) -> None:
     for finding in parse(" ".join(sentences), modality="CR").findings:
         told = json.loads(json.dumps(finding_json(finding)))
-        assert finding_json(_finding(told)) == finding_json(finding)
+        assert finding_json(finding_from(told)) == finding_json(finding)
 
 
 def result(image: Image) -> Result:
