@@ -91,7 +91,12 @@ def first(server: Server, tmp_path_factory: pytest.TempPathFactory) -> dict[str,
     Picture.fromarray(case_of("chest", 7, 0, 512).image).save(image)
     report.write_text(REPORT, encoding="utf-8")
     about = {"base": server.base, "image": str(image), "report": str(report), "part": "first"}
-    return {line["step"]: line for line in run("whole.mjs", {**about, "shots": shots()})}
+    told: dict[str, Any] = {}
+    for _ in range(2):  # a machine that is busy elsewhere gets a second visit; a fault shows in both
+        told = {line["step"]: line for line in run("whole.mjs", {**about, "shots": shots()})}
+        if all(line.get("ok", True) for line in told.values()):
+            break
+    return told
 
 
 @pytest.fixture(scope="module")

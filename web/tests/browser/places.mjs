@@ -27,6 +27,7 @@ await page.route("**/*", async (route) => {
 });
 
 await page.goto("http://viewer.test/");
+await page.waitForSelector("[data-testid=drop]"); // the page has looked at its address once
 for (const name of names) {
   await page.evaluate((one) => {
     performance.clearMarks();
