@@ -24,7 +24,7 @@ from medsegr.cli.jobs import Job
 from medsegr.errors import ClusterError, MissingExtra, UsageError
 from medsegr.options import Options
 
-pytestmark = pytest.mark.xdist_group("cluster")  # its servers and graphs are made once
+pytestmark = pytest.mark.xdist_group("cluster")  # one cluster serves all
 
 pytest.importorskip("ray", reason="the extra 'ray' is not installed")
 MODEL = ("--model", "place")

@@ -14,9 +14,7 @@ from medsegr.types import Finding, FindingResult, Image, Result
 
 from .browsing import STATIC, need_browser, run, shots
 
-# Slow: many volumes one after the other in a browser without a graphics card. What a layer holds, and where
-# its letters stand, is tested without a browser in test_view.py.
-pytestmark = [pytest.mark.slow, pytest.mark.xdist_group("browser")]
+pytestmark = pytest.mark.xdist_group("browser")  # one browser looks at all of them
 
 GRID = (13, 17, 11)  # along R, A, S
 AT = (3, 12, 8)  # the marker: towards the patient's left, front and head

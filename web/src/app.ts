@@ -91,6 +91,7 @@ export class App {
     const wanted = /^#\/job\/([\w-]+)$/.exec(location.hash)?.[1];
     if (wanted) return void (await this.open(wanted));
     await this.refreshRecent();
+    if (this.screen.value === "case") return; // the address named a case meanwhile
     const [only] = this.recent.value;
     if (this.caps.value.read_only && only && this.recent.value.length === 1) await this.open(only.id);
     else this.home();

@@ -41,7 +41,7 @@ export function check(truth, what) {
 }
 
 /** The case is there: its image is drawn, every mask has come, nothing runs. */
-export async function settled(page, timeout = 300_000) {
+export async function settled(page, timeout = 120_000) {
   await page.waitForFunction(
     () => {
       const stage = document.querySelector(".screen")?.stage;

@@ -83,7 +83,7 @@ const FIRST = [
       await page.selectOption(".more-fields select", "CR");
       await page.click("button[type=submit]");
       await page.waitForSelector(".progress");
-      await page.waitForSelector(".card.drawn", { timeout: 300_000 }); // they come while the job runs
+      await page.waitForSelector(".card.drawn", { timeout: 120_000 }); // they come while the job runs
       await settled(page);
       const drawn = (await findings()).filter((one) => one.drawn);
       check(drawn.length > 0, "nothing was drawn");
