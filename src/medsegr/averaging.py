@@ -7,7 +7,6 @@ last one; ``medsegr.bench.validate`` then fills in the numbers.
 
 import argparse
 import hashlib
-import json
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
@@ -75,7 +74,7 @@ def average(shares: Mapping[str, float], folder: Path, warm_start: str = "") -> 
         {"sha256": part["sha256"], "share": share} for part, share in zip(cards, shares.values(), strict=True)
     ]
     card |= {"warm_start": warm_start} if warm_start else {}
-    path.with_suffix(".json").write_text(json.dumps(card, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    weights.write_card(card, path.with_suffix(".json"))
     return path
 
 

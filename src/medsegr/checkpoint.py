@@ -77,8 +77,7 @@ def export(run: Path, cases: Sequence[Case], name: str, folder: Path, about: Map
         "concepts": {k: v for k, v in concepts_of(cases).items() if k in known},
         **about,
     }
-    card_path = path.with_suffix(".json")
-    card_path.write_text(json.dumps(card, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    weights.write_card(card, path.with_suffix(".json"))
     return path
 
 

@@ -158,13 +158,11 @@ def _finish(asked: Asked, cases: Sequence[Case], say: Say) -> Made:
     for old in folder.glob("*.safetensors"):  # of a folder that was renamed between two calls
         if old.stem != name:
             old.unlink()
-    path = checkpoint.export(source, cases, name, folder, about)
+    checkpoint.export(source, cases, name, folder, about)
     predictor = load(folder, device=pick_device(config.device))
     judged = {name: folder for name, folder in asked.folders.items() if name not in config.unlabelled}
     rows = judge(predictor, judged, asked.hints, say=say)
-    card_path = path.with_suffix(".json")
-    card = json.loads(card_path.read_text(encoding="utf-8")) | {"validation": numbers(rows)}
-    write_json(card, card_path)
+    card = weights.note(folder, {"validation": numbers(rows)})
     told = {"card": card, "config": asdict(config), "data": facts(config, cases)}
     write_report(out / REPORT, out, told, rows)
     return Made(folder, out / REPORT, card)

@@ -76,3 +76,11 @@ def test_the_embedded_checkpoint_is_whole_small_and_described() -> None:
     assert {"polyp", "nucleus", "lung"} <= set(card["concepts"])
     assert card["validation"]["sets"]["polyp_kvasir_seg"]["targets"] > 50
     assert (path.with_suffix(".md")).is_file()
+
+
+def test_what_is_noted_stands_in_the_card_beside_the_rest(tmp_path: Path) -> None:
+    (tmp_path / "tiny.safetensors").write_bytes(b"tensors")
+    weights.write_card({"name": "tiny", "licence": "any"}, tmp_path / "tiny.json")
+    assert weights.note(tmp_path, {"temperature": 1.5}) == weights.read_card(tmp_path)
+    assert weights.read_card(tmp_path) == {"name": "tiny", "licence": "any", "temperature": 1.5}
+    assert sorted(path.name for path in tmp_path.iterdir()) == ["tiny.json", "tiny.safetensors"]

@@ -139,11 +139,13 @@ render(
   </Shared.Provider>,
   root,
 );
-effect(() => {
+const dark = matchMedia("(prefers-color-scheme: dark)");
+const colour = () => {
   const theme = app.theme.value;
-  if (theme === "auto") delete document.documentElement.dataset.theme;
-  else document.documentElement.dataset.theme = theme;
-});
+  document.documentElement.dataset.theme = theme !== "auto" ? theme : dark.matches ? "dark" : "light";
+};
+effect(colour);
+dark.addEventListener("change", colour);
 listen(app);
 // Files may be dropped anywhere, and a report pasted anywhere on the start page.
 window.addEventListener("dragover", (event) => event.preventDefault());

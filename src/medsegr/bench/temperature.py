@@ -4,7 +4,6 @@ looked at on validation images. It goes into the card; masks do not hang on it.
 
 import argparse
 import itertools
-import json
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -97,9 +96,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             "<- chosen" if value == chosen else "",
         )
     if given.card:
-        path = weights.find(given.model)[1]
-        card = json.loads(path.read_text(encoding="utf-8")) | {"temperature": chosen}
-        path.write_text(json.dumps(card, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        weights.note(given.model, {"temperature": chosen})
 
 
 if __name__ == "__main__":

@@ -211,9 +211,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     predictor.base = given.base or predictor.base
     numbers = table(read_config(given.config), given.data, predictor, given.phantoms)
     if given.card:
-        path = weights.find(given.model)[1]
-        card = json.loads(path.read_text(encoding="utf-8")) | {"validation": numbers}
-        path.write_text(json.dumps(card, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+        weights.note(given.model, {"validation": numbers})
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ The embedded one lies in this folder (``medsegr-tiny``); its model card is ``med
 
 import hashlib
 import json
+import os
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -52,6 +53,20 @@ def read_card(name: str | Path = DEFAULT) -> Mapping[str, Any]:
         raise WeightsError(
             f"the card {path.name} is not JSON ({error}); fetch the checkpoint again"
         ) from error
+    return card
+
+
+def write_card(card: Mapping[str, Any], path: Path) -> None:
+    """A card beside its tensors, whole or not at all."""
+    part = path.with_suffix(".part")
+    part.write_text(json.dumps(card, indent=1, sort_keys=True) + "\n", encoding="utf-8")
+    os.replace(part, path)
+
+
+def note(name: str | Path, told: Mapping[str, Any]) -> Mapping[str, Any]:
+    """The card of a checkpoint with what is now known of it, written."""
+    card = {**read_card(name), **told}
+    write_card(card, find(name)[1])
     return card
 
 
