@@ -137,7 +137,7 @@ def test_a_job_that_runs_shows_what_came_so_far(case: SimpleNamespace) -> None:
     from medsegr.serve.images import add
     from medsegr.serve.rows import JobRow
     from medsegr.serve.shown import so_far
-    from medsegr.serve.view import view_of_result
+    from medsegr.serve.view import view_of, view_of_result
     from medsegr.serve.wire import Words
     from medsegr.serve.words import write
 
@@ -153,12 +153,15 @@ def test_a_job_that_runs_shows_what_came_so_far(case: SimpleNamespace) -> None:
     assert before["findings"] == []
     assert [item["phrase"] for item in before["waiting"]][1] == "pneumothorax"
     finding = parse(TEXT, modality="CR").findings[0]
-    mask = np.ones(read.grid, bool)
+    done = view_of(case.out, read, TEXT, "/b")["findings"][0]
+    mask = np.zeros(read.grid, bool)
+    mask[2:6, 8:12] = True
     partial.write(service.folders.job(row.id), FindingResult(finding, "segmented", mask=mask))
     view = view_of_result(so_far(service, row, read), "/b")
     assert view["report"]["text"] == TEXT
     assert [item["id"] for item in view["findings"]] == ["f1"]
     assert [item["id"] for item in view["waiting"]] == ["f2"]
-    assert view["findings"][0]["layer"].startswith("/b/layers/f1.nii.gz")
+    assert view["findings"][0]["layer"] == done["layer"]  # the page need not fetch it twice
+    assert done["layer"].startswith("/b/layers/f1.nii.gz")
     folders.remove(case.data)
     service.store.close()

@@ -227,8 +227,8 @@ export class App {
       if (!this.wantsKey(error)) this.problem.value = problemOf(error);
     }
     if (follow.signal.aborted) return;
-    this.progress.value = null;
     await this.ended(id);
+    if (!follow.signal.aborted) this.progress.value = null; // not before the last findings are there
   }
 
   private async ended(id: string): Promise<void> {

@@ -16,6 +16,7 @@ from medsegr.errors import MissingExtra, UsageError
 if TYPE_CHECKING:
     from medsegr.serve.settings import Settings
 
+BACKLOG = 2048  # connections that wait to be taken, as uvicorn has it
 NEEDS = ("fastapi", "uvicorn", "python_multipart")
 
 
@@ -199,6 +200,7 @@ def serve(settings: "Settings", bind: BindFlags, quiet: bool) -> int:
     listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
     try:
         listener.bind((settings.host, settings.port))
+        listener.listen(BACKLOG)  # whoever calls once the address is printed waits, and is not refused
     except OSError as error:
         listener.close()
         raise UsageError(

@@ -97,7 +97,7 @@ def view_of_result(result: Result, base_url: str, **shown: Any) -> Json:
         for item in result.findings
     ]
     place = Shown(base_url, **shown)
-    return {**_view(result, items, place, versions=True), "waiting": _waiting(result), "manifest": None}
+    return {**_view(result, items, place), "waiting": _waiting(result), "manifest": None}
 
 
 def layer_of(folder: Path, image: Image | None, name: str) -> bytes:
@@ -176,12 +176,10 @@ def _mask(folder: Path, item: Mapping[str, Any], image: Image) -> np.ndarray | N
     return next((found.mask(info.number) for info in found.infos if info.id == item["id"]), None)
 
 
-def _view(
-    result: Result, items: list[Json], place: Shown, blank: bool = False, versions: bool = False
-) -> Json:
+def _view(result: Result, items: list[Json], place: Shown, blank: bool = False) -> Json:
     findings = []
     for number, (item, one) in enumerate(zip(items, result.findings, strict=True)):
-        version = f"?v={_version(one.mask)}" if versions and one.mask is not None else ""
+        version = f"?v={_version(one.mask)}" if one.mask is not None else ""
         stem = f"{place.base_url}/layers/{one.finding.id}"
         red, green, blue = COLOURS[number % len(COLOURS)]
         findings.append(
@@ -207,7 +205,8 @@ def _view(
 
 
 def _version(mask: np.ndarray) -> str:
-    """A mask's fingerprint: its layer keeps its address only as long as it stays the same."""
+    """A mask's fingerprint: its layer keeps its address as long as it stays the same, from the first look at a
+    running job to the folder of its result, so that no page draws it twice."""
     return hashlib.sha1(np.packbits(mask).tobytes(), usedforsecurity=False).hexdigest()[:10]
 
 
