@@ -384,3 +384,23 @@ def test_a_sign_and_its_name_are_one_finding_over_both():
 def test_digits_that_count_nothing_are_read(text):
     assert all(f.phrase == text[slice(*f.span)] for f in parse(text, modality="ES").findings)
     assert parse_phrase(text).findings
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("Right upper lobe mass has decreased in size from 5.1 cm to 3.4 cm.", (34.0,)),
+        ("Mass, formerly 50 mm, grew from 12 to 15 mm.", (15.0,)),
+        ("Right upper lobe mass has decreased from 5.1 x 4.0 cm to 3.4 x 2.2 cm.", (34.0, 22.0)),
+        ("Nodules ranging from 5 to 9 mm in the left lung.", (9.0,)),
+    ],
+)
+def test_of_two_sizes_the_later_one_is_taken(text: str, size: tuple[float, ...]) -> None:
+    (found,) = parse(text, modality="CT").findings
+    assert found.shape.size_mm == size
+
+
+def test_new_since_the_prior_study_is_nothing_of_that_study() -> None:
+    text = "Left lower lobe opacity, new since prior, concerning for pneumonia."
+    times = {f.name: f.time for f in parse(text, modality="CR").findings}
+    assert times == {"opacity": "new", "pneumonia": "current"}

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from medsegr.findings import Span
+from medsegr.report.again import told_last
 from medsegr.report.match import Words
 from medsegr.report.sentence import NO_WORDS, Sentence, is_name_only, is_request, read
 from medsegr.report.side import SIDE_WORDS, Element
@@ -21,7 +22,8 @@ def read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[Se
     under, end = "", 0
     over: tuple[tuple[Element, ...], Words] = ((), NO_WORDS)
     for span in spans:
-        sentence = read(text, span, modality)
+        before = told_last(out[-1].candidates, out[-1].words.norms) if out else None
+        sentence = read(text, span, modality, before)
         if text[end : span[0]].count("\n") > 1:
             under, over = "", ((), sentence.words)
         subject = next((c.concept.name for c in sentence.anatomy if c.first <= 1), "")

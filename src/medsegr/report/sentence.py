@@ -5,6 +5,7 @@ from dataclasses import dataclass
 
 from medsegr.findings import Span
 from medsegr.report import lexicon
+from medsegr.report.again import Told, again
 from medsegr.report.builds import Candidate, with_builds
 from medsegr.report.context import Scope, clause_starts, scopes
 from medsegr.report.document import tokens
@@ -58,8 +59,8 @@ class Sentence:
     titled: bool = False  # part of a longer text, where a line with a mere name ("LEFT BREAST") is a title
 
 
-def read(text: str, span: Span, modality: str | None) -> Sentence:
-    """Read the sentence at ``span``."""
+def read(text: str, span: Span, modality: str | None, before: Told | None = None) -> Sentence:
+    """Read the sentence at ``span``. ``before``: what the sentence before it named last."""
     words = words_of(tokens(text, span), text)
     describing = find_descriptors(words)
     hits = _nouns(_without_denied(find_concepts(words, modality), words), describing)
@@ -79,6 +80,8 @@ def read(text: str, span: Span, modality: str | None) -> Sentence:
     starts = clause_starts(words, cues, hits)
     named = [Candidate(h.value, ((h.first, h.last),)) for h in hits if h.value.kind != "anatomy"]
     named = _merge(with_builds(named, words, starts), words)
+    told = {d.first for d in describing if d.value.field in ("side", "rows", "cols")}
+    named = again(named, words, starts, frozenset(told | {p.first for p in places}), before)
     fixed = [h for h in hits if h.value.kind == "anatomy" or not h.value.sided]
     fixed_words = {i for h in fixed for i in range(h.first, h.last)}
     loose = [

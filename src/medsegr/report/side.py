@@ -7,9 +7,10 @@ otherwise it is a third of the picture. In any frame "left of the image" and "to
 
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from medsegr.findings import COLS, ROWS, Frame, Location, Span
-from medsegr.report.lexicon import Descriptor, Place, paired
+from medsegr.report.lexicon import Descriptor, Place, paired, word_list
 from medsegr.report.match import Hit, Words
 
 PICTURE = frozenset(["image", "picture", "frame", "photo", "photograph", "screen", "view", "slide", "field"])
@@ -32,7 +33,6 @@ DIRECTIONS = frozenset(["anterior", "posterior", "lateral", "medial"])
 VAGUE = frozenset(["inferior", "superior", "inferiorly", "superiorly"])
 SIDE_WORDS = ("left", "right")
 RELATIVE = ("ipsilateral", "contralateral")
-NOT_SIDES = frozenset(["on", "stable", "unchanged", "pa", "ap", "frontal", "lateral", "seen", "noted", "of"])
 ENDS = frozenset([".", ",", ";", "side", "and", "with", "than"])
 OTHER = frozenset(["one", "another", "other", "second"])
 NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
@@ -134,7 +134,11 @@ def _is_healthy(element: Element, words: Words) -> bool:
 def _not_a_side(element: Element, words: Words) -> bool:
     """True for the "both" of "both on frontal and lateral views" and of "scar and effusion, both stable"."""
     after = words.norms[element.last : element.last + 1]
-    return words.norms[element.first : element.last] == ("both",) and bool(after) and after[0] in NOT_SIDES
+    return (
+        words.norms[element.first : element.last] == ("both",)
+        and bool(after)
+        and after[0] in word_list("not_both_sides")
+    )
 
 
 def _greater(element: Element, words: Words) -> bool:
@@ -293,7 +297,8 @@ def spots(found: Sequence[Element], words: Words, frame: Frame, by_flag: bool) -
     """
     for i in range(1, len(found)):  # "a polyp at the top left and another one at the lower right"
         between = words.norms[found[i - 1].last : found[i].first]
-        whole = {"bilateral", *LARGER} & {*(e.value for e in found[:i]), *between}
+        a_larger = any(two[0] in ("a", "another") and two[1] in LARGER for two in pairwise(between))
+        whole = {"bilateral", *(() if a_larger else LARGER)} & {*(e.value for e in found[:i]), *between}
         if (OTHER & set(between) or counted_again(between)) and not whole:
             first = spots(found[:i], words, frame, by_flag)
             rest = spots(found[i:], words, frame, by_flag)

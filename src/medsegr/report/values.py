@@ -22,6 +22,8 @@ _OTHER_STUDY = re.compile(
     r"(?:measur(?:ed|ing)|at|of|up to|approximately|about|it was|the)?\s*$",
     re.IGNORECASE,
 )
+_FROM = re.compile(r"\bfrom\s*(?:a |about |approximately |up to )?$", re.IGNORECASE)
+_TO = re.compile(rf"(?:\bto|-|–)\s*(?P<now>{_NUMBER})$", re.IGNORECASE)
 _DISTANCE = re.compile(
     r"^\s*(?:above|below|from|fn|proximal to|distal to|deep|away|superior to|inferior to|lateral to|"
     r"medial to|past|beyond|slice|thick sections|cuts|per)\b",
@@ -108,9 +110,12 @@ def size_mm(words: Words, region: tuple[int, int]) -> tuple[tuple[float, ...] | 
     text = words.text
     start, stop = words.span(*region)
     for match in _MEASURE.finditer(text, start, stop):
-        if _OTHER_STUDY.search(text[max(start, match.start() - 40) : match.start()]) or _DISTANCE.match(
-            text[match.end() : match.end() + 20]
-        ):
+        before = text[max(start, match.start() - 40) : match.start()]
+        now = _TO.search(match["more"] or "")
+        if now and _FROM.search(before):  # "from 51 mm to 34 mm": two studies, or the ends of a range
+            at = match.start("more") + now.start("now")
+            return (_mm(now["now"], match["unit"]),), ((at, match.end()),)
+        if _OTHER_STUDY.search(before) or _DISTANCE.match(text[match.end() : match.end() + 20]):
             continue
         return _values(match), (match.span(),)
     below = _BELOW.search(text, start, stop)
@@ -118,15 +123,18 @@ def size_mm(words: Words, region: tuple[int, int]) -> tuple[tuple[float, ...] | 
 
 
 def _values(match: re.Match[str]) -> tuple[float, ...]:
-    factor = 10.0 if match["unit"].lower().startswith("c") else 1.0
     parts = [match["first"]] + [
         re.findall(_NUMBER, part)[-1] for part in (match["more"], match["last"]) if part
     ]
-    values = [round(float(p.replace(",", ".")) * factor, 3) for p in parts]
+    values = [_mm(part, match["unit"]) for part in parts]
     is_range = (
         match["more"] and re.search(r"-|–|to", match["more"]) and not re.search(r"[x×*]|by", match["more"])
     )
     return (max(values),) if is_range else tuple(values)
+
+
+def _mm(number: str, unit: str) -> float:
+    return round(float(number.replace(",", ".")) * (10.0 if unit.lower().startswith("c") else 1.0), 3)
 
 
 def _count(

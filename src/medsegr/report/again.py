@@ -1,0 +1,106 @@
+"""Words that stand for a finding named before: "another at the top right", "the left persists"."""
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+from medsegr.report.builds import Candidate
+from medsegr.report.context import HARD
+from medsegr.report.lexicon import Concept, word_list
+from medsegr.report.match import Words
+
+SIDES = frozenset(["left", "right"])
+COUNTED = frozenset(["first", "second", "third", "fourth", "fifth", "further", "additional"])
+SIZED = frozenset(["smaller", "larger", "bigger", "similar"])
+LASTING = frozenset(["persist", "remain", "continue"])
+TO_BE = frozenset(["is", "are", "was", "were", "has", "have"])
+LOOK = 3  # words that may describe: "a second small pedunculated one"
+
+
+@dataclass(frozen=True, slots=True)
+class Told:
+    """What was named last, and the side that stood right before it ("left", "right", "" for none)."""
+
+    concept: Concept
+    side: str
+
+
+def told_last(named: Sequence[Candidate], norms: Sequence[str]) -> Told | None:
+    """The last finding or device of a clause or sentence; None without one."""
+    last = named[-1] if named else None
+    if last is None or last.concept.kind not in ("finding", "device"):
+        return None
+    sides = SIDES & set(norms[max(0, last.first - 2) : last.first])
+    return Told(last.concept, next(iter(sides)) if len(sides) == 1 else "")
+
+
+def again(
+    named: Sequence[Candidate],
+    words: Words,
+    starts: tuple[int, ...],
+    placed: frozenset[int],
+    before: Told | None,
+) -> list[Candidate]:
+    """The candidates, with one more for each clause that names none and speaks of the last one anew.
+
+    ``starts``: indices of the words with which clauses begin; ``placed``: indices of words of place, in whose
+    clause alone "another" is taken to be a thing; ``before``: what the sentence before spoke of last.
+    """
+    out = list(named)
+    last = before
+    for start, end in _stretches(named, words.norms, starts):
+        mine = [c for c in named if start <= c.first < end]
+        if mine:
+            last = told_last(mine, words.norms)
+        elif last is not None:
+            at = _other(words.norms, start, end) if placed & {*range(start, end)} else None
+            at = at or _side(words.norms, start, end, last.side)
+            out += [] if at is None else [Candidate(last.concept, (at,))]
+    return sorted(out, key=lambda c: (c.first, c.last))
+
+
+def _stretches(
+    named: Sequence[Candidate], norms: Sequence[str], starts: Sequence[int]
+) -> list[tuple[int, int]]:
+    """First and last word of each clause with a name, and of clauses without one that follow each other."""
+    out: list[tuple[int, int]] = []
+    going = False
+    for start, end in pairwise([*starts, len(norms)]):
+        bare = not any(start <= c.first < end for c in named)
+        if going and bare and norms[start - 1] not in HARD:
+            out[-1] = (out[-1][0], end)
+        else:
+            out.append((start, end))
+        going = bare
+    return out
+
+
+def _other(norms: Sequence[str], start: int, end: int) -> tuple[int, int] | None:
+    """Words of "another", "a second one", "a smaller one", "the other one", where no name follows them."""
+    for i in range(start, end):
+        led = norms[i - 1 : i] in (("a",), ("an",), ("the",)) if i > start else False
+        free = norms[i] == "another"
+        if not (free or (led and (norms[i] in COUNTED | SIZED or norms[i] == "other"))):
+            continue
+        one = next((k for k in range(i + 1, min(i + 2 + LOOK, end)) if norms[k] == "one"), None)
+        if one is not None:
+            return i, one + 1
+        if norms[i] not in SIZED and norms[i + 1 : i + 2] and norms[i + 1] in word_list("behind_another"):
+            return i, i + 1
+    return None
+
+
+def _side(norms: Sequence[str], start: int, end: int, told: str) -> tuple[int, int] | None:
+    """The side of "the right effusion has resolved, the left persists": of a finding that stands right behind
+    the other side, and whose own state is told. "The left is normal" speaks of an organ."""
+    for i in range(start, end):
+        if not told or norms[i] not in SIDES - {told}:
+            continue
+        after = list(norms[i + 1 : end])
+        if after[:1] in (["one"], ["side"]):
+            after = after[1:]
+        if after[:1] and (
+            after[0] in LASTING or (after[0] in TO_BE and word_list("changed") & set(after[1:3]))
+        ):
+            return i, i + 1
+    return None
