@@ -20,7 +20,8 @@ PAGE = Path(__file__).parents[2] / "docs" / "explain" / "report-reading.md"
 
 # The widest concepts: in the field's sense nothing stands above them.
 ROOTS = """
-lesion, tumour, cyst, debris, stone, ascites, abscess, bowel obstruction, diverticulosis, bowel wall thickening,
+debris,
+lesion, tumour, cyst, stone, ascites, abscess, bowel obstruction, diverticulosis, bowel wall thickening,
 hernia, hydrocele, laceration, thrombus, plaque, stenosis, fat stranding, joint effusion, breast finding,
 skin thickening, axillary lymph node, posterior shadowing, posterior enhancement,
 tubular atrophy, localisation wire, opacity, tuberculosis, nodule,

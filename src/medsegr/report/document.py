@@ -327,6 +327,13 @@ def tokens(text: str, span: Span) -> tuple[Token, ...]:
             norm = _mark(raw, text, match.end(), bool(found) and found[-1].is_word)
             found.append(Token(norm, match.start(), match.end(), raw))
             continue
+        if (
+            raw == "."
+            and found
+            and found[-1].end == match.start()
+            and found[-1].raw.lower() in _ABBREVIATIONS
+        ):
+            continue  # "vs." and "approx." end nothing
         if raw in DASHES and not _dash(text, match.start(), match.end()):
             continue
         found.append(Token(normal(raw), match.start(), match.end(), raw))

@@ -101,6 +101,7 @@ def resolved(found: Sequence[Element], words: Words) -> tuple[Element, ...]:
     denied = -1  # the word behind the last place that was denied
     for element in found:
         before = [n for n in words.norms[max(0, element.first - 4) : element.first] if n != "the"]
+        before = before[:-1] if before[-2:] == ["sparing", "of"] else before
         none = before[-1:] and before[-1] in WHERE and before[-2:-1] in (["not"], ["none"]) and out
         spared = before[-1:] and before[-1] in SPARING
         if none or spared or element.first == denied:
