@@ -78,14 +78,18 @@ def _stretches(
 def _other(norms: Sequence[str], start: int, end: int) -> tuple[int, int] | None:
     """Words of "another", "a second one", "a smaller one", "the other one", where no name follows them."""
     for i in range(start, end):
-        led = norms[i - 1 : i] in (("a",), ("an",), ("the",)) if i > start else False
-        free = norms[i] == "another"
-        if not (free or (led and (norms[i] in COUNTED | SIZED or norms[i] == "other"))):
-            continue
+        led = norms[i - 1] if i > start else ""
         one = next((k for k in range(i + 1, min(i + 2 + LOOK, end)) if norms[k] == "one"), None)
-        if one is not None:
+        of_many = norms[i] in COUNTED | SIZED or norms[i] == "other"
+        free = norms[i] == "another" or (led in ("a", "an", "the") and of_many)
+        if one is not None and (free or led in ("a", "an")):  # "there is a small one"
             return i, one + 1
-        if norms[i] not in SIZED and norms[i + 1 : i + 2] and norms[i + 1] in word_list("behind_another"):
+        if (
+            free
+            and norms[i] not in SIZED
+            and norms[i + 1 : i + 2]
+            and norms[i + 1] in word_list("behind_another")
+        ):
             return i, i + 1
     return None
 

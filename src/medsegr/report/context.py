@@ -25,6 +25,7 @@ DENIALS = frozenset(["no", "none", "nil", "negative", "neg", "absent", "0"])
 ANSWERS = DENIALS | {"yes", "positive", "present", "seen", "pos"}
 EDGES = frozenset([",", "and", "with", "plus", "&"])
 AGREEING = frozenset(["compatible", "consistent"])
+MEANING = frozenset(["represent", "represents", "reflect", "reflects", "indicate", "indicates", "is", "are"])
 LIST = 12  # words in which the "or" of a list is looked for
 HALVES = {"left": "left", "l": "left", "lt": "left", "os": "left"} | {
     "right": "right",
@@ -191,12 +192,26 @@ def scopes(
             found.append(Scope(hit.value, span, _back(words, hit, starts, anchors), hit.first))
             continue
         if hit.value.direction in ("pre", "both"):
-            found.append(Scope(hit.value, span, hit.last, _forward(words, hit, starts, adjectives)))
+            end = _forward(words, hit, starts, adjectives)
+            found.append(Scope(hit.value, span, _meant(words, hit, end), end))
         if hit.value.direction in ("post", "both"):
             first = max(_back(words, hit, starts, anchors), _said_before(words, hit, cues))
             first = max(first, _doubted(words, hit, cues))
             found.append(Scope(hit.value, span, first, hit.first))
     return tuple(found)
+
+
+def _meant(words: Words, hit: Hit[Cue], end: int) -> int:
+    """Index of the first word that a cue in front acts on: of "unlikely that the opacity represents oedema"
+    the oedema, since "the" opacity is there."""
+    norms = words.norms
+    if norms[hit.last - 1] != "that" or norms[hit.last : hit.last + 1] not in (
+        ("the",),
+        ("this",),
+        ("these",),
+    ):
+        return hit.last
+    return next((i + 1 for i in range(hit.last, end) if norms[i] in MEANING), hit.last)
 
 
 def _said_before(words: Words, hit: Hit[Cue], cues: Sequence[Hit[Cue]]) -> int:

@@ -195,15 +195,19 @@ def find_places(words: Words, modality: str | None = None) -> tuple[Hit[Place], 
 def _hour(words: Words, at: int, modality: str | None) -> list[Hit[Place]]:
     """ "3 o'clock", "3:00": thirds of the picture where the face of the clock is the picture, rows of the
     breast in a mammogram."""
+    norms = words.norms
+    listed = norms[at + 1] in ("and", "&", "or", ",") and norms[at + 2].isdecimal()  # "2 and 7 o'clock"
     for tail in HOURS:
-        if words.norms[at + 1 : at + 1 + len(tail)] == tail:
-            hour = int(words.norms[at])
+        if norms[at + 1 : at + 1 + len(tail)] == tail or (
+            listed and norms[at + 3 : at + 3 + len(tail)] == tail
+        ):
+            hour = int(norms[at])
             row = "upper" if hour in (10, 11, 12, 1, 2) else "middle" if hour in (3, 9) else "lower"
             col = "centre" if hour in (12, 6) else "right" if hour < 6 else "left"
             on_picture = modality in ("OP", "DMS", "ES", "SM", "GM")
             rows = (row,) if on_picture or modality == "MG" else ()
             made = Place(f"{hour} o'clock", rows=rows, cols=(col,) if on_picture else ())
-            return [Hit(made, at, at + 1 + len(tail))]
+            return [Hit(made, at, at + 1 if listed else at + 1 + len(tail))]
     return []
 
 

@@ -102,7 +102,9 @@ def resolved(found: Sequence[Element], words: Words) -> tuple[Element, ...]:
     for element in found:
         before = [n for n in words.norms[max(0, element.first - 4) : element.first] if n != "the"]
         before = before[:-1] if before[-2:] == ["sparing", "of"] else before
-        none = before[-1:] and before[-1] in WHERE and before[-2:-1] in (["not"], ["none"]) and out
+        placed = out or "but" in words.norms[element.last : element.last + 3]
+        none = before[-1:] and before[-1] in WHERE and before[-2:-1] in (["not"], ["none"]) and placed
+        none = none or (before[-1:] == ["not"] and out)  # "left effusion, not right"
         spared = before[-1:] and before[-1] in SPARING
         if none or spared or element.first == denied:
             denied = element.last
@@ -178,6 +180,8 @@ def _groups(found: Sequence[Element], words: Words) -> list[list[Element]]:
 
 def _new_group(group: Sequence[Element], element: Element, words: Words) -> bool:
     between = words.norms[group[-1].last : element.first]
+    if _is_hour(element) and _is_hour(group[-1]):
+        return bool({"and", "&", ","} & set(between))
     sided = [s for s in map(_side_of, group) if s]
     side = _side_of(element)
     if side and sided:
@@ -185,6 +189,10 @@ def _new_group(group: Sequence[Element], element: Element, words: Words) -> bool
     if side and any(e.place for e in group):
         return bool(JOINTS & set(between)) and not INTO & set(between[:2])
     return False
+
+
+def _is_hour(element: Element) -> bool:
+    return element.place is not None and element.place.name.endswith("o'clock") and bool(element.place.cols)
 
 
 def _spot(group: Sequence[Element], words: Words, viewer: bool, organ_frame: Frame) -> Spot:
@@ -309,6 +317,8 @@ def spots(found: Sequence[Element], words: Words, frame: Frame, by_flag: bool) -
     all_spots = [_spot(group, words, viewer, organ_frame) for group in _groups(found, words)]
     if not all_spots:
         return ()
+    if len(all_spots) == sum(map(_is_hour, found)) > 1:  # "polyps at 2 and 7 o'clock"
+        return tuple(all_spots)
     loose = [s for s in all_spots if s.side is None]
     both = [s for s in all_spots if s.side in ("bilateral", "midline")]
     by_side = {side: [s for s in all_spots if s.side == side] for side in SIDE_WORDS}
