@@ -1,4 +1,4 @@
-"""The one crossing: grids come back as they went in, sides are the patient's, prompts are in pixels of the
+"""Grids come back as they went in, sides are the patient's, prompts are in pixels of the
 image."""
 
 from dataclasses import replace
@@ -8,10 +8,9 @@ import numpy as np
 import pytest
 import torch
 import torch.nn.functional as F
-from torch import Tensor
 
 from medsegr import pixels, predict
-from medsegr.backends.backend import Backend
+from medsegr.backends.backend import Backend, filled
 from medsegr.errors import GeometryError, UsageError
 from medsegr.hearing import heard
 from medsegr.predict import Predictor
@@ -204,7 +203,7 @@ class Counted:
         self.backend = replace(backend, shared=self._shared(backend), decode=self._decode(backend))
 
     def _shared(self, backend: Backend) -> Any:
-        def shared(seen: Tensor) -> Any:
+        def shared(seen: Any) -> Any:
             self.encoded.append(len(seen))
             return backend.shared(seen)
 
@@ -279,7 +278,7 @@ def test_bytes_have_the_masks_of_the_probabilities(predictor: Predictor) -> None
 )
 def test_half_is_on_the_same_side_in_bytes(value: float) -> None:
     out = np.zeros((2, 2), np.uint8)
-    predict._fill(out, torch.full((1, 2, 2), float(value)), lambda x: x)
+    filled(out, np.full((1, 2, 2), value, np.float32), False)
     assert ((out >= 128) == (np.float32(value) >= np.float32(0.5))).all()
 
 

@@ -1,4 +1,7 @@
-"""From a checkpoint to graphs for another runtime: by ``medsegr export``, or by itself at the first use."""
+"""From a checkpoint to graphs for another runtime: by ``medsegr export``, or by itself at the first use.
+
+Graphs that are there run without torch; making them needs it.
+"""
 
 import atexit
 import logging
@@ -18,10 +21,8 @@ from medsegr.backends.folder import Graphs
 from medsegr.backends.names import check
 from medsegr.backends.quantise import Recorder, Samples, onnx_files, openvino_files
 from medsegr.backends.runtimes import Place, backend_of
-from medsegr.backends.stages import traced
 from medsegr.errors import InputError, MedsegrError
 from medsegr.io.read import image_from_array, read_image
-from medsegr.phantom import KINDS, make
 from medsegr.predict import Predictor
 from medsegr.report.lexicon import concepts
 from medsegr.report.parse import parse
@@ -100,6 +101,8 @@ def export(
     """
     check(backend, precision)
     folders.check_free(out)
+    from medsegr.backends.stages import traced  # torch is imported here and not before
+
     predictor = predict.load(name, device="cpu")
     stages = traced(predictor.model)
     samples: Samples | None = None
@@ -128,6 +131,8 @@ def calibration(predictor: Predictor, questions: Iterable[Question]) -> tuple[Sa
 
 def made(count: int = IMAGES, seed: int = 64) -> Iterator[Question]:
     """Made images of every kind in turn, each with what its own report says."""
+    from medsegr.phantom import KINDS, make
+
     for at in range(count):
         case = make(KINDS[at % len(KINDS)], np.random.default_rng((seed, at)), size=256)
         image = image_from_array(case.image, modality=case.modality, frame=case.frame)

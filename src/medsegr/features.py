@@ -34,11 +34,12 @@ class Place:
 
 
 class FeatureCache:
-    """``stands`` names the shared part of a network (:func:`shared_part`)."""
+    """``stands`` names the shared part of a network (:func:`shared_part`), which runs on ``device``."""
 
-    def __init__(self, place: Place, stands: str) -> None:
+    def __init__(self, place: Place, stands: str, device: str = "cpu") -> None:
         self.place = place
         self.stands = stands
+        self.device = device
         self.full = False
 
     def through(self, key: str, make: Callable[[], Shared]) -> Shared:
@@ -55,7 +56,7 @@ class FeatureCache:
         if not path.is_file():
             return None
         try:
-            tensors = load_file(path)
+            tensors = load_file(path, device=self.device)
             store.used(path)
         except (OSError, SafetensorError, ValueError):
             path.unlink(missing_ok=True)

@@ -1,10 +1,9 @@
-"""The one crossing between numpy and torch: fit an image to the network's grid, run it, restore the masks to
-the image's grid.
+"""From an image and findings to probabilities: fit the image to the network's grid, run it, restore the masks
+to the image's grid. No torch here: what runs the network is a value (``backends``), which alone may know it.
 
 Everything that the words cannot change is computed once an image and kept (bounded, by pixel hash).
 Findings go through the rest as one batch, each beside its mirror image. Volumes go in chunks of slices, with
-their neighbours as channels; each chunk is encoded once and answers all findings. Which runtime does the
-arithmetic is a value (``backends``).
+their neighbours as channels; each chunk is encoded once and answers all findings.
 """
 
 import functools
@@ -12,37 +11,30 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import torch
-import torch.nn.functional as F
-from jaxtyping import Float
-from torch import Tensor
 
 from medsegr import planes, registry, weights
-from medsegr.backends.backend import Backend, Maps, folded, of_network, rows_of
+from medsegr.backends.backend import Backend, Clicked, Maps, rows_of, sigmoid
 from medsegr.backends.kept import Kept
-from medsegr.devices import pick_device
 from medsegr.errors import UsageError, WeightsError
-from medsegr.features import FeatureCache
 from medsegr.hearing import heard
 from medsegr.metrics.calibration import temper
-from medsegr.model import build_model
-from medsegr.networks import Build, Network
-from medsegr.networks import untrained as random_network
-from medsegr.reasoning.attributes import encode_words
-from medsegr.reasoning.codes import Code, Vocabulary, mirror, vocabulary
+from medsegr.reasoning.codes import Code, Vocabulary, coded, mirror, vocabulary
 from medsegr.report.lexicon import concepts
 from medsegr.report.parse import parse_phrase
-from medsegr.sam.host import Clicks
-from medsegr.sam.prompt_encoder import PADDING
-from medsegr.saved import noted_host, same_host
+from medsegr.resize import resized
 from medsegr.seen import Seen, inputs, look, stack_of
 from medsegr.types import MODALITIES, Finding, Image, Prompt, Segmentation
 
+if TYPE_CHECKING:
+    from medsegr.features import FeatureCache
+    from medsegr.networks import Build, Network
+
 CHUNK = 8  # rows (findings and their mirror images, or slices) a pass: bounds memory
 FORMAT = "medsegr/1"
+PADDING = 4  # the kind of a point that does not count (sam/prompt_encoder.py)
 Codes = tuple[Code, ...]
 
 
@@ -68,10 +60,10 @@ class Predictor:
     in pixels."""
 
     def __init__(
-        self, model: Network | Backend, words: Vocabulary, card: Mapping[str, Any], device: str = "cpu"
+        self, model: "Network | Backend", words: Vocabulary, card: Mapping[str, Any], device: str = "cpu"
     ) -> None:
         self.model = model
-        self.backend = model if isinstance(model, Backend) else of_network(model, device)
+        self.backend = model if isinstance(model, Backend) else _run_by_torch(model, device)
         self.words = words
         self.card = card
         self.device = self.backend.device
@@ -131,11 +123,7 @@ class Predictor:
             planes.to_slices(prob, seen.plane), turned.get("attention"), extras["presence"], extras["quality"]
         )
         maps = functools.partial(self._maps, seen, functools.cache(lambda: stack_of(image, seen)))
-        with torch.inference_mode():
-            if volume:
-                self._volume(seen, maps, (codes, own, prompt), answers)
-            else:
-                self._picture(seen, maps, (codes, own, prompt), answers)
+        (self._volume if volume else self._picture)(seen, maps, (codes, own, prompt), answers)
         answers.again(first)
         temper(prob, self.temperature)
         return Segmentation(prob, prompt.targets, image.affine, extras)
@@ -144,22 +132,19 @@ class Predictor:
         """The network before the words, of a picture (row 0) or of a volume's first slices; kept for the next
         question. [n c h w] each, the finest first."""
         seen = look(image, self.base)
-        with torch.inference_mode():
-            return self._maps(seen, lambda: stack_of(image, seen))
+        return self._maps(seen, lambda: stack_of(image, seen))
 
     def propose(self, image: Image) -> tuple[Finding, ...]:
         """Report-free: what the image-only head sees, as findings without words (at most three, likeliest
         first)."""
         shown = look(image, self.base)
         middle = shown.count // 2
-        with torch.inference_mode():
-            maps = self._maps(shown, lambda: stack_of(image, shown), middle // CHUNK * CHUNK)
-            one = tuple(part[[middle % CHUNK]] for part in maps)
-            silence = self.backend.hear(encode_words([()], self.words, self.device))
-            logits = self.backend.decode(one, silence, Clicks()).codes
+        maps = self._maps(shown, lambda: stack_of(image, shown), middle // CHUNK * CHUNK)
+        one = tuple(part[[middle % CHUNK]] for part in maps)
+        logits = self.backend.decode(one, self.backend.hear(coded([()], self.words)), Clicked()).codes
         if logits is None:  # this network has no such head
             return ()
-        chances = dict(zip(self.words.codes, logits[0].sigmoid().tolist(), strict=True))
+        chances = dict(zip(self.words.codes, sigmoid(logits[0]).tolist(), strict=True))
         trained: Mapping[str, Any] = self.card["concepts"]
         seen = [
             (p, name)
@@ -194,15 +179,11 @@ class Predictor:
 
     def _encode(self, seen: Seen, stack: np.ndarray, first: int) -> Maps:
         data = inputs(stack, first, min(first + CHUNK, seen.count))
-        picture = torch.from_numpy(data).to(self.device).float() / 255
-        fitted = F.interpolate(picture, size=seen.size, mode="bilinear", align_corners=False, antialias=True)
-        fitted = (fitted.expand(-1, 3, -1, -1) - 0.5) / 0.25
-        if stack.ndim == 3 and self.mirror:
-            fitted = torch.cat([fitted, fitted.flip(-1)])
+        fitted = self.backend.fit(data, seen.size, stack.ndim == 3 and self.mirror)
         if self.features is None:
             return self.backend.shared(fitted)
-        made = self.features.through(f"{seen.key} {first} {len(fitted)}", lambda: self.backend.shared(fitted))
-        return tuple(one.to(self.device) for one in made)
+        key = f"{seen.key} {first} {len(fitted)}"
+        return self.features.through(key, lambda: self.backend.shared(fitted))
 
     def _picture(
         self,
@@ -223,17 +204,17 @@ class Predictor:
             told = [codes[k] for k in part]
             told += [mirror(one) for one in told] if ways == 2 else []
             shared = tuple(one[[way for way in range(ways) for _ in part]] for one in encoded)
-            words = self.backend.hear(encode_words(told, self.words, self.device))
+            words = self.backend.hear(coded(told, self.words))
             said = self.backend.decode(
                 shared, words, self._clicks(prompt, part, seen, answers.prob.shape[1:])
             )
             for values, logits in ((answers.presence, said.presence), (answers.quality, said.quality)):
-                values[part] = logits.sigmoid().view(ways, -1).mean(0).cpu().numpy()
+                values[part] = sigmoid(logits).reshape(ways, -1).mean(0)
             for row, k in enumerate(part):
                 rows = list(range(row, len(told), len(part)))
-                _fill(answers.prob[k], said.logits[rows], torch.sigmoid)
+                self.backend.fill(answers.prob[k], said.logits[rows], True)
                 if answers.attention is not None and said.attention is not None:
-                    _fill(answers.attention[k], said.attention[rows], lambda x: x)
+                    self.backend.fill(answers.attention[k], said.attention[rows], False)
 
     def _volume(
         self,
@@ -246,23 +227,23 @@ class Predictor:
         target stays empty."""
         codes, own, prompt = asked
         threshold = float(self.card.get("presence_threshold", 0.5))
-        words = self.backend.hear(encode_words([codes[k] for k in own], self.words, self.device))
+        words = self.backend.hear(coded([codes[k] for k in own], self.words))
         presence, quality = (np.zeros((len(own), seen.count), np.float32) for _ in range(2))
         for first in range(0, seen.count, CHUNK):
             shared = maps(first)
             rows = len(shared[0])
             for at, k in enumerate(own):
                 _tell(prompt, first, seen.count)
-                said = self.backend.decode(shared, rows_of(words, [at] * rows), Clicks())
-                there = said.presence.sigmoid().cpu().numpy()
+                said = self.backend.decode(shared, rows_of(words, [at] * rows), Clicked())
+                there = sigmoid(said.presence)
                 presence[at, first : first + rows] = there
-                quality[at, first : first + rows] = said.quality.sigmoid().cpu().numpy()
+                quality[at, first : first + rows] = sigmoid(said.quality)
                 for row in np.flatnonzero(there >= threshold):
-                    _fill(answers.prob[k, first + row], said.logits[[row]], torch.sigmoid)
+                    self.backend.fill(answers.prob[k, first + row], said.logits[[row]], True)
         answers.presence[own] = presence.max(1)
         answers.quality[own] = quality[np.arange(len(own)), presence.argmax(1)]
 
-    def _clicks(self, prompt: Prompt, part: Sequence[int], seen: Seen, view: tuple[int, ...]) -> Clicks:
+    def _clicks(self, prompt: Prompt, part: Sequence[int], seen: Seen, view: tuple[int, ...]) -> Clicked:
         """Points and boxes from pixels of the image to [0, 1] of the view ``h w``; boxes have their upper
         edge exclusive."""
         plane, extent = seen.plane, np.array(view[::-1], float)
@@ -279,19 +260,13 @@ class Predictor:
             kinds.append(np.broadcast_to([2.0, 3.0], (len(corners), 2)))
         mask = None
         if prompt.mask is not None:
-            turned = np.ascontiguousarray(
-                planes.to_slices(np.asarray(prompt.mask[list(part)], np.float32), plane)
-            )
-            prob = torch.from_numpy(turned)[:, None].clamp(1e-4, 1 - 1e-4)
-            mask = F.interpolate(prob.logit(), size=seen.size, mode="bilinear", align_corners=False).to(
-                self.device
-            )
+            turned = planes.to_slices(np.asarray(prompt.mask[list(part)], np.float32), plane)
+            prob = turned.clip(1e-4, 1 - 1e-4)
+            mask = resized(np.log(prob / (1 - prob)), seen.size)[:, None]
         if not points:
-            return Clicks(mask=mask)
-        at, kind = (
-            torch.from_numpy(np.concatenate(part, 1)).float().to(self.device) for part in (points, kinds)
-        )
-        return Clicks(at, kind, mask)
+            return Clicked(mask=mask)
+        at, kind = (np.concatenate(part, 1).astype(np.float32) for part in (points, kinds))
+        return Clicked(at, kind, mask)
 
 
 def _tell(prompt: Prompt, done: int, total: int) -> None:
@@ -304,17 +279,10 @@ def _same_kind(one: str, other: str) -> bool:
     return one in known and (other not in known or known[one].kind == known[other].kind)
 
 
-def _fill(out: np.ndarray, maps: Float[Tensor, "ways h w"], link: Callable[[Tensor], Tensor]) -> None:
-    """One map, and what was said of the mirror image if there is a second one, at the size of ``out`` [h w]
-    and through ``link``; bytes are 255 times that, 128 and more where it is 0.5 and more."""
-    size = (out.shape[0], out.shape[1])
-    mean = torch.zeros(size, device=maps.device)
-    for way, one in enumerate(maps):
-        fine = F.interpolate(one[None, None].float(), size=size, mode="bilinear", align_corners=False)[0, 0]
-        fine = link(fine)
-        mean += fine.flip(-1) if way else fine
-    mean /= len(maps)
-    out[:] = (mean if out.dtype != np.uint8 else (mean * 255).round().to(torch.uint8)).cpu().numpy()
+def _run_by_torch(network: "Network", device: str) -> Backend:
+    from medsegr.backends.network import of_network
+
+    return of_network(network, device)
 
 
 def _extent(image: Image) -> float | None:
@@ -344,7 +312,12 @@ def described(name: str | Path = weights.DEFAULT) -> tuple[Mapping[str, Any], Vo
 
 def load(name: str | Path = weights.DEFAULT, device: str = "auto", threads: int | None = None) -> Predictor:
     """A checkpoint by embedded name or folder, run by torch. ``device``: auto, cpu, cuda, cuda:N, mps."""
+    import torch
     from safetensors.torch import load_file
+
+    from medsegr.backends.network import folded
+    from medsegr.devices import pick_device
+    from medsegr.saved import noted_host, same_host
 
     card, words = described(name)
     path, _ = weights.find(name)
@@ -362,13 +335,17 @@ def load(name: str | Path = weights.DEFAULT, device: str = "auto", threads: int 
 
 
 def build(
-    untrained: bool = False, seed: int = 0, name: str | Path = weights.DEFAULT, network: Build = build_model
+    untrained: bool = False, seed: int = 0, name: str | Path = weights.DEFAULT, network: "Build | None" = None
 ) -> Predictor:
-    """For the registry. ``untrained`` gives a random ``network`` that knows every concept, for tests."""
+    """For the registry. ``untrained`` gives a random ``network`` (ours, where
+    none is given) that knows every concept, for tests."""
     if not untrained:
         return load(name, device="cpu")
+    from medsegr.networks import medsegr
+    from medsegr.networks import untrained as random_network
+
     words = vocabulary(concepts(), (), MODALITIES)
     known = {concept: {"trained_on": ["nothing"], "modalities": []} for concept in concepts()}
     card: dict[str, Any] = {"name": "untrained", "sha256": "", "licence": "Apache-2.0", "concepts": known}
     card |= {"presence_threshold": 0.0, "base": 64}
-    return Predictor(random_network(network, words, seed), words, card)
+    return Predictor(random_network(network or medsegr, words, seed), words, card)

@@ -92,8 +92,9 @@ class SamPredictor:
         self._image = None
 
     def get_image_embedding(self) -> Any:
-        """The image's features before any word or prompt: a tensor ``1 c h w`` at stride 4 of the network's
-        input. UsageError without an image, or where the model does not encode images ahead."""
+        """The image's features before any word or prompt: an array ``1 c h w`` at stride 4 of the network's
+        input (a tensor, where torch runs the network). UsageError without an image, or where the model does
+        not encode images ahead."""
         image, encode = self._set(), getattr(self._segmenter, "encode", None)
         if encode is None:
             raise UsageError("this model has no image embedding: one of our own networks was expected")

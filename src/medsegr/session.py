@@ -149,7 +149,7 @@ def keep_features(model: Model, folder: Path, gb: float) -> Model:
         from medsegr.features import FeatureCache, Place, shared_part
 
         stands = shared_part(predictor.model, str(predictor.card["sha256"]))
-        predictor.features = FeatureCache(Place(folder, gb), stands)
+        predictor.features = FeatureCache(Place(folder, gb), stands, predictor.device)
     return model
 
 

@@ -11,18 +11,18 @@ import pytest
 import torch
 
 from medsegr.backends import folder, store
-from medsegr.backends.backend import Backend, of_network, rows_of
+from medsegr.backends.backend import Backend, Clicked, rows_of
 from medsegr.backends.folder import Graphs
+from medsegr.backends.network import of_network
 from medsegr.backends.quantise import Recorder, onnx_files, openvino_files
 from medsegr.backends.runtimes import Place, backend_of
 from medsegr.backends.stages import MixedTexture, traced
 from medsegr.errors import UsageError, WeightsError
 from medsegr.networks import Wordless
 from medsegr.predict import Predictor
-from medsegr.reasoning.attributes import Words, encode_words
-from medsegr.reasoning.codes import Code
+from medsegr.reasoning.attributes import encode_words
+from medsegr.reasoning.codes import Code, Coded, coded
 from medsegr.reasoning.modulators import TextureHead
-from medsegr.sam.host import Clicks
 from medsegr.types import Finding, Image, Prompt
 from small_networks import small_predictor, unchecked
 
@@ -78,28 +78,30 @@ def test_every_stage_says_what_torch_says(
     other: Backend, predictor: Predictor, rows: int, size: tuple[int, int]
 ) -> None:
     one = predictor.backend
-    pixels = torch.randn(rows, 3, *size)
+    rng = np.random.default_rng(0)
+    pixels = rng.standard_normal((rows, 3, *size), np.float32)
     full = [Code("concept:liver"), Code("side:left"), Code("extent:", 0.3)]
-    words = encode_words([full[: k % 4] for k in range(rows)], predictor.words)
-    with torch.inference_mode():
-        maps, heard = one.shared(pixels), one.hear(words)
-        for mine, theirs in zip(maps, other.shared(pixels), strict=True):
-            assert torch.allclose(mine, theirs, atol=1e-4)
-        assert torch.allclose(heard, other.hear(words), atol=1e-4)
-        for clicks in clicked(rows, size):
-            said, again = one.decode(maps, heard, clicks), other.decode(maps, heard, clicks)
-            for name in ("logits", "presence", "quality", "attention", "codes"):
-                assert torch.allclose(getattr(said, name), getattr(again, name), atol=1e-3), name
+    codes = coded([full[: k % 4] for k in range(rows)], predictor.words)
+    maps, heard = one.shared(torch.from_numpy(pixels)), one.hear(codes)
+    others = other.shared(pixels)
+    for mine, theirs in zip(maps, others, strict=True):
+        assert np.allclose(mine, theirs, atol=1e-4)
+    assert np.allclose(heard, other.hear(codes), atol=1e-4)
+    for clicks in clicked(rows, size):
+        said, again = one.decode(maps, heard, clicks), other.decode(others, other.hear(codes), clicks)
+        for name in ("logits", "presence", "quality", "attention", "codes"):
+            assert np.allclose(getattr(said, name), getattr(again, name), atol=1e-3), name
 
 
-def clicked(rows: int, size: tuple[int, int]) -> Iterator[Clicks]:
-    yield Clicks()
-    points, kinds = torch.rand(rows, 2, 2), torch.ones(rows, 2)
-    mask = torch.randn(rows, 1, *size)
-    yield Clicks(points, kinds)
-    yield Clicks(mask=mask)
-    yield Clicks(points, kinds, mask)
-    yield Clicks(points, kinds, mask, torch.arange(rows) % 2 == 0)
+def clicked(rows: int, size: tuple[int, int]) -> Iterator[Clicked]:
+    rng = np.random.default_rng(1)
+    yield Clicked()
+    points, kinds = rng.random((rows, 2, 2), np.float32), np.ones((rows, 2), np.float32)
+    mask = rng.standard_normal((rows, 1, *size), np.float32)
+    yield Clicked(points, kinds)
+    yield Clicked(mask=mask)
+    yield Clicked(points, kinds, mask)
+    yield Clicked(points, kinds, mask, np.arange(rows) % 2 == 0)
 
 
 @pytest.mark.parametrize("grid", [(50, 70), (20, 24, 24)])
@@ -118,10 +120,10 @@ def test_masks_are_the_same(other: Backend, predictor: Predictor, grid: tuple[in
 def test_compiled_models_are_kept_and_change_nothing(
     exported: dict[str, Graphs], predictor: Predictor, tmp_path: Path, name: str
 ) -> None:
-    words = encode_words([[Code("concept:liver")]], predictor.words)
+    words = coded([[Code("concept:liver")]], predictor.words)
     said = [backend_of(exported[name], Place(1, cache)).hear(words) for cache in (None, tmp_path, tmp_path)]
-    assert torch.equal(said[0], said[1])
-    assert torch.equal(said[0], said[2])
+    assert np.array_equal(said[0], said[1])
+    assert np.array_equal(said[0], said[2])
     assert store.size_of(tmp_path) > 0
 
 
@@ -130,7 +132,7 @@ def test_a_cache_that_cannot_be_written_is_a_warning(
     exported: dict[str, Graphs], tmp_path: Path, name: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     (tmp_path / "cache").write_text("a file", encoding="utf-8")
-    words = encode_words([[]], small_predictor().words)
+    words = coded([[]], small_predictor().words)
     with caplog.at_level(logging.WARNING, "medsegr"):
         backend_of(exported[name], Place(1, tmp_path / "cache")).hear(words)
     assert [record.getMessage()[:22] for record in caplog.records] == ["the cache is not used:"]
@@ -139,11 +141,11 @@ def test_a_cache_that_cannot_be_written_is_a_warning(
 def test_a_damaged_entry_of_the_cache_is_made_again(
     exported: dict[str, Graphs], predictor: Predictor, tmp_path: Path
 ) -> None:
-    words = encode_words([[Code("concept:liver")]], predictor.words)
+    words = coded([[Code("concept:liver")]], predictor.words)
     first = backend_of(exported["onnx"], Place(1, tmp_path)).hear(words)
     for kept in (tmp_path / "onnx").iterdir():
         kept.write_bytes(b"not a model")
-    assert torch.equal(first, backend_of(exported["onnx"], Place(1, tmp_path)).hear(words))
+    assert np.array_equal(first, backend_of(exported["onnx"], Place(1, tmp_path)).hear(words))
 
 
 @pytest.mark.parametrize("name", BACKENDS)
@@ -152,7 +154,7 @@ def test_a_graph_that_cannot_be_loaded(exported: dict[str, Graphs], tmp_path: Pa
         (tmp_path / f"words{ending}").write_bytes(b"nothing")
     broken = backend_of(replace(exported[name], folder=tmp_path), Place(1))
     with pytest.raises(WeightsError, match="cannot load the graph 'words'"):
-        broken.hear(Words(*(torch.zeros(1, 1, dtype=torch.long),) * 2, torch.zeros(1, 1)))
+        broken.hear(Coded(*(np.zeros((1, 1), np.int64),) * 2, np.zeros((1, 1), np.float32)))
 
 
 @pytest.mark.slow
@@ -186,7 +188,8 @@ def test_rows_may_come_several_times() -> None:
 
 def test_a_network_without_prior_tokens_hears_the_codes() -> None:
     backend = of_network(Wordless(torch.nn.Conv2d(3, 17, 1)))
-    words = encode_words([[], []], small_predictor().words)
-    assert backend.hear(words) is words
+    told = coded([[Code("side:left")], []], small_predictor().words)
+    heard = backend.hear(told)
+    assert heard.kind.tolist() == told.kind.tolist()
     maps = backend.shared(torch.zeros(2, 3, 64, 64))
-    assert backend.decode(maps, words, Clicks()).attention is None
+    assert backend.decode(maps, heard, Clicked()).attention is None

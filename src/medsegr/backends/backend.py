@@ -1,92 +1,102 @@
-"""A backend is three functions and two words about them. Whatever computes them, codes, planes, the average
-with the mirror image and the checks stay the same code (``predict.py``).
+"""A backend is three functions and a few words about them. Whatever computes them, codes, planes, the average
+with the mirror image and the checks stay the same code (``predict.py``), which knows arrays of numpy only.
+
+No torch here: what crosses over to it is ``network.py``.
 """
 
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
-from typing import Any, cast
+from dataclasses import dataclass, fields, is_dataclass, replace
+from typing import Any
 
-import torch
-import torch.nn.functional as F
-from jaxtyping import Float
-from torch import Tensor, nn
-from torch.nn.utils.fusion import fuse_conv_bn_eval
+import numpy as np
 
-from medsegr.model import Output
-from medsegr.networks import Network
-from medsegr.reasoning.attributes import Words
-from medsegr.sam.host import Clicks
+from medsegr.reasoning.codes import Coded
+from medsegr.resize import resized
 
-Maps = tuple[Tensor, ...]
-Heard = Tensor | Words  # prior tokens [b 4 d]; the codes themselves for networks without such tokens
+Maps = tuple[Any, ...]  # arrays of the backend's own kind, one row a picture, that a list of rows may index
+Heard = Any  # of the backend's own kind: prior tokens [b 4 d]; the codes for networks without such tokens
+Size = tuple[int, int]
+
+
+@dataclass(frozen=True, slots=True)
+class Clicked:
+    """Prompts of a batch, float32. ``points`` [b n 2] in [0, 1] (x, y), ``kinds`` [b n] as in the prompt
+    encoder, ``mask`` [b 1 h w] logits of a previous mask, ``has_mask`` [b] bool for which rows it counts
+    (None: for all)."""
+
+    points: np.ndarray | None = None
+    kinds: np.ndarray | None = None
+    mask: np.ndarray | None = None
+    has_mask: np.ndarray | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Said:
-    """What a network says, one row a question. ``logits`` [b h w] at the network's own resolution;
-    ``presence`` and ``quality`` logits [b]; ``attention`` [b g v] in [0, 1], where the words acted, or None;
-    ``codes`` [b c] logits of the image-only head, or None."""
+    """What a network says, one row a question. ``logits`` [b h w] at the network's own resolution and
+    ``attention`` [b g v] in [0, 1], where the words acted, or None: both of the backend's own kind.
+    ``presence`` and ``quality`` logits [b], ``codes`` [b c] logits of the image-only head, or None: numpy's.
+    """
 
-    logits: Float[Tensor, "b h w"]
-    presence: Float[Tensor, " b"]
-    quality: Float[Tensor, " b"]
-    attention: Tensor | None = None
-    codes: Tensor | None = None
+    logits: Any
+    presence: np.ndarray
+    quality: np.ndarray
+    attention: Any = None
+    codes: np.ndarray | None = None
+
+
+def fitted(pictures: np.ndarray, size: Size, mirrored: bool) -> np.ndarray:
+    """Bytes [n c h w], one channel or three, as the network sees them: [n 3 h w], normalised; with their
+    mirror images after them where ``mirrored``."""
+    small = resized(pictures, size, smooth=True)
+    small /= 63.75
+    small -= 2  # (x / 255 - 0.5) / 0.25
+    wide = np.broadcast_to(small, (len(small), 3, *size)) if small.shape[1] == 1 else small
+    return np.concatenate([wide, wide[..., ::-1]]) if mirrored else np.ascontiguousarray(wide)
+
+
+def filled(out: np.ndarray, maps: np.ndarray, logits: bool) -> None:
+    """One map [ways h w], and what was said of the mirror image if there is a second one, at the size of
+    ``out`` [h w]; ``logits`` become probabilities. Bytes are 255 times that, 128 and more where it is 0.5 and
+    more."""
+    mean: np.ndarray | None = None
+    for way, one in enumerate(maps):
+        fine = resized(one[:, ::-1] if way else one, (out.shape[0], out.shape[1]))
+        fine = sigmoid(fine, fine) if logits else fine
+        mean = fine if mean is None else np.add(mean, fine, out=mean)
+    assert mean is not None
+    mean *= (255 if out.dtype == np.uint8 else 1) / len(maps)
+    out[:] = np.rint(mean, out=mean) if out.dtype == np.uint8 else mean
+
+
+def sigmoid(x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
+    """Of floats, into ``out`` where that is given."""
+    with np.errstate(over="ignore"):
+        made: np.ndarray = np.negative(x, out=out)
+        np.exp(made, out=made)
+        made += 1
+        np.reciprocal(made, out=made)
+    return made
 
 
 @dataclass(frozen=True, slots=True)
 class Backend:
     """``shared``: pixels [b 3 h w], normalised -> maps that no word can change. ``hear``: codes -> what the
-    network needs of them, once a finding. ``decode``: maps and what was heard, row by row -> the answer."""
+    network needs of them, once a finding. ``decode``: maps and what was heard, row by row -> the answer.
+    ``fit`` and ``fill`` as :func:`fitted` and :func:`filled`: pixels in, probabilities out."""
 
     name: str
     precision: str
-    device: torch.device
-    shared: Callable[[Tensor], Maps]
-    hear: Callable[[Words], Heard]
-    decode: Callable[[Maps, Heard, Clicks], Said]
-
-
-def of_network(network: Network, device: str = "cpu") -> Backend:
-    """The network itself, run by torch."""
-    model = network.to(device).eval()
-    hear: Callable[[Words], Heard] = getattr(model, "priors", lambda words: words)
-
-    def decode(maps: Maps, heard: Heard, clicks: Clicks) -> Said:
-        return said(model(cast(Any, maps), cast(Any, heard), clicks))
-
-    return Backend("torch", "fp32", torch.device(device), model.shared, hear, decode)
-
-
-def said(out: Output) -> Said:
-    """The answer out of a network's output: the attention of all sites as one map, at the finest site's
-    size."""
-    acted = [trace.attention[:, None] for trace in out.traces if trace.attention is not None]
-    mean = None
-    if acted:
-        size = acted[0].shape[-2:]
-        maps = [F.interpolate(a, size=size, mode="bilinear", align_corners=False) for a in acted]
-        mean = torch.stack(maps).sigmoid().mean(0)[:, 0]
-    return Said(out.decoded.logits, out.decoded.presence, out.decoded.quality, mean, out.codes)
+    device: str
+    shared: Callable[[Any], Maps]
+    hear: Callable[[Coded], Heard]
+    decode: Callable[[Maps, Heard, Clicked], Said]
+    fit: Callable[[np.ndarray, Size, bool], Any] = fitted
+    fill: Callable[[np.ndarray, Any, bool], None] = filled
 
 
 def rows_of(heard: Heard, rows: Sequence[int]) -> Heard:
     """These rows, in this order; a row may come several times."""
-    if isinstance(heard, Tensor):
-        return heard[list(rows)]
     at = list(rows)
-    return Words(heard.index[at], heard.kind[at], heard.scalar[at])
-
-
-def folded(network: nn.Module) -> nn.Module:
-    """The same network, changed in place, with every BatchNorm that follows a convolution inside a Sequential
-    made part of it: for running only. Equal up to rounding."""
-    network.eval()
-    for module in list(network.modules()):
-        if isinstance(module, nn.Sequential):
-            for at in range(len(module) - 1):
-                first, second = module[at], module[at + 1]
-                if isinstance(first, nn.Conv2d) and isinstance(second, nn.BatchNorm2d):
-                    module[at] = fuse_conv_bn_eval(first, second)
-                    module[at + 1] = nn.Identity()
-    return network
+    if is_dataclass(heard) and not isinstance(heard, type):
+        return replace(heard, **{part.name: getattr(heard, part.name)[at] for part in fields(heard)})
+    return heard[at]

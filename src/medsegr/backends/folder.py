@@ -8,13 +8,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
-from medsegr.backends.stages import STAGES
+from medsegr.backends.names import STAGES
 from medsegr.errors import InputError, WeightsError
 from medsegr.io.write import atomic_folder, write_json
 
 SCHEMA = "medsegr.graphs/1"
 MANIFEST = "manifest.json"
-REVISION = "1"  # of what is written for the same checkpoint; counted up by hand
+REVISION = "2"  # of what is written for the same checkpoint; counted up by hand
 PACKAGES = ("torch", "onnx", "onnxruntime", "openvino", "nncf")
 ENDINGS = {"onnx": (".onnx",), "openvino": (".xml", ".bin")}
 

@@ -38,4 +38,4 @@ class Kept:
 
 
 def _size(maps: Maps) -> int:
-    return sum(one.nelement() * one.element_size() for one in maps)
+    return sum(one.nbytes for one in maps)

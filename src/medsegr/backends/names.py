@@ -7,6 +7,9 @@ from medsegr.errors import MissingExtra, UsageError
 
 NAMES = ("torch", "openvino", "onnx")
 PRECISIONS = ("fp32", "int8")
+STAGES = ("shared", "words", "answer", "clicked")  # of an exported network; see stages.py
+ANSWER = ("logits", "presence", "quality", "attention", "codes")
+WORDS = ("index", "kind", "scalar")
 PACKAGE = {"openvino": "openvino", "onnx": "onnxruntime"}
 
 

@@ -10,16 +10,15 @@ import logging
 import os
 import tempfile
 from collections.abc import Callable, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-from torch import Tensor
 
-from medsegr.backends.backend import Backend, Heard, Maps, Said
+from medsegr.backends.backend import Backend, Clicked, Heard, Maps, Said
 from medsegr.backends.names import needs
 from medsegr.errors import MissingExtra
-from medsegr.sam.host import Clicks
 
 QUANTISED = ("shared", "answer")
 # Left in fp32, by the names that torch's tracer gave. Where the words act: offsets and gains are small
@@ -39,19 +38,22 @@ class Recorder:
     def __init__(self, backend: Backend) -> None:
         self.samples: dict[str, list[Mapping[str, np.ndarray]]] = {name: [] for name in QUANTISED}
         self._inside = backend
-        self.backend = Backend(
-            backend.name, backend.precision, backend.device, self._shared, backend.hear, self._decode
-        )
+        self.backend = replace(backend, shared=self._shared, decode=self._decode)
 
-    def _shared(self, pixels: Tensor) -> Maps:
-        self.samples["shared"].append({"pixels": pixels.cpu().numpy()})
+    def _shared(self, pixels: Any) -> Maps:
+        self.samples["shared"].append({"pixels": _array(pixels)})
         return self._inside.shared(pixels)
 
-    def _decode(self, maps: Maps, heard: Heard, clicks: Clicks) -> Said:
-        if isinstance(heard, Tensor) and clicks.points is None and clicks.mask is None:
-            given = {f"map{at}": one.cpu().numpy() for at, one in enumerate(maps)}
-            self.samples["answer"].append({**given, "priors": heard.cpu().numpy()})
+    def _decode(self, maps: Maps, heard: Heard, clicks: Clicked) -> Said:
+        if hasattr(heard, "shape") and clicks.points is None and clicks.mask is None:
+            given = {f"map{at}": _array(one) for at, one in enumerate(maps)}
+            self.samples["answer"].append({**given, "priors": _array(heard)})
         return self._inside.decode(maps, heard, clicks)
+
+
+def _array(one: Any) -> np.ndarray:
+    """An array of a backend as numpy's."""
+    return np.asarray(one if isinstance(one, np.ndarray) else one.cpu().numpy())
 
 
 def openvino_files(

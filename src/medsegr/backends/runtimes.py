@@ -1,4 +1,5 @@
-"""Graphs run by OpenVINO or ONNX Runtime on the processor, as a :class:`~medsegr.backends.backend.Backend`.
+"""Graphs run by OpenVINO or ONNX Runtime on the processor, as a :class:`~medsegr.backends.backend.Backend`,
+without torch.
 
 A graph is loaded when it is first needed: a run without clicks never loads the one for clicks. What the
 runtime makes of a graph for this processor is kept below the user's cache folder.
@@ -12,20 +13,16 @@ import platform
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any, cast
+from typing import Any
 
 import numpy as np
-import torch
-from torch import Tensor
 
 from medsegr.backends import store
-from medsegr.backends.backend import Backend, Heard, Maps, Said
+from medsegr.backends.backend import Backend, Clicked, Heard, Maps, Said
 from medsegr.backends.folder import Graphs
-from medsegr.backends.names import needs
-from medsegr.backends.stages import ANSWER, WORDS, no_clicks
+from medsegr.backends.names import ANSWER, WORDS, needs
 from medsegr.errors import MissingExtra, WeightsError
-from medsegr.reasoning.attributes import Words
-from medsegr.sam.host import Clicks
+from medsegr.reasoning.codes import Coded
 
 LOG = logging.getLogger("medsegr")
 Run = Callable[[Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]
@@ -56,36 +53,39 @@ def backend_of(graphs: Graphs, place: Place = Place()) -> Backend:
                 "that is installed here"
             ) from error
 
-    def shared(pixels: Tensor) -> Maps:
-        found = stage("shared")({"pixels": pixels.numpy()})
-        return tuple(torch.from_numpy(found[f"map{at}"]) for at in range(sum(n[:3] == "map" for n in found)))
+    def shared(pixels: np.ndarray) -> Maps:
+        found = stage("shared")({"pixels": pixels})
+        return tuple(found[f"map{at}"] for at in range(sum(name[:3] == "map" for name in found)))
 
-    def hear(words: Words) -> Heard:
-        return torch.from_numpy(stage("words")({n: getattr(words, n).numpy() for n in WORDS})["priors"])
+    def hear(codes: Coded) -> Heard:
+        return stage("words")({name: getattr(codes, name) for name in WORDS})["priors"]
 
-    def decode(maps: Maps, heard: Heard, clicks: Clicks) -> Said:
-        given = {f"map{at}": one.contiguous().numpy() for at, one in enumerate(maps)}
-        given["priors"] = cast(Tensor, heard).contiguous().numpy()
+    def decode(maps: Maps, heard: Heard, clicks: Clicked) -> Said:
+        given = {f"map{at}": one for at, one in enumerate(maps)} | {"priors": heard}
         name = "answer"
         if clicks.points is not None or clicks.mask is not None:
             name, given = "clicked", given | _clicks(clicks, maps)
         found = stage(name)(given)
-        return Said(*(torch.from_numpy(found[part]) for part in ANSWER))
+        return Said(*(found[part] for part in ANSWER))
 
-    return Backend(graphs.backend, graphs.precision, torch.device("cpu"), shared, hear, decode)
+    return Backend(graphs.backend, graphs.precision, "cpu", shared, hear, decode)
 
 
-def _clicks(clicks: Clicks, maps: Maps) -> dict[str, np.ndarray]:
+def _clicks(clicks: Clicked, maps: Maps) -> dict[str, np.ndarray]:
     """Every input of ``clicked``; what was not given is there and does not count."""
     rows = len(maps[0])
-    size = (2 * maps[0].shape[-2], 2 * maps[0].shape[-1])  # the first map has stride 2
-    none = no_clicks(rows, size)
-    points, kinds = (clicks.points, clicks.kinds) if clicks.points is not None else (none.points, none.kinds)
-    mask = none.mask if clicks.mask is None else clicks.mask
-    has = none.has_mask if clicks.mask is None else torch.ones(rows) > 0
-    has = clicks.has_mask if clicks.mask is not None and clicks.has_mask is not None else has
-    named = {"points": points, "kinds": kinds, "mask": mask, "has": has}
-    return {name: cast(Tensor, value).contiguous().numpy() for name, value in named.items()}
+    points, kinds, mask, has = clicks.points, clicks.kinds, clicks.mask, clicks.has_mask
+    if points is None or kinds is None:
+        points, kinds = np.zeros((rows, 0, 2), np.float32), np.zeros((rows, 0), np.float32)
+    if mask is None:  # the first map has stride 2
+        mask = np.zeros((rows, 1, 2 * maps[0].shape[-2], 2 * maps[0].shape[-1]), np.float32)
+        has = np.zeros(rows, bool)
+    return {
+        "points": points,
+        "kinds": kinds,
+        "mask": mask,
+        "has": np.ones(rows, bool) if has is None else has,
+    }
 
 
 def _openvino(place: Place) -> Callable[[Path], Run]:
@@ -106,7 +106,7 @@ def _openvino(place: Place) -> Callable[[Path], Run]:
         request = compiled.create_infer_request()
 
         def run(given: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
-            request.infer(dict(given))
+            request.infer({name: np.ascontiguousarray(one) for name, one in given.items()})
             return {name: request.get_output_tensor(at).data.copy() for name, at in names.items()}
 
         return run

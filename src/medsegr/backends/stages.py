@@ -12,6 +12,7 @@ not ended after a minute of processor time (``docs/decisions/0021-backends.md``)
 """
 
 import copy
+import math
 import tempfile
 import warnings
 from collections.abc import Iterator, Mapping, Sequence
@@ -21,58 +22,95 @@ from pathlib import Path
 from typing import Any, cast
 
 import torch
+import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
 
-from medsegr.backends.backend import Said, folded, said
-from medsegr.backends.names import needs
+from medsegr.backends.names import WORDS, needs
+from medsegr.backends.network import acted, folded
 from medsegr.errors import MissingExtra, UsageError
-from medsegr.model import MedSegR
+from medsegr.model import MedSegR, Output
 from medsegr.reasoning.attributes import Words
-from medsegr.reasoning.modulators import TextureHead
+from medsegr.reasoning.modulators import LocationHead, TextureHead
 from medsegr.sam.host import Clicks
+from medsegr.sam.prompt_encoder import FourierPosition
+from medsegr.sam.sam import Sam
 from medsegr.tuning import identity
 
 OPSET = 18
-STAGES = ("shared", "words", "answer", "clicked")
-ANSWER = ("logits", "presence", "quality", "attention", "codes")
-WORDS = ("index", "kind", "scalar")
 CLICKS = ("points", "kinds", "mask", "has")
 SAMPLE = 128  # pixels a side of the picture that is traced; the graphs take any multiple of 32
 
 
 class MixedTexture(nn.Module):
-    """:class:`medsegr.reasoning.modulators.TextureHead` with its mixture taken after the convolution.
-
-    A convolution is linear in its kernel, so filtering with all K fixed kernels and mixing the results is
-    filtering with the mixed kernel. The kernels are constants of the graph then: an ordinary convolution.
-    """
+    """:class:`medsegr.reasoning.modulators.TextureHead`, whose kernels are mixed row by row, as nine shifted
+    maps that are weighed and added: a grouped convolution whose number of groups is the batch's has no
+    counterpart in ONNX, and filtering with all K kernels costs K times as much."""
 
     def __init__(self, head: TextureHead) -> None:
         super().__init__()
-        kernels, inner = head.kernels.shape[:2]
         self.mix, self.norm, self.film = head.mix, head.norm, head.film
         self.tau = float(head.tau)
-        self.each = nn.Conv2d(inner, inner * kernels, 3, padding=1, groups=inner, bias=False)
-        fixed = head.kernels.detach().transpose(0, 1).reshape(inner * kernels, 1, 3, 3)
-        self.each.weight = nn.Parameter(fixed.contiguous())
+        self.register_buffer("kernels", head.kernels.detach().flatten(1))  # [k r*9]
 
     def forward(self, u: Float[Tensor, "b r h w"], prior: Float[Tensor, "b d"]) -> Float[Tensor, "b r h w"]:
         """As the head that it was made of."""
         b, r, h, w = u.shape
-        share = (self.mix(prior) / self.tau).softmax(-1)[:, None, :, None]
-        filtered = (self.each(u).view(b, r, -1, h * w) * share).sum(2).view(b, r, h, w)
+        chosen = ((self.mix(prior) / self.tau).softmax(-1) @ self.kernels).view(b, r, 9, 1, 1)
+        wide = F.pad(u, (1, 1, 1, 1))
+        filtered = sum(
+            wide[:, :, at // 3 : h + at // 3, at % 3 : w + at % 3] * chosen[:, :, at] for at in range(9)
+        )
         gain, shift = self.film(prior).tanh()[..., None, None].chunk(2, 1)
         out: Tensor = u + (1 + gain) * self.norm(filtered) + shift
         return out
 
 
+class PlainPlaces(nn.Module):
+    """:class:`medsegr.reasoning.modulators.LocationHead` for Fourier positions, without a map of positions:
+    sin(a + b) and cos(a + b) are sums of products of what depends on the column and on the row alone, so
+    the coordinate term is a product of two small matrices."""
+
+    matrix: Tensor
+    place: Tensor
+    offset: Tensor
+
+    def __init__(self, head: LocationHead, position: FourierPosition) -> None:
+        super().__init__()
+        self.keys, self.content, self.bias = head.keys, head.content, head.bias
+        self.register_buffer("place", head.place.weight.detach().flatten(1))  # [width 2*half]
+        self.register_buffer("offset", cast(Tensor, head.place.bias).detach())
+        self.register_buffer("matrix", position.matrix)  # [2 half]
+
+    def forward(
+        self, u: Float[Tensor, "b r h w"], prior: Float[Tensor, "b d"], pe: Tensor
+    ) -> tuple[Tensor, Tensor]:
+        """As the head that it was made of; ``pe`` is not read."""
+        h, w = u.shape[-2:]
+        key_content, key_place = self.keys(prior).chunk(2, -1)
+        content = torch.einsum("bc,bchw->bhw", key_content, self.content(u))
+        x, y = (self._angles(n, row) for row, n in enumerate((w, h)))
+        sine, cosine = ((key_place @ self.place)[:, None]).chunk(2, -1)  # [b 1 half]
+        left = torch.cat([sine * y.cos() - cosine * y.sin(), sine * y.sin() + cosine * y.cos()], -1)
+        place = left @ torch.cat([x.sin(), x.cos()], -1).t() + (key_place @ self.offset)[:, None, None]
+        logits = (content + place) / math.sqrt(key_content.shape[-1]) + self.bias
+        return u * (0.5 + logits.sigmoid())[:, None], logits
+
+    def _angles(self, n: int, row: int) -> Tensor:
+        """[n half]: what one axis adds to the angles of its cells."""
+        at = (torch.arange(n, device=self.matrix.device, dtype=self.matrix.dtype) + 0.5) / n
+        return 2 * math.pi * (2 * at - 1)[:, None] * self.matrix[row]
+
+
 def frozen(network: MedSegR) -> MedSegR:
-    """A copy of the network in which every operation has a counterpart in ONNX; equal up to rounding."""
+    """A copy of the network in which every operation has a counterpart in ONNX, and what costs most a cheaper
+    way; equal up to rounding."""
     made = copy.deepcopy(network).to("cpu")
     for module in made.modulators:
         if isinstance(texture := module.texture, TextureHead):
             module.texture = MixedTexture(texture)
+        if isinstance(head := module.location, LocationHead) and isinstance(made.host, Sam):
+            module.location = PlainPlaces(head, made.host.prompt_encoder.position)
     return cast(MedSegR, folded(made))
 
 
@@ -111,8 +149,9 @@ class _Decode(nn.Module):
 
     def forward(self, *given: Tensor) -> tuple[Tensor | None, ...]:
         maps, (priors, *clicks) = given[: self.maps], given[self.maps :]
-        told: Said = said(self.network(cast(Any, maps), priors, Clicks(*clicks)))
-        return tuple(getattr(told, name) for name in ANSWER)
+        out: Output = self.network(cast(Any, maps), priors, Clicks(*clicks))
+        said = out.decoded
+        return said.logits, said.presence, said.quality, acted(out), out.codes  # as ANSWER names them
 
 
 def _stages(network: MedSegR) -> Iterator[tuple[str, _Stage]]:
@@ -179,13 +218,3 @@ def _file(stage: _Stage) -> bytes:
             dynamic_axes=axes,
         )
         return written.read_bytes()
-
-
-def no_clicks(rows: int, size: tuple[int, int]) -> Clicks:
-    """Nothing clicked, in the shape that ``clicked`` wants: no point, and a mask that does not count."""
-    return Clicks(
-        torch.zeros(rows, 0, 2),
-        torch.zeros(rows, 0),
-        torch.zeros(rows, 1, *size),
-        torch.zeros(rows) > 0,
-    )

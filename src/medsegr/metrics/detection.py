@@ -9,7 +9,6 @@ from dataclasses import dataclass
 
 import numpy as np
 from scipy import ndimage
-from scipy.optimize import linear_sum_assignment
 
 from medsegr.errors import InputError
 from medsegr.metrics.masks import Mask, checked_pair
@@ -62,6 +61,8 @@ def lesion_counts(pred: Mask, truth: Mask, min_dice: float = 0.1, min_voxels: in
     """
     if not 0 < min_dice <= 1:
         raise InputError(f"min_dice {min_dice}: a number above 0 and at most 1 was expected")
+    from scipy.optimize import linear_sum_assignment  # a fifth of a second, for this alone
+
     p, t = checked_pair(pred, truth)
     labels_p, sizes_p = _parts(p, min_voxels)
     labels_t, sizes_t = _parts(t, min_voxels)

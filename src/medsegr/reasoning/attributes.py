@@ -13,7 +13,7 @@ import torch
 from jaxtyping import Bool, Float, Int
 from torch import Tensor, nn
 
-from medsegr.reasoning.codes import SCALAR_GROUPS, Code, Vocabulary
+from medsegr.reasoning.codes import SCALAR_GROUPS, Code, Coded, Vocabulary, coded
 
 
 @dataclass(frozen=True, slots=True)
@@ -26,21 +26,16 @@ class Words:
     scalar: Float[Tensor, "b t"]
 
 
+def words_of(told: Coded, device: str | torch.device = "cpu") -> Words:
+    """Numbers of codes as tensors on a device."""
+    return Words(*(torch.from_numpy(part).to(device) for part in (told.index, told.kind, told.scalar)))
+
+
 def encode_words(
     batch: Sequence[Sequence[Code]], vocabulary: Vocabulary, device: str | torch.device = "cpu"
 ) -> Words:
-    """Codes to a padded batch. Codes that the vocabulary lacks are left out: a word that was never learned
-    says nothing."""
-    table = vocabulary.index()
-    known = [[code for code in codes if code.text in table] for codes in batch]
-    length = max([1, *map(len, known)])
-    index = torch.zeros(len(known), length, dtype=torch.long)
-    kind = torch.full((len(known), length), -1, dtype=torch.long)
-    scalar = torch.zeros(len(known), length)
-    for row, codes in enumerate(known):
-        for col, code in enumerate(codes):
-            index[row, col], kind[row, col], scalar[row, col] = table[code.text], code.kind, code.scalar
-    return Words(index.to(device), kind.to(device), scalar.to(device))
+    """Codes to a padded batch of tensors (:func:`medsegr.reasoning.codes.coded`)."""
+    return words_of(coded(batch, vocabulary), device)
 
 
 def silent(words: Words) -> Words:

@@ -5,8 +5,10 @@ report). Sides are turned into sides of the picture here and nowhere else, so th
 whose left is meant.
 """
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
+
+import numpy as np
 
 from medsegr.types import COLOURS, COLS, DENSITIES, FORMS, MARGINS, ROWS, SIDES, SIZES, UNIFORMITIES, Finding
 
@@ -77,6 +79,30 @@ class Vocabulary:
     def concepts(self) -> frozenset[str]:
         """Concept names that have a code."""
         return frozenset(c.partition(":")[2] for c in self.codes if c.startswith("concept:"))
+
+
+@dataclass(frozen=True, slots=True)
+class Coded:
+    """A padded batch of codes as numbers: ``index`` [b t] rows of the table, ``kind`` [b t] 0-3 (-1 padding),
+    ``scalar`` [b t]."""
+
+    index: np.ndarray
+    kind: np.ndarray
+    scalar: np.ndarray
+
+
+def coded(batch: Sequence[Sequence[Code]], vocabulary: Vocabulary) -> Coded:
+    """Codes to a padded batch. Codes that the vocabulary lacks are left out: a word that was never learned
+    says nothing."""
+    table = vocabulary.index()
+    known = [[code for code in codes if code.text in table] for codes in batch]
+    size = (len(known), max([1, *map(len, known)]))
+    out = Coded(np.zeros(size, np.int64), np.full(size, -1, np.int64), np.zeros(size, np.float32))
+    for row, codes in enumerate(known):
+        for col, code in enumerate(codes):
+            out.index[row, col], out.kind[row, col] = table[code.text], code.kind
+            out.scalar[row, col] = code.scalar
+    return out
 
 
 def vocabulary(concepts: Iterable[str], anatomy: Iterable[str], modalities: Iterable[str]) -> Vocabulary:
