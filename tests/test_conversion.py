@@ -10,7 +10,7 @@ import pytest
 from PIL import Image as Pillow
 
 from medsegr import conversion, predict, weights
-from medsegr.backends import folder, store
+from medsegr.backends import folder, names, stages, store
 from medsegr.errors import InputError, UsageError, WeightsError
 from medsegr.predict import Predictor
 from medsegr.types import Finding, Image, Prompt
@@ -36,6 +36,7 @@ def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Predictor:
     monkeypatch.setattr(predict, "load", lambda *_given, **_more: made)
     monkeypatch.setattr(predict, "described", lambda *_given: (made.card, made.words))
     monkeypatch.setattr(weights, "verify", lambda *_given: made.card)
+    monkeypatch.setattr(weights, "read_card", lambda *_given: made.card)
     monkeypatch.setenv(store.VARIABLE, str(tmp_path / "cache"))
     return made
 
@@ -54,13 +55,32 @@ def test_the_first_use_converts_and_the_next_does_not(
     assert [r.getMessage()[:40] for r in caplog.records] == ["converting the model for onnx fp32, once"]
     assert np.allclose(asked(first), asked(small), atol=1e-4)
     caplog.clear()
-    monkeypatch.setattr(conversion, "traced", None)  # would fail
+    monkeypatch.setattr(stages, "traced", None)  # would fail
     again = conversion.load("small", "onnx", threads=1)
     assert caplog.records == []
     assert np.array_equal(asked(first), asked(again))
     (kept,) = (store.place() / "graphs").iterdir()
     (kept / "answer.onnx").write_bytes(b"damaged")
     monkeypatch.undo()
+
+
+def test_auto_takes_graphs_that_are_there_and_makes_none(
+    small: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnxruntime")
+    monkeypatch.setattr(conversion, "accelerated", lambda: False)
+    assert conversion.load("small", "auto") is small
+    assert not store.place().exists()
+    kept = conversion.prepare("small", "onnx")
+    assert kept.folder.parent == store.place() / "graphs"
+    loaded = conversion.load("small", "auto", threads=1)
+    assert (loaded.backend.name, loaded.backend.precision) == ("onnx", "fp32")
+    assert np.allclose(asked(loaded), asked(small), atol=1e-4)
+    assert conversion.quickest("small", "cuda") == "torch"
+    monkeypatch.setattr(conversion, "accelerated", lambda: True)
+    assert (conversion.quickest("small"), conversion.quickest("small", "cpu")) == ("torch", "onnx")
+    monkeypatch.setattr(names, "find_spec", lambda _name: None)
+    assert conversion.quickest("small", "cpu") == "torch"
 
 
 def test_a_full_disk_converts_for_this_run_only(

@@ -18,7 +18,7 @@ from medsegr import predict, weights
 from medsegr.backends import folder as folders
 from medsegr.backends import store
 from medsegr.backends.folder import Graphs
-from medsegr.backends.names import check
+from medsegr.backends.names import AUTO, accelerated, check, installed
 from medsegr.backends.quantise import Recorder, Samples, onnx_files, openvino_files
 from medsegr.backends.runtimes import Place, backend_of
 from medsegr.errors import InputError, MedsegrError
@@ -42,13 +42,15 @@ def load(
     device: str = "auto",
     threads: int | None = None,
 ) -> Predictor:
-    """A checkpoint on a backend: ``torch``, ``openvino``, ``onnx``, or a folder that :func:`export` wrote
-    (which says itself what it is).
+    """A checkpoint on a backend: ``torch``, ``openvino``, ``onnx``, ``auto`` (:func:`quickest`), or a folder
+    that :func:`export` wrote (which says itself what it is).
 
     The first use converts the checkpoint and keeps the result below the user's cache folder. UsageError for
     what does not go together, WeightsError for a folder of another checkpoint.
     """
     check(backend, precision, device)
+    if backend == AUTO:
+        return load(name, quickest(name, device), precision, device, threads)
     if Path(backend).is_dir():
         card = weights.verify(name)
         return _on(folders.read(Path(backend), str(card["sha256"])), name, threads)
@@ -63,12 +65,31 @@ def _on(graphs: Graphs, name: str | Path, threads: int | None) -> Predictor:
     return Predictor(backend, words, card)
 
 
+def quickest(name: str | Path, device: str = "auto") -> str:
+    """``onnx`` where the network would run on the processor and its graphs lie in the cache, else ``torch``:
+    nothing is converted here."""
+    if not installed("onnx") or device not in ("auto", "cpu") or (device == "auto" and accelerated()):
+        return "torch"
+    sha256 = str(weights.read_card(name).get("sha256"))  # compared with the file when the graphs are read
+    return "onnx" if folders.is_graphs(_kept(sha256, "onnx", "fp32")) else "torch"
+
+
+def prepare(name: str | Path, backend: str, precision: str = "fp32") -> Graphs:
+    """The graphs of a checkpoint in the user's cache, made where they are not there."""
+    check(backend, precision)
+    return _converted(name, backend, precision)
+
+
+def _kept(sha256: str, backend: str, precision: str) -> Path:
+    """Where the graphs of a checkpoint lie in the cache."""
+    return store.place() / "graphs" / f"{sha256[:24]}-{backend}-{precision}-{folders.stamp()}"
+
+
 def _converted(name: str | Path, backend: str, precision: str) -> Graphs:
     """The graphs of a checkpoint from the cache, made there where they are not."""
     sha256 = str(weights.verify(name)["sha256"])
-    own = f"{sha256[:24]}-{backend}-{precision}-{folders.stamp()}"
-    cache = store.place() / "graphs"
-    found = cache / own
+    found = _kept(sha256, backend, precision)
+    cache, own = found.parent, found.name
     if folders.is_graphs(found):
         try:
             graphs = folders.read(found, sha256)

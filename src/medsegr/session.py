@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from medsegr import pipeline, weights
-from medsegr.backends.names import check
+from medsegr.backends.names import AUTO, check
 from medsegr.errors import UsageError
 from medsegr.io.read import image_from_array, read_image
 from medsegr.options import Options
@@ -166,15 +166,20 @@ def load(
     Downloads nothing.
 
     ``device``: auto, cpu, cuda, cuda:N or mps. ``backend``: torch, openvino, onnx (both on the processor,
-    ``precision`` fp32 or int8), or a folder that ``medsegr export`` wrote. Raises WeightsError, UsageError
+    ``precision`` fp32 or int8), a folder that ``medsegr export`` wrote, or auto: onnx on the processor where
+    the model was converted before (``medsegr export --to onnx``), else torch. Raises WeightsError, UsageError
     (no such model, or what does not go together) or MissingExtra.
     """
     check_model(name)
     check(backend, precision, device)
     if name in methods() and not Path(name).is_dir():
-        if backend != "torch":
+        if backend not in (AUTO, "torch"):
             raise UsageError(f"--backend is for checkpoints; '{name}' is a method that runs as it is")
         return Model(create(name), options)
+    if backend == AUTO:
+        from medsegr import conversion
+
+        backend = conversion.quickest(name, device)
     if backend == "torch":
         from medsegr import predict  # torch is imported here and not before
 

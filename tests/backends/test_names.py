@@ -11,7 +11,11 @@ from medsegr.errors import MissingExtra, UsageError
 @pytest.mark.parametrize(
     ("given", "said"),
     [
-        (("tensorrt",), "--backend: 'tensorrt' is not known; expected torch, openvino, onnx or a folder"),
+        (
+            ("tensorrt",),
+            "--backend: 'tensorrt' is not known; expected auto, torch, openvino, onnx or a folder",
+        ),
+        (("auto", "int8"), "--precision int8 is for --backend openvino or onnx"),
         (("torch", "int8"), "--precision int8 is for --backend openvino or onnx"),
         (("onnx", "int4"), "--precision: 'int4' is not known; expected fp32 or int8"),
         (("onnx", "fp32", "cuda"), "--backend onnx runs on the processor, not on cuda"),
@@ -39,3 +43,4 @@ def test_a_runtime_that_is_not_installed(backend: str, monkeypatch: pytest.Monke
 def test_torch_needs_nothing(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(names, "find_spec", lambda _name: None)
     names.check("torch", "fp32", "cuda:1")
+    names.check("auto", "fp32", "cuda:1")

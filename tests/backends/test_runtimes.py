@@ -1,7 +1,10 @@
 """Graphs say what torch says: every stage, any batch, any size, with and without clicks; and compiled models
 are kept, or not, without a difference."""
 
+import json
 import logging
+import subprocess
+import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
@@ -16,13 +19,14 @@ from medsegr.backends.folder import Graphs
 from medsegr.backends.network import of_network
 from medsegr.backends.quantise import Recorder, onnx_files, openvino_files
 from medsegr.backends.runtimes import Place, backend_of
-from medsegr.backends.stages import MixedTexture, traced
+from medsegr.backends.stages import MixedTexture, PlainPlaces, traced
 from medsegr.errors import UsageError, WeightsError
 from medsegr.networks import Wordless
 from medsegr.predict import Predictor
 from medsegr.reasoning.attributes import encode_words
 from medsegr.reasoning.codes import Code, Coded, coded
-from medsegr.reasoning.modulators import TextureHead
+from medsegr.reasoning.modulators import LocationHead, TextureHead
+from medsegr.sam.prompt_encoder import FourierPosition
 from medsegr.types import Finding, Image, Prompt
 from small_networks import small_predictor, unchecked
 
@@ -114,6 +118,57 @@ def test_masks_are_the_same(other: Backend, predictor: Predictor, grid: tuple[in
     assert np.allclose(here.prob, there.prob, atol=1e-4)
     assert np.allclose(here.extras["presence"], there.extras["presence"], atol=1e-4)
     assert foreign.propose(image) == predictor.propose(image)
+
+
+WITHOUT_TORCH = """
+import json, sys
+sys.modules["torch"] = None  # importing it fails
+from pathlib import Path
+import numpy as np
+import medsegr.cli.segment, medsegr.conversion, medsegr.pipeline, medsegr.session
+from medsegr.backends import folder
+from medsegr.backends.runtimes import Place, backend_of
+from medsegr.predict import Predictor
+from medsegr.reasoning.codes import Vocabulary
+from medsegr.types import Finding, Image, Prompt
+graphs, given, out, codes, card = sys.argv[1:]
+backend = backend_of(folder.read(Path(graphs), "0" * 64), Place(1))
+said = Predictor(backend, Vocabulary(tuple(json.loads(codes))), json.loads(card)).segment(
+    Image(np.load(given), modality="CT"), Prompt(("liver",), (Finding("f1", "", (0, 0), "liver"),))
+)
+np.save(out, said.prob)
+"""
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_nothing_of_torch_is_needed(
+    exported: dict[str, Graphs], predictor: Predictor, tmp_path: Path, name: str
+) -> None:
+    picture = np.random.default_rng(0).uniform(0, 255, (1, 50, 70)).astype(np.float32)
+    np.save(tmp_path / "in.npy", picture)
+    told = (json.dumps(predictor.words.codes), json.dumps(dict(predictor.card)))
+    files = (exported[name].folder, tmp_path / "in.npy", tmp_path / "out.npy")
+    done = subprocess.run(
+        [sys.executable, "-c", WITHOUT_TORCH, *map(str, files), *told],
+        capture_output=True,
+        text=True,
+        check=False,
+    )
+    assert done.returncode == 0, done.stderr
+    here = predictor.segment(
+        Image(picture, modality="CT"), Prompt(("liver",), (Finding("f1", "", (0, 0), "liver"),))
+    )
+    assert np.allclose(np.load(tmp_path / "out.npy"), here.prob, atol=1e-4)
+
+
+def test_fourier_positions_are_products_of_small_matrices() -> None:
+    position = FourierPosition(16)
+    head = LocationHead(8, 12, 16).eval()
+    u, prior = torch.randn(3, 8, 9, 7), torch.randn(3, 12)
+    pe = position.grid(9, 7)
+    with torch.no_grad():
+        for mine, theirs in zip(PlainPlaces(head, position)(u, prior, pe), head(u, prior, pe), strict=True):
+            assert torch.allclose(mine, theirs, atol=1e-5)
 
 
 @pytest.mark.parametrize("name", BACKENDS)

@@ -44,13 +44,28 @@ def test_export_then_segment_with_the_folder(run: Any, tmp_path: Path) -> None:
     assert f"--backend {out}" in done.out
     words = ("segment", "-i", str(picture(tmp_path)), "-p", "liver", "--modality", "CT", "-o")
     results = []
-    for name, more in (("torch", ()), ("folder", ("--backend", str(out)))):
+    for name, more in (("torch", ("--backend", "torch")), ("folder", ("--backend", str(out)))):
         done = run(*words, str(tmp_path / name), *more)
         assert done.code == 0, done.err
         manifest = json.loads((tmp_path / name / "manifest.json").read_text(encoding="utf-8"))
         results.append((manifest["backend"], manifest["precision"], manifest["findings"]))
     assert [r[:2] for r in results] == [("torch", "fp32"), ("onnx", "fp32")]
     assert results[0][2] == results[1][2]
+
+
+@pytest.mark.usefixtures("small")
+def test_export_without_a_folder_is_for_later_runs(
+    run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("onnxruntime")
+    monkeypatch.setenv("MEDSEGR_CACHE", str(tmp_path / "cache"))
+    done = run("export", "--to", "onnx")
+    assert done.code == 0, done.err
+    assert done.out.strip().endswith("kept for --backend onnx or auto")
+    assert len(list((tmp_path / "cache" / "graphs").iterdir())) == 1
+    refused = run("export", "--to", "onnx", "--precision", "int8", "--calibrate", str(tmp_path))
+    assert refused.code == 2
+    assert "--calibrate needs -o" in refused.err
 
 
 @pytest.mark.parametrize(

@@ -14,7 +14,15 @@ class Graph:
     """What is written."""
 
     to: Annotated[str, option("--to", metavar="onnx|openvino", help="For which runtime.")]
-    output: Annotated[Path, option("--output", "-o", help="Folder to write; new, empty or of an export.")]
+    output: Annotated[
+        Path | None,
+        option(
+            "--output",
+            "-o",
+            help="Folder to write; new, empty or of an export. Without it the graphs are kept in the user's "
+            "cache, where --backend finds them.",
+        ),
+    ] = None
     precision: Annotated[
         str, option("--precision", help="fp32, or int8: smaller, and masks that differ.")
     ] = "fp32"
@@ -43,6 +51,17 @@ def command(graph: Graph, logs: LogFlags) -> int:
     from medsegr import conversion, weights
     from medsegr.backends.store import size_of
 
+    if graph.output is None:
+        if graph.calibrate is not None:
+            raise UsageError("--calibrate needs -o: only models that made images calibrated are kept")
+        kept = conversion.prepare(graph.model, graph.to, graph.precision)
+        if not logs.quiet:
+            auto = " or auto" if (graph.to, graph.precision) == ("onnx", "fp32") else ""
+            print(
+                f"{graph.to} {graph.precision}, {size_of(kept.folder) / 1e6:.1f} MB, kept for --backend "
+                f"{graph.to}{auto}"
+            )
+        return 0
     questions = None
     if graph.calibrate is not None:
         if not graph.calibrate.is_dir():

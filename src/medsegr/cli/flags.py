@@ -136,9 +136,12 @@ class ModelFlags:
     backend: Annotated[
         str,
         option(
-            "--backend", metavar="NAME|FOLDER", help="torch, openvino, onnx, or a folder of medsegr export."
+            "--backend",
+            metavar="NAME|FOLDER",
+            help="auto (onnx on the processor once the model was exported for it, else torch), torch, "
+            "openvino, onnx, or a folder of medsegr export.",
         ),
-    ] = "torch"
+    ] = "auto"
     precision: Annotated[
         str, option("--precision", help="fp32; int8 with openvino or onnx: masks differ.")
     ] = "fp32"
@@ -151,6 +154,11 @@ class ModelFlags:
     feature_cache_gb: Annotated[
         float, option("--feature-cache-gb", min=0, help="Size of that folder; the oldest go first.")
     ] = 10.0
+
+    @property
+    def runtime(self) -> str:
+        """The backend. Where features are kept on disk, auto is torch: nothing else has them."""
+        return "torch" if self.backend == "auto" and self.feature_cache is not None else self.backend
 
     @property
     def features(self) -> tuple[Path, float] | None:

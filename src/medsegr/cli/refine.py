@@ -137,7 +137,7 @@ def _model(run: "Run", flags: RunFlags) -> "Model":
     from medsegr.verdicts import model_of
 
     check_model(flags.model)
-    model = load(flags.model, flags.device, flags.threads, backend=flags.backend, precision=flags.precision)
+    model = load(flags.model, flags.device, flags.threads, backend=flags.runtime, precision=flags.precision)
     now, then = model_of(model.segmenter), run.result.model
     if (now["name"], now["sha256"]) != (then.get("name"), then.get("sha256")):
         raise InputError(

@@ -139,7 +139,7 @@ def command(
     plan = batches.Plan(
         where.output, options, run.model, run.device, run.threads, batch.resume, limits, choices
     )
-    plan = replace(plan, backend=run.backend, precision=run.precision, features=run.features)
+    plan = replace(plan, backend=run.runtime, precision=run.precision, features=run.features)
     finish = None
     if batch.cluster is not None:
         from medsegr.cli.cluster import finish_on
@@ -206,7 +206,7 @@ def one(where: Where, words: SaidFlags, image: ImageFlags, options: "Options", r
     from medsegr.session import check_model, keep_features, load
 
     check_model(run.model)
-    check(run.backend, run.precision, run.device)
+    check(run.runtime, run.precision, run.device)
     limits = limits_from_text(where.limits)
     with naming(where.output):
         check_free(where.output)
@@ -220,7 +220,7 @@ def one(where: Where, words: SaidFlags, image: ImageFlags, options: "Options", r
     formats_of(picture, options)
     read = second_reading(_words(picture, words, options), picture, options, endpoint)
     clock.append(time.perf_counter())
-    model = load(run.model, run.device, run.threads, backend=run.backend, precision=run.precision)
+    model = load(run.model, run.device, run.threads, backend=run.runtime, precision=run.precision)
     if run.features is not None:
         model = keep_features(model, *run.features)
     clock.append(time.perf_counter())

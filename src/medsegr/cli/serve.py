@@ -141,7 +141,7 @@ def settings_of(bind: BindFlags, work: QueueFlags, run: RunFlags) -> "Settings":
         model=str(Path(run.model).absolute()) if Path(run.model).is_dir() else run.model,
         device=run.device,
         threads=run.threads,
-        backend=run.backend,
+        backend=run.runtime,
         precision=run.precision,
         features=run.features,
         limits=limits_from_text(work.limits),
