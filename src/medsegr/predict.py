@@ -20,6 +20,7 @@ from medsegr.backends.backend import Backend, Clicked, Maps, rows_of, sigmoid
 from medsegr.backends.kept import Kept
 from medsegr.errors import UsageError, WeightsError
 from medsegr.hearing import heard
+from medsegr.kinds import kinds_in, limit
 from medsegr.metrics.calibration import temper
 from medsegr.reasoning.codes import Code, Vocabulary, coded, mirror, vocabulary
 from medsegr.report.lexicon import concepts
@@ -125,6 +126,8 @@ class Predictor:
         maps = functools.partial(self._maps, seen, functools.cache(lambda: stack_of(image, seen)))
         (self._volume if volume else self._picture)(seen, maps, (codes, own, prompt), answers)
         answers.again(first)
+        if not (volume or clicked):
+            self._doubt(image, asked, maps, extras["presence"])
         temper(prob, self.temperature)
         return Segmentation(prob, prompt.targets, image.affine, extras)
 
@@ -140,24 +143,36 @@ class Predictor:
         shown = look(image, self.base)
         middle = shown.count // 2
         maps = self._maps(shown, lambda: stack_of(image, shown), middle // CHUNK * CHUNK)
-        one = tuple(part[[middle % CHUNK]] for part in maps)
-        logits = self.backend.decode(one, self.backend.hear(coded([()], self.words)), Clicked()).codes
-        if logits is None:  # this network has no such head
-            return ()
-        chances = dict(zip(self.words.codes, sigmoid(logits[0]).tolist(), strict=True))
-        trained: Mapping[str, Any] = self.card["concepts"]
-        seen = [
-            (p, name)
-            for code, p in chances.items()
-            if (name := code.partition("concept:")[2])
-            and p >= 0.3
-            and name in trained
-            and (
-                image.modality is None or image.modality in trained[name].get("modalities", (image.modality,))
-            )
-        ]
+        volume = len(image.grid) == 3
+        chances = self._chances(tuple(part[[middle % CHUNK]] for part in maps) if volume else maps)
+        seen = [(p, name) for name, p in chances.items() if p >= 0.3 and _in(self.card, name, image.modality)]
         ranked = sorted(seen, reverse=True)[:3]
         return tuple(Finding(f"f{i + 1}", "", (0, 0), name) for i, (_, name) in enumerate(ranked))
+
+    def shown(self, image: Image) -> dict[str, float]:
+        """Chance of every concept in a picture, by the image alone."""
+        return self._chances(self.encode(image))
+
+    def _chances(self, maps: Maps) -> dict[str, float]:
+        """Chance of every concept by the image-only head, the rows of ``maps`` averaged; none without such a
+        head."""
+        heard = self.backend.hear(coded([()] * len(maps[0]), self.words))
+        logits = self.backend.decode(maps, heard, Clicked()).codes
+        if logits is None:
+            return {}
+        told = zip(self.words.codes, sigmoid(logits).mean(0).tolist(), strict=True)
+        return {name: p for code, p in told if (name := code.partition("concept:")[2])}
+
+    def _doubt(
+        self, image: Image, asked: Sequence[Finding], maps: Callable[[], Maps], presence: np.ndarray
+    ) -> None:
+        """Lower the presence of what is not in such a picture (``kinds``)."""
+        told = kinds_in(self.card, image.modality)
+        if len(told) < 2 or not any(finding.name in names for finding in asked for names in told.values()):
+            return
+        chances = self._chances(maps())
+        for k, finding in enumerate(asked):
+            presence[k] = min(presence[k], limit(finding.name, chances, told, self.card["kinds_below"]))
 
     def _findings(self, image: Image, prompt: Prompt) -> Sequence[Finding]:
         if prompt.findings:
@@ -272,6 +287,11 @@ class Predictor:
 def _tell(prompt: Prompt, done: int, total: int) -> None:
     if prompt.tick is not None:
         prompt.tick(done, total)
+
+
+def _in(card: Mapping[str, Any], name: str, modality: str | None) -> bool:
+    known: Mapping[str, Any] = card["concepts"]
+    return name in known and (modality is None or modality in known[name].get("modalities", (modality,)))
 
 
 def _same_kind(one: str, other: str) -> bool:

@@ -1,0 +1,42 @@
+"""Kinds of pictures that one modality gives: a carotid artery is in no picture of a breast.
+
+The presence that a network tells of a thing rests on how the thing looks, and a vessel's round cut looks like
+a cyst. What the image-only head says of the whole picture tells such kinds apart. It is heard only where it
+is sure: the picture must look like another kind, and hardly like the one in which the thing is found.
+"""
+
+from collections.abc import Mapping, Sequence
+from typing import Any
+
+Kinds = Mapping[str, Sequence[str]]  # name of a kind: the concepts that are found in it
+SURE = 0.5  # chance from which a picture is taken to be of another kind
+
+
+def kinds_in(card: Mapping[str, Any], modality: str | None) -> Kinds:
+    """The kinds that a checkpoint was taught to tell apart in a modality (None: in any); fewer than two tell
+    nothing."""
+    trained: Mapping[str, Any] = card["concepts"]
+
+    def fits(name: str) -> bool:
+        seen = trained.get(name, {}).get("modalities", ())
+        return modality is None or not seen or modality in seen
+
+    told: Kinds = card.get("kinds", {})
+    found = {kind: tuple(filter(fits, names)) for kind, names in told.items()}
+    return {kind: names for kind, names in found.items() if names}
+
+
+def limit(name: str, chances: Mapping[str, float], kinds: Kinds, below: float) -> float:
+    """The highest presence in [0, 1] that a concept may have in a picture.
+
+    ``chances``: of every concept, by the image alone. 1 but where a concept of another kind has at least
+    ``SURE`` and none of its own kind has ``below``; then less than 0.5.
+    """
+    own = {one for names in kinds.values() if name in names for one in names}
+    if not own:
+        return 1.0
+    mine = max((chances.get(one, 0.0) for one in own), default=0.0)
+    other = max(
+        (chances.get(one, 0.0) for names in kinds.values() for one in names if one not in own), default=0.0
+    )
+    return 1.0 if mine >= below or other < SURE else 0.5 * mine / below

@@ -1,0 +1,77 @@
+"""The image-only head is taught what pictures show, and nothing else of a checkpoint changes."""
+
+from pathlib import Path
+
+import numpy as np
+import pytest
+import torch
+
+from medsegr import weights
+from medsegr.averaging import read
+from medsegr.errors import UsageError
+from medsegr.image_head import Look, concepts_by_kind, fit, judged, read_kinds, teach, truth_of
+from medsegr.io.read import image_from_array
+from medsegr.nn.blocks import Mlp
+from medsegr.phantom.write import case_of
+from medsegr.predict import load
+from medsegr.types import Prompt
+
+CODES = ("concept:tumour", "concept:cyst", "concept:artery", "side:left")
+KINDS = {"breast": ["cyst", "tumour"], "neck": ["artery"]}
+
+
+def look(kind: str, middle: float, shown: str, seed: int, whole: bool = False) -> Look:
+    torch.manual_seed(seed)
+    return Look(
+        kind, f"{kind}{seed}", "US", frozenset({shown}), frozenset(), middle + torch.randn(2, 8), whole
+    )
+
+
+def many(first: int) -> list[Look]:
+    breasts = [look("breast", 1.5, "tumour", first + i) for i in range(12)]
+    return breasts + [look("neck", -1.5, "artery", first + 50 + i) for i in range(4)]
+
+
+def test_what_nobody_knows_is_not_taught() -> None:
+    real, made = look("breast", 0, "tumour", 0), look("breast", 0, "tumour", 0, whole=True)
+    np.testing.assert_array_equal(truth_of(real, CODES, KINDS), [1, np.nan, 0, np.nan])
+    np.testing.assert_array_equal(truth_of(made, CODES, KINDS), [1, 0, 0, np.nan])
+    assert concepts_by_kind([real, look("neck", 0, "artery", 1)], ["tumour", "artery"]) == {
+        "breast": ["tumour"],
+        "neck": ["artery"],
+    }
+
+
+def test_the_head_tells_kinds_apart() -> None:
+    torch.manual_seed(0)
+    head = Mlp(8, 16, 4)
+    fit(head, many(0), CODES, KINDS)
+    known = {name: {"modalities": ["US"]} for name in ("tumour", "cyst", "artery")}
+    told = judged(head, many(1000), CODES, {"concepts": known, "kinds": KINDS})
+    assert told == {"shown": 16, "refused": 0, "foreign": 12 + 8, "let through": 0}
+
+
+def test_a_file_without_kinds_is_refused(tmp_path: Path) -> None:
+    file = tmp_path / "kinds.toml"
+    file.write_text("[kinds]\none = ['a']\n", encoding="utf-8")
+    with pytest.raises(UsageError, match=r"kinds.toml: a table \[kinds\]"):
+        read_kinds(file)
+
+
+@pytest.mark.weights
+def test_masks_stay_bit_for_bit(tmp_path: Path) -> None:
+    file = tmp_path / "kinds.toml"
+    file.write_text(
+        '[kinds]\ndeep = ["phantom abdomen"]\nshallow = ["phantom ultrasound"]\n', encoding="utf-8"
+    )
+    told = teach(weights.DEFAULT, file, tmp_path, tmp_path / "out", most=4)
+    assert set(told) == {"shown", "refused", "foreign", "let through"}
+    before, after = (read(weights.find(name)[0])[0] for name in (weights.DEFAULT, tmp_path / "out"))
+    changed = {key for key, value in before.items() if not torch.equal(value, after[key])}
+    assert {key.partition(".")[0] for key in changed} == {"attributes"}
+    assert {value.dtype for value in after.values()} == {value.dtype for value in before.values()}
+    card = weights.verify(tmp_path / "out")
+    assert ["liver" in card["kinds"][kind] for kind in ("deep", "shallow")] == [True, False]
+    image = image_from_array(case_of("abdomen", 3, 0, 128).image, modality="CT")
+    one, two = (load(name).segment(image, Prompt(("liver",))) for name in (weights.DEFAULT, tmp_path / "out"))
+    np.testing.assert_array_equal(one.prob, two.prob)

@@ -1,0 +1,47 @@
+"""What is not in such a picture is doubted, and only where the picture is known for another kind."""
+
+import pytest
+
+from medsegr.kinds import kinds_in, limit
+
+KINDS = {"breast": ("tumour", "cyst"), "neck": ("artery",), "belly": ("cyst", "liver")}
+CARD = {
+    "kinds": KINDS,
+    "concepts": {
+        "tumour": {"modalities": ["US"]},
+        "cyst": {"modalities": ["US", "CT"]},
+        "artery": {"modalities": ["US"]},
+        "liver": {"modalities": ["CT"]},
+    },
+}
+US = kinds_in(CARD, "US")
+
+
+def test_the_kinds_of_a_modality() -> None:
+    assert US == {"breast": ("tumour", "cyst"), "neck": ("artery",), "belly": ("cyst",)}
+    assert set(kinds_in(CARD, None)) == set(KINDS)
+    assert kinds_in(CARD, "OP") == {}
+    assert kinds_in({"concepts": {}}, "US") == {}
+
+
+@pytest.mark.parametrize(
+    ("name", "chances", "most"),
+    [
+        ("artery", {"tumour": 0.9, "artery": 0.02}, 0.1),  # a picture of a breast
+        ("artery", {"tumour": 0.9, "artery": 0.2}, 1.0),  # it may be a neck, too
+        ("artery", {"tumour": 0.4, "artery": 0.02}, 1.0),  # nobody knows what it is
+        ("cyst", {"tumour": 0.9, "cyst": 0.0}, 1.0),  # found in such pictures, though not in this one
+        ("artery", {"cyst": 0.9, "artery": 0.0}, 0.0),
+        ("spleen", {"tumour": 0.9}, 1.0),  # not taught
+        ("artery", {}, 1.0),  # a network without the head
+    ],
+)
+def test_presence_is_lowered_only_where_the_picture_is_of_another_kind(
+    name: str, chances: dict[str, float], most: float
+) -> None:
+    assert limit(name, chances, US, 0.1) == pytest.approx(most)
+
+
+def test_what_is_doubted_stays_below_a_half() -> None:
+    for p in (0.0, 0.05, 0.0999):
+        assert limit("artery", {"tumour": 1.0, "artery": p}, US, 0.1) < 0.5
