@@ -174,6 +174,14 @@ class Predictor:
         ranked = sorted(seen, reverse=True)[:3]
         return tuple(Finding(f"f{i + 1}", "", (0, 0), name) for i, (_, name) in enumerate(ranked))
 
+    def tracker(self, image: Image, finding: Finding) -> Any:
+        """A :class:`medsegr.tracking.Tracker` of a finding in a volume; None for hosts without a memory."""
+        from medsegr.tracking import tracker_of
+
+        return tracker_of(
+            self, image, heard(finding, image.modality, planes.patient_left(image), _extent(image))
+        )
+
     def _findings(self, image: Image, prompt: Prompt) -> Sequence[Finding]:
         if prompt.findings:
             if len(prompt.findings) != len(prompt.targets):

@@ -94,6 +94,9 @@ class Foreign(nn.Module):
             decoder.requires_grad_(True)
             for further in decoder.output_hypernetworks_mlps[1:]:
                 further.requires_grad_(False)
+        for name, parameter in self.model.named_parameters():
+            if name.startswith(self.family.apart):  # nothing of it is used in training
+                parameter.requires_grad_(False)
 
     def train(self, mode: bool = True) -> "Foreign":
         """Training mode; a frozen encoder stays as it is, with its running statistics."""
