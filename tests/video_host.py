@@ -19,8 +19,9 @@ SIZE = 64
 LOUD = ("memory_attention", "memory_encoder", "object_pointer", "mask_decoder")
 
 
-def video(several: bool = True) -> Any:
-    """A small random ``Sam2VideoModel`` with nothing in it silent."""
+def video(several: bool = True, usual: bool = False) -> Any:
+    """A small random ``Sam2VideoModel`` with nothing in it silent; ``usual``: what does not show in a file
+    (heads, windows) is as in the authors' networks."""
     from transformers import Sam2HieraDetConfig, Sam2VideoConfig, Sam2VideoModel, Sam2VisionConfig
 
     from medsegr.sam.hosts.hiera import pyramid_sizes
@@ -31,13 +32,18 @@ def video(several: bool = True) -> Any:
         image_size=[SIZE, SIZE],
         blocks_per_stage=[1, 2, 2, 1],
         embed_dim_per_stage=[8, 16, 32, 64],
-        num_attention_heads_per_stage=[1, 2, 2, 4],
+        num_attention_heads_per_stage=[1, 2, 4, 8] if usual else [1, 2, 2, 4],
         window_size_per_stage=[8, 4, 4, 2],
-        global_attention_blocks=[4],
+        global_attention_blocks=[] if usual else [4],
         initializer_range=0.2,
     )
     vision = Sam2VisionConfig(backbone_config=backbone, fpn_hidden_size=128, **pyramid_sizes(SIZE, 64))
-    mask = {"hidden_size": 128, "mlp_dim": 64, "num_attention_heads": 2, "iou_head_hidden_dim": 32}
+    mask = {
+        "hidden_size": 128,
+        "mlp_dim": 64,
+        "num_attention_heads": 8 if usual else 2,
+        "iou_head_hidden_dim": 32,
+    }
     config = Sam2VideoConfig(
         vision_config=vision,
         prompt_encoder_config={"hidden_size": 128, "image_size": SIZE, "mask_input_channels": 8},
