@@ -19,12 +19,13 @@ from medsegr.backends.names import check
 from medsegr.backends.quantise import Recorder, Samples, onnx_files, openvino_files
 from medsegr.backends.runtimes import Place, backend_of
 from medsegr.backends.stages import traced
-from medsegr.errors import InputError, MedsegrError
+from medsegr.errors import InputError, MedsegrError, UsageError
 from medsegr.io.read import image_from_array, read_image
 from medsegr.phantom import KINDS, make
 from medsegr.predict import Predictor
 from medsegr.report.lexicon import concepts
 from medsegr.report.parse import parse
+from medsegr.tuning import identity
 from medsegr.types import Finding, Image, Prompt
 
 LOG = logging.getLogger("medsegr")
@@ -101,6 +102,11 @@ def export(
     check(backend, precision)
     folders.check_free(out)
     predictor = predict.load(name, device="cpu")
+    if precision == "int8" and (host := identity(predictor.model)) is not None:
+        raise UsageError(
+            f"a network on the host '{host.name}' is exported in fp32 only: which of its layers bear int8 "
+            "was not measured; leave --precision out"
+        )
     stages = traced(predictor.model)
     samples: Samples | None = None
     about: dict[str, Any] = {}
