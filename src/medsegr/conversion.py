@@ -25,12 +25,15 @@ from medsegr.phantom import KINDS, make
 from medsegr.predict import Predictor
 from medsegr.report.lexicon import concepts
 from medsegr.report.parse import parse
-from medsegr.tuning import identity
 from medsegr.types import Finding, Image, Prompt
 
 LOG = logging.getLogger("medsegr")
 IMAGES = 64  # with which int8 is calibrated
 NEED = 256 * 2**20  # bytes of room for a converted model, generously
+NO_INT8 = (
+    "networks on foreign hosts are exported in fp32 only: which of their layers bear int8 was not measured; leave "
+    "--precision out"
+)
 ASKED = 2  # questions an image at most, while calibrating
 Question = tuple[Image, tuple[Finding, ...]]
 
@@ -99,14 +102,11 @@ def export(
     images are taken. InputError for a folder that may not be written, UsageError for a network that has no
     graphs.
     """
+    if precision == "int8" and "host" in weights.read_card(name).get("options", {}):
+        raise UsageError(NO_INT8)
     check(backend, precision)
     folders.check_free(out)
     predictor = predict.load(name, device="cpu")
-    if precision == "int8" and (host := identity(predictor.model)) is not None:
-        raise UsageError(
-            f"a network on the host '{host.name}' is exported in fp32 only: which of its layers bear int8 "
-            "was not measured; leave --precision out"
-        )
     stages = traced(predictor.model)
     samples: Samples | None = None
     about: dict[str, Any] = {}

@@ -5,7 +5,7 @@ Slices are encoded with the words, as when they are asked for one by one; the me
 
 import functools
 from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import torch
@@ -32,11 +32,12 @@ class Tracker:
 
     def __init__(self, predictor: "Predictor", image: Image, codes: Sequence[Code]) -> None:
         self.predictor = predictor
+        self.network: Any = predictor.model  # MedSegR, on a host with a memory
         self.seen = look(image, predictor.base)
         self.named = any(code.group == "concept" for code in codes)
         with torch.inference_mode():
             words = encode_words([codes], predictor.words, predictor.device)
-            self.heard = predictor.backend.hear(words)
+            self.heard: Tensor = self.network.priors(words)
         self._stack = functools.cache(lambda: stack_of(image, self.seen))
         self._newest: tuple[int, Maps] | None = None
         self._bank = Bank(self.seen.count)
@@ -74,7 +75,7 @@ class Tracker:
         if self._newest is None or self._newest[0] != first:
             self._newest = (first, self.predictor._maps(self.seen, self._stack, first))
         maps = tuple(one[[at - first]] for one in self._newest[1])
-        view, following = through(self.predictor.model, self._bank, Turn(at, drawn, backward))
+        view, following = through(self.network, self._bank, Turn(at, drawn, backward))
         decoded = view(maps, self.heard).decoded
         return decoded.logits, float(decoded.presence), following.there
 

@@ -10,7 +10,7 @@ pytest.importorskip("transformers")
 pytest.importorskip("peft")
 pytest.importorskip("onnxruntime")
 pytest.importorskip("openvino")
-from medsegr import conversion, predict
+from medsegr import conversion, weights
 from medsegr.backends import folder
 from medsegr.backends.quantise import onnx_files, openvino_files
 from medsegr.backends.runtimes import Place, backend_of
@@ -78,7 +78,7 @@ def test_masks_are_those_of_torch(
 
 
 def test_int8_is_refused_with_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(predict, "load", lambda *_given, **_more: on("sam2", 0))
-    with pytest.raises(UsageError, match=r"on the host 'tiny:sam2' is exported in fp32 only"):
+    monkeypatch.setattr(weights, "read_card", lambda _name: {"options": {"host": "sam-vit-b"}})
+    with pytest.raises(UsageError, match="on foreign hosts are exported in fp32 only"):
         conversion.export("x", tmp_path / "graphs", "openvino", "int8")
     assert not (tmp_path / "graphs").exists()
