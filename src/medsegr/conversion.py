@@ -30,10 +30,6 @@ from medsegr.types import Finding, Image, Prompt
 LOG = logging.getLogger("medsegr")
 IMAGES = 64  # with which int8 is calibrated
 NEED = 256 * 2**20  # bytes of room for a converted model, generously
-NO_INT8 = (
-    "networks on foreign hosts are exported in fp32 only: which of their layers bear int8 was not measured; leave "
-    "--precision out"
-)
 ASKED = 2  # questions an image at most, while calibrating
 Question = tuple[Image, tuple[Finding, ...]]
 
@@ -102,8 +98,6 @@ def export(
     images are taken. InputError for a folder that may not be written, UsageError for a network that has no
     graphs.
     """
-    if precision == "int8" and "host" in weights.read_card(name).get("options", {}):
-        raise UsageError(NO_INT8)
     check(backend, precision)
     folders.check_free(out)
     predictor = predict.load(name, device="cpu")
@@ -119,7 +113,13 @@ def export(
 
 
 def calibration(predictor: Predictor, questions: Iterable[Question]) -> tuple[Samples, dict[str, Any]]:
-    """What the network is given while the questions are asked, and how many images that were."""
+    """What the network is given while the questions are asked, and how many images that were. UsageError for a
+    network on a foreign host."""
+    if hasattr(getattr(predictor.model, "host", None), "family"):
+        raise UsageError(
+            "networks on foreign hosts are exported in fp32 only: which of their layers bear int8 was not "
+            "measured; leave --precision out"
+        )
     recorder = Recorder(predictor.backend)
     asking = Predictor(recorder.backend, predictor.words, predictor.card)
     count = 0

@@ -1,7 +1,6 @@
 """Networks on foreign hosts as graphs: the same masks as torch draws, at sizes that were not traced."""
 
 from collections.abc import Iterator, Mapping
-from pathlib import Path
 
 import numpy as np
 import pytest
@@ -10,7 +9,7 @@ pytest.importorskip("transformers")
 pytest.importorskip("peft")
 pytest.importorskip("onnxruntime")
 pytest.importorskip("openvino")
-from medsegr import conversion, weights
+from medsegr import conversion
 from medsegr.backends import folder
 from medsegr.backends.quantise import onnx_files, openvino_files
 from medsegr.backends.runtimes import Place, backend_of
@@ -77,8 +76,6 @@ def test_masks_are_those_of_torch(
         assert np.allclose(one.extras["presence"], two.extras["presence"], atol=1e-4)
 
 
-def test_int8_is_refused_with_the_reason(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(weights, "read_card", lambda _name: {"options": {"host": "sam-vit-b"}})
+def test_int8_is_refused_with_the_reason() -> None:
     with pytest.raises(UsageError, match="on foreign hosts are exported in fp32 only"):
-        conversion.export("x", tmp_path / "graphs", "openvino", "int8")
-    assert not (tmp_path / "graphs").exists()
+        conversion.calibration(on("sam2", 0), [])
