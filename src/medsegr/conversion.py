@@ -113,8 +113,8 @@ def export(
 
 
 def calibration(predictor: Predictor, questions: Iterable[Question]) -> tuple[Samples, dict[str, Any]]:
-    """What the network is given while the questions are asked, and how many images that were. UsageError for a
-    network on a foreign host."""
+    """What the network is given while the questions are asked, and how many images that were. UsageError for
+    a network on a foreign host."""
     if hasattr(getattr(predictor.model, "host", None), "family"):
         raise UsageError(
             "networks on foreign hosts are exported in fp32 only: which of their layers bear int8 was not "
