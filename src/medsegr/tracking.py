@@ -32,7 +32,8 @@ class Tracker:
 
     def __init__(self, predictor: "Predictor", image: Image, codes: Sequence[Code]) -> None:
         self.predictor = predictor
-        self.network: Any = predictor.model  # MedSegR, on a host with a memory
+        network: Any = predictor.model  # MedSegR, on a host with a memory
+        self.network = network
         self.seen = look(image, predictor.base)
         self.named = any(code.group == "concept" for code in codes)
         with torch.inference_mode():

@@ -38,14 +38,10 @@ def on(host: str, lora: int) -> Predictor:
     return Predictor(model, WORDS, {**CARD, "concepts": {"polyp": {"trained_on": ["nothing"]}}})
 
 
-@pytest.fixture(
-    scope="module", params=[("sam", 2), ("sam2", 0), pytest.param(("sam-hq", 0), marks=pytest.mark.slow)]
-)
-def both(
-    request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFactory
-) -> tuple[Predictor, Mapping[str, Predictor]]:
+@pytest.fixture(scope="module")
+def both(tmp_path_factory: pytest.TempPathFactory) -> tuple[Predictor, Mapping[str, Predictor]]:
     """A predictor on torch, and the same on other runtimes."""
-    plain = on(*request.param)
+    plain = on("sam2", 0)
     stages = traced(plain.model)
     others = {}
     for kind, files in WRITE.items():
@@ -56,19 +52,22 @@ def both(
 
 
 @pytest.mark.parametrize("kind", list(WRITE))
-@pytest.mark.parametrize("clicked", [False, True], ids=["words", "words and clicks"])
+@pytest.mark.parametrize("told", ["words", "clicks", "box", "mask"])
 def test_masks_are_those_of_torch(
-    both: tuple[Predictor, Mapping[str, Predictor]], kind: str, clicked: bool
+    both: tuple[Predictor, Mapping[str, Predictor]], kind: str, told: str
 ) -> None:
     plain, others = both
     for grid in ((64, 64), (70, 120)):
         made = np.random.default_rng(grid[1])
         image = Image(made.uniform(0, 255, (3, *grid)).astype(np.float32))
-        prompt = Prompt(("polyp",), (POLYP,))
-        if clicked:
-            points = np.array([[[20.0, 30.0, 1.0], [40.0, 10.0, 0.0], [-1.0, -1.0, -1.0]]])
-            mask = made.uniform(0.02, 0.98, (1, *grid)).astype(np.float32)
-            prompt = Prompt(("polyp",), (POLYP,), points=points, mask=mask)
+        points = np.array([[[20.0, 30.0, 1.0], [40.0, 10.0, 0.0], [-1.0, -1.0, -1.0]]])
+        mask = made.uniform(0.02, 0.98, (1, *grid)).astype(np.float32)
+        more = {
+            "clicks": {"points": points, "mask": mask},
+            "box": {"boxes": np.array([[10.0, 12.0, 50.0, 40.0]])},
+            "mask": {"mask": mask},
+        }
+        prompt = Prompt(("polyp",), (POLYP,), **more.get(told, {}))
         one, two = (by.segment(image, prompt) for by in (plain, others[kind]))
         drawn, again = (np.asarray(said.prob) > float(np.median(one.prob)) for said in (one, two))
         assert 2 * (drawn & again).sum() / (drawn.sum() + again.sum()) >= 0.995

@@ -70,10 +70,6 @@ class MixedTexture(nn.Module):
 def frozen(network: MedSegR) -> MedSegR:
     """A copy of the network in which every operation has a counterpart in ONNX; equal up to rounding."""
     made = copy.deepcopy(network).to("cpu")
-    if identity(made) is not None:
-        from medsegr.sam.hosts.exporting import prepare
-
-        prepare(made.host)
     for module in made.modulators:
         if isinstance(texture := module.texture, TextureHead):
             module.texture = MixedTexture(texture)

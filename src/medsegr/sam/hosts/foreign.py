@@ -167,7 +167,7 @@ class Foreign(nn.Module):
         several: bool = False,
     ) -> Asked:
         """Prompts as the decoder takes them; the arguments are those of :meth:`decode`."""
-        b, (h, w) = len(features.summary), features.grid
+        b, (h, w) = features.summary.shape[0], features.grid  # a shape stays free in a graph, a len does not
         hint = self.mask_prompt(clicks, b, h, w)
         hint = hint if dense is None else hint + dense
         place = self.position(h, w)[None].repeat(b, 1, 1, 1)
