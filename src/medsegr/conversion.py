@@ -21,7 +21,7 @@ from medsegr.backends.folder import Graphs
 from medsegr.backends.names import AUTO, accelerated, check, installed
 from medsegr.backends.quantise import Recorder, Samples, onnx_files, openvino_files
 from medsegr.backends.runtimes import Place, backend_of
-from medsegr.errors import InputError, MedsegrError
+from medsegr.errors import InputError, MedsegrError, UsageError
 from medsegr.io.read import image_from_array, read_image
 from medsegr.predict import Predictor
 from medsegr.report.lexicon import concepts
@@ -137,7 +137,13 @@ def export(
 
 
 def calibration(predictor: Predictor, questions: Iterable[Question]) -> tuple[Samples, dict[str, Any]]:
-    """What the network is given while the questions are asked, and how many images that were."""
+    """What the network is given while the questions are asked, and how many images that were. UsageError for
+    a network on a foreign host."""
+    if hasattr(getattr(predictor.model, "host", None), "family"):
+        raise UsageError(
+            "networks on foreign hosts are exported in fp32 only: which of their layers bear int8 was not "
+            "measured; leave --precision out"
+        )
     recorder = Recorder(predictor.backend)
     asking = Predictor(recorder.backend, predictor.words, predictor.card)
     count = 0

@@ -174,6 +174,14 @@ class Predictor:
         for k, finding in enumerate(asked):
             presence[k] = min(presence[k], limit(finding.name, chances, told, self.card["kinds_below"]))
 
+    def tracker(self, image: Image, finding: Finding) -> Any:
+        """A :class:`medsegr.tracking.Tracker` of a finding in a volume; None for hosts without a memory."""
+        from medsegr.tracking import tracker_of
+
+        return tracker_of(
+            self, image, heard(finding, image.modality, planes.patient_left(image), _extent(image))
+        )
+
     def _findings(self, image: Image, prompt: Prompt) -> Sequence[Finding]:
         if prompt.findings:
             if len(prompt.findings) != len(prompt.targets):

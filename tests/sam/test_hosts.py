@@ -23,59 +23,14 @@ from medsegr.sam.sam import build_sam
 
 pytest.importorskip("transformers")
 pytest.importorskip("peft")
-from medsegr.sam.hosts import edgetam, opening
+from edgetam_host import edgetam_model
+from medsegr.sam.hosts import edgetam, foreign, opening
 from medsegr.sam.hosts.foreign import Foreign, Identity, Setting
 from medsegr.sam.hosts.lora import adapt
 
 WORDS = vocabulary(["polyp"], [], ["ES"])
 SAID = encode_words([[Code("concept:polyp"), Code("row:upper"), Code("form:round")]] * 2, WORDS)
 SIZE, PRIOR = 64, 32
-
-
-class Stage(nn.Module):
-    """A stage as timm's RepViT has it."""
-
-    def __init__(self, before: int, after: int) -> None:
-        super().__init__()
-        half = nn.Conv2d(before, after, 2, 2)
-        self.downsample = nn.Identity() if before == after else half
-        self.blocks = nn.Sequential(nn.Conv2d(after, after, 3, padding=1), nn.GELU())
-
-
-class Backbone(nn.Module):
-    """Stands in for transformers' wrapper of timm, which cannot be installed beside a processor's torch."""
-
-    def __init__(self) -> None:
-        super().__init__()
-        stages = {f"stages_{i}": Stage(8 << max(i - 1, 0), 8 << i) for i in range(4)}
-        self.timm_model = nn.ModuleDict({"stem": nn.Conv2d(3, 8, 4, 4), **stages})
-
-    def forward(self, pixels: Tensor, **_more: Any) -> Any:
-        x, maps = pixels, []
-        for name, part in self.timm_model.items():
-            x = part.blocks(part.downsample(x)) if name != "stem" else part(x)
-            maps += [x] if name != "stem" else []
-        return type("Output", (), {"last_hidden_state": maps, "hidden_states": None})()
-
-
-def edgetam_model(size: int) -> Any:
-    """EdgeTAM with that stand-in in place of RepViT; all else is the library's."""
-    from transformers import EdgeTamConfig, EdgeTamModel, EdgeTamVisionConfig
-    from transformers.models.edgetam import modeling_edgetam as library
-
-    from medsegr.sam.hosts.hiera import decoder_parts, pyramid_sizes
-
-    class Auto:
-        @staticmethod
-        def from_config(config: Any) -> Any:
-            if isinstance(config, EdgeTamVisionConfig):
-                return library.EdgeTamVisionModel(config)
-            return Backbone()
-
-    vision = EdgeTamVisionConfig(fpn_hidden_size=32, **pyramid_sizes(size, 64))
-    with pytest.MonkeyPatch.context() as patched:
-        patched.setattr(library, "AutoModel", Auto)
-        return EdgeTamModel(EdgeTamConfig(vision_config=vision, **decoder_parts(size)))
 
 
 def plain(name: str) -> Any:
@@ -498,11 +453,26 @@ def test_presence_begins_as_the_hosts_own_where_it_has_one() -> None:
     assert not torch.equal(after, own)
 
 
-def test_a_foreign_host_is_not_exported_and_says_so() -> None:
+@pytest.mark.parametrize(
+    ("name", "why"),
+    [
+        ("sam", "with a box"),
+        ("sam-hq", "with a box"),
+        ("sam3", "rotary positions are made for one size"),
+        ("edgetam", "timm"),
+    ],
+)
+def test_a_host_that_cannot_be_exported_says_why(name: str, why: str) -> None:
     from medsegr.backends.stages import traced
 
-    with pytest.raises(UsageError, match="foreign host 'sam' cannot be exported: use --backend torch"):
-        traced(network("sam"))
+    with pytest.raises(UsageError, match=f"host '{name}' cannot be exported: .*{why}.*use --backend torch"):
+        traced(network(name))
+
+
+def test_what_is_put_otherwise_for_graphs_is_the_same() -> None:
+    for h, w in ((64, 64), (96, 128), (128, 32)):
+        mask = torch.randn(2, 1, h, w)
+        assert torch.allclose(foreign.fourth(mask), foreign.resized(mask, (h // 4, w // 4)), atol=1e-6)
 
 
 def test_an_adapter_stays_small() -> None:

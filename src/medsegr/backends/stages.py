@@ -183,9 +183,12 @@ def _stages(network: MedSegR) -> Iterator[tuple[str, _Stage]]:
 def traced(network: object) -> dict[str, bytes]:
     """Every stage as an ONNX file. UsageError for networks without prior tokens: those of other methods."""
     if (host := identity(network)) is not None:
-        raise UsageError(
-            f"a network on the foreign host '{host.name}' cannot be exported: use --backend torch"
-        )
+        from medsegr.sam.hosts.exporting import refusal
+
+        if (why := refusal(getattr(network, "host", None))) is not None:
+            raise UsageError(
+                f"a network on the host '{host.name}' cannot be exported: {why}; use --backend torch"
+            )
     if find_spec("onnx") is None:
         raise MissingExtra(needs("exporting"))
     if not isinstance(network, MedSegR):

@@ -23,7 +23,7 @@ def command(
     ] = None,
     like: Annotated[
         str | None,
-        option("--as", help="What a file to convert holds: a host as sam-vit-b, or sam or sam2 of any size."),
+        option("--as", help="What a file to convert holds: a host (sam-vit-b) or its family (sam2, sam-hq)."),
     ] = None,
     output: Annotated[Path | None, option("--output", "-o", help="Folder to write, of convert.")] = None,
     as_json: Json = False,

@@ -8,7 +8,7 @@ from medsegr import pipeline
 from medsegr.errors import UsageError
 from medsegr.options import Options
 from medsegr.prompts.ask import Asked, Candidate, disagree
-from medsegr.prompts.carry import carried
+from medsegr.prompts.carry import Hand, carried
 from medsegr.prompts.door import added
 from medsegr.prompts.slices import Stack, get, put, slice_image, slice_number
 from medsegr.reviews import Hints, Review
@@ -25,6 +25,7 @@ class Desk:
     segmenter: Segmenter
     image: Image
     stack: Stack | None = None
+    follow: pipeline.Follow | None = None  # told how far a slice is carried
 
     @property
     def flat(self) -> tuple[int, int]:
@@ -137,6 +138,11 @@ def _volume(desk: Desk, stack: Stack, item: FindingResult, asked: Asked, drawn: 
     before = np.zeros(stack.image.grid, bool) if item.mask is None else item.mask
     number = asked.hints.slice
     assert number is not None
-    by_hand = [one.slice for one in _hints(item) if one.slice is not None and one.slice != number]
-    new = carried(desk.segmenter, stack, item.finding, (number, drawn), by_hand)
+    by_hand = {
+        one.slice: get(before, stack, one.slice)
+        for one in _hints(item)
+        if one.slice is not None and one.slice != number
+    }
+    hand = Hand(number, drawn, by_hand)
+    new = carried(desk.segmenter, stack, item.finding, hand, desk.follow)
     return put(before, stack, {number: drawn, **new})

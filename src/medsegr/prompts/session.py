@@ -10,6 +10,7 @@ import numpy as np
 from medsegr.errors import UsageError
 from medsegr.measure import with_structures
 from medsegr.outcome import Outcome, outcome_of
+from medsegr.pipeline import Follow
 from medsegr.prompts.ask import Asked, Candidate, answer, candidates
 from medsegr.prompts.door import Rows, checked
 from medsegr.prompts.door import plane as plane_of
@@ -119,10 +120,11 @@ class Session:
         box: Rows | Sequence[float | int] | None = None,
         mask: np.ndarray | None = None,
         slice: int | None = None,
+        follow: Follow | None = None,
     ) -> Outcome:
         """A further finding out of prompts, with a phrase ("polyp") or without a word. See :meth:`refine`."""
         hints, start = self._checked(points, box, mask, slice)
-        return self._drawn(Drawn(None, hints, start, phrase))
+        return self._drawn(Drawn(None, hints, start, phrase), follow)
 
     def refine(
         self,
@@ -132,6 +134,7 @@ class Session:
         box: Rows | Sequence[float | int] | None = None,
         mask: np.ndarray | None = None,
         slice: int | None = None,
+        follow: Follow | None = None,
     ) -> Outcome:
         """Draw one finding again with a person's help; the other findings stay.
 
@@ -139,7 +142,8 @@ class Session:
         edge exclusive, or rows of these for several pieces; ``mask``: ``h w``, what to start from (else the
         last mask). Points gather from call to call, boxes are those of the newest call that has any. On a
         volume all of it is on ``slice`` (counted along the axis that is cut across, see
-        :mod:`medsegr.prompts.slices`), and is carried to the slices beside it. ``finding_id`` may be left out
+        :mod:`medsegr.prompts.slices`), and is carried to the slices beside it; ``follow`` is told of each,
+        and ``Cancelled`` raised by it ends the call, with nothing changed. ``finding_id`` may be left out
         where only one could be meant. The mask keeps to every point; where the words say otherwise the points
         win, and a warning ``words_and_clicks_disagree`` tells.
 
@@ -149,7 +153,7 @@ class Session:
         """
         item = self._chosen(finding_id)
         hints, start = self._checked(points, box, mask, slice)
-        return self._drawn(Drawn(item.finding.id, hints, start))
+        return self._drawn(Drawn(item.finding.id, hints, start), follow)
 
     def paint(self, finding_id: str | None, mask: np.ndarray, slice: int | None = None) -> Outcome:
         """Keep one finding's mask exactly as a person painted it: brush and eraser.
@@ -263,10 +267,10 @@ class Session:
             return self._states[self._at - 1].words
         return {item.finding.id: item.mask for item in self._begin.findings} if self._begin else {}
 
-    def _desk(self) -> Desk:
+    def _desk(self, follow: Follow | None = None) -> Desk:
         if self._stack is None and len(self.image.grid) == 3:
             self._stack = stack_of(self.image)
-        return Desk(self.model.segmenter, self.image, self._stack)
+        return Desk(self.model.segmenter, self.image, self._stack, follow)
 
     def _checked(
         self,
@@ -284,7 +288,7 @@ class Session:
             raise UsageError(f"{item.finding.id} is accepted, and so locked: undo that step to change it")
         return item
 
-    def _drawn(self, step: Drawn) -> Outcome:
+    def _drawn(self, step: Drawn, follow: Follow | None = None) -> Outcome:
         before = self.result or outcome_of(
             Result(self.image, None, (), model_of(self.model.segmenter)), self.model.options
         )
@@ -293,13 +297,20 @@ class Session:
             before = replace(before, findings=(*before.findings, item))
         else:
             item = _chosen(before, step.finding)
-        desk = self._desk()
+        desk = self._desk(follow)
         asked = asked_of(desk, item, step.hints, step.mask)
-        return self._redone(step, asked, answer(self.model.segmenter, asked), before)
+        return self._redone(step, asked, answer(self.model.segmenter, asked), desk, before)
 
-    def _redone(self, step: Step, asked: Asked, found: Candidate, before: Outcome | None = None) -> Outcome:
+    def _redone(
+        self,
+        step: Step,
+        asked: Asked,
+        found: Candidate,
+        desk: Desk | None = None,
+        before: Outcome | None = None,
+    ) -> Outcome:
         before = before or self._before()
-        item = redone(self._desk(), before[asked.finding.id], asked, found, before.options)
+        item = redone(desk or self._desk(), before[asked.finding.id], asked, found, before.options)
         words = self._words()
         note = disagreement(item, words.get(item.finding.id))
         return self._do(State(step, _swapped(before, item, note), words, asked))

@@ -19,7 +19,7 @@ import numpy as np
 
 from medsegr.errors import Cancelled
 from medsegr.serve.refusal import Refusal
-from medsegr.types import Image, Prompt, Result, Segmentation, Segmenter
+from medsegr.types import Finding, Image, Prompt, Result, Segmentation, Segmenter
 from medsegr.verdicts import model_of
 
 if TYPE_CHECKING:
@@ -58,10 +58,35 @@ class Timed:
         self.look()
         return self.inner.segment(image, replace(prompt, tick=tick))
 
+    def tracker(self, image: Image, finding: Finding) -> Any:
+        """As the segmenter's own, if it has any; it looks at the time before every slice."""
+        make = getattr(self.inner, "tracker", None)
+        own = None if make is None else make(image, finding)
+        return None if own is None else TimedTracker(own, self.look)
+
     def look(self) -> None:
         """Cancelled where the time is over."""
         if time.monotonic() > self.until:
             raise Cancelled("the step took longer than this server allows")
+
+
+@dataclass(frozen=True, slots=True)
+class TimedTracker:
+    """A tracker (:class:`medsegr.tracking.Tracker`) that calls ``look`` before every slice."""
+
+    inner: Any
+    look: "Callable[[], None]"
+
+    def show(self, number: int, mask: np.ndarray) -> None:
+        """As the tracker's own."""
+        self.look()
+        self.inner.show(number, mask)
+
+    def follow(self, number: int, before: int, flat: tuple[int, int]) -> tuple[np.ndarray, float]:
+        """As the tracker's own."""
+        self.look()
+        prob, there = self.inner.follow(number, before, flat)
+        return prob, there
 
 
 @dataclass(frozen=True, slots=True)

@@ -57,10 +57,15 @@ def finish(model: Any, stage: Stage) -> Features:
     return pyramid(model, [last(x) for x in (*stage.kept, stage.x)])
 
 
+def timm_is_there() -> None:
+    """MissingExtra where timm is not: transformers asks for it by name."""
+    if find_spec("timm") is None:
+        raise MissingExtra("EdgeTAM needs timm and a working torchvision: pip install timm")
+
+
 def tiny(size: int) -> Any:
     """A random ``EdgeTamModel`` on timm's smallest RepViT, with a narrow decoder."""
-    if find_spec("timm") is None:  # transformers asks for it by name
-        raise MissingExtra("EdgeTAM needs timm and a working torchvision: pip install timm")
+    timm_is_there()
     from transformers import EdgeTamConfig, EdgeTamModel, EdgeTamVisionConfig, TimmWrapperConfig
 
     features = {"in_chans": 3, "features_only": True, "out_indices": [0, 1, 2, 3]}

@@ -1,6 +1,6 @@
 """What a family of foreign hosts must say about itself, and the blocks that all families use."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -43,11 +43,12 @@ class Asked:
 @dataclass(frozen=True, slots=True)
 class Answer:
     """``masks`` [b m h w] logits, ``iou`` [b m] as the host scores them, ``presence`` [b] its own logit of
-    presence or None."""
+    presence or None, ``tokens`` [b m c] that the masks were made of or None."""
 
     masks: Tensor
     iou: Tensor
     presence: Tensor | None = None
+    tokens: Tensor | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,7 +59,7 @@ class Family:
     ``advance(model, stage, i)``: the part of the encoder between site i and the next;
     ``finish(model, stage)``: what lies between the last part and the decoder; ``decode(model, features,
     asked)``. ``types`` are the ``model_type`` of ``config.json`` that are read as ``model`` (the name of a
-    transformers class).
+    transformers class), or as that in ``others``.
     """
 
     name: str
@@ -75,6 +76,10 @@ class Family:
     normal: tuple[tuple[float, ...], tuple[float, ...]] = IMAGENET
     padded: bool = False  # the prompt encoder always wants one point that is none
     needs: tuple[str, ...] = field(default=())
+    others: Mapping[str, str] = field(
+        default_factory=dict
+    )  # model_type -> class with the same parts and more
+    apart: tuple[str, ...] = ()  # parts of those classes that pictures do not use: they are never trained
 
 
 class Primed(nn.Module):

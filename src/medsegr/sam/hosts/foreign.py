@@ -94,6 +94,9 @@ class Foreign(nn.Module):
             decoder.requires_grad_(True)
             for further in decoder.output_hypernetworks_mlps[1:]:
                 further.requires_grad_(False)
+        for name, parameter in self.model.named_parameters():
+            if name.startswith(self.family.apart):  # nothing of it is used in training
+                parameter.requires_grad_(False)
 
     def train(self, mode: bool = True) -> "Foreign":
         """Training mode; a frozen encoder stays as it is, with its running statistics."""
@@ -148,7 +151,7 @@ class Foreign(nn.Module):
         answer = self.family.decode(self.model, features, self.asked(features, clicks, prior, dense))
         logits, iou = answer.masks[:, 0], answer.iou[:, 0]
         image = next(map_ for map_ in features.maps if tuple(map_.shape[-2:]) == features.grid)
-        where = F.interpolate(logits.detach()[:, None].sigmoid(), features.grid, mode="area")
+        where = F.avg_pool2d(logits.detach()[:, None].sigmoid(), 4)  # masks have four times the grid
         meant = (image * where).sum((2, 3)) / where.sum((2, 3)).clamp(min=1e-6)
         words = torch.zeros_like(meant) if prior is None else prior
         there = self.presence(torch.cat([features.summary, meant, words, iou.detach()[:, None]], -1))[:, 0]
@@ -164,7 +167,7 @@ class Foreign(nn.Module):
         several: bool = False,
     ) -> Asked:
         """Prompts as the decoder takes them; the arguments are those of :meth:`decode`."""
-        b, (h, w) = len(features.summary), features.grid
+        b, (h, w) = features.summary.shape[0], features.grid  # a shape stays free in a graph, a len does not
         hint = self.mask_prompt(clicks, b, h, w)
         hint = hint if dense is None else hint + dense
         place = self.position(h, w)[None].repeat(b, 1, 1, 1)
@@ -197,13 +200,26 @@ class Foreign(nn.Module):
         none: Tensor = prompt.no_mask_embed.weight.reshape(1, -1, 1, 1).expand(b, -1, h, w)
         if clicks.mask is None:
             return none
-        small = F.interpolate(
-            clicks.mask, (4 * h, 4 * w), mode="bilinear", align_corners=False, antialias=True
+        small = (
+            fourth(clicks.mask) if torch.onnx.is_in_onnx_export() else resized(clicks.mask, (4 * h, 4 * w))
         )
         seen: Tensor = prompt.mask_embed(small)
         return (
             seen if clicks.has_mask is None else torch.where(clicks.has_mask[:, None, None, None], seen, none)
         )
+
+
+def resized(maps: Float[Tensor, "b 1 h w"], size: tuple[int, int]) -> Float[Tensor, "b 1 y x"]:
+    """Bilinear, antialiased: as the library resizes masks."""
+    return F.interpolate(maps, size, mode="bilinear", align_corners=False, antialias=True)
+
+
+def fourth(maps: Float[Tensor, "b 1 h w"]) -> Float[Tensor, "b 1 y x"]:
+    """The same for a fourth of the size, as a convolution, which ONNX has: equal up to rounding."""
+    one = torch.tensor([1.0, 3.0, 5.0, 7.0, 7.0, 5.0, 3.0, 1.0], device=maps.device, dtype=maps.dtype)
+    kernel = (one[:, None] * one)[None, None]
+    inside = F.conv2d(torch.ones_like(maps), kernel, stride=4, padding=2)  # less at the border
+    return F.conv2d(maps, kernel, stride=4, padding=2) / inside
 
 
 def _only_trained(module: Foreign, state: dict[str, Tensor], prefix: str, _told: Any) -> None:

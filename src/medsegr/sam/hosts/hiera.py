@@ -1,5 +1,6 @@
 """SAM 2 on pictures: transformers' ``Sam2Model``, a Hiera encoder with a feature pyramid (MedSAM2's weights
-are of the same class).
+are of the same class). Weights for videos are opened as ``Sam2VideoModel``, the same with a memory
+(``memory.py``).
 
 Sites stand at the start of each stage, with that stage's width: before the first block, then right after the
 block that halves the map, as in our own encoder. The positions adapt to any size by themselves. The switch to
@@ -15,6 +16,7 @@ from torch import Tensor
 
 from medsegr.sam.host import Features, Site
 from medsegr.sam.hosts.family import Answer, Asked, Family, Stage, between, first, last
+from medsegr.sam.hosts.memory import PARTS
 
 
 def sites(model: Any) -> tuple[Site, ...]:
@@ -57,10 +59,13 @@ def finish(model: Any, stage: Stage) -> Features:
 
 
 def pyramid(model: Any, stages: list[Tensor]) -> Features:
-    """Neck, the decoder's two projections and "no memory"; ``stages`` [b h w c], fine to coarse."""
+    """Neck, the decoder's two projections and "no memory"; ``stages`` [b h w c], fine to coarse. The fourth
+    map is the coarsest without "no memory", for a memory to act on."""
     maps, _ = model.vision_encoder.neck(tuple(stages))
-    fine, middle, coarse = head(model, maps[-model.vision_encoder.num_feature_levels :][::-1])
-    return Features((fine, middle, coarse), (coarse.shape[-2], coarse.shape[-1]), coarse.mean((2, 3)))
+    levels = maps[-model.vision_encoder.num_feature_levels :][::-1]
+    fine, middle, coarse = head(model, levels)
+    grid = (coarse.shape[-2], coarse.shape[-1])
+    return Features((fine, middle, coarse, levels[-1]), grid, coarse.mean((2, 3)))
 
 
 def head(model: Any, maps: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor]:
@@ -74,8 +79,8 @@ def head(model: Any, maps: tuple[Tensor, ...]) -> tuple[Tensor, Tensor, Tensor]:
 
 def decode(model: Any, features: Features, asked: Asked) -> Answer:
     """SAM 2's mask decoder; it has its own logit of whether the object is there."""
-    *fine, coarse = features.maps
-    masks, iou, _, there = model.mask_decoder(
+    *fine, coarse = features.maps[:3]
+    masks, iou, made, there = model.mask_decoder(
         image_embeddings=coarse,
         image_positional_embeddings=asked.position,
         sparse_prompt_embeddings=asked.sparse,
@@ -84,7 +89,7 @@ def decode(model: Any, features: Features, asked: Asked) -> Answer:
         high_resolution_features=fine,
         target_embedding=asked.words(),
     )
-    return Answer(masks[:, 0], iou[:, 0], there[:, 0, 0])
+    return Answer(masks[:, 0], iou[:, 0], there[:, 0, 0], made[:, 0])
 
 
 def tokens(model: Any) -> int:
@@ -138,4 +143,6 @@ SAM2 = Family(
     tokens,
     ("attn.qkv",),
     padded=True,
+    others={"sam2_video": "Sam2VideoModel"},
+    apart=PARTS,
 )

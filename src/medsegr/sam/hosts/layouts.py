@@ -1,7 +1,7 @@
-"""Checkpoints in the layout of their authors (segment-anything's and MedSAM's ``.pth``, SAM 2's and MedSAM2's
-``.pt``) to a folder of transformers.
+"""Checkpoints in the layout of their authors (segment-anything's, MedSAM's and SAM-HQ's ``.pth``, SAM 2's,
+MedSAM2's and EdgeTAM's ``.pt``) to a folder of transformers.
 
-Names are mapped by a short list of rules; the network's measures are read off the shapes of the tensors, so
+Names are mapped by rules (``names.py``); the network's measures are read off the shapes of the tensors, so
 that a file of any size is understood. Foreign files are read with ``weights_only``: nothing in them is run.
 """
 
@@ -15,61 +15,9 @@ import torch
 from torch import Tensor
 
 from medsegr.errors import InputError, WeightsError
+from medsegr.sam.hosts.edgetam import timm_is_there
+from medsegr.sam.hosts.names import EDGETAM_RULES, SAM2_RULES, SAM_HQ_RULES, SAM_RULES, VIDEO, Rules
 
-Rules = tuple[tuple[str, str], ...]
-
-MLPS = r"(iou_prediction_head|pred_obj_score_head|output_hypernetworks_mlps\.\d+)"
-# Of both families: three-layer perceptrons, the prompt encoder, the mask decoder.
-COMMON: Rules = (
-    (
-        r"(iou_prediction_head|pred_obj_score_head|output_hypernetworks_mlps\.\d+)\.layers\.0\.",
-        r"\1.proj_in.",
-    ),
-    (
-        r"(iou_prediction_head|pred_obj_score_head|output_hypernetworks_mlps\.\d+)\.layers\.1\.",
-        r"\1.layers.0.",
-    ),
-    (
-        r"(iou_prediction_head|pred_obj_score_head|output_hypernetworks_mlps\.\d+)\.layers\.2\.",
-        r"\1.proj_out.",
-    ),
-    (r"output_upscaling\.0\.", "upscale_conv1."),
-    (r"output_upscaling\.1\.", "upscale_layer_norm."),
-    (r"output_upscaling\.3\.", "upscale_conv2."),
-    (r"mask_downscaling\.0\.", "mask_embed.conv1."),
-    (r"mask_downscaling\.1\.", "mask_embed.layer_norm1."),
-    (r"mask_downscaling\.3\.", "mask_embed.conv2."),
-    (r"mask_downscaling\.4\.", "mask_embed.layer_norm2."),
-    (r"mask_downscaling\.6\.", "mask_embed.conv3."),
-    (r"pe_layer\.positional_encoding_gaussian_matrix", "shared_embedding.positional_embedding"),
-    (r"patch_embed\.proj\.", "patch_embed.projection."),
-    (r"\.norm(\d|_final_attn)\.", r".layer_norm\1."),
-)
-SAM_RULES: Rules = (
-    (r"^image_encoder\.", "vision_encoder."),
-    (r"^vision_encoder\.blocks\.", "vision_encoder.layers."),
-    (r"neck\.0\.", "neck.conv1."),
-    (r"neck\.1\.", "neck.layer_norm1."),
-    (r"neck\.2\.", "neck.conv2."),
-    (r"neck\.3\.", "neck.layer_norm2."),
-    (r"point_embeddings\.", "point_embed."),
-    *COMMON,
-)
-SAM2_RULES: Rules = (
-    (r"^sam_prompt_encoder\.", "prompt_encoder."),
-    (r"^sam_mask_decoder\.", "mask_decoder."),
-    (r"^image_encoder\.trunk\.", "vision_encoder.backbone."),
-    (r"^image_encoder\.neck\.convs\.(\d+)\.conv\.", r"vision_encoder.neck.convs.\1."),
-    (r"^no_mem_embed$", "no_memory_embedding"),
-    (r"(backbone\.blocks\.\d+\.mlp)\.layers\.0\.", r"\1.proj_in."),
-    (r"(backbone\.blocks\.\d+\.mlp)\.layers\.1\.", r"\1.proj_out."),
-    (r"(transformer\.layers\.\d+\.mlp)\.(?:lin1|layers\.0)\.", r"\1.proj_in."),
-    (r"(transformer\.layers\.\d+\.mlp)\.(?:lin2|layers\.1)\.", r"\1.proj_out."),
-    (r"((?:self_attn|cross_attn_\w+|final_attn_token_to_image))\.out_proj\.", r"\1.o_proj."),
-    *COMMON,
-)
-# What SAM 2's files hold for videos, which pictures do not need.
-VIDEO = re.compile(r"^(memory_|maskmem_|mask_downsample|obj_ptr|no_obj|no_mem_pos)")
 # Hiera's heads, windows and global blocks do not show in its tensors: by width of the first stage and blocks.
 HIERA: dict[tuple[int, int], tuple[int, tuple[int, ...], tuple[int, ...]]] = {
     (96, 12): (1, (8, 4, 14, 7), (5, 7, 9)),
@@ -101,10 +49,12 @@ def convert(file: Path, family: str, folder: Path, width: int = 0) -> Converted:
         raise InputError(f"files of {family} have no layout that is known; known are {', '.join(LAYOUTS)}")
     tensors = read(file)
     rules, build = LAYOUTS[family]
-    renamed = {name: value for name, value in rename(tensors, rules).items() if not VIDEO.match(name)}
+    renamed = rename(tensors, rules)
+    if not any(name.startswith("memory_attention.") for name in renamed) or family == "edgetam":
+        renamed = {name: value for name, value in renamed.items() if not VIDEO.match(name)}
     try:
         model = build(renamed)
-    except (KeyError, IndexError, ValueError) as error:
+    except (KeyError, IndexError, ValueError, StopIteration) as error:
         raise InputError(
             f"{file.name} is not in the layout of {family}: {error} was looked for and not found"
         ) from error
@@ -130,6 +80,8 @@ def convert(file: Path, family: str, folder: Path, width: int = 0) -> Converted:
 def width_of(model: Any) -> int:
     """Width of the encoder, of its first stage."""
     vision = model.config.vision_config
+    if model.config.model_type == "edgetam":
+        return int(vision.backbone_channel_list[-1])
     return int(getattr(vision, "backbone_config", vision).hidden_size)
 
 
@@ -178,7 +130,7 @@ def decoder(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Any]]:
     """Measures of the prompt encoder and the mask decoder."""
     tokens = tensors["mask_decoder.mask_tokens.weight"]
     first = "mask_decoder.transformer.layers.0.mlp."
-    mlp = next(value for name, value in tensors.items() if name.startswith(first) and value.ndim == 2)
+    mlp = next(tensors[first + name] for name in ("lin1.weight", "proj_in.weight") if first + name in tensors)
     inner = tensors["mask_decoder.transformer.final_attn_token_to_image.q_proj.weight"]
     return {
         "prompt_encoder_config": {
@@ -188,7 +140,7 @@ def decoder(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Any]]:
         "mask_decoder_config": {
             "hidden_size": tokens.shape[1],
             "num_multimask_outputs": tokens.shape[0] - 1,
-            "mlp_dim": max(mlp.shape),
+            "mlp_dim": mlp.shape[0],
             "attention_downsample_rate": tokens.shape[1] // inner.shape[0],
             "iou_head_hidden_dim": tensors["mask_decoder.iou_prediction_head.proj_in.weight"].shape[0],
         },
@@ -199,6 +151,20 @@ def sam(tensors: Mapping[str, Tensor]) -> Any:
     """An empty ``SamModel`` of the file's measures."""
     from transformers import SamConfig, SamModel
 
+    return SamModel(SamConfig(**plain(tensors)))
+
+
+def sam_hq(tensors: Mapping[str, Tensor]) -> Any:
+    """An empty ``SamHQModel`` of the file's measures."""
+    from transformers import SamHQConfig, SamHQModel
+
+    parts = plain(tensors)
+    parts["mask_decoder_config"]["vit_dim"] = tensors["mask_decoder.compress_vit_conv1.weight"].shape[0]
+    return SamHQModel(SamHQConfig(**parts))
+
+
+def plain(tensors: Mapping[str, Tensor]) -> dict[str, dict[str, Any]]:
+    """Measures of SAM's plain transformer, and of what stands behind it."""
     place = tensors["vision_encoder.pos_embed"]
     patch = tensors["vision_encoder.patch_embed.projection.weight"].shape[-1]
     blocks = count(tensors, r"vision_encoder\.layers\.(\d+)\.")
@@ -219,12 +185,19 @@ def sam(tensors: Mapping[str, Tensor]) -> Any:
         "num_pos_feats": tensors["shared_image_embedding.positional_embedding"].shape[1],
         "mlp_dim": tensors["vision_encoder.layers.0.mlp.lin1.weight"].shape[0],
     }
-    return SamModel(SamConfig(vision_config=vision, **parts))
+    return {"vision_config": vision, **parts}
 
 
 def sam2(tensors: Mapping[str, Tensor]) -> Any:
-    """An empty ``Sam2Model`` of the file's measures."""
-    from transformers import Sam2Config, Sam2HieraDetConfig, Sam2Model, Sam2VisionConfig
+    """An empty ``Sam2Model`` of the file's measures; ``Sam2VideoModel`` where the file has a memory."""
+    from transformers import (
+        Sam2Config,
+        Sam2HieraDetConfig,
+        Sam2Model,
+        Sam2VideoConfig,
+        Sam2VideoModel,
+        Sam2VisionConfig,
+    )
 
     trunk = "vision_encoder.backbone."
     blocks = count(tensors, r"vision_encoder\.backbone\.blocks\.(\d+)\.")
@@ -245,7 +218,65 @@ def sam2(tensors: Mapping[str, Tensor]) -> Any:
     vision = Sam2VisionConfig(
         backbone_config=backbone, fpn_hidden_size=neck, backbone_channel_list=stages[::-1]
     )
+    if any(name.startswith("memory_attention.") for name in tensors):
+        return Sam2VideoModel(Sam2VideoConfig(vision_config=vision, **decoder(tensors), **memory(tensors)))
     return Sam2Model(Sam2Config(vision_config=vision, **decoder(tensors)))
 
 
-LAYOUTS = {"sam": (SAM_RULES, sam), "sam2": (SAM2_RULES, sam2)}
+def memory(tensors: Mapping[str, Tensor]) -> dict[str, Any]:
+    """Measures of SAM 2's memory. Version 2.0 has neither an embedding of "not there" nor places for its
+    pointers."""
+    layer, fuser, down = (
+        f"memory_{part}"
+        for part in (
+            "attention.layers.0.",
+            "encoder.memory_fuser.layers.0.",
+            "encoder.mask_downsampler.",
+        )
+    )
+    width, inner = tensors[layer + "self_attn.q_proj.weight"].shape
+    halvings = count(tensors, r"memory_encoder\.mask_downsampler\.layers\.(\d+)\.")
+    depthwise = tensors[fuser + "depthwise_conv.weight"].shape
+    return {
+        "num_maskmem": tensors["memory_temporal_positional_encoding"].shape[0],
+        "enable_occlusion_spatial_embedding": "occlusion_spatial_embedding_parameter" in tensors,
+        "enable_temporal_pos_encoding_for_object_pointers": (
+            "temporal_positional_encoding_projection_layer.weight" in tensors
+        ),
+        "memory_attention_hidden_size": inner,
+        "memory_attention_downsample_rate": inner // width,
+        "memory_attention_num_layers": count(tensors, r"memory_attention\.layers\.(\d+)\."),
+        "memory_attention_feed_forward_hidden_size": tensors[layer + "linear1.weight"].shape[0],
+        "memory_encoder_hidden_size": tensors["memory_encoder.feature_projection.weight"].shape[0],
+        "memory_encoder_output_channels": tensors["memory_encoder.projection.weight"].shape[0],
+        "mask_downsampler_embed_dim": tensors[down + "final_conv.weight"].shape[0],
+        "mask_downsampler_total_stride": 2**halvings,
+        "memory_fuser_num_layers": count(tensors, r"memory_encoder\.memory_fuser\.layers\.(\d+)\."),
+        "memory_fuser_embed_dim": depthwise[0],
+        "memory_fuser_kernel_size": depthwise[-1],
+        "memory_fuser_padding": depthwise[-1] // 2,
+        "memory_fuser_intermediate_dim": tensors[fuser + "pointwise_conv1.weight"].shape[0],
+    }
+
+
+def edgetam(tensors: Mapping[str, Tensor]) -> Any:
+    """An empty ``EdgeTamModel`` on timm's RepViT M1, as its authors built it. MissingExtra without timm."""
+    from transformers import EdgeTamConfig, EdgeTamModel, EdgeTamVisionConfig, TimmWrapperConfig
+
+    timm_is_there()
+    features = {"in_chans": 3, "features_only": True, "out_indices": [0, 1, 2, 3]}
+    necks = [tensors[f"vision_encoder.neck.convs.{i}.weight"].shape[:2] for i in range(4)]
+    vision = EdgeTamVisionConfig(
+        backbone_config=TimmWrapperConfig(architecture="repvit_m1", model_args=features),
+        backbone_channel_list=[width for _, width in necks],
+        fpn_hidden_size=necks[0][0],
+    )
+    return EdgeTamModel(EdgeTamConfig(vision_config=vision, **decoder(tensors)))
+
+
+LAYOUTS = {
+    "sam": (SAM_RULES, sam),
+    "sam-hq": (SAM_HQ_RULES, sam_hq),
+    "sam2": (SAM2_RULES, sam2),
+    "edgetam": (EDGETAM_RULES, edgetam),
+}

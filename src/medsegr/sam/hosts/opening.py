@@ -33,7 +33,7 @@ def opened(folder: Path, setting: Setting, identity: Identity) -> Foreign:
             f"{folder.name} holds a network of type {kind[:40]!r}; types that can be hosts are {known}"
         )
     try:
-        model, told = getattr(library, family.model).from_pretrained(
+        model, told = getattr(library, family.others.get(kind, family.model)).from_pretrained(
             folder, local_files_only=True, output_loading_info=True, dtype=torch.float32
         )
     except (OSError, ValueError, RuntimeError, ImportError) as error:
