@@ -1,5 +1,5 @@
-"""The checker of types and shapes: it stands behind every room that states shapes, and reading and writing hold
-to their annotations, too, which one run with the checker behind everything shows.
+"""The checker of types and shapes: it stands behind every room that states shapes; and reading and writing
+hold to their annotations, too, which one run with the checker behind everything shows.
 """
 
 import os

@@ -75,7 +75,7 @@ def things(live: Away) -> dict[str, str]:
     out = io.BytesIO()
     values = np.random.default_rng(0).integers(0, 255, (24, 32)).astype(np.uint8)
     Picture.fromarray(values).save(out, "PNG")
-    with httpx.Client(base_url=live.url, trust_env=False, timeout=30) as http:
+    with httpx.Client(base_url=live.url, trust_env=False, timeout=120) as http:
         image = http.post("/v1/images", files=[("files", ("a.png", out.getvalue()))]).json()["id"]
         session = http.post("/v1/sessions", json={"image": image}).json()["id"]
         http.post(f"/v1/sessions/{session}/segment", json={"phrases": ["nodule"]})
@@ -113,7 +113,7 @@ def _ask(live: Away, operation: Any, mode: GenerationMode, known: dict[str, str]
                     case.path_parameters[name] = known[name]
         if dice and isinstance(case.body, dict) and isinstance(case.body.get("image"), str):
             case.body["image"] = known["image"]
-        answer = case.call(base_url=live.url, timeout=30)
+        answer = case.call(base_url=live.url, timeout=120)
         case.validate_response(answer, checks=checks)
         if answer.status_code >= 400:
             told = answer.json()["error"]
