@@ -41,20 +41,28 @@ def test_a_token_is_looked_for_where_ray_looks(nowhere: Path, monkeypatch: pytes
     assert machines.has_token()
 
 
-@pytest.mark.parametrize(
-    ("has", "before", "after"), [(1, None, "token"), (1, "disabled", "disabled"), (0, None, None)]
-)
-def test_ray_is_told_to_send_it(
-    nowhere: Path, monkeypatch: pytest.MonkeyPatch, has: int, before: str | None, after: str | None
-) -> None:
+MODES = [(1, None, "token"), (1, "disabled", "disabled"), (0, None, "None")]
+
+
+@pytest.mark.parametrize(("has", "before", "after"), MODES)
+def test_ray_is_told_to_send_it(nowhere: Path, has: int, before: str | None, after: str) -> None:
+    """Before it is imported: it looks once. Something that is called ray stands in for it."""
+    (nowhere / "ray.py").write_text('import os\nprint(os.environ.get("RAY_AUTH_MODE"))\n')
+    given = {"RAY_AUTH_TOKEN": "x" if has else None, "RAY_AUTH_MODE": before}
+    env = {name: value for name, value in {**os.environ, "RAY_AUTH_MODE": None, **given}.items() if value}
+    env["PYTHONPATH"] = os.pathsep.join([str(nowhere), str(Path(machines.__file__).parents[1])])
+    line = [sys.executable, "-c", "from medsegr import machines; machines.imported()"]
+    ran = subprocess.run(line, env=env, capture_output=True, text=True, check=True)
+    assert ran.stdout.strip() == after
+
+
+def test_a_ray_that_is_there_already_is_told_nothing(nowhere: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("ray", reason="the extra 'ray' is not installed")
     monkeypatch.setenv("RAY_AUTH_MODE", "kept")  # so that it is as it was afterwards
     monkeypatch.delenv("RAY_AUTH_MODE")
-    for name, value in (("RAY_AUTH_TOKEN", "x" if has else None), ("RAY_AUTH_MODE", before)):
-        if value:
-            monkeypatch.setenv(name, value)
+    monkeypatch.setenv("RAY_AUTH_TOKEN", "x")
     machines.imported()
-    assert os.environ.get("RAY_AUTH_MODE") == after
+    assert "RAY_AUTH_MODE" not in os.environ
 
 
 @pytest.fixture(scope="module")

@@ -9,6 +9,7 @@ import platform
 import re
 import shutil
 import socket
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
@@ -44,7 +45,8 @@ def check_address(address: str) -> None:
 def imported() -> Any:
     """Ray as a module, its reports of usage switched off; MissingExtra where it is not installed."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
-    if has_token():  # a head that finds one asks for it, but Ray's client sends it only when told so before
+    # A head that finds a token asks for it; Ray's client sends it only where told so before its import.
+    if "ray" not in sys.modules and has_token():
         os.environ.setdefault("RAY_AUTH_MODE", "token")
     try:
         import ray
@@ -138,7 +140,7 @@ def _unanswered(address: str, kind: str) -> str:
     return (
         f"no Ray cluster answers there ({kind}); check --cluster, that Ray runs there, that it is Ray "
         f"{imported().__version__} under Python {python()}, and that RAY_AUTH_TOKEN or ~/.ray/auth_token "
-        "holds its token if it asks for one"
+        "holds its token if it asks for one (and RAY_AUTH_MODE, if set, is token)"
     )
 
 
