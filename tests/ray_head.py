@@ -2,12 +2,14 @@
 ``ray://``.
 """
 
+import gc
 import os
 import signal
 import subprocess
 import sys
 import tempfile
 import time
+import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -27,6 +29,16 @@ START = (
     "0",
 )
 SMALL = ("--include-dashboard", "false", "--object-store-memory", str(80 * 2**20))
+
+
+@contextmanager
+def swept() -> Iterator[None]:
+    """For a Ray that was started in this process and has ended in the block: it waits for none of its own,
+    and Python would tell that at any later time, as an error of whatever runs then."""
+    yield
+    with warnings.catch_warnings():
+        warnings.simplefilter("ignore", ResourceWarning)
+        gc.collect()
 
 
 @contextmanager

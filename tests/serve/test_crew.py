@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -11,6 +12,7 @@ from medsegr.serve import work
 from medsegr.serve.hands import DEAD, ProcessHand
 from medsegr.serve.settings import Settings
 from medsegr.serve.work import Task
+from ray_head import swept
 from served import PATIENCE, Asked, Serve, Slow, png
 
 
@@ -149,8 +151,15 @@ def test_the_real_model_in_a_process(serve: Serve) -> None:
     assert server.client.get("/v1/capabilities").json()["model"]["sha256"] == found["model"]["sha256"]
 
 
+@pytest.fixture
+def sweeping() -> Iterator[None]:
+    """Set up before the server and so torn down after it."""
+    with swept():
+        yield
+
+
 @pytest.mark.slow
-def test_a_cluster_does_the_jobs(serve: Serve) -> None:
+def test_a_cluster_does_the_jobs(sweeping: None, serve: Serve) -> None:
     """Actors of a private Ray: progress and findings come over the shared folder, a running job is stopped,
     and one that is lost is replaced."""
     ray = pytest.importorskip("ray", reason="the extra 'ray' is not installed")
