@@ -2,9 +2,11 @@
 
 The pictures are made here: pale rings on a striped ground, which no training picture looked like. With yours,
 put them into ``images/`` and their masks into ``masks/`` with equal names, and run the same command.
+How many steps may be given: ``python examples/fine_tune.py 100``.
 """
 
 import json
+import sys
 from pathlib import Path
 
 import numpy as np
@@ -51,6 +53,6 @@ def run(work: Path, steps: int = 20) -> tuple[float, float]:
 
 
 if __name__ == "__main__":
-    first, then = run(Path.cwd())
+    first, then = run(Path.cwd(), *map(int, sys.argv[1:]))
     print(f"Dice on the two held-out pictures: {first:.2f} before, {then:.2f} after")
     print("the page about the run: rings-tiny/report.html")

@@ -15,6 +15,8 @@ ROOT = Path(__file__).resolve().parents[1]
 # Two threads at most, whatever the machine: results must not hang on the number of cores, and runs side by
 # side are usual. One where processes of one run share the cores: threads that wait for a busy one are slow.
 os.environ.setdefault("OMP_NUM_THREADS", "1" if "PYTEST_XDIST_WORKER" in os.environ else "2")
+os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # who waits sleeps, and takes no core from others
+THREADS = int(os.environ["OMP_NUM_THREADS"].split(",")[0])
 # Examples are drawn the same way each time: a red build must be red again. No deadline, since machines
 # differ.
 settings.register_profile(
@@ -30,10 +32,13 @@ def pytest_configure(config: pytest.Config) -> None:
 
 @pytest.fixture(autouse=True)
 def usual_arithmetic() -> Iterator[None]:
-    """Training commands let small numbers be zero, in the whole process; the next test must not see that."""
+    """Commands let small numbers be zero and say how many threads there are, in the whole process; the next
+    test must not see that."""
     yield
     if torch := sys.modules.get("torch"):
         torch.set_flush_denormal(False)
+        if torch.get_num_threads() != THREADS:
+            torch.set_num_threads(THREADS)
 
 
 @pytest.fixture(scope="session")

@@ -43,5 +43,5 @@ def running(settings: Settings) -> Iterator[Live]:
         yield Live(server.servers[0].sockets[0].getsockname()[1], app.state.service)
     finally:
         server.should_exit = True
-        thread.join(20)
+        thread.join(120)
         assert not thread.is_alive()

@@ -6,7 +6,7 @@ import socket
 import subprocess
 import time
 from collections.abc import Iterator
-from contextlib import closing, contextmanager
+from contextlib import ExitStack, closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -40,7 +40,7 @@ class Orthanc:
     def rest(self, path: str, method: str = "GET", **more: Any) -> Any:
         """Orthanc's own interface, not DICOMweb: an independent witness."""
         address = f"http://127.0.0.1:{self.port}{path}"
-        answer = requests.request(method, address, auth=(USER, PASSWORD), timeout=30, **more)
+        answer = requests.request(method, address, auth=(USER, PASSWORD), timeout=120, **more)
         answer.raise_for_status()
         return answer.json() if "json" in answer.headers.get("Content-Type", "") else answer.content
 
@@ -71,45 +71,57 @@ def running(folder: Path) -> Iterator[Orthanc]:
         pytest.skip("Orthanc is not here: install orthanc")
     if plugin is None:
         pytest.skip("Orthanc's DICOMweb plug-in is not here: install orthanc-dicomweb")
-    port = free_port()
+    folder.mkdir(parents=True, exist_ok=True)
+    with ExitStack() as end:
+        for last in (False, False, True):  # another program may take the port before Orthanc does
+            server = Orthanc(free_port(), folder)
+            process = _begun(server, binary, plugin)
+            end.callback(_stop, process)
+            if _answers(server, process):
+                break
+            if last or process.poll() is None:
+                log = (folder / "log.txt").read_text(encoding="utf-8", errors="replace")
+                pytest.fail(f"Orthanc did not start: {log[-500:]}")
+        yield server
+
+
+def _begun(server: Orthanc, binary: str, plugin: Path) -> "subprocess.Popen[bytes]":
+    folder = server.folder
     told = {
         "Name": "made",
         "StorageDirectory": str(folder / "storage"),
         "IndexDirectory": str(folder / "storage"),
         "Plugins": [str(plugin)],
-        "HttpPort": port,
+        "HttpPort": server.port,
         "DicomServerEnabled": False,
         "RemoteAccessAllowed": False,
         "AuthenticationEnabled": True,
         "RegisteredUsers": {USER: PASSWORD},
         "DicomWeb": {"Enable": True, "Root": "/dicom-web/"},
     }
-    folder.mkdir(parents=True, exist_ok=True)
     (folder / "orthanc.json").write_text(json.dumps(told), encoding="utf-8")
     with (folder / "log.txt").open("wb") as log:
-        process = subprocess.Popen(
+        return subprocess.Popen(
             [binary, str(folder / "orthanc.json")], stdout=log, stderr=log, cwd=folder, start_new_session=True
         )
-        try:
-            server = Orthanc(port, folder)
-            _wait(server, process)
-            yield server
-        finally:
-            process.terminate()
-            try:
-                process.wait(10)
-            except subprocess.TimeoutExpired:
-                process.kill()
-                process.wait(10)
 
 
-def _wait(server: Orthanc, process: "subprocess.Popen[bytes]") -> None:
-    until = time.monotonic() + 30
+def _stop(process: "subprocess.Popen[bytes]") -> None:
+    process.terminate()
+    try:
+        process.wait(60)
+    except subprocess.TimeoutExpired:
+        process.kill()
+        process.wait(60)
+
+
+def _answers(server: Orthanc, process: "subprocess.Popen[bytes]") -> bool:
+    """Wait until it answers; False where it ended, or says nothing for two minutes."""
+    until = time.monotonic() + 120
     while time.monotonic() < until and process.poll() is None:
         try:
             server.rest("/dicom-web/studies?limit=1")
-            return
+            return True
         except requests.RequestException:
             time.sleep(0.1)
-    log = (server.folder / "log.txt").read_text(encoding="utf-8", errors="replace")
-    pytest.fail(f"Orthanc did not start: {log[-500:]}")
+    return False

@@ -1,7 +1,8 @@
 """A network of the usual kind, but small enough to be exported in a second: for tests."""
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
+from functools import cache
 
 import jaxtyping
 from torch import nn
@@ -49,3 +50,21 @@ def small_predictor(**card: object) -> Predictor:
     told = {"name": "small", "sha256": "0" * 64, "licence": "Apache-2.0", "concepts": known}
     told |= {"presence_threshold": 0.0, "base": 64, "mirror": True, **card}
     return Predictor(untrained(small, words), words, told)
+
+
+@cache
+def small_traced() -> tuple[Predictor, Mapping[str, bytes]]:
+    """One such network and its graphs. Tracing takes seconds, so it is done once a process; tests that use
+    this stand in the group "runtimes", which keeps them in one."""
+    from medsegr.backends.stages import traced
+
+    made = small_predictor()
+    with unchecked():
+        return made, traced(made.model)
+
+
+def traced_once(network: object) -> Mapping[str, bytes]:
+    """In the place of ``medsegr.backends.stages.traced``, for that network."""
+    made, stages = small_traced()
+    assert network is made.model
+    return stages

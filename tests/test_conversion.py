@@ -14,7 +14,9 @@ from medsegr.backends import folder, names, stages, store
 from medsegr.errors import InputError, UsageError, WeightsError
 from medsegr.predict import Predictor
 from medsegr.types import Finding, Image, Prompt
-from small_networks import small_predictor, unchecked
+from small_networks import small_predictor, small_traced, traced_once, unchecked
+
+pytestmark = pytest.mark.xdist_group("runtimes")  # the graphs are made once
 
 
 @pytest.fixture(autouse=True)
@@ -32,7 +34,8 @@ def loose() -> Iterator[None]:
 @pytest.fixture
 def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Predictor:
     """A checkpoint that is a small random network, and a cache of its own."""
-    made = small_predictor()
+    made, _ = small_traced()
+    monkeypatch.setattr(conversion, "traced", traced_once)
     monkeypatch.setattr(predict, "load", lambda *_given, **_more: made)
     monkeypatch.setattr(predict, "described", lambda *_given: (made.card, made.words))
     monkeypatch.setattr(weights, "verify", lambda *_given: made.card)

@@ -1,5 +1,6 @@
 """What was written is read back as it was."""
 
+import hashlib
 import json
 from pathlib import Path
 
@@ -13,7 +14,7 @@ from medsegr.export import Run
 from medsegr.io.read import image_from_array
 from medsegr.measure import measure
 from medsegr.options import Options
-from medsegr.record import save
+from medsegr.record import is_hash_of, save
 from medsegr.reopen import finding_from, reopen
 from medsegr.report.parse import parse
 from medsegr.schema import finding_json
@@ -95,3 +96,13 @@ def test_a_mask_of_another_grid(tmp_path: Path) -> None:
     (tmp_path / "out" / name).write_bytes((tmp_path / "other" / name).read_bytes())
     with pytest.raises(GeometryError, match="grid"):
         reopen(tmp_path / "out")
+
+
+def test_an_image_is_known_by_what_it_holds_and_by_the_hash_of_its_file(tmp_path: Path) -> None:
+    path = tmp_path / "a.zip"
+    path.write_bytes(b"packed")
+    packed = hashlib.sha256(b"packed").hexdigest()
+    assert is_hash_of(path, "held", "held")
+    assert is_hash_of(path, "held", packed), "as results of 0.1.0 noted it"
+    assert not is_hash_of(path, "held", "other")
+    assert not is_hash_of(tmp_path, "held", packed)

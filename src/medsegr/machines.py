@@ -9,10 +9,12 @@ import platform
 import re
 import shutil
 import socket
+import sys
 import tempfile
 import warnings
 from collections.abc import Iterator
 from contextlib import ExitStack, contextmanager
+from pathlib import Path
 from typing import Any
 
 import medsegr
@@ -43,12 +45,26 @@ def check_address(address: str) -> None:
 def imported() -> Any:
     """Ray as a module, its reports of usage switched off; MissingExtra where it is not installed."""
     os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")
+    # A head that finds a token asks for it; Ray's client sends it only where told so before its import.
+    if "ray" not in sys.modules and has_token():
+        os.environ.setdefault("RAY_AUTH_MODE", "token")
     try:
         import ray
     except ImportError as error:
         raise MissingExtra("--cluster needs Ray: pip install 'medsegr[ray]'") from error
     logging.getLogger("ray").setLevel(logging.ERROR)
     return ray
+
+
+def has_token() -> bool:
+    """Whether the secret that a Ray cluster may ask for lies where Ray looks for it."""
+    if os.environ.get("RAY_AUTH_TOKEN"):
+        return True
+    named = os.environ.get("RAY_AUTH_TOKEN_PATH")
+    try:
+        return (Path(named) if named else Path.home() / ".ray" / "auth_token").is_file()
+    except (OSError, RuntimeError):  # a folder that may not be looked into, or no home at all
+        return False
 
 
 @contextmanager
@@ -122,8 +138,9 @@ def _unanswered(address: str, kind: str) -> str:
     if address == "local":
         return f"Ray did not start on this machine ({kind}); use --workers alone, or see with --debug why"
     return (
-        f"no Ray cluster answers there ({kind}); check --cluster, that Ray runs there, and that it is Ray "
-        f"{imported().__version__} under Python {python()}"
+        f"no Ray cluster answers there ({kind}); check --cluster, that Ray runs there, that it is Ray "
+        f"{imported().__version__} under Python {python()}, and that RAY_AUTH_TOKEN or ~/.ray/auth_token "
+        "holds its token if it asks for one (and RAY_AUTH_MODE, if set, is token)"
     )
 
 

@@ -129,6 +129,12 @@ def file_hash(path: Path) -> str:
         return hashlib.file_digest(handle, "sha256").hexdigest()
 
 
+def is_hash_of(path: Path, sha256: str, noted: str) -> bool:
+    """Whether a result's note of its image, ``noted``, means the image that was read from ``path`` and has
+    ``sha256``. Results of medsegr 0.1.0 noted the hash of a zip itself, not of what it holds."""
+    return noted == sha256 or (path.is_file() and file_hash(path) == noted)
+
+
 def findings_json(result: Result, written: Written, keep_text: bool = False) -> dict[str, Any]:
     """The content of findings.json; ``written``: which file holds which mask.
 

@@ -47,6 +47,7 @@ def revise(
         raise InputError(f"the masks of {', '.join(lost)} are missing in the folder: segment again")
     told = json.loads((folder / "findings.json").read_text(encoding="utf-8"))
     manifest = manifest_of(folder)
+    how = _formats(folder, run.result, manifest)
     last = max(_numbers(folder, new.finding.id), default=0)
     gone = set((folder / KEPT).glob(f"{new.finding.id}-{last}.*")) if undoes else set()
     if not undoes:
@@ -56,7 +57,7 @@ def revise(
     manifest["files"] = [
         item for item in manifest.get("files", []) if folder / str(item.get("path")) not in gone
     ]
-    _write(folder, replace(run, result=result), (told, manifest), notes, gone)
+    _write(folder, replace(run, result=result), (told, manifest), how, (notes, gone))
     stale = _mask_files(folder, new.finding.id) if new.mask is None else ()
     for path in (*gone, *stale):
         path.unlink()
@@ -132,14 +133,11 @@ def _write(
     folder: Path,
     run: Run,
     files: tuple[dict[str, Any], dict[str, Any]],
-    notes: tuple[tuple[str, str], ...],
-    gone: set[Path],
+    how: tuple[tuple[str, ...], Options],
+    more: tuple[tuple[tuple[str, str], ...], set[Path]],
 ) -> None:
-    told, manifest = files
-    formats, options = _formats(folder, run.result, manifest)
-    if (folder / FILES["fhir"]).is_file():
-        said = "fhir.json still tells the result before: write it again with medsegr convert"
-        notes = (*notes, ("fhir_is_older", said))
+    """``more``: warnings to add, and kept states that go."""
+    (told, manifest), (formats, options), (notes, gone) = files, how, more
     with atomic_folder(folder) as part:
         picture = draw(run.result)
         picture.save(part / "overlay.png")
@@ -185,11 +183,33 @@ def _formats(folder: Path, result: Result, manifest: Mapping[str, Any]) -> tuple
         for kind, suffix in SUFFIXES.items()
         if any((folder / "masks" / f"{name}{suffix}").is_file() for name in ids)
     ]
-    objects = [name for name, file in FILES.items() if name.startswith("dicom") and (folder / file).is_file()]
+    objects = [
+        name
+        for name, file in FILES.items()
+        if (name.startswith("dicom") or name == "fhir") and (folder / file).is_file()
+    ]
     asked = manifest.get("options", {})
     options = Options(
         formats=tuple([*found, *objects]),
         seg_type=str(asked.get("seg_type", "binary")),
         combined=bool(asked.get("combined", False)),
+        subject=_subject(folder / FILES["fhir"]) if "fhir" in objects else "",
     )
     return formats_of(result.image, options), options
+
+
+def _subject(path: Path) -> str:
+    """Whom our bundle is about, "" where it does not say; no other file of ours tells that. InputError for a
+    file that is no bundle of ours."""
+    try:
+        bundle = json.loads(path.read_text(encoding="utf-8"))
+        (report,) = (
+            entry["resource"]
+            for entry in bundle["entry"]
+            if entry["resource"]["resourceType"] == "DiagnosticReport"
+        )
+        return str(report.get("subject", {}).get("reference", ""))
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        raise InputError(
+            f"{path.name} is damaged and cannot be written anew: remove it, or write it with medsegr convert"
+        ) from error

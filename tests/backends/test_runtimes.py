@@ -28,7 +28,7 @@ from medsegr.reasoning.codes import Code, Coded, coded
 from medsegr.reasoning.modulators import LocationHead, TextureHead
 from medsegr.sam.prompt_encoder import FourierPosition
 from medsegr.types import Finding, Image, Prompt
-from small_networks import small_predictor, unchecked
+from small_networks import small_predictor, small_traced
 
 pytestmark = pytest.mark.xdist_group("runtimes")  # the graphs are made once
 
@@ -44,15 +44,14 @@ def heard(monkeypatch: pytest.MonkeyPatch) -> None:
 
 @pytest.fixture(scope="module")
 def predictor() -> Predictor:
-    return small_predictor()
+    return small_traced()[0]
 
 
 @pytest.fixture(scope="module")
 def exported(predictor: Predictor, tmp_path_factory: pytest.TempPathFactory) -> dict[str, Graphs]:
     pytest.importorskip("onnxruntime")
     pytest.importorskip("openvino")
-    with unchecked():
-        stages = traced(predictor.model)
+    _, stages = small_traced()
     root = tmp_path_factory.mktemp("graphs")
     files = {"onnx": onnx_files(stages), "openvino": openvino_files(stages)}
     return {name: folder.write(made, root / name, (name, "fp32"), ABOUT) for name, made in files.items()}
@@ -223,9 +222,7 @@ def test_int8_is_close_and_smaller_and_the_rest_stays(predictor: Predictor, tmp_
     pictures = [Image(rng.uniform(0, 255, (1, 64, 64)).astype(np.float32)) for _ in range(3)]
     for image in pictures:
         asking.segment(image, Prompt(("liver",), (finding,)))
-    with unchecked():
-        stages = traced(predictor.model)
-    files = openvino_files(stages, recorder.samples)
+    files = openvino_files(small_traced()[1], recorder.samples)
     graphs = folder.write(files, tmp_path / "out", ("openvino", "int8"), ABOUT)
     assert b"FakeQuantize" in files["answer.xml"]
     assert b"FakeQuantize" not in files["words.xml"]

@@ -23,6 +23,7 @@ from medsegr.cli.cluster import Terms, check_address, connected, finish_on
 from medsegr.cli.jobs import Job
 from medsegr.errors import ClusterError, MissingExtra, UsageError
 from medsegr.options import Options
+from ray_head import swept
 
 pytestmark = pytest.mark.xdist_group("cluster")  # one cluster serves all
 
@@ -36,7 +37,7 @@ def crowd() -> Iterator[None]:
     """A private Ray for two workers, which is gone afterwards."""
     import ray
 
-    with connected("local", 2):
+    with swept(), connected("local", 2):
         yield
     assert not ray.is_initialized()
 

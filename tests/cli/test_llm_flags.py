@@ -100,6 +100,64 @@ def test_segment_reads_with_it(run: Any, image: Path, tmp_path: Path) -> None:
     assert {"llm_added", "llm_disagrees"} <= {w["code"] for w in told["warnings"]}
 
 
+def batch(folder: Path, image: Path, *words: dict[str, Any]) -> tuple[Any, ...]:
+    """The command for a batch over one image, once for each of these words."""
+    jobs = folder / "jobs.jsonl"
+    told = [{"id": f"j{n}", "image": str(image), "modality": "CR", **said} for n, said in enumerate(words)]
+    jobs.write_text("".join(json.dumps(job) + "\n" for job in told), encoding="utf-8")
+    return ("segment", "--jobs", jobs, "-o", folder / "out", "--model", "otsu", "--llm-model", "m")
+
+
+def read_back(folder: Path, job: str) -> dict[str, Any]:
+    found: dict[str, Any] = json.loads((folder / "out" / job / "findings.json").read_text(encoding="utf-8"))
+    return found
+
+
+def test_a_batch_reads_with_it(run: Any, image: Path, tmp_path: Path) -> None:
+    words = batch(tmp_path, image, {"text": TEXT}, {"phrases": ["nodule"]}, {"text": TEXT})
+    cache = ("--llm-cache", tmp_path / "c")
+    with serving(saying(SAID)) as server:
+        ran = run(*words, "--llm-url", server.url, *cache)
+        assert ran.code == 0, ran.err
+        assert len(server.bodies) == 1  # phrases are no report, and the third is the same as the first
+        for job in ("j0", "j2"):
+            told = read_back(tmp_path, job)
+            assert [f["name"] for f in told["findings"]] == ["nodule", "opacity"]
+            assert {"llm_added", "llm_disagrees"} <= {w["code"] for w in told["warnings"]}
+        assert [f["name"] for f in read_back(tmp_path, "j1")["findings"]] == ["nodule"]
+        rows = [json.loads(line) for line in (tmp_path / "out" / "jobs.jsonl").read_text().splitlines()]
+        assert not any("resumed" in row for row in rows)
+        assert run(*words, "--llm-url", server.url, *cache, "--resume").code == 0
+        rows = [json.loads(line) for line in (tmp_path / "out" / "jobs.jsonl").read_text().splitlines()]
+        assert all(row["resumed"] for row in rows)
+        # another reader is another result
+        assert run(*words[:-1], "other", "--llm-url", server.url, *cache, "--resume").code == 0
+        rows = [json.loads(line) for line in (tmp_path / "out" / "jobs.jsonl").read_text().splitlines()]
+        assert not any("resumed" in row for row in rows)
+        assert len(server.bodies) == 2
+
+
+def test_a_batch_goes_on_by_rules_where_it_stays_silent(run: Any, image: Path, tmp_path: Path) -> None:
+    words = batch(tmp_path, image, *[{"text": TEXT}] * 5)
+    with serving(lambda handler, _: send(handler, b"", 404)) as server:
+        ran = run(*words, "--llm-url", server.url)
+        assert len(server.bodies) == 3
+    assert ran.code == 0, ran.err
+    assert "llm_stopped" in ran.err
+    silent = [
+        any(w["code"] == "llm_silent" for w in read_back(tmp_path, f"j{n}")["warnings"]) for n in range(5)
+    ]
+    assert silent == [True] * 3 + [False] * 2
+
+
+def test_workers_read_with_it(run: Any, image: Path, tmp_path: Path) -> None:
+    words = batch(tmp_path, image, {"text": TEXT}, {"text": f"{TEXT} No effusion."})
+    with serving(saying(SAID)) as server:
+        assert run(*words, "--llm-url", server.url, "--workers", "2").code == 0
+    assert [f["name"] for f in read_back(tmp_path, "j0")["findings"]] == ["nodule", "opacity"]
+    assert {f["name"] for f in read_back(tmp_path, "j1")["findings"]} >= {"nodule", "opacity"}
+
+
 LOCAL = ("--llm-url", "http://127.0.0.1:9")
 
 
@@ -112,7 +170,7 @@ LOCAL = ("--llm-url", "http://127.0.0.1:9")
         (("parse", "-t", "x", "--llm-url", "http://example.org", "--llm-model", "m"), "--llm-remote"),
         (("parse", "-t", "x", "--llm-url", "localhost", "--llm-model", "m"), "--llm-url"),
         (("segment", "-i", "x.png", "-p", "x", "-o", "out", *LOCAL, "--llm-model", "m"), "-r or -t"),
-        (("segment", "--jobs", "x.jsonl", "-o", "out", *LOCAL, "--llm-model", "m"), "parse --jobs"),
+        (("segment", "--jobs", "x.jsonl", "-o", "out", *LOCAL), "--llm-model is missing"),
     ],
 )
 def test_arguments_that_do_not_fit(run: Any, words: tuple[str, ...], told: str) -> None:

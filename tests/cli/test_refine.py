@@ -118,6 +118,9 @@ def test_a_box_and_a_mask(run: Any, out: Path, source: Path, tmp_path: Path) -> 
         (("-f", "f1", "--box", "5,5,5,9"), 2, "no size"),
         (("-f", "f1", "--box", "5,5,9"), 2, "X0,Y0,X1,Y1"),
         (("-f", "f1", "--point", "3,4,1", "--slice", "1"), 2, "is a picture"),
+        (("-f", "f1", "--paint", "none.png", "--point", "3,4,1"), 2, "--paint"),
+        (("-f", "f1", "--paint", "none.png", "--undo"), 2, "alone"),
+        (("-f", "f1", "--paint", "none.png"), 3, "none.png"),
     ],
 )
 def test_refusals_leave_the_folder(
@@ -196,3 +199,92 @@ def test_masks_that_live_in_a_dicom_seg(run: Any, tmp_path: Path) -> None:
     assert refine(run, out, series, "--undo").code == 0
     assert told(out)["findings"][0]["measurements"]["pixels"] == pixels
     whole(out)
+
+
+def test_what_is_painted_stays_as_it_is(run: Any, out: Path, source: Path, tmp_path: Path) -> None:
+    drawn = np.zeros((48, 64), np.uint8)
+    drawn[20:30, 20:31] = 3
+    drawn[40, 2] = 1
+    Picture.fromarray(drawn).save(tmp_path / "drawn.png")
+    first = mask(out)
+    ran = refine(run, out, source, "-f", "f1", "--paint", str(tmp_path / "drawn.png"))
+    assert ran.code == 0, ran.err
+    assert "kept as painted" in ran.out
+    assert (mask(out) == (drawn > 0)).all()
+    whole(out)
+    assert refine(run, out, source, "-f", "f1", "--undo").code == 0
+    assert (mask(out) == first).all()
+    runs = {"size": [48, 64], "counts": [64, 10, 48 * 64 - 74]}
+    for told_as in (runs, {"rle": runs}):
+        (tmp_path / "runs.json").write_text(json.dumps(told_as), encoding="utf-8")
+        assert refine(run, out, source, "-f", "f1", "--paint", str(tmp_path / "runs.json")).code == 0
+        assert np.argwhere(mask(out)).tolist() == [[1, x] for x in range(10)]
+    whole(out)
+
+
+@pytest.mark.parametrize(
+    ("content", "refused"),
+    [
+        (b"no json", (3, "no JSON")),
+        (b"[1]", (2, "run lengths")),
+        (b'{"size": [4, 4], "counts": [16]}', (2, "grid")),
+        (b'{"size": [48, 64], "counts": [3]}', (2, "run lengths")),
+    ],
+)
+def test_run_lengths_that_are_none(
+    run: Any, out: Path, source: Path, tmp_path: Path, content: bytes, refused: tuple[int, str]
+) -> None:
+    (tmp_path / "runs.json").write_bytes(content)
+    before = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
+    refine(run, out, source, "-f", "f1", "--paint", str(tmp_path / "runs.json")).fails(*refused)
+    assert {p: p.read_bytes() for p in out.rglob("*") if p.is_file()} == before
+
+
+def test_slices_of_a_volume_are_painted(run: Any, tmp_path: Path) -> None:
+    values = np.random.default_rng(0).integers(-900, 300, (12, 20, 5)).astype(np.int16)
+    affine = np.diag([1.0, 1.0, 3.0, 1.0])
+    nib.save(nib.Nifti1Image(values, affine), tmp_path / "ct.nii")  # type: ignore[attr-defined]
+    out, source = tmp_path / "out", tmp_path / "ct.nii"
+    assert run("segment", "-i", source, "-p", "nodule", "-o", out, "--model", "place").code == 0
+
+    def now() -> np.ndarray:
+        return np.asarray(nib.load(out / "masks" / "f1.nii.gz").dataobj) > 0  # type: ignore[attr-defined]
+
+    first, painted = now(), np.zeros(values.shape, np.uint8)
+    painted[2:6, 3:9, 1:3] = 1
+    nib.save(nib.Nifti1Image(painted, affine), tmp_path / "painted.nii")  # type: ignore[attr-defined]
+    flags = ("-f", "f1", "--paint", str(tmp_path / "painted.nii"))
+    assert refine(run, out, source, *flags, "--slice", "1").code == 0
+    assert (now()[..., 1] == (painted[..., 1] > 0)).all()
+    assert (np.delete(now(), 1, 2) == np.delete(first, 1, 2)).all()
+    assert refine(run, out, source, *flags).code == 0
+    assert (now() == (painted > 0)).all()
+    refine(run, out, source, *flags).fails(2, "same already")
+    whole(out)
+    nib.save(nib.Nifti1Image(painted[:, :, :4], affine), tmp_path / "painted.nii")  # type: ignore[attr-defined]
+    refine(run, out, source, *flags).fails(2, "grid")
+
+
+def test_the_fhir_bundle_is_written_anew_about_the_same_person(
+    run: Any, source: Path, tmp_path: Path
+) -> None:
+    out = tmp_path / "out"
+    words = ("-p", "nodule in the left lung", "-o", out, "--model", "place", "--modality", "CR")
+    more = ("--format", "png,fhir", "--subject", "Patient/12")
+    assert run("segment", "-i", source, *words, *more).code == 0
+    before = told(out, "fhir.json")
+    assert refine(run, out, source, "-f", "f1", "--point", "3,4,1").code == 0
+    now = told(out, "fhir.json")
+    assert now != before
+    assert [e["resource"]["resourceType"] for e in now["entry"]] == [
+        e["resource"]["resourceType"] for e in before["entry"]
+    ]
+    assert json.dumps(now).count("Patient/12") == json.dumps(before).count("Patient/12") >= 2
+    assert "fhir_is_older" not in json.dumps(told(out))
+    whole(out)
+    assert refine(run, out, source, "-f", "f1", "--undo").code == 0
+    assert told(out, "fhir.json") == before
+    (out / "fhir.json").write_text("{}", encoding="utf-8")
+    held = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
+    refine(run, out, source, "-f", "f1", "--point", "3,4,1").fails(3, "fhir.json is damaged")
+    assert {p: p.read_bytes() for p in out.rglob("*") if p.is_file()} == held

@@ -9,6 +9,9 @@ import pytest
 EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "examples").glob("*.py"))
 
 
+FEW = {"fine_tune": ("4",)}  # arguments with which an example does the same in less time
+
+
 @pytest.mark.weights
 @pytest.mark.parametrize("path", EXAMPLES, ids=lambda path: path.stem)
 def test_example(
@@ -20,7 +23,7 @@ def test_example(
         if not weights.names():
             pytest.skip("the embedded checkpoint is not here")
     monkeypatch.chdir(tmp_path)
-    monkeypatch.setattr(sys, "argv", [str(path)])
+    monkeypatch.setattr(sys, "argv", [str(path), *FEW.get(path.stem, ())])
     monkeypatch.syspath_prepend(str(path.parent))
     runpy.run_path(str(path), run_name="__main__")
     assert capsys.readouterr().out.strip()

@@ -40,7 +40,7 @@ def test_blocks_do_what_they_say(block: str, live: Live, tmp_path: Path) -> None
         env=environment,
         capture_output=True,
         text=True,
-        timeout=60,
+        timeout=300,
         check=False,
     )
     assert done.returncode == 0, done.stdout + done.stderr

@@ -166,12 +166,15 @@ def test_a_zip_of_one_image_or_one_series(tmp_path: Path, picture: Path, series:
     image = read_image(path)
     np.testing.assert_array_equal(image.data[0], GREY)
     assert (image.source.path, image.source.kind) == (path, "png")
+    assert image.source.sha256 == read_image(picture).source.sha256
     folder = tmp_path / "series"
     folder.mkdir()
     affine = np.eye(4)[:, [2, 1, 0, 3]]
     series(np.arange(60.0).reshape(3, 4, 5), affine, folder)
     path = pack(tmp_path / "b.zip", {f"s/{file.name}": file.read_bytes() for file in folder.iterdir()})
-    np.testing.assert_array_equal(read_image(path).data, read_image(folder).data)
+    one, two = read_image(path), read_image(folder)
+    np.testing.assert_array_equal(one.data, two.data)
+    assert one.source.sha256 == two.source.sha256, "packed or not, it is the same image"
 
 
 @pytest.mark.parametrize("name", ["../a.png", "/a.png", "x/../../a.png", "c:\\a.png", "..\\a.png"])

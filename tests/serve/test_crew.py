@@ -3,6 +3,7 @@
 import os
 import signal
 import time
+from collections.abc import Iterator
 
 import numpy as np
 import pytest
@@ -11,7 +12,8 @@ from medsegr.serve import work
 from medsegr.serve.hands import DEAD, ProcessHand
 from medsegr.serve.settings import Settings
 from medsegr.serve.work import Task
-from served import Asked, Serve, Slow, png
+from ray_head import swept
+from served import PATIENCE, Asked, Serve, Slow, png
 
 
 def pid_of(server: Asked) -> int:
@@ -22,7 +24,7 @@ def pid_of(server: Asked) -> int:
     return hand.pid
 
 
-def ready(server: Asked, seconds: float = 60) -> None:
+def ready(server: Asked, seconds: float = PATIENCE) -> None:
     until = time.monotonic() + seconds
     while server.client.get("/readyz").status_code != 200:
         assert time.monotonic() < until
@@ -36,7 +38,7 @@ def test_a_killed_worker_is_replaced_and_its_job_done_again(serve: Serve) -> Non
     first = pid_of(server)
     jobs = [server.job(image)["id"] for _ in range(3)]
     os.kill(first, signal.SIGKILL)
-    assert [server.ended(job, 60)["state"] for job in jobs] == ["done"] * 3
+    assert [server.ended(job)["state"] for job in jobs] == ["done"] * 3
     assert pid_of(server) != first
     for job in jobs:
         states = [data["state"] for _, kind, data in server.events(job) if kind == "state"]
@@ -72,7 +74,7 @@ def test_a_job_at_which_workers_die_fails_after_some_tries(serve: Serve, slow: S
     server = serve(tries=2)
     assert server.service.crew is not None
     job = server.job(server.image()["id"])["id"]
-    assert slow.begun.wait(10)
+    assert slow.begun.wait(PATIENCE)
     hand = Deadly()
     hand.start()
     crew = server.service.crew
@@ -98,7 +100,7 @@ def test_a_model_that_cannot_be_loaded_makes_the_server_not_ready(
 
     monkeypatch.setattr(work, "load", load)
     server = serve()
-    until = time.monotonic() + 10
+    until = time.monotonic() + PATIENCE
     while "weights" not in server.client.get("/readyz").text:
         assert time.monotonic() < until
         time.sleep(0.01)
@@ -116,7 +118,7 @@ def test_jobs_of_many_clients_keep_their_own_images(serve: Serve) -> None:
         image = server.image(png(seed))
         sent[server.job(image["id"], phrases=["nodule"])["id"]] = image["sha256"]
     for job, sha256 in sent.items():
-        assert server.ended(job, 60)["state"] == "done"
+        assert server.ended(job)["state"] == "done"
         told = server.client.get(f"/v1/jobs/{job}/result").json()
         assert told["image"]["sha256"] == sha256
     assert len(set(sent.values())) == 6
@@ -125,7 +127,7 @@ def test_jobs_of_many_clients_keep_their_own_images(serve: Serve) -> None:
 def test_when_the_server_ends_running_jobs_wait_for_the_next(serve: Serve, slow: Slow) -> None:
     server = serve()
     job = server.job(server.image()["id"])["id"]
-    assert slow.begun.wait(10)
+    assert slow.begun.wait(PATIENCE)
     assert server.service.crew is not None
     server.service.crew.close()
     row = server.service.store.job(job)
@@ -141,7 +143,7 @@ def test_the_real_model_in_a_process(serve: Serve) -> None:
     server = serve(model="medsegr-tiny", workers=1, device="cpu")
     told = server.client.post("/v1/images/example/mucosa").json()
     job = server.job(told["id"], phrases=["polyp"])["id"]
-    assert server.ended(job, 120)["state"] == "done"
+    assert server.ended(job)["state"] == "done"
     found = server.client.get(f"/v1/jobs/{job}/result").json()
     assert found["model"]["name"] == "medsegr-tiny"
     assert found["findings"][0]["status"] in ("segmented", "not_found")
@@ -149,16 +151,23 @@ def test_the_real_model_in_a_process(serve: Serve) -> None:
     assert server.client.get("/v1/capabilities").json()["model"]["sha256"] == found["model"]["sha256"]
 
 
+@pytest.fixture
+def sweeping() -> Iterator[None]:
+    """Set up before the server and so torn down after it."""
+    with swept():
+        yield
+
+
 @pytest.mark.slow
-def test_a_cluster_does_the_jobs(serve: Serve) -> None:
+def test_a_cluster_does_the_jobs(sweeping: None, serve: Serve) -> None:
     """Actors of a private Ray: progress and findings come over the shared folder, a running job is stopped,
     and one that is lost is replaced."""
     ray = pytest.importorskip("ray", reason="the extra 'ray' is not installed")
     server = serve(cluster="local", workers=1)
-    ready(server, 240)
+    ready(server, 2 * PATIENCE)
     image = server.image()["id"]
     job = server.job(image)["id"]
-    assert server.ended(job, 60)["state"] == "done"
+    assert server.ended(job)["state"] == "done"
     kinds = [kind for _, kind, _ in server.events(job)]
     assert kinds.count("finding") == 3
     assert "progress" in kinds
@@ -170,10 +179,10 @@ def test_a_cluster_does_the_jobs(serve: Serve) -> None:
         time.sleep(0.01)
     server.client.post(f"/v1/jobs/{stopped}/cancel")
     again = server.job(image)["id"]
-    assert server.ended(again, 120)["state"] == "done"
+    assert server.ended(again)["state"] == "done"
     lost = server.job(large)["id"]
     while server.client.get(f"/v1/jobs/{lost}").json()["state"] == "queued":
         time.sleep(0.01)
     ray.kill(hand.actor)  # type: ignore[attr-defined]
-    assert server.ended(lost, 180)["state"] == "done"
+    assert server.ended(lost)["state"] == "done"
     assert not (server.service.folders.job(stopped) / "out").exists()

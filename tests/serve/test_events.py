@@ -6,7 +6,7 @@ import time
 from typing import Any
 
 from medsegr.serve import partial
-from served import REPORT, Asked, Serve, Slow, parsed
+from served import PATIENCE, REPORT, Asked, Serve, Slow, parsed
 
 THREE = "Opacity in the left lung. Nodule in the right lung. Mass in the left lung. No pneumothorax."
 
@@ -34,7 +34,7 @@ def test_the_first_mask_is_there_while_the_second_is_drawn(serve: Serve, slow: S
     server = serve()
     job = server.job(server.image()["id"], report=THREE, options={"report_mask": False})["id"]
     slow.go(1)
-    until = time.monotonic() + 20
+    until = time.monotonic() + PATIENCE
     while not (found := [e for e in server.service.store.events(job) if e.event == "finding"]):
         assert time.monotonic() < until
         time.sleep(0.005)
@@ -71,7 +71,7 @@ def test_an_odd_last_number_is_no_reason_to_fail(server: Asked) -> None:
 def test_a_stream_ends_when_the_job_is_removed(serve: Serve, slow: Slow) -> None:
     server = serve()
     job = server.job(server.image()["id"])["id"]
-    assert slow.begun.wait(10)
+    assert slow.begun.wait(PATIENCE)
     later = threading.Timer(0.2, lambda: server.client.delete(f"/v1/jobs/{job}"))
     later.start()
     kinds = [kind for _, kind, _ in server.events(job)]

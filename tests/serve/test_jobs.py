@@ -11,7 +11,7 @@ import pytest
 from medsegr.serve.jobs import adopt
 from medsegr.serve.wire import Words
 from medsegr.serve.words import words_of
-from served import REPORT, Asked, Serve, Slow
+from served import PATIENCE, REPORT, Asked, Serve, Slow
 
 
 def error(answer: Any) -> tuple[int, str]:
@@ -110,7 +110,7 @@ def test_the_queue_is_bounded(serve: Serve, slow: Slow) -> None:
     server = serve(queue=2)
     image = server.image()["id"]
     first = server.job(image)["id"]
-    assert slow.begun.wait(10)
+    assert slow.begun.wait(PATIENCE)
     waiting = [server.job(image)["id"] for _ in range(2)]
     answer = server.client.post("/v1/jobs", json={"image": image, "report": REPORT})
     assert error(answer) == (429, "queue_full")
@@ -124,12 +124,12 @@ def test_the_queue_is_bounded(serve: Serve, slow: Slow) -> None:
 def test_a_running_job_is_cancelled_inside_the_model(serve: Serve, slow: Slow) -> None:
     server = serve()
     job = server.job(server.image()["id"])["id"]
-    assert slow.begun.wait(10)
+    assert slow.begun.wait(PATIENCE)
     told = server.client.post(f"/v1/jobs/{job}/cancel").json()
     assert (told["state"], told["error"]) == ("cancelled", None)
     slow.begun.clear()
     other = server.job(server.image()["id"])["id"]
-    assert slow.begun.wait(10)  # the worker has stopped that one and begun the next
+    assert slow.begun.wait(PATIENCE)  # the worker has stopped that one and begun the next
     slow.go()
     assert server.ended(other)["state"] == "done"
     assert server.client.get(f"/v1/jobs/{job}").json()["state"] == "cancelled"
@@ -142,7 +142,7 @@ def test_a_job_in_the_queue_is_cancelled_and_never_begun(serve: Serve, slow: Slo
     server = serve()
     image = server.image()["id"]
     first, second = (server.job(image)["id"] for _ in range(2))
-    assert slow.begun.wait(10)
+    assert slow.begun.wait(PATIENCE)
     assert server.client.post(f"/v1/jobs/{second}/cancel").json()["state"] == "cancelled"
     slow.go()
     assert server.ended(first)["state"] == "done"
@@ -162,13 +162,13 @@ def test_a_model_that_does_not_stop_is_left_and_replaced(
     serve: Serve, slow: Slow, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     stuck = threading.Event()
-    monkeypatch.setattr(Slow, "segment", lambda *_: stuck.wait(20))
+    monkeypatch.setattr(Slow, "segment", lambda *_: stuck.wait(PATIENCE))
     server = serve(job_seconds=0.2, grace=0.2)
     last = server.ended(server.job(server.image()["id"])["id"])
     assert last["error"]["code"] == "time_limit"
     monkeypatch.undo()
     stuck.set()
-    assert server.ended(server.job(server.image()["id"], text="Nodule.")["id"], 30)["state"] in (
+    assert server.ended(server.job(server.image()["id"], text="Nodule.")["id"])["state"] in (
         "done",
         "failed",
     )
@@ -178,7 +178,7 @@ def test_a_running_job_is_deleted_and_nothing_of_it_stays(serve: Serve, slow: Sl
     server = serve()
     image = server.image()["id"]
     job = server.job(image)["id"]
-    assert slow.begun.wait(10)
+    assert slow.begun.wait(PATIENCE)
     assert server.client.delete(f"/v1/jobs/{job}").status_code == 204
     assert server.client.get(f"/v1/jobs/{job}").status_code == 404
     slow.go()
@@ -190,7 +190,7 @@ def test_an_image_goes_while_its_job_runs(serve: Serve, slow: Slow) -> None:
     server = serve()
     image = server.image()["id"]
     job = server.job(image)["id"]
-    assert slow.begun.wait(10)
+    assert slow.begun.wait(PATIENCE)
     assert server.client.delete(f"/v1/images/{image}").status_code == 204
     slow.go()
     assert server.ended(server.job(server.image()["id"])["id"])["state"] == "done"

@@ -35,6 +35,7 @@ from medsegr.io.write import atomic_write
 from medsegr.options import Options
 
 if TYPE_CHECKING:
+    from medsegr.report.llm import Endpoint
     from medsegr.session import Model
 
 Row = dict[str, Any]
@@ -67,6 +68,7 @@ class Plan:
     backend: str = "torch"
     precision: str = "fp32"
     features: tuple[Path, float] | None = None  # folder and gigabytes of the cache on disk
+    llm: "Endpoint | None" = None  # a language model that reads reports too
 
 
 Task = tuple[int, Job, str, str]  # number, job, folder of the jobs file, key of the model
@@ -266,6 +268,10 @@ def _work(job: Job, base: Path, model: str, plan: Plan) -> Row:
     picture = read_image(image, modality=job.modality, frame=job.frame, limits=plan.limits, choices=choices)
     formats_of(picture, plan.options)
     read = told(pipeline.read_words(picture, text, job.phrases or (), plan.options), notes)
+    if read is not None and text is not None and plan.llm is not None:
+        from medsegr.cli.second import reader_of
+
+        read = reader_of(plan.llm, plan.out).read(read, picture, plan.options)
     loaded = loaded_model(plan.model, plan.device, plan.threads, plan.backend, plan.precision, plan.features)
     result = pipeline.run(picture, loaded.segmenter, report=read, options=plan.options)
     pipeline.save(result, out, plan.options, {**loaded.ran_on, "job": {"key": key}})
@@ -320,6 +326,8 @@ def job_key(job: Job, image: Path, text: str | None, shared: tuple[Plan, str]) -
         "model": [model, plan.backend, plan.precision],
         "version": medsegr.__version__,
     }
+    if plan.llm is not None:
+        parts["llm"] = [plan.llm.url, plan.llm.model]
     return hashlib.sha256(json.dumps(parts, sort_keys=True).encode()).hexdigest()
 
 

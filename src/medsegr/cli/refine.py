@@ -14,7 +14,9 @@ if TYPE_CHECKING:
 
     from medsegr.export import Run
     from medsegr.outcome import Outcome
+    from medsegr.prompts.session import Session
     from medsegr.session import Model
+    from medsegr.types import FindingResult
 
 
 @dataclass(frozen=True)
@@ -38,6 +40,13 @@ class RefineFlags:
     mask: Annotated[
         Path | None, option("--mask", "-m", help="A picture of a mask to start from, on the same grid.")
     ] = None
+    paint: Annotated[
+        Path | None,
+        option(
+            "--paint",
+            help="A mask to keep as it is: a picture or volume on the same grid, or run lengths (.json).",
+        ),
+    ] = None
     slice: Annotated[
         int | None,
         option("--slice", min=0, help="On which slice of a volume, from 0; carried on from there."),
@@ -54,7 +63,7 @@ def command(
     image: ImageFlags,
     run: RunFlags,
 ) -> int:
-    """Draw one finding of a result again with points, a box or a mask, in its folder.
+    """Draw one finding of a result again with points, a box or a mask, in its folder, or paint it.
 
     Prompts gather from call to call. The old mask is kept under revisions/, --undo brings it back.
     """
@@ -80,6 +89,7 @@ def command(
     if not run.quiet:
         state = item.status if item.reason is None else f"{item.status} ({item.reason})"
         done = "brought back" if flags.undo else "accepted" if flags.accept else "drawn again"
+        done = "kept as painted" if flags.paint and not flags.accept else done
         size = 0 if item.mask is None else int(item.mask.sum())
         print(f"{finding}  {item.finding.name or '-'}  {state}, {size} pixels, {done}")
         print(f"written to {folder / 'overlay.png'} and findings.json beside it")
@@ -89,10 +99,14 @@ def command(
 def _check(flags: RefineFlags, folder: Path) -> None:
     """Mistakes that can be told before anything is read."""
     told = bool(flags.point or flags.box or flags.mask)
-    if flags.undo and (told or flags.accept):
+    if flags.undo and (told or flags.accept or flags.paint):
         raise UsageError("--undo came together with other changes: give it alone")
-    if not (told or flags.undo or flags.accept):
-        raise UsageError("there is nothing to do: give --point, --box, --mask, --accept or --undo")
+    if flags.paint and told:
+        raise UsageError(
+            "--paint came together with prompts, which it would not follow: give them afterwards"
+        )
+    if not (told or flags.undo or flags.accept or flags.paint):
+        raise UsageError("there is nothing to do: give --point, --box, --mask, --paint, --accept or --undo")
     if flags.input is None:
         raise UsageError("-i is missing: give the image that the masks were drawn on")
     if not folder.is_dir():
@@ -118,12 +132,14 @@ def _refined(folder: Path, run: "Run", finding: str, flags: RefineFlags, how: Ru
 
     points = [numbers(text, 3, "--point", "X,Y,1 or X,Y,0") for text in flags.point]
     boxes = [numbers(text, 4, "--box", "X0,Y0,X1,Y1") for text in flags.box]
-    mask = None if flags.mask is None else _mask(flags.mask, run)
+    mask = None if flags.mask is None else _mask(flags.mask, run, "--mask")
     item = with_free(folder, run, finding)
     found = tuple(item if old.finding.id == finding else old for old in run.result.findings)
     session = _model(run, how).resume(replace(run.result, findings=found, warnings=()))
     if points or boxes or mask is not None:
         session.refine(finding, points=points or None, box=boxes or None, mask=mask, slice=flags.slice)
+    if flags.paint is not None:
+        _paint(session, item, _mask(flags.paint, run, "--paint"), flags.slice)
     if flags.accept:
         session.accept(finding)
     outcome = session.result
@@ -158,14 +174,51 @@ def numbers(text: str, count: int, flag: str, shape: str) -> list[float]:
     return values
 
 
-def _mask(path: Path, run: "Run") -> "np.ndarray":
+def _paint(session: "Session", item: "FindingResult", mask: "np.ndarray", number: int | None) -> None:
+    """Paint a picture's mask, a slice's, or those slices of a volume's that differ from what is there."""
+    import numpy as np
+
+    from medsegr.prompts.slices import get, slice_number, stack_of
+
+    if mask.ndim == 2:
+        session.paint(item.finding.id, mask, number)
+        return
+    image = session.image
+    if mask.shape != image.grid:
+        raise UsageError(
+            f"--paint: the mask has the grid {mask.shape}, the image {image.grid}: the same was expected"
+        )
+    stack = stack_of(image)
+    before = np.zeros(image.grid, bool) if item.mask is None else item.mask
+    asked = range(stack.count) if number is None else [slice_number(stack, number)]
+    changed = [n for n in asked if (get(mask, stack, n) != get(before, stack, n)).any()]
+    if not changed:
+        raise UsageError("--paint: the mask there is the same already")
+    for n in changed:
+        session.paint(item.finding.id, get(mask, stack, n), n)
+
+
+def _mask(path: Path, run: "Run", flag: str) -> "np.ndarray":
+    import json
+
     from medsegr.io.read import read_image
 
+    if flag == "--paint" and path.suffix.lower() == ".json":
+        from medsegr.prompts.runs import mask_of
+
+        with naming(path):
+            try:
+                told = json.loads(path.read_bytes())
+            except ValueError as error:
+                raise InputError(
+                    'no JSON was found; run lengths {"size": [h, w], "counts": [...]} were expected'
+                ) from error
+            return mask_of(told.get("rle", told) if isinstance(told, dict) else {})
     with naming(path):
         data = read_image(path, limits=run.limits).data
     if data.shape[0] != 1:
         raise InputError(
-            "--mask: a colour picture came where one value a pixel was expected; save it as grey"
+            f"{flag}: a colour picture came where one value a pixel was expected; save it as grey"
         )
     marked: np.ndarray = data[0] > 0
     return marked

@@ -124,8 +124,9 @@ def command(
         return one(where, words, image, options, run)
     if where.subject:
         raise UsageError("--subject names one patient, --jobs are many: use convert on each folder")
-    if words.llm_url is not None:
-        raise UsageError("--llm-url reads the report of one image: give -i and -r, or use parse --jobs")
+    endpoint = endpoint_of(words)
+    if endpoint is not None and endpoint.cache is not None:  # workers may start in folders of their own
+        endpoint = replace(endpoint, cache=endpoint.cache.resolve())
     told = (words.report, words.text, words.prompt, image.frame, image.modality, image.series)
     if where.input is not None or any(told) or image.film_frame is not None:
         raise UsageError(
@@ -139,7 +140,7 @@ def command(
     plan = batches.Plan(
         where.output, options, run.model, run.device, run.threads, batch.resume, limits, choices
     )
-    plan = replace(plan, backend=run.runtime, precision=run.precision, features=run.features)
+    plan = replace(plan, backend=run.runtime, precision=run.precision, features=run.features, llm=endpoint)
     finish = None
     if batch.cluster is not None:
         from medsegr.cli.cluster import finish_on
@@ -252,10 +253,9 @@ def second_reading(
     """The report with what a language model adds to it, where one is asked."""
     if report is None or endpoint is None:
         return report
-    from medsegr.report.llm import consult
+    from medsegr.cli.second import with_model
 
-    frame = None if picture.source.frame_from == "assumed" else picture.frame
-    return consult(report, endpoint, modality=picture.modality, frame=frame, sections=options.sections)
+    return with_model(report, picture, options, endpoint)
 
 
 def check_apart(source: Path, out: Path) -> None:

@@ -137,6 +137,7 @@ def _text(path: Path | None, told: dict[str, Any]) -> str | None:
 
 
 def _image(service: "Service", told: dict[str, Any], path: Path | None) -> str:
+    from medsegr.record import is_hash_of
     from medsegr.serve.ids import new_id
     from medsegr.serve.images import add
     from medsegr.serve.rows import ImageRow
@@ -157,7 +158,7 @@ def _image(service: "Service", told: dict[str, Any], path: Path | None) -> str:
         files.mkdir(mode=0o700)
         _link(path, files / f"0001{''.join(path.suffixes[-2:])}")
         image = add(service, files, {name: value for name, value in asked.items() if value}, "")
-        if image.sha256 != shown["sha256"]:
+        if not is_hash_of(path, image.sha256, str(shown["sha256"])):
             raise InputError(
                 "the image is another one than that of the folder (its hash differs); give the image that "
                 "was segmented, unchanged"

@@ -144,7 +144,7 @@ def _read(path: Path, limits: Limits, choices: Choices) -> tuple[Image, str]:
     with path.open("rb") as file:
         kind = kind_of(file.read(HEAD), path.suffix.lower())
     if kind == "zip":
-        return _from_zip(path, limits, choices), _sha256(path)
+        return _from_zip(path, limits, choices)
     if kind == "dicom":
         from medsegr.io.dicom import read_dicom
 
@@ -169,13 +169,14 @@ def _sha256(path: Path) -> str:
         return hashlib.file_digest(file, "sha256").hexdigest()
 
 
-def _from_zip(path: Path, limits: Limits, choices: Choices) -> Image:
+def _from_zip(path: Path, limits: Limits, choices: Choices) -> tuple[Image, str]:
+    """What the zip holds, and the sha256 of that: the same as when it is read unpacked."""
     with _unpacked(path, limits) as (folder, members):
         if len(members) > 1:
             from medsegr.io.dicom import read_folder
 
-            return read_folder(folder, limits, choices)[0]
-        return _read(members[0], limits, choices)[0]
+            return read_folder(folder, limits, choices)
+        return _read(members[0], limits, choices)
 
 
 @contextmanager
