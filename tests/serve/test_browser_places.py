@@ -121,6 +121,20 @@ def test_planes_of_a_volume_are_radiological(seen: dict[str, Any], name: str) ->
     assert tiles[2]["ratio"] == pytest.approx(wide[1] / wide[2], rel=0.03)
 
 
+@pytest.mark.parametrize("name", [name for name in CASES if name.startswith("v-")])
+def test_niivue_draws_a_volume_where_the_plain_canvas_drew_it(seen: dict[str, Any], name: str) -> None:
+    told = seen[name]["apart"]
+    assert told["deep"]
+    # A marker that lay elsewhere would make 10 of 255 grey levels and more.
+    assert max(told["before"]) < 0.5, told
+    assert max(told["after"]) < 0.5, told
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name.startswith("p-")])
+def test_pictures_need_no_webgl(seen: dict[str, Any], name: str) -> None:
+    assert not seen[name]["apart"]["deep"]
+
+
 @pytest.mark.parametrize("name", [name for name in CASES if name.startswith("p-")])
 def test_pictures_lie_as_the_overlay_draws_them(seen: dict[str, Any], name: str) -> None:
     image, mask = CASES[name].image, CASES[name].findings[0].mask

@@ -6,7 +6,8 @@ import { download, type Given } from "./files.ts";
 import type { Mask } from "./masks.ts";
 import { maskOf } from "./nifti.ts";
 import type { Mode, Scene, Shape } from "./overlay.ts";
-import type { Layout, Stage } from "./stage.ts";
+import { afterFrame, type Stage } from "./stage.ts";
+import type { Layout } from "./tiles.ts";
 import type { Capabilities, Finding, Job, Session, View, Words } from "./types.ts";
 
 export type Tool = "look" | "window" | "add" | "remove" | "box" | "brush" | "erase";
@@ -56,6 +57,7 @@ export class App {
   readonly layout = signal<Layout>("all");
   readonly window = signal<[number, number]>([0, 255]);
   readonly place = signal<string>("");
+  readonly flat = signal<string>(""); // why a volume has no 3-D picture
   readonly table = signal(false);
   readonly fresh = signal<string | null>(null); // a phrase that waits to be placed by a click
   readonly letterKeys = signal(localStorage.getItem("medsegr-keys") !== "off");
@@ -81,6 +83,8 @@ export class App {
   private toastTimer = 0;
 
   async boot(): Promise<void> {
+    const wanted = /^#\/job\/([\w-]+)$/.exec(location.hash)?.[1];
+    const ahead = wanted ? aheadOf(wanted) : null;
     try {
       this.caps.value = await api.capabilities();
       this.down.value = null;
@@ -88,8 +92,7 @@ export class App {
       if (!this.wantsKey(error)) this.down.value = messageOf(error);
       return;
     }
-    const wanted = /^#\/job\/([\w-]+)$/.exec(location.hash)?.[1];
-    if (wanted) return void (await this.open(wanted));
+    if (wanted && ahead) return void (await this.open(wanted, ahead));
     await this.refreshRecent();
     if (this.screen.value === "case") return; // the address named a case meanwhile
     const [only] = this.recent.value;
@@ -135,6 +138,7 @@ export class App {
       this.tool.value = "look";
       this.table.value = false;
       this.layers.value = new Map();
+      this.flat.value = "";
     });
   }
 
@@ -171,15 +175,16 @@ export class App {
     await this.doing("Asking again", () => this.ask({ image: job.image, words, options }));
   }
 
-  async open(id: string): Promise<void> {
+  async open(id: string, ahead = aheadOf(id)): Promise<void> {
     this.leave();
     batch(() => {
       this.screen.value = "case";
       history.replaceState(null, "", `#/job/${id}`);
     });
     try {
-      this.job.value = await api.job(id);
-      await this.look();
+      this.job.value = await ahead.job;
+      await this.look(ahead.view);
+      if (this.job.value.state === "done" && this.view.value?.manifest === null) await this.look(); // it ended between
     } catch (error) {
       if (!this.wantsKey(error)) this.problem.value = problemOf(error);
       return;
@@ -192,11 +197,11 @@ export class App {
   }
 
   /** Fetches what the page draws; a job that has not read its image yet has nothing to show. */
-  private async look(): Promise<void> {
+  private async look(asked?: Promise<View>): Promise<void> {
     const id = this.job.value?.id;
     if (!id) return;
     try {
-      const view = await api.view(id);
+      const view = await (asked ?? api.view(id));
       if (this.job.value?.id === id) this.take(view);
     } catch (error) {
       if (!(error instanceof ApiError) || ![404, 409, 503].includes(error.status)) throw error;
@@ -273,14 +278,13 @@ export class App {
       try {
         const bytes = await this.bytesOf(view);
         if (this.view.value?.image.sha256 !== view.image.sha256 || !this.stage) return;
-        await this.stage.load(view.image, bytes);
+        const first = view.findings.find((one) => one.focus)?.focus;
+        await this.stage.load(view.image, bytes, first ?? null);
         batch(() => {
           this.layout.value = this.stage?.isVolume ? "all" : "axial";
           this.window.value = view.image.window;
         });
-        const first = view.findings.find((one) => one.focus)?.focus;
-        if (first) this.stage.goTo(first);
-        requestAnimationFrame(() => performance.mark("medsegr-image"));
+        afterFrame(() => performance.mark("medsegr-image"));
       } catch (error) {
         this.shown = "";
         this.coming = null;
@@ -492,6 +496,13 @@ export class App {
     const finding = this.finding.value;
     return finding && finding.polarity !== "absent" && !finding.review?.accepted ? finding : null;
   }
+}
+
+/** What a case begins with, asked for at once. */
+function aheadOf(id: string): { job: Promise<Job>; view: Promise<View> } {
+  const ahead = { job: api.job(id), view: api.view(id) };
+  for (const one of [ahead.job, ahead.view]) one.catch(() => undefined); // whoever waits for it tells what failed
+  return ahead;
 }
 
 export function messageOf(error: unknown): string {

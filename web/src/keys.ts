@@ -1,7 +1,7 @@
 /** Every key of the page, and the sheet that lists them. */
 
 import type { App, Tool } from "./app.ts";
-import type { Layout } from "./stage.ts";
+import type { Layout } from "./tiles.ts";
 
 const TOOLS: Record<string, Tool> = {
   s: "look",

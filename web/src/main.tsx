@@ -169,5 +169,4 @@ window.addEventListener("hashchange", () => {
   if (wanted && wanted !== app.job.value?.id) void app.open(wanted);
   else if (!wanted && app.screen.value === "case") app.home();
 });
-void import("./stage.ts"); // the large part, while the server is asked
 void app.boot();

@@ -40,7 +40,7 @@ export function check(truth, what) {
   if (!truth) throw new Error(what);
 }
 
-/** The case is there: its image is drawn, every mask has come, nothing runs. */
+/** The case is there: its image is drawn by what draws it from then on, every mask has come, nothing runs. */
 export async function settled(page, timeout = 120_000) {
   await page.waitForFunction(
     () => {
@@ -48,7 +48,9 @@ export async function settled(page, timeout = 120_000) {
       if (document.querySelector(".problem")) return true;
       if (!stage?.scene || !stage.tiles.length || document.querySelector(".progress, .banner .spinner"))
         return false;
-      return performance.getEntriesByName("medsegr-image").length > 0;
+      return ["medsegr-image", "medsegr-stage"].every(
+        (name) => performance.getEntriesByName(name).length > 0,
+      );
     },
     null,
     { timeout },

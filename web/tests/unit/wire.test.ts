@@ -14,6 +14,7 @@ function nifti(dims: [number, number, number], datatype: number, bytes: number):
   view.setInt32(0, 348, true);
   for (const [at, n] of [3, ...dims].entries()) view.setInt16(40 + 2 * at, n, true);
   view.setInt16(70, datatype, true);
+  for (let n = 1; n < 4; n++) view.setFloat32(76 + 4 * n, 1, true);
   view.setFloat32(108, 352, true);
   return buffer;
 }
@@ -35,7 +36,9 @@ test("labels lie where the image lies", () => {
   const image = nifti([4, 3, 2], 4, 2);
   new DataView(image).setFloat32(280, -1.5, true); // sform
   const made = labelFile(image);
-  assert.deepEqual(headOf(made), { dims: [4, 3, 2], offset: 352, datatype: 2, version: 1 });
+  const same = headOf(made);
+  assert.deepEqual(same, { ...headOf(image), datatype: 2 });
+  assert.deepEqual([same.dims, same.offset, same.version], [[4, 3, 2], 352, 1]);
   assert.equal(new DataView(made).getFloat32(280, true), -1.5);
   assert.equal(made.byteLength, 352 + 24);
 });
