@@ -8,10 +8,10 @@ import { maskOf } from "./nifti.ts";
 import type { Mode, Scene, Shape } from "./overlay.ts";
 import { afterFrame, type Stage } from "./stage.ts";
 import type { Layout } from "./tiles.ts";
-import type { Capabilities, Finding, Job, Session, View, Words } from "./types.ts";
+import type { Capabilities, Finding, ImageInfo, Job, Offer, Session, View, Words } from "./types.ts";
 
 export type Tool = "look" | "window" | "add" | "remove" | "box" | "brush" | "erase";
-export type Dialog = "help" | "key" | "download" | "phrase" | null;
+export type Dialog = "help" | "key" | "download" | "phrase" | "pacs" | "series" | "answers" | null;
 export const EDITS: readonly Tool[] = ["add", "remove", "box", "brush", "erase"];
 
 export interface Toast {
@@ -23,6 +23,27 @@ export interface Progress {
   stage: string | null;
   done: number;
   total: number;
+}
+
+/** What a case is begun with, until it is asked: words, options, and what the file does not say. */
+export interface Begun {
+  report: string;
+  options: Options;
+  modality: string;
+  frame: string;
+}
+
+/** Files that hold several series: they were sent once, and wait for one to be chosen. */
+export interface Several {
+  image: ImageInfo;
+  given: Given[];
+  begun: Begun;
+}
+
+/** An image that is on the server already, fetched from another one. */
+export interface Fetched {
+  image: ImageInfo;
+  name: string;
 }
 
 /** What was asked for last, so that a failed case can be tried again and a phrase added. */
@@ -63,6 +84,10 @@ export class App {
   readonly letterKeys = signal(localStorage.getItem("medsegr-keys") !== "off");
   readonly theme = signal<string>(localStorage.getItem("medsegr-theme") ?? "auto");
   readonly offered = signal<{ images: Given[]; report: string }>({ images: [], report: "" });
+
+  readonly several = signal<Several | null>(null);
+  readonly fetched = signal<Fetched | null>(null);
+  readonly answers = signal<Offer[]>([]);
 
   readonly layers = signal<ReadonlyMap<string, Mask>>(new Map());
   readonly draft: Signal<Scene["draft"]> = signal(null);
@@ -129,6 +154,7 @@ export class App {
       this.problem.value = null;
       this.progress.value = null;
       this.session.value = null;
+      this.answers.value = [];
       this.selected.value = null;
       this.hovered.value = null;
       this.fresh.value = null;
@@ -142,12 +168,44 @@ export class App {
     });
   }
 
-  /** Uploads and starts; the case is shown at once. */
-  async start(given: Given[], report: string, options: Options, modality = "", frame = ""): Promise<void> {
+  /** Sends and asks; the case is shown at once. Files of several series ask first which one is meant. */
+  async start(given: Given[], begun: Begun): Promise<void> {
+    const { modality, frame } = begun;
     await this.doing("Sending the image", async () => {
-      const image = await api.upload(given, modality, frame);
-      await this.ask({ image: image.id, words: report.trim() ? { report } : {}, options });
+      const image = await api.upload(given, { modality, frame });
+      if ((image.series?.length ?? 0) > 1) {
+        this.several.value = { image, given, begun };
+        this.dialog.value = "series";
+      } else await this.begin(image, begun);
     });
+  }
+
+  /** Goes on with a series of those that were sent; another than the one that was read is sent once more. */
+  async takeSeries(token: string): Promise<void> {
+    const several = this.several.value;
+    if (!several) return;
+    const { image, given, begun } = several;
+    this.several.value = null;
+    this.dialog.value = null;
+    await this.doing("Reading the series", async () => {
+      const read = image.series?.find(({ chosen }) => chosen)?.token;
+      if (read === token) return await this.begin(image, begun);
+      const { modality, frame } = begun;
+      const other = await api.upload(given, { modality, frame, series: token });
+      api.removeImage(image.id).catch(() => undefined); // it expires by itself
+      await this.begin(other, begun);
+    });
+  }
+
+  /** Asks about an image that is on the server already. */
+  async begin(image: ImageInfo, { report, options }: Begun): Promise<void> {
+    await this.ask({ image: image.id, words: report.trim() ? { report } : {}, options });
+    this.fetched.value = null;
+  }
+
+  async startFetched(begun: Begun): Promise<void> {
+    const fetched = this.fetched.value;
+    if (fetched) await this.doing("Asking", () => this.begin(fetched.image, begun));
   }
 
   async example(id: string, options: Options): Promise<void> {
@@ -308,23 +366,26 @@ export class App {
     for (const finding of view.findings) {
       const wanted = [finding.layer, this.mode.value === "guided" ? null : finding.free_layer];
       if (this.heat.value && finding.id === this.active) wanted.push(finding.map_layer);
-      for (const url of wanted) {
-        if (!url || this.pending.has(url)) continue;
-        this.pending.add(url);
-        api
-          .layer(url)
-          .then(maskOf)
-          .then(
-            (mask) => {
-              this.layers.value = new Map(this.layers.value).set(url, mask);
-            },
-            (error: unknown) => {
-              this.pending.delete(url);
-              this.fail(error);
-            },
-          );
-      }
+      for (const url of wanted) if (url) this.fetchLayer(url);
     }
+  }
+
+  /** Fetches a layer once; `name` is what it is kept as. */
+  private fetchLayer(url: string, name = url): void {
+    if (this.pending.has(name)) return;
+    this.pending.add(name);
+    api
+      .layer(url)
+      .then(maskOf)
+      .then(
+        (mask) => {
+          this.layers.value = new Map(this.layers.value).set(name, mask);
+        },
+        (error: unknown) => {
+          this.pending.delete(name);
+          this.fail(error);
+        },
+      );
   }
 
   get active(): string | null {
@@ -414,6 +475,42 @@ export class App {
     });
   }
 
+  /** Asks for other answers to the newest clicks at the chosen finding, and shows them. */
+  async offer(): Promise<void> {
+    const session = this.session.value;
+    const finding = this.finding.value;
+    if (!finding || !this.canOffer) {
+      this.say("Other answers are given to clicks: put a point or a box at the finding first.");
+      return;
+    }
+    if (!session || this.busy.value) return;
+    await this.doing("Asking for other answers", async () => {
+      const told = await api.step(session.id, "candidates", { finding: finding.id });
+      this.session.value = told;
+      this.answers.value = told.candidates;
+      for (const { layer } of told.candidates) this.fetchLayer(layer, `${layer}#${told.steps}`);
+      this.dialog.value = "answers";
+    });
+  }
+
+  /** Whether the chosen finding has clicks of this session that could be answered otherwise. */
+  get canOffer(): boolean {
+    const finding = this.finding.value;
+    return Boolean(
+      this.session.value && finding && !finding.review?.accepted && finding.review?.prompts.length,
+    );
+  }
+
+  /** The mask of another answer, as soon as it is there. */
+  answerMask(offer: Offer): Mask | null {
+    return this.layers.value.get(`${offer.layer}#${this.session.value?.steps}`) ?? null;
+  }
+
+  async choose(offer: Offer): Promise<void> {
+    this.dialog.value = null;
+    await this.edit("choose", { finding: offer.finding, number: offer.number });
+  }
+
   /** Writes the corrected result as a case of its own, which can be downloaded. */
   async save(): Promise<void> {
     const session = this.session.value;
@@ -460,7 +557,13 @@ export class App {
   }
 
   fail(error: unknown): void {
-    if (!this.wantsKey(error)) this.say(messageOf(error), "error");
+    const told = this.told(error);
+    if (told) this.say(told, "error");
+  }
+
+  /** An error in words; empty where a key is asked for instead. */
+  told(error: unknown): string {
+    return this.wantsKey(error) ? "" : messageOf(error);
   }
 
   say(text: string, kind: Toast["kind"] = "info"): void {

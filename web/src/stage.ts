@@ -3,9 +3,9 @@
  * planes at once; NiiVue takes a volume over when it is ready, in the same places.
  */
 
-import type { Triple } from "./masks.ts";
+import type { Mask, Triple } from "./masks.ts";
 import { gridOf, headOf, inflated } from "./nifti.ts";
-import { drawLetters, drawScene, type Scene } from "./overlay.ts";
+import { drawLetters, drawOutline, drawScene, type Scene } from "./overlay.ts";
 import { Plain } from "./plain.ts";
 import type { Solid } from "./solid.ts";
 import {
@@ -17,6 +17,7 @@ import {
   type Rect,
   type Tile,
   type Turn,
+  tileAround,
   tileAt,
   tilesOf,
   turnOf,
@@ -250,6 +251,16 @@ export class Stage {
     this.scene = scene;
     this.deep?.label(scene, () => this.again());
     this.draw();
+  }
+
+  /** A small picture: the plane of a mask, cut to where the masks beside it are, with its outline. */
+  preview(canvas: HTMLCanvasElement, mask: Mask, beside: readonly Mask[], colour: string): void {
+    const pen = canvas.getContext("2d");
+    const about = this.tiles.find(({ axis }) => axis === (this.scene?.cut ?? 2)) ?? this.tiles[0];
+    if (!pen || !about || !this.loaded) return;
+    const tile = tileAround(about, beside.length ? beside : [mask], canvas);
+    this.loaded.plain.draw(pen, [tile], this.shades, 1);
+    drawOutline(pen, tile, mask, colour);
   }
 
   private get ratio(): number {

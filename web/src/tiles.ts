@@ -187,6 +187,46 @@ export function tilesOf(
   return { tiles, solid: solid && onPage(solid) };
 }
 
+interface Box {
+  lo: Triple;
+  size: Triple;
+}
+
+/** The same plane on a canvas of its own, close to where some masks are: with as much again around them. */
+export function tileAround(
+  about: Tile,
+  boxes: readonly Box[],
+  canvas: { width: number; height: number },
+): Tile {
+  const some = boxes.filter(({ size }) => size[0] > 0);
+  const ends = (axis: number): [number, number] => [
+    Math.min(...some.map(({ lo }) => lo[axis] as number)),
+    Math.max(...some.map(({ lo, size }) => (lo[axis] as number) + (size[axis] as number) - 1)),
+  ];
+  if (!some.length) return { ...about, rect: { left: 0, top: 0, ...sizeOf(canvas) } };
+  const [x, y] = [ends(about.across), ends(about.down)];
+  const [wide, tall] = [Math.abs(about.x.step), Math.abs(about.y.step)];
+  const need = [2 * (x[1] - x[0] + 1) * wide, 2 * (y[1] - y[0] + 1) * tall] as const;
+  const grow = Math.min(canvas.width / need[0], canvas.height / need[1]);
+  const line = (step: number, [low, high]: [number, number], long: number) => ({
+    step: step * grow,
+    start: long / 2 - ((low + high) / 2) * step * grow,
+  });
+  const inside = some[0] as Box;
+  return {
+    ...about,
+    index: (inside.lo[about.axis] as number) + Math.floor((inside.size[about.axis] as number) / 2),
+    x: line(about.x.step, x, canvas.width),
+    y: line(about.y.step, y, canvas.height),
+    rect: { left: 0, top: 0, ...sizeOf(canvas) },
+    scale: about.scale * grow,
+  };
+}
+
+function sizeOf({ width, height }: { width: number; height: number }): { width: number; height: number } {
+  return { width, height };
+}
+
 export function tileAt(tiles: readonly Tile[], x: number, y: number): Tile | null {
   return (
     tiles.find(({ rect }) => {
