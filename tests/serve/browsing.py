@@ -50,7 +50,7 @@ def need_browser() -> str:
     return node
 
 
-def run(script: str, about: dict[str, Any], seconds: float = 300) -> list[dict[str, Any]]:
+def run(script: str, about: dict[str, Any], seconds: float = 900) -> list[dict[str, Any]]:
     """The JSON lines that a script of web/tests/browser printed."""
     done = subprocess.run(
         [need_browser(), str(WEB / "tests" / "browser" / script), json.dumps(about)],

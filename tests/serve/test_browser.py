@@ -28,7 +28,7 @@ FIRST = (
     *("measurements", "download", "accessible, light", "accessible, dark", "tablet", "keys only"),
     *("an error", "cancel", "no fault"),
 )
-HAND = ("click", "brush", "accept and save", "a phrase that is shown", "no fault")
+HAND = ("click", "other answers", "brush", "accept and save", "a phrase that is shown", "no fault")
 
 
 @pytest.fixture(scope="module")

@@ -14,7 +14,7 @@ import numpy as np
 import pydicom
 import pytest
 
-from dicom_files import write_dx
+from dicom_files import write_ct, write_dx
 from dicomweb_stub import Answer, Asked, Rule, Stub, answering, holding, rows
 from medsegr.phantom.write import case_of
 from medsegr.serve.keys import new_key
@@ -122,13 +122,21 @@ def test_a_pacs_that_is_not_there(tmp_path: Path) -> None:
     assert line["ok"], line.get("error")
 
 
-def test_of_several_series_one_is_chosen(tmp_path: Path) -> None:
+@pytest.mark.parametrize("kind", ["pictures", "volumes"])  # of volumes the server reads one, of pictures none
+def test_of_several_series_one_is_chosen(tmp_path: Path, kind: str) -> None:
     need_browser()
     folder = tmp_path / "files"
     folder.mkdir()
-    xray(folder / "1.dcm", 192)
-    xray(folder / "2.dcm", 160, SeriesInstanceUID="2.25.4711009")
-    server = Server(tmp_path / "data")
+    if kind == "pictures":
+        xray(folder / "1.dcm", 192)
+        xray(folder / "2.dcm", 160, SeriesInstanceUID="2.25.4711009")
+    else:
+        for number, side in enumerate((24, 32)):
+            plane = np.add.outer(np.arange(side), np.arange(side)).astype(np.int16)
+            made = write_ct(tmp_path / str(side), np.stack([plane * 20 + z for z in range(4)]), np.eye(4))
+            for path in made.iterdir():
+                path.rename(folder / f"{number}-{path.name}")
+    server = Server(tmp_path / "data", ("--model", "threshold"))
     server.start()
     try:
         about = {"base": server.base, "part": "series", "folder": str(folder), "shots": shots()}

@@ -8,7 +8,18 @@ import { maskOf } from "./nifti.ts";
 import type { Mode, Scene, Shape } from "./overlay.ts";
 import { afterFrame, type Stage } from "./stage.ts";
 import type { Layout } from "./tiles.ts";
-import type { Capabilities, Finding, ImageInfo, Job, Offer, Session, View, Words } from "./types.ts";
+import type {
+  Capabilities,
+  Finding,
+  ImageInfo,
+  Job,
+  Offer,
+  SeriesInfo,
+  Session,
+  View,
+  Words,
+} from "./types.ts";
+import { seriesIn } from "./words.ts";
 
 export type Tool = "look" | "window" | "add" | "remove" | "box" | "brush" | "erase";
 export type Dialog = "help" | "key" | "download" | "phrase" | "pacs" | "series" | "answers" | null;
@@ -33,9 +44,10 @@ export interface Begun {
   frame: string;
 }
 
-/** Files that hold several series: they were sent once, and wait for one to be chosen. */
+/** Files that hold several series: one is to be chosen. `image` is what the server read of them, if it could decide. */
 export interface Several {
-  image: ImageInfo;
+  image: ImageInfo | null;
+  series: SeriesInfo[];
   given: Given[];
   begun: Begun;
 }
@@ -172,11 +184,18 @@ export class App {
   async start(given: Given[], begun: Begun): Promise<void> {
     const { modality, frame } = begun;
     await this.doing("Sending the image", async () => {
-      const image = await api.upload(given, { modality, frame });
-      if ((image.series?.length ?? 0) > 1) {
-        this.several.value = { image, given, begun };
-        this.dialog.value = "series";
-      } else await this.begin(image, begun);
+      let image: ImageInfo | null = null;
+      let series: SeriesInfo[];
+      try {
+        image = await api.upload(given, { modality, frame });
+        series = image.series ?? [];
+      } catch (error) {
+        series = error instanceof ApiError && error.code === "input_refused" ? seriesIn(error.message) : [];
+        if (!series.length) throw error;
+      }
+      if (image && series.length < 2) return await this.begin(image, begun);
+      this.several.value = { image, series, given, begun };
+      this.dialog.value = "series";
     });
   }
 
@@ -184,15 +203,15 @@ export class App {
   async takeSeries(token: string): Promise<void> {
     const several = this.several.value;
     if (!several) return;
-    const { image, given, begun } = several;
+    const { image, series, given, begun } = several;
     this.several.value = null;
     this.dialog.value = null;
     await this.doing("Reading the series", async () => {
-      const read = image.series?.find(({ chosen }) => chosen)?.token;
-      if (read === token) return await this.begin(image, begun);
+      const read = series.find(({ chosen }) => chosen)?.token;
+      if (image && read === token) return await this.begin(image, begun);
       const { modality, frame } = begun;
       const other = await api.upload(given, { modality, frame, series: token });
-      api.removeImage(image.id).catch(() => undefined); // it expires by itself
+      if (image) api.removeImage(image.id).catch(() => undefined); // it expires by itself
       await this.begin(other, begun);
     });
   }

@@ -128,7 +128,7 @@ function Download() {
   const servers = app.caps.value?.dicomweb ?? [];
   const picture = (view?.image.planes ?? 1) === 1;
   return (
-    <Sheet title="Download">
+    <Sheet title="Download" wide>
       {app.unsaved.value ? (
         <p class="note">
           Your corrections are not in these files yet.{" "}

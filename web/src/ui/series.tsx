@@ -7,7 +7,7 @@ import { Sheet } from "./sheet.tsx";
 export function Series() {
   const app = useApp();
   const several = app.several.value;
-  const series = several?.image.series ?? [];
+  const series = several?.series ?? [];
   const [token, setToken] = useState(series.find(({ chosen }) => chosen)?.token ?? series[0]?.token ?? "");
   if (!several) return null;
   return (

@@ -25,7 +25,7 @@ export async function browse(options = {}) {
     acceptDownloads: true,
     ...options,
   });
-  context.setDefaultTimeout(30_000);
+  context.setDefaultTimeout(90_000);
   const page = await context.newPage();
   const faults = [];
   page.on("pageerror", (error) => faults.push(`${error.message} ${error.stack ?? ""}`.slice(0, 500)));
@@ -41,7 +41,7 @@ export function check(truth, what) {
 }
 
 /** The case is there: its image is drawn by what draws it from then on, every mask has come, nothing runs. */
-export async function settled(page, timeout = 120_000) {
+export async function settled(page, timeout = 240_000) {
   await page.waitForFunction(
     () => {
       const stage = document.querySelector(".screen")?.stage;

@@ -81,12 +81,12 @@ const PACS = [
     "fetch and draw",
     async () => {
       await page.click(`[data-pull="${series}"]`);
-      await page.waitForSelector("[data-testid=fetched]", { timeout: 60_000 });
+      await page.waitForSelector("[data-testid=fetched]", { timeout: 240_000 });
       check((await page.$$("dialog")).length === 0, "the sheet stays open");
       await page.fill("textarea", "Nodule in the right upper zone.");
       await shot("pacs-fetched");
       await page.click("button[type=submit]");
-      await page.waitForSelector(".card", { timeout: 120_000 });
+      await page.waitForSelector(".card", { timeout: 240_000 });
       await settled(page);
       check((await page.textContent(".about")).includes("192 × 192"), "another image came");
     },
@@ -98,7 +98,7 @@ const PACS = [
       await page.waitForSelector("[data-testid=send]");
       await accessible("send");
       await page.click("[data-testid=send]");
-      await page.waitForSelector("[data-sent]", { timeout: 60_000 });
+      await page.waitForSelector("[data-sent]", { timeout: 240_000 });
       const told = await page.$$eval("[data-sent]", (rows) => rows.map((row) => row.textContent));
       check(told.length === 2 && told.every((row) => /: stored$/.test(row)), `told: ${told.join("; ")}`);
       await shot("pacs-sent");
@@ -129,7 +129,7 @@ const DOWN = [
       await begin();
       await page.click("button:has-text('Search a PACS')");
       await page.click("dialog .pacs-form button[type=submit]");
-      await page.waitForSelector("dialog [role=alert]", { timeout: 60_000 });
+      await page.waitForSelector("dialog [role=alert]", { timeout: 240_000 });
       check((await page.textContent("dialog [role=alert]")).length > 20, "the error says nothing");
       check(await page.isEnabled("dialog .pacs-form button[type=submit]"), "the form is dead after an error");
       await shot("pacs-down");
@@ -146,27 +146,21 @@ const SERIES = [
       await drop();
       await page.fill("textarea", "Nodule in the right upper zone.");
       await page.click(".go button[type=submit]");
-      await page.waitForSelector("[data-series]", { timeout: 60_000 });
+      await page.waitForSelector("[data-series]", { timeout: 240_000 });
       check((await page.$$("[data-series]")).length === 2, "not every series is offered");
       await shot("series");
       await accessible("series");
       const other = await page.$eval("[data-series]:not(:has(:checked))", (one) => one.dataset.series);
-      await page.focus(`dialog [data-series]:has(:checked) input`);
-      await page.keyboard.press("ArrowDown");
-      if (!(await page.isChecked(`[data-series="${other}"] input`))) await page.keyboard.press("ArrowUp");
+      await page.focus("dialog [data-series] input:checked");
+      await page.keyboard.press("ArrowDown"); // there are two, and it goes round
       check(await page.isChecked(`[data-series="${other}"] input`), "keys do not choose a series");
       const title = await page.textContent(`[data-series="${other}"]`);
       await page.keyboard.press("Enter");
-      await page.waitForSelector(".card", { timeout: 120_000 });
+      await page.waitForSelector(".card", { timeout: 240_000 });
       await settled(page);
       const size = /(\d+) x (\d+)/.exec(title);
       const about = await page.textContent(".about");
       check(about.includes(`${size[1]} × ${size[2]}`), `${title} was chosen, ${about} came`);
-      const images = await page.evaluate(async () => {
-        const { jobs } = await (await fetch("/v1/jobs?limit=5")).json();
-        return new Set(jobs.map(({ image }) => image)).size;
-      });
-      check(images >= 1, "no image is there");
     },
   ],
 ];

@@ -83,7 +83,7 @@ const FIRST = [
       await page.selectOption(".more-fields select", "CR");
       await page.click("button[type=submit]");
       await page.waitForSelector(".progress");
-      await page.waitForSelector(".card.drawn", { timeout: 120_000 }); // they come while the job runs
+      await page.waitForSelector(".card.drawn", { timeout: 240_000 }); // they come while the job runs
       await settled(page);
       const drawn = (await findings()).filter((one) => one.drawn);
       check(drawn.length > 0, "nothing was drawn");
@@ -379,7 +379,7 @@ const HAND = [
       await page.keyboard.press("x");
       const { x, y } = await pointAt(page, await inside(first.id));
       await page.mouse.click(x, y);
-      await page.waitForSelector(".badge:has-text('Edited')", { timeout: 60_000 });
+      await page.waitForSelector(".badge:has-text('Edited')", { timeout: 240_000 });
       await settled(page);
       const [now] = (await findings()).filter((one) => one.id === first.id);
       check(now.pixels !== first.pixels, "a click changed nothing");
@@ -389,6 +389,71 @@ const HAND = [
       await settled(page);
       const [undone] = (await findings()).filter((one) => one.id === first.id);
       check(undone.pixels === first.pixels, "undo does not bring the mask back");
+    },
+  ],
+  [
+    "other answers",
+    async () => {
+      const [first] = (await findings()).filter((one) => one.drawn);
+      await page.keyboard.press("g"); // without clicks there is nothing to answer otherwise
+      await page.waitForSelector(".toast:has-text('point or a box')");
+      await page.keyboard.press("a");
+      const voxel = await inside(first.id);
+      const { x, y } = await pointAt(page, voxel);
+      await page.mouse.click(x, y);
+      await page.waitForSelector(".badge:has-text('Edited')", { timeout: 240_000 });
+      await settled(page);
+      const [clicked] = (await findings()).filter((one) => one.id === first.id);
+      await page.keyboard.press("g");
+      await page.waitForSelector("dialog .answers canvas.ready", { timeout: 240_000 });
+      await page.waitForFunction(() => document.querySelectorAll(".answers canvas:not(.ready)").length === 0);
+      await frame(page);
+      const offers = await page.$$eval(".answers button", (buttons) =>
+        buttons.map((one) => Number(/(\d+) pixels/.exec(one.textContent)?.[1] ?? 0)),
+      );
+      check(offers.length === 3, `${offers.length} answers are offered`);
+      // The mask's colour is in every picture that has a mask, the image's greys are in all of them.
+      const seen = await page.$$eval(".answers canvas", (all) =>
+        all.map((canvas) => {
+          const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+          let [coloured, grey] = [0, 0];
+          for (let n = 0; n < data.length; n += 4) {
+            const apart =
+              Math.max(data[n], data[n + 1], data[n + 2]) - Math.min(data[n], data[n + 1], data[n + 2]);
+            if (apart > 60) coloured++;
+            else if (data[n] > 30) grey++;
+          }
+          return { coloured, grey };
+        }),
+      );
+      seen.forEach(({ coloured, grey }, n) => {
+        check(coloured > 50 === offers[n] > 0, `picture ${n} of ${offers[n]} pixels shows ${coloured}`);
+        check(grey > 1000, `picture ${n} does not show the image`);
+      });
+      await shot("answers");
+      const found = await faultsOf(page);
+      check(!found.length, found.join("\n"));
+      const taken = offers.findIndex((pixels) => pixels !== clicked.pixels);
+      await page.keyboard.press(`${Math.max(taken, 0) + 1}`);
+      await page.waitForSelector("dialog", { state: "detached" });
+      const pixelsAre = (wanted) =>
+        page.waitForFunction(
+          ([id, pixels]) => {
+            const shape = document.querySelector(".screen").stage.scene.shapes.find((one) => one.id === id);
+            return shape.mask && shape.mask.data.reduce((n, v) => n + (v ? 1 : 0), 0) === pixels;
+          },
+          [first.id, wanted],
+          { timeout: 240_000 },
+        );
+      await pixelsAre(offers[Math.max(taken, 0)]);
+      await settled(page);
+      await page.keyboard.press("u");
+      await pixelsAre(clicked.pixels);
+      await settled(page);
+      await page.keyboard.press("u");
+      await page.waitForSelector(".badge:has-text('Edited')", { state: "detached" });
+      await pixelsAre(first.pixels);
+      await settled(page);
     },
   ],
   [
@@ -452,7 +517,7 @@ const HAND = [
       const { x, y } = await pointAt(page, [150, 330, 0]);
       await page.mouse.click(x, y);
       await page.waitForFunction((n) => document.querySelectorAll(".card").length === n + 1, before, {
-        timeout: 60_000,
+        timeout: 240_000,
       });
       await page.waitForSelector(".banner", { state: "detached" });
     },
