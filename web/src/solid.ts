@@ -28,6 +28,7 @@ export class Solid {
   private plain: ArrayBuffer | null = null;
   private labels: NVImage | null = null;
   private painted = "";
+  private labelled = "";
   private layout: Layout | null = null;
   private shown: [number, number] | null = null;
 
@@ -73,6 +74,7 @@ export class Solid {
     for (const volume of [...this.nv.volumes]) this.nv.removeVolume(volume);
     this.labels = null;
     this.painted = "";
+    this.labelled = "";
     this.shown = window;
     this.plain = plain;
     const made = await volumeOf(plain, "image.nii", window);
@@ -127,17 +129,19 @@ export class Solid {
       });
       return;
     }
-    this.fill(scene, shapes);
+    const known = shapes.map((one) => `${one.id}:${one.colour}:${idOf(one.mask)}:${idOf(one.free)}`);
+    const asked = `${scene.mode}|${scene.active}|${known}`;
+    const shown = `${asked}|${scene.hidden ? 0 : scene.opacity}`;
+    if (shown === this.labelled) return; // a whole volume goes to the graphics card: not at every move of a hand
+    this.labelled = shown;
+    if (asked !== this.painted) this.fill(scene, shapes, this.labels.img as Uint8Array);
+    this.painted = asked;
     this.labels.setColormapLabel(lutOf(scene));
     this.labels.opacity = scene.hidden ? 0 : scene.opacity;
     this.nv.updateGLVolume();
   }
 
-  private fill(scene: Scene, shapes: Shape[]): void {
-    const known = shapes.map((one) => `${one.id}:${idOf(one.mask)}:${idOf(one.free)}`);
-    const painted = `${scene.mode}|${scene.active}|${known}`;
-    if (painted === this.painted || !this.labels) return;
-    const whole = this.labels.img as Uint8Array;
+  private fill(scene: Scene, shapes: Shape[], whole: Uint8Array): void {
     whole.fill(0);
     const order = [...shapes].sort((a, b) => Number(a.id === scene.active) - Number(b.id === scene.active));
     for (const shape of order) {
@@ -145,7 +149,6 @@ export class Solid {
       const mask = scene.mode === "free" ? shape.free : shape.mask;
       if (mask) paintInto(whole, mask, Math.min(shape.number, GHOST - 1));
     }
-    this.painted = painted;
   }
 }
 
