@@ -30,6 +30,8 @@ FIRST = (
 )
 HAND = ("click", "other answers", "brush", "accept and save", "a phrase that is shown", "no fault")
 
+VOLUME = ("a volume", "brush and eraser", "click in a slice", "no fault")
+
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
@@ -72,6 +74,18 @@ def test_a_first_visit(first: dict[str, Any], step: str) -> None:
 @pytest.mark.parametrize("step", HAND)
 def test_corrections_by_hand(hand: dict[str, Any], step: str) -> None:
     assert hand[step]["ok"], hand[step]["error"]
+
+
+@pytest.fixture(scope="module")
+def volume(server: Server, hand: dict[str, Any]) -> dict[str, Any]:
+    """How each correction of a volume ended. ``hand``: one browser at a time, and the model is there."""
+    about = {"base": server.base, "part": "volume", "hash": "", "shots": shots()}
+    return {line["step"]: line for line in run("whole.mjs", about)}
+
+
+@pytest.mark.parametrize("step", VOLUME)
+def test_a_volume_by_hand(volume: dict[str, Any], step: str) -> None:
+    assert volume[step]["ok"], volume[step]["error"]
 
 
 def test_a_case_outlives_the_server(server: Server, first: dict[str, Any]) -> None:

@@ -205,8 +205,8 @@ def _view(result: Result, items: list[Json], place: Shown, blank: bool = False) 
 
 
 def _version(mask: np.ndarray) -> str:
-    """A mask's fingerprint: its layer keeps its address as long as it stays the same, from the first look at a
-    running job to the folder of its result, so that no page draws it twice."""
+    """A mask's fingerprint: its layer keeps its address as long as it stays the same, from the first look at
+    a running job to the folder of its result, so that no page draws it twice."""
     return hashlib.sha1(np.packbits(mask).tobytes(), usedforsecurity=False).hexdigest()[:10]
 
 
