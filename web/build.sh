@@ -16,7 +16,7 @@ limited() { # seconds, command: without the program timeout there is no limit
 }
 
 newer() { # whether a source is newer than a file
-    [ -n "$(find src public index.html package.json package-lock.json vite.config.ts tsconfig.json \
+    [ -n "$(find src index.html package.json package-lock.json vite.config.ts tsconfig.json \
         -newer "$1" -print 2>/dev/null | head -n 1)" ]
 }
 

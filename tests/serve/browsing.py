@@ -3,11 +3,18 @@
 import json
 import os
 import shutil
+import signal
 import subprocess
+import sys
+import time
+import urllib.request
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
 import pytest
+
+from medsegr.cli.view import free_port
 
 ROOT = Path(__file__).resolve().parents[2]
 WEB = ROOT / "web"
@@ -43,7 +50,7 @@ def need_browser() -> str:
     return node
 
 
-def run(script: str, about: dict[str, Any], seconds: float = 300) -> list[dict[str, Any]]:
+def run(script: str, about: dict[str, Any], seconds: float = 900) -> list[dict[str, Any]]:
     """The JSON lines that a script of web/tests/browser printed."""
     done = subprocess.run(
         [need_browser(), str(WEB / "tests" / "browser" / script), json.dumps(about)],
@@ -56,3 +63,36 @@ def run(script: str, about: dict[str, Any], seconds: float = 300) -> list[dict[s
     )
     assert done.returncode == 0, done.stderr[-2000:] + done.stdout[-2000:]
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
+
+
+@dataclass
+class Server:
+    """``medsegr serve`` as a process of its own, which can be killed and started again on the same data."""
+
+    data: Path
+    flags: tuple[str, ...] = ()
+    port: int = field(default_factory=free_port)
+    process: subprocess.Popen[bytes] | None = None
+
+    @property
+    def base(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def start(self) -> None:
+        words = [sys.executable, "-m", "medsegr", "serve", "-q", "--rate", "0"]
+        words += ["--data-dir", str(self.data), "--port", str(self.port), *self.flags]
+        self.process = subprocess.Popen(words, stdout=subprocess.DEVNULL, start_new_session=True)
+        for _ in range(600):
+            try:
+                with urllib.request.urlopen(f"{self.base}/healthz", timeout=1):
+                    return
+            except OSError:
+                assert self.process.poll() is None, "the server ended"
+                time.sleep(0.1)
+        raise AssertionError("the server does not answer")
+
+    def kill(self) -> None:
+        """As a power cut does: no farewell to anybody."""
+        if self.process is not None and self.process.poll() is None:
+            os.killpg(self.process.pid, signal.SIGKILL)
+            self.process.wait()

@@ -3,24 +3,16 @@
 The steps are in web/tests/browser/whole.mjs; each is a test here. MEDSEGR_SHOTS names a folder for pictures.
 """
 
-import os
-import signal
 import socket
-import subprocess
-import sys
-import time
 import urllib.request
 from collections.abc import Iterator
-from dataclasses import dataclass, field
-from pathlib import Path
 from typing import Any
 
 import pytest
 
-from medsegr.cli.view import free_port
 from medsegr.phantom.write import case_of
 
-from .browsing import need_browser, run, shots
+from .browsing import Server, need_browser, run, shots
 
 pytestmark = pytest.mark.xdist_group("browser")  # its server is started once
 
@@ -36,39 +28,9 @@ FIRST = (
     *("measurements", "download", "accessible, light", "accessible, dark", "tablet", "keys only"),
     *("an error", "cancel", "no fault"),
 )
-HAND = ("click", "brush", "accept and save", "a phrase that is shown", "no fault")
+HAND = ("click", "other answers", "brush", "accept and save", "a phrase that is shown", "no fault")
 
-
-@dataclass
-class Server:
-    """``medsegr serve`` as a process of its own, which can be killed and started again on the same data."""
-
-    data: Path
-    port: int = field(default_factory=free_port)
-    process: subprocess.Popen[bytes] | None = None
-
-    @property
-    def base(self) -> str:
-        return f"http://127.0.0.1:{self.port}"
-
-    def start(self) -> None:
-        words = [sys.executable, "-m", "medsegr", "serve", "-q", "--rate", "0"]
-        words += ["--data-dir", str(self.data), "--port", str(self.port)]
-        self.process = subprocess.Popen(words, stdout=subprocess.DEVNULL, start_new_session=True)
-        for _ in range(600):
-            try:
-                with urllib.request.urlopen(f"{self.base}/healthz", timeout=1):
-                    return
-            except OSError:
-                assert self.process.poll() is None, "the server ended"
-                time.sleep(0.1)
-        raise AssertionError("the server does not answer")
-
-    def kill(self) -> None:
-        """As a power cut does: no farewell to anybody."""
-        if self.process is not None and self.process.poll() is None:
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
+VOLUME = ("a volume", "brush and eraser", "click in a slice", "no fault")
 
 
 @pytest.fixture(scope="module")
@@ -112,6 +74,18 @@ def test_a_first_visit(first: dict[str, Any], step: str) -> None:
 @pytest.mark.parametrize("step", HAND)
 def test_corrections_by_hand(hand: dict[str, Any], step: str) -> None:
     assert hand[step]["ok"], hand[step]["error"]
+
+
+@pytest.fixture(scope="module")
+def volume(server: Server, hand: dict[str, Any]) -> dict[str, Any]:
+    """How each correction of a volume ended. ``hand``: one browser at a time, and the model is there."""
+    about = {"base": server.base, "part": "volume", "hash": "", "shots": shots()}
+    return {line["step"]: line for line in run("whole.mjs", about)}
+
+
+@pytest.mark.parametrize("step", VOLUME)
+def test_a_volume_by_hand(volume: dict[str, Any], step: str) -> None:
+    assert volume[step]["ok"], volume[step]["error"]
 
 
 def test_a_case_outlives_the_server(server: Server, first: dict[str, Any]) -> None:

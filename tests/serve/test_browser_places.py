@@ -53,11 +53,12 @@ def volume(name: str, tilt: float) -> Result:
     return result_on(image_from_array(stored, affine=base @ matrix, modality="MR"), kept)
 
 
-def picture(**about: Any) -> Result:
+def picture(scale: int = 1, **about: Any) -> Result:
     """A picture with a marker towards its right and top."""
-    data, mask = np.full((1, 14, 20), 30.0, np.float32), np.zeros((14, 20), bool)
+    mask = np.zeros((14, 20), bool)
     mask[2:5, 13:16] = True
-    data[0, mask] = 240
+    mask = np.kron(mask, np.ones((scale, scale), bool))
+    data = np.where(mask, 240, 30)[None].astype(np.float32)
     return result_on(Image(data, **about), mask)
 
 
@@ -73,6 +74,7 @@ CASES: dict[str, Result] = {
     "p-long": picture(modality="CR", spacing=(2.0, 0.5)),
     "p-film": picture(modality="CR", axes=("I", "R"), spacing=(1.0, 1.0)),
     "p-side": picture(modality="CR", axes=("P", "I"), spacing=(1.0, 1.0)),
+    "p-large": picture(scale=150, modality="CR"),  # larger than many a graphics card's 3-D texture
     "p-colour": result_on(
         Image(np.repeat(picture().image.data, 3, 0), modality="DMS", frame="viewer"),
         picture().findings[0].mask,  # type: ignore[arg-type]
@@ -119,6 +121,20 @@ def test_planes_of_a_volume_are_radiological(seen: dict[str, Any], name: str) ->
     wide = SPACING / SPACING.min()
     assert tiles[0]["ratio"] == pytest.approx(wide[0] / wide[1], rel=0.03)
     assert tiles[2]["ratio"] == pytest.approx(wide[1] / wide[2], rel=0.03)
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name.startswith("v-")])
+def test_niivue_draws_a_volume_where_the_plain_canvas_drew_it(seen: dict[str, Any], name: str) -> None:
+    told = seen[name]["apart"]
+    assert told["deep"]
+    # A marker that lay elsewhere would make 10 of 255 grey levels and more.
+    assert max(told["before"]) < 0.5, told
+    assert max(told["after"]) < 0.5, told
+
+
+@pytest.mark.parametrize("name", [name for name in CASES if name.startswith("p-")])
+def test_pictures_need_no_webgl(seen: dict[str, Any], name: str) -> None:
+    assert not seen[name]["apart"]["deep"]
 
 
 @pytest.mark.parametrize("name", [name for name in CASES if name.startswith("p-")])

@@ -1,6 +1,16 @@
 /** The server's routes. The key stays in this tab (sessionStorage) and goes out as a bearer token only. */
 
-import type { Capabilities, ImageInfo, Job, Session, View, Words } from "./types.ts";
+import type {
+  Capabilities,
+  ImageInfo,
+  Job,
+  Session,
+  Stored,
+  Study,
+  StudySeries,
+  View,
+  Words,
+} from "./types.ts";
 
 const KEY = "medsegr-key";
 
@@ -83,13 +93,32 @@ export const api = {
   example: (id: string) => json<ImageInfo>(`/v1/images/example/${id}`, "POST"),
   cancel: (id: string) => json<Job>(`/v1/jobs/${id}/cancel`, "POST"),
   remove: async (id: string) => void (await send(`/v1/jobs/${id}`, { method: "DELETE" })),
+  removeImage: async (id: string) => void (await send(`/v1/images/${id}`, { method: "DELETE" })),
+
+  servers: async () => (await json<{ servers: { name: string; push: boolean }[] }>("/v1/dicomweb")).servers,
+  async studies(server: string, filters: Record<string, string>): Promise<Study[]> {
+    const asked = new URLSearchParams(Object.entries(filters).filter(([, value]) => value));
+    return (await json<{ studies: Study[] }>(`/v1/dicomweb/${encodeURIComponent(server)}/studies?${asked}`))
+      .studies;
+  },
+  seriesOf: async (server: string, study: string) =>
+    (
+      await json<{ series: StudySeries[] }>(
+        `/v1/dicomweb/${encodeURIComponent(server)}/studies/${encodeURIComponent(study)}/series`,
+      )
+    ).series,
+  pull: (server: string, study: string, series: string) =>
+    json<ImageInfo>(`/v1/dicomweb/${encodeURIComponent(server)}/pull`, "POST", { study, series }),
+  push: async (job: string, server: string, formats: string[]) =>
+    (await json<{ stored: Stored[] }>(`/v1/jobs/${job}/push`, "POST", { server, formats })).stored,
+
   layer: async (url: string) => await (await send(url)).arrayBuffer(),
 
-  async upload(files: { name: string; file: File }[], modality: string, frame: string): Promise<ImageInfo> {
+  /** `told`: modality, frame, series, as far as they are chosen. */
+  async upload(files: { name: string; file: File }[], told: Record<string, string>): Promise<ImageInfo> {
     const form = new FormData();
     for (const { name, file } of files) form.append("files", file, name);
-    if (modality) form.append("modality", modality);
-    if (frame) form.append("frame", frame);
+    for (const [name, value] of Object.entries(told)) if (value) form.append(name, value);
     return (await (await send("/v1/images", { method: "POST", body: form })).json()) as ImageInfo;
   },
 

@@ -6,11 +6,23 @@ import { download, type Given } from "./files.ts";
 import type { Mask } from "./masks.ts";
 import { maskOf } from "./nifti.ts";
 import type { Mode, Scene, Shape } from "./overlay.ts";
-import type { Layout, Stage } from "./stage.ts";
-import type { Capabilities, Finding, Job, Session, View, Words } from "./types.ts";
+import { afterFrame, type Stage } from "./stage.ts";
+import type { Layout } from "./tiles.ts";
+import type {
+  Capabilities,
+  Finding,
+  ImageInfo,
+  Job,
+  Offer,
+  SeriesInfo,
+  Session,
+  View,
+  Words,
+} from "./types.ts";
+import { seriesIn } from "./words.ts";
 
 export type Tool = "look" | "window" | "add" | "remove" | "box" | "brush" | "erase";
-export type Dialog = "help" | "key" | "download" | "phrase" | null;
+export type Dialog = "help" | "key" | "download" | "phrase" | "pacs" | "series" | "answers" | null;
 export const EDITS: readonly Tool[] = ["add", "remove", "box", "brush", "erase"];
 
 export interface Toast {
@@ -22,6 +34,28 @@ export interface Progress {
   stage: string | null;
   done: number;
   total: number;
+}
+
+/** What a case is begun with, until it is asked: words, options, and what the file does not say. */
+export interface Begun {
+  report: string;
+  options: Options;
+  modality: string;
+  frame: string;
+}
+
+/** Files that hold several series: one is to be chosen. `image` is what the server read of them, if it could decide. */
+export interface Several {
+  image: ImageInfo | null;
+  series: SeriesInfo[];
+  given: Given[];
+  begun: Begun;
+}
+
+/** An image that is on the server already, fetched from another one. */
+export interface Fetched {
+  image: ImageInfo;
+  name: string;
 }
 
 /** What was asked for last, so that a failed case can be tried again and a phrase added. */
@@ -56,11 +90,16 @@ export class App {
   readonly layout = signal<Layout>("all");
   readonly window = signal<[number, number]>([0, 255]);
   readonly place = signal<string>("");
+  readonly flat = signal<string>(""); // why a volume has no 3-D picture
   readonly table = signal(false);
   readonly fresh = signal<string | null>(null); // a phrase that waits to be placed by a click
   readonly letterKeys = signal(localStorage.getItem("medsegr-keys") !== "off");
   readonly theme = signal<string>(localStorage.getItem("medsegr-theme") ?? "auto");
   readonly offered = signal<{ images: Given[]; report: string }>({ images: [], report: "" });
+
+  readonly several = signal<Several | null>(null);
+  readonly fetched = signal<Fetched | null>(null);
+  readonly answers = signal<Offer[]>([]);
 
   readonly layers = signal<ReadonlyMap<string, Mask>>(new Map());
   readonly draft: Signal<Scene["draft"]> = signal(null);
@@ -81,6 +120,8 @@ export class App {
   private toastTimer = 0;
 
   async boot(): Promise<void> {
+    const wanted = /^#\/job\/([\w-]+)$/.exec(location.hash)?.[1];
+    const ahead = wanted ? aheadOf(wanted) : null;
     try {
       this.caps.value = await api.capabilities();
       this.down.value = null;
@@ -88,8 +129,7 @@ export class App {
       if (!this.wantsKey(error)) this.down.value = messageOf(error);
       return;
     }
-    const wanted = /^#\/job\/([\w-]+)$/.exec(location.hash)?.[1];
-    if (wanted) return void (await this.open(wanted));
+    if (wanted && ahead) return void (await this.open(wanted, ahead));
     await this.refreshRecent();
     if (this.screen.value === "case") return; // the address named a case meanwhile
     const [only] = this.recent.value;
@@ -126,6 +166,7 @@ export class App {
       this.problem.value = null;
       this.progress.value = null;
       this.session.value = null;
+      this.answers.value = [];
       this.selected.value = null;
       this.hovered.value = null;
       this.fresh.value = null;
@@ -135,15 +176,55 @@ export class App {
       this.tool.value = "look";
       this.table.value = false;
       this.layers.value = new Map();
+      this.flat.value = "";
     });
   }
 
-  /** Uploads and starts; the case is shown at once. */
-  async start(given: Given[], report: string, options: Options, modality = "", frame = ""): Promise<void> {
+  /** Sends and asks; the case is shown at once. Files of several series ask first which one is meant. */
+  async start(given: Given[], begun: Begun): Promise<void> {
+    const { modality, frame } = begun;
     await this.doing("Sending the image", async () => {
-      const image = await api.upload(given, modality, frame);
-      await this.ask({ image: image.id, words: report.trim() ? { report } : {}, options });
+      let image: ImageInfo | null = null;
+      let series: SeriesInfo[];
+      try {
+        image = await api.upload(given, { modality, frame });
+        series = image.series ?? [];
+      } catch (error) {
+        series = error instanceof ApiError && error.code === "input_refused" ? seriesIn(error.message) : [];
+        if (!series.length) throw error;
+      }
+      if (image && series.length < 2) return await this.begin(image, begun);
+      this.several.value = { image, series, given, begun };
+      this.dialog.value = "series";
     });
+  }
+
+  /** Goes on with a series of those that were sent; another than the one that was read is sent once more. */
+  async takeSeries(token: string): Promise<void> {
+    const several = this.several.value;
+    if (!several) return;
+    const { image, series, given, begun } = several;
+    this.several.value = null;
+    this.dialog.value = null;
+    await this.doing("Reading the series", async () => {
+      const read = series.find(({ chosen }) => chosen)?.token;
+      if (image && read === token) return await this.begin(image, begun);
+      const { modality, frame } = begun;
+      const other = await api.upload(given, { modality, frame, series: token });
+      if (image) api.removeImage(image.id).catch(() => undefined); // it expires by itself
+      await this.begin(other, begun);
+    });
+  }
+
+  /** Asks about an image that is on the server already. */
+  async begin(image: ImageInfo, { report, options }: Begun): Promise<void> {
+    await this.ask({ image: image.id, words: report.trim() ? { report } : {}, options });
+    this.fetched.value = null;
+  }
+
+  async startFetched(begun: Begun): Promise<void> {
+    const fetched = this.fetched.value;
+    if (fetched) await this.doing("Asking", () => this.begin(fetched.image, begun));
   }
 
   async example(id: string, options: Options): Promise<void> {
@@ -171,15 +252,16 @@ export class App {
     await this.doing("Asking again", () => this.ask({ image: job.image, words, options }));
   }
 
-  async open(id: string): Promise<void> {
+  async open(id: string, ahead = aheadOf(id)): Promise<void> {
     this.leave();
     batch(() => {
       this.screen.value = "case";
       history.replaceState(null, "", `#/job/${id}`);
     });
     try {
-      this.job.value = await api.job(id);
-      await this.look();
+      this.job.value = await ahead.job;
+      await this.look(ahead.view);
+      if (this.job.value.state === "done" && this.view.value?.manifest === null) await this.look(); // it ended between
     } catch (error) {
       if (!this.wantsKey(error)) this.problem.value = problemOf(error);
       return;
@@ -192,11 +274,11 @@ export class App {
   }
 
   /** Fetches what the page draws; a job that has not read its image yet has nothing to show. */
-  private async look(): Promise<void> {
+  private async look(asked?: Promise<View>): Promise<void> {
     const id = this.job.value?.id;
     if (!id) return;
     try {
-      const view = await api.view(id);
+      const view = await (asked ?? api.view(id));
       if (this.job.value?.id === id) this.take(view);
     } catch (error) {
       if (!(error instanceof ApiError) || ![404, 409, 503].includes(error.status)) throw error;
@@ -273,14 +355,13 @@ export class App {
       try {
         const bytes = await this.bytesOf(view);
         if (this.view.value?.image.sha256 !== view.image.sha256 || !this.stage) return;
-        await this.stage.load(view.image, bytes);
+        const first = view.findings.find((one) => one.focus)?.focus;
+        await this.stage.load(view.image, bytes, first ?? null);
         batch(() => {
           this.layout.value = this.stage?.isVolume ? "all" : "axial";
           this.window.value = view.image.window;
         });
-        const first = view.findings.find((one) => one.focus)?.focus;
-        if (first) this.stage.goTo(first);
-        requestAnimationFrame(() => performance.mark("medsegr-image"));
+        afterFrame(() => performance.mark("medsegr-image"));
       } catch (error) {
         this.shown = "";
         this.coming = null;
@@ -304,23 +385,26 @@ export class App {
     for (const finding of view.findings) {
       const wanted = [finding.layer, this.mode.value === "guided" ? null : finding.free_layer];
       if (this.heat.value && finding.id === this.active) wanted.push(finding.map_layer);
-      for (const url of wanted) {
-        if (!url || this.pending.has(url)) continue;
-        this.pending.add(url);
-        api
-          .layer(url)
-          .then(maskOf)
-          .then(
-            (mask) => {
-              this.layers.value = new Map(this.layers.value).set(url, mask);
-            },
-            (error: unknown) => {
-              this.pending.delete(url);
-              this.fail(error);
-            },
-          );
-      }
+      for (const url of wanted) if (url) this.fetchLayer(url);
     }
+  }
+
+  /** Fetches a layer once; `name` is what it is kept as. */
+  private fetchLayer(url: string, name = url): void {
+    if (this.pending.has(name)) return;
+    this.pending.add(name);
+    api
+      .layer(url)
+      .then(maskOf)
+      .then(
+        (mask) => {
+          this.layers.value = new Map(this.layers.value).set(name, mask);
+        },
+        (error: unknown) => {
+          this.pending.delete(name);
+          this.fail(error);
+        },
+      );
   }
 
   get active(): string | null {
@@ -410,6 +494,42 @@ export class App {
     });
   }
 
+  /** Asks for other answers to the newest clicks at the chosen finding, and shows them. */
+  async offer(): Promise<void> {
+    const session = this.session.value;
+    const finding = this.finding.value;
+    if (!finding || !this.canOffer) {
+      this.say("Other answers are given to clicks: put a point or a box at the finding first.");
+      return;
+    }
+    if (!session || this.busy.value) return;
+    await this.doing("Asking for other answers", async () => {
+      const told = await api.step(session.id, "candidates", { finding: finding.id });
+      this.session.value = told;
+      this.answers.value = told.candidates;
+      for (const { layer } of told.candidates) this.fetchLayer(layer, `${layer}#${told.steps}`);
+      this.dialog.value = "answers";
+    });
+  }
+
+  /** Whether the chosen finding has clicks of this session that could be answered otherwise. */
+  get canOffer(): boolean {
+    const finding = this.finding.value;
+    return Boolean(
+      this.session.value && finding && !finding.review?.accepted && finding.review?.prompts.length,
+    );
+  }
+
+  /** The mask of another answer, as soon as it is there. */
+  answerMask(offer: Offer): Mask | null {
+    return this.layers.value.get(`${offer.layer}#${this.session.value?.steps}`) ?? null;
+  }
+
+  async choose(offer: Offer): Promise<void> {
+    this.dialog.value = null;
+    await this.edit("choose", { finding: offer.finding, number: offer.number });
+  }
+
   /** Writes the corrected result as a case of its own, which can be downloaded. */
   async save(): Promise<void> {
     const session = this.session.value;
@@ -456,7 +576,13 @@ export class App {
   }
 
   fail(error: unknown): void {
-    if (!this.wantsKey(error)) this.say(messageOf(error), "error");
+    const told = this.told(error);
+    if (told) this.say(told, "error");
+  }
+
+  /** An error in words; empty where a key is asked for instead. */
+  told(error: unknown): string {
+    return this.wantsKey(error) ? "" : messageOf(error);
   }
 
   say(text: string, kind: Toast["kind"] = "info"): void {
@@ -492,6 +618,13 @@ export class App {
     const finding = this.finding.value;
     return finding && finding.polarity !== "absent" && !finding.review?.accepted ? finding : null;
   }
+}
+
+/** What a case begins with, asked for at once. */
+function aheadOf(id: string): { job: Promise<Job>; view: Promise<View> } {
+  const ahead = { job: api.job(id), view: api.view(id) };
+  for (const one of [ahead.job, ahead.view]) one.catch(() => undefined); // whoever waits for it tells what failed
+  return ahead;
 }
 
 export function messageOf(error: unknown): string {

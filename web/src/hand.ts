@@ -2,7 +2,7 @@
 
 import type { App, Tool } from "./app.ts";
 import { EDITS } from "./app.ts";
-import { type Plane, planeOf, stroke, type Triple, toRuns } from "./masks.ts";
+import { joined, type Plane, partOf, planeOf, stroke, type Triple, toRuns } from "./masks.ts";
 import { lastFirst, shapeAt } from "./overlay.ts";
 import type { Stage } from "./stage.ts";
 import { pointOf, screenOf, type Tile, tileAt } from "./tiles.ts";
@@ -304,7 +304,8 @@ export class Hand {
       const [u, v] = axis === 0 ? [1, 2] : axis === 1 ? [0, 2] : [0, 1];
       const [w, h] = [dims[u as number] as number, dims[v as number] as number];
       const known = mask ? planeOf(mask, axis, index) : null;
-      draft = { id: target.id, axis, index, plane: known ?? { w, h, data: new Uint8Array(w * h) } };
+      const part = mask && known ? partOf(mask, axis) : { x: 0, y: 0, w: 0, h: 0 };
+      draft = { id: target.id, axis, index, plane: known ?? { w, h, data: new Uint8Array(w * h) }, part };
     }
     const low = Math.min(tile.across, tile.down);
     const flat = (x: number, y: number): [number, number] => {
@@ -312,8 +313,8 @@ export class Hand {
       return [point[low] as number, point[tile.across === low ? tile.down : tile.across] as number];
     };
     const value = this.app.tool.value === "brush" ? 1 : 0;
-    stroke(draft.plane, flat(x0, y0), flat(x1, y1), this.app.radius.value, value);
-    this.app.draft.value = { ...draft };
+    const part = stroke(draft.plane, flat(x0, y0), flat(x1, y1), this.app.radius.value, value);
+    this.app.draft.value = { ...draft, part: joined(draft.part, part) };
     if (this.stage.scene)
       this.stage.scene.cursor = { x: x1, y: y1, radius: this.app.radius.value * Math.abs(tile.x.step) };
   }

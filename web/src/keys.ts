@@ -1,7 +1,7 @@
 /** Every key of the page, and the sheet that lists them. */
 
 import type { App, Tool } from "./app.ts";
-import type { Layout } from "./stage.ts";
+import type { Layout } from "./tiles.ts";
 
 const TOOLS: Record<string, Tool> = {
   s: "look",
@@ -52,6 +52,7 @@ export const HELP: { title: string; keys: [string[], string][] }[] = [
       [["[", "]"], "Smaller, larger brush"],
       [["Space"], "Use the tool at the cross (image focused)"],
       [["U", "Y"], "Undo, redo (also Ctrl Z)"],
+      [["G"], "Other answers to the newest clicks"],
       [["Shift K"], "Accept"],
     ],
   },
@@ -142,6 +143,7 @@ function letter(app: App, key: string, shift: boolean): boolean {
     "]": () => (app.radius.value = Math.min(60, app.radius.value + 1)),
     u: () => void app.edit("undo"),
     y: () => void app.edit("redo"),
+    g: () => app.editable.value && void app.offer(),
     t: () => (app.table.value = !app.table.value),
     d: () => app.job.value?.state === "done" && (app.dialog.value = "download"),
     i: () => document.querySelector<HTMLElement>(".screen")?.focus(),

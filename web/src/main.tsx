@@ -2,6 +2,7 @@ import { effect } from "@preact/signals";
 import { render } from "preact";
 import { App } from "./app.ts";
 import { filesOf, sorted } from "./files.ts";
+import mark from "./icon.svg";
 import { listen } from "./keys.ts";
 import "./style.css";
 import { IconButton } from "./ui/button.tsx";
@@ -49,7 +50,7 @@ function Head() {
           app.home();
         }}
       >
-        <img src="./icon.svg" width="26" height="26" alt="" />
+        <img src={mark} width="26" height="26" alt="" />
         <b>medsegr</b>
       </a>
       {inCase && image ? (
@@ -169,5 +170,4 @@ window.addEventListener("hashchange", () => {
   if (wanted && wanted !== app.job.value?.id) void app.open(wanted);
   else if (!wanted && app.screen.value === "case") app.home();
 });
-void import("./stage.ts"); // the large part, while the server is asked
 void app.boot();

@@ -146,11 +146,30 @@ export function fromRuns(runs: { size: [number, number]; counts: number[] }): Pl
   return { w, h, data };
 }
 
+/** A part of a plane: from `x`, `y`, so wide and high. */
+export interface Part {
+  x: number;
+  y: number;
+  w: number;
+  h: number;
+}
+
+/** The part of a plane across `axis` that a mask can reach. */
+export function partOf(mask: Mask, axis: number): Part {
+  const [u, v] = acrossOf(axis);
+  const at = (triple: Triple, n: number) => triple[n] as number;
+  return { x: at(mask.lo, u), y: at(mask.lo, v), w: at(mask.size, u), h: at(mask.size, v) };
+}
+
 /**
  * Outlines of a plane as closed loops in pixel coordinates, a pixel's centre being a whole number. The line goes
- * through the middles of the pixels' edges, so corners are cut. Holes are loops of their own.
+ * through the middles of the pixels' edges, so corners are cut. Holes are loops of their own. `part`: outside it all is 0,
+ * so that a small mask of a large picture costs little.
  */
-export function loopsOf(plane: Plane): [number, number][][] {
+export function loopsOf(
+  plane: Plane,
+  part: Part = { x: 0, y: 0, w: plane.w, h: plane.h },
+): [number, number][][] {
   const { w, h, data } = plane;
   const at = (x: number, y: number) => x >= 0 && y >= 0 && x < w && y < h && data[y * w + x] !== 0;
   // An edge runs between corners of the pixel grid with the mask on its right; corners are numbered by row.
@@ -163,8 +182,8 @@ export function loopsOf(plane: Plane): [number, number][][] {
     if (known) known.push(to);
     else next.set(from, [to]);
   };
-  for (let y = 0; y < h; y++)
-    for (let x = 0; x < w; x++) {
+  for (let y = part.y; y < part.y + part.h; y++)
+    for (let x = part.x; x < part.x + part.w; x++) {
       if (!data[y * w + x]) continue;
       if (!at(x, y - 1)) add(x, y, x + 1, y);
       if (!at(x + 1, y)) add(x + 1, y, x + 1, y + 1);
@@ -190,14 +209,24 @@ export function loopsOf(plane: Plane): [number, number][][] {
   return loops;
 }
 
-/** Sets or clears all pixels within `radius` of the line from one point to another, in place. */
+/** Both parts and what lies between them. */
+export function joined(one: Part, other: Part): Part {
+  if (!one.w || !one.h) return other;
+  if (!other.w || !other.h) return one;
+  const [x, y] = [Math.min(one.x, other.x), Math.min(one.y, other.y)];
+  const right = Math.max(one.x + one.w, other.x + other.w);
+  const bottom = Math.max(one.y + one.h, other.y + other.h);
+  return { x, y, w: right - x, h: bottom - y };
+}
+
+/** Sets or clears all pixels within `radius` of the line from one point to another, in place; the part it reached. */
 export function stroke(
   plane: Plane,
   from: readonly [number, number],
   to: readonly [number, number],
   radius: number,
   value: 0 | 1,
-): void {
+): Part {
   const [x0, y0] = from;
   const [x1, y1] = to;
   const dx = x1 - x0;
@@ -215,4 +244,5 @@ export function stroke(
       const ey = y - y0 - t * dy;
       if (ex * ex + ey * ey <= reach * reach) plane.data[y * plane.w + x] = value;
     }
+  return { x: left, y: top, w: Math.max(0, right - left + 1), h: Math.max(0, bottom - top + 1) };
 }

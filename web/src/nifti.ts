@@ -1,8 +1,11 @@
-/** The little of NIfTI that the page needs to read masks and maps; NiiVue reads the image itself. */
+/** The little of NIfTI that the page needs to read images, masks and maps of this server. */
 
 import { cropped, type Mask, type Triple } from "./masks.ts";
 
 const UINT8 = 2;
+const INT16 = 4;
+const FLOAT32 = 16;
+const RGB24 = 128;
 const LABELS = 1002; // NIfTI's intent code: values are names, not intensities
 
 export interface Head {
@@ -10,6 +13,19 @@ export interface Head {
   offset: number;
   datatype: number;
   version: 1 | 2;
+  /** Millimetres (pixels where no spacing is known) from voxel to voxel, along each axis of the grid. */
+  steps: Triple;
+  /** Voxel to RAS+, the turning part: rows R, A, S. */
+  rows: [Triple, Triple, Triple];
+}
+
+export type Values = Uint8Array | Int16Array | Float32Array;
+
+/** An image's values, x fastest; of a coloured one three bytes a voxel. */
+export interface Grid {
+  dims: Triple;
+  values: Values;
+  channels: 1 | 3;
 }
 
 export async function inflated(bytes: ArrayBuffer): Promise<ArrayBuffer> {
@@ -26,12 +42,32 @@ export function headOf(bytes: ArrayBuffer): Head {
   const second = size === 540;
   const dim = (n: number) =>
     second ? Number(view.getBigInt64(16 + 8 * n, true)) : view.getInt16(40 + 2 * n, true);
+  const real = (first: number, n: number) =>
+    second ? view.getFloat64(first + 8 * n, true) : view.getFloat32(first + 4 * n, true);
+  const row = (n: number): Triple => {
+    const first = second ? 400 + 32 * n : 280 + 16 * n;
+    return [real(first, 0), real(first, 1), real(first, 2)];
+  };
+  const pixdim = second ? 104 : 76;
   return {
     dims: [dim(1), Math.max(1, dim(2)), Math.max(1, dim(0) >= 3 ? dim(3) : 1)],
+    steps: [real(pixdim, 1) || 1, real(pixdim, 2) || 1, real(pixdim, 3) || 1],
+    rows: [row(0), row(1), row(2)],
     offset: second ? Number(view.getBigInt64(168, true)) : view.getFloat32(108, true),
     datatype: view.getInt16(second ? 12 : 70, true),
     version: second ? 2 : 1,
   };
+}
+
+export function gridOf(plain: ArrayBuffer, head = headOf(plain)): Grid {
+  const [x, y, z] = head.dims;
+  const count = x * y * z;
+  const { dims, offset, datatype } = head;
+  if (datatype === UINT8) return { dims, values: new Uint8Array(plain, offset, count), channels: 1 };
+  if (datatype === INT16) return { dims, values: new Int16Array(plain, offset, count), channels: 1 };
+  if (datatype === FLOAT32) return { dims, values: new Float32Array(plain, offset, count), channels: 1 };
+  if (datatype === RGB24) return { dims, values: new Uint8Array(plain, offset, 3 * count), channels: 3 };
+  throw new Error("the image is of a kind that the page does not know");
 }
 
 export async function maskOf(bytes: ArrayBuffer): Promise<Mask> {

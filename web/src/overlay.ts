@@ -1,6 +1,6 @@
 /** What is drawn over the image: contours with their numbers, heat, prompts, brush, scale. */
 
-import { loopsOf, type Mask, type Plane, planeOf, valueAt } from "./masks.ts";
+import { loopsOf, type Mask, type Part, type Plane, partOf, planeOf, valueAt } from "./masks.ts";
 import { lettersOf, matrixOf, screenOf, type Tile, type Turn } from "./tiles.ts";
 import type { Prompts } from "./types.ts";
 
@@ -30,7 +30,7 @@ export interface Scene {
   /** A picture: x of prompts runs along the grid's first axis; of a volume's slice along the last. */
   picture: boolean;
   /** One plane that is being painted, in place of the mask's own. */
-  draft: { id: string; axis: number; index: number; plane: Plane } | null;
+  draft: { id: string; axis: number; index: number; plane: Plane; part: Part } | null;
   box: { x0: number; y0: number; x1: number; y1: number } | null;
   cursor: { x: number; y: number; radius: number } | null;
   /** Millimetres are known: a scale is drawn. */
@@ -65,15 +65,15 @@ function outlineOf(mask: Mask, axis: number, index: number): Path2D | null {
   let path = known.get(name);
   if (path === undefined) {
     const plane = planeOf(mask, axis, index);
-    path = plane ? pathOf(plane) : null;
+    path = plane ? pathOf(plane, partOf(mask, axis)) : null;
     known.set(name, path);
   }
   return path;
 }
 
-export function pathOf(plane: Plane): Path2D {
+export function pathOf(plane: Plane, part: Part): Path2D {
   const path = new Path2D();
-  for (const loop of loopsOf(plane)) {
+  for (const loop of loopsOf(plane, part)) {
     loop.forEach(([x, y], n) => {
       if (n) path.lineTo(x, y);
       else path.moveTo(x, y);
@@ -107,7 +107,7 @@ function pathFor(shape: Shape, which: "mask" | "free", tile: Tile, scene: Scene)
     draft.axis === tile.axis &&
     draft.index === tile.index
   )
-    return pathOf(draft.plane);
+    return pathOf(draft.plane, draft.part);
   const mask = shape[which];
   return mask ? outlineOf(mask, tile.axis, tile.index) : null;
 }
@@ -130,9 +130,18 @@ function drawShapes(pen: Pen, tile: Tile, scene: Scene): void {
     const look = { colour: shape.colour, active, faded, dashed: shape.dashed, opacity: scene.opacity };
     if (free)
       drawShape(pen, placed(free, tile), { ...look, ghost: scene.mode === "difference" }, !scene.filled);
-    if (guided) drawShape(pen, placed(guided, tile), { ...look, ghost: false }, !scene.filled);
+    const painting = scene.draft?.id === shape.id; // nobody else knows its inside yet
+    if (guided) drawShape(pen, placed(guided, tile), { ...look, ghost: false }, !scene.filled || painting);
     if (guided ?? free) drawNumber(pen, tile, shape, scene, faded);
   }
+}
+
+/** One mask alone, as on the image. */
+export function drawOutline(pen: Pen, tile: Tile, mask: Mask, colour: string): void {
+  const path = outlineOf(mask, tile.axis, tile.index);
+  if (!path) return;
+  const look = { colour, active: true, faded: false, dashed: false, opacity: 0.3, ghost: false };
+  drawShape(pen, placed(path, tile), look, true);
 }
 
 interface Look {

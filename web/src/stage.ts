@@ -1,279 +1,348 @@
-/** The image with everything on it: NiiVue below, our drawing above, and what a hand does there. */
+/**
+ * The image with everything on it: the planes below, our drawing above, and what is looked at. A plain canvas draws the
+ * planes at once; NiiVue takes a volume over when it is ready, in the same places.
+ */
 
-import { Niivue, NVImage } from "@niivue/niivue";
-import { type Mask, paintInto, type Triple } from "./masks.ts";
-import { inflated, labelFile } from "./nifti.ts";
-import { drawLetters, drawScene, type Scene } from "./overlay.ts";
-import { fractionOf, RENDER, type Tile, type Turn, tileAt, tilesOf, turnOf, voxelOf } from "./tiles.ts";
+import type { Mask, Triple } from "./masks.ts";
+import { gridOf, headOf, inflated } from "./nifti.ts";
+import { drawLetters, drawOutline, drawScene, type Scene } from "./overlay.ts";
+import { Plain } from "./plain.ts";
+import type { Solid } from "./solid.ts";
+import {
+  type Eye,
+  fractionOf,
+  GAP,
+  type Layout,
+  pointOf,
+  type Rect,
+  type Tile,
+  type Turn,
+  tileAround,
+  tileAt,
+  tilesOf,
+  turnOf,
+} from "./tiles.ts";
 import type { ViewImage } from "./types.ts";
 
-export type Layout = "all" | "axial" | "coronal" | "sagittal" | "3d";
+const MIDDLE: Triple = [0.5, 0.5, 0.5];
 
-const SLICES: Record<Layout, number> = { axial: 0, coronal: 1, sagittal: 2, all: 3, "3d": 4 };
-const GHOST = 255; // label of what only the report-free mask covers
+/** One image that was read: how it lies, its values, and the file for NiiVue. */
+interface Loaded {
+  about: ViewImage;
+  file: ArrayBuffer;
+  turn: Turn;
+  plain: Plain;
+}
 
 export class Stage {
-  readonly canvas: HTMLCanvasElement;
   readonly sheet: HTMLCanvasElement;
   scene: Scene | null = null;
   tiles: Tile[] = [];
-  turn: Turn | null = null;
   onDrawn: () => void = () => {};
-  private readonly nv: Niivue;
+  /** NiiVue cannot draw this volume: why, in words for people. */
+  onFlat: (why: string) => void = () => {};
+  private readonly holder: HTMLElement;
+  private readonly flat: HTMLCanvasElement;
   private readonly watcher: ResizeObserver;
-  private image: ViewImage | null = null;
-  private plain: ArrayBuffer | null = null;
+  private loaded: Loaded | null = null;
+  private solid: Promise<Solid> | null = null;
+  private deep: Solid | null = null; // what draws now, where it is not the plain canvas
+  private canvas3d: HTMLCanvasElement | null = null;
+  private rendered: Rect | null = null;
   private waiting = 0;
-  private painted = "";
-  private labels: NVImage | null = null;
+  private closed = false;
+  private here: Triple = [0, 0, 0];
+  private eye: Eye = { middle: MIDDLE, zoom: 1 };
+  private layout: Layout = "axial";
+  private shades: [number, number] = [0, 1];
+  private seenFrom = { round: 110, up: 10 };
 
-  private constructor(holder: HTMLElement, canvas: HTMLCanvasElement, sheet: HTMLCanvasElement) {
-    this.canvas = canvas;
-    this.sheet = sheet;
-    this.nv = new Niivue({
-      interactive: false,
-      isRadiologicalConvention: true,
-      sagittalNoseLeft: true,
-      backColor: [0.04, 0.045, 0.055, 1],
-      crosshairColor: [0.35, 0.75, 1, 0.9],
-      fontColor: [1, 1, 1, 1],
-      show3Dcrosshair: false,
-      isOrientationTextVisible: false,
-      multiplanarLayout: 2,
-      multiplanarShowRender: 1,
-      multiplanarPadPixels: 4,
-      isColorbar: false,
-      dragAndDropEnabled: false,
-      isResizeCanvas: false,
-      loadingText: "",
-      logLevel: "error",
-    });
+  constructor(holder: HTMLElement) {
+    this.holder = holder;
+    this.flat = document.createElement("canvas");
+    this.sheet = document.createElement("canvas");
+    this.flat.className = "image";
+    this.sheet.className = "sheet";
+    holder.prepend(this.flat, this.sheet);
+    this.fit();
     this.watcher = new ResizeObserver(() => this.resized());
     this.watcher.observe(holder);
   }
 
-  static async on(holder: HTMLElement): Promise<Stage> {
-    const canvas = document.createElement("canvas");
-    const sheet = document.createElement("canvas");
-    canvas.className = "image";
-    sheet.className = "sheet";
-    holder.prepend(canvas, sheet);
-    const stage = new Stage(holder, canvas, sheet);
-    stage.fit();
-    await stage.nv.attachToCanvas(canvas);
-    return stage;
-  }
-
   close(): void {
+    this.closed = true;
     this.watcher.disconnect();
     cancelAnimationFrame(this.waiting);
-    this.nv.gl.getExtension("WEBGL_lose_context")?.loseContext();
-    this.canvas.remove();
-    this.sheet.remove();
+    void this.solid?.then((solid) => solid.close()).catch(() => undefined);
+    for (const canvas of [this.flat, this.sheet, this.canvas3d]) canvas?.remove();
   }
 
   get isVolume(): boolean {
-    return (this.image?.grid.length ?? 2) === 3;
+    return (this.loaded?.about.grid.length ?? 2) === 3;
   }
 
-  async load(image: ViewImage, bytes: ArrayBuffer): Promise<void> {
-    const plain = await inflated(bytes);
-    for (const volume of [...this.nv.volumes]) this.nv.removeVolume(volume);
-    this.labels = null;
-    this.painted = "";
-    this.image = image;
-    this.plain = plain;
-    const made = await volumeOf(plain, "image.nii", image.window);
-    this.nv.addVolume(made);
-    this.nv.setCrosshairWidth(this.isVolume ? 0.6 : 0);
-    this.turn = turnOf(this.nv);
-    this.setLayout(this.isVolume ? "all" : "axial");
-    this.setWindow(...image.window);
-    this.reset();
+  get turn(): Turn | null {
+    return this.loaded?.turn ?? null;
+  }
+
+  /** The canvas that shows the image now. */
+  get canvas(): HTMLCanvasElement {
+    return this.deep && this.canvas3d ? this.canvas3d : this.flat;
+  }
+
+  /** Shows an image, at `focus` where that is given; it is drawn when this returns. */
+  async load(about: ViewImage, bytes: ArrayBuffer, focus: Triple | null): Promise<void> {
+    const file = await inflated(bytes);
+    const head = headOf(file);
+    const turn = turnOf(head);
+    this.show3d(null);
+    this.loaded = { about, file, turn, plain: new Plain(gridOf(file, head)) };
+    this.here = focus ?? (turn.dims.map((size) => Math.floor(size / 2)) as Triple);
+    this.eye = { middle: MIDDLE, zoom: 1 };
+    this.layout = this.isVolume ? "all" : "axial";
+    this.shades = about.window;
+    this.seenFrom = { round: 110, up: 10 };
+    this.redraw();
+    if (this.isVolume) afterFrame(() => void this.deepen());
+    else afterFrame(() => performance.mark("medsegr-stage"));
+  }
+
+  /** Lets NiiVue draw the volume, once it is there. */
+  private async deepen(): Promise<void> {
+    const loaded = this.loaded;
+    if (!loaded || this.closed) return;
+    let solid: Solid;
+    try {
+      this.solid ??= this.begin();
+      solid = await this.solid;
+    } catch {
+      this.onFlat("This browser gives no WebGL 2: there is no 3D picture. The planes are complete.");
+      return;
+    }
+    if (this.closed || this.loaded !== loaded) return;
+    if (!solid.takes(loaded.turn.dims)) {
+      this.onFlat(
+        "The volume is too large for this graphics card: there is no 3D picture. The planes are complete.",
+      );
+      return;
+    }
+    await solid.load(loaded.file, this.shades);
+    if (this.closed || this.loaded !== loaded) return;
+    if (this.scene) solid.label(this.scene, () => this.again());
+    this.show3d(solid);
+    this.redraw();
+    performance.mark("medsegr-stage");
+  }
+
+  private async begin(): Promise<Solid> {
+    const { Solid } = await import("./solid.ts");
+    const canvas = document.createElement("canvas");
+    canvas.className = "image hidden";
+    this.holder.prepend(canvas);
+    this.canvas3d = canvas;
+    this.fit();
+    return await Solid.on(canvas);
+  }
+
+  private show3d(solid: Solid | null): void {
+    this.deep = solid;
+    this.canvas3d?.classList.toggle("hidden", !solid);
+    this.flat.classList.toggle("hidden", Boolean(solid));
+  }
+
+  private again(): void {
+    if (this.scene && this.deep) this.deep.label(this.scene, () => undefined);
+    this.draw();
   }
 
   setLayout(layout: Layout): void {
-    this.nv.setSliceType(SLICES[layout]);
+    this.layout = this.isVolume ? layout : "axial";
     this.draw();
   }
 
   get window(): [number, number] {
-    const volume = this.nv.volumes[0];
-    return [volume?.cal_min ?? 0, volume?.cal_max ?? 1];
+    return this.shades;
   }
 
   setWindow(low: number, high: number): void {
-    const volume = this.nv.volumes[0];
-    if (!volume || this.image?.colour) return;
-    volume.cal_min = low;
-    volume.cal_max = Math.max(high, low + 1e-6);
-    this.nv.updateGLVolume();
+    if (!this.loaded || this.loaded.about.colour) return;
+    this.shades = [low, Math.max(high, low + 1e-6)];
     this.draw();
   }
 
   get voxel(): Triple {
-    return this.turn ? voxelOf(this.turn, this.nv.scene.crosshairPos) : [0, 0, 0];
+    return [...this.here];
   }
 
   goTo(voxel: readonly number[]): void {
-    if (!this.turn) return;
-    this.nv.scene.crosshairPos = fractionOf(this.turn, voxel) as unknown as typeof this.nv.scene.crosshairPos;
+    const dims = this.turn?.dims;
+    if (!dims) return;
+    this.here = voxel.map((at, axis) =>
+      Math.max(0, Math.min((dims[axis] as number) - 1, Math.round(at))),
+    ) as Triple;
     this.draw();
   }
 
   /** Moves along an axis of the grid; `steps` in the direction of R, A or S. */
   move(axis: number, steps: number): void {
     if (!this.turn) return;
+    const way = this.turn.flipped[this.turn.axis.indexOf(axis)] ? -steps : steps;
     const voxel = this.voxel;
-    const world = this.turn.axis.indexOf(axis);
-    const way = this.turn.flipped[world] ? -steps : steps;
-    const size = this.turn.dims[axis] as number;
-    voxel[axis] = Math.max(0, Math.min(size - 1, (voxel[axis] as number) + way));
+    voxel[axis] = (voxel[axis] as number) + way;
     this.goTo(voxel);
   }
 
   get zoom(): number {
-    return this.nv.scene.pan2Dxyzmm[3] as number;
+    return this.eye.zoom;
   }
 
   reset(): void {
-    this.nv.setPan2Dxyzmm([0, 0, 0, 1]);
+    this.eye = { middle: MIDDLE, zoom: 1 };
     this.draw();
   }
 
   /** Zooms so that what lies under a point of the screen stays there. */
   zoomAt(factor: number, x?: number, y?: number): void {
-    const pan = [...this.nv.scene.pan2Dxyzmm] as [number, number, number, number];
-    const zoom = Math.max(0.5, Math.min(20, pan[3] * factor));
-    const middle = this.sheet.getBoundingClientRect();
-    const [px, py] = [x ?? middle.width / 2, y ?? middle.height / 2];
+    const zoom = Math.max(0.5, Math.min(20, this.eye.zoom * factor));
+    const box = this.sheet.getBoundingClientRect();
+    const [px, py] = [x ?? box.width / 2, y ?? box.height / 2];
     const tile = tileAt(this.tiles, px, py);
     const before = tile && this.fractions(tile, px, py);
-    this.nv.setPan2Dxyzmm([pan[0], pan[1], pan[2], zoom]);
-    this.refresh();
+    this.eye = { ...this.eye, zoom };
+    this.place();
     const now = tile && this.tiles.find((one) => one.kind === tile.kind);
-    if (before && now) this.shift(now, before, this.fractions(now, px, py));
+    if (before && now) this.shift(now, this.fractions(now, px, py), before);
     this.draw();
   }
 
   pan(tile: Tile, dx: number, dy: number, x: number, y: number): void {
-    this.shift(tile, this.fractions(tile, x - dx, y - dy), this.fractions(tile, x, y));
+    this.shift(tile, this.fractions(tile, x, y), this.fractions(tile, x - dx, y - dy));
     this.draw();
   }
 
   private fractions(tile: Tile, x: number, y: number): Triple {
-    const voxel: Triple = [tile.index, tile.index, tile.index];
-    voxel[tile.across] = (x - tile.x.start) / tile.x.step;
-    voxel[tile.down] = (y - tile.y.start) / tile.y.step;
-    return fractionOf(this.turn as Turn, voxel);
+    return fractionOf(this.turn as Turn, pointOf(tile, x, y));
   }
 
-  /** Pans so that the point `from` comes to where `to` is shown now. */
+  /** Moves what is looked at, so that the fraction `to` comes to where `from` is shown now. */
   private shift(tile: Tile, from: Triple, to: Triple): void {
-    const volume = this.nv.volumes[0];
-    const turn = this.turn as Turn;
-    const pan = [...this.nv.scene.pan2Dxyzmm] as [number, number, number, number];
-    for (let world = 0; world < 3; world++) {
-      if (turn.axis[world] === tile.axis) continue;
-      const size = (volume?.dimsRAS?.[world + 1] ?? 1) * (volume?.pixDimsRAS?.[world + 1] ?? 1);
-      pan[world] = (pan[world] as number) + pan[3] * size * ((to[world] as number) - (from[world] as number));
-    }
-    this.nv.setPan2Dxyzmm(pan);
+    const through = this.turn?.axis.indexOf(tile.axis);
+    const middle = this.eye.middle.map((at, world) =>
+      world === through ? at : at + (to[world] as number) - (from[world] as number),
+    ) as Triple;
+    this.eye = { ...this.eye, middle };
+    this.place();
   }
 
   /** Whether a point of the screen is on the 3-D picture. */
   onRender(x: number, y: number): boolean {
-    const ratio = this.ratio;
-    return this.nv.screenSlices.some((slice) => {
-      if (slice.axCorSag !== RENDER) return false;
-      const [l, t, w, h] = slice.leftTopWidthHeight as [number, number, number, number];
-      return x * ratio >= l && y * ratio >= t && x * ratio <= l + w && y * ratio <= t + h;
-    });
+    const box = this.rendered;
+    if (!box || !this.deep) return false;
+    return x >= box.left && y >= box.top && x <= box.left + box.width && y <= box.top + box.height;
   }
 
   rotate(dx: number, dy: number): void {
-    const { renderAzimuth, renderElevation } = this.nv.scene;
-    this.nv.setRenderAzimuthElevation(
-      renderAzimuth - dx * 0.5,
-      Math.max(-90, Math.min(90, renderElevation + dy * 0.5)),
-    );
+    const { round, up } = this.seenFrom;
+    this.seenFrom = { round: round - dx * 0.5, up: Math.max(-90, Math.min(90, up + dy * 0.5)) };
     this.draw();
   }
 
   show(scene: Scene): void {
     this.scene = scene;
-    if (this.isVolume) this.label(scene);
+    this.deep?.label(scene, () => this.again());
     this.draw();
   }
 
-  /** Of a volume the masks' insides are a volume of labels of their own, so that the 3-D picture has them. */
-  private label(scene: Scene): void {
-    const shapes = scene.shapes.filter((shape) => shape.mask?.data.length || shape.free?.data.length);
-    if (!this.plain || (!shapes.length && !this.labels)) return;
-    const ids = new Map<Mask, number>();
-    const painted = `${scene.mode}|${scene.active}|${shapes.map((one) => `${one.id}:${idOf(one.mask, ids)}:${idOf(one.free, ids)}`)}`;
-    if (!this.labels) {
-      void volumeOf(labelFile(this.plain), "masks.nii").then((made) => {
-        if (this.labels) return;
-        this.labels = made;
-        this.nv.addVolume(made);
-        if (this.scene) this.show(this.scene);
-      });
-      return;
-    }
-    if (painted !== this.painted || shapes.some((shape) => shape.mask && !marks.has(shape.mask))) {
-      const whole = this.labels.img as Uint8Array;
-      whole.fill(0);
-      const last = shapes.find((shape) => shape.id === scene.active);
-      const order = [...shapes].sort((a, b) => Number(a === last) - Number(b === last));
-      for (const shape of order) {
-        if (scene.mode === "difference" && shape.free) paintInto(whole, shape.free, GHOST);
-        const mask = scene.mode === "free" ? shape.free : shape.mask;
-        if (mask) paintInto(whole, mask, Math.min(shape.number, GHOST - 1));
-      }
-      this.painted = painted;
-    }
-    this.labels.setColormapLabel(lutOf(scene));
-    this.labels.opacity = scene.hidden ? 0 : scene.opacity;
-    this.nv.updateGLVolume();
+  /** A small picture: the plane of a mask, cut to where the masks beside it are, with its outline. */
+  preview(canvas: HTMLCanvasElement, mask: Mask, beside: readonly Mask[], colour: string): void {
+    const pen = canvas.getContext("2d");
+    const about = this.tiles.find(({ axis }) => axis === (this.scene?.cut ?? 2)) ?? this.tiles[0];
+    if (!pen || !about || !this.loaded) return;
+    const tile = tileAround(about, beside.length ? beside : [mask], canvas);
+    this.loaded.plain.draw(pen, [tile], this.shades, 1);
+    drawOutline(pen, tile, mask, colour);
   }
 
   private get ratio(): number {
-    return this.canvas.width / Math.max(1, this.canvas.clientWidth);
+    return this.flat.width / Math.max(1, this.holder.clientWidth);
   }
 
   private fit(): void {
     const ratio = window.devicePixelRatio || 1;
-    const box = this.canvas.parentElement?.getBoundingClientRect();
-    const [wide, tall] = [Math.max(1, box?.width ?? 1), Math.max(1, box?.height ?? 1)];
-    for (const canvas of [this.canvas, this.sheet]) {
-      canvas.width = Math.round(wide * ratio);
-      canvas.height = Math.round(tall * ratio);
+    const box = this.holder.getBoundingClientRect();
+    for (const canvas of [this.flat, this.sheet, this.canvas3d]) {
+      if (!canvas) continue;
+      canvas.width = Math.round(Math.max(1, box.width) * ratio);
+      canvas.height = Math.round(Math.max(1, box.height) * ratio);
     }
   }
 
   private resized(): void {
     this.fit();
-    if (this.nv.gl) {
-      this.nv.gl.viewport(0, 0, this.canvas.width, this.canvas.height);
-      this.draw();
-    }
+    this.deep?.resized();
+    if (this.loaded) this.redraw(); // at once: a canvas of a new size is empty
   }
 
   draw(): void {
     if (this.waiting) return;
-    this.waiting = requestAnimationFrame(() => {
-      this.waiting = 0;
-      this.refresh();
-      this.drawSheet();
-      this.onDrawn();
-    });
+    this.waiting = requestAnimationFrame(() => this.redraw());
+  }
+
+  private redraw(): void {
+    cancelAnimationFrame(this.waiting);
+    this.waiting = 0;
+    this.refresh();
+    this.drawSheet();
+    this.onDrawn();
+  }
+
+  /** Where everything lies now. */
+  private place(): void {
+    if (!this.turn) return;
+    const { width, height } = this.flat;
+    const screen = { width, height, ratio: this.ratio, gap: GAP * devicePixelRatio };
+    const { tiles, solid } = tilesOf(this.turn, this.layout, screen, this.eye, this.here);
+    this.tiles = tiles;
+    this.rendered = solid;
   }
 
   private refresh(): void {
-    if (!this.nv.volumes.length) return;
-    this.nv.drawScene();
-    if (this.turn) this.tiles = tilesOf(this.nv, this.turn, this.ratio);
+    const { loaded } = this;
+    if (!loaded) return;
+    this.place();
+    const { turn, plain } = loaded;
+    if (this.deep) {
+      const { layout, eye, here, shades } = this;
+      this.deep.draw({ turn, layout, eye, here, window: shades, ...this.seenFrom });
+    } else {
+      const pen = this.flat.getContext("2d", { willReadFrequently: true }); // kept in memory: its pixels are ours
+      if (!pen) return;
+      plain.draw(pen, this.tiles, this.shades, this.ratio);
+      if (this.isVolume) this.drawCross(pen);
+    }
+  }
+
+  /** The planes that cross this one, as NiiVue draws them. */
+  private drawCross(pen: CanvasRenderingContext2D): void {
+    pen.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
+    pen.strokeStyle = "rgb(89 191 255 / 0.9)";
+    pen.lineWidth = 1;
+    for (const { rect, x, y, across, down } of this.tiles) {
+      const [px, py] = [
+        x.start + x.step * (this.here[across] as number),
+        y.start + y.step * (this.here[down] as number),
+      ];
+      pen.beginPath();
+      if (px >= rect.left && px <= rect.left + rect.width) {
+        pen.moveTo(px, rect.top);
+        pen.lineTo(px, rect.top + rect.height);
+      }
+      if (py >= rect.top && py <= rect.top + rect.height) {
+        pen.moveTo(rect.left, py);
+        pen.lineTo(rect.left + rect.width, py);
+      }
+      pen.stroke();
+    }
   }
 
   /** Our own drawing alone, after a hand moved: the image below is as it was. */
@@ -283,49 +352,17 @@ export class Stage {
     const ratio = this.ratio;
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     pen.clearRect(0, 0, this.sheet.width, this.sheet.height);
-    if (this.scene) drawScene(pen, this.tiles, this.scene);
-    if (this.turn && this.image?.letters === null) drawLetters(pen, this.tiles, this.turn);
+    // NiiVue fills the masks of a volume itself.
+    if (this.scene) drawScene(pen, this.tiles, { ...this.scene, filled: this.deep !== null });
+    if (this.turn && this.loaded?.about.letters === null) drawLetters(pen, this.tiles, this.turn);
   }
 }
 
-/** NiiVue asks for twenty arguments of which its own code leaves most to their defaults. */
-function volumeOf(bytes: ArrayBuffer, name: string, window?: [number, number]): Promise<NVImage> {
-  const make = NVImage.new.bind(NVImage) as unknown as (...given: unknown[]) => Promise<NVImage>;
-  return make(bytes, name, "gray", 1, null, ...(window ?? []));
-}
-
-const marks = new WeakMap<Mask, number>();
-let counted = 0;
-
-function idOf(mask: Mask | null, ids: Map<Mask, number>): number {
-  if (!mask) return 0;
-  const known = marks.get(mask) ?? ++counted;
-  marks.set(mask, known);
-  ids.set(mask, known);
-  return known;
-}
-
-type Lut = { R: number[]; G: number[]; B: number[]; A: number[]; I: number[]; labels: string[] };
-
-/** Colours of the labels; the chosen finding keeps its own, the others turn grey beside it. */
-function lutOf(scene: Scene): Lut {
-  const lut: Lut = { R: [0], G: [0], B: [0], A: [0], I: [0], labels: [""] };
-  const add = (index: number, colour: string, faded: boolean) => {
-    const part = (at: number) => {
-      const value = Number.parseInt(colour.slice(at, at + 2), 16);
-      return faded ? Math.round(0.45 * value + 0.55 * 110) : value;
-    };
-    lut.R.push(part(1));
-    lut.G.push(part(3));
-    lut.B.push(part(5));
-    lut.A.push(255);
-    lut.I.push(index);
-    lut.labels.push("");
-  };
-  for (const shape of scene.shapes) {
-    const faded = scene.active !== null && scene.active !== shape.id;
-    add(Math.min(shape.number, GHOST - 1), shape.colour, faded);
-  }
-  add(GHOST, "#ffffff", false);
-  return lut;
+/** After the next frame has been drawn. */
+export function afterFrame(then: () => void): void {
+  requestAnimationFrame(() => {
+    const { port1, port2 } = new MessageChannel();
+    port1.onmessage = () => then();
+    port2.postMessage(null);
+  });
 }

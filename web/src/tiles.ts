@@ -1,7 +1,18 @@
-/** Where each voxel lies on the screen: one tile a shown plane, read from what NiiVue has drawn. */
+/** Where each voxel lies on the screen: one tile a shown plane. NiiVue draws volumes in the same places. */
 
-import type { Niivue } from "@niivue/niivue";
 import type { Triple } from "./masks.ts";
+import type { Head } from "./nifti.ts";
+
+export const GAP = 4; // pixels between two tiles
+
+export type Layout = "all" | "axial" | "coronal" | "sagittal" | "3d";
+
+export interface Rect {
+  left: number;
+  top: number;
+  width: number;
+  height: number;
+}
 
 export interface Tile {
   /** Axis of the layer's grid that the tile cuts across, and the index of the plane shown. */
@@ -13,9 +24,10 @@ export interface Tile {
   /** `screen = start + step * voxel`, CSS pixels, for x and for y. */
   x: { start: number; step: number };
   y: { start: number; step: number };
-  rect: { left: number; top: number; width: number; height: number };
-  /** CSS pixels a millimetre along x. */
+  rect: Rect;
+  /** CSS pixels a millimetre. */
   scale: number;
+  /** 0 axial, 1 coronal, 2 sagittal. */
   kind: number;
 }
 
@@ -24,21 +36,50 @@ export interface Turn {
   axis: Triple;
   flipped: [boolean, boolean, boolean];
   dims: Triple;
+  steps: Triple;
 }
 
-const PLANES: Record<number, [number, number, number]> = { 0: [0, 1, 2], 1: [0, 2, 1], 2: [1, 2, 0] };
-export const RENDER = 4;
+/** What is looked at: the point in the middle of every plane, as fractions along R, A, S, and how large. */
+export interface Eye {
+  middle: Triple;
+  zoom: number;
+}
 
-export function turnOf(nv: Niivue): Turn | null {
-  const volume = nv.volumes[0];
-  if (!volume?.permRAS || !volume.hdr) return null;
-  const perm = volume.permRAS;
-  const at = (n: number) => perm[n] as number;
-  return {
-    axis: [Math.abs(at(0)) - 1, Math.abs(at(1)) - 1, Math.abs(at(2)) - 1],
-    flipped: [at(0) < 0, at(1) < 0, at(2) < 0],
-    dims: [1, 2, 3].map((n) => volume.hdr?.dims[n] as number) as Triple,
-  };
+/** A canvas, in its own pixels: how many of them a pixel of the page has. */
+export interface Screen {
+  width: number;
+  height: number;
+  ratio: number;
+  /** Between two tiles. */
+  gap: number;
+}
+
+/** World axes of each kind of plane: along the screen's x, along its y, across it. */
+const PLANES: [number, number, number][] = [
+  [0, 1, 2],
+  [0, 2, 1],
+  [1, 2, 0],
+];
+const KINDS: Partial<Record<Layout, number>> = { axial: 0, coronal: 1, sagittal: 2 };
+
+/** The axes as NiiVue takes them, ties included: each column of the affine goes to the row where it is largest. */
+export function turnOf(head: Head): Turn {
+  const at = (row: number, column: number) => Math.abs((head.rows[row] as Triple)[column] as number);
+  let first = 0;
+  if (at(1, 0) > at(0, 0)) first = 1;
+  if (at(2, 0) > at(0, 0) && at(2, 0) > at(1, 0)) first = 2;
+  const [near, far] = [0, 1, 2].filter((row) => row !== first) as [number, number];
+  const second = at(near, 1) > at(far, 1) ? near : far;
+  const axis: Triple = [2, 2, 2];
+  axis[first] = 0;
+  axis[second] = 1;
+  const flipped = axis.map((column, row) => ((head.rows[row] as Triple)[column] as number) < 0);
+  return { axis, flipped: flipped as [boolean, boolean, boolean], dims: head.dims, steps: head.steps };
+}
+
+/** Millimetres that the grid covers along R, A, S. */
+export function extentOf(turn: Turn): Triple {
+  return turn.axis.map((axis) => (turn.dims[axis] as number) * (turn.steps[axis] as number)) as Triple;
 }
 
 export function fractionOf(turn: Turn, voxel: readonly number[]): Triple {
@@ -61,47 +102,129 @@ export function voxelOf(turn: Turn, fraction: ArrayLike<number>): Triple {
   return voxel;
 }
 
-/** All tiles that show a plane; `ratio` is canvas pixels a CSS pixel. */
-export function tilesOf(nv: Niivue, turn: Turn, ratio: number): Tile[] {
-  const here = voxelOf(turn, nv.scene.crosshairPos);
-  const tiles: Tile[] = [];
-  nv.screenSlices.forEach((slice, number) => {
-    const worlds = PLANES[slice.axCorSag];
-    if (!worlds || slice.AxyzMxy.length < 4) return;
-    const [l, t, w, h] = slice.leftTopWidthHeight as [number, number, number, number];
-    const [left, top, width, height] = [Math.min(l, l + w), Math.min(t, t + h), Math.abs(w), Math.abs(h)];
-    const at = (a: number, b: number) =>
-      nv.screenXY2TextureFrac(left + a * width, top + b * height, number, false);
-    const [first, right, low] = [at(0.25, 0.25), at(0.75, 0.25), at(0.25, 0.75)];
-    const line = (
-      world: number,
-      from: ArrayLike<number>,
-      to: ArrayLike<number>,
-      begin: number,
-      long: number,
-    ) => {
-      const axis = turn.axis[world] as number;
-      const size = turn.dims[axis] as number;
-      const voxel = (f: number) => (turn.flipped[world] ? size - 1 - (f * size - 0.5) : f * size - 0.5);
-      const v0 = voxel(from[world] as number);
-      const v1 = voxel(to[world] as number);
-      const step = (long * 0.5) / (v1 - v0) / ratio;
-      return { start: (begin + 0.25 * long) / ratio - v0 * step, step };
+/** Where the planes of a layout lie and where its 3-D picture does; pixels of the canvas. */
+function rectsOf(
+  turn: Turn,
+  layout: Layout,
+  screen: Screen,
+): { planes: [number, Rect][]; solid: Rect | null } {
+  const whole = { left: 0, top: 0, width: screen.width, height: screen.height };
+  if (layout === "3d") return { planes: [], solid: whole };
+  const kind = KINDS[layout];
+  if (kind !== undefined) return { planes: [[kind, whole]], solid: null };
+  const [r, a, s] = extentOf(turn);
+  const { gap } = screen;
+  const scale = Math.min((screen.width - gap) / (r + a), (screen.height - gap) / (a + s));
+  const [x, y, z] = [r * scale, a * scale, s * scale];
+  const left = (screen.width - gap - x - y) / 2;
+  const top = (screen.height - gap - y - z) / 2;
+  // WebGL cuts a viewport's numbers to whole ones, counted from below: so are the tiles.
+  const cut = (rect: Rect): Rect => {
+    const tall = Math.floor(rect.height);
+    const below = Math.floor(screen.height - rect.top - rect.height);
+    return {
+      left: Math.floor(rect.left),
+      top: screen.height - below - tall,
+      width: Math.floor(rect.width),
+      height: tall,
     };
-    const axis = turn.axis[worlds[2]] as number;
-    tiles.push({
+  };
+  return {
+    planes: [
+      [0, cut({ left, top: top + z + gap, width: x, height: y })],
+      [1, cut({ left, top, width: x, height: z })],
+      [2, cut({ left: left + x + gap, top, width: y, height: z })],
+    ],
+    solid: { left: left + x + gap, top: top + z + gap, width: y, height: y },
+  };
+}
+
+/** All tiles that show a plane through the voxel `here`. Right, front and head lie left, left (or up) and up. */
+export function tilesOf(
+  turn: Turn,
+  layout: Layout,
+  screen: Screen,
+  eye: Eye,
+  here: Triple,
+): { tiles: Tile[]; solid: Rect | null } {
+  const { planes, solid } = rectsOf(turn, layout, screen);
+  const extent = extentOf(turn);
+  const onPage = (rect: Rect): Rect => ({
+    left: rect.left / screen.ratio,
+    top: rect.top / screen.ratio,
+    width: rect.width / screen.ratio,
+    height: rect.height / screen.ratio,
+  });
+  const tiles = planes.map(([kind, place]) => {
+    const [first, second, through] = PLANES[kind] as [number, number, number];
+    const rect = onPage(place);
+    const fit = [rect.width / (extent[first] as number), rect.height / (extent[second] as number)] as const;
+    const least = Math.min(...fit);
+    // One plane alone has the whole screen and keeps its shape; a tile of several is as large as its plane.
+    const [wide, tall] = layout === "all" ? fit : [least, least];
+    const line = (world: number, middle: number, scale: number) => {
+      const axis = turn.axis[world] as number;
+      const step = scale * eye.zoom * (turn.steps[axis] as number);
+      const [size, at] = [turn.dims[axis] as number, eye.middle[world] as number];
+      // Of a point at fraction f: middle - (f - at) * size * step, and f = (voxel + 0.5) / size or from the end.
+      return turn.flipped[world]
+        ? { start: middle - (size - 0.5 - at * size) * step, step }
+        : { start: middle - (0.5 - at * size) * step, step: -step };
+    };
+    const axis = turn.axis[through] as number;
+    return {
       axis,
       index: here[axis] as number,
-      across: turn.axis[worlds[0]] as number,
-      down: turn.axis[worlds[1]] as number,
-      x: line(worlds[0], first, right, left, width),
-      y: line(worlds[1], first, low, top, height),
-      rect: { left: left / ratio, top: top / ratio, width: width / ratio, height: height / ratio },
-      scale: width / Math.abs(slice.fovMM[0] as number) / ratio,
-      kind: slice.axCorSag,
-    });
+      across: turn.axis[first] as number,
+      down: turn.axis[second] as number,
+      x: line(first, rect.left + rect.width / 2, wide),
+      y: line(second, rect.top + rect.height / 2, tall),
+      rect,
+      scale: wide * eye.zoom,
+      kind,
+    };
   });
-  return tiles;
+  return { tiles, solid: solid && onPage(solid) };
+}
+
+interface Box {
+  lo: Triple;
+  size: Triple;
+}
+
+/** The same plane on a canvas of its own, close to where some masks are: with as much again around them. */
+export function tileAround(
+  about: Tile,
+  boxes: readonly Box[],
+  canvas: { width: number; height: number },
+): Tile {
+  const some = boxes.filter(({ size }) => size[0] > 0);
+  const ends = (axis: number): [number, number] => [
+    Math.min(...some.map(({ lo }) => lo[axis] as number)),
+    Math.max(...some.map(({ lo, size }) => (lo[axis] as number) + (size[axis] as number) - 1)),
+  ];
+  if (!some.length) return { ...about, rect: { left: 0, top: 0, ...sizeOf(canvas) } };
+  const [x, y] = [ends(about.across), ends(about.down)];
+  const [wide, tall] = [Math.abs(about.x.step), Math.abs(about.y.step)];
+  const need = [2 * (x[1] - x[0] + 1) * wide, 2 * (y[1] - y[0] + 1) * tall] as const;
+  const grow = Math.min(canvas.width / need[0], canvas.height / need[1]);
+  const line = (step: number, [low, high]: [number, number], long: number) => ({
+    step: step * grow,
+    start: long / 2 - ((low + high) / 2) * step * grow,
+  });
+  const inside = some[0] as Box;
+  return {
+    ...about,
+    index: (inside.lo[about.axis] as number) + Math.floor((inside.size[about.axis] as number) / 2),
+    x: line(about.x.step, x, canvas.width),
+    y: line(about.y.step, y, canvas.height),
+    rect: { left: 0, top: 0, ...sizeOf(canvas) },
+    scale: about.scale * grow,
+  };
+}
+
+function sizeOf({ width, height }: { width: number; height: number }): { width: number; height: number } {
+  return { width, height };
 }
 
 export function tileAt(tiles: readonly Tile[], x: number, y: number): Tile | null {

@@ -112,8 +112,18 @@ export interface View {
   waiting: { id: string; phrase: string; span: Span }[];
 }
 
+/** A DICOM series of what was sent: numbers only, descriptions may name somebody. */
+export interface SeriesInfo {
+  token: string;
+  title: string;
+  modality: string | null;
+  slices: number;
+  chosen: boolean;
+}
+
 export interface ImageInfo {
   id: string;
+  series: SeriesInfo[] | null;
   grid: number[];
   spacing_mm: number[] | null;
   modality: string | null;
@@ -136,7 +146,48 @@ export interface Job {
   error: { code: string; message: string } | null;
 }
 
+/** Another answer to a finding's newest clicks. */
+export interface Offer {
+  finding: string;
+  number: number;
+  slice: number | null;
+  how: string;
+  score: number | null;
+  followed: number;
+  pixels: number;
+  layer: string;
+}
+
+/** What a DICOMweb server tells of a study and of a series of it; null where it tells nothing. */
+export interface Study {
+  study: string | null;
+  date: string | null;
+  time: string | null;
+  patient_id: string | null;
+  patient_name: string | null;
+  accession: string | null;
+  modalities: string[];
+  description: string | null;
+  series: number | null;
+  instances: number | null;
+}
+
+export interface StudySeries {
+  series: string | null;
+  modality: string | null;
+  number: number | null;
+  description: string | null;
+  instances: number | null;
+}
+
+export interface Stored {
+  format: string;
+  outcome: "stored" | "changed" | "failed" | "nothing";
+  reason: string | null;
+}
+
 export interface Session {
+  candidates: Offer[];
   id: string;
   image: string;
   job: string | null;

@@ -30,12 +30,6 @@ def mount(app: FastAPI, static: Path = STATIC) -> None:
             return FileResponse(index, media_type="text/html; charset=utf-8")
         return HTMLResponse(MISSING)
 
-    @routes.get("/icon.svg")
-    def icon() -> Response:
-        """The page's mark."""
-        mark = static / "icon.svg"
-        return FileResponse(mark) if mark.is_file() else Response(status_code=404)
-
     app.include_router(routes)
     if (static / "assets").is_dir():
         app.mount("/assets", StaticFiles(directory=static / "assets"), name="assets")

@@ -1,9 +1,12 @@
-/** Sheets over the page: help, key, download, a new phrase. */
+/** Sheets over the page: help, key, download, a new phrase; which one is open. */
 
-import { useEffect, useRef, useState } from "preact/hooks";
+import { useState } from "preact/hooks";
 import { HELP } from "../keys.ts";
+import { Answers } from "./answers.tsx";
 import { useApp } from "./context.ts";
-import { Icon } from "./icons.tsx";
+import { Pacs, SendTo } from "./pacs.tsx";
+import { Series } from "./series.tsx";
+import { Sheet } from "./sheet.tsx";
 import { defaults } from "./start.tsx";
 
 export function Dialogs() {
@@ -17,49 +20,15 @@ export function Dialogs() {
       return <Download />;
     case "phrase":
       return <Phrase />;
+    case "pacs":
+      return <Pacs />;
+    case "series":
+      return <Series />;
+    case "answers":
+      return <Answers />;
     default:
       return null;
   }
-}
-
-function Sheet({
-  title,
-  children,
-  wide,
-}: {
-  title: string;
-  children: preact.ComponentChildren;
-  wide?: boolean;
-}) {
-  const app = useApp();
-  const ref = useRef<HTMLDialogElement>(null);
-  useEffect(() => {
-    const before = document.activeElement;
-    ref.current?.showModal();
-    return () => (before instanceof HTMLElement ? before.focus() : undefined);
-  }, []);
-  const close = () => {
-    app.dialog.value = null;
-  };
-  return (
-    // biome-ignore lint/a11y/useKeyWithClickEvents: Escape closes a dialog by itself
-    <dialog
-      ref={ref}
-      class={wide ? "wide" : ""}
-      aria-label={title}
-      onClose={close}
-      onClick={(event) => event.target === ref.current && close()}
-    >
-      <header class="pane-head">
-        <h2>{title}</h2>
-        <span class="push" />
-        <button type="button" class="quiet" aria-label="Close" onClick={close}>
-          <Icon name="close" />
-        </button>
-      </header>
-      {children}
-    </dialog>
-  );
 }
 
 function Help() {
@@ -156,9 +125,10 @@ function Download() {
   const view = app.view.value;
   const inputs = view?.manifest?.inputs as { image?: { kind?: string } } | undefined;
   const dicom = !inputs?.image?.kind || inputs.image.kind === "dicom";
+  const servers = app.caps.value?.dicomweb ?? [];
   const picture = (view?.image.planes ?? 1) === 1;
   return (
-    <Sheet title="Download">
+    <Sheet title="Download" wide>
       {app.unsaved.value ? (
         <p class="note">
           Your corrections are not in these files yet.{" "}
@@ -193,6 +163,9 @@ function Download() {
           );
         })}
       </ul>
+      {inputs?.image?.kind === "dicom" && servers.length && app.job.value ? (
+        <SendTo job={app.job.value.id} />
+      ) : null}
     </Sheet>
   );
 }

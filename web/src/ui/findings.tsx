@@ -121,6 +121,7 @@ function Badge({ check }: { check: Check }) {
 }
 
 function Detail({ finding }: { finding: Finding }) {
+  const app = useApp();
   const traits = traitsOf(finding);
   return (
     <div class="detail">
@@ -147,6 +148,18 @@ function Detail({ finding }: { finding: Finding }) {
             </li>
           ))}
         </ul>
+      ) : null}
+      {app.canOffer ? (
+        <p>
+          <button
+            type="button"
+            class="small"
+            disabled={app.busy.value !== null}
+            onClick={() => void app.offer()}
+          >
+            Other answers <kbd>G</kbd>
+          </button>
+        </p>
       ) : null}
       {!finding.layer && finding.polarity !== "absent" && finding.reason !== "no_place" ? (
         <p class="hint">You can still draw it: choose “Add a point” or the brush, and click in the image.</p>

@@ -31,6 +31,7 @@ const PATHS = {
   stop: "M7 7h10v10H7z",
   file: "M6 3h8l4 4v14H6zM14 3v4h4",
   folder: "M3 6h6l2 2h10v11H3z",
+  search: "M10.500 4a6.500 6.500 0 100 13 6.500 6.500 0 000-13zM15.500 15.500L20 20",
   warn: "M12 4l9 16H3zM12 10v4M12 17v.3",
   copy: "M9 9h11v11H9zM5 15H4V4h11v1",
 } as const;

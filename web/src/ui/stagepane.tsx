@@ -3,8 +3,10 @@
 import { useSignalEffect } from "@preact/signals";
 import { useEffect, useRef } from "preact/hooks";
 import type { Tool } from "../app.ts";
+import { Hand } from "../hand.ts";
 import type { Mode } from "../overlay.ts";
-import type { Layout, Stage } from "../stage.ts";
+import { Stage } from "../stage.ts";
+import type { Layout } from "../tiles.ts";
 import { stageOf } from "../words.ts";
 import { IconButton } from "./button.tsx";
 import { useApp } from "./context.ts";
@@ -159,39 +161,27 @@ function Screen() {
   const app = useApp();
   const holder = useRef<HTMLDivElement>(null);
   useEffect(() => {
-    let stage: Stage | null = null;
-    let gone = false;
-    void (async () => {
-      try {
-        const [{ Stage }, { Hand }] = await Promise.all([import("../stage.ts"), import("../hand.ts")]);
-        if (gone || !holder.current) return;
-        stage = await Stage.on(holder.current);
-        if (gone) return stage.close();
-        const hand = new Hand(app, stage);
-        holder.current.addEventListener("keydown", (event) => {
-          if (!event.ctrlKey && !event.metaKey && hand.key(event.key, event.shiftKey)) {
-            event.preventDefault();
-            event.stopPropagation();
-          }
-        });
-        stage.onDrawn = () => {
-          app.place.value = stage ? stage.voxel.join(",") : "";
-        };
-        app.stage = stage;
-        Object.assign(holder.current, { stage }); // for whoever looks into the page: our tests
-        void app.paint();
-      } catch {
-        app.problem.value = {
-          code: "no_webgl",
-          message:
-            "This browser gives no WebGL 2, which draws the image. Switch hardware acceleration on, or use another browser.",
-        };
+    if (!holder.current) return;
+    const stage = new Stage(holder.current);
+    const hand = new Hand(app, stage);
+    holder.current.addEventListener("keydown", (event) => {
+      if (!event.ctrlKey && !event.metaKey && hand.key(event.key, event.shiftKey)) {
+        event.preventDefault();
+        event.stopPropagation();
       }
-    })();
+    });
+    stage.onDrawn = () => {
+      app.place.value = stage.voxel.join(",");
+    };
+    stage.onFlat = (why) => {
+      app.flat.value = why;
+    };
+    app.stage = stage;
+    Object.assign(holder.current, { stage }); // for whoever looks into the page: our tests
+    void app.paint();
     return () => {
-      gone = true;
       app.stage = null;
-      stage?.close();
+      stage.close();
     };
   }, [app]);
   // Whatever the scene is made of is read here, so that a change draws it again.
@@ -232,6 +222,11 @@ function Screen() {
         <div class="banner low" role="note">
           The image is not kept in the folder: the masks stand alone. To see them on it, start with{" "}
           <code>medsegr view OUT -i IMAGE</code>.
+        </div>
+      ) : null}
+      {app.flat.value ? (
+        <div class="banner low" role="note">
+          {app.flat.value}
         </div>
       ) : null}
       {app.busy.value && app.view.value ? (

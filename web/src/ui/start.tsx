@@ -34,6 +34,7 @@ export function Start() {
   const [uncertain, setUncertain] = useState(true);
   const [map, setMap] = useState(true);
   const offered = app.offered.value;
+  const fetched = app.fetched.value;
   useEffect(() => {
     if (offered.images.length) setImages(offered.images);
     if (offered.report) setReport(offered.report);
@@ -58,7 +59,8 @@ export function Start() {
             class="form"
             onSubmit={(event) => {
               event.preventDefault();
-              void app.start(images, report, options, modality, frame);
+              const begun = { report, options, modality, frame };
+              void (fetched ? app.startFetched(begun) : app.start(images, begun));
             }}
           >
             <Drop images={images} setImages={setImages} setReport={setReport} />
@@ -115,11 +117,15 @@ export function Start() {
               </div>
             </details>
             <div class="go">
-              <button type="submit" class="primary large" disabled={!images.length || busy !== null}>
+              <button
+                type="submit"
+                class="primary large"
+                disabled={!(images.length || fetched) || busy !== null}
+              >
                 {busy ? <span class="spinner" /> : null}
                 {busy ?? "Read and draw"}
               </button>
-              {images.length ? null : <span class="muted">An image is missing.</span>}
+              {images.length || fetched ? null : <span class="muted">An image is missing.</span>}
             </div>
           </form>
         )}
@@ -179,14 +185,19 @@ function Drop({ images, setImages, setReport }: DropProps) {
   const [over, setOver] = useState(false);
   const take = async (given: Given[]) => {
     const { images: found, reports } = sorted(given);
-    if (found.length) setImages(found);
+    if (found.length) {
+      setImages(found);
+      app.fetched.value = null;
+    }
     if (reports[0]) setReport(await reports[0].file.text());
   };
+  const fetched = app.fetched.value;
+  const searchable = Boolean(app.caps.value?.dicomweb?.length) && app.caps.value?.role !== "read";
   const size = images.reduce((sum, { file }) => sum + file.size, 0);
   return (
     // biome-ignore lint/a11y/noStaticElementInteractions: a drop zone; its buttons do the same
     <div
-      class={`drop ${over ? "over" : ""} ${images.length ? "full" : ""}`}
+      class={`drop ${over ? "over" : ""} ${images.length || fetched ? "full" : ""}`}
       data-testid="drop"
       onDragOver={(event) => {
         event.preventDefault();
@@ -221,7 +232,15 @@ function Drop({ images, setImages, setReport }: DropProps) {
         aria-label="A folder"
         onChange={(event) => void take(chosen(event.currentTarget.files as FileList))}
       />
-      {images.length ? (
+      {fetched ? (
+        <p class="chosen-files" data-testid="fetched">
+          <Icon name="file" />
+          <span>
+            <b>{fetched.name}</b>
+            <span class="muted"> · {fetched.image.grid.join(" × ")}</span>
+          </span>
+        </p>
+      ) : images.length ? (
         <p class="chosen-files">
           <Icon name="file" />
           <span>
@@ -245,6 +264,11 @@ function Drop({ images, setImages, setReport }: DropProps) {
         <button type="button" onClick={() => many.current?.click()}>
           <Icon name="folder" size={16} /> Choose a folder
         </button>
+        {searchable ? (
+          <button type="button" onClick={() => (app.dialog.value = "pacs")}>
+            <Icon name="search" size={16} /> Search a PACS
+          </button>
+        ) : null}
       </p>
     </div>
   );

@@ -25,7 +25,7 @@ export async function browse(options = {}) {
     acceptDownloads: true,
     ...options,
   });
-  context.setDefaultTimeout(30_000);
+  context.setDefaultTimeout(90_000);
   const page = await context.newPage();
   const faults = [];
   page.on("pageerror", (error) => faults.push(`${error.message} ${error.stack ?? ""}`.slice(0, 500)));
@@ -40,15 +40,17 @@ export function check(truth, what) {
   if (!truth) throw new Error(what);
 }
 
-/** The case is there: its image is drawn, every mask has come, nothing runs. */
-export async function settled(page, timeout = 120_000) {
+/** The case is there: its image is drawn by what draws it from then on, every mask has come, nothing runs. */
+export async function settled(page, timeout = 240_000) {
   await page.waitForFunction(
     () => {
       const stage = document.querySelector(".screen")?.stage;
       if (document.querySelector(".problem")) return true;
       if (!stage?.scene || !stage.tiles.length || document.querySelector(".progress, .banner .spinner"))
         return false;
-      return performance.getEntriesByName("medsegr-image").length > 0;
+      return ["medsegr-image", "medsegr-stage"].every(
+        (name) => performance.getEntriesByName(name).length > 0,
+      );
     },
     null,
     { timeout },

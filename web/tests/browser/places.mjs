@@ -45,7 +45,7 @@ for (const name of names) {
   const seen = await page.evaluate(() => {
     const { stage } = document.querySelector(".screen");
     const ratio = stage.canvas.width / stage.canvas.clientWidth;
-    stage.nv.setCrosshairWidth(0);
+    stage.deep?.nv.setCrosshairWidth(0);
     stage.refresh();
     const copy = new OffscreenCanvas(stage.canvas.width, stage.canvas.height);
     const pen = copy.getContext("2d");
@@ -76,6 +76,33 @@ for (const name of names) {
       };
     });
   });
+  // What NiiVue draws and what the plain canvas draws: mean difference in the tiles, at once, and moved and enlarged.
+  const apart = await page.evaluate(() => {
+    const { stage } = document.querySelector(".screen");
+    const ratio = stage.canvas.width / stage.canvas.clientWidth;
+    const pens = [0, 1].map(() =>
+      new OffscreenCanvas(stage.canvas.width, stage.canvas.height).getContext("2d"),
+    );
+    const difference = () => {
+      stage.refresh();
+      pens[0].drawImage(stage.canvas, 0, 0);
+      stage.loaded.plain.draw(pens[1], stage.tiles, stage.window, ratio);
+      return stage.tiles.map(({ rect }) => {
+        const box = [rect.left + 1, rect.top + 1, rect.width - 2, rect.height - 2].map((n) =>
+          Math.round(n * ratio),
+        );
+        const [one, other] = pens.map((pen) => pen.getImageData(...box).data);
+        return one.reduce((sum, value, n) => sum + Math.abs(value - other[n]), 0) / one.length;
+      });
+    };
+    const before = difference();
+    const { rect } = stage.tiles[0];
+    stage.zoomAt(2.5, rect.left + rect.width / 3, rect.top + rect.height / 4);
+    stage.pan(stage.tiles[0], 7, -5, rect.left + 40, rect.top + 30);
+    const after = difference();
+    stage.reset();
+    return { deep: stage.deep !== null, before, after };
+  });
   await page.keyboard.press("h");
   await frame(page);
   const outlined = await page.evaluate(() => {
@@ -96,6 +123,6 @@ for (const name of names) {
     ),
   );
   if (shots) await page.screenshot({ path: join(shots, `place-${name}.png`) });
-  console.log(JSON.stringify({ name, tiles: seen, outlined, letters, faults: faults.splice(0) }));
+  console.log(JSON.stringify({ name, tiles: seen, outlined, letters, apart, faults: faults.splice(0) }));
 }
 await browser.close();

@@ -83,7 +83,7 @@ const FIRST = [
       await page.selectOption(".more-fields select", "CR");
       await page.click("button[type=submit]");
       await page.waitForSelector(".progress");
-      await page.waitForSelector(".card.drawn", { timeout: 120_000 }); // they come while the job runs
+      await page.waitForSelector(".card.drawn", { timeout: 240_000 }); // they come while the job runs
       await settled(page);
       const drawn = (await findings()).filter((one) => one.drawn);
       check(drawn.length > 0, "nothing was drawn");
@@ -379,7 +379,7 @@ const HAND = [
       await page.keyboard.press("x");
       const { x, y } = await pointAt(page, await inside(first.id));
       await page.mouse.click(x, y);
-      await page.waitForSelector(".badge:has-text('Edited')", { timeout: 60_000 });
+      await page.waitForSelector(".badge:has-text('Edited')", { timeout: 240_000 });
       await settled(page);
       const [now] = (await findings()).filter((one) => one.id === first.id);
       check(now.pixels !== first.pixels, "a click changed nothing");
@@ -389,6 +389,71 @@ const HAND = [
       await settled(page);
       const [undone] = (await findings()).filter((one) => one.id === first.id);
       check(undone.pixels === first.pixels, "undo does not bring the mask back");
+    },
+  ],
+  [
+    "other answers",
+    async () => {
+      const [first] = (await findings()).filter((one) => one.drawn);
+      await page.keyboard.press("g"); // without clicks there is nothing to answer otherwise
+      await page.waitForSelector(".toast:has-text('point or a box')");
+      await page.keyboard.press("a");
+      const voxel = await inside(first.id);
+      const { x, y } = await pointAt(page, voxel);
+      await page.mouse.click(x, y);
+      await page.waitForSelector(".badge:has-text('Edited')", { timeout: 240_000 });
+      await settled(page);
+      const [clicked] = (await findings()).filter((one) => one.id === first.id);
+      await page.keyboard.press("g");
+      await page.waitForSelector("dialog .answers canvas.ready", { timeout: 240_000 });
+      await page.waitForFunction(() => document.querySelectorAll(".answers canvas:not(.ready)").length === 0);
+      await frame(page);
+      const offers = await page.$$eval(".answers button", (buttons) =>
+        buttons.map((one) => Number(/(\d+) pixels/.exec(one.textContent)?.[1] ?? 0)),
+      );
+      check(offers.length === 3, `${offers.length} answers are offered`);
+      // The mask's colour is in every picture that has a mask, the image's greys are in all of them.
+      const seen = await page.$$eval(".answers canvas", (all) =>
+        all.map((canvas) => {
+          const { data } = canvas.getContext("2d").getImageData(0, 0, canvas.width, canvas.height);
+          let [coloured, grey] = [0, 0];
+          for (let n = 0; n < data.length; n += 4) {
+            const apart =
+              Math.max(data[n], data[n + 1], data[n + 2]) - Math.min(data[n], data[n + 1], data[n + 2]);
+            if (apart > 60) coloured++;
+            else if (data[n] > 30) grey++;
+          }
+          return { coloured, grey };
+        }),
+      );
+      seen.forEach(({ coloured, grey }, n) => {
+        check(coloured > 50 === offers[n] > 0, `picture ${n} of ${offers[n]} pixels shows ${coloured}`);
+        check(grey > 1000, `picture ${n} does not show the image`);
+      });
+      await shot("answers");
+      const found = await faultsOf(page);
+      check(!found.length, found.join("\n"));
+      const taken = offers.findIndex((pixels) => pixels !== clicked.pixels);
+      await page.keyboard.press(`${Math.max(taken, 0) + 1}`);
+      await page.waitForSelector("dialog", { state: "detached" });
+      const pixelsAre = (wanted) =>
+        page.waitForFunction(
+          ([id, pixels]) => {
+            const shape = document.querySelector(".screen").stage.scene.shapes.find((one) => one.id === id);
+            return shape.mask && shape.mask.data.reduce((n, v) => n + (v ? 1 : 0), 0) === pixels;
+          },
+          [first.id, wanted],
+          { timeout: 240_000 },
+        );
+      await pixelsAre(offers[Math.max(taken, 0)]);
+      await settled(page);
+      await page.keyboard.press("u");
+      await pixelsAre(clicked.pixels);
+      await settled(page);
+      await page.keyboard.press("u");
+      await page.waitForSelector(".badge:has-text('Edited')", { state: "detached" });
+      await pixelsAre(first.pixels);
+      await settled(page);
     },
   ],
   [
@@ -452,7 +517,7 @@ const HAND = [
       const { x, y } = await pointAt(page, [150, 330, 0]);
       await page.mouse.click(x, y);
       await page.waitForFunction((n) => document.querySelectorAll(".card").length === n + 1, before, {
-        timeout: 60_000,
+        timeout: 240_000,
       });
       await page.waitForSelector(".banner", { state: "detached" });
     },
@@ -460,7 +525,137 @@ const HAND = [
   ["no fault", async () => check(!faults.length, faults.join("\n"))],
 ];
 
-await walk({ first: FIRST, again: AGAIN, hand: HAND }[part] ?? []);
+/** Presses and drags in the slices of the cut, from one voxel to another. */
+async function stroke(from, to) {
+  const [a, b] = [await pointAt(page, from), await pointAt(page, to)];
+  await page.mouse.move(a.x, a.y);
+  await page.mouse.down();
+  await page.mouse.move(b.x, b.y, { steps: 4 });
+  await page.mouse.up();
+}
+
+const countIs = (id, test, than) =>
+  page.waitForFunction(
+    ([own, way, before]) => {
+      if (document.querySelector(".banner .spinner")) return false;
+      const shape = document.querySelector(".screen").stage.scene.shapes.find((one) => one.id === own);
+      const now = shape.mask?.data.reduce((n, v) => n + (v ? 1 : 0), 0) ?? 0;
+      return way === "more" ? now > before : way === "less" ? now < before : now === before;
+    },
+    [id, test, than],
+    { timeout: 240_000 },
+  );
+
+const VOLUME = [
+  [
+    "a volume",
+    async () => {
+      if (hash) await page.goto(`${base}/${hash}`);
+      else {
+        await start();
+        await page.click("[data-example=volume]");
+        await page.waitForSelector(".card.drawn", { timeout: 600_000 });
+      }
+      await settled(page, 600_000);
+      const told = await page.evaluate(() => {
+        const { stage } = document.querySelector(".screen");
+        return { tiles: stage.tiles.length, deep: stage.deep !== null };
+      });
+      check(told.tiles === 3 && told.deep, `a volume has ${told.tiles} planes, 3D: ${told.deep}`);
+      await shot("volume");
+    },
+  ],
+  [
+    "brush and eraser",
+    async () => {
+      const [first] = (await findings()).filter((one) => one.drawn);
+      await page.click(`[data-card=${first.id}]`);
+      await page.keyboard.press("p");
+      const { here, cut, dims } = await page.evaluate(() => {
+        const { stage } = document.querySelector(".screen");
+        return { here: stage.voxel, cut: stage.scene.cut, dims: stage.turn.dims };
+      });
+      // Along one of the slice's own axes, in a corner where nothing is drawn.
+      const along = [0, 1, 2].find((axis) => axis !== cut);
+      const from = dims.map((size, axis) => (axis === cut ? here[axis] : Math.round(size * 0.08)));
+      const to = [...from];
+      to[along] += Math.round(dims[along] * 0.15);
+      const inMask = (voxel) =>
+        page.evaluate(
+          ([id, at]) => {
+            const { mask } = document
+              .querySelector(".screen")
+              .stage.scene.shapes.find((one) => one.id === id);
+            const [x, y, z] = at.map((n, axis) => n - mask.lo[axis]);
+            const [w, h, d] = mask.size;
+            if (x < 0 || y < 0 || z < 0 || x >= w || y >= h || z >= d) return 0;
+            return mask.data[(z * h + y) * w + x];
+          },
+          [first.id, voxel],
+        );
+      check(!(await inMask(to)), "the corner is no empty one");
+      await stroke(from, to);
+      await countIs(first.id, "more", first.pixels);
+      await settled(page);
+      check((await inMask(from)) && (await inMask(to)), "the brush painted elsewhere");
+      const beside = [...to];
+      beside[cut] += here[cut] > 0 ? -1 : 1;
+      check(!(await inMask(beside)), "the brush painted other slices");
+      const [painted] = (await findings()).filter((one) => one.id === first.id);
+      await shot("volume-brush");
+      await page.keyboard.press("e");
+      await stroke(from, to);
+      await countIs(first.id, "less", painted.pixels);
+      await settled(page);
+      check(!(await inMask(from)) && !(await inMask(to)), "the eraser took nothing away");
+      // In another plane nothing is painted, and the page says why.
+      await page.keyboard.press("p");
+      const other = await page.evaluate(() => {
+        const { stage } = document.querySelector(".screen");
+        const { rect } = stage.tiles.find(({ axis }) => axis !== stage.scene.cut);
+        const box = stage.sheet.getBoundingClientRect();
+        return { x: box.left + rect.left + rect.width / 2, y: box.top + rect.top + rect.height / 2 };
+      });
+      await page.mouse.click(other.x, other.y);
+      await page.waitForSelector(".toast:has-text('other plane')");
+      await page.keyboard.press("u");
+      await countIs(first.id, "same", painted.pixels);
+      await page.keyboard.press("u");
+      await countIs(first.id, "same", first.pixels);
+    },
+  ],
+  [
+    "click in a slice",
+    async () => {
+      const [first] = (await findings()).filter((one) => one.drawn);
+      await page.keyboard.press("s");
+      await page.keyboard.press("x");
+      const spot = await page.evaluate(() => document.querySelector(".screen").stage.voxel);
+      const { x, y } = await pointAt(page, spot); // the page stands at the finding's middle
+      await page.mouse.click(x, y);
+      await page.waitForSelector(".badge:has-text('Edited')", { timeout: 240_000 });
+      await settled(page);
+      const still = await page.evaluate(
+        ([id, at]) => {
+          const { scene } = document.querySelector(".screen").stage;
+          const { mask } = scene.shapes.find((one) => one.id === id);
+          const [px, py, pz] = at.map((n, axis) => n - mask.lo[axis]);
+          const [w, h, d] = mask.size;
+          if (px < 0 || py < 0 || pz < 0 || px >= w || py >= h || pz >= d) return 0;
+          return mask.data[(pz * h + py) * w + px];
+        },
+        [first.id, spot],
+      );
+      check(!still, "a point outside is still inside");
+      await shot("volume-click");
+      await page.keyboard.press("u");
+      await countIs(first.id, "same", first.pixels);
+    },
+  ],
+  ["no fault", async () => check(!faults.length, faults.join("\n"))],
+];
+
+await walk({ first: FIRST, again: AGAIN, hand: HAND, volume: VOLUME }[part] ?? []);
 if (part === "first") {
   await page.goto(`${base}/`);
   await page.waitForSelector(".recent-open .state.done");

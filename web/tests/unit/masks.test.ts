@@ -5,9 +5,11 @@ import {
   countOf,
   cropped,
   fromRuns,
+  joined,
   loopsOf,
   type Plane,
   paintInto,
+  partOf,
   planeOf,
   stroke,
   type Triple,
@@ -135,4 +137,15 @@ test("a stroke is as wide as the brush, and takes away what it gave", () => {
   assert.equal(n, 29); // pixels whose centre lies within 3 of the middle
   stroke(plane, [0, 10], [20, 10], 4, 0);
   assert.ok(plane.data.every((value) => value === 0));
+});
+
+test("outlines of a part are those of the whole where nothing lies outside", () => {
+  const plane = { w: 40, h: 30, data: new Uint8Array(1200) };
+  const first = stroke(plane, [12, 10], [20, 14], 4, 1);
+  const part = joined(first, stroke(plane, [18, 20], [18, 20], 2, 1));
+  assert.deepEqual(loopsOf(plane, part), loopsOf(plane));
+  assert.ok(part.w < 20 && part.h < 20);
+  const mask = cropped([40, 30, 1], plane.data);
+  assert.deepEqual(loopsOf(plane, partOf(mask, 2)), loopsOf(plane));
+  assert.deepEqual(joined({ x: 0, y: 0, w: 0, h: 0 }, part), part);
 });

@@ -7,6 +7,7 @@ import { sorted } from "../../src/files.ts";
 import { valueAt } from "../../src/masks.ts";
 import { headOf, labelFile, maskOf } from "../../src/nifti.ts";
 import type { Finding } from "../../src/types.ts";
+import { seriesIn } from "../../src/words.ts";
 
 function nifti(dims: [number, number, number], datatype: number, bytes: number): ArrayBuffer {
   const buffer = new ArrayBuffer(352 + dims[0] * dims[1] * dims[2] * bytes);
@@ -14,6 +15,7 @@ function nifti(dims: [number, number, number], datatype: number, bytes: number):
   view.setInt32(0, 348, true);
   for (const [at, n] of [3, ...dims].entries()) view.setInt16(40 + 2 * at, n, true);
   view.setInt16(70, datatype, true);
+  for (let n = 1; n < 4; n++) view.setFloat32(76 + 4 * n, 1, true);
   view.setFloat32(108, 352, true);
   return buffer;
 }
@@ -35,7 +37,9 @@ test("labels lie where the image lies", () => {
   const image = nifti([4, 3, 2], 4, 2);
   new DataView(image).setFloat32(280, -1.5, true); // sform
   const made = labelFile(image);
-  assert.deepEqual(headOf(made), { dims: [4, 3, 2], offset: 352, datatype: 2, version: 1 });
+  const same = headOf(made);
+  assert.deepEqual(same, { ...headOf(image), datatype: 2 });
+  assert.deepEqual([same.dims, same.offset, same.version], [[4, 3, 2], 352, 1]);
   assert.equal(new DataView(made).getFloat32(280, true), -1.5);
   assert.equal(made.byteLength, 352 + 24);
 });
@@ -76,4 +80,18 @@ test("no cell of a table is a formula", () => {
     "mm2",
     "no_spacing",
   ]);
+});
+
+test("series that the server lists in words are offered", () => {
+  const told =
+    "DICOM: 2 pictures came where one picture or one volume was expected: none.1) CR, one picture of 192 x 192; " +
+    "none.2) CT, 12 slices of 160 x 160, 2 mm apart; choose one with --series NUMBER";
+  assert.deepEqual(
+    seriesIn(told).map(({ token, title, modality, slices }) => [token, title, modality, slices]),
+    [
+      ["none.1", "none.1) CR, one picture of 192 x 192", "CR", 1],
+      ["none.2", "none.2) CT, 12 slices of 160 x 160, 2 mm apart", "CT", 12],
+    ],
+  );
+  assert.deepEqual(seriesIn("DICOM: a file (1.2) is broken; send another"), []);
 });
