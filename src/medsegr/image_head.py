@@ -165,7 +165,7 @@ def fit(
         noisy = given + 0.1 * spread * torch.randn_like(given)
         loss = F.binary_cross_entropy_with_logits(head(noisy), wanted, reduction="none")
         optimiser.zero_grad()
-        (loss * weight).sum().div(len(codes)).backward()
+        (loss * weight).sum().div(len(codes)).backward()  # type: ignore[no-untyped-call]
         optimiser.step()
 
 
