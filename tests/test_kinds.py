@@ -1,8 +1,9 @@
 """What is not in such a picture is doubted, and only where the picture is known for another kind."""
 
+import numpy as np
 import pytest
 
-from medsegr.kinds import kinds_in, limit
+from medsegr.kinds import doubt, kinds_in, limit, taught
 
 KINDS = {"breast": ("tumour", "cyst"), "neck": ("artery",), "belly": ("cyst", "liver")}
 CARD = {
@@ -45,3 +46,24 @@ def test_presence_is_lowered_only_where_the_picture_is_of_another_kind(
 def test_what_is_doubted_stays_below_a_half() -> None:
     for p in (0.0, 0.05, 0.0999):
         assert limit("artery", {"tumour": 1.0, "artery": p}, US, 0.1) < 0.5
+
+
+def test_presence_of_what_cannot_be_there_is_lowered_in_place() -> None:
+    presence = np.array([0.95, 0.9, 0.8], np.float32)
+    doubt(
+        presence, ["tumour", "artery", "spleen"], lambda: {"tumour": 0.9}, {**CARD, "kinds_below": 0.1}, "US"
+    )
+    np.testing.assert_allclose(presence, [0.95, 0.0, 0.8])
+
+
+@pytest.mark.parametrize(("names", "modality"), [(["liver"], "CT"), (["spleen"], "US"), ([], None)])
+def test_where_there_is_nothing_to_tell_apart_the_head_is_not_asked(names: list[str], modality: str) -> None:
+    card = {**CARD, "kinds": {"breast": ("tumour",), "belly": ("liver",), "neck": ("artery",)}}
+    doubt(np.ones(len(names)), names, lambda: pytest.fail("asked"), card, modality)
+
+
+def test_what_a_checkpoint_was_taught_in_a_modality() -> None:
+    assert taught(CARD, "liver", "CT")
+    assert taught(CARD, "liver", None)
+    assert not taught(CARD, "liver", "US")
+    assert not taught(CARD, "spleen", None)

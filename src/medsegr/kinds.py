@@ -5,24 +5,26 @@ a cyst. What the image-only head says of the whole picture tells such kinds apar
 is sure: the picture must look like another kind, and hardly like the one in which the thing is found.
 """
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from typing import Any
+
+import numpy as np
 
 Kinds = Mapping[str, Sequence[str]]  # name of a kind: the concepts that are found in it
 SURE = 0.5  # chance from which a picture is taken to be of another kind
 
 
+def taught(card: Mapping[str, Any], name: str, modality: str | None) -> bool:
+    """Whether a checkpoint was trained for a concept in a modality (None: in any)."""
+    seen = card["concepts"].get(name, {}).get("modalities", ())
+    return name in card["concepts"] and (modality is None or not seen or modality in seen)
+
+
 def kinds_in(card: Mapping[str, Any], modality: str | None) -> Kinds:
     """The kinds that a checkpoint was taught to tell apart in a modality (None: in any); fewer than two tell
     nothing."""
-    trained: Mapping[str, Any] = card["concepts"]
-
-    def fits(name: str) -> bool:
-        seen = trained.get(name, {}).get("modalities", ())
-        return modality is None or not seen or modality in seen
-
     told: Kinds = card.get("kinds", {})
-    found = {kind: tuple(filter(fits, names)) for kind, names in told.items()}
+    found = {kind: tuple(n for n in names if taught(card, n, modality)) for kind, names in told.items()}
     return {kind: names for kind, names in found.items() if names}
 
 
@@ -40,3 +42,20 @@ def limit(name: str, chances: Mapping[str, float], kinds: Kinds, below: float) -
         (chances.get(one, 0.0) for names in kinds.values() for one in names if one not in own), default=0.0
     )
     return 1.0 if mine >= below or other < SURE else 0.5 * mine / below
+
+
+def doubt(
+    presence: np.ndarray,
+    names: Sequence[str],
+    chances: Callable[[], Mapping[str, float]],
+    card: Mapping[str, Any],
+    modality: str | None,
+) -> None:
+    """Lower ``presence`` [k] of the concepts ``names`` to what a picture of its kind allows, in place.
+    ``chances`` is called only where there is something to tell apart."""
+    told = kinds_in(card, modality)
+    if len(told) < 2 or not any(name in own for name in names for own in told.values()):
+        return
+    seen = chances()
+    for k, name in enumerate(names):
+        presence[k] = min(presence[k], limit(name, seen, told, float(card["kinds_below"])))

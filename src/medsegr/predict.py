@@ -20,7 +20,7 @@ from medsegr.backends.backend import Backend, Clicked, Maps, rows_of, sigmoid
 from medsegr.backends.kept import Kept
 from medsegr.errors import UsageError, WeightsError
 from medsegr.hearing import heard
-from medsegr.kinds import kinds_in, limit
+from medsegr.kinds import doubt, taught
 from medsegr.metrics.calibration import temper
 from medsegr.reasoning.codes import Code, Vocabulary, coded, mirror, vocabulary
 from medsegr.report.lexicon import concepts
@@ -127,7 +127,8 @@ class Predictor:
         (self._volume if volume else self._picture)(seen, maps, (codes, own, prompt), answers)
         answers.again(first)
         if not (volume or clicked):
-            self._doubt(image, asked, maps, extras["presence"])
+            names = [finding.name for finding in asked]
+            doubt(extras["presence"], names, lambda: self._chances(maps()), self.card, image.modality)
         temper(prob, self.temperature)
         return Segmentation(prob, prompt.targets, image.affine, extras)
 
@@ -145,7 +146,9 @@ class Predictor:
         maps = self._maps(shown, lambda: stack_of(image, shown), middle // CHUNK * CHUNK)
         volume = len(image.grid) == 3
         chances = self._chances(tuple(part[[middle % CHUNK]] for part in maps) if volume else maps)
-        seen = [(p, name) for name, p in chances.items() if p >= 0.3 and _in(self.card, name, image.modality)]
+        seen = [
+            (p, name) for name, p in chances.items() if p >= 0.3 and taught(self.card, name, image.modality)
+        ]
         ranked = sorted(seen, reverse=True)[:3]
         return tuple(Finding(f"f{i + 1}", "", (0, 0), name) for i, (_, name) in enumerate(ranked))
 
@@ -162,17 +165,6 @@ class Predictor:
             return {}
         told = zip(self.words.codes, sigmoid(logits).mean(0).tolist(), strict=True)
         return {name: p for code, p in told if (name := code.partition("concept:")[2])}
-
-    def _doubt(
-        self, image: Image, asked: Sequence[Finding], maps: Callable[[], Maps], presence: np.ndarray
-    ) -> None:
-        """Lower the presence of what is not in such a picture (``kinds``)."""
-        told = kinds_in(self.card, image.modality)
-        if len(told) < 2 or not any(finding.name in names for finding in asked for names in told.values()):
-            return
-        chances = self._chances(maps())
-        for k, finding in enumerate(asked):
-            presence[k] = min(presence[k], limit(finding.name, chances, told, self.card["kinds_below"]))
 
     def tracker(self, image: Image, finding: Finding) -> Any:
         """A :class:`medsegr.tracking.Tracker` of a finding in a volume; None for hosts without a memory."""
@@ -295,11 +287,6 @@ class Predictor:
 def _tell(prompt: Prompt, done: int, total: int) -> None:
     if prompt.tick is not None:
         prompt.tick(done, total)
-
-
-def _in(card: Mapping[str, Any], name: str, modality: str | None) -> bool:
-    known: Mapping[str, Any] = card["concepts"]
-    return name in known and (modality is None or modality in known[name].get("modalities", (modality,)))
 
 
 def _same_kind(one: str, other: str) -> bool:
