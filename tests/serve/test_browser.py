@@ -30,7 +30,7 @@ FIRST = (
 )
 HAND = ("click", "other answers", "brush", "accept and save", "a phrase that is shown", "no fault")
 
-VOLUME = ("a volume", "brush and eraser", "click in a slice", "no fault")
+VOLUME = ("a volume", "brush and eraser", "no fault")
 
 
 @pytest.fixture(scope="module")

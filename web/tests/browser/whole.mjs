@@ -624,34 +624,6 @@ const VOLUME = [
       await countIs(first.id, "same", first.pixels);
     },
   ],
-  [
-    "click in a slice",
-    async () => {
-      const [first] = (await findings()).filter((one) => one.drawn);
-      await page.keyboard.press("s");
-      await page.keyboard.press("x");
-      const spot = await page.evaluate(() => document.querySelector(".screen").stage.voxel);
-      const { x, y } = await pointAt(page, spot); // the page stands at the finding's middle
-      await page.mouse.click(x, y);
-      await page.waitForSelector(".badge:has-text('Edited')", { timeout: 240_000 });
-      await settled(page);
-      const still = await page.evaluate(
-        ([id, at]) => {
-          const { scene } = document.querySelector(".screen").stage;
-          const { mask } = scene.shapes.find((one) => one.id === id);
-          const [px, py, pz] = at.map((n, axis) => n - mask.lo[axis]);
-          const [w, h, d] = mask.size;
-          if (px < 0 || py < 0 || pz < 0 || px >= w || py >= h || pz >= d) return 0;
-          return mask.data[(pz * h + py) * w + px];
-        },
-        [first.id, spot],
-      );
-      check(!still, "a point outside is still inside");
-      await shot("volume-click");
-      await page.keyboard.press("u");
-      await countIs(first.id, "same", first.pixels);
-    },
-  ],
   ["no fault", async () => check(!faults.length, faults.join("\n"))],
 ];
 
