@@ -200,9 +200,11 @@ class Foreign(nn.Module):
         none: Tensor = prompt.no_mask_embed.weight.reshape(1, -1, 1, 1).expand(b, -1, h, w)
         if clicks.mask is None:
             return none
-        small = (
-            fourth(clicks.mask) if torch.onnx.is_in_onnx_export() else resized(clicks.mask, (4 * h, 4 * w))
-        )
+        if torch.onnx.is_in_onnx_export():  # there a mask that does not count may have any size
+            full = F.interpolate(clicks.mask, (16 * h, 16 * w), mode="bilinear", align_corners=False)
+            small = fourth(full)
+        else:
+            small = resized(clicks.mask, (4 * h, 4 * w))
         seen: Tensor = prompt.mask_embed(small)
         return (
             seen if clicks.has_mask is None else torch.where(clicks.has_mask[:, None, None, None], seen, none)
