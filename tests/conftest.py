@@ -2,8 +2,11 @@
 repository.
 """
 
+import atexit
 import os
+import shutil
 import sys
+import tempfile
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -16,6 +19,10 @@ ROOT = Path(__file__).resolve().parents[1]
 # side are usual. One where processes of one run share the cores: threads that wait for a busy one are slow.
 os.environ.setdefault("OMP_NUM_THREADS", "1" if "PYTEST_XDIST_WORKER" in os.environ else "2")
 os.environ.setdefault("OMP_WAIT_POLICY", "PASSIVE")  # who waits sleeps, and takes no core from others
+# The graphs that the user's cache may hold must not answer for a checkpoint here.
+CACHE = tempfile.mkdtemp(prefix="medsegr-tests-")
+os.environ["MEDSEGR_CACHE"] = CACHE
+atexit.register(shutil.rmtree, CACHE, ignore_errors=True)
 THREADS = int(os.environ["OMP_NUM_THREADS"].split(",")[0])
 # Examples are drawn the same way each time: a red build must be red again. No deadline, since machines
 # differ.
