@@ -89,7 +89,7 @@ train-default: $(VENV)/.stamp  ## train the embedded checkpoint again (hours, an
 	$(EXPORT) --run $(RUN)-rare --config configs/medsegr-tiny-rare.toml --folder $(RUN)-rare/checkpoint
 	$(PY) -m medsegr.averaging --of $(RUN)-accelerator/checkpoint=0.5833 --of $(RUN)-absent/checkpoint=0.25 \
 		--of $(RUN)-rare/checkpoint=0.1667 --folder $(RUN)-mean --warm-start "five earlier stages (docs/log.md)"
-	$(PY) -m medsegr.image_head --model $(RUN)-mean --kinds configs/medsegr-tiny-kinds.toml --data $(DATA) \
+	$(PY) -m medsegr.image_head --model $(RUN)-mean --kinds configs/kinds/medsegr-tiny.toml --data $(DATA) \
 		--most 60 --folder $(RUN)-kinds
 	$(PY) -m medsegr.bench.validate --model $(RUN)-kinds --config configs/medsegr-tiny-words.toml --data $(DATA) --card
 	$(PY) -m medsegr.bench.temperature --model $(RUN)-kinds --config configs/medsegr-tiny-words.toml --data $(DATA) \

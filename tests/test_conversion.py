@@ -35,7 +35,7 @@ def loose() -> Iterator[None]:
 def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Predictor:
     """A checkpoint that is a small random network, and a cache of its own."""
     made, _ = small_traced()
-    monkeypatch.setattr(conversion, "traced", traced_once)
+    monkeypatch.setattr(stages, "traced", traced_once)
     monkeypatch.setattr(predict, "load", lambda *_given, **_more: made)
     monkeypatch.setattr(predict, "described", lambda *_given: (made.card, made.words))
     monkeypatch.setattr(weights, "verify", lambda *_given: made.card)

@@ -9,8 +9,8 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from medsegr import conversion, predict, weights
-from medsegr.backends import store
+from medsegr import predict, weights
+from medsegr.backends import stages, store
 from small_networks import small_traced, traced_once, unchecked
 
 pytestmark = pytest.mark.xdist_group("runtimes")  # the graphs are made once
@@ -25,7 +25,7 @@ def loose() -> Iterator[None]:
 @pytest.fixture
 def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     made, _ = small_traced()
-    monkeypatch.setattr(conversion, "traced", traced_once)
+    monkeypatch.setattr(stages, "traced", traced_once)
     monkeypatch.setattr(predict, "load", lambda *_given, **_more: made)
     monkeypatch.setattr(predict, "described", lambda *_given: (made.card, made.words))
     monkeypatch.setattr(weights, "verify", lambda *_given: made.card)

