@@ -7,7 +7,7 @@ export PIP_CONSTRAINT = $(CURDIR)/constraints.txt
 DATA ?= ../shared/data
 RUN ?= runs/medsegr-tiny
 HARDWARE ?= this machine
-PYTEST ?= -n 2 --dist loadgroup
+PYTEST ?= -n 2 --dist loadfile --no-loadscope-reorder
 # For training on a processor: glibc keeps freed memory, 2 to 3 times faster at large batches (docs/how-to/train.md).
 ALLOCATOR = MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=17179869184 MALLOC_TOP_PAD_=268435456
 EXPORT = $(PY) -m medsegr.checkpoint --data $(DATA) --mirror --hardware "$(HARDWARE)"

@@ -16,8 +16,6 @@ from medsegr.predict import Predictor
 from medsegr.types import Finding, Image, Prompt
 from small_networks import small_predictor, small_traced, traced_once, unchecked
 
-pytestmark = pytest.mark.xdist_group("runtimes")  # the graphs are made once
-
 
 @pytest.fixture(autouse=True)
 def heard(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -16,8 +16,6 @@ import pytest
 from medsegr import machines
 from served import PATIENCE, png
 
-pytestmark = pytest.mark.xdist_group("cluster")  # what starts a Ray goes one after the other
-
 MODEL = ("--model", "place")
 
 

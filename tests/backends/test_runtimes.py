@@ -30,8 +30,6 @@ from medsegr.sam.prompt_encoder import FourierPosition
 from medsegr.types import Finding, Image, Prompt
 from small_networks import small_predictor, small_traced
 
-pytestmark = pytest.mark.xdist_group("runtimes")  # the graphs are made once
-
 BACKENDS = ("onnx", "openvino")
 ABOUT = {"model": {"name": "small", "sha256": "0" * 64}}
 

@@ -25,8 +25,6 @@ from medsegr.errors import ClusterError, MissingExtra, UsageError
 from medsegr.options import Options
 from ray_head import swept
 
-pytestmark = pytest.mark.xdist_group("cluster")  # one cluster serves all
-
 pytest.importorskip("ray", reason="the extra 'ray' is not installed")
 MODEL = ("--model", "place")
 COUNT = 6

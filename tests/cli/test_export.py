@@ -13,8 +13,6 @@ from medsegr import predict, weights
 from medsegr.backends import stages, store
 from small_networks import small_traced, traced_once, unchecked
 
-pytestmark = pytest.mark.xdist_group("runtimes")  # the graphs are made once
-
 
 @pytest.fixture(autouse=True)
 def loose() -> Iterator[None]:

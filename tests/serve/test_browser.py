@@ -14,8 +14,6 @@ from medsegr.phantom.write import case_of
 
 from .browsing import Server, need_browser, run, shots
 
-pytestmark = pytest.mark.xdist_group("browser")  # its server is started once
-
 REPORT = """CHEST RADIOGRAPH
 
 FINDINGS: There is a hazy left middle zone opacity with poorly defined borders. A homogeneous right upper zone

@@ -21,8 +21,6 @@ from medsegr.serve.keys import new_key
 
 from .browsing import Server, need_browser, run, shots
 
-pytestmark = pytest.mark.xdist_group("browser")  # one browser at a time
-
 STUDY, SERIES, REPORT = "2.25.4711001", "2.25.4711002", "2.25.4711003"
 PACS = ("search", "tablet", "fetch and draw", "send", "no fault")
 

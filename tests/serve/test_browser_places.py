@@ -14,8 +14,6 @@ from medsegr.types import Finding, FindingResult, Image, Result
 
 from .browsing import STATIC, need_browser, run, shots
 
-pytestmark = pytest.mark.xdist_group("browser")  # one browser looks at all of them
-
 GRID = (13, 17, 11)  # along R, A, S
 AT = (3, 12, 8)  # the marker: towards the patient's left, front and head
 SPACING = np.array([2.5, 1.0, 1.6])

@@ -25,8 +25,6 @@ from medsegr.serve.fetch import pull
 from medsegr.session import load
 from orthanc_server import PASSWORD, Orthanc, free_port, running
 
-pytestmark = pytest.mark.xdist_group("orthanc")  # one Orthanc serves all
-
 CT, XRAY = "2.25.4711001", "2.25.4712001"
 EXAMPLE = Path(__file__).resolve().parents[2] / "examples" / "store_and_forward.py"
 GRID = np.array([[0, 0, 1.0, -20], [0, 1.0, 0, 10], [2.0, 0, 0, 5], [0, 0, 0, 1]])
