@@ -1,6 +1,7 @@
 """The page as a person uses it, in a headless Chromium before a real server with the embedded checkpoint.
 
-The steps are in web/tests/browser/whole.mjs; each is a test here. MEDSEGR_SHOTS names a folder for pictures.
+The steps are in web/tests/browser/whole.mjs; each is a test here. Places and the PACS have files of their own, which
+run by default. MEDSEGR_SHOTS names a folder for pictures.
 """
 
 import socket
@@ -13,6 +14,9 @@ import pytest
 from medsegr.phantom.write import case_of
 
 from .browsing import Server, need_browser, run, shots
+
+# Minutes on two busy cores, and what waits for a model there may run out of time: not in the default run.
+pytestmark = pytest.mark.slow
 
 REPORT = """CHEST RADIOGRAPH
 
