@@ -1,7 +1,7 @@
 """The page as a person uses it, in a headless Chromium before a real server with the embedded checkpoint.
 
-The steps are in web/tests/browser/whole.mjs; each is a test here. Places and the PACS have files of their
-own, which run by default. MEDSEGR_SHOTS names a folder for pictures.
+The steps are in web/tests/browser/whole.mjs; each is a test here. Places have a file of their own,
+which runs by default. MEDSEGR_SHOTS names a folder for pictures.
 """
 
 import socket
