@@ -400,6 +400,11 @@ def test_of_two_sizes_the_later_one_is_taken(text: str, size: tuple[float, ...])
     assert found.shape.size_mm == size
 
 
+@pytest.mark.parametrize("text", ["Two polyps at 2 and", "Polyps, series 3,", "Polyps at 2 &"])
+def test_a_number_that_a_list_breaks_off_behind(text: str) -> None:
+    assert [f.name for f in parse(text, modality="ES").findings] == ["polyp"]
+
+
 def test_new_since_the_prior_study_is_nothing_of_that_study() -> None:
     text = "Left lower lobe opacity, new since prior, concerning for pneumonia."
     times = {f.name: f.time for f in parse(text, modality="CR").findings}

@@ -196,7 +196,8 @@ def _hour(words: Words, at: int, modality: str | None) -> list[Hit[Place]]:
     """ "3 o'clock", "3:00": thirds of the picture where the face of the clock is the picture, rows of the
     breast in a mammogram."""
     norms = words.norms
-    listed = norms[at + 1] in ("and", "&", "or", ",") and norms[at + 2].isdecimal()  # "2 and 7 o'clock"
+    joint, other = (*norms[at + 1 : at + 3], "", "")[:2]
+    listed = joint in ("and", "&", "or", ",") and other.isdecimal()  # "2 and 7 o'clock"
     for tail in HOURS:
         if norms[at + 1 : at + 1 + len(tail)] == tail or (
             listed and norms[at + 3 : at + 3 + len(tail)] == tail
