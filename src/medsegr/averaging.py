@@ -10,6 +10,7 @@ import hashlib
 import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import safe_open
@@ -27,6 +28,21 @@ def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
     """Tensors and notes of a safetensors file."""
     with safe_open(path, framework="pt") as handle:
         return {key: handle.get_tensor(key) for key in handle.keys()}, dict(handle.metadata() or {})  # noqa: SIM118
+
+
+def store(tensors: dict[str, Tensor], notes: dict[str, str], card: Mapping[str, Any], folder: Path) -> Path:
+    """Write a checkpoint made of others into ``folder``, whole or not at all, and its card with the new
+    hash. Gives the path of the tensors."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{card['name']}.safetensors"
+    temporary = path.with_suffix(".part")
+    save_file(tensors, temporary, metadata=notes)
+    settle(temporary)
+    os.replace(temporary, path)
+    path.chmod(0o644)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    weights.write_card({**card, "sha256": digest}, path.with_suffix(".json"))
+    return path
 
 
 def mean(parts: Sequence[Mapping[str, Tensor]], shares: Sequence[float]) -> dict[str, Tensor]:
@@ -60,22 +76,13 @@ def average(shares: Mapping[str, float], folder: Path, warm_start: str = "") -> 
     stored = [read(weights.find(name)[0]) for name in shares]
     if any(notes != stored[-1][1] for _, notes in stored):
         raise WeightsError("checkpoints with the same codes and host were expected: theirs differ")
-    name = str(cards[-1]["name"])
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{name}.safetensors"
-    temporary = path.with_suffix(".part")
-    save_file(mean([part for part, _ in stored], list(shares.values())), temporary, metadata=stored[-1][1])
-    settle(temporary)
-    os.replace(temporary, path)
-    path.chmod(0o644)
     card = {key: value for key, value in cards[-1].items() if key not in JUDGED}
-    card["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
     card["averaged"] = [
         {"sha256": part["sha256"], "share": share} for part, share in zip(cards, shares.values(), strict=True)
     ]
     card |= {"warm_start": warm_start} if warm_start else {}
-    weights.write_card(card, path.with_suffix(".json"))
-    return path
+    tensors = mean([part for part, _ in stored], list(shares.values()))
+    return store(tensors, stored[-1][1], card, folder)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

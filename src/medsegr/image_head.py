@@ -7,8 +7,6 @@ taught with.
 """
 
 import argparse
-import hashlib
-import os
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -19,12 +17,10 @@ import numpy as np
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
-from safetensors.torch import save_file
 from torch import Tensor, nn
 
 from medsegr import data, weights
-from medsegr.averaging import read
-from medsegr.checkpoint import settle
+from medsegr.averaging import read, store
 from medsegr.errors import UsageError
 from medsegr.io.read import image_from_array
 from medsegr.kinds import SURE, kinds_in, limit
@@ -203,14 +199,7 @@ def teach(name: str, kinds_file: Path, root: Path, folder: Path, most: int) -> d
     tensors, notes = read(weights.find(name)[0])
     for key, value in head.state_dict().items():
         tensors[f"attributes.{key}"] = value.to(tensors[f"attributes.{key}"].dtype)
-    folder.mkdir(parents=True, exist_ok=True)
-    path = folder / f"{card['name']}.safetensors"
-    save_file(tensors, path.with_suffix(".part"), metadata=notes)
-    settle(path.with_suffix(".part"))
-    os.replace(path.with_suffix(".part"), path)
-    path.chmod(0o644)
-    card["sha256"] = hashlib.sha256(path.read_bytes()).hexdigest()
-    weights.write_card(card, path.with_suffix(".json"))
+    store(tensors, notes, card, folder)
     return dict(card["kinds_judged"])
 
 
