@@ -22,9 +22,7 @@ KINDS = {"breast": ["cyst", "tumour"], "neck": ["artery"]}
 
 def look(kind: str, middle: float, shown: str, seed: int, whole: bool = False) -> Look:
     torch.manual_seed(seed)
-    return Look(
-        kind, f"{kind}{seed}", "US", frozenset({shown}), frozenset(), middle + torch.randn(2, 8), whole
-    )
+    return Look(kind, "US", frozenset({shown}), frozenset(), middle + torch.randn(2, 8), whole)
 
 
 def many(first: int) -> list[Look]:

@@ -59,7 +59,9 @@ def test_presence_of_what_cannot_be_there_is_lowered_in_place() -> None:
 @pytest.mark.parametrize(("names", "modality"), [(["liver"], "CT"), (["spleen"], "US"), ([], None)])
 def test_where_there_is_nothing_to_tell_apart_the_head_is_not_asked(names: list[str], modality: str) -> None:
     card = {**CARD, "kinds": {"breast": ("tumour",), "belly": ("liver",), "neck": ("artery",)}}
-    doubt(np.ones(len(names)), names, lambda: pytest.fail("asked"), card, modality)
+    presence = np.ones(len(names))
+    doubt(presence, names, lambda: pytest.fail("asked"), card, modality)
+    assert presence.tolist() == [1.0] * len(names)
 
 
 def test_what_a_checkpoint_was_taught_in_a_modality() -> None:

@@ -37,7 +37,6 @@ class Look:
     """A picture as the head sees it: ``summary`` [views w], what is ``shown``, what is marked as ``gone``."""
 
     kind: str
-    group: str
     modality: str | None
     shown: frozenset[str]
     gone: frozenset[str]
@@ -55,8 +54,8 @@ def read_kinds(path: Path) -> Mapping[str, Sequence[str]]:
 
 def pictures(
     source: str, root: Path, held_out: bool, most: int
-) -> Iterator[tuple[str, Image, set[str], set[str]]]:
-    """(group, picture, names that are shown, names that are marked as not there) of at most ``most``."""
+) -> Iterator[tuple[Image, set[str], set[str]]]:
+    """(picture, names that are shown, names that are marked as not there) of at most ``most``."""
     done = 0
     if source.startswith("phantom "):
         made = data.make_phantoms(source.partition(" ")[2], 9100 + held_out, most // (4 if held_out else 1))
@@ -70,13 +69,13 @@ def pictures(
                 for name in t.names
                 if name.startswith("concept:")
             }
-            yield one.id, image, names, set()
+            yield image, names, set()
         return
-    for group, image, drawn in data.read_drawn(root / source, held_out=held_out):
+    for _, image, drawn in data.read_drawn(root / source, held_out=held_out):
         if len(image.grid) != 2 or not drawn:
             continue
         shown = {finding.name for finding, mask in drawn if mask.any()}
-        yield group, image, shown, {finding.name for finding, _ in drawn} - shown
+        yield image, shown, {finding.name for finding, _ in drawn} - shown
         done += 1
         if done == most:
             return
@@ -110,11 +109,11 @@ def looks(
     found = []
     for kind, sources in kinds.items():
         for source in sources:
-            for group, image, shown, gone in pictures(source, root, held_out, most):
+            for image, shown, gone in pictures(source, root, held_out, most):
                 views = [image] + [relit(image, rng) for _ in range(0 if held_out else VIEWS - 1)]
                 seen = torch.cat([summary_of(predictor, view) for view in views])
                 whole = source.startswith("phantom ")
-                told = (kind, group, image.modality, frozenset(shown), frozenset(gone))
+                told = (kind, image.modality, frozenset(shown), frozenset(gone))
                 found.append(Look(*told, seen, whole))
         print(kind, sum(look.kind == kind for look in found), flush=True)
     return found

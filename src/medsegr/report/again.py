@@ -8,8 +8,9 @@ from medsegr.report.builds import Candidate
 from medsegr.report.context import HARD
 from medsegr.report.lexicon import Concept, word_list
 from medsegr.report.match import Words
+from medsegr.report.side import SIDE_WORDS
 
-SIDES = frozenset(["left", "right"])
+SIDES = frozenset(SIDE_WORDS)
 COUNTED = frozenset(["first", "second", "third", "fourth", "fifth", "further", "additional"])
 SIZED = frozenset(["smaller", "larger", "bigger", "similar"])
 LASTING = frozenset(["persist", "remain", "continue"])
