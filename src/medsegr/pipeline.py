@@ -8,10 +8,11 @@ mask.
 
 import math
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import partial
 from itertools import pairwise
+from types import MappingProxyType
 
 import numpy as np
 
@@ -128,6 +129,7 @@ def _turn(
     ]
     drawn = [f for f in asked if f.polarity != "absent"] if options.report_mask and said else []
     alone = {_alone(f): name_only(f) for f in drawn if _alone(f) not in free}
+    beside = {twin.id: [f.id for f in drawn if _alone(f) == key] for key, twin in alone.items()}
     flat, whole = len(image.grid) == 2, count
 
     def tick(done: int, total: int) -> None:
@@ -135,10 +137,12 @@ def _turn(
         whole = count if flat else total
         _tell(follow, "segment", first if flat else done, whole)
 
-    answers = ask(segmenter, image, [*asked, *alone.values()], options, tick if follow else None)
+    answers = ask(segmenter, image, [*asked, *alone.values()], options, tick if follow else None, beside)
     guided = {finding.id: answer for finding, answer in zip(asked, answers, strict=False)}
-    free.update(zip(alone, answers[len(asked) :], strict=True))
     rules = (threshold(segmenter), options)
+    for (key, twin), answer in zip(alone.items(), answers[len(asked) :], strict=True):
+        if any(_seen(guided[own], rules[0]) for own in beside[twin.id]):  # else it was not asked
+            free[key] = answer
     judged = []
     for n, (finding, verdict) in enumerate(zip(findings, verdicts, strict=True), 1):
         pair = (guided.get(finding.id), free.get(_alone(finding)))
@@ -248,17 +252,23 @@ def _alone(finding: Finding) -> tuple[str, str | None]:
     return _target(finding), name_only(finding).location.side
 
 
+def _seen(answer: Answer | Exception, limit: float) -> bool:
+    return isinstance(answer, Answer) and (answer.presence is None or answer.presence >= limit)
+
+
 def ask(
     segmenter: Segmenter,
     image: Image,
     findings: Sequence[Finding],
     options: Options = Options(),  # noqa: B008 - frozen
     tick: Callable[[int, int], None] | None = None,
+    beside: Mapping[str, Sequence[str]] = MappingProxyType({}),
 ) -> list[Answer | Exception]:
     """One answer a finding, in order. All findings go in one prompt (in turns for large volumes).
 
     Where that call fails each finding is asked alone, so that one finding's error stays its own; the error
-    stands in its place. ``tick`` as in Prompt.
+    stands in its place. ``tick`` as in Prompt; ``beside``: ids of findings that are only compared with
+    others, and the ids of these.
     """
     turn = max(1, LARGEST_CALL // max(1, math.prod(image.grid)))
     answers: list[Answer | Exception] = []
@@ -267,14 +277,16 @@ def ask(
         group = findings[start : start + turn]
         told = None if tick is None else partial(_part, tick, n, len(starts))
         try:
-            answers += _segment(segmenter, image, group, options, told)
+            answers += _segment(segmenter, image, group, options, told, beside)
         except Cancelled:
             raise
         except MemoryError as error:
             answers += [error] * len(group)
         except Exception as error:
             alone = ([f] for f in group if len(group) > 1)
-            answers += [a for one in alone for a in ask(segmenter, image, one, options, told)] or [error]
+            answers += [a for one in alone for a in ask(segmenter, image, one, options, told, beside)] or [
+                error
+            ]
     return answers
 
 
@@ -289,11 +301,16 @@ def _segment(
     findings: Sequence[Finding],
     options: Options,
     tick: Callable[[int, int], None] | None,
+    beside: Mapping[str, Sequence[str]],
 ) -> Iterator[Answer]:
     # What is asked for is asked as if it were there: the network knows no other way.
     told = tuple(replace(finding, polarity="present") for finding in findings)
     keep = ("attention",) if options.explain else ()  # of probabilities only the masks are read, or bytes
-    prompt = Prompt(targets=tuple(map(_target, told)), findings=told, keep=keep, tick=tick)
+    at = {finding.id: n for n, finding in enumerate(told)}
+    whom = tuple(
+        tuple(at[own] for own in beside[f.id] if own in at) if f.id in beside else None for f in told
+    )
+    prompt = Prompt(tuple(map(_target, told)), told, beside=whom, keep=keep, tick=tick)
     if tick is not None:
         tick(0, 1)
     said = segmenter.segment(image, prompt)

@@ -1,31 +1,29 @@
 """From an image and findings to probabilities: fit the image to the network's grid, run it, restore the masks
 to the image's grid. No torch here: what runs the network is a value (``backends``), which alone may know it.
 
-Everything that the words cannot change is computed once an image and kept (bounded, by pixel hash).
-Findings go through the rest as one batch, each beside its mirror image. Volumes go in chunks of slices, with
-their neighbours as channels; each chunk is encoded once and answers all findings.
+Everything that the words cannot change is computed once an image and kept (bounded, by pixel hash). Which
+rows then go through the rest, findings, their mirror images, slices of a volume, is said in ``passes.py``.
 """
 
 import functools
 import json
-from collections.abc import Callable, Mapping, Sequence
-from dataclasses import dataclass
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from medsegr import planes, registry, weights
-from medsegr.backends.backend import Backend, Clicked, Maps, rows_of, sigmoid
+from medsegr import passes, planes, registry, weights
+from medsegr.backends.backend import Backend, Clicked, Maps, sigmoid
 from medsegr.backends.kept import Kept
 from medsegr.errors import UsageError, WeightsError
 from medsegr.hearing import heard
 from medsegr.kinds import doubt, taught
 from medsegr.metrics.calibration import temper
-from medsegr.reasoning.codes import Code, Vocabulary, coded, mirror, vocabulary
+from medsegr.passes import CHUNK
+from medsegr.reasoning.codes import Vocabulary, coded, vocabulary
 from medsegr.report.lexicon import concepts
 from medsegr.report.parse import parse_phrase
-from medsegr.resize import resized
 from medsegr.seen import Seen, inputs, look, stack_of
 from medsegr.types import MODALITIES, Finding, Image, Prompt, Segmentation
 
@@ -33,27 +31,7 @@ if TYPE_CHECKING:
     from medsegr.features import FeatureCache
     from medsegr.networks import Build, Network
 
-CHUNK = 8  # rows (findings and their mirror images, or slices) a pass: bounds memory
 FORMAT = "medsegr/1"
-PADDING = 4  # the kind of a point that does not count (sam/prompt_encoder.py)
-Codes = tuple[Code, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class _Answers:
-    """What is filled in, one entry a question: views of the results, turned as the network sees the image."""
-
-    prob: np.ndarray  # [k h w] or [k n h w]
-    attention: np.ndarray | None  # [k h w]
-    presence: np.ndarray  # [k]
-    quality: np.ndarray  # [k]
-
-    def again(self, first: Sequence[int]) -> None:
-        """Questions that were asked before get the answer of the first time, ``first`` [k]."""
-        for k, own in enumerate(first):
-            for values in (self.prob, self.attention, self.presence, self.quality):
-                if own != k and values is not None:
-                    values[k] = values[own]
 
 
 class Predictor:
@@ -69,7 +47,8 @@ class Predictor:
         self.card = card
         self.device = self.backend.device
         self.base = int(card.get("base", 256))
-        self.mirror = bool(card.get("mirror"))  # pictures are seen flipped, too, and both answers averaged
+        # Pictures that are seen flipped, too, and both answers averaged: all, none, or of these modalities.
+        self.mirror: bool | Sequence[str] = card.get("mirror", False)
         self.temperature = float(card.get("temperature", 1.0))  # of probabilities; masks do not hang on it
         self.features: FeatureCache | None = None  # on disk, where one is asked for
         self._kept = Kept()
@@ -114,38 +93,33 @@ class Predictor:
         seen = look(image, self.base)
         left, extent = planes.patient_left(image), _extent(image)
         codes = [heard(finding, image.modality, left, extent) for finding in asked]
-        first = list(range(len(codes))) if clicked else [codes.index(one) for one in codes]
-        own = sorted({*first})
+        mirrored = [not volume and self._mirrored(image.modality, finding.name) for finding in asked]
+        questions, first = passes.asked_of(codes, mirrored, prompt)
         extras = {name: np.zeros(len(codes), np.float32) for name in ("presence", "quality")}
         if "attention" in prompt.keep and not volume:
             extras["attention"] = np.zeros((len(codes), *image.grid), np.float32)
         turned = {name: planes.to_slices(a, seen.plane) for name, a in extras.items() if a.ndim > 1}
-        answers = _Answers(
+        answers = passes.Answers(
             planes.to_slices(prob, seen.plane), turned.get("attention"), extras["presence"], extras["quality"]
         )
-        maps = functools.partial(self._maps, seen, functools.cache(lambda: stack_of(image, seen)))
-        (self._volume if volume else self._picture)(seen, maps, (codes, own, prompt), answers)
+        view = self._view(seen, image)
+        (passes.volume if volume else passes.picture)(view, questions, answers)
         answers.again(first)
         if not (volume or clicked):
             names = [finding.name for finding in asked]
-            doubt(extras["presence"], names, lambda: self._chances(maps()), self.card, image.modality)
+            doubt(extras["presence"], names, lambda: self._chances(view), self.card, image.modality)
         temper(prob, self.temperature)
         return Segmentation(prob, prompt.targets, image.affine, extras)
 
     def encode(self, image: Image) -> Maps:
         """The network before the words, of a picture (row 0) or of a volume's first slices; kept for the next
         question. [n c h w] each, the finest first."""
-        seen = look(image, self.base)
-        return self._maps(seen, lambda: stack_of(image, seen))
+        return self._view(look(image, self.base), image).maps(0)
 
     def propose(self, image: Image) -> tuple[Finding, ...]:
         """Report-free: what the image-only head sees, as findings without words (at most three, likeliest
         first)."""
-        shown = look(image, self.base)
-        middle = shown.count // 2
-        maps = self._maps(shown, lambda: stack_of(image, shown), middle // CHUNK * CHUNK)
-        volume = len(image.grid) == 3
-        chances = self._chances(tuple(part[[middle % CHUNK]] for part in maps) if volume else maps)
+        chances = self._chances(self._view(look(image, self.base), image))
         seen = [
             (p, name) for name, p in chances.items() if p >= 0.3 and taught(self.card, name, image.modality)
         ]
@@ -153,18 +127,36 @@ class Predictor:
         return tuple(Finding(f"f{i + 1}", "", (0, 0), name) for i, (_, name) in enumerate(ranked))
 
     def shown(self, image: Image) -> dict[str, float]:
-        """Chance of every concept in a picture, by the image alone."""
-        return self._chances(self.encode(image))
+        """Chance of every concept in a picture, or in the middle slice of a volume, by the image alone; none
+        without a head that tells. Asked anew each time."""
+        return self._named(self._codes(self._view(look(image, self.base), image)))
 
-    def _chances(self, maps: Maps) -> dict[str, float]:
-        """Chance of every concept by the image-only head, the rows of ``maps`` averaged; none without such a
-        head."""
+    def _chances(self, view: passes.View) -> dict[str, float]:
+        """As :meth:`shown`, kept for the next question."""
+        return self._named(*self._kept.get((view.seen.key, "codes"), lambda: (self._codes(view),)))
+
+    def _named(self, told: np.ndarray) -> dict[str, float]:
+        pairs = zip(self.words.codes, told.tolist(), strict=False)
+        return {name: p for code, p in pairs if (name := code.partition("concept:")[2])}
+
+    def _codes(self, view: passes.View) -> np.ndarray:
+        """Chance of every code, of the picture and its mirror image averaged; empty without such a head."""
+        middle = view.seen.count // 2
+        maps = view.maps(middle // CHUNK * CHUNK)
+        if len(view.seen.plane.order) == 3:
+            maps = tuple(part[[middle % CHUNK]] for part in maps)
         heard = self.backend.hear(coded([()] * len(maps[0]), self.words))
         logits = self.backend.decode(maps, heard, Clicked()).codes
-        if logits is None:
-            return {}
-        told = zip(self.words.codes, sigmoid(logits).mean(0).tolist(), strict=True)
-        return {name: p for code, p in told if (name := code.partition("concept:")[2])}
+        return np.zeros(0, np.float32) if logits is None else np.asarray(sigmoid(logits).mean(0))
+
+    def _mirrored(self, modality: str | None, name: str = "") -> bool:
+        """Whether a picture is asked flipped, too; of an unknown modality where ``name`` may stand in such
+        pictures."""
+        if isinstance(self.mirror, bool):
+            return self.mirror
+        told = self.card["concepts"].get(name, {}).get("modalities", ())
+        seen = (modality,) if modality is not None else told
+        return not seen or any(one in self.mirror for one in seen)
 
     def tracker(self, image: Image, finding: Finding) -> Any:
         """A :class:`medsegr.tracking.Tracker` of a finding in a volume; None for hosts without a memory."""
@@ -187,106 +179,26 @@ class Predictor:
             found.append(parsed[0] if parsed else Finding("f1", target, (0, len(target)), ""))
         return found
 
-    def _maps(self, seen: Seen, stack: Callable[[], np.ndarray], first: int = 0) -> Maps:
-        """The network before the words, for a picture (and its mirror image, where both are asked) or for the
-        chunk of slices from ``first``; kept by pixel hash."""
-        return self._kept.get((seen.key, first), lambda: self._encode(seen, stack(), first))
+    def _view(self, seen: Seen, image: Image) -> passes.View:
+        """The image before the network; its maps are kept by pixel hash."""
+        stack = functools.cache(lambda: stack_of(image, seen))
 
-    def _encode(self, seen: Seen, stack: np.ndarray, first: int) -> Maps:
+        turned = len(image.grid) == 2 and self._mirrored(image.modality)
+
+        def maps(first: int) -> Maps:
+            key = (seen.key, first, turned)
+            return self._kept.get(key, lambda: self._encode(seen, stack(), first, turned))
+
+        threshold = float(self.card.get("presence_threshold", 0.5))
+        return passes.View(seen, self.backend, self.words, maps, threshold)
+
+    def _encode(self, seen: Seen, stack: np.ndarray, first: int, turned: bool) -> Maps:
         data = inputs(stack, first, min(first + CHUNK, seen.count))
-        fitted = self.backend.fit(data, seen.size, stack.ndim == 3 and self.mirror)
+        fitted = self.backend.fit(data, seen.size, turned)
         if self.features is None:
             return self.backend.shared(fitted)
         key = f"{seen.key} {first} {len(fitted)}"
         return self.features.through(key, lambda: self.backend.shared(fitted))
-
-    def _picture(
-        self,
-        seen: Seen,
-        maps: Callable[[], Maps],
-        asked: tuple[Sequence[Codes], Sequence[int], Prompt],
-        answers: _Answers,
-    ) -> None:
-        """Answer the questions ``own`` of a picture, as many at once as fit a pass, with their mirror
-        images."""
-        codes, own, prompt = asked
-        encoded = maps()
-        alone = prompt.points is None and prompt.boxes is None and prompt.mask is None
-        ways = 2 if self.mirror and alone else 1
-        for at in range(0, len(own), CHUNK // ways):
-            _tell(prompt, at, len(own))
-            part = own[at : at + CHUNK // ways]
-            told = [codes[k] for k in part]
-            told += [mirror(one) for one in told] if ways == 2 else []
-            shared = tuple(one[[way for way in range(ways) for _ in part]] for one in encoded)
-            words = self.backend.hear(coded(told, self.words))
-            said = self.backend.decode(
-                shared, words, self._clicks(prompt, part, seen, answers.prob.shape[1:])
-            )
-            for values, logits in ((answers.presence, said.presence), (answers.quality, said.quality)):
-                values[part] = sigmoid(logits).reshape(ways, -1).mean(0)
-            for row, k in enumerate(part):
-                rows = list(range(row, len(told), len(part)))
-                self.backend.fill(answers.prob[k], said.logits[rows], True)
-                if answers.attention is not None and said.attention is not None:
-                    self.backend.fill(answers.attention[k], said.attention[rows], False)
-
-    def _volume(
-        self,
-        seen: Seen,
-        maps: Callable[[int], Maps],
-        asked: tuple[Sequence[Codes], Sequence[int], Prompt],
-        answers: _Answers,
-    ) -> None:
-        """Each chunk of slices is encoded once and asked for every finding. A slice that does not show the
-        target stays empty."""
-        codes, own, prompt = asked
-        threshold = float(self.card.get("presence_threshold", 0.5))
-        words = self.backend.hear(coded([codes[k] for k in own], self.words))
-        presence, quality = (np.zeros((len(own), seen.count), np.float32) for _ in range(2))
-        for first in range(0, seen.count, CHUNK):
-            shared = maps(first)
-            rows = len(shared[0])
-            for at, k in enumerate(own):
-                _tell(prompt, first, seen.count)
-                said = self.backend.decode(shared, rows_of(words, [at] * rows), Clicked())
-                there = sigmoid(said.presence)
-                presence[at, first : first + rows] = there
-                quality[at, first : first + rows] = sigmoid(said.quality)
-                for row in np.flatnonzero(there >= threshold):
-                    self.backend.fill(answers.prob[k, first + row], said.logits[[row]], True)
-        answers.presence[own] = presence.max(1)
-        answers.quality[own] = quality[np.arange(len(own)), presence.argmax(1)]
-
-    def _clicks(self, prompt: Prompt, part: Sequence[int], seen: Seen, view: tuple[int, ...]) -> Clicked:
-        """Points and boxes from pixels of the image to [0, 1] of the view ``h w``; boxes have their upper
-        edge exclusive."""
-        plane, extent = seen.plane, np.array(view[::-1], float)
-        grid = tuple(view[plane.order.index(axis)] for axis in range(2))
-        points, kinds = [], []
-        if prompt.points is not None:
-            given = np.asarray(prompt.points[list(part)], float)
-            points.append((planes.points_to_view(given[..., :2], plane, grid) + 0.5) / extent)
-            kinds.append(np.where(given[..., 2] < 0, PADDING, given[..., 2]))
-        if prompt.boxes is not None:  # corners as points at pixel edges: half a pixel before the centre
-            corners = np.asarray(prompt.boxes[list(part)], float).reshape(-1, 2, 2) - 0.5
-            turned = planes.points_to_view(corners, plane, grid) + 0.5
-            points.append(np.stack([turned.min(1), turned.max(1)], 1) / extent)
-            kinds.append(np.broadcast_to([2.0, 3.0], (len(corners), 2)))
-        mask = None
-        if prompt.mask is not None:
-            turned = planes.to_slices(np.asarray(prompt.mask[list(part)], np.float32), plane)
-            prob = turned.clip(1e-4, 1 - 1e-4)
-            mask = resized(np.log(prob / (1 - prob)), seen.size)[:, None]
-        if not points:
-            return Clicked(mask=mask)
-        at, kind = (np.concatenate(part, 1).astype(np.float32) for part in (points, kinds))
-        return Clicked(at, kind, mask)
-
-
-def _tell(prompt: Prompt, done: int, total: int) -> None:
-    if prompt.tick is not None:
-        prompt.tick(done, total)
 
 
 def _same_kind(one: str, other: str) -> bool:

@@ -3,7 +3,6 @@
 Slices are encoded with the words, as when they are asked for one by one; the memory acts on what comes out.
 """
 
-import functools
 from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any
 
@@ -14,16 +13,15 @@ from torch import Tensor
 
 from medsegr import planes
 from medsegr.backends.backend import Maps
+from medsegr.passes import CHUNK
 from medsegr.reasoning.attributes import words_of
 from medsegr.reasoning.codes import Code, coded
 from medsegr.sam.hosts.memory import Bank, Turn, remembers, through
-from medsegr.seen import look, stack_of
+from medsegr.seen import look
 from medsegr.types import Image
 
 if TYPE_CHECKING:
     from medsegr.predict import Predictor
-
-CHUNK = 8  # slices that are encoded at once, as ``predict`` does: both find each other's in the cache
 
 
 class Tracker:
@@ -39,7 +37,7 @@ class Tracker:
         with torch.inference_mode():
             words = words_of(coded([codes], predictor.words), str(predictor.device))
             self.heard: Tensor = self.network.priors(words)
-        self._stack = functools.cache(lambda: stack_of(image, self.seen))
+        self._maps = predictor._view(self.seen, image).maps
         self._newest: tuple[int, Maps] | None = None
         self._bank = Bank(self.seen.count)
         order = self.seen.plane.order[1:]
@@ -74,7 +72,7 @@ class Tracker:
         """Logits [1 h w], and logits of presence as the words and as the memory see it."""
         first = at // CHUNK * CHUNK
         if self._newest is None or self._newest[0] != first:
-            self._newest = (first, self.predictor._maps(self.seen, self._stack, first))
+            self._newest = (first, self._maps(first))
         maps = tuple(one[[at - first]] for one in self._newest[1])
         view, following = through(self.network, self._bank, Turn(at, drawn, backward))
         decoded = view(maps, self.heard).decoded

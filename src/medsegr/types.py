@@ -130,6 +130,9 @@ class Prompt:
     boxes: Float[np.ndarray, "k 4"] | None = None
     points: Float[np.ndarray, "k n 3"] | None = None  # x, y, 1 = inside / 0 = outside / -1 = padding
     mask: Float32[np.ndarray, "k *grid"] | None = None  # a previous mask, probabilities
+    # Per target: None where its answer counts for itself; else the numbers of the targets that it is only
+    # compared with. It may be drawn more coarsely, and not at all where none of these is seen.
+    beside: tuple[tuple[int, ...] | None, ...] = ()
     keep: tuple[str, ...] = ("prob", "attention")  # what is read beside masks; what is not need not be made
     tick: Callable[[int, int], None] | None = (
         None  # told (done, of how many) between pieces; may raise Cancelled

@@ -54,17 +54,17 @@ def fitted(pictures: np.ndarray, size: Size, mirrored: bool) -> np.ndarray:
     return np.concatenate([wide, wide[..., ::-1]]) if mirrored else np.ascontiguousarray(wide)
 
 
-def filled(out: np.ndarray, maps: np.ndarray, logits: bool) -> None:
-    """One map [ways h w], and what was said of the mirror image if there is a second one, at the size of
-    ``out`` [h w]; ``logits`` become probabilities. Bytes are 255 times that, 128 and more where it is 0.5 and
-    more."""
+def filled(out: np.ndarray, ways: Sequence[np.ndarray], logits: bool) -> None:
+    """One map [h w], averaged with what was said of the mirror image if there is a second one (of its own
+    size), at the size of ``out`` [h w]; ``logits`` become probabilities. Bytes are 255 times that, 128 and
+    more where it is 0.5 and more."""
     mean: np.ndarray | None = None
-    for way, one in enumerate(maps):
+    for way, one in enumerate(ways):
         fine = resized(one[:, ::-1] if way else one, (out.shape[0], out.shape[1]))
         fine = sigmoid(fine, fine) if logits else fine
         mean = fine if mean is None else np.add(mean, fine, out=mean)
     assert mean is not None
-    mean *= (255 if out.dtype == np.uint8 else 1) / len(maps)
+    mean *= (255 if out.dtype == np.uint8 else 1) / len(ways)
     out[:] = np.rint(mean, out=mean) if out.dtype == np.uint8 else mean
 
 
@@ -91,7 +91,7 @@ class Backend:
     hear: Callable[[Coded], Heard]
     decode: Callable[[Maps, Heard, Clicked], Said]
     fit: Callable[[np.ndarray, Size, bool], Any] = fitted
-    fill: Callable[[np.ndarray, Any, bool], None] = filled
+    fill: Callable[[np.ndarray, Sequence[Any], bool], None] = filled
 
 
 def rows_of(heard: Heard, rows: Sequence[int]) -> Heard:

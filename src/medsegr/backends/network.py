@@ -1,6 +1,6 @@
 """A torch network as a backend: the one crossing between numpy and torch when a picture is asked about."""
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import numpy as np
@@ -46,25 +46,25 @@ def of_network(network: Network, device: str = "cpu") -> Backend:
         small = (small.expand(-1, 3, -1, -1) - 0.5) / 0.25
         return torch.cat([small, small.flip(-1)]) if mirrored else small
 
-    def fill(out: np.ndarray, maps: Tensor, logits: bool) -> None:
+    def fill(out: np.ndarray, ways: Sequence[Tensor], logits: bool) -> None:
         if here:
-            filled(out, maps.float().numpy(), logits)
+            filled(out, [one.float().numpy() for one in ways], logits)
         else:
-            _fill(out, maps, logits)
+            _fill(out, ways, logits)
 
     return Backend("torch", "fp32", device, shared, hear, decode, fit, fill)
 
 
 @torch.inference_mode()
-def _fill(out: np.ndarray, maps: Tensor, logits: bool) -> None:
+def _fill(out: np.ndarray, ways: Sequence[Tensor], logits: bool) -> None:
     """As :func:`medsegr.backends.backend.filled`, where the maps lie."""
     size = (out.shape[0], out.shape[1])
-    mean = torch.zeros(size, device=maps.device)
-    for way, one in enumerate(maps):
+    mean = torch.zeros(size, device=ways[0].device)
+    for way, one in enumerate(ways):
         fine = F.interpolate(one[None, None].float(), size=size, mode="bilinear", align_corners=False)[0, 0]
         fine = fine.sigmoid() if logits else fine
         mean += fine.flip(-1) if way else fine
-    mean /= len(maps)
+    mean /= len(ways)
     out[:] = (mean if out.dtype != np.uint8 else (mean * 255).round().to(torch.uint8)).cpu().numpy()
 
 

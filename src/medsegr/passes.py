@@ -1,0 +1,198 @@
+"""Which rows of the network the questions about an image take. Numpy only.
+
+A row is one question about one picture or slice. Of a picture each question takes one, and a second for the
+mirror image where both answers are averaged; a question that is only compared with others (the report-free
+twin) is asked where one of these was answered with yes. Of a volume every question takes a row a slice.
+"""
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+
+from medsegr import planes
+from medsegr.backends.backend import Backend, Clicked, Heard, Maps, Said, rows_of, sigmoid
+from medsegr.reasoning.codes import Code, Vocabulary, coded, mirror
+from medsegr.resize import resized
+from medsegr.seen import Seen
+from medsegr.types import Prompt
+
+CHUNK = 8  # rows (findings, or slices) a pass: bounds memory
+PADDING = 4  # the kind of a point that does not count (sam/prompt_encoder.py)
+FAINT = 0.05  # presence below which the mirror image is not asked: it would have to be 0.95 sure
+Codes = tuple[Code, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class View:
+    """One image before one network. ``maps(first)`` is the network before the words: of a picture, and after
+    it of its mirror image where that may be asked; of a volume the slices from ``first``. ``threshold`` is
+    that of presence."""
+
+    seen: Seen
+    backend: Backend
+    words: Vocabulary
+    maps: Callable[[int], Maps]
+    threshold: float
+
+    def hear(self, codes: Sequence[Codes]) -> Heard:
+        """What the network needs of these codes, one row each."""
+        return self.backend.hear(coded(codes, self.words))
+
+
+@dataclass(frozen=True, slots=True)
+class Asked:
+    """``codes`` of all questions, ``own`` the numbers of those that differ, ``turned`` those of them whose
+    mirror image is asked, too. ``beside``: those that are only compared with, each with the questions that it
+    is compared with; where none of these is seen, it is not asked (none named: it always is)."""
+
+    codes: Sequence[Codes]
+    own: Sequence[int]
+    turned: Sequence[int]
+    beside: Mapping[int, Sequence[int]]
+    prompt: Prompt
+
+    @property
+    def guided(self) -> list[int]:
+        """Questions whose answers count for themselves."""
+        return [k for k in self.own if k not in self.beside]
+
+    def compared(self, seen: np.ndarray) -> list[int]:
+        """Questions to be compared with, given which questions ``seen`` [k] bool were answered with yes."""
+        return [k for k, whom in self.beside.items() if not whom or any(seen[one] for one in whom)]
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What is filled in, one entry a question: views of the results, turned as the network sees the image."""
+
+    prob: np.ndarray  # [k h w] or [k n h w]
+    attention: np.ndarray | None  # [k h w]
+    presence: np.ndarray  # [k]
+    quality: np.ndarray  # [k]
+
+    def again(self, first: Sequence[int]) -> None:
+        """Questions that were asked before get the answer of the first time, ``first`` [k]."""
+        for k, own in enumerate(first):
+            for values in (self.prob, self.attention, self.presence, self.quality):
+                if own != k and values is not None:
+                    values[k] = values[own]
+
+
+def asked_of(codes: Sequence[Codes], mirrored: Sequence[bool], prompt: Prompt) -> tuple[Asked, list[int]]:
+    """What is asked, and for every question the first one [k] that asks the same. ``mirrored``: whose mirror
+    image is to be asked, too; none with clicks, which make each question stand for itself."""
+    n = range(len(codes))
+    clicked = not (prompt.points is None and prompt.boxes is None and prompt.mask is None)
+    first = list(n) if clicked else [codes.index(one) for one in codes]
+    whom = prompt.beside or (None,) * len(codes)
+    counts = {first[k] for k in n if whom[k] is None}
+    beside: dict[int, tuple[int, ...]] = {}
+    for k in n:
+        if (named := whom[k]) is not None and first[k] not in counts:
+            beside[first[k]] = (*beside.get(first[k], ()), *(first[one] for one in named))
+    own = sorted({*first})
+    return Asked(codes, own, [k for k in own if mirrored[k] and not clicked], beside, prompt), first
+
+
+def picture(view: View, asked: Asked, answers: Answers) -> None:
+    """Answer the questions of a picture, as many at once as fit a pass."""
+    words = view.hear([asked.codes[k] for k in asked.own] + [mirror(asked.codes[k]) for k in asked.turned])
+    _ask(view, asked, answers, (asked.guided, words, 0))
+    drawn = asked.compared(answers.presence >= view.threshold)
+    _ask(view, asked, answers, (drawn, words, len(asked.guided)))
+
+
+def _ask(view: View, asked: Asked, answers: Answers, what: tuple[Sequence[int], Heard, int]) -> None:
+    """Ask some questions, and once more about the mirror image those that are to be and that may be seen at
+    all. ``what``: the questions, the words of all, and how many were asked before."""
+    own, words, before = what
+    plain_rows = {k: row for row, k in enumerate(asked.own)}
+    mirror_rows = {k: row for row, k in enumerate(asked.turned, len(asked.own))}
+
+    def said(part: Sequence[int], way: int, clicks: Clicked) -> Said:
+        rows = [(mirror_rows if way else plain_rows)[k] for k in part]
+        maps = tuple(one[[way] * len(part)] for one in view.maps(0))
+        return view.backend.decode(maps, rows_of(words, rows), clicks)
+
+    for start in range(0, len(own), CHUNK):
+        part = own[start : start + CHUNK]
+        _tell(asked.prompt, before + start, len(asked.own))
+        plain = said(part, 0, _clicks(asked.prompt, part, view.seen, answers.prob.shape[1:]))
+        seen = sigmoid(plain.presence) >= FAINT
+        more = [k for k, yes in zip(part, seen, strict=True) if yes and k in mirror_rows]
+        other = said(more, 1, Clicked()) if more else plain
+        for at, k in enumerate(part):
+            _put(view.backend, answers, k, [(plain, at), *([(other, more.index(k))] if k in more else [])])
+
+
+def _put(backend: Backend, answers: Answers, k: int, ways: Sequence[tuple[Said, int]]) -> None:
+    """The answer to question ``k`` out of one row, and that of the mirror image if there is a second."""
+    for values, name in ((answers.presence, "presence"), (answers.quality, "quality")):
+        values[k] = np.mean([sigmoid(getattr(said, name)[[row]]) for said, row in ways], dtype=np.float32)
+    backend.fill(answers.prob[k], [said.logits[row] for said, row in ways], True)
+    acted = [said.attention[row] for said, row in ways if said.attention is not None]
+    if answers.attention is not None and acted:
+        backend.fill(answers.attention[k], acted, False)
+
+
+def volume(view: View, asked: Asked, answers: Answers) -> None:
+    """Answer the questions of a volume, then those that these are compared with."""
+    rounds = 1 + bool(asked.beside)
+    _slices(view, asked, answers, (asked.guided, 0, rounds))
+    drawn = asked.compared(answers.presence >= view.threshold)
+    _slices(view, asked, answers, (drawn, 1, rounds))
+
+
+def _slices(view: View, asked: Asked, answers: Answers, what: tuple[Sequence[int], int, int]) -> None:
+    """Each chunk of slices is encoded once and asked for every finding. A slice that does not show the target
+    stays empty. ``what``: the questions, and of how many rounds this is which."""
+    (own, turn, rounds), count = what, view.seen.count
+    if not own:
+        return
+    words = view.hear([asked.codes[k] for k in own])
+    presence, quality = (np.zeros((len(own), count), np.float32) for _ in range(2))
+    for first in range(0, count, CHUNK):
+        shared = view.maps(first)
+        rows = len(shared[0])
+        for at, k in enumerate(own):
+            _tell(asked.prompt, turn * count + first, rounds * count)
+            said = view.backend.decode(shared, rows_of(words, [at] * rows), Clicked())
+            there = sigmoid(said.presence)
+            presence[at, first : first + rows] = there
+            quality[at, first : first + rows] = sigmoid(said.quality)
+            for row in np.flatnonzero(there >= view.threshold):
+                view.backend.fill(answers.prob[k, first + row], [said.logits[row]], True)
+    answers.presence[own] = presence.max(1)
+    answers.quality[own] = quality[np.arange(len(own)), presence.argmax(1)]
+
+
+def _clicks(prompt: Prompt, part: Sequence[int], seen: Seen, view: tuple[int, ...]) -> Clicked:
+    """Points and boxes from pixels of the image to [0, 1] of the view ``h w``; boxes have their upper edge
+    exclusive."""
+    plane, extent = seen.plane, np.array(view[::-1], float)
+    grid = tuple(view[plane.order.index(axis)] for axis in range(2))
+    points, kinds = [], []
+    if prompt.points is not None:
+        given = np.asarray(prompt.points[list(part)], float)
+        points.append((planes.points_to_view(given[..., :2], plane, grid) + 0.5) / extent)
+        kinds.append(np.where(given[..., 2] < 0, PADDING, given[..., 2]))
+    if prompt.boxes is not None:  # corners as points at pixel edges: half a pixel before the centre
+        corners = np.asarray(prompt.boxes[list(part)], float).reshape(-1, 2, 2) - 0.5
+        turned = planes.points_to_view(corners, plane, grid) + 0.5
+        points.append(np.stack([turned.min(1), turned.max(1)], 1) / extent)
+        kinds.append(np.broadcast_to([2.0, 3.0], (len(corners), 2)))
+    mask = None
+    if prompt.mask is not None:
+        turned = planes.to_slices(np.asarray(prompt.mask[list(part)], np.float32), plane)
+        prob = turned.clip(1e-4, 1 - 1e-4)
+        mask = resized(np.log(prob / (1 - prob)), seen.size)[:, None]
+    if not points:
+        return Clicked(mask=mask)
+    at, kind = (np.concatenate(part, 1).astype(np.float32) for part in (points, kinds))
+    return Clicked(at, kind, mask)
+
+
+def _tell(prompt: Prompt, done: int, total: int) -> None:
+    if prompt.tick is not None:
+        prompt.tick(done, total)
