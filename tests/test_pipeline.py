@@ -226,6 +226,44 @@ def test_all_findings_go_in_one_prompt_with_each_name_once_alone() -> None:
     assert "agreement" in {c.name for c in first.checks}
 
 
+def test_a_twin_is_told_whom_it_is_compared_with(monkeypatch: pytest.MonkeyPatch) -> None:
+    prompts: list[Prompt] = []
+    plain = Fake.segment
+    monkeypatch.setattr(
+        Fake, "segment", lambda self, image, prompt: (prompts.append(prompt), plain(self, image, prompt))[1]
+    )
+    left, right = (
+        finding(n, f"{s} opacity", location=Location(side=s)) for n, s in ((1, "left"), (2, "right"))
+    )
+    nodule = finding(3, "nodule", "nodule")
+    pipeline.run(picture(), Fake(), report=told(left, nodule, right))
+    assert prompts[0].beside == (None, None, None, (0, 2), (1,))
+
+
+class Lazy(Fake):
+    """Sees nothing on the left, and asks no twin where none of those that it is compared with is seen."""
+
+    def segment(self, image: Image, prompt: Prompt) -> Segmentation:
+        said = super().segment(image, prompt)
+        there = [f.location.side != "left" for f in prompt.findings]
+        for k, whom in enumerate(prompt.beside):
+            if whom is not None and not any(there[one] for one in whom):
+                said.prob[k] = 0
+        presence = np.where(there, np.float32(0.9), np.float32(0.1))
+        return replace(said, extras={**said.extras, "presence": presence})
+
+
+@pytest.mark.parametrize("follow", [None, lambda _: None])
+def test_a_twin_that_was_not_needed_is_asked_when_it_is(follow: Any) -> None:
+    left, right = (
+        finding(n, f"{s} opacity", location=Location(side=s)) for n, s in ((1, "left"), (2, "right"))
+    )
+    first, second = pipeline.run(picture(), Lazy(), report=told(left, right), follow=follow).findings
+    assert (first.status, first.reason) == ("not_found", "presence_low")
+    assert second.free_mask is not None
+    assert second.free_mask.sum() > second.mask.sum()
+
+
 def test_without_report_mask_names_are_not_asked_alone() -> None:
     model = Fake()
     found = run(finding(), model=model, report_mask=False)

@@ -7,6 +7,7 @@ twin) is asked where one of these was answered with yes. Of a volume every quest
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -20,6 +21,7 @@ from medsegr.types import Prompt
 CHUNK = 8  # rows (findings, or slices) a pass: bounds memory
 PADDING = 4  # the kind of a point that does not count (sam/prompt_encoder.py)
 FAINT = 0.05  # presence below which the mirror image is not asked: it would have to be 0.95 sure
+SURE = 0.08  # doubt (:func:`doubt_of`) up to which neither, since it hardly changes a mask (decision 0037)
 Codes = tuple[Code, ...]
 
 
@@ -115,15 +117,23 @@ def _ask(view: View, asked: Asked, answers: Answers, what: tuple[Sequence[int], 
         maps = tuple(one[[way] * len(part)] for one in view.maps(0))
         return view.backend.decode(maps, rows_of(words, rows), clicks)
 
+    def unsure(logits: Any) -> bool:
+        return doubt_of(sigmoid(view.backend.numbers(logits))) > SURE
+
     for start in range(0, len(own), CHUNK):
         part = own[start : start + CHUNK]
         _tell(asked.prompt, before + start, len(asked.own))
         plain = said(part, 0, _clicks(asked.prompt, part, view.seen, answers.prob.shape[1:]))
         seen = sigmoid(plain.presence) >= FAINT
-        more = [k for k, yes in zip(part, seen, strict=True) if yes and k in mirror_rows]
+        more = [k for at, k in enumerate(part) if k in mirror_rows and seen[at] and unsure(plain.logits[at])]
         other = said(more, 1, Clicked()) if more else plain
         for at, k in enumerate(part):
             _put(view.backend, answers, k, [(plain, at), *([(other, more.index(k))] if k in more else [])])
+
+
+def doubt_of(prob: np.ndarray) -> float:
+    """How much a map of probabilities leaves open, in parts of what it draws: 0 where all are 0 or 1."""
+    return float(np.minimum(prob, 1 - prob).sum()) / max(1, int(np.count_nonzero(prob >= 0.5)))
 
 
 def _put(backend: Backend, answers: Answers, k: int, ways: Sequence[tuple[Said, int]]) -> None:

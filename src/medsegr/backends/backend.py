@@ -82,7 +82,8 @@ def sigmoid(x: np.ndarray, out: np.ndarray | None = None) -> np.ndarray:
 class Backend:
     """``shared``: pixels [b 3 h w], normalised -> maps that no word can change. ``hear``: codes -> what the
     network needs of them, once a finding. ``decode``: maps and what was heard, row by row -> the answer.
-    ``fit`` and ``fill`` as :func:`fitted` and :func:`filled`: pixels in, probabilities out."""
+    ``fit`` and ``fill`` as :func:`fitted` and :func:`filled`: pixels in, probabilities out. ``numbers``: an
+    array of its own kind as numpy's, float32."""
 
     name: str
     precision: str
@@ -92,6 +93,7 @@ class Backend:
     decode: Callable[[Maps, Heard, Clicked], Said]
     fit: Callable[[np.ndarray, Size, bool], Any] = fitted
     fill: Callable[[np.ndarray, Sequence[Any], bool], None] = filled
+    numbers: Callable[[Any], np.ndarray] = np.asarray
 
 
 def rows_of(heard: Heard, rows: Sequence[int]) -> Heard:

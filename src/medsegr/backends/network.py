@@ -48,11 +48,14 @@ def of_network(network: Network, device: str = "cpu") -> Backend:
 
     def fill(out: np.ndarray, ways: Sequence[Tensor], logits: bool) -> None:
         if here:
-            filled(out, [one.float().numpy() for one in ways], logits)
+            filled(out, [numbers(one) for one in ways], logits)
         else:
             _fill(out, ways, logits)
 
-    return Backend("torch", "fp32", device, shared, hear, decode, fit, fill)
+    def numbers(one: Tensor) -> np.ndarray:
+        return one.float().cpu().numpy()
+
+    return Backend("torch", "fp32", device, shared, hear, decode, fit, fill, numbers)
 
 
 @torch.inference_mode()
