@@ -21,7 +21,7 @@ from medsegr.types import Prompt
 CHUNK = 8  # rows (findings, or slices) a pass: bounds memory
 PADDING = 4  # the kind of a point that does not count (sam/prompt_encoder.py)
 FAINT = 0.05  # presence below which the mirror image is not asked: it would have to be 0.95 sure
-SURE = 0.08  # doubt (:func:`doubt_of`) up to which neither, since it hardly changes a mask (decision 0037)
+SURE = 0.06  # doubt (:func:`doubt_of`) up to which neither, since it hardly changes a mask (decision 0037)
 Codes = tuple[Code, ...]
 
 

@@ -127,25 +127,26 @@ class Predictor:
         return tuple(Finding(f"f{i + 1}", "", (0, 0), name) for i, (_, name) in enumerate(ranked))
 
     def shown(self, image: Image) -> dict[str, float]:
-        """Chance of every concept in a picture, or in the middle slice of a volume, by the image alone; none
-        without a head that tells. Asked anew each time."""
-        return self._named(self._codes(self._view(look(image, self.base), image)))
+        """Chance of every concept by the image alone, in a picture (averaged with its mirror image, where that
+        is seen) or in the middle slice of a volume; none without a head that tells. Asked anew each time."""
+        view = self._view(look(image, self.base), image)
+        return self._named(self._codes(view, len(view.maps(0)[0]) if len(image.grid) == 2 else 1))
 
     def _chances(self, view: passes.View) -> dict[str, float]:
-        """As :meth:`shown`, kept for the next question."""
+        """As :meth:`shown` by the picture as it is, kept for the next question."""
         return self._named(*self._kept.get((view.seen.key, "codes"), lambda: (self._codes(view),)))
 
     def _named(self, told: np.ndarray) -> dict[str, float]:
         pairs = zip(self.words.codes, told.tolist(), strict=False)
         return {name: p for code, p in pairs if (name := code.partition("concept:")[2])}
 
-    def _codes(self, view: passes.View) -> np.ndarray:
-        """Chance of every code, of the picture and its mirror image averaged; empty without such a head."""
+    def _codes(self, view: passes.View, ways: int = 1) -> np.ndarray:
+        """Chance of every code by the image alone; empty without such a head."""
         middle = view.seen.count // 2
         maps = view.maps(middle // CHUNK * CHUNK)
-        if len(view.seen.plane.order) == 3:
-            maps = tuple(part[[middle % CHUNK]] for part in maps)
-        heard = self.backend.hear(coded([()] * len(maps[0]), self.words))
+        start = middle % CHUNK
+        maps = tuple(part[list(range(start, start + ways))] for part in maps)
+        heard = self.backend.hear(coded([()] * ways, self.words))
         logits = self.backend.decode(maps, heard, Clicked()).codes
         return np.zeros(0, np.float32) if logits is None else np.asarray(sigmoid(logits).mean(0))
 
