@@ -127,8 +127,8 @@ class Predictor:
         return tuple(Finding(f"f{i + 1}", "", (0, 0), name) for i, (_, name) in enumerate(ranked))
 
     def shown(self, image: Image) -> dict[str, float]:
-        """Chance of every concept by the image alone, in a picture (averaged with its mirror image, where that
-        is seen) or in the middle slice of a volume; none without a head that tells. Asked anew each time."""
+        """Chance of every concept by the image alone, in a picture (averaged with its mirror image, where
+        that is seen) or in the middle slice of a volume; none without a head that tells. Asked anew each time."""
         view = self._view(look(image, self.base), image)
         return self._named(self._codes(view, len(view.maps(0)[0]) if len(image.grid) == 2 else 1))
 
