@@ -128,7 +128,7 @@ class Predictor:
 
     def shown(self, image: Image) -> dict[str, float]:
         """Chance of every concept by the image alone, in a picture (averaged with its mirror image, where
-        that is seen) or in the middle slice of a volume; none without a head that tells. Asked anew each time."""
+        that is seen) or in the middle slice of a volume; none without such a head. Asked anew each time."""
         view = self._view(look(image, self.base), image)
         return self._named(self._codes(view, len(view.maps(0)[0]) if len(image.grid) == 2 else 1))
 
