@@ -341,7 +341,7 @@ def plot(found: dict[str, list[tuple[float, float]]]) -> str:
     moved = second.replace("<svg ", '<svg y="300" ', 1)
     return (
         '<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 680 600" width="680" height="600">'
-        f"{style}{first}{moved}</svg>\n"
+        f'{style}<rect width="680" height="600" fill="#fff"/>{first}{moved}</svg>\n'
     )
 
 
