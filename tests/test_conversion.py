@@ -143,8 +143,9 @@ def test_pictures_to_calibrate_with(tmp_path: Path) -> None:
     assert len(set(firsts)) == 3  # the model's concepts in turn
     samples, about = conversion.calibration(small_predictor(), questions)
     assert about == {"images": 3}
-    assert len(samples["shared"]) == len(samples["answer"]) == 3
-    assert samples["answer"][0]["priors"].shape[0] == 2 * conversion.ASKED
+    assert len(samples["shared"]) == 3
+    rows = [one["priors"].shape[0] for one in samples["answer"]]
+    assert rows == [conversion.ASKED] * 6  # the picture, then its mirror image
 
 
 def test_nothing_to_calibrate_with(small: Predictor, tmp_path: Path) -> None:

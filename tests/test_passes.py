@@ -123,8 +123,10 @@ def test_questions_are_sorted_into_what_counts_and_what_is_compared() -> None:
 
 
 def test_a_twin_of_nobody_is_always_asked() -> None:
-    found, _ = asked_of([LIVER], [False], Prompt(("a",), beside=((),)))
-    assert found.compared(np.zeros(1, bool)) == [0]
+    for whom in (((), None), ((), None, (1,)), ((1,), None, ())):
+        codes = [LIVER, HEART, LIVER][: len(whom)]
+        found, _ = asked_of(codes, [False] * len(whom), Prompt(tuple("abc"[: len(whom)]), beside=whom))
+        assert found.compared(np.zeros(3, bool)) == [0]
 
 
 def test_clicks_make_every_question_stand_for_itself_and_no_mirror_image_is_asked() -> None:

@@ -20,7 +20,7 @@ from medsegr.types import Prompt
 
 CHUNK = 8  # rows (findings, or slices) a pass: bounds memory
 PADDING = 4  # the kind of a point that does not count (sam/prompt_encoder.py)
-FAINT = 0.05  # presence below which the mirror image is not asked: it would have to be 0.95 sure
+FAINT = 0.05  # presence below which the mirror image is not asked: it would have to be at 0.95 or above
 SURE = 0.06  # doubt (:func:`doubt_of`) up to which neither, since it hardly changes a mask (decision 0037)
 Codes = tuple[Code, ...]
 
@@ -92,7 +92,9 @@ def asked_of(codes: Sequence[Codes], mirrored: Sequence[bool], prompt: Prompt) -
     beside: dict[int, tuple[int, ...]] = {}
     for k in n:
         if (named := whom[k]) is not None and first[k] not in counts:
-            beside[first[k]] = (*beside.get(first[k], ()), *(first[one] for one in named))
+            before = beside.get(first[k])
+            more = (*(before or ()), *(first[one] for one in named))
+            beside[first[k]] = more if named and before != () else ()
     own = sorted({*first})
     return Asked(codes, own, [k for k in own if mirrored[k] and not clicked], beside, prompt), first
 
