@@ -7,7 +7,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
-from medsegr.oracle import describe, part_of, scattered
+from medsegr.oracle import describe
 from medsegr.portrait import portrait
 from medsegr.reasoning.codes import codes_of
 from medsegr.types import Image
@@ -16,10 +16,6 @@ from medsegr.types import Image
 def blob(y: int, x: int, size: int = 96, radius: int = 8) -> np.ndarray:
     yy, xx = np.mgrid[:size, :size]
     return (yy - y) ** 2 + (xx - x) ** 2 <= radius**2
-
-
-def grid_of_cells() -> np.ndarray:
-    return np.any([blob(y, x, radius=4) for y in range(8, 96, 16) for x in range(8, 96, 16)], axis=0)
 
 
 def test_it_names_what_is_there() -> None:
@@ -64,25 +60,6 @@ def test_number_is_told_of_several_parts_only() -> None:
     grey = np.zeros((96, 96))
     assert [c.scalar for c in describe(blob(20, 20) | blob(70, 70), grey) if c.group == "count"] == [2.0]
     assert not [c for c in describe(blob(20, 20), grey) if c.group == "count"]
-
-
-def test_cells_are_scattered_and_a_tree_or_a_pair_is_not() -> None:
-    tree = np.zeros((96, 96), bool)
-    tree[4:92:8] = True  # many long pieces, as of a vessel tree
-    assert scattered(grid_of_cells())
-    assert not scattered(tree)
-    assert not scattered(blob(20, 20) | blob(70, 70))
-    assert not scattered(np.zeros((96, 96), bool))
-
-
-def test_a_part_holds_whole_things_and_one_at_least() -> None:
-    cells = grid_of_cells()
-    labels, _ = ndimage.label(cells)
-    for seed in range(10):
-        part = part_of(cells, frozenset({"row", "col"}), np.random.default_rng(seed))
-        kept = set(np.unique(labels[part]))
-        assert kept
-        assert np.array_equal(part, np.isin(labels, sorted(kept)))
 
 
 @settings(max_examples=60, deadline=None)

@@ -15,7 +15,8 @@ from scipy import ndimage
 from torch import Tensor
 
 from medsegr.data import Case
-from medsegr.oracle import describe, part_of, scattered
+from medsegr.among import like_one, scattered
+from medsegr.oracle import describe
 from medsegr.pixels import working_size
 from medsegr.pointing import clicks, rough
 from medsegr.reasoning.codes import KIND_OF, LOCATION, Code, mirror
@@ -354,7 +355,7 @@ def render(case: Case, plan: Plan, size: int) -> Sample:
     pixels = (pixels.clamp(0, 1).expand(3, -1, -1) - 0.5) / 0.25
     if plan.part is not None:
         if scattered(truth.numpy() > 0):
-            truth = torch.from_numpy(part_of(truth.numpy() > 0, plan.part, rng)).float()
+            truth = torch.from_numpy(like_one(truth.numpy() > 0, plan.part, rng)).float()
             plan = replace(plan, told=plan.told - {"row", "col", "side"} | plan.part, noise=())
         else:
             plan = replace(plan, part=None)

@@ -10,6 +10,7 @@ from typing import Literal
 
 import numpy as np
 
+from medsegr.among import parts_of
 from medsegr.errors import GeometryError
 from medsegr.planes import PAIR, axis_letters, plane_of, to_slices
 from medsegr.types import COLS, ROWS, Check, Finding, Image
@@ -19,6 +20,7 @@ SIDE_PASS, SIDE_FAIL = 0.6, 0.4  # share of the mask in the half that the report
 BOTH_SIDES = 0.1  # "bilateral": each half holds at least this share
 PLACE_PASS = 0.5  # share of the mask in the named third, which is widened by half a third at each end
 AGREE = 0.5  # share of the guided mask inside the report-free one
+SUBSET = 0.95  # of a mask: so much of it inside another that is larger is a part of it
 PRESENCE_MARGIN = 0.1
 
 
@@ -208,9 +210,11 @@ def agreement_check(mask: np.ndarray, free: np.ndarray | None) -> Check | None:
         return Check("agreement", "warn", "without the report's words the model draws nothing")
     share, dice = both / area, 2 * both / (area + free_area)
     outcome: Outcome = "pass" if max(share, dice) >= AGREE else "warn"
-    return Check(
-        "agreement", outcome, f"{share:.0%} of the mask lies in the report-free one (Dice {dice:.2f})"
-    )
+    detail = f"{share:.0%} of the mask lies in the report-free one (Dice {dice:.2f})"
+    some = parts_of(mask, free) if share > SUBSET > dice else None
+    if some is not None:
+        detail += f": the words mean {some[0]} of its {some[1]} parts"
+    return Check("agreement", outcome, detail)
 
 
 def all_checks(

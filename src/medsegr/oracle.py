@@ -14,31 +14,7 @@ from medsegr import looks
 from medsegr.reasoning.codes import Code
 from medsegr.types import COLS, ROWS
 
-MANY, SMALL_PART = 6, 0.4  # so many things, none of them longer than this part of the picture, are scattered
 CLEAR = 0.12  # of the grey range: the contrast that a colour picture needs to be called dark or bright
-
-
-def scattered(mask: np.ndarray) -> bool:
-    """Whether a mask ``h w`` is many things of which words could mean some: cells, but not a tree of
-    vessels."""
-    labels, count = ndimage.label(mask)
-    if count < MANY:
-        return False
-    found = ndimage.find_objects(labels)
-    longest = max((at.stop - at.start) / n for one in found for at, n in zip(one, mask.shape, strict=True))
-    return bool(longest < SMALL_PART)
-
-
-def part_of(mask: np.ndarray, groups: frozenset[str], rng: np.random.Generator) -> np.ndarray:
-    """Those things of a scattered mask whose middle lies in the same third of the rows, of the columns, or of
-    both (``groups``) as that of one of them, by chance."""
-    labels, count = ndimage.label(mask)
-    middles = np.array(ndimage.center_of_mass(mask, labels, np.arange(1, count + 1)))
-    thirds = np.minimum(3 * (middles + 0.5) / mask.shape, 2.99).astype(int)
-    asked = [axis for axis, group in enumerate(("row", "col")) if group in groups]
-    same = (thirds == thirds[int(rng.integers(count))])[:, asked].all(1)
-    out: np.ndarray = np.concatenate([[False], same])[labels]
-    return out
 
 
 def describe(mask: np.ndarray, grey: np.ndarray, coloured: bool = False) -> tuple[Code, ...]:

@@ -10,6 +10,7 @@ The rules, each with its cut as a constant here or in :mod:`medsegr.looks`:
   ``midline`` where half of it and its centre lie in the middle third of the width; else ``bilateral``.
 * **Rows, cols**: the third of the image, in the usual view, in which the centre lies, and each other third
   that holds ``SPREAD`` of the mask. Rows of a volume run from head to foot. Columns where no side is told.
+  Neither of a picture's many small parts (:mod:`medsegr.among`), of which a place would mean some.
 * **Density** (grey images): mean inside minus mean of the rim, as a share of the grey range: ``iso`` within
   ``ISO``, else ``hyper`` or ``hypo``. **Uniformity**: standard deviation inside, as the same share; between
   the two cuts neither is told. "Inside" is what lies deeper than half of the greatest depth.
@@ -32,6 +33,7 @@ from dataclasses import replace
 import numpy as np
 from scipy import ndimage
 
+from medsegr.among import scattered
 from medsegr.checks import left_axis, left_share, touches_border
 from medsegr.errors import GeometryError
 from medsegr.looks import View, form, hull, margin, parts, size_class, texture, thirds, view_of
@@ -106,6 +108,8 @@ def _location(image: Image, mask: np.ndarray, plane: Plane, sided: bool) -> Loca
     turned = to_slices(mask, plane)
     cols = turned.sum(axis=tuple(range(mask.ndim - 1)))
     rows = turned.sum(axis=1) if mask.ndim == 2 else _head_to_foot(image, mask)
+    if mask.ndim == 2 and scattered(mask):
+        return Location(side, image.frame)
     return Location(
         side,
         image.frame,

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from medsegr import passes, planes, registry, weights
+from medsegr.among import choose
 from medsegr.backends.backend import Backend, Clicked, Maps, sigmoid
 from medsegr.backends.kept import Kept
 from medsegr.errors import UsageError, WeightsError
@@ -106,6 +107,7 @@ class Predictor:
         (passes.volume if volume else passes.picture)(view, questions, answers)
         answers.again(first)
         if not (volume or clicked):
+            choose(answers.prob, codes)
             names = [finding.name for finding in asked]
             doubt(extras["presence"], names, lambda: self._chances(view), self.card, image.modality)
         temper(prob, self.temperature)

@@ -16,6 +16,7 @@ from typing import Any
 import numpy as np
 
 from medsegr import data, phantom, weights
+from medsegr.among import scattered
 from medsegr.config import FitConfig, read_config
 from medsegr.metrics.overlap import dice
 from medsegr.predict import Predictor, load
@@ -58,7 +59,10 @@ def place_of(mask: np.ndarray, opposite: bool = False) -> Location:
 
 
 def placed(finding: Finding, mask: np.ndarray, opposite: bool = False) -> Finding:
-    """The finding with oracle words about its place added to its side."""
+    """The finding with oracle words about its place added to its side. Of many things that lie everywhere a
+    place would mean some, so none is told."""
+    if scattered(mask):
+        return finding
     where = place_of(mask, opposite)
     return replace(finding, location=replace(finding.location, rows=where.rows, cols=where.cols))
 
