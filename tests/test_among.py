@@ -58,12 +58,28 @@ def test_two_thirds_and_halves_add_up() -> None:
     assert not left[:, 48:].any()
 
 
-@pytest.mark.parametrize(
-    "mask", [tree(), blob(20, 20) | blob(70, 70), blob(20, 20), np.zeros((96, 96), bool)]
-)
-def test_what_is_no_choice_stays_whole(mask: np.ndarray) -> None:
+@pytest.mark.parametrize("mask", [blob(20, 20), np.zeros((96, 96), bool), np.ones((96, 96), bool)])
+def test_what_is_one_stays_whole(mask: np.ndarray) -> None:
     """One tumour told in the wrong third must not vanish without a word."""
     assert np.array_equal(meant(mask, {"row": {"lower"}, "col": {"left"}}), mask)
+
+
+def test_of_two_lesions_the_one_in_the_place_is_meant_and_specks_are_none() -> None:
+    one, two, speck = blob(20, 20), blob(76, 70), blob(80, 10, radius=2)
+    assert np.array_equal(meant(one | two, {"row": {"upper"}}), one)
+    assert np.array_equal(meant(one | two, {"col": {"right"}}), two)
+    assert np.array_equal(meant(one | speck, {"row": {"lower"}}), one | speck)
+    beside = blob(34, 60)  # its middle lies just below the upper third
+    assert np.array_equal(meant(one | two | beside, {"row": {"upper"}}), one | beside)
+
+
+def test_an_organ_in_two_pieces_is_one() -> None:
+    pieces = blob(20, 20) | blob(76, 70)
+    prob = np.stack([pieces, pieces]).astype(np.float32)
+    choose(prob, [(Code("concept:lung"), Code("row:upper")), (Code("concept:polyp"), Code("row:upper"))])
+    assert np.array_equal(prob[0] > 0, pieces)
+    assert np.array_equal(prob[1] > 0, blob(20, 20))
+    assert np.array_equal(meant(tree(), {"row": {"upper"}}, few=False), tree())
 
 
 def test_a_place_where_nothing_lies_decides_nothing() -> None:

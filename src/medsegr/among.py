@@ -1,9 +1,9 @@
 """Many of a kind: which parts of a mask the words mean.
 
-Asked for "nuclei in the lower left" the network draws the nuclei, all of them: among many of a kind it does not
-follow the place (docs/explain/evidence.md). Here the words choose: the parts whose middle lies where they say stay.
-That is done for masks of many small parts only. A tree of vessels, a lung or one tumour is no choice, and a place
-that nothing lies in decides nothing: then the mask stays as it is, and the checks say that it lies elsewhere.
+Asked for "nuclei in the lower left" the network draws the nuclei, all of them: among many of a kind it does
+not follow the place, and of two lesions it often draws both (docs/explain/evidence.md). Here the words
+choose: the parts of the mask whose middle lies where they say stay. A place that nothing lies in decides
+nothing: then the mask stays as it is, and the checks say that it lies elsewhere.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -11,9 +11,12 @@ from collections.abc import Collection, Mapping, Sequence
 import numpy as np
 
 from medsegr.reasoning.codes import Code
+from medsegr.report.lexicon import concepts
 from medsegr.types import COLS, ROWS
 
 MANY, SMALL_PART = 6, 0.4  # so many things, none of them longer than this part of the picture, are scattered
+NEAR = 0.05  # of the picture's side: the middle of a large part may lie so far beside the place
+WEIGHTY = 0.1  # of the largest part, which one in the place must have to be what the words mean
 HALVES = ("left", "right")
 Place = Mapping[str, Collection[str]]
 
@@ -35,21 +38,30 @@ def place_told(codes: Sequence[Code]) -> dict[str, frozenset[str]]:
     return {group: values for group, values in found.items() if values}
 
 
-def meant(mask: np.ndarray, place: Place) -> np.ndarray:
-    """The parts of a mask (bool ``h w``, as the picture is seen) that lie in ``place``: thirds of its rows and
-    columns and halves (``side``) of the picture, by their middles. The mask itself where it is not
-    scattered, or where no part lies there."""
-    if not place or not mask.any() or not scattered(mask):
-        return mask
+def meant(mask: np.ndarray, place: Place, few: bool = True) -> np.ndarray:
+    """The parts of a mask (bool ``h w``, as the picture is seen) that lie in ``place``: thirds of its rows
+    and columns and halves (``side``) of the picture, by their middles.
+
+    Among scattered things exactly those. Of a ``few`` large parts also what lies ``NEAR`` by, for one lesion
+    may have come in pieces; and specks there, below ``WEIGHTY`` of the largest part, are no choice. The mask
+    itself where nothing lies there, or where it is one part (or few, and those are not to be chosen from).
+    """
     labels, count = _labelled(mask)
-    here = np.ones(count, bool)
-    for group, axis, names in (("row", 0, ROWS), ("col", 1, COLS), ("side", 1, HALVES)):
-        if place.get(group):
-            told = [names.index(value) for value in place[group] if value in names]
-            here &= np.isin(_where(labels, count, axis, len(names)), told)
-    if not here.any():
+    many = count >= MANY and _longest(labels, mask.shape) < SMALL_PART
+    if not place or count < 2 or not (many or few):
         return mask
-    kept: np.ndarray = np.concatenate([[False], here])[labels]
+    off = np.zeros(count)
+    for group, axis, names in (("row", 0, ROWS), ("col", 1, COLS), ("side", 1, HALVES)):
+        told = [names.index(value) for value in place.get(group, ()) if value in names]
+        if told:
+            middle = _middles(labels, count, axis)
+            beside = [np.maximum(k / len(names) - middle, middle - (k + 1) / len(names)) for k in told]
+            off = np.maximum(off, np.min(beside, axis=0))
+    sizes = np.bincount(labels.ravel())[1:]
+    here = off <= 0
+    if not here.any() or not (many or sizes[here].max() >= WEIGHTY * sizes.max()):
+        return mask
+    kept: np.ndarray = np.concatenate([[False], off <= (0 if many else NEAR)])[labels]
     return kept
 
 
@@ -61,7 +73,7 @@ def like_one(mask: np.ndarray, groups: Collection[str], rng: np.random.Generator
     same = np.ones(count, bool)
     for axis, group in enumerate(("row", "col")):
         if group in groups:
-            thirds = _where(labels, count, axis, 3)
+            thirds = (3 * _middles(labels, count, axis)).astype(int)
             same &= thirds == thirds[one]
     out: np.ndarray = np.concatenate([[False], same])[labels]
     return out
@@ -69,22 +81,28 @@ def like_one(mask: np.ndarray, groups: Collection[str], rng: np.random.Generator
 
 def choose(prob: np.ndarray, codes: Sequence[Sequence[Code]]) -> None:
     """Empty, in place, what the words do not mean: ``prob`` [k h w], float in [0, 1] or bytes, as the picture
-    is seen; ``codes`` one entry a question, sides of the picture."""
+    is seen; ``codes`` one entry a question, sides of the picture. Of anatomy only scattered things are
+    chosen from: an organ in two pieces is one."""
     for one, told in zip(prob, codes, strict=True):
         place = place_told(told)
         if place:
             mask = one >= (128 if one.dtype == np.uint8 else 0.5)
-            one[mask & ~meant(mask, place)] = 0
+            one[mask & ~meant(mask, place, not _anatomy(told))] = 0
 
 
 def parts_of(mask: np.ndarray, whole: np.ndarray) -> tuple[int, int] | None:
-    """(how many, of how many) parts of a scattered mask ``whole`` are those of ``mask``; None where ``mask`` is
-    no choice among them: ``h w`` bool each."""
-    if mask.ndim != 2 or not mask.any() or not scattered(whole):
+    """(how many, of how many) parts of a mask ``whole`` are those of ``mask``; None where ``mask`` is no
+    choice among them: ``h w`` bool each."""
+    if mask.ndim != 2 or not mask.any():
         return None
     labels, count = _labelled(whole)
     kept = np.unique(labels[mask & whole])
-    return (len(kept), count) if len(kept) < count else None
+    return (len(kept), count) if 0 < len(kept) < count else None
+
+
+def _anatomy(codes: Sequence[Code]) -> bool:
+    names = [code.text.partition(":")[2] for code in codes if code.group == "concept"][:1]
+    return any(name in concepts() and concepts()[name].kind == "anatomy" for name in names)
 
 
 def _labelled(mask: np.ndarray) -> tuple[np.ndarray, int]:
@@ -98,12 +116,13 @@ def _longest(labels: np.ndarray, grid: tuple[int, ...]) -> float:
     from scipy import ndimage
 
     found = ndimage.find_objects(labels)
-    return max((at.stop - at.start) / n for one in found for at, n in zip(one, grid, strict=True))
+    return max(float(at.stop - at.start) / n for one in found for at, n in zip(one, grid, strict=True))
 
 
-def _where(labels: np.ndarray, count: int, axis: int, parts: int) -> np.ndarray:
-    """In which of ``parts`` equal stripes along an axis the middle of each thing lies: [count]."""
-    at = np.indices(labels.shape, np.float64)[axis].ravel()
+def _middles(labels: np.ndarray, count: int, axis: int) -> np.ndarray:
+    """Middle of each thing along an axis, as a part of the picture: [count] in (0, 1)."""
     flat = labels.ravel()
-    middles = (np.bincount(flat, at, count + 1) / np.maximum(1, np.bincount(flat, minlength=count + 1)))[1:]
-    return np.minimum(parts * (middles + 0.5) / labels.shape[axis], parts - 0.01).astype(int)
+    at = np.broadcast_to(np.expand_dims(np.arange(labels.shape[axis]), 1 - axis), labels.shape).ravel()
+    sums = np.bincount(flat, at, count + 1) / np.maximum(1, np.bincount(flat, minlength=count + 1))
+    middles: np.ndarray = (sums[1:] + 0.5) / labels.shape[axis]
+    return middles

@@ -14,8 +14,8 @@ import torch.nn.functional as F
 from scipy import ndimage
 from torch import Tensor
 
-from medsegr.data import Case
 from medsegr.among import like_one, scattered
+from medsegr.data import Case
 from medsegr.oracle import describe
 from medsegr.pixels import working_size
 from medsegr.pointing import clicks, rough

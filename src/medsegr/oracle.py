@@ -8,7 +8,6 @@ from masks and results are described, so that a word means the same wherever it 
 from dataclasses import replace
 
 import numpy as np
-from scipy import ndimage
 
 from medsegr import looks
 from medsegr.reasoning.codes import Code
