@@ -126,7 +126,12 @@ export class Stage {
       );
       return;
     }
-    await solid.load(loaded.file, this.shades);
+    try {
+      await solid.load(loaded.file, this.shades);
+    } catch {
+      this.onFlat("The 3D picture could not be drawn. The planes are complete.");
+      return;
+    }
     if (this.closed || this.loaded !== loaded) return;
     if (this.scene) solid.label(this.scene, () => this.again());
     this.show3d(solid);

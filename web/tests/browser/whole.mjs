@@ -4,8 +4,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { browse, check, drawnAt, faultsOf, frame, near, pointAt, settled, walk } from "./lib.mjs";
 
-const { base, image, report, part, hash, shots } = JSON.parse(process.argv[2]);
+const { base, image, report, part, hash, workers, shots } = JSON.parse(process.argv[2]);
 const { browser, page, faults } = await browse({ colorScheme: "light" });
+
+let kept = ""; // the address of the case that was drawn, for the next visit
 
 async function shot(name) {
   if (shots) await page.screenshot({ path: join(shots, `${name}.png`) });
@@ -88,6 +90,7 @@ const FIRST = [
       const drawn = (await findings()).filter((one) => one.drawn);
       check(drawn.length > 0, "nothing was drawn");
       await shot("case-light");
+      kept = await page.evaluate(() => location.hash);
     },
   ],
   [
@@ -340,13 +343,36 @@ const FIRST = [
   [
     "cancel",
     async () => {
+      const signal = (name) => {
+        for (const pid of workers)
+          try {
+            process.kill(pid, name);
+          } catch {
+            // the server ended it: it did not stop in time
+          }
+      };
       await start();
-      await page.click("[data-example=volume]");
-      await page.waitForSelector(".progress button");
-      await page.click(".progress button");
-      await page.waitForSelector(".problem.calm");
+      signal("SIGSTOP"); // however slow this page is, the job does not end before it is stopped
+      try {
+        await page.click("[data-example=volume]");
+        await page.waitForSelector(".progress button");
+        await page.click(".progress button");
+        await page.waitForSelector(".problem.calm");
+      } finally {
+        signal("SIGCONT");
+      }
       check((await page.textContent(".problem h2")) === "Stopped", "a stopped case does not say so");
       await shot("stopped");
+    },
+  ],
+  [
+    "recent cases",
+    async () => {
+      await start();
+      await page.waitForSelector(".recent-open .state.cancelled");
+      await page.click(".recent-open:has(.state.done)");
+      await page.waitForFunction((hash) => location.hash === hash, kept);
+      await settled(page);
     },
   ],
   ["no fault", async () => check(!faults.length, faults.join("\n"))],
@@ -368,14 +394,20 @@ const AGAIN = [
   ],
 ];
 
-const HAND = [
+/** Opens the case of the first visit and chooses its first finding. */
+async function choose() {
+  await page.goto(`${base}/${hash}`);
+  await settled(page);
+  const [first] = (await findings()).filter((one) => one.drawn);
+  await page.click(`[data-card=${first.id}]`);
+  return first;
+}
+
+const CLICK = [
   [
     "click",
     async () => {
-      await page.goto(`${base}/${hash}`);
-      await settled(page);
-      const [first] = (await findings()).filter((one) => one.drawn);
-      await page.click(`[data-card=${first.id}]`);
+      const first = await choose();
       await page.keyboard.press("x");
       const { x, y } = await pointAt(page, await inside(first.id));
       await page.mouse.click(x, y);
@@ -391,10 +423,14 @@ const HAND = [
       check(undone.pixels === first.pixels, "undo does not bring the mask back");
     },
   ],
+  ["no fault", async () => check(!faults.length, faults.join("\n"))],
+];
+
+const HAND = [
   [
     "other answers",
     async () => {
-      const [first] = (await findings()).filter((one) => one.drawn);
+      const first = await choose();
       await page.keyboard.press("g"); // without clicks there is nothing to answer otherwise
       await page.waitForSelector(".toast:has-text('point or a box')");
       await page.keyboard.press("a");
@@ -627,12 +663,6 @@ const VOLUME = [
   ["no fault", async () => check(!faults.length, faults.join("\n"))],
 ];
 
-await walk({ first: FIRST, again: AGAIN, hand: HAND, volume: VOLUME }[part] ?? []);
-if (part === "first") {
-  await page.goto(`${base}/`);
-  await page.waitForSelector(".recent-open .state.done");
-  await page.click(".recent-open:has(.state.done)");
-  await page.waitForFunction(() => location.hash.startsWith("#/job/"));
-  console.log(JSON.stringify({ step: "hash", ok: true, hash: await page.evaluate(() => location.hash) }));
-}
+await walk({ first: FIRST, click: CLICK, again: AGAIN, hand: HAND, volume: VOLUME }[part] ?? []);
+if (kept) console.log(JSON.stringify({ step: "hash", ok: true, hash: kept }));
 await browser.close();
