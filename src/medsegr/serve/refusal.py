@@ -42,7 +42,7 @@ CODES: Mapping[str, tuple[int, str]] = MappingProxyType(
         "key_expired": (401, "this key is no longer good: ask for another one"),
         "keys_unreadable": (503, "the key file of this server cannot be read: nobody is let in"),
         "too_many_steps": (409, "the session has as many steps as this server remembers: save it"),
-        "too_slow": (408, "the body of the request came too slowly"),
+        "too_slow": (408, "the request came too slowly"),
         "too_many_requests": (429, "this key or address asks too often: wait as long as Retry-After says"),
         # of jobs only: what a job may end with
         "worker_died": (500, "the worker process died each time, most likely for lack of memory"),

@@ -65,8 +65,8 @@ def so_far(service: Service, row: JobRow, image: Image) -> Result:
 
 
 def view_now(service: Service, row: JobRow, image: Image | None) -> Json:
-    """The view of a job: of what has come so far while it runs, then of its result. ``image`` None: only masks
-    were given."""
+    """The view of a job: of what has come so far while it runs, then of its result. ``image`` None: only
+    masks were given."""
     base = f"/v1/jobs/{row.id}"
     shown = {"id": row.id, "read_only": service.settings.read_only}
     if row.state != "done":
