@@ -17,7 +17,7 @@ from .browsing import REPORT, Server, need_browser, shots, step, walked
 
 pytestmark = pytest.mark.slow
 HAND = ("other answers", "brush", "accept and save", "a phrase that is shown", "no fault")
-VOLUME = ("a volume", "brush and eraser", "no fault")
+VOLUME = ("a volume", "a click in a volume", "brush and eraser", "no fault")
 
 
 @pytest.fixture(scope="module")

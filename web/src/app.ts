@@ -554,6 +554,10 @@ export class App {
       const told = await api.step(session.id, "candidates", { finding: finding.id });
       this.session.value = told;
       this.answers.value = told.candidates;
+      if (!told.candidates.length) {
+        this.say("There is no other answer here: whatever the model is told, it draws this mask.");
+        return;
+      }
       for (const { layer } of told.candidates) this.fetchLayer(layer, `${layer}#${told.steps}`);
       this.dialog.value = "answers";
     });
@@ -574,7 +578,7 @@ export class App {
 
   async choose(offer: Offer): Promise<void> {
     this.dialog.value = null;
-    await this.edit("choose", { finding: offer.finding, number: offer.number });
+    await this.edit("choose", { finding: offer.finding, how: offer.how });
   }
 
   /** Writes the corrected result as a case of its own, which can be downloaded. */

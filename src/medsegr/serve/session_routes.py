@@ -145,7 +145,7 @@ def _add_steps(routes: APIRouter, all_of: Sessions) -> None:
     async def choose(session: str, asked: Choice, request: Request) -> SessionInfo:
         """Take one of the candidates."""
         row = _mine(all_of, session, request)
-        return await all_of.step(row, lambda it: it.choose(asked.number, asked.finding))
+        return await all_of.step(row, lambda it: it.choose(asked.which, asked.finding))
 
     @routes.post("/{session}/candidates", responses=problems(*STEP))
     async def candidates(session: str, asked: FindingName, request: Request) -> SessionInfo:

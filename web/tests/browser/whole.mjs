@@ -447,7 +447,13 @@ const HAND = [
       const offers = await page.$$eval(".answers button", (buttons) =>
         buttons.map((one) => Number(/(\d+) pixels/.exec(one.textContent)?.[1] ?? 0)),
       );
-      check(offers.length === 3, `${offers.length} answers are offered`);
+      check(offers.length >= 1 && offers.length <= 5, `${offers.length} answers are offered`);
+      check(
+        new Set([clicked.pixels, ...offers]).size === offers.length + 1,
+        `answers do not differ: ${offers} pixels, the mask has ${clicked.pixels}`,
+      );
+      const names = await page.$$eval(".answers button", (all) => all.map((one) => one.textContent));
+      check(new Set(names).size === names.length, `two answers have one name: ${names}`);
       // The mask's colour is in every picture that has a mask, the image's greys are in all of them.
       const seen = await page.$$eval(".answers canvas", (all) =>
         all.map((canvas) => {
@@ -469,8 +475,8 @@ const HAND = [
       await shot("answers");
       const found = await faultsOf(page);
       check(!found.length, found.join("\n"));
-      const taken = offers.findIndex((pixels) => pixels !== clicked.pixels);
-      await page.keyboard.press(`${Math.max(taken, 0) + 1}`);
+      const taken = offers.length - 1;
+      await page.keyboard.press(`${taken + 1}`);
       await page.waitForSelector("dialog", { state: "detached" });
       const pixelsAre = (wanted) =>
         page.waitForFunction(
@@ -481,7 +487,7 @@ const HAND = [
           [first.id, wanted],
           { timeout: 240_000 },
         );
-      await pixelsAre(offers[Math.max(taken, 0)]);
+      await pixelsAre(offers[taken]);
       await settled(page);
       await page.keyboard.press("u");
       await pixelsAre(clicked.pixels);
@@ -582,6 +588,23 @@ const countIs = (id, test, than) =>
     { timeout: 240_000 },
   );
 
+/** How many voxels of a finding's mask each slice has. */
+const slicesOf = (id, cut) =>
+  page.evaluate(
+    ([own, axis]) => {
+      const { stage } = document.querySelector(".screen");
+      const { mask } = stage.scene.shapes.find((shape) => shape.id === own);
+      const counts = new Array(stage.turn.dims[axis]).fill(0);
+      const [w, h] = mask.size;
+      mask.data.forEach((value, n) => {
+        const at = [n % w, Math.floor(n / w) % h, Math.floor(n / (w * h))];
+        if (value) counts[at[axis] + mask.lo[axis]]++;
+      });
+      return counts;
+    },
+    [id, cut],
+  );
+
 const VOLUME = [
   [
     "a volume",
@@ -599,6 +622,38 @@ const VOLUME = [
       });
       check(told.tiles === 3 && told.deep, `a volume has ${told.tiles} planes, 3D: ${told.deep}`);
       await shot("volume");
+    },
+  ],
+  [
+    "a click in a volume",
+    async () => {
+      const [first] = (await findings()).filter((one) => one.drawn);
+      await page.click(`[data-card=${first.id}]`);
+      const { here, cut } = await page.evaluate(() => {
+        const { stage } = document.querySelector(".screen");
+        return { here: stage.voxel, cut: stage.scene.cut };
+      });
+      const before = await slicesOf(first.id, cut);
+      check(before[here[cut]] > 0, "the finding's slice does not show it");
+      await page.keyboard.press("x");
+      const { x, y } = await pointAt(page, here);
+      await page.mouse.click(x, y);
+      await page.waitForSelector(".badge:has-text('Edited')", { timeout: 240_000 });
+      await settled(page);
+      const after = await slicesOf(first.id, cut);
+      const changed = after.flatMap((n, at) => (n === before[at] ? [] : [at]));
+      check(changed.includes(here[cut]), `the slice ${here[cut]} is as before; changed: ${changed}`);
+      check(
+        changed.includes(here[cut] - 1) || changed.includes(here[cut] + 1),
+        `the slices beside ${here[cut]} are as before: ${before} then ${after}`,
+      );
+      await shot("volume-click");
+      await page.keyboard.press("u");
+      await page.waitForSelector(".badge:has-text('Edited')", { state: "detached", timeout: 240_000 });
+      await settled(page);
+      const undone = await slicesOf(first.id, cut);
+      check(undone.join() === before.join(), `undo left ${undone} of ${before}`);
+      await page.keyboard.press("Escape");
     },
   ],
   [
