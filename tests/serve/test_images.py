@@ -95,6 +95,22 @@ def test_one_of_several_series_is_named(server: Asked) -> None:
     assert opened(server.service, told["id"]).grid == (3, 24, 20)
 
 
+def test_where_no_rule_tells_the_series_are_listed(server: Asked) -> None:
+    """A program, and the page, goes on with what the error holds; nothing of the try is kept."""
+    files = dicom_files(1) + dicom_files(1, SeriesNumber=2, SeriesInstanceUID="1.2.3.9")
+    before = sorted((server.service.folders.root / "images").iterdir())
+    answer = sent(server, files)
+    assert answer.status_code == 422
+    error = answer.json()["error"]
+    assert error["code"] == "series_needed"
+    assert [(one["slices"], one["chosen"]) for one in error["details"]["series"]] == [(1, False)] * 2
+    assert sorted((server.service.folders.root / "images").iterdir()) == before
+    token = error["details"]["series"][1]["token"]
+    told = sent(server, files, series=token)
+    assert told.status_code == 201, told.text
+    assert [one["chosen"] for one in told.json()["series"]] == [False, True]
+
+
 @pytest.mark.parametrize(
     ("data", "fields", "status", "code"),
     [

@@ -19,7 +19,6 @@ import type {
   View,
   Words,
 } from "./types.ts";
-import { seriesIn } from "./words.ts";
 
 export type Tool = "look" | "window" | "add" | "remove" | "box" | "brush" | "erase";
 export type Dialog = "help" | "key" | "download" | "phrase" | "pacs" | "series" | "answers" | null;
@@ -195,7 +194,7 @@ export class App {
         image = await api.upload(given, { modality, frame });
         series = image.series ?? [];
       } catch (error) {
-        series = error instanceof ApiError && error.code === "input_refused" ? seriesIn(error.message) : [];
+        series = error instanceof ApiError && error.code === "series_needed" ? error.series : [];
         if (!series.length) throw error;
       }
       if (image && series.length < 2) return await this.begin(image, begun);
