@@ -2,7 +2,9 @@
 
 import importlib.util
 import io
+import os
 import stat
+import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -204,6 +206,20 @@ def test_folders_without_a_row_go_once_they_are_old(server: Asked) -> None:
     clear(server.service, stale=-1)
     assert not lost.exists()
     assert opened(server.service, told["id"]).grid == (48, 48)
+
+
+def test_an_upload_that_takes_hours_is_not_swept_away(server: Asked) -> None:
+    """One file that is still written: the folder's own time is that of its beginning."""
+    coming = server.service.folders.root / "images" / ".part-ix"
+    coming.mkdir()
+    (coming / "0001.nii.gz").write_bytes(b"a part")
+    long_ago = time.time() - 7200
+    os.utime(coming, (long_ago, long_ago))
+    clear(server.service)
+    assert coming.is_dir()
+    os.utime(coming / "0001.nii.gz", (long_ago, long_ago))
+    clear(server.service)
+    assert not coming.exists()
 
 
 @pytest.mark.parametrize("name", ["chest", "abdomen", "mucosa", "ultrasound", "cells", "volume"])

@@ -19,7 +19,9 @@ from made_discs import Disc
 from medsegr.prompts.runs import runs_of
 from medsegr.serve import work
 from medsegr.serve.app import create_app
+from medsegr.serve.desk import Desk
 from medsegr.serve.keys import new_key
+from medsegr.serve.refusal import Refusal
 from medsegr.serve.settings import Settings
 from medsegr.session import Model
 
@@ -178,6 +180,20 @@ def test_on_a_volume(server: Asked) -> None:
     wanted = np.random.default_rng(3).random(flat) < 0.5
     told = server.do(own, "paint", {"finding": "f1", "slice": 2, "rle": runs_of(wanted)})
     assert (np.take(server.layer(drawn(told)["layer"]), 2, axis=cut).astype(bool) == wanted).all()
+
+
+def test_a_session_is_deleted_while_the_thread_is_busy(
+    server: Asked, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """It is gone for everybody; what the thread holds of it is tidied up later."""
+    own = server.begin(image=server.send(png(), modality="CR"))["id"]
+
+    async def busy(_desk: Desk, _name: str) -> None:
+        raise Refusal("timeout")
+
+    monkeypatch.setattr(Desk, "close", busy)
+    assert server.http.delete(f"/v1/sessions/{own}").status_code == 204
+    assert server.http.get(f"/v1/sessions/{own}").status_code == 404
 
 
 def test_after_a_restart_a_session_is_as_it_was(settings: Settings) -> None:

@@ -1,5 +1,6 @@
 /** The server's routes. The key stays in this tab (sessionStorage) and goes out as a bearer token only. */
 
+import { store } from "./store.ts";
 import type {
   Capabilities,
   ImageInfo,
@@ -14,6 +15,7 @@ import type {
 } from "./types.ts";
 
 const KEY = "medsegr-key";
+const tab = store("sessionStorage");
 
 export class ApiError extends Error {
   readonly status: number;
@@ -42,9 +44,8 @@ export interface Happened {
 }
 
 export const key = {
-  get: () => sessionStorage.getItem(KEY),
-  set: (value: string) => sessionStorage.setItem(KEY, value),
-  forget: () => sessionStorage.removeItem(KEY),
+  get: () => tab.get(KEY),
+  set: (value: string) => tab.set(KEY, value),
 };
 
 function headers(json: boolean): HeadersInit {

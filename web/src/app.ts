@@ -7,6 +7,7 @@ import type { Mask } from "./masks.ts";
 import { maskOf } from "./nifti.ts";
 import type { Mode, Scene, Shape } from "./overlay.ts";
 import { afterFrame, type Stage } from "./stage.ts";
+import { store } from "./store.ts";
 import type { Layout } from "./tiles.ts";
 import type {
   Capabilities,
@@ -23,6 +24,8 @@ import type {
 export type Tool = "look" | "window" | "add" | "remove" | "box" | "brush" | "erase";
 export type Dialog = "help" | "key" | "download" | "phrase" | "pacs" | "series" | "answers" | null;
 export const EDITS: readonly Tool[] = ["add", "remove", "box", "brush", "erase"];
+
+export const kept = store("localStorage");
 
 export interface Toast {
   text: string;
@@ -92,8 +95,8 @@ export class App {
   readonly flat = signal<string>(""); // why a volume has no 3-D picture
   readonly table = signal(false);
   readonly fresh = signal<string | null>(null); // a phrase that waits to be placed by a click
-  readonly letterKeys = signal(localStorage.getItem("medsegr-keys") !== "off");
-  readonly theme = signal<string>(localStorage.getItem("medsegr-theme") ?? "auto");
+  readonly letterKeys = signal(kept.get("medsegr-keys") !== "off");
+  readonly theme = signal<string>(kept.get("medsegr-theme") ?? "auto");
   readonly offered = signal<{ images: Given[]; report: string }>({ images: [], report: "" });
 
   readonly several = signal<Several | null>(null);
@@ -661,7 +664,7 @@ export class App {
 
   setTheme(theme: string): void {
     this.theme.value = theme;
-    localStorage.setItem("medsegr-theme", theme);
+    kept.set("medsegr-theme", theme);
   }
 
   /** A finding that clicks may change: the chosen one, where the report does not deny it. */
