@@ -718,6 +718,34 @@ const VOLUME = [
   ["no fault", async () => check(!faults.length, faults.join("\n"))],
 ];
 
-await walk({ first: FIRST, click: CLICK, again: AGAIN, hand: HAND, volume: VOLUME }[part] ?? []);
+const LARGE = [
+  [
+    "a large volume",
+    async () => {
+      await page.goto(`${base}/${hash}`);
+      await settled(page);
+      const told = await page.evaluate(() => {
+        const { stage } = document.querySelector(".screen");
+        return { tiles: stage.tiles.length, deep: stage.deep !== null, cut: stage.scene.cut };
+      });
+      check(told.tiles === 3, `a volume has ${told.tiles} planes`);
+      check(!told.deep, "3D of a large volume is drawn without a graphics card");
+      await page.waitForSelector("text=no graphics card");
+      const before = await page.evaluate(() => document.querySelector(".screen").stage.voxel);
+      await page.keyboard.press("PageUp");
+      const after = await page.evaluate(() => document.querySelector(".screen").stage.voxel);
+      check(after[told.cut] !== before[told.cut], "Page Up does not change the slice");
+      const [first] = (await findings()).filter((one) => one.drawn);
+      const colour = await drawnAt(page, after);
+      check(colour[3] > 20 && near(first.colour, colour), `the mask is not drawn in the plane: ${colour}`);
+      await shot("volume-large");
+    },
+  ],
+  ["no fault", async () => check(!faults.length, faults.join("\n"))],
+];
+
+await walk(
+  { first: FIRST, click: CLICK, again: AGAIN, hand: HAND, volume: VOLUME, large: LARGE }[part] ?? [],
+);
 if (kept) console.log(JSON.stringify({ step: "hash", ok: true, hash: kept }));
 await browser.close();
