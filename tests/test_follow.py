@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import medsegr
 from medsegr import pipeline
@@ -13,7 +15,8 @@ from medsegr.io.read import image_from_array
 from medsegr.options import Options
 from medsegr.phantom.write import case_of
 from medsegr.session import Model
-from medsegr.types import Image, Progress, Prompt, Result, Segmentation
+from medsegr.turns import turns_of
+from medsegr.types import Finding, Image, Progress, Prompt, Result, Segmentation
 
 REPORT = "Opacity in the left lung. No pneumothorax. Nodule in the right lung. Mass in the left lung."
 
@@ -101,6 +104,34 @@ def test_a_volume_with_one_mask_at_most_goes_at_once(words: str) -> None:
     model = Steps()
     pipeline.run(volume(), model, report=words, follow=lambda _: None)
     assert len(model.asked) <= 1
+
+
+@pytest.mark.parametrize("image", [picture(), volume()], ids=["picture", "volume"])
+@pytest.mark.parametrize("follow", [None, lambda _: None], ids=["alone", "followed"])
+def test_a_report_of_nothing_has_no_turn(image: Image, follow: pipeline.Follow | None) -> None:
+    model = Steps()
+    assert pipeline.run(image, model, report="Nothing to say.", follow=follow).findings == ()
+    assert not model.asked
+
+
+@given(
+    verdicts=st.lists(st.sampled_from([None, ("skipped", "absent")]), max_size=8),
+    flat=st.booleans(),
+    followed=st.booleans(),
+)
+def test_turns_hold_every_finding_once_in_order(
+    verdicts: list[tuple[str, str] | None], flat: bool, followed: bool
+) -> None:
+    findings = [Finding(f"f{n}", "", (0, 0), "nodule") for n in range(len(verdicts))]
+    turns = turns_of(findings, verdicts, flat, followed)
+    assert [one for turn in turns for one in turn.findings] == findings
+    assert [one for turn in turns for one in turn.verdicts] == verdicts
+    assert [turn.number for turn in turns] == list(range(len(turns)))
+    assert all(turn.of == len(turns) and turn.findings for turn in turns)
+    if not flat:
+        drawn = [sum(one is None for one in turn.verdicts) for turn in turns]
+        assert len(turns) <= (2 if followed else 1)
+        assert len(turns) < 2 or drawn[0] == 1
 
 
 def test_a_volume_that_nobody_follows_is_asked_once() -> None:

@@ -3,6 +3,7 @@ last is drawn."""
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from medsegr.types import Finding
 from medsegr.verdicts import Verdict
@@ -47,9 +48,9 @@ def turns_of(
         ends = list(range(1, count + 1))
     else:
         ends = [drawn[0], count] if len(drawn) > 1 else [count]
-    starts = [0, *ends[:-1]]
+    if not count:
+        return []
     return [
         Turn(findings[start:end], verdicts[start:end], start, count, number, len(ends), flat)
-        for number, (start, end) in enumerate(zip(starts, ends, strict=True))
-        if end > start
+        for number, (start, end) in enumerate(pairwise([0, *ends]))
     ]
