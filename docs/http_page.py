@@ -27,7 +27,8 @@ NIfTI on the image's own grid; of a picture voxel `[x, y, 0]` is its pixel `x y`
 ERRORS = """
 ## Errors
 
-`{"error": {"code": "...", "message": "one line"}}`. Codes are stable, messages are for people. Those marked
+`{"error": {"code": "...", "message": "one line"}}`. Codes are stable, messages are for people;
+`details` is there where a program needs more to go on (`series_needed`). Those marked
 *any* can end every request, and are not repeated above. After a 429 or 503, `Retry-After` says in how many
 seconds to come again.
 
@@ -42,6 +43,7 @@ def document() -> dict[str, Any]:
     with tempfile.TemporaryDirectory() as place:
         app = create_app(Settings(data_dir=Path(place)))
         told = app.openapi()
+        app.state.service.crew.close()  # it holds the folder's lock
         app.state.service.store.close()
     return told
 

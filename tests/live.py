@@ -10,6 +10,7 @@ from typing import Any
 import uvicorn
 
 from medsegr.serve.app import create_app
+from medsegr.serve.protocol import HEAD, config_of
 from medsegr.serve.settings import Settings
 
 
@@ -26,12 +27,11 @@ class Live:
 
 
 @contextmanager
-def running(settings: Settings) -> Iterator[Live]:
-    """The server until the block ends; then it is stopped, and its thread has ended."""
+def running(settings: Settings, patience: float = HEAD) -> Iterator[Live]:
+    """The server until the block ends; then it is stopped, and its thread has ended. ``patience``: seconds
+    for the head of a request."""
     app = create_app(settings)
-    config = uvicorn.Config(
-        app, port=0, log_config=None, access_log=False, server_header=False, timeout_graceful_shutdown=2
-    )
+    config = config_of(app, patience, port=0, timeout_graceful_shutdown=2)
     server = uvicorn.Server(config)
     app.state.service.leaving.asked = lambda: server.should_exit
     thread = threading.Thread(target=server.run, daemon=True)

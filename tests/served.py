@@ -31,6 +31,16 @@ def png(seed: int = 0, side: int = 48) -> bytes:
     return out.getvalue()
 
 
+def nifti(grid: tuple[int, int, int], spacing: float = 2.0) -> bytes:
+    """A volume with a gradient as ``.nii.gz``, voxels of so many millimetres."""
+    import gzip
+
+    import nibabel as nib
+
+    values = np.arange(np.prod(grid)).reshape(grid).astype(np.int16)
+    return gzip.compress(nib.Nifti1Image(values, np.diag([spacing] * 3 + [1.0])).to_bytes(), 1)
+
+
 @dataclass
 class Slow:
     """A segmenter that waits in each call until it is let go; ``calls`` counts how often it was asked."""

@@ -9,6 +9,7 @@ CODES = {
     "MedsegrError": 1,
     "InputError": 3,
     "GeometryError": 3,
+    "SeriesError": 3,
     "ReportError": 3,
     "UsageError": 2,
     "WeightsError": 1,

@@ -5,6 +5,8 @@ from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 import medsegr
 from medsegr import pipeline
@@ -13,7 +15,8 @@ from medsegr.io.read import image_from_array
 from medsegr.options import Options
 from medsegr.phantom.write import case_of
 from medsegr.session import Model
-from medsegr.types import Image, Progress, Prompt, Result, Segmentation
+from medsegr.turns import turns_of
+from medsegr.types import Finding, Image, Progress, Prompt, Result, Segmentation
 
 REPORT = "Opacity in the left lung. No pneumothorax. Nodule in the right lung. Mass in the left lung."
 
@@ -73,13 +76,68 @@ def test_report_free_masks_are_asked_once_for_findings_that_share_them() -> None
     assert sum(map(len, model.asked)) == 3
 
 
-def test_findings_of_a_volume_stay_together_and_its_pieces_are_told() -> None:
+def test_the_first_mask_of_a_volume_is_told_before_the_others_are_asked() -> None:
     model = Steps()
-    told, _ = followed(volume(), model)
-    assert len(model.asked) == 1
+    order: list[tuple[str, int]] = []  # findings as they are told, and how often the model was asked by then
+
+    def follow(news: Progress) -> None:
+        if news.finding is not None:
+            order.append((news.finding.finding.id, len(model.asked)))
+
+    pipeline.run(volume(), model, report=f"No effusion. {REPORT}", follow=follow)
+    assert order == [("f1", 1), ("f2", 1), ("f3", 2), ("f4", 2), ("f5", 2)]
+    assert model.asked[0][0] == "opacity"
+
+
+def test_the_pieces_of_a_volume_are_parts_of_the_whole() -> None:
+    told, result = followed(volume(), Steps())
+    assert [item.finding.id for item in result.findings] == ["f1", "f2", "f3", "f4"]
     pieces = [(one.done, one.total) for one in told if one.stage == "segment" and one.finding is None]
-    assert pieces[-4:] == [(0, 4), (1, 4), (2, 4), (3, 4)]
-    assert [(one.done, one.total) for one in told if one.finding is not None] == [(4, 4)] * 4
+    assert [piece for piece in pieces if piece[1] == 8] == [(n, 8) for n in range(8)]
+    assert [(one.done, one.total) for one in told if one.finding is not None] == [(4, 8), *[(8, 8)] * 3]
+    done = [one.done / one.total for one in told if one.stage == "segment"]
+    assert done == sorted(done)
+
+
+@pytest.mark.parametrize("words", ["Nodule in the left lung. No pneumothorax.", "No pneumothorax."])
+def test_a_volume_with_one_mask_at_most_goes_at_once(words: str) -> None:
+    model = Steps()
+    pipeline.run(volume(), model, report=words, follow=lambda _: None)
+    assert len(model.asked) <= 1
+
+
+@pytest.mark.parametrize("image", [picture(), volume()], ids=["picture", "volume"])
+@pytest.mark.parametrize("follow", [None, lambda _: None], ids=["alone", "followed"])
+def test_a_report_of_nothing_has_no_turn(image: Image, follow: pipeline.Follow | None) -> None:
+    model = Steps()
+    assert pipeline.run(image, model, report="Nothing to say.", follow=follow).findings == ()
+    assert not model.asked
+
+
+@given(
+    verdicts=st.lists(st.sampled_from([None, ("skipped", "absent")]), max_size=8),
+    flat=st.booleans(),
+    followed=st.booleans(),
+)
+def test_turns_hold_every_finding_once_in_order(
+    verdicts: list[tuple[str, str] | None], flat: bool, followed: bool
+) -> None:
+    findings = [Finding(f"f{n}", "", (0, 0), "nodule") for n in range(len(verdicts))]
+    turns = turns_of(findings, verdicts, flat, followed)
+    assert [one for turn in turns for one in turn.findings] == findings
+    assert [one for turn in turns for one in turn.verdicts] == verdicts
+    assert [turn.number for turn in turns] == list(range(len(turns)))
+    assert all(turn.of == len(turns) and turn.findings for turn in turns)
+    if not flat:
+        drawn = [sum(one is None for one in turn.verdicts) for turn in turns]
+        assert len(turns) <= (2 if followed else 1)
+        assert len(turns) < 2 or drawn[0] == 1
+
+
+def test_a_volume_that_nobody_follows_is_asked_once() -> None:
+    model = Steps()
+    pipeline.run(volume(), model, report=REPORT)
+    assert len(model.asked) == 1
 
 
 def test_a_volume_that_goes_in_turns_is_one_whole(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -87,8 +145,9 @@ def test_a_volume_that_goes_in_turns_is_one_whole(monkeypatch: pytest.MonkeyPatc
     model = Steps()
     told, _ = followed(volume(), model)
     assert [len(targets) for targets in model.asked] == [2, 2, 2]
-    pieces = [(one.done, one.total) for one in told if one.stage == "segment" and one.finding is None]
-    assert [piece for piece in pieces if piece[1] == 12] == [(n, 12) for n in range(12)]
+    done = [one.done / one.total for one in told if one.stage == "segment"]
+    assert done == sorted(done)
+    assert done[-1] == 1
 
 
 @pytest.mark.parametrize("image", [picture(), volume()], ids=["picture", "volume"])
@@ -151,6 +210,18 @@ def test_masks_are_those_of_a_run_that_nobody_follows(model: Model) -> None:
     assert sum(item.mask is not None for item in alone.findings) >= 1
     same(alone, watched)
     same(alone, Result(image, None, tuple(one.finding for one in told if one.finding), {}))
+
+
+@pytest.mark.weights
+def test_masks_of_a_volume_are_those_of_a_run_that_nobody_follows(model: Model) -> None:
+    case = case_of("abdomen", 3, 0, 96)
+    shown = np.repeat(np.asarray(case.image, np.float32)[None], 9, 0)
+    image = image_from_array(shown, spacing=(5.0, 3.0, 3.0), modality="CT")
+    words = ("liver", "liver lesion", "left kidney")
+    alone = pipeline.run(image, model.segmenter, phrases=words)
+    watched = pipeline.run(image, model.segmenter, phrases=words, follow=lambda _: None)
+    assert sum(item.mask is not None for item in alone.findings) >= 1
+    same(alone, watched)
 
 
 @pytest.mark.weights

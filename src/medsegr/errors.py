@@ -2,7 +2,8 @@
 
 MedsegrError                exit code 1
 ├── InputError              3   a file or value that we refuse
-│   └── GeometryError       3   the geometry contradicts itself or is missing
+│   ├── GeometryError       3   the geometry contradicts itself or is missing
+│   └── SeriesError         3   several DICOM series, of which one has to be chosen
 ├── ReportError             3   a report that cannot be read as text
 ├── UsageError              2   wrong arguments
 ├── WeightsError            1   a checkpoint that is missing, changed or foreign
@@ -28,6 +29,10 @@ class InputError(MedsegrError):
 
 class GeometryError(InputError):
     """Geometry that is missing, contradictory or not supported."""
+
+
+class SeriesError(InputError):
+    """Several DICOM series came, and no rule tells which is meant: one has to be chosen."""
 
 
 class ReportError(MedsegrError):

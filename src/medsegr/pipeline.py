@@ -22,6 +22,7 @@ from medsegr.measure import measure, with_structures
 from medsegr.options import Options
 from medsegr.record import save
 from medsegr.report.lexicon import concepts
+from medsegr.turns import Turn, turns_of
 from medsegr.types import (
     MODALITIES,
     Finding,
@@ -73,7 +74,8 @@ def run(
     ``report`` is a whole report or one sentence of it (or one already parsed), ``phrases`` are direct
     prompts: one of the two. Each finding of the result has a mask or a reason. An error inside the model
     makes findings ``failed``, it is not raised. ``follow`` is told how far it is, and each finding once it is
-    judged: of a picture one by one, in order. ``Cancelled`` raised by it ends the run, also inside a volume.
+    judged, in order: of a picture one by one, of a volume up to the first that is drawn, then the rest.
+    ``Cancelled`` raised by it ends the run, also inside a volume.
     """
     options = options or Options()
     clock = {"start": time.perf_counter()}
@@ -86,7 +88,8 @@ def run(
     results: list[FindingResult] = []
     answers: list[Answer | Exception] = []
     free: Free = {}
-    for turn in _turns(findings, image, follow):
+    verdicts = [decide(image, finding, segmenter, options) for finding in findings]
+    for turn in turns_of(findings, verdicts, len(image.grid) == 2, follow is not None):
         judged, said = _turn((image, segmenter, options), turn, (free, words is not None), follow)
         results += judged
         answers += said
@@ -101,41 +104,26 @@ def run(
     return Result(image, words, tuple(results), model_of(segmenter), tuple(dict.fromkeys(warnings)), timing)
 
 
-def _turns(
-    findings: Sequence[Finding], image: Image, follow: Follow | None
-) -> Iterator[tuple[int, Sequence[Finding], int]]:
-    """(first, findings, of how many) of each turn. All at once; of a picture that somebody follows one by
-    one, so that the first is told before the last is drawn. A volume's slices would be encoded anew for
-    each, so its findings stay together."""
-    step = 1 if follow is not None and len(image.grid) == 2 else max(1, len(findings))
-    for first in range(0, len(findings), step):
-        yield first, findings[first : first + step], len(findings)
-
-
 def _turn(
-    place: tuple[Image, Segmenter, Options],
-    turn: tuple[int, Sequence[Finding], int],
-    known: tuple[Free, bool],
-    follow: Follow | None,
+    place: tuple[Image, Segmenter, Options], turn: Turn, known: tuple[Free, bool], follow: Follow | None
 ) -> tuple[list[FindingResult], list[Answer | Exception]]:
     """Ask for the findings of one turn and judge them. ``known``: report-free answers so far, which are added
     to, and whether words asked at all."""
-    (image, segmenter, options), (first, findings, count), (free, said) = place, turn, known
-    verdicts = [decide(image, finding, segmenter, options) for finding in findings]
+    (image, segmenter, options), (free, said) = place, known
     asked = [
         f
-        for f, verdict in zip(findings, verdicts, strict=True)
+        for f, verdict in zip(turn.findings, turn.verdicts, strict=True)
         if verdict is None or _verify(f, verdict, options)
     ]
     drawn = [f for f in asked if f.polarity != "absent"] if options.report_mask and said else []
     alone = {_alone(f): name_only(f) for f in drawn if _alone(f) not in free}
     beside = {twin.id: [f.id for f in drawn if _alone(f) == key] for key, twin in alone.items()}
-    flat, whole = len(image.grid) == 2, count
+    pieces = turn.count
 
     def tick(done: int, total: int) -> None:
-        nonlocal whole
-        whole = count if flat else total
-        _tell(follow, "segment", first if flat else done, whole)
+        nonlocal pieces
+        pieces = total
+        _tell(follow, "segment", *turn.far(done, total))
 
     answers = ask(segmenter, image, [*asked, *alone.values()], options, tick if follow else None, beside)
     guided = {finding.id: answer for finding, answer in zip(asked, answers, strict=False)}
@@ -144,11 +132,11 @@ def _turn(
         if any(_seen(guided[own], rules[0]) for own in beside[twin.id]):  # else it was not asked
             free[key] = answer
     judged = []
-    for n, (finding, verdict) in enumerate(zip(findings, verdicts, strict=True), 1):
+    for n, (finding, verdict) in enumerate(zip(turn.findings, turn.verdicts, strict=True), 1):
         pair = (guided.get(finding.id), free.get(_alone(finding)))
         item = judge(image, finding, verdict, pair, rules)
         judged.append(marked(item, segmenter, image.modality) if options.force else item)
-        _tell(follow, "segment", first + n if flat else whole, whole, judged[-1])
+        _tell(follow, "segment", *turn.judged(n, pieces), judged[-1])
     return judged, answers
 
 

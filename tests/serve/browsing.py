@@ -19,6 +19,13 @@ from medsegr.cli.view import free_port
 ROOT = Path(__file__).resolve().parents[2]
 WEB = ROOT / "web"
 STATIC = ROOT / "src" / "medsegr" / "serve" / "static"
+REPORT = """CHEST RADIOGRAPH
+
+FINDINGS: There is a hazy left middle zone opacity with poorly defined borders. A homogeneous right upper zone
+pulmonary nodule measuring 36 x 35 mm is seen. No pneumothorax. Possible small pleural effusion.
+
+IMPRESSION: Right upper zone nodule.
+"""
 CHROMIUM = os.environ.get("CHROMIUM") or shutil.which("chromium") or ""
 
 
@@ -65,6 +72,17 @@ def run(script: str, about: dict[str, Any], seconds: float = 900) -> list[dict[s
     return [json.loads(line) for line in done.stdout.splitlines() if line.startswith("{")]
 
 
+def walked(script: str, about: dict[str, Any]) -> dict[str, Any]:
+    """How each step of a walk ended, by its name."""
+    return {line["step"]: line for line in run(script, about)}
+
+
+def step(walk: dict[str, Any], name: str) -> None:
+    """One step of a walk, as a test: what went wrong is told."""
+    assert name in walk, f"the walk broke off before '{name}': {list(walk)}"
+    assert walk[name]["ok"], walk[name].get("error")
+
+
 @dataclass
 class Server:
     """``medsegr serve`` as a process of its own, which can be killed and started again on the same data."""
@@ -90,6 +108,39 @@ class Server:
                 assert self.process.poll() is None, "the server ended"
                 time.sleep(0.1)
         raise AssertionError("the server does not answer")
+
+    def ready(self) -> None:
+        """Wait until its worker has the model."""
+        for _ in range(3000):
+            try:
+                with urllib.request.urlopen(f"{self.base}/readyz", timeout=10):
+                    return
+            except OSError:
+                time.sleep(0.1)
+        raise AssertionError("the server is not ready")
+
+    def drawn(self, name: str, data: bytes, words: dict[str, Any], **about: str) -> str:
+        """The page's address of a case that is sent and done."""
+        import httpx
+
+        with httpx.Client(base_url=self.base, timeout=600) as client:
+            sent = client.post("/v1/images", files=[("files", (name, data))], data=about)
+            assert sent.status_code == 201, sent.text
+            options = {"explain": True, "report_mask": True, "keep_text": True}
+            job = client.post("/v1/jobs", json={"image": sent.json()["id"], **words, "options": options})
+            assert job.status_code == 202, job.text
+            own = job.json()["id"]
+            client.get(f"/v1/jobs/{own}/events")  # until its end
+            assert client.get(f"/v1/jobs/{own}").json()["state"] == "done"
+        return f"#/job/{own}"
+
+    @property
+    def workers(self) -> list[int]:
+        """Numbers of the processes that do its jobs."""
+        import psutil
+
+        assert self.process is not None
+        return [child.pid for child in psutil.Process(self.process.pid).children(recursive=True)]
 
     def kill(self) -> None:
         """As a power cut does: no farewell to anybody."""

@@ -21,9 +21,6 @@ from medsegr.serve.keys import new_key
 
 from .browsing import Server, need_browser, run, shots
 
-# As of the walk in test_browser.py: what waits for a model on two busy cores may run out of time.
-pytestmark = pytest.mark.slow
-
 STUDY, SERIES, REPORT = "2.25.4711001", "2.25.4711002", "2.25.4711003"
 PACS = ("search", "tablet", "fetch and draw", "send", "no fault")
 

@@ -108,7 +108,9 @@ def walk(here: Any, there: Any, flat: tuple[int, int], at: int | None) -> None:
         (one.how, one.score, one.followed) for one in mine
     ]
     assert all((a.mask == b.mask).all() for a, b in zip(mine, other, strict=True))
-    both(here, there, lambda it: it.choose(1, "f1"))
+    both(here, there, lambda it: it.choose(0, "f1"))
+    both(here, there, lambda it: it.undo())
+    both(here, there, lambda it: it.choose(mine[0].how, "f1"))
     both(here, there, lambda it: it.paint("f1", wanted, at))
     both(here, there, lambda it: it.undo())
     both(here, there, lambda it: it.redo())

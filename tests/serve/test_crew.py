@@ -2,13 +2,15 @@
 
 import os
 import signal
+import sqlite3
 import time
 from collections.abc import Iterator
+from typing import Any
 
 import numpy as np
 import pytest
 
-from medsegr.serve import work
+from medsegr.serve import crew, work
 from medsegr.serve.hands import DEAD, ProcessHand
 from medsegr.serve.settings import Settings
 from medsegr.serve.work import Task
@@ -43,6 +45,26 @@ def test_a_killed_worker_is_replaced_and_its_job_done_again(serve: Serve) -> Non
     for job in jobs:
         states = [data["state"] for _, kind, data in server.events(job) if kind == "state"]
         assert states in (["queued", "running"], ["queued", "running", "queued", "running"])
+
+
+def test_a_lane_outlives_a_store_that_cannot_be_written(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As on a full disk: the job is done again once there is room, and so are those behind it."""
+    monkeypatch.setattr(crew, "REST", 0.05)
+    server = serve()
+    failing = iter([True, True])
+    write = server.service.store.progress
+
+    def progress(*given: Any) -> None:
+        if next(failing, False):
+            raise sqlite3.OperationalError("database or disk is full")
+        write(*given)
+
+    monkeypatch.setattr(server.service.store, "progress", progress)
+    image = server.image()["id"]
+    jobs = [server.job(image)["id"] for _ in range(3)]
+    assert [server.ended(job)["state"] for job in jobs] == ["done"] * 3
 
 
 class Deadly:

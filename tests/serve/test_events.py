@@ -3,10 +3,13 @@
 import json
 import threading
 import time
+from dataclasses import replace
 from typing import Any
 
-from medsegr.serve import partial
-from served import PATIENCE, REPORT, Asked, Serve, Slow, parsed
+import pytest
+
+from medsegr.serve import partial, shown
+from served import PATIENCE, REPORT, Asked, Serve, Slow, nifti, parsed
 
 THREE = "Opacity in the left lung. Nodule in the right lung. Mass in the left lung. No pneumothorax."
 
@@ -51,6 +54,77 @@ def test_the_first_mask_is_there_while_the_second_is_drawn(serve: Serve, slow: S
     assert server.ended(job)["state"] == "done"
     assert slow.calls == 3
     assert partial.read(server.service.folders.job(job)) == ()
+
+
+def test_the_first_mask_of_a_volume_is_served_while_the_others_are_drawn(serve: Serve, slow: Slow) -> None:
+    """A page that follows sees it: the event comes, then the view names its layer, and the layer is there."""
+    server = serve()
+    told = server.image(nifti((6, 20, 20)), "a.nii.gz", modality="CT")
+    words = {"report": f"No effusion. {THREE}", "options": {"report_mask": False}}
+    job = server.job(told["id"], **words)["id"]
+    slow.go(1)
+    until = time.monotonic() + PATIENCE
+    while len([e for e in server.service.store.events(job) if e.event == "finding"]) < 2 or slow.calls < 2:
+        assert time.monotonic() < until
+        time.sleep(0.005)
+    assert server.client.get(f"/v1/jobs/{job}").json()["state"] == "running"
+    view = server.client.get(f"/v1/jobs/{job}/view").json()
+    assert [(one["id"], one["status"]) for one in view["findings"]] == [
+        ("f1", "skipped"),
+        ("f2", "segmented"),
+    ]
+    assert [one["id"] for one in view["waiting"]] == ["f3", "f4", "f5"]
+    layer = server.client.get(view["findings"][1]["layer"])
+    assert layer.status_code == 200
+    slow.go()
+    assert server.ended(job)["state"] == "done"
+    assert slow.calls == 2
+    whole = server.client.get(f"/v1/jobs/{job}/view").json()
+    assert whole["findings"][1]["layer"] == view["findings"][1]["layer"]
+    assert server.client.get(view["findings"][1]["layer"]).content == layer.content
+
+
+def test_a_job_that_ends_while_it_is_looked_at_is_shown_whole(
+    serve: Serve, slow: Slow, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    server = serve()
+    job = server.job(server.image()["id"], report=THREE, options={"report_mask": False})["id"]
+    slow.go(1)
+    read = shown.so_far
+    looks = []
+
+    def late(*given: Any) -> Any:
+        looks.append(given)
+        slow.go()
+        assert server.ended(job)["state"] == "done"
+        until = time.monotonic() + PATIENCE
+        while partial.read(server.service.folders.job(job)):
+            assert time.monotonic() < until
+            time.sleep(0.005)
+        return read(*given)
+
+    monkeypatch.setattr(shown, "so_far", late)
+    view = server.client.get(f"/v1/jobs/{job}/view").json()
+    assert looks
+    assert [one["id"] for one in view["findings"]] == ["f1", "f2", "f3", "f4"]
+    assert view["manifest"] is not None
+
+
+@pytest.mark.parametrize(("name", "status"), [("f1", 200), ("f9", 404)])
+def test_a_layer_of_a_job_that_ends_meanwhile_is_there(
+    serve: Serve, slow: Slow, monkeypatch: pytest.MonkeyPatch, name: str, status: int
+) -> None:
+    server = serve()
+    job = server.job(server.image()["id"], report=THREE, options={"report_mask": False})["id"]
+    read = shown.so_far
+
+    def late(*given: Any) -> Any:
+        slow.go()
+        assert server.ended(job)["state"] == "done"
+        return replace(read(*given), findings=())
+
+    monkeypatch.setattr(shown, "so_far", late)
+    assert server.client.get(f"/v1/jobs/{job}/layers/{name}.nii.gz").status_code == status
 
 
 def test_a_stream_goes_on_after_the_last_number_that_was_seen(server: Asked) -> None:

@@ -2,7 +2,9 @@
 
 import importlib.util
 import io
+import os
 import stat
+import time
 import zipfile
 from pathlib import Path
 from typing import Any
@@ -93,6 +95,22 @@ def test_one_of_several_series_is_named(server: Asked) -> None:
     assert told["grid"] == [3, 24, 20]
     assert [one["slices"] for one in told["series"] if one["chosen"]] == [3]
     assert opened(server.service, told["id"]).grid == (3, 24, 20)
+
+
+def test_where_no_rule_tells_the_series_are_listed(server: Asked) -> None:
+    """A program, and the page, goes on with what the error holds; nothing of the try is kept."""
+    files = dicom_files(1) + dicom_files(1, SeriesNumber=2, SeriesInstanceUID="1.2.3.9")
+    before = sorted((server.service.folders.root / "images").iterdir())
+    answer = sent(server, files)
+    assert answer.status_code == 422
+    error = answer.json()["error"]
+    assert error["code"] == "series_needed"
+    assert [(one["slices"], one["chosen"]) for one in error["details"]["series"]] == [(1, False)] * 2
+    assert sorted((server.service.folders.root / "images").iterdir()) == before
+    token = error["details"]["series"][1]["token"]
+    told = sent(server, files, series=token)
+    assert told.status_code == 201, told.text
+    assert [one["chosen"] for one in told.json()["series"]] == [False, True]
 
 
 @pytest.mark.parametrize(
@@ -188,6 +206,20 @@ def test_folders_without_a_row_go_once_they_are_old(server: Asked) -> None:
     clear(server.service, stale=-1)
     assert not lost.exists()
     assert opened(server.service, told["id"]).grid == (48, 48)
+
+
+def test_an_upload_that_takes_hours_is_not_swept_away(server: Asked) -> None:
+    """One file that is still written: the folder's own time is that of its beginning."""
+    coming = server.service.folders.root / "images" / ".part-ix"
+    coming.mkdir()
+    (coming / "0001.nii.gz").write_bytes(b"a part")
+    long_ago = time.time() - 7200
+    os.utime(coming, (long_ago, long_ago))
+    clear(server.service)
+    assert coming.is_dir()
+    os.utime(coming / "0001.nii.gz", (long_ago, long_ago))
+    clear(server.service)
+    assert not coming.exists()
 
 
 @pytest.mark.parametrize("name", ["chest", "abdomen", "mucosa", "ultrasound", "cells", "volume"])

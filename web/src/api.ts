@@ -1,9 +1,11 @@
 /** The server's routes. The key stays in this tab (sessionStorage) and goes out as a bearer token only. */
 
+import { store } from "./store.ts";
 import type {
   Capabilities,
   ImageInfo,
   Job,
+  SeriesInfo,
   Session,
   Stored,
   Study,
@@ -13,14 +15,18 @@ import type {
 } from "./types.ts";
 
 const KEY = "medsegr-key";
+const tab = store("sessionStorage");
 
 export class ApiError extends Error {
   readonly status: number;
   readonly code: string;
-  constructor(status: number, code: string, message: string) {
+  /** Of `series_needed`: one of these is meant. */
+  readonly series: SeriesInfo[];
+  constructor(status: number, code: string, message: string, series: SeriesInfo[] = []) {
     super(message);
     this.status = status;
     this.code = code;
+    this.series = series;
   }
 }
 
@@ -38,9 +44,8 @@ export interface Happened {
 }
 
 export const key = {
-  get: () => sessionStorage.getItem(KEY),
-  set: (value: string) => sessionStorage.setItem(KEY, value),
-  forget: () => sessionStorage.removeItem(KEY),
+  get: () => tab.get(KEY),
+  set: (value: string) => tab.set(KEY, value),
 };
 
 function headers(json: boolean): HeadersInit {
@@ -54,8 +59,12 @@ function headers(json: boolean): HeadersInit {
 async function refused(response: Response): Promise<ApiError> {
   let code = `http_${response.status}`;
   let message = `The server answered ${response.status}.`;
+  let series: SeriesInfo[] = [];
   try {
-    const told = (await response.json()) as { error?: { code?: string; message?: string } };
+    const told = (await response.json()) as {
+      error?: { code?: string; message?: string; details?: { series?: SeriesInfo[] } };
+    };
+    series = told.error?.details?.series ?? [];
     code = told.error?.code ?? code;
     message = told.error?.message ?? message;
   } catch {
@@ -63,7 +72,7 @@ async function refused(response: Response): Promise<ApiError> {
   }
   const wait = response.headers.get("Retry-After");
   if (response.status === 429 && wait) message += ` Try again in ${wait} s.`;
-  return new ApiError(response.status, code, message);
+  return new ApiError(response.status, code, message, series);
 }
 
 async function send(path: string, init: RequestInit = {}): Promise<Response> {

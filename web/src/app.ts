@@ -1,12 +1,13 @@
 /** The state of the page and what can be done to it. Components read signals and call actions; nothing else. */
 
-import { batch, computed, type Signal, signal } from "@preact/signals";
+import { batch, computed, effect, type Signal, signal } from "@preact/signals";
 import { ApiError, api, key, type Options } from "./api.ts";
 import { download, type Given } from "./files.ts";
 import type { Mask } from "./masks.ts";
 import { maskOf } from "./nifti.ts";
 import type { Mode, Scene, Shape } from "./overlay.ts";
 import { afterFrame, type Stage } from "./stage.ts";
+import { store } from "./store.ts";
 import type { Layout } from "./tiles.ts";
 import type {
   Capabilities,
@@ -19,11 +20,12 @@ import type {
   View,
   Words,
 } from "./types.ts";
-import { seriesIn } from "./words.ts";
 
 export type Tool = "look" | "window" | "add" | "remove" | "box" | "brush" | "erase";
 export type Dialog = "help" | "key" | "download" | "phrase" | "pacs" | "series" | "answers" | null;
 export const EDITS: readonly Tool[] = ["add", "remove", "box", "brush", "erase"];
+
+export const kept = store("localStorage");
 
 export interface Toast {
   text: string;
@@ -93,8 +95,8 @@ export class App {
   readonly flat = signal<string>(""); // why a volume has no 3-D picture
   readonly table = signal(false);
   readonly fresh = signal<string | null>(null); // a phrase that waits to be placed by a click
-  readonly letterKeys = signal(localStorage.getItem("medsegr-keys") !== "off");
-  readonly theme = signal<string>(localStorage.getItem("medsegr-theme") ?? "auto");
+  readonly letterKeys = signal(kept.get("medsegr-keys") !== "off");
+  readonly theme = signal<string>(kept.get("medsegr-theme") ?? "auto");
   readonly offered = signal<{ images: Given[]; report: string }>({ images: [], report: "" });
 
   readonly several = signal<Several | null>(null);
@@ -117,6 +119,11 @@ export class App {
   private asked: Asked | null = null;
   private follow: AbortController | null = null;
   private pending = new Set<string>();
+  private turn: Promise<unknown> = Promise.resolve(); // steps by hand go one after the other, none is lost
+  private asks = 0; // views that were asked for, and the newest of those that came
+  private newest = 0;
+  private looking = false;
+  private lookAgain = false;
   private toastTimer = 0;
 
   async boot(): Promise<void> {
@@ -190,7 +197,7 @@ export class App {
         image = await api.upload(given, { modality, frame });
         series = image.series ?? [];
       } catch (error) {
-        series = error instanceof ApiError && error.code === "input_refused" ? seriesIn(error.message) : [];
+        series = error instanceof ApiError && error.code === "series_needed" ? error.series : [];
         if (!series.length) throw error;
       }
       if (image && series.length < 2) return await this.begin(image, begun);
@@ -277,15 +284,34 @@ export class App {
   private async look(asked?: Promise<View>): Promise<void> {
     const id = this.job.value?.id;
     if (!id) return;
+    const own = ++this.asks;
     try {
       const view = await (asked ?? api.view(id));
-      if (this.job.value?.id === id) this.take(view);
+      if (this.job.value?.id === id && own > this.newest) this.take(view, own);
     } catch (error) {
       if (!(error instanceof ApiError) || ![404, 409, 503].includes(error.status)) throw error;
     }
   }
 
-  private take(view: View): void {
+  /** Looks once more while a job runs: once for all that happened during the look before. */
+  private async follows(): Promise<void> {
+    this.lookAgain = true;
+    if (this.looking) return;
+    this.looking = true;
+    try {
+      while (this.lookAgain) {
+        this.lookAgain = false;
+        await this.look();
+      }
+    } catch (error) {
+      this.wantsKey(error); // what else is wrong is told at the end of the job
+    } finally {
+      this.looking = false;
+    }
+  }
+
+  private take(view: View, asked = ++this.asks): void {
+    this.newest = asked;
     this.view.value = view;
     this.bytesOf(view).catch(() => undefined); // whoever waits for them tells what failed
     if (!this.window.value || this.shown === "") this.window.value = view.image.window;
@@ -302,7 +328,7 @@ export class App {
         if (event === "progress") this.progress.value = data as unknown as Progress;
         if (event === "state" && this.job.value)
           this.job.value = { ...this.job.value, state: data.state as Job["state"] };
-        if (event === "finding" || (event === "progress" && !this.view.value)) await this.look();
+        if (event === "finding" || (event === "progress" && !this.view.value)) void this.follows();
         if (event === "end") break;
       }
     } catch (error) {
@@ -407,6 +433,20 @@ export class App {
       );
   }
 
+  /** Once the mask of a finding is there, as the newest view names it. */
+  async maskThere(id: string): Promise<void> {
+    await new Promise<void>((done) => {
+      const stop = effect(() => {
+        const layer = this.view.value?.findings.find((one) => one.id === id)?.layer;
+        if (layer && !this.layers.value.has(layer)) return;
+        queueMicrotask(() => {
+          stop();
+          done();
+        });
+      });
+    });
+  }
+
   get active(): string | null {
     return this.hovered.value ?? this.selected.value;
   }
@@ -478,11 +518,22 @@ export class App {
     void this.paint();
   }
 
+  /** Does something once all steps by hand before it are done; false where the case was left meanwhile. */
+  private async inTurn(what: string, work: (job: Job) => Promise<void>): Promise<boolean> {
+    const job = this.job.value;
+    if (!job) return false;
+    const mine = this.turn.then(async () => {
+      if (this.job.value?.id !== job.id) return false;
+      return await this.doing(what, () => work(job));
+    });
+    this.turn = mine;
+    return await mine;
+  }
+
   /** One step by hand: opens a session on the first. Refused steps are told and change nothing. */
   async edit(name: string, body: Record<string, unknown> = {}): Promise<boolean> {
-    const job = this.job.value;
-    if (!job || !this.editable.value || this.busy.value) return false;
-    return await this.doing("Drawing", async () => {
+    if (!this.editable.value) return false;
+    return await this.inTurn("Drawing", async (job) => {
       this.session.value ??= await api.session(job.id);
       const session = await api.step(this.session.value.id, name, body);
       const before = new Set(this.view.value?.findings.map(({ id }) => id));
@@ -496,17 +547,19 @@ export class App {
 
   /** Asks for other answers to the newest clicks at the chosen finding, and shows them. */
   async offer(): Promise<void> {
-    const session = this.session.value;
-    const finding = this.finding.value;
-    if (!finding || !this.canOffer) {
-      this.say("Other answers are given to clicks: put a point or a box at the finding first.");
-      return;
-    }
-    if (!session || this.busy.value) return;
-    await this.doing("Asking for other answers", async () => {
+    await this.inTurn("Asking for other answers", async () => {
+      const [session, finding] = [this.session.value, this.finding.value];
+      if (!session || !finding || !this.canOffer) {
+        this.say("Other answers are given to clicks: put a point or a box at the finding first.");
+        return;
+      }
       const told = await api.step(session.id, "candidates", { finding: finding.id });
       this.session.value = told;
       this.answers.value = told.candidates;
+      if (!told.candidates.length) {
+        this.say("There is no other answer here: whatever the model is told, it draws this mask.");
+        return;
+      }
       for (const { layer } of told.candidates) this.fetchLayer(layer, `${layer}#${told.steps}`);
       this.dialog.value = "answers";
     });
@@ -527,14 +580,15 @@ export class App {
 
   async choose(offer: Offer): Promise<void> {
     this.dialog.value = null;
-    await this.edit("choose", { finding: offer.finding, number: offer.number });
+    await this.edit("choose", { finding: offer.finding, how: offer.how });
   }
 
   /** Writes the corrected result as a case of its own, which can be downloaded. */
   async save(): Promise<void> {
-    const session = this.session.value;
-    if (!session) return;
-    await this.doing("Saving", async () => {
+    if (!this.session.value) return;
+    await this.inTurn("Saving", async () => {
+      const session = this.session.value;
+      if (!session) return;
       const job = await api.save(session.id);
       const { selected } = this;
       const kept = selected.value;
@@ -610,7 +664,7 @@ export class App {
 
   setTheme(theme: string): void {
     this.theme.value = theme;
-    localStorage.setItem("medsegr-theme", theme);
+    kept.set("medsegr-theme", theme);
   }
 
   /** A finding that clicks may change: the chosen one, where the report does not deny it. */

@@ -6,7 +6,7 @@ export interface Given {
 }
 
 const REPORT = /\.(txt|md)$/i;
-const MOST = 5000;
+const MOST = 50_000; // as the server takes
 
 /** All files of a drop, folders walked. */
 export async function filesOf(transfer: DataTransfer): Promise<Given[]> {
@@ -22,7 +22,9 @@ export async function filesOf(transfer: DataTransfer): Promise<Given[]> {
 }
 
 async function walk(entry: FileSystemEntry, above: string, found: Given[]): Promise<void> {
-  if (found.length >= MOST || entry.name.startsWith(".")) return;
+  if (entry.name.startsWith(".")) return;
+  if (found.length >= MOST)
+    throw new Error(`More than ${MOST} files were dropped: drop the folder of one study, or a zip of it.`);
   const name = above + entry.name;
   if (entry.isFile) {
     const file = await new Promise<File>((done, fail) => (entry as FileSystemFileEntry).file(done, fail));

@@ -288,8 +288,16 @@ export class Hand {
 
   private canPaint(tile: Tile): boolean {
     if (!this.allowed(tile)) return false;
-    if (this.app.target) return true;
-    this.app.say(this.why());
+    const target = this.app.target;
+    if (!target) {
+      this.app.say(this.why());
+      return false;
+    }
+    // A plane is sent whole: without the mask as it is now, all of it but this stroke would be erased.
+    const draft = this.app.draft.value;
+    const goesOn = draft?.id === target.id && draft.axis === tile.axis && draft.index === tile.index;
+    if (goesOn || !target.layer || this.app.layers.value.has(target.layer)) return true;
+    this.app.say("The mask is on its way: paint once it is there.");
     return false;
   }
 
@@ -328,7 +336,8 @@ export class Hand {
       ...(this.picture ? {} : { slice: draft.index }),
       rle: toRuns(plane),
     });
-    this.app.draft.value = null;
+    await this.app.maskThere(draft.id); // until then the stroke stays to be seen, and may go on
+    if (this.app.draft.value === draft) this.app.draft.value = null; // else another stroke was begun meanwhile
     void this.app.paint();
   }
 

@@ -183,13 +183,13 @@ function drawNumber(pen: Pen, tile: Tile, shape: Shape, scene: Scene, faded: boo
   const [xa, ya] = screenOf(tile, lo);
   const [xb, yb] = screenOf(tile, hi);
   const active = shape.id === scene.active;
-  const text =
-    active && tile.rect.height > LOW ? `${shape.number}  ${shortened(shape.name, 44)}` : `${shape.number}`;
+  const { left, top, width, height } = tile.rect;
   pen.save();
   pen.font = "600 13px 'Inter Variable', system-ui, sans-serif";
   pen.textBaseline = "middle";
+  const named = active && height > LOW;
+  const text = named ? captionOf(shape, width - 22, (one) => pen.measureText(one).width) : `${shape.number}`;
   const wide = pen.measureText(text).width + 14;
-  const { left, top, width, height } = tile.rect;
   const x = Math.max(left + 4, Math.min((xa + xb) / 2 - wide / 2, left + width - wide - 4));
   let y = Math.min(ya, yb) - 28;
   if (y < top + 4) y = Math.min(Math.max(ya, yb) + 6, top + height - 26);
@@ -204,6 +204,19 @@ function drawNumber(pen: Pen, tile: Tile, shape: Shape, scene: Scene, faded: boo
   pen.fillStyle = "#ffffff";
   pen.fillText(text, x + 7, y + 11.5);
   pen.restore();
+}
+
+/** Number and phrase, cut to `room` pixels; the number alone where hardly a word of the phrase would be left. */
+export function captionOf(
+  { number, name }: { number: number; name: string },
+  room: number,
+  widthOf: (text: string) => number,
+): string {
+  for (let most = 44; most >= 8; most -= 2) {
+    const text = `${number}  ${shortened(name, most)}`;
+    if (widthOf(text) <= room) return text;
+  }
+  return `${number}`;
 }
 
 export function shortened(text: string, most: number): string {

@@ -3,6 +3,7 @@
  * planes at once; NiiVue takes a volume over when it is ready, in the same places.
  */
 
+import { drawnBySoftware } from "./graphics.ts";
 import type { Mask, Triple } from "./masks.ts";
 import { gridOf, headOf, inflated } from "./nifti.ts";
 import { drawLetters, drawOutline, drawScene, type Scene } from "./overlay.ts";
@@ -25,6 +26,8 @@ import {
 import type { ViewImage } from "./types.ts";
 
 const MIDDLE: Triple = [0.5, 0.5, 0.5];
+/** Voxels from which NiiVue draws only when its 3-D picture changes: without a graphics card that takes seconds. */
+const LARGE = 2 ** 21;
 
 /** One image that was read: how it lies, its values, and the file for NiiVue. */
 interface Loaded {
@@ -49,6 +52,7 @@ export class Stage {
   private deep: Solid | null = null; // what draws now, where it is not the plain canvas
   private canvas3d: HTMLCanvasElement | null = null;
   private rendered: Rect | null = null;
+  private pictured = ""; // what the 3-D picture of a large volume was drawn for
   private waiting = 0;
   private closed = false;
   private here: Triple = [0, 0, 0];
@@ -85,9 +89,18 @@ export class Stage {
     return this.loaded?.turn ?? null;
   }
 
-  /** The canvas that shows the image now. */
+  /** The canvas that shows the planes now. */
   get canvas(): HTMLCanvasElement {
-    return this.deep && this.canvas3d ? this.canvas3d : this.flat;
+    return this.takesOver && this.canvas3d ? this.canvas3d : this.flat;
+  }
+
+  /** Whether NiiVue draws the planes, too; of a large volume the plain canvas does, and NiiVue the 3-D picture alone. */
+  private get takesOver(): boolean {
+    return this.deep !== null && !this.large;
+  }
+
+  private get large(): boolean {
+    return (this.turn?.dims ?? []).reduce((n, size) => n * size, 1) >= LARGE;
   }
 
   /** Shows an image, at `focus` where that is given; it is drawn when this returns. */
@@ -111,26 +124,40 @@ export class Stage {
   private async deepen(): Promise<void> {
     const loaded = this.loaded;
     if (!loaded || this.closed) return;
+    if (this.large && drawnBySoftware()) {
+      this.planesOnly("This browser has no graphics card, and 3D of so large a volume would take minutes");
+      return;
+    }
     let solid: Solid;
     try {
       this.solid ??= this.begin();
       solid = await this.solid;
     } catch {
-      this.onFlat("This browser gives no WebGL 2: there is no 3D picture. The planes are complete.");
+      this.planesOnly("This browser gives no WebGL 2: there is no 3D picture");
       return;
     }
     if (this.closed || this.loaded !== loaded) return;
     if (!solid.takes(loaded.turn.dims)) {
-      this.onFlat(
-        "The volume is too large for this graphics card: there is no 3D picture. The planes are complete.",
-      );
+      this.planesOnly("The volume is too large for this graphics card: there is no 3D picture");
       return;
     }
-    await solid.load(loaded.file, this.shades);
+    try {
+      await solid.load(loaded.file, this.shades);
+    } catch {
+      this.planesOnly("The 3D picture could not be drawn");
+      return;
+    }
     if (this.closed || this.loaded !== loaded) return;
-    if (this.scene) solid.label(this.scene, () => this.again());
+    this.pictured = "";
+    if (this.scene) this.label(solid, this.scene, () => this.again());
     this.show3d(solid);
     this.redraw();
+    performance.mark("medsegr-stage");
+  }
+
+  /** The plain canvas draws from now on, too. */
+  private planesOnly(why: string): void {
+    this.onFlat(`${why}. The planes are complete.`);
     performance.mark("medsegr-stage");
   }
 
@@ -147,12 +174,17 @@ export class Stage {
   private show3d(solid: Solid | null): void {
     this.deep = solid;
     this.canvas3d?.classList.toggle("hidden", !solid);
-    this.flat.classList.toggle("hidden", Boolean(solid));
+    this.flat.classList.toggle("hidden", this.takesOver);
   }
 
   private again(): void {
-    if (this.scene && this.deep) this.deep.label(this.scene, () => undefined);
+    if (this.scene && this.deep) this.label(this.deep, this.scene, () => undefined);
     this.draw();
+  }
+
+  /** The masks of the 3-D picture. In a large one none is brought out: its labels would all be sent anew at each hover. */
+  private label(solid: Solid, scene: Scene, again: () => void): void {
+    solid.label(this.large ? { ...scene, active: null } : scene, again);
   }
 
   setLayout(layout: Layout): void {
@@ -249,7 +281,7 @@ export class Stage {
 
   show(scene: Scene): void {
     this.scene = scene;
-    this.deep?.label(scene, () => this.again());
+    if (this.deep) this.label(this.deep, scene, () => this.again());
     this.draw();
   }
 
@@ -310,16 +342,28 @@ export class Stage {
     const { loaded } = this;
     if (!loaded) return;
     this.place();
-    const { turn, plain } = loaded;
-    if (this.deep) {
-      const { layout, eye, here, shades } = this;
-      this.deep.draw({ turn, layout, eye, here, window: shades, ...this.seenFrom });
-    } else {
-      const pen = this.flat.getContext("2d", { willReadFrequently: true }); // kept in memory: its pixels are ours
-      if (!pen) return;
-      plain.draw(pen, this.tiles, this.shades, this.ratio);
-      if (this.isVolume) this.drawCross(pen);
+    if (this.takesOver) {
+      this.picture(loaded);
+      return;
     }
+    const pen = this.flat.getContext("2d", { willReadFrequently: true }); // kept in memory: its pixels are ours
+    if (!pen) return;
+    loaded.plain.draw(pen, this.tiles, this.shades, this.ratio);
+    if (this.isVolume) this.drawCross(pen);
+    if (this.deep && this.rendered) {
+      const { left, top, width, height } = this.rendered;
+      pen.setTransform(this.ratio, 0, 0, this.ratio, 0, 0);
+      pen.clearRect(left, top, width, height); // NiiVue's canvas lies below
+      const { layout, seenFrom, shades, flat } = this;
+      const asked = [layout, seenFrom.round, seenFrom.up, ...shades, flat.width, flat.height].join();
+      if (asked !== this.pictured) this.picture(loaded);
+      this.pictured = asked;
+    }
+  }
+
+  private picture({ turn }: Loaded): void {
+    const { layout, eye, here, shades } = this;
+    this.deep?.draw({ turn, layout, eye, here, window: shades, ...this.seenFrom });
   }
 
   /** The planes that cross this one, as NiiVue draws them. */
@@ -353,7 +397,7 @@ export class Stage {
     pen.setTransform(ratio, 0, 0, ratio, 0, 0);
     pen.clearRect(0, 0, this.sheet.width, this.sheet.height);
     // NiiVue fills the masks of a volume itself.
-    if (this.scene) drawScene(pen, this.tiles, { ...this.scene, filled: this.deep !== null });
+    if (this.scene) drawScene(pen, this.tiles, { ...this.scene, filled: this.takesOver });
     if (this.turn && this.loaded?.about.letters === null) drawLetters(pen, this.tiles, this.turn);
   }
 }

@@ -1,6 +1,6 @@
 /** Codes of the server in words for people. */
 
-import type { Check, Finding, Measurement, SeriesInfo } from "./types.ts";
+import type { Check, Finding, Measurement } from "./types.ts";
 
 const REASONS: Record<string, string> = {
   absent: "The report says it is not there",
@@ -109,21 +109,4 @@ export function worriesOf(finding: Finding): Check[] {
   return finding.checks
     .filter((check) => check.outcome !== "pass")
     .sort((a, b) => rank[a.outcome] - rank[b.outcome]);
-}
-
-/**
- * The series that the server lists where it cannot decide: "...: 1.1) CR, one picture of 192 x 192; 2.1) ...; choose one
- * with --series NUMBER". The error says them in words only.
- */
-export function seriesIn(message: string): SeriesInfo[] {
-  if (!message.includes("--series")) return [];
-  return [...message.matchAll(/([\w.]+)\) ((\w+), [^;]+)/g)].map(
-    ([, token = "", about = "", modality = ""]) => ({
-      token,
-      title: `${token}) ${about}`,
-      modality,
-      slices: Number(/^\w+, (\d+) slices/.exec(about)?.[1] ?? 1),
-      chosen: false,
-    }),
-  );
 }

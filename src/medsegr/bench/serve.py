@@ -205,11 +205,16 @@ def beside(server: Server, model: str, times: int, threads: int) -> dict[str, fl
     return {"http s": statistics.median(http), "local s": statistics.median(own), "adds ms": 1000 * adds}
 
 
-def streaming(server: Server) -> dict[str, float]:
-    """When the first mask of a report was told, the last, and the end; seconds after the job was asked."""
-    image = server.image(png(100))
+def streaming(server: Server, example: str = "") -> dict[str, float]:
+    """When the first finding of a report was told, the last, and the end; seconds after the job was asked. Of
+    a picture, or of the server's own ``example``."""
+    if example:
+        given = server.client.post(f"/v1/images/example/{example}").raise_for_status().json()
+        image, report = given["id"], given["report"]
+    else:
+        image, report = server.image(png(100)), REPORT
     begun = time.perf_counter()
-    told = list(server.events(server.job(image, report=REPORT)))
+    told = list(server.events(server.job(image, report=report)))
     found = [when - begun for event, when in told if event == "finding"]
     return {
         "first mask": found[0],
@@ -277,13 +282,18 @@ def memory(server: Server, jobs: int) -> dict[str, float]:
     return {"jobs": jobs, "early MB": early, "late MB": megabytes()}
 
 
-def page(server: Server) -> dict[str, float] | None:
+def page(server: Server, example: str = "") -> dict[str, float] | None:
     """Median milliseconds from DOMContentLoaded until a case that is done shows its image in a browser, and
-    how often it was opened, as the viewer's own script measures it; None without viewer or browser."""
+    how often it was opened, as the viewer's own script measures it; None without viewer or browser. The case
+    is a picture, or the server's own ``example``."""
     node = shutil.which("node")
     if node is None or not PAGE.is_file():
         return None
-    job = server.job(server.image(noise(0, 512)), text=SENTENCE)
+    if example:
+        given = server.client.post(f"/v1/images/example/{example}").raise_for_status().json()
+        job = server.job(given["id"], report=given["report"])
+    else:
+        job = server.job(server.image(noise(0, 512)), text=SENTENCE)
     for _ in server.events(job):  # until it is done
         pass
     words = [node, str(PAGE), f"{server.address}/#/job/{job}"]
@@ -322,8 +332,10 @@ def main(arguments: Sequence[str] | None = None) -> int:
         told = beside(server, "medsegr-tiny", asked.times, asked.threads)
         print(line("picture and sentence", told), flush=True)
         print(line("streaming", streaming(server)), flush=True)
+        print(line("streaming, a volume", streaming(server, "volume")), flush=True)
         if asked.page:
             print(line("page", page(server)), flush=True)
+            print(line("page, a volume", page(server, "volume")), flush=True)
     with running("threshold", "--queue", "500") as server:
         told = beside(server, "threshold", asked.times, asked.threads)
         print(line("the same, stand-in model", told), flush=True)

@@ -188,6 +188,7 @@ def serve(settings: "Settings", bind: BindFlags, quiet: bool) -> int:
     import uvicorn
 
     from medsegr.serve.app import create_app
+    from medsegr.serve.protocol import config_of
 
     for name in ("uvicorn", "uvicorn.error", "uvicorn.access", "asyncio"):
         logging.getLogger(name).addHandler(logging.NullHandler())  # what they say may quote a request
@@ -206,11 +207,8 @@ def serve(settings: "Settings", bind: BindFlags, quiet: bool) -> int:
         raise UsageError(
             f"--host and --port: nothing can listen there ({error.strerror}); another server may run"
         ) from error
-    config = uvicorn.Config(
+    config = config_of(
         app,
-        log_config=None,
-        access_log=False,
-        server_header=False,
         timeout_graceful_shutdown=5,
         timeout_keep_alive=20,
         ssl_certfile=bind.tls_cert,

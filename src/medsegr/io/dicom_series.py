@@ -21,7 +21,7 @@ from dataclasses import dataclass, field, replace
 
 import numpy as np
 
-from medsegr.errors import InputError, UsageError
+from medsegr.errors import SeriesError, UsageError
 from medsegr.io.dicom_geometry import Place, gaps_of, same_way
 
 TELLING = (  # what may tell acquisitions of one series apart, most telling first
@@ -176,7 +176,8 @@ def _split(group: list[Slice], names: tuple[str, ...], depth: int = DEPTH) -> li
 def choose(stacks: Sequence[Stack], wanted: str = "") -> tuple[Stack, str]:
     """The stack to read, and why it was taken: "only", "asked" or "rule". See the module's rule.
 
-    Raises InputError with the list where the rule does not decide, UsageError where ``wanted`` is none of it.
+    Raises SeriesError with the list where the rule does not decide, UsageError where ``wanted`` is none of
+    it.
     """
     if not wanted:
         return _by_rule(stacks)
@@ -196,7 +197,7 @@ def _by_rule(stacks: Sequence[Stack]) -> tuple[Stack, str]:
     plain = [s for s in left if not s.series.aside] or left
     volumes = [s for s in plain if s.volume]
     if not volumes and len(plain) > 1:
-        raise InputError(
+        raise SeriesError(
             f"DICOM: {len(plain)} pictures came where one picture or one volume was expected: "
             f"{listed(plain)}; choose one with --series NUMBER"
         )
@@ -207,13 +208,13 @@ def _by_rule(stacks: Sequence[Stack]) -> tuple[Stack, str]:
 def _newest(stacks: Sequence[Stack]) -> list[Stack]:
     patients = {s.series.patient for s in stacks if s.series.patient}
     if len(patients) > 1:
-        raise InputError(
+        raise SeriesError(
             f"DICOM: pictures of {len(patients)} patients came where one was expected: {listed(stacks)}; "
             "choose one series with --series NUMBER"
         )
     studies = {s.series.study: s.series.when for s in stacks}
     if len(studies) > 1 and (not all(studies.values()) or len(set(studies.values())) < len(studies)):
-        raise InputError(
+        raise SeriesError(
             f"DICOM: {len(studies)} studies came and their dates do not tell the newest: {listed(stacks)}; "
             "choose one series with --series NUMBER"
         )

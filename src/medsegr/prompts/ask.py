@@ -28,8 +28,9 @@ APART = 0.1  # Dice below which clicks and words are said to disagree
 @dataclass(frozen=True, slots=True)
 class Candidate:
     """One answer to the prompts. ``how``: "words and prompts", "prompts alone", "words alone", "again" or
-    "piece". ``mask`` bool ``h w`` keeps to every click; ``followed`` is the share of clicks that the model's
-    own answer kept to; ``score`` is the model's guess of its own overlap, in [0, 1], or None."""
+    "piece"; of :mod:`medsegr.prompts.offers` also "tighter", "looser" and "largest part". ``mask`` bool
+    ``h w`` keeps to every click; ``followed`` is the share of clicks that the model's own answer kept to;
+    ``score`` is the model's guess of its own overlap, in [0, 1], or None."""
 
     how: str
     mask: np.ndarray
@@ -92,7 +93,7 @@ def candidates(segmenter: Segmenter, asked: Asked) -> tuple[Candidate, ...]:
     else:
         first = _told(segmenter, asked, "prompts alone")
         again = _told(segmenter, replace(asked, before=first.mask, anew=True), "again")
-        found = [first, again, replace(first, how="piece", mask=_pieces(first.mask, asked.hints.points))]
+        found = [first, again, replace(first, how="piece", mask=pieces(first.mask, asked.hints.points))]
     return tuple(sorted(found, key=lambda one: (-one.followed, -(one.score or 0.0))))
 
 
@@ -190,7 +191,7 @@ def _rough(before: np.ndarray) -> np.ndarray:
     return np.where(before >= 0.5, SURE, 1 - SURE).astype(np.float32)
 
 
-def _pieces(mask: np.ndarray, points: Sequence[Point]) -> np.ndarray:
+def pieces(mask: np.ndarray, points: Sequence[Point]) -> np.ndarray:
     """The connected pieces that hold a click inside; the largest one where none does."""
     labels, count = ndimage.label(mask)
     if count < 2:

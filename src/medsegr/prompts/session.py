@@ -14,8 +14,9 @@ from medsegr.pipeline import Follow
 from medsegr.prompts.ask import Asked, Candidate, answer, candidates
 from medsegr.prompts.door import Rows, checked
 from medsegr.prompts.door import plane as plane_of
+from medsegr.prompts.offers import chosen, offers
 from medsegr.prompts.redraw import DISAGREE, Desk, asked_of, disagreement, new_finding, painted, redone
-from medsegr.prompts.slices import Stack, stack_of
+from medsegr.prompts.slices import Stack, get, stack_of
 from medsegr.prompts.steps import (
     Accepted,
     Chosen,
@@ -179,17 +180,22 @@ class Session:
         return self._do(State(step, _swapped(self._before(), new, note), words))
 
     def candidates(self, finding_id: str | None = None) -> tuple[Candidate, ...]:
-        """Three answers to the newest prompts, best first, each with its score; ``choose`` takes one. On a
-        volume these are masks of the slice. UsageError where the last step gave no prompts."""
-        return candidates(self.model.segmenter, self._asked(finding_id))
+        """Other answers to the newest prompts, those of the model first, best first; ``choose`` takes one.
 
-    def choose(self, number: int, finding_id: str | None = None) -> Outcome:
-        """Take candidate ``number``, from 0, in place of what the prompts gave."""
+        Only such as differ from the mask and from each other: at most five, or none
+        (:mod:`medsegr.prompts.offers`). On a volume these are masks of the slice. UsageError where the last
+        step gave no prompts.
+        """
         asked = self._asked(finding_id)
-        found = candidates(self.model.segmenter, asked)
-        if isinstance(number, bool) or not 0 <= number < len(found):
-            raise UsageError(f"candidate {number} came: 0 to {len(found) - 1} was expected")
-        return self._redone(Chosen(asked.finding.id, number), asked, found[number])
+        return offers(self.model.segmenter, asked, self._plane(asked))
+
+    def choose(self, which: int | str, finding_id: str | None = None) -> Outcome:
+        """Take a candidate, by its number from 0 or by its ``how``, in place of the mask as it is."""
+        asked = self._asked(finding_id)
+        found = offers(self.model.segmenter, asked, self._plane(asked))
+        number = chosen(found, which)
+        step = Chosen(asked.finding.id, number, found[number].how)
+        return self._redone(step, asked, found[number])
 
     def accept(self, finding_id: str | None = None) -> Outcome:
         """Mark a finding's mask as accepted by a person: it is locked until the step is undone."""
@@ -237,8 +243,12 @@ class Session:
                 return self._drawn(step)
             case Painted():
                 return self.paint(step.finding, step.mask, step.slice)
-            case Chosen():
-                return self.choose(step.number, step.finding)
+            case Chosen(how=str(how)):
+                return self.choose(how, step.finding)
+            case Chosen():  # of a file from before answers had names
+                asked = self._asked(step.finding)
+                found = candidates(self.model.segmenter, asked)
+                return self._redone(step, asked, found[chosen(found, step.number)])
         return self.accept(step.finding)
 
     def compared(self, masks: Mapping[str, str]) -> "Session":
@@ -271,6 +281,12 @@ class Session:
         if self._stack is None and len(self.image.grid) == 3:
             self._stack = stack_of(self.image)
         return Desk(self.model.segmenter, self.image, self._stack, follow)
+
+    def _plane(self, asked: Asked) -> np.ndarray | None:
+        """The mask of what was asked as it is now, on a volume its slice."""
+        mask, number = self._before()[asked.finding.id].mask, asked.hints.slice
+        stack = self._desk().stack
+        return mask if mask is None or stack is None or number is None else get(mask, stack, number)
 
     def _checked(
         self,

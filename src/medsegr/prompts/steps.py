@@ -62,10 +62,12 @@ class Painted:
 
 @dataclass(frozen=True, slots=True)
 class Chosen:
-    """``choose``: the number of a candidate, from 0."""
+    """``choose``: the number of a candidate, from 0, and its name, which replays it; files from before
+    answers had names hold the number alone."""
 
     finding: str
     number: int
+    how: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -172,7 +174,7 @@ def _step_json(step: Step, keep_text: bool) -> dict[str, Any]:
     if isinstance(step, Painted):
         return name | {"finding": step.finding, "slice": step.slice, "rle": runs_of(step.mask)}
     if isinstance(step, Chosen):
-        return name | {"finding": step.finding, "number": step.number}
+        return name | {"finding": step.finding, "number": step.number, "how": step.how}
     return name | {"finding": step.finding}
 
 
@@ -195,7 +197,8 @@ def _step_from(told: Mapping[str, Any]) -> Step:
             number = None if told["slice"] is None else int(told["slice"])
             return Painted(str(told["finding"]), mask_of(told["rle"]), number)
         case "choose":
-            return Chosen(str(told["finding"]), int(told["number"]))
+            how = told.get("how")
+            return Chosen(str(told["finding"]), int(told["number"]), None if how is None else str(how))
         case "accept":
             return Accepted(str(told["finding"]))
     raise ValueError("unknown step")

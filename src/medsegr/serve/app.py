@@ -131,7 +131,8 @@ def _answer_errors(app: FastAPI) -> None:
 
     @app.exception_handler(Refusal)
     async def refused(_request: Request, error: Refusal) -> JSONResponse:
-        return JSONResponse(error_json(error.code, error.message), error.status, error.headers)
+        body = error_json(error.code, error.message, error.details)
+        return JSONResponse(body, error.status, error.headers)
 
     @app.exception_handler(MedsegrError)
     async def ours(_request: Request, error: MedsegrError) -> JSONResponse:

@@ -88,14 +88,28 @@ class FindingName(Wire):
 
 
 class Choice(FindingName):
-    """One of the answers that ``candidates`` gave, by its number."""
+    """One of the answers that ``candidates`` gave, by its number or by its ``how``."""
 
-    number: Annotated[int, Field(ge=0, le=9)]
+    number: Annotated[int, Field(ge=0, le=9)] | None = None
+    how: Annotated[str, StringConstraints(max_length=40)] | None = None
+
+    @model_validator(mode="after")
+    def _one(self) -> "Choice":
+        if (self.number is None) == (self.how is None):
+            raise ValueError("give number or how, one of them")
+        return self
+
+    @property
+    def which(self) -> int | str:
+        """As the session takes it."""
+        return self.number if self.number is not None else self.how or ""
 
 
 class Offer(BaseModel):
-    """Another answer to the newest prompts. ``followed``: share of the clicks that the model's own answer
-    kept to; ``score``: the model's guess of its overlap."""
+    """Another answer to the newest prompts. ``how`` is its name, unique among the answers and stable:
+    "words and prompts", "prompts alone", "words alone", "again", "piece", "tighter", "looser", "largest
+    part". ``followed``: share of the clicks that the answer kept to by itself; ``score``: the model's guess
+    of its overlap, null where the answer is made of the mask."""
 
     finding: str
     number: int

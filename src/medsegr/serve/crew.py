@@ -89,19 +89,23 @@ class Crew:
 
     def _lane(self, hand: Hand) -> None:
         rest = REST
+        at_work: list[str] = []  # the job that a lane which was broken off left running
         while not self._closing.is_set():
             hand.start()
             if self._begun(hand):
                 self._count(1)
-                self._broken, rest = None, REST
+                self._broken = None
                 try:
-                    self._work(hand)
+                    self._work(hand, at_work)
+                    rest = REST
+                    continue
+                except Exception as error:  # the store cannot be written, as on a full disk
+                    LOG.error("a lane was broken off: %s; it begins again", type(error).__name__)
                 finally:
                     self._count(-1)
-            else:
-                hand.kill()
-                self._closing.wait(rest)
-                rest = min(60.0, 2 * rest)
+            hand.kill()
+            self._closing.wait(rest)
+            rest = min(60.0, 2 * rest)
         hand.kill()
 
     def _count(self, change: int) -> None:
@@ -119,8 +123,11 @@ class Crew:
                 return False
         return False
 
-    def _work(self, hand: Hand) -> None:
-        """Do jobs until the hand is gone or the server ends."""
+    def _work(self, hand: Hand, at_work: list[str]) -> None:
+        """Do jobs until the hand is gone or the server ends. ``at_work`` holds the job that is being done."""
+        while at_work:
+            self._store.requeue(at_work[0])
+            at_work.clear()
         while not self._closing.is_set():
             row = self._store.claim()
             if row is None:
@@ -130,8 +137,10 @@ class Crew:
                     LOG.warning("a worker died while it had no job; it is replaced")
                     return
                 continue
+            at_work.append(row.id)
             self._bell.ring(row.id)
             alive = self.do(hand, row)
+            at_work.clear()
             self._bell.ring(row.id)
             if not alive:
                 return

@@ -8,7 +8,7 @@ import anyio
 from fastapi import APIRouter, Request, Response
 from starlette.concurrency import run_in_threadpool
 
-from medsegr.errors import MedsegrError
+from medsegr.errors import MedsegrError, SeriesError
 from medsegr.io.read import series_in
 from medsegr.record import image_json
 from medsegr.serve import folders
@@ -73,6 +73,10 @@ def add(service: Service, files: Path, asked: Asked, owner: str, report: str | N
         }
         folders.write_private(told, folder / "image.json")
         service.store.add_image(ImageRow(own, owner, now, now + service.settings.keep_seconds))
+    except SeriesError as error:
+        found = _series_of(folder, service)
+        folders.remove(folder)
+        raise Refusal("series_needed", str(error), details={"series": found}) from error
     except BaseException:
         folders.remove(folder)
         raise
@@ -80,21 +84,26 @@ def add(service: Service, files: Path, asked: Asked, owner: str, report: str | N
 
 
 def _series(folder: Path, image: Image, service: Service) -> list[dict[str, Any]] | None:
-    """The DICOM series of what was sent, without descriptions: these may name somebody."""
+    """The DICOM series of what was sent; None where it is no DICOM."""
     if image.source.kind != "dicom":
         return None
+    about = image.source.meta.get("series") or {}
     try:
-        found = series_in(source_of(folder), service.settings.limits)
+        return _series_of(folder, service, about.get("number"))
     except MedsegrError:
         return None
-    about = image.source.meta.get("series") or {}
+
+
+def _series_of(folder: Path, service: Service, chosen: str | None = None) -> list[dict[str, Any]]:
+    """All DICOM series of a folder, without descriptions: these may name somebody."""
+    found = series_in(source_of(folder), service.settings.limits)
     return [
         {
             "token": stack.token,
             "title": stack.line(),
             "modality": stack.series.modality,
             "slices": len(stack.slices),
-            "chosen": len(found) == 1 or stack.token == about.get("number"),
+            "chosen": len(found) == 1 or stack.token == chosen,
         }
         for stack in found
     ]
@@ -139,6 +148,7 @@ def router(service: Service) -> APIRouter:
         "too_large",
         "unsupported_media_type",
         "input_refused",
+        "series_needed",
         "geometry",
     )
 

@@ -230,7 +230,7 @@ def router(service: Service) -> APIRouter:
             rows = search_series(named(server), study)
         return SeriesList(series=[_plain(row, SeriesRow) for row in rows])
 
-    taken = ("too_large", "pacs_incomplete", "input_refused", "geometry", "read_only")
+    taken = ("too_large", "pacs_incomplete", "input_refused", "series_needed", "geometry", "read_only")
 
     @routes.post("/dicomweb/{server}/pull", status_code=201, responses=problems(*FAULTS, *taken))
     async def fetch(server: str, asked: PullRequest, request: Request) -> ImageInfo:

@@ -2,6 +2,7 @@
 
 from collections.abc import Mapping
 from types import MappingProxyType
+from typing import Any
 
 # code -> (HTTP status, what it means where nothing better is said). Stable: programs read the codes.
 CODES: Mapping[str, tuple[int, str]] = MappingProxyType(
@@ -19,6 +20,10 @@ CODES: Mapping[str, tuple[int, str]] = MappingProxyType(
         "unsupported_media_type": (415, "the content type is not one that is read here"),
         "invalid": (422, "the request does not have the form that is expected"),
         "input_refused": (422, "the input was refused"),
+        "series_needed": (
+            422,
+            "several DICOM series came: send them again with the token of one in the field series",
+        ),
         "geometry": (422, "the geometry of the image is missing or contradicts itself"),
         "report_refused": (422, "the report was refused"),
         "queue_full": (429, "the queue is full: try again later"),
@@ -42,7 +47,7 @@ CODES: Mapping[str, tuple[int, str]] = MappingProxyType(
         "key_expired": (401, "this key is no longer good: ask for another one"),
         "keys_unreadable": (503, "the key file of this server cannot be read: nobody is let in"),
         "too_many_steps": (409, "the session has as many steps as this server remembers: save it"),
-        "too_slow": (408, "the body of the request came too slowly"),
+        "too_slow": (408, "the request came too slowly"),
         "too_many_requests": (429, "this key or address asks too often: wait as long as Retry-After says"),
         # of jobs only: what a job may end with
         "worker_died": (500, "the worker process died each time, most likely for lack of memory"),
@@ -53,6 +58,7 @@ CODES: Mapping[str, tuple[int, str]] = MappingProxyType(
 OURS = {  # our errors by the name of their class
     "InputError": "input_refused",
     "GeometryError": "geometry",
+    "SeriesError": "series_needed",
     "ReportError": "report_refused",
     "UsageError": "wrong_arguments",
     "WeightsError": "weights",
@@ -64,19 +70,29 @@ OURS = {  # our errors by the name of their class
 
 class Refusal(Exception):
     """A request that is refused: ``code`` of :data:`CODES`, ``message`` one line without names, paths, UIDs
-    or report text; ``headers`` go into the answer."""
+    or report text; ``headers`` go into the answer, ``details`` into its body, for programs."""
 
-    def __init__(self, code: str, message: str = "", headers: Mapping[str, str] | None = None) -> None:
+    def __init__(
+        self,
+        code: str,
+        message: str = "",
+        headers: Mapping[str, str] | None = None,
+        details: Mapping[str, Any] | None = None,
+    ) -> None:
         self.code = code
         self.status, default = CODES[code]
         self.message = message or default
         self.headers = dict(headers or {})
+        self.details = details
         super().__init__(self.message)
 
 
-def error_json(code: str, message: str = "") -> dict[str, dict[str, str]]:
-    """The body of every error."""
-    return {"error": {"code": code, "message": message or CODES[code][1]}}
+def error_json(
+    code: str, message: str = "", details: Mapping[str, Any] | None = None
+) -> dict[str, dict[str, Any]]:
+    """The body of every error; ``details`` only where there are some."""
+    more = {} if details is None else {"details": dict(details)}
+    return {"error": {"code": code, "message": message or CODES[code][1], **more}}
 
 
 def told(error: BaseException) -> tuple[str, str]:

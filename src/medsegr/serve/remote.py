@@ -20,6 +20,7 @@ from medsegr.errors import (
     MissingExtra,
     RemoteError,
     ReportError,
+    SeriesError,
     UsageError,
     WeightsError,
 )
@@ -33,6 +34,7 @@ LOCAL = ("localhost", "127.0.0.1", "::1")
 OURS = {
     "input_refused": InputError,
     "geometry": GeometryError,
+    "series_needed": SeriesError,
     "report_refused": ReportError,
     "wrong_arguments": UsageError,
     "invalid": UsageError,

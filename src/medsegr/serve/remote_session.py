@@ -101,14 +101,15 @@ class RemoteSession:
         return self._do("paint", {"finding": finding_id, "rle": _runs(mask), "slice": slice})
 
     def candidates(self, finding_id: str | None = None) -> tuple[Offer, ...]:
-        """Other answers to the newest prompts, best first; ``choose`` takes one."""
+        """Other answers to the newest prompts, best first, or none; ``choose`` takes one."""
         told = self._remote.json("POST", self._path("candidates"), _given({"finding": finding_id}))
         self._told = told
         return tuple(self._offer(one) for one in told["candidates"])
 
-    def choose(self, number: int, finding_id: str | None = None) -> Answer:
-        """Take candidate ``number``, from 0, in place of what the prompts gave."""
-        return self._do("choose", {"finding": finding_id, "number": number})
+    def choose(self, which: int | str, finding_id: str | None = None) -> Answer:
+        """Take a candidate, by its number from 0 or by its ``how``, in place of the mask as it is."""
+        key = "how" if isinstance(which, str) else "number"
+        return self._do("choose", {"finding": finding_id, key: which})
 
     def accept(self, finding_id: str | None = None) -> Answer:
         """Mark a finding's mask as accepted by a person."""

@@ -14,6 +14,7 @@ from medsegr.serve import work
 from medsegr.serve.auth import own
 from medsegr.serve.clicks import Choice, Click, Draw, FindingName, Layer, Paint, SessionInfo, SessionRequest
 from medsegr.serve.desk import Desk
+from medsegr.serve.refusal import Refusal
 from medsegr.serve.rows import SessionRow
 from medsegr.serve.service import Service
 from medsegr.serve.sessions import FILE, Sessions, layer, offered, steps_of
@@ -51,7 +52,8 @@ def router(service: Service, desk: Desk | None = None) -> APIRouter:
 async def _tidy(all_of: Sessions) -> None:
     while True:
         await asyncio.sleep(TIDY)
-        await all_of.desk.tidy(all_of.alive)
+        with suppress(Refusal):  # the thread is busy: what is left is looked for again
+            await all_of.desk.tidy(all_of.alive)
 
 
 def _mine(all_of: Sessions, session: str, request: Request) -> SessionRow:
@@ -145,7 +147,7 @@ def _add_steps(routes: APIRouter, all_of: Sessions) -> None:
     async def choose(session: str, asked: Choice, request: Request) -> SessionInfo:
         """Take one of the candidates."""
         row = _mine(all_of, session, request)
-        return await all_of.step(row, lambda it: it.choose(asked.number, asked.finding))
+        return await all_of.step(row, lambda it: it.choose(asked.which, asked.finding))
 
     @routes.post("/{session}/candidates", responses=problems(*STEP))
     async def candidates(session: str, asked: FindingName, request: Request) -> SessionInfo:

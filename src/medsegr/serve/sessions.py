@@ -6,6 +6,7 @@ not in the file, so that what was undone before a restart cannot be done again.
 
 import time
 from collections.abc import Callable
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -98,7 +99,8 @@ class Sessions:
         """Forget a session and its steps."""
         self.service.store.remove_session(row.id)
         folders.remove(self.service.folders.session(row.id))
-        await self.desk.close(row.id)
+        with suppress(Refusal):  # the thread is busy: it is gone all the same, and tidied up later
+            await self.desk.close(row.id)
 
     def info(self, row: SessionRow, shown: Shown) -> SessionInfo:
         """A session as it is answered; it is kept anew from now."""

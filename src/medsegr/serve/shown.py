@@ -64,6 +64,33 @@ def so_far(service: Service, row: JobRow, image: Image) -> Result:
     return Result(image, report, items, model, image.source.warnings)
 
 
+def view_now(service: Service, row: JobRow, image: Image | None) -> Json:
+    """The view of a job: of what has come so far while it runs, then of its result. ``image`` None: only
+    masks were given."""
+    base = f"/v1/jobs/{row.id}"
+    shown = {"id": row.id, "read_only": service.settings.read_only}
+    if row.state != "done":
+        if image is None:
+            raise Refusal("not_found")
+        told = view_of_result(so_far(service, row, image), base, **shown)
+        if service.job(row.id).state != "done":  # else it ended meanwhile, and what came so far is removed
+            return told
+    return view_of(service.folders.out(row.id), image, words_of(service, row.id).said, base, **shown)
+
+
+def layer_now(service: Service, row: JobRow, image: Image | None, name: str) -> bytes:
+    """A layer of a job, as :func:`view_now` names it. InputError where there is none of that name."""
+    if row.state != "done":
+        if image is None:
+            raise Refusal("not_found")
+        try:
+            return layer_of_result(so_far(service, row, image), name)
+        except InputError:
+            if service.job(row.id).state != "done":
+                raise  # else it ended meanwhile, and what came so far is removed
+    return layer_of(service.folders.out(row.id), image, name)
+
+
 def router(service: Service) -> APIRouter:
     """The routes of the page's drawing."""
     routes = APIRouter(prefix="/v1", tags=["view"])
@@ -79,14 +106,7 @@ def router(service: Service) -> APIRouter:
         """What the page draws of a job: its report, its image and findings, the layers of their masks. Of a
         job that is not done: what is known so far."""
         row = service.job(job)
-        image, base = image_of(row), f"/v1/jobs/{row.id}"
-        shown = {"id": row.id, "read_only": service.settings.read_only}
-        if row.state == "done":
-            said = words_of(service, row.id).said
-            return view_of(service.folders.out(row.id), image, said, base, **shown)
-        if image is None:
-            raise Refusal("not_found")
-        return view_of_result(so_far(service, row, image), base, **shown)
+        return view_now(service, row, image_of(row))
 
     @routes.get(
         "/jobs/{job}/layers/{name}.nii.gz",
@@ -99,12 +119,7 @@ def router(service: Service) -> APIRouter:
         row = service.job(job)
         image = image_of(row)
         try:
-            if row.state == "done":
-                data = layer_of(service.folders.out(row.id), image, name)
-            elif image is not None:
-                data = layer_of_result(so_far(service, row, image), name)
-            else:
-                raise Refusal("not_found")
+            data = layer_now(service, row, image, name)
         except InputError as error:
             raise Refusal("not_found", str(error)) from error
         return Response(data, media_type="application/gzip", headers=HEADERS)

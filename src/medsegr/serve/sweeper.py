@@ -48,8 +48,9 @@ def clear(service: Service, stale: float = STALE) -> None:
 
 
 def _age(folder: Path) -> float:
+    """Seconds since something of a folder changed: an upload may write one file for hours."""
     try:
-        return time.time() - folder.stat().st_mtime
+        return time.time() - max(path.stat().st_mtime for path in (folder, *folder.iterdir()))
     except OSError:
         return 0.0
 

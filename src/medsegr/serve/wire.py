@@ -129,12 +129,6 @@ class Note(BaseModel):
     message: str
 
 
-class Problem(BaseModel):
-    """The body of every error."""
-
-    error: Note
-
-
 class SeriesInfo(BaseModel):
     """A DICOM series of what was sent: ``token`` is what the field ``series`` takes."""
 
@@ -143,6 +137,24 @@ class SeriesInfo(BaseModel):
     modality: str
     slices: int
     chosen: bool
+
+
+class Details(BaseModel):
+    """What a program needs to go on after an error."""
+
+    series: list[SeriesInfo] | None = Field(None, description="Of `series_needed`: one of these is meant.")
+
+
+class Fault(Note):
+    """An error; ``details`` only where its code has some."""
+
+    details: Details | None = None
+
+
+class Problem(BaseModel):
+    """The body of every error."""
+
+    error: Fault
 
 
 class ImageInfo(BaseModel):

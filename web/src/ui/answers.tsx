@@ -12,6 +12,9 @@ const HOW: Record<string, string> = {
   "words alone": "The words alone",
   again: "The clicks, asked twice",
   piece: "The piece that was clicked",
+  tighter: "This mask, tighter",
+  looser: "This mask, looser",
+  "largest part": "Its largest part only",
 };
 
 export function Answers() {
@@ -28,7 +31,8 @@ export function Answers() {
       }}
     >
       <p class="muted">
-        What the model draws at the same clicks, told other things. Undo brings the mask back.
+        What the model draws at the same clicks, told other things, and the mask drawn otherwise. Undo brings
+        it back.
       </p>
       <ul class="answers">
         {answers.map((offer) => (

@@ -1,6 +1,7 @@
 /** Sheets over the page: help, key, download, a new phrase; which one is open. */
 
 import { useState } from "preact/hooks";
+import { kept } from "../app.ts";
 import { HELP } from "../keys.ts";
 import { Answers } from "./answers.tsx";
 import { useApp } from "./context.ts";
@@ -60,7 +61,7 @@ function Help() {
           checked={app.letterKeys.value}
           onChange={(event) => {
             app.letterKeys.value = event.currentTarget.checked;
-            localStorage.setItem("medsegr-keys", event.currentTarget.checked ? "on" : "off");
+            kept.set("medsegr-keys", event.currentTarget.checked ? "on" : "off");
           }}
         />
         Single keys are on (switch them off where they disturb speech input)

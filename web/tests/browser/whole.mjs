@@ -4,8 +4,10 @@ import { readFileSync } from "node:fs";
 import { join } from "node:path";
 import { browse, check, drawnAt, faultsOf, frame, near, pointAt, settled, walk } from "./lib.mjs";
 
-const { base, image, report, part, hash, shots } = JSON.parse(process.argv[2]);
+const { base, image, report, part, hash, workers, shots } = JSON.parse(process.argv[2]);
 const { browser, page, faults } = await browse({ colorScheme: "light" });
+
+let kept = ""; // the address of the case that was drawn, for the next visit
 
 async function shot(name) {
   if (shots) await page.screenshot({ path: join(shots, `${name}.png`) });
@@ -88,6 +90,7 @@ const FIRST = [
       const drawn = (await findings()).filter((one) => one.drawn);
       check(drawn.length > 0, "nothing was drawn");
       await shot("case-light");
+      kept = await page.evaluate(() => location.hash);
     },
   ],
   [
@@ -340,13 +343,36 @@ const FIRST = [
   [
     "cancel",
     async () => {
+      const signal = (name) => {
+        for (const pid of workers)
+          try {
+            process.kill(pid, name);
+          } catch {
+            // the server ended it: it did not stop in time
+          }
+      };
       await start();
-      await page.click("[data-example=volume]");
-      await page.waitForSelector(".progress button");
-      await page.click(".progress button");
-      await page.waitForSelector(".problem.calm");
+      signal("SIGSTOP"); // however slow this page is, the job does not end before it is stopped
+      try {
+        await page.click("[data-example=volume]");
+        await page.waitForSelector(".progress button");
+        await page.click(".progress button");
+        await page.waitForSelector(".problem.calm");
+      } finally {
+        signal("SIGCONT");
+      }
       check((await page.textContent(".problem h2")) === "Stopped", "a stopped case does not say so");
       await shot("stopped");
+    },
+  ],
+  [
+    "recent cases",
+    async () => {
+      await start();
+      await page.waitForSelector(".recent-open .state.cancelled");
+      await page.click(".recent-open:has(.state.done)");
+      await page.waitForFunction((hash) => location.hash === hash, kept);
+      await settled(page);
     },
   ],
   ["no fault", async () => check(!faults.length, faults.join("\n"))],
@@ -368,14 +394,20 @@ const AGAIN = [
   ],
 ];
 
-const HAND = [
+/** Opens the case of the first visit and chooses its first finding. */
+async function choose() {
+  await page.goto(`${base}/${hash}`);
+  await settled(page);
+  const [first] = (await findings()).filter((one) => one.drawn);
+  await page.click(`[data-card=${first.id}]`);
+  return first;
+}
+
+const CLICK = [
   [
     "click",
     async () => {
-      await page.goto(`${base}/${hash}`);
-      await settled(page);
-      const [first] = (await findings()).filter((one) => one.drawn);
-      await page.click(`[data-card=${first.id}]`);
+      const first = await choose();
       await page.keyboard.press("x");
       const { x, y } = await pointAt(page, await inside(first.id));
       await page.mouse.click(x, y);
@@ -391,10 +423,14 @@ const HAND = [
       check(undone.pixels === first.pixels, "undo does not bring the mask back");
     },
   ],
+  ["no fault", async () => check(!faults.length, faults.join("\n"))],
+];
+
+const HAND = [
   [
     "other answers",
     async () => {
-      const [first] = (await findings()).filter((one) => one.drawn);
+      const first = await choose();
       await page.keyboard.press("g"); // without clicks there is nothing to answer otherwise
       await page.waitForSelector(".toast:has-text('point or a box')");
       await page.keyboard.press("a");
@@ -411,7 +447,13 @@ const HAND = [
       const offers = await page.$$eval(".answers button", (buttons) =>
         buttons.map((one) => Number(/(\d+) pixels/.exec(one.textContent)?.[1] ?? 0)),
       );
-      check(offers.length === 3, `${offers.length} answers are offered`);
+      check(offers.length >= 1 && offers.length <= 5, `${offers.length} answers are offered`);
+      check(
+        new Set([clicked.pixels, ...offers]).size === offers.length + 1,
+        `answers do not differ: ${offers} pixels, the mask has ${clicked.pixels}`,
+      );
+      const names = await page.$$eval(".answers button", (all) => all.map((one) => one.textContent));
+      check(new Set(names).size === names.length, `two answers have one name: ${names}`);
       // The mask's colour is in every picture that has a mask, the image's greys are in all of them.
       const seen = await page.$$eval(".answers canvas", (all) =>
         all.map((canvas) => {
@@ -433,8 +475,8 @@ const HAND = [
       await shot("answers");
       const found = await faultsOf(page);
       check(!found.length, found.join("\n"));
-      const taken = offers.findIndex((pixels) => pixels !== clicked.pixels);
-      await page.keyboard.press(`${Math.max(taken, 0) + 1}`);
+      const taken = offers.length - 1;
+      await page.keyboard.press(`${taken + 1}`);
       await page.waitForSelector("dialog", { state: "detached" });
       const pixelsAre = (wanted) =>
         page.waitForFunction(
@@ -445,7 +487,7 @@ const HAND = [
           [first.id, wanted],
           { timeout: 240_000 },
         );
-      await pixelsAre(offers[Math.max(taken, 0)]);
+      await pixelsAre(offers[taken]);
       await settled(page);
       await page.keyboard.press("u");
       await pixelsAre(clicked.pixels);
@@ -546,6 +588,23 @@ const countIs = (id, test, than) =>
     { timeout: 240_000 },
   );
 
+/** How many voxels of a finding's mask each slice has. */
+const slicesOf = (id, cut) =>
+  page.evaluate(
+    ([own, axis]) => {
+      const { stage } = document.querySelector(".screen");
+      const { mask } = stage.scene.shapes.find((shape) => shape.id === own);
+      const counts = new Array(stage.turn.dims[axis]).fill(0);
+      const [w, h] = mask.size;
+      mask.data.forEach((value, n) => {
+        const at = [n % w, Math.floor(n / w) % h, Math.floor(n / (w * h))];
+        if (value) counts[at[axis] + mask.lo[axis]]++;
+      });
+      return counts;
+    },
+    [id, cut],
+  );
+
 const VOLUME = [
   [
     "a volume",
@@ -563,6 +622,38 @@ const VOLUME = [
       });
       check(told.tiles === 3 && told.deep, `a volume has ${told.tiles} planes, 3D: ${told.deep}`);
       await shot("volume");
+    },
+  ],
+  [
+    "a click in a volume",
+    async () => {
+      const [first] = (await findings()).filter((one) => one.drawn);
+      await page.click(`[data-card=${first.id}]`);
+      const { here, cut } = await page.evaluate(() => {
+        const { stage } = document.querySelector(".screen");
+        return { here: stage.voxel, cut: stage.scene.cut };
+      });
+      const before = await slicesOf(first.id, cut);
+      check(before[here[cut]] > 0, "the finding's slice does not show it");
+      await page.keyboard.press("x");
+      const { x, y } = await pointAt(page, here);
+      await page.mouse.click(x, y);
+      await page.waitForSelector(".badge:has-text('Edited')", { timeout: 240_000 });
+      await settled(page);
+      const after = await slicesOf(first.id, cut);
+      const changed = after.flatMap((n, at) => (n === before[at] ? [] : [at]));
+      check(changed.includes(here[cut]), `the slice ${here[cut]} is as before; changed: ${changed}`);
+      check(
+        changed.includes(here[cut] - 1) || changed.includes(here[cut] + 1),
+        `the slices beside ${here[cut]} are as before: ${before} then ${after}`,
+      );
+      await shot("volume-click");
+      await page.keyboard.press("u");
+      await page.waitForSelector(".badge:has-text('Edited')", { state: "detached", timeout: 240_000 });
+      await settled(page);
+      const undone = await slicesOf(first.id, cut);
+      check(undone.join() === before.join(), `undo left ${undone} of ${before}`);
+      await page.keyboard.press("Escape");
     },
   ],
   [
@@ -627,12 +718,34 @@ const VOLUME = [
   ["no fault", async () => check(!faults.length, faults.join("\n"))],
 ];
 
-await walk({ first: FIRST, again: AGAIN, hand: HAND, volume: VOLUME }[part] ?? []);
-if (part === "first") {
-  await page.goto(`${base}/`);
-  await page.waitForSelector(".recent-open .state.done");
-  await page.click(".recent-open:has(.state.done)");
-  await page.waitForFunction(() => location.hash.startsWith("#/job/"));
-  console.log(JSON.stringify({ step: "hash", ok: true, hash: await page.evaluate(() => location.hash) }));
-}
+const LARGE = [
+  [
+    "a large volume",
+    async () => {
+      await page.goto(`${base}/${hash}`);
+      await settled(page);
+      const told = await page.evaluate(() => {
+        const { stage } = document.querySelector(".screen");
+        return { tiles: stage.tiles.length, deep: stage.deep !== null, cut: stage.scene.cut };
+      });
+      check(told.tiles === 3, `a volume has ${told.tiles} planes`);
+      check(!told.deep, "3D of a large volume is drawn without a graphics card");
+      await page.waitForSelector("text=no graphics card");
+      const before = await page.evaluate(() => document.querySelector(".screen").stage.voxel);
+      await page.keyboard.press("PageUp");
+      const after = await page.evaluate(() => document.querySelector(".screen").stage.voxel);
+      check(after[told.cut] !== before[told.cut], "Page Up does not change the slice");
+      const [first] = (await findings()).filter((one) => one.drawn);
+      const colour = await drawnAt(page, after);
+      check(colour[3] > 20 && near(first.colour, colour), `the mask is not drawn in the plane: ${colour}`);
+      await shot("volume-large");
+    },
+  ],
+  ["no fault", async () => check(!faults.length, faults.join("\n"))],
+];
+
+await walk(
+  { first: FIRST, click: CLICK, again: AGAIN, hand: HAND, volume: VOLUME, large: LARGE }[part] ?? [],
+);
+if (kept) console.log(JSON.stringify({ step: "hash", ok: true, hash: kept }));
 await browser.close();

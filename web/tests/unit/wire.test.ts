@@ -7,7 +7,6 @@ import { sorted } from "../../src/files.ts";
 import { valueAt } from "../../src/masks.ts";
 import { headOf, labelFile, maskOf } from "../../src/nifti.ts";
 import type { Finding } from "../../src/types.ts";
-import { seriesIn } from "../../src/words.ts";
 
 function nifti(dims: [number, number, number], datatype: number, bytes: number): ArrayBuffer {
   const buffer = new ArrayBuffer(352 + dims[0] * dims[1] * dims[2] * bytes);
@@ -80,18 +79,4 @@ test("no cell of a table is a formula", () => {
     "mm2",
     "no_spacing",
   ]);
-});
-
-test("series that the server lists in words are offered", () => {
-  const told =
-    "DICOM: 2 pictures came where one picture or one volume was expected: none.1) CR, one picture of 192 x 192; " +
-    "none.2) CT, 12 slices of 160 x 160, 2 mm apart; choose one with --series NUMBER";
-  assert.deepEqual(
-    seriesIn(told).map(({ token, title, modality, slices }) => [token, title, modality, slices]),
-    [
-      ["none.1", "none.1) CR, one picture of 192 x 192", "CR", 1],
-      ["none.2", "none.2) CT, 12 slices of 160 x 160, 2 mm apart", "CT", 12],
-    ],
-  );
-  assert.deepEqual(seriesIn("DICOM: a file (1.2) is broken; send another"), []);
 });
