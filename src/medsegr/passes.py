@@ -22,6 +22,7 @@ CHUNK = 8  # rows (findings, or slices) a pass: bounds memory
 PADDING = 4  # the kind of a point that does not count (sam/prompt_encoder.py)
 FAINT = 0.05  # presence below which the mirror image is not asked: it would have to be at 0.95 or above
 SURE = 0.06  # doubt (:func:`doubt_of`) up to which neither, since it hardly changes a mask (decision 0037)
+BESIDE = 0.05  # presence of a slice that still shows the target, next to one that surely does (decision 0040)
 Codes = tuple[Code, ...]
 
 
@@ -158,7 +159,7 @@ def volume(view: View, asked: Asked, answers: Answers) -> None:
 
 def _slices(view: View, asked: Asked, answers: Answers, what: tuple[Sequence[int], int, int]) -> None:
     """Each chunk of slices is encoded once and asked for every finding. A slice that does not show the target
-    stays empty. ``what``: the questions, and of how many rounds this is which."""
+    (:func:`lasting`) stays empty. ``what``: the questions, and of how many rounds this is which."""
     (own, turn, rounds), count = what, view.seen.count
     if not own:
         return
@@ -173,10 +174,22 @@ def _slices(view: View, asked: Asked, answers: Answers, what: tuple[Sequence[int
             there = sigmoid(said.presence)
             presence[at, first : first + rows] = there
             quality[at, first : first + rows] = sigmoid(said.quality)
-            for row in np.flatnonzero(there >= view.threshold):
+            for row in np.flatnonzero(there >= min(BESIDE, view.threshold)):
                 view.backend.fill(answers.prob[k, first + row], [said.logits[row]], True)
+    for at, k in enumerate(own):
+        answers.prob[k, ~lasting(presence[at], view.threshold)] = 0
     answers.presence[own] = presence.max(1)
     answers.quality[own] = quality[np.arange(len(own)), presence.argmax(1)]
+
+
+def lasting(presence: np.ndarray, threshold: float) -> np.ndarray:
+    """Which slices show the target (bool [n]), given the presence in each: those at the ``threshold`` or
+    above, and those in a row with them that are at ``BESIDE`` at least. A thing in a body does not stop for
+    a slice, and its thin ends are seldom sure."""
+    some = presence >= min(BESIDE, threshold)
+    runs = np.cumsum(np.diff(some, prepend=False) & some)
+    out: np.ndarray = some & np.isin(runs, runs[presence >= threshold])
+    return out
 
 
 def _clicks(prompt: Prompt, part: Sequence[int], seen: Seen, view: tuple[int, ...]) -> Clicked:
