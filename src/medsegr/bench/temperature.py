@@ -49,9 +49,11 @@ def bins_of(counts: Counts, temperature: float) -> ReliabilityBins:
 
 
 def errors(sets: Iterable[Counts], temperature: float) -> tuple[float, float]:
-    """Mean over sets of the calibration error of all pixels, and of the drawn ones."""
+    """Mean over sets of the calibration error of all pixels, and of the drawn ones; a set in which nothing is
+    drawn counts in the first only. NaN where there is none."""
     tables = [bins_of(counts, temperature) for counts in sets if counts.any()]
-    over_all, drawn = (float(np.mean([ece_of(table, above) for table in tables])) for above in (0.0, 0.5))
+    found = ([ece_of(table, above) for table in tables] for above in (0.0, 0.5))
+    over_all, drawn = (float(np.mean([e for e in one if e == e] or [np.nan])) for one in found)
     return over_all, drawn
 
 
@@ -92,7 +94,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         (all_t, drawn_t), (all_v, drawn_v) = (errors(part.values(), value) for part in (training, validation))
         print(
             f"temperature {value:.2f}: training, all pixels {all_t:.4f}, drawn {drawn_t:.4f}; "
-            f"validation, all pixels {all_v:.4f}, drawn {drawn_v:.4f}",
+            f"validation, all pixels {all_v:.4f}, drawn {drawn_v:.4f}; "
+            "pixels of all sets together {:.4f}, drawn {:.4f}".format(*errors([sum(validation.values())], value)),
             "<- chosen" if value == chosen else "",
         )
     if given.card:
