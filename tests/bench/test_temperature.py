@@ -32,6 +32,15 @@ def test_what_claims_too_much_is_found(sharpness: float) -> None:
     assert temperature.errors([claims(sharpness, 1)], sharpness)[1] < 0.01
 
 
+def test_a_set_in_which_nothing_is_drawn_counts_for_all_pixels_only() -> None:
+    some, empty = claims(1.5), claims(1.5)
+    empty[:, temperature.FINE // 2 :] = 0
+    assert temperature.errors([some, empty], 1.5)[1] == temperature.errors([some], 1.5)[1]
+    assert temperature.errors([some, empty], 1.5)[0] > 0
+    assert np.isnan(temperature.errors([empty], 1.5)[1])
+    assert temperature.best([some, empty]) == pytest.approx(1.5, abs=0.15)
+
+
 def test_bins_are_those_of_all_pixels() -> None:
     counts = claims(1.5)
     prob = np.repeat((np.arange(temperature.FINE) + 0.5) / temperature.FINE, counts.sum(0))

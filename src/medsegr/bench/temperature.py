@@ -53,7 +53,7 @@ def errors(sets: Iterable[Counts], temperature: float) -> tuple[float, float]:
     drawn counts in the first only. NaN where there is none."""
     tables = [bins_of(counts, temperature) for counts in sets if counts.any()]
     found = ([ece_of(table, above) for table in tables] for above in (0.0, 0.5))
-    over_all, drawn = (float(np.mean([e for e in one if e == e] or [np.nan])) for one in found)
+    over_all, drawn = (float(np.mean([e for e in one if not np.isnan(e)] or [np.nan])) for one in found)
     return over_all, drawn
 
 
@@ -92,10 +92,11 @@ def main(arguments: Sequence[str] | None = None) -> None:
     chosen = best(training.values())
     for value in sorted({1.0, 1.25, 1.5, 1.75, 2.0, chosen}):
         (all_t, drawn_t), (all_v, drawn_v) = (errors(part.values(), value) for part in (training, validation))
+        together, drawn = errors([np.sum(list(validation.values()), axis=0)], value)
         print(
             f"temperature {value:.2f}: training, all pixels {all_t:.4f}, drawn {drawn_t:.4f}; "
             f"validation, all pixels {all_v:.4f}, drawn {drawn_v:.4f}; "
-            "pixels of all sets together {:.4f}, drawn {:.4f}".format(*errors([sum(validation.values())], value)),
+            f"pixels of all sets together {together:.4f}, drawn {drawn:.4f}",
             "<- chosen" if value == chosen else "",
         )
     if given.card:
