@@ -2,6 +2,7 @@
 
 import numpy as np
 
+from medsegr.prompts.session import Session
 from medsegr.types import Image, Prompt, Segmentation
 
 SHARP = {"name": "disc", "sha256": "ab" * 32, "licence": "none", "presence_threshold": 0.5}
@@ -30,3 +31,11 @@ class Disc:
             prob[k][..., (rows - at[0]) ** 2 + (cols - at[1]) ** 2 <= self.radius**2] = 0.9
         there = np.full(len(prompt.targets), 0.9, np.float32)
         return Segmentation(prob, prompt.targets, image.affine, {"presence": there, "quality": there})
+
+
+def drawn(session: Session) -> np.ndarray:
+    """The mask of the first finding of a session, which has one."""
+    assert session.result is not None
+    mask = session.result["f1"].mask
+    assert mask is not None
+    return mask

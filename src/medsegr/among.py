@@ -24,8 +24,7 @@ Place = Mapping[str, Collection[str]]
 def scattered(mask: np.ndarray) -> bool:
     """Whether a mask ``h w`` is many things of which words could mean some: cells, but not a tree of
     vessels."""
-    labels, count = _labelled(mask)
-    return count >= MANY and _longest(labels, mask.shape) < SMALL_PART
+    return _many(*_labelled(mask))
 
 
 def place_told(codes: Sequence[Code]) -> dict[str, frozenset[str]]:
@@ -47,7 +46,7 @@ def meant(mask: np.ndarray, place: Place, few: bool = True) -> np.ndarray:
     itself where nothing lies there, or where it is one part (or few, and those are not to be chosen from).
     """
     labels, count = _labelled(mask)
-    many = count >= MANY and _longest(labels, mask.shape) < SMALL_PART
+    many = _many(labels, count)
     if not place or count < 2 or not (many or few):
         return mask
     off = np.zeros(count)
@@ -112,11 +111,14 @@ def _labelled(mask: np.ndarray) -> tuple[np.ndarray, int]:
     return labels, int(count)
 
 
-def _longest(labels: np.ndarray, grid: tuple[int, ...]) -> float:
+def _many(labels: np.ndarray, count: int) -> bool:
     from scipy import ndimage
 
+    if count < MANY:
+        return False
     found = ndimage.find_objects(labels)
-    return max(float(at.stop - at.start) / n for one in found for at, n in zip(one, grid, strict=True))
+    shares = ((at.stop - at.start) / n for one in found for at, n in zip(one, labels.shape, strict=True))
+    return bool(max(shares) < SMALL_PART)
 
 
 def _middles(labels: np.ndarray, count: int, axis: int) -> np.ndarray:

@@ -6,9 +6,7 @@ import numpy as np
 from medsegr.types import Image
 
 CT_WINDOW = (-160.0, 300.0)  # HU; soft tissue, for CT that still holds Hounsfield units
-ENLARGED = (
-    4.0  # slices of 35 x 50 pixels are best seen at 160 to 192 px; 256 px cost .1 of Dice (docs/log.md)
-)
+ENLARGED = 4.0  # slices of 35 x 50 pixels are best seen at 160 to 192 px (decision 0040)
 
 
 def to_bytes(image: Image) -> np.ndarray:

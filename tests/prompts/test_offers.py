@@ -7,6 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from made_discs import drawn
 from medsegr.errors import UsageError
 from medsegr.io.read import image_from_array
 from medsegr.prompts.ask import Asked
@@ -56,13 +57,6 @@ def clicked(model: Slope, phrase: str = "nodule") -> Session:
     return session
 
 
-def mask_of(session: Session) -> np.ndarray:
-    assert session.result is not None
-    mask = session.result["f1"].mask
-    assert mask is not None
-    return mask
-
-
 def share(one: np.ndarray, other: np.ndarray) -> float:
     return float((one & other).sum() / (one | other).sum())
 
@@ -72,7 +66,7 @@ def test_where_the_model_always_says_the_same_the_mask_itself_is_varied(phrase: 
     session = clicked(Slope(), phrase)
     found = {one.how: one for one in session.candidates()}
     assert set(found) >= {"tighter", "looser"}
-    now = mask_of(session)
+    now = drawn(session)
     assert not (found["tighter"].mask & ~now).any()
     assert not (now & ~found["looser"].mask).any()
     assert all(one.score is None for how, one in found.items() if how in ("tighter", "looser"))
@@ -83,7 +77,7 @@ def test_the_largest_part_is_the_one_that_was_clicked() -> None:
     found = {one.how: one.mask for one in session.candidates()}
     assert found["largest part"][24, 24]
     assert not found["largest part"][50, 52]
-    assert mask_of(session)[50, 52]
+    assert drawn(session)[50, 52]
 
 
 def test_what_the_model_draws_otherwise_comes_first() -> None:
@@ -92,7 +86,7 @@ def test_what_the_model_draws_otherwise_comes_first() -> None:
     assert first.how == "prompts alone"
     assert "words and prompts" not in {one.how for one in rest}, "that is the mask as it is"
     session.choose("prompts alone")
-    assert (mask_of(session) == first.mask).all()
+    assert (drawn(session) == first.mask).all()
     assert "words and prompts" in {one.how for one in session.candidates()}, "now that one is another"
 
 
@@ -117,10 +111,10 @@ def test_an_answer_is_named_or_numbered() -> None:
     with pytest.raises(UsageError, match="one of tighter"):
         session.choose("wider")
     session.choose(names.index("looser"))
-    by_number = mask_of(session)
+    by_number = drawn(session)
     session.undo()
     session.choose("looser")
-    assert (mask_of(session) == by_number).all()
+    assert (drawn(session) == by_number).all()
     assert len(session.steps) == 2
 
 
@@ -133,7 +127,7 @@ def test_choices_are_replayed_by_their_names(tmp_path: Path) -> None:
     path = session.save(tmp_path / "session.json")
     assert '"how": "looser"' in path.read_text(encoding="utf-8")
     again = model.replay(path, picture())
-    assert (mask_of(again) == mask_of(session)).all()
+    assert (drawn(again) == drawn(session)).all()
     assert not again.result.warnings  # type: ignore[union-attr]
 
 
@@ -153,12 +147,12 @@ def test_on_a_volume_they_are_of_the_slice() -> None:
     session = Model(Slope()).open(image_from_array(values, spacing=(3.0, 1.0, 1.0), modality="CT"))
     session.segment("nodule")
     session.refine("f1", points=[[24, 24, 1]], slice=2)
-    before = mask_of(session)
+    before = drawn(session)
     found = {one.how: one.mask for one in session.candidates()}
     assert found["tighter"].shape == (SIDE, SIDE)
     assert not alike(found["tighter"], before[2])
     session.choose("tighter")
-    assert (mask_of(session)[2] == found["tighter"]).all()
+    assert (drawn(session)[2] == found["tighter"]).all()
 
 
 @given(

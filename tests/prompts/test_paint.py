@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra import numpy as made
 
-from made_discs import Disc
+from made_discs import Disc, drawn
 from medsegr.errors import InputError, UsageError
 from medsegr.io.read import image_from_array
 from medsegr.prompts.runs import mask_of, runs_of
@@ -33,13 +33,6 @@ def on_volume() -> Session:
     session = Model(Disc()).open(image_from_array(values, spacing=(3.0, 1.0, 1.0), modality="CT"))
     session.segment("nodule")
     return session
-
-
-def drawn(session: Session) -> np.ndarray:
-    assert session.result is not None
-    mask = session.result["f1"].mask
-    assert mask is not None
-    return mask
 
 
 def noise(*grid: int) -> np.ndarray:

@@ -8,6 +8,8 @@ import subprocess
 import sys
 import time
 import urllib.request
+from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -147,3 +149,16 @@ class Server:
         if self.process is not None and self.process.poll() is None:
             os.killpg(self.process.pid, signal.SIGKILL)
             self.process.wait()
+
+
+@contextmanager
+def serving(data: Path, *flags: str) -> Iterator[Server]:
+    """A server for a browser, killed at the end; the test is skipped where one of the two is not here."""
+    need_browser()
+    pytest.importorskip("uvicorn", reason="the package uvicorn is not here (extra serve)")
+    server = Server(data, flags)
+    server.start()
+    try:
+        yield server
+    finally:
+        server.kill()

@@ -13,7 +13,7 @@ import pytest
 
 from medsegr.phantom.write import case_of
 
-from .browsing import REPORT, Server, need_browser, shots, step, walked
+from .browsing import REPORT, Server, serving, shots, step, walked
 
 FIRST = (
     *("drop", "said and unsaid", "hover and mask", "mask and phrase", "modes", "window and zoom"),
@@ -25,12 +25,8 @@ CLICK = ("click", "no fault")
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    need_browser()
-    pytest.importorskip("uvicorn", reason="the package uvicorn is not here (extra serve)")
-    made = Server(tmp_path_factory.mktemp("data") / "serve")
-    made.start()
-    yield made
-    made.kill()
+    with serving(tmp_path_factory.mktemp("data") / "serve") as made:
+        yield made
 
 
 def dropped(folder: Path) -> dict[str, str]:

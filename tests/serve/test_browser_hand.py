@@ -16,7 +16,7 @@ from PIL import Image as Picture
 
 from medsegr.phantom.write import case_of
 
-from .browsing import REPORT, Server, need_browser, shots, step, walked
+from .browsing import REPORT, Server, serving, shots, step, walked
 
 pytestmark = pytest.mark.slow
 HAND = ("other answers", "brush", "accept and save", "a phrase that is shown", "no fault")
@@ -26,12 +26,8 @@ VOLUME = ("a volume", "a click in a volume", "brush and eraser", "no fault")
 
 @pytest.fixture(scope="module")
 def server(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
-    need_browser()
-    pytest.importorskip("uvicorn", reason="the package uvicorn is not here (extra serve)")
-    made = Server(tmp_path_factory.mktemp("data") / "serve")
-    made.start()
-    yield made
-    made.kill()
+    with serving(tmp_path_factory.mktemp("data") / "serve") as made:
+        yield made
 
 
 @pytest.fixture(scope="module")
@@ -55,18 +51,13 @@ def volume(server: Server) -> dict[str, Any]:
 @pytest.fixture(scope="module")
 def large(tmp_path_factory: pytest.TempPathFactory) -> Iterator[dict[str, Any]]:
     """How a volume goes that NiiVue would draw for minutes here; its mask is that of the stand-in model."""
-    need_browser()
     body = np.zeros((160, 160, 100), np.int16)
     body[20:140, 30:130, 10:90] = 200
     file = nib.Nifti1Image(body, np.diag([-1.0, -1.0, 2.0, 1.0]))
-    server = Server(tmp_path_factory.mktemp("large") / "serve", ("--model", "threshold"))
-    server.start()
-    try:
+    with serving(tmp_path_factory.mktemp("large") / "serve", "--model", "threshold") as server:
         data = gzip.compress(file.to_bytes(), 1)
         case = server.drawn("a.nii.gz", data, {"phrases": ["liver"]}, modality="CT")
         yield walked("whole.mjs", {"base": server.base, "part": "large", "hash": case, "shots": shots()})
-    finally:
-        server.kill()
 
 
 @pytest.mark.parametrize("name", LARGE)

@@ -19,7 +19,7 @@ from dicomweb_stub import Answer, Asked, Rule, Stub, answering, holding, rows
 from medsegr.phantom.write import case_of
 from medsegr.serve.keys import new_key
 
-from .browsing import Server, need_browser, run, shots
+from .browsing import Server, run, serving, shots, walked
 
 STUDY, SERIES, REPORT = "2.25.4711001", "2.25.4711002", "2.25.4711003"
 PACS = ("search", "tablet", "fetch and draw", "send", "no fault")
@@ -63,23 +63,19 @@ class Place:
 
     def walk(self, part: str, **more: Any) -> dict[str, Any]:
         about = {"base": self.server.base, "part": part, "study": STUDY, "series": SERIES, "shots": shots()}
-        return {line["step"]: line for line in run("pacs.mjs", {**about, **more})}
+        return walked("pacs.mjs", {**about, **more})
 
 
 @pytest.fixture(scope="module")
 def place(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Place]:
-    need_browser()
-    pytest.importorskip("uvicorn", reason="the package uvicorn is not here (extra serve)")
     folder = tmp_path_factory.mktemp("pacs")
     path = xray(folder / "a.dcm", 192)
     files = {str(pydicom.dcmread(path).SOPInstanceUID): path.read_bytes()}
     keys = {role: new_key(role, role, folder / "keys") for role in ("admin", "write")}
     with answering(archive(files)) as stub:
         flags = ("--dicomweb", str(stub.config(folder)), "--api-key-file", str(folder / "keys"))
-        server = Server(folder / "data", flags)
-        server.start()
-        yield Place(server, stub, keys)
-        server.kill()
+        with serving(folder / "data", *flags) as server:
+            yield Place(server, stub, keys)
 
 
 @pytest.fixture(scope="module")
@@ -108,21 +104,15 @@ def test_who_may_not_store_is_told_so(place: Place, admin: dict[str, Any]) -> No
 
 
 def test_a_pacs_that_is_not_there(tmp_path: Path) -> None:
-    need_browser()
     with answering(lambda _: Answer(500)) as stub:
         config = stub.config(tmp_path)
-    server = Server(tmp_path / "data", ("--dicomweb", str(config), "--model", "threshold"))
-    server.start()
-    try:
+    with serving(tmp_path / "data", "--dicomweb", str(config), "--model", "threshold") as server:
         (line,) = run("pacs.mjs", {"base": server.base, "part": "down", "shots": shots()})
-    finally:
-        server.kill()
     assert line["ok"], line.get("error")
 
 
 @pytest.mark.parametrize("kind", ["pictures", "volumes"])  # of volumes the server reads one, of pictures none
 def test_of_several_series_one_is_chosen(tmp_path: Path, kind: str) -> None:
-    need_browser()
     folder = tmp_path / "files"
     folder.mkdir()
     if kind == "pictures":
@@ -134,11 +124,7 @@ def test_of_several_series_one_is_chosen(tmp_path: Path, kind: str) -> None:
             made = write_ct(tmp_path / str(side), np.stack([plane * 20 + z for z in range(4)]), np.eye(4))
             for path in made.iterdir():
                 path.rename(folder / f"{number}-{path.name}")
-    server = Server(tmp_path / "data", ("--model", "threshold"))
-    server.start()
-    try:
+    with serving(tmp_path / "data", "--model", "threshold") as server:
         about = {"base": server.base, "part": "series", "folder": str(folder), "shots": shots()}
         (line,) = run("pacs.mjs", about)
-    finally:
-        server.kill()
     assert line["ok"], line.get("error")

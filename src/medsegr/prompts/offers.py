@@ -13,6 +13,7 @@ import numpy as np
 from scipy import ndimage
 
 from medsegr.errors import UsageError
+from medsegr.metrics.overlap import iou
 from medsegr.prompts.ask import Asked, Candidate, candidates, overlap, pieces
 from medsegr.prompts.boxes import framed
 from medsegr.prompts.honour import followed, honoured
@@ -55,8 +56,7 @@ def chosen(found: Sequence[Candidate], which: int | str) -> int:
 
 def alike(one: np.ndarray, other: np.ndarray) -> bool:
     """Whether two masks are one to the eye."""
-    union = int((one | other).sum())
-    return union == 0 or int((one & other).sum()) / union >= ALIKE
+    return iou(one, other) >= ALIKE
 
 
 def derived(asked: Asked, now: np.ndarray, said: Candidate) -> Iterator[Candidate]:
