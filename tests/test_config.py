@@ -29,6 +29,7 @@ def test_the_shipped_configurations_are_valid(path: Path) -> None:
         ("[phantoms]\nunicorns = 1", "unknown kind"),
         ('precision = "fp8"\n[phantoms]\ncells = 1', "precision: 'fp8' is not known; known are auto"),
         ('tune = "some"\n[phantoms]\ncells = 1', "tune: 'some' is not known; known are all, words, lora"),
+        ('clock = "sun"\n[phantoms]\ncells = 1', "clock: 'sun' is not known; known are wall, processor"),
         ("accumulate = 0\n[phantoms]\ncells = 1", "accumulate: 0 came where at least 1"),
     ],
 )

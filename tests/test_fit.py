@@ -1,5 +1,6 @@
 """The training loop: learning something, going on after a stop to the same bits, and how it ends badly."""
 
+import itertools
 import json
 import subprocess
 import sys
@@ -73,6 +74,15 @@ def same(one: Any, two: Any) -> bool:
     if isinstance(one, list | tuple):
         return len(one) == len(two) and all(map(same, one, two))
     return bool(one == two)
+
+
+def test_minutes_of_the_processor_do_not_count_what_others_take(
+    tmp_path: Path, cases: list[data.Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    spent = itertools.count()  # ten seconds from each look at the clock to the next
+    monkeypatch.setattr(fit.time, "thread_time", lambda: 10.0 * next(spent))
+    fit.fit(replace(TINY, minutes=0.5, clock="processor"), cases, tmp_path, quiet)
+    assert saved.read(tmp_path / "last.pt")["state"]["step"] == 3
 
 
 def test_a_run_of_minutes_learns_stops_and_goes_on(tmp_path: Path, cases: list[data.Case]) -> None:

@@ -259,3 +259,18 @@ def test_a_distance_in_a_turned_volume_is_in_the_patient() -> None:
     image = Image(np.zeros((1, 12, 30, 30), np.float32), affine, spacing, "CT")
     found = measure(image, masks[0], {"liver": masks[1]})["nearest_structure"]
     assert (found.value, found.of) == (pytest.approx(4 * 2.0), "liver")
+
+
+@given(seed=st.integers(0, 999))
+def test_the_nearest_point_is_the_nearest_of_all(seed: int) -> None:
+    """The search looks at few points first; all of them, one by one, have no nearer pair."""
+    rng = np.random.default_rng(seed)
+    masks = np.zeros((3, 40, 60), bool)
+    for mask, left in zip(masks, (0, 20, 40), strict=True):
+        mask[:, left : left + 16] = rng.random((40, 16)) > rng.uniform(0.2, 0.95)
+    image = Image(np.zeros((1, 40, 60), np.float32), None, (2.0, 0.5), "CR")
+    points = [np.argwhere(mask) * (2.0, 0.5) for mask in masks]
+    apart = [float(np.linalg.norm(points[0][:, None] - other, axis=-1).min()) for other in points[1:]]
+    found = measure(image, masks[0], {"liver": masks[1], "spleen": masks[2]})["nearest_structure"]
+    assert found.value == pytest.approx(min(apart))
+    assert found.of == ("liver" if apart[0] <= apart[1] else "spleen")

@@ -9,7 +9,7 @@ from tests.small_networks import small_predictor
 
 from medsegr import passes, predict
 from medsegr.backends.backend import Backend
-from medsegr.passes import asked_of, doubt_of, lasting
+from medsegr.passes import asked_of, doubt_of
 from medsegr.predict import Predictor
 from medsegr.reasoning.codes import Code
 from medsegr.types import Finding, Image, Location, Prompt
@@ -133,40 +133,6 @@ def test_clicks_make_every_question_stand_for_itself_and_no_mirror_image_is_aske
     prompt = Prompt(("a", "b"), points=np.zeros((2, 1, 3)))
     found, first = asked_of([LIVER, LIVER], [True, True], prompt)
     assert (found.own, found.turned, first) == ([0, 1], [], [0, 1])
-
-
-@pytest.mark.parametrize(
-    ("presence", "kept"),
-    [
-        ([0.1, 0.9, 0.2, 0.01, 0.3, 0.06], [1, 1, 1, 0, 0, 0]),  # thin ends, and what lies apart
-        ([0.6, 0.1, 0.6], [1, 1, 1]),  # a seam
-        ([0.4, 0.4, 0.4], [0, 0, 0]),  # nothing that is sure
-        ([0.0, 0.0, 0.9], [0, 0, 1]),
-        ([0.7], [1]),
-        ([0.3], [0]),
-    ],
-)
-def test_a_slice_beside_a_sure_one_stays(presence: list[float], kept: list[int]) -> None:
-    assert lasting(np.array(presence), 0.5).astype(int).tolist() == kept
-
-
-def test_slices_that_do_not_last_are_empty() -> None:
-    """Also those that were drawn because they might have lain in a row with a sure one."""
-    predictor = small_predictor(presence_threshold=0.0)
-    image = Image(np.random.default_rng(0).uniform(0, 255, (1, 12, 64, 64)).astype(np.float32), modality="CT")
-    every = predictor.segment(image, asked("liver")).prob[0].any((1, 2))
-    strict = small_predictor(presence_threshold=1.0).segment(image, asked("liver")).prob[0]
-    assert every.all()
-    assert not strict.any()
-
-
-def test_two_rounds_of_a_volume_are_told_as_one_way() -> None:
-    told: list[tuple[int, int]] = []
-    image = Image(np.random.default_rng(0).uniform(0, 255, (1, 20, 64, 64)).astype(np.float32), modality="CT")
-    prompt = asked("heart", "liver", beside=(None, (0,)), tick=lambda done, total: told.append((done, total)))
-    small_predictor().segment(image, prompt)
-    assert [done for done, _ in told] == [0, 8, 16, 20, 28, 36]
-    assert {total for _, total in told} == {40}
 
 
 def test_what_the_image_shows_by_itself_is_asked_once_an_image(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -247,7 +247,7 @@ def test_slices_are_encoded_once_for_all_findings_and_the_next_question(predicto
     volume = Image(np.random.default_rng(0).normal(size=(1, 20, 24, 24)).astype(np.float32), modality="CT")
     once.segment(volume, asked("liver", "spleen", "kidney"))
     assert counter.encoded == [8, 8, 4]
-    assert counter.decoded == [8, 8, 8] * 2 + [4, 4, 4]
+    assert counter.decoded == [8, 8, 8] * 2 + [8, 4]  # three findings in each slice, eight rows a pass
     once.segment(volume, asked("liver"))
     assert counter.encoded == [8, 8, 4]
 

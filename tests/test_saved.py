@@ -11,6 +11,7 @@ from medsegr import saved
 from medsegr.errors import WeightsError
 from medsegr.model import build_model
 from medsegr.reasoning.codes import vocabulary
+from medsegr.variants import Variant
 
 
 def test_an_exported_checkpoint_is_a_start_and_new_codes_stay_fresh(tmp_path: Path) -> None:
@@ -31,6 +32,28 @@ def test_an_exported_checkpoint_is_a_start_and_new_codes_stay_fresh(tmp_path: Pa
     new = there.index()["concept:nucleus"]
     assert torch.equal(rows[new], fresh[new])
     assert torch.equal(model.state_dict()["host.mask_decoder.tokens"], trained.host.mask_decoder.tokens)
+
+
+def test_a_part_of_the_weights_can_be_the_start(tmp_path: Path) -> None:
+    words = vocabulary(["polyp"], (), ["ES"])
+    trained, model = build_model(words), build_model(words)
+    path = tmp_path / "mine.safetensors"
+    save_file(trained.state_dict(), path, metadata={"codes": json.dumps(words.codes)})
+    before = {name: value.clone() for name, value in model.state_dict().items()}
+    (smaller := build_model(words, variant=Variant(heads="LS"))).load_state_dict(before, strict=False)
+    assert saved.warm_start(path, model, words, "host.") == 0
+    for name, value in model.state_dict().items():
+        taken = trained.state_dict()[name] if name.startswith("host.") else before[name]
+        assert torch.equal(value, taken)
+    with pytest.raises(WeightsError, match="is of another network"):
+        saved.warm_start(path, smaller, words)
+    fresh = {name: value.clone() for name, value in smaller.state_dict().items()}
+    assert saved.warm_start(path, smaller, words, "") == 0
+    for name, value in smaller.state_dict().items():
+        assert torch.equal(value, trained.state_dict().get(name, fresh[name]))
+    assert set(fresh) - set(before)
+    with pytest.raises(WeightsError, match="shares no weights 'guest"):
+        saved.warm_start(path, model, words, "guest.")
 
 
 def test_what_to_begin_with_is_a_name_a_folder_or_a_file(tmp_path: Path) -> None:

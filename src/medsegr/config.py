@@ -15,6 +15,7 @@ from medsegr.objectives import Weights
 
 PRECISIONS = ("auto", "32-true", "bf16-mixed")
 TUNES = ("all", "words", "lora", "built")
+CLOCKS = ("wall", "processor")
 LEAST = {
     "minutes": 0,
     "steps": 0,
@@ -43,6 +44,7 @@ class FitConfig:
     phantom_seed: int = 1000
     minutes: float = 90.0
     steps: int = 0  # instead of minutes
+    clock: str = "wall"  # of the minutes; processor: time of the training thread, for one thread a run
     batch: int = 8  # of all processes together
     accumulate: int = 1  # batches a step: a larger batch than the memory holds
     sizes: tuple[tuple[float, int], ...] = ((0.35, 128), (0.30, 160), (0.35, 224))
@@ -75,7 +77,7 @@ class FitConfig:
             raise UsageError(f"sizes: the shares of time must add up to 1, got {[s for s, _ in self.sizes]}")
         if not self.sets and not self.phantoms:
             raise UsageError("neither sets nor phantoms were given: nothing to train on")
-        for name, known in (("precision", PRECISIONS), ("tune", TUNES)):
+        for name, known in (("precision", PRECISIONS), ("tune", TUNES), ("clock", CLOCKS)):
             if getattr(self, name) not in known:
                 raise UsageError(
                     f"{name}: {getattr(self, name)!r} is not known; known are {', '.join(known)}"

@@ -121,6 +121,7 @@ class Beginning:
     """What a run begins with: the network, made for a vocabulary, and where its weights come from."""
 
     weights: Path | None = None  # a .pt or .safetensors file; None: fresh ones
+    part: str | None = None  # of what both networks have, that whose names begin so; None: all, nothing else
     build: Callable[[Vocabulary], Any] = build_model
 
 
@@ -169,7 +170,7 @@ def _begin(
     words = stored_vocabulary(out / LAST) or vocabulary_of(cases)
     model = begin.build(words)
     if start is not None and not (out / LAST).exists():
-        log(f"warm start from {start.name}: {warm_start(start, model, words)} new codes")
+        log(f"warm start from {start.name}: {warm_start(start, model, words, begin.part)} new codes")
     adapters = tuning.prepare(model, config.tune, config.rank)
     model.to(fabric.device)
     watch = watch_of(copy.deepcopy(model), cases, words, config) if config.validate_every else None
@@ -204,15 +205,16 @@ def _loop(
     book, progress = told
     state, fabric = run.kept.state, run.fabric
     saved = state.seconds
+    now = time.thread_time if config.clock == "processor" else time.monotonic
     while not state.stopped and (part := part_of(config, state.step, state.seconds)) < 1:
-        began = time.monotonic()
+        began = now()
         run.part.fill_(part)
         pulled = [next(batches) for _ in range(config.accumulate)]
         with advice(config, part):
             terms = step(run, pulled, config, part)
         state.step += 1
         state.images += sum(len(batch.pixels) for batch in pulled) * fabric.world_size
-        spent = min(time.monotonic() - began, 30.0)
+        spent = min(now() - began, 30.0)
         if fabric.world_size > 1:  # all must come to the end together
             spent = float(fabric.all_reduce(torch.tensor(spent, device=fabric.device)))  # type: ignore[arg-type]
         state.seconds += spent

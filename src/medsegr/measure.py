@@ -25,6 +25,7 @@ INDEX_NAMES = {
 }  # names of the grid axes: rows are y; a volume keeps the file's own axes
 WORLD_NAMES = ("right", "anterior", "superior")  # RAS+ mm: the directions in which the three values grow
 FEWEST = 4  # voxels from which a size says more about the finding than about the grid
+SPARSE = 64  # of so many points of a rim one is looked at first
 
 
 def measure(
@@ -258,17 +259,22 @@ def _intensity(image: Image, mask: np.ndarray, count: int) -> dict[str, Measurem
 def _nearest(image: Image, mask: np.ndarray, structures: Mapping[str, np.ndarray]) -> dict[str, Measurement]:
     from scipy.spatial import KDTree
 
-    tree = KDTree(_rim(image, mask))
-    best: Measurement | None = None
-    for name, structure in structures.items():
-        if not structure.any():
-            continue
+    there = {name: structure for name, structure in structures.items() if structure.any()}
+    for name, structure in there.items():
         if bool((structure & mask).any()):
             return {"nearest_structure": Measurement(0.0, "mm", "touching", name)}
-        apart = float(tree.query(_rim(image, structure))[0].min())
-        if best is None or best.value is None or apart < best.value:
-            best = Measurement(apart, "mm", "ok", name)
-    return {} if best is None else {"nearest_structure": best}
+    if not there:
+        return {}
+    tree = KDTree(_rim(image, mask))
+    least, nearest = math.inf, ""
+    for name, structure in there.items():
+        points = _rim(image, structure)
+        # A few points first: what lies farther off than the nearest of them need not be looked for.
+        bound = min(least, float(tree.query(points[::SPARSE])[0].min()))
+        apart = min(bound, float(tree.query(points, distance_upper_bound=bound)[0].min()))
+        if apart < least:
+            least, nearest = apart, name
+    return {"nearest_structure": Measurement(least, "mm", "ok", nearest)}
 
 
 def _rim(image: Image, mask: np.ndarray) -> np.ndarray:

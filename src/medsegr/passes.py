@@ -2,7 +2,7 @@
 
 A row is one question about one picture or slice. Of a picture each question takes one, and a second for the
 mirror image where both answers are averaged; a question that is only compared with others (the report-free
-twin) is asked where one of these was answered with yes. Of a volume every question takes a row a slice.
+twin) is asked where one of these was answered with yes. Rows of a volume are the matter of ``slices.py``.
 """
 
 from collections.abc import Callable, Mapping, Sequence
@@ -22,7 +22,6 @@ CHUNK = 8  # rows (findings, or slices) a pass: bounds memory
 PADDING = 4  # the kind of a point that does not count (sam/prompt_encoder.py)
 FAINT = 0.05  # presence below which the mirror image is not asked: it would have to be at 0.95 or above
 SURE = 0.06  # doubt (:func:`doubt_of`) up to which neither, since it hardly changes a mask (decision 0037)
-BESIDE = 0.05  # presence of a slice that still shows the target, next to one that surely does (decision 0040)
 Codes = tuple[Code, ...]
 
 
@@ -125,7 +124,7 @@ def _ask(view: View, asked: Asked, answers: Answers, what: tuple[Sequence[int], 
 
     for start in range(0, len(own), CHUNK):
         part = own[start : start + CHUNK]
-        _tell(asked.prompt, before + start, len(asked.own))
+        tell(asked.prompt, before + start, len(asked.own))
         plain = said(part, 0, _clicks(asked.prompt, part, view.seen, answers.prob.shape[1:]))
         seen = sigmoid(plain.presence) >= FAINT
         more = [k for at, k in enumerate(part) if k in mirror_rows and seen[at] and unsure(plain.logits[at])]
@@ -147,49 +146,6 @@ def _put(backend: Backend, answers: Answers, k: int, ways: Sequence[tuple[Said, 
     acted = [said.attention[row] for said, row in ways if said.attention is not None]
     if answers.attention is not None and acted:
         backend.fill(answers.attention[k], acted, False)
-
-
-def volume(view: View, asked: Asked, answers: Answers) -> None:
-    """Answer the questions of a volume, then those that these are compared with."""
-    rounds = 1 + bool(asked.beside)
-    _slices(view, asked, answers, (asked.guided, 0, rounds))
-    drawn = asked.compared(answers.presence >= view.threshold)
-    _slices(view, asked, answers, (drawn, 1, rounds))
-
-
-def _slices(view: View, asked: Asked, answers: Answers, what: tuple[Sequence[int], int, int]) -> None:
-    """Each chunk of slices is encoded once and asked for every finding. A slice that does not show the target
-    (:func:`lasting`) stays empty. ``what``: the questions, and of how many rounds this is which."""
-    (own, turn, rounds), count = what, view.seen.count
-    if not own:
-        return
-    words = view.hear([asked.codes[k] for k in own])
-    presence, quality = (np.zeros((len(own), count), np.float32) for _ in range(2))
-    for first in range(0, count, CHUNK):
-        shared = view.maps(first)
-        rows = len(shared[0])
-        for at, k in enumerate(own):
-            _tell(asked.prompt, turn * count + first, rounds * count)
-            said = view.backend.decode(shared, rows_of(words, [at] * rows), Clicked())
-            there = sigmoid(said.presence)
-            presence[at, first : first + rows] = there
-            quality[at, first : first + rows] = sigmoid(said.quality)
-            for row in np.flatnonzero(there >= min(BESIDE, view.threshold)):
-                view.backend.fill(answers.prob[k, first + row], [said.logits[row]], True)
-    for at, k in enumerate(own):
-        answers.prob[k, ~lasting(presence[at], view.threshold)] = 0
-    answers.presence[own] = presence.max(1)
-    answers.quality[own] = quality[np.arange(len(own)), presence.argmax(1)]
-
-
-def lasting(presence: np.ndarray, threshold: float) -> np.ndarray:
-    """Which slices show the target (bool [n]), given the presence in each: those at the ``threshold`` or
-    above, and those in a row with them that are at ``BESIDE`` at least. A thing in a body does not stop for
-    a slice, and its thin ends are seldom sure."""
-    some = presence >= min(BESIDE, threshold)
-    runs = np.cumsum(np.diff(some, prepend=False) & some)
-    out: np.ndarray = some & np.isin(runs, runs[presence >= threshold])
-    return out
 
 
 def _clicks(prompt: Prompt, part: Sequence[int], seen: Seen, view: tuple[int, ...]) -> Clicked:
@@ -218,6 +174,7 @@ def _clicks(prompt: Prompt, part: Sequence[int], seen: Seen, view: tuple[int, ..
     return Clicked(at, kind, mask)
 
 
-def _tell(prompt: Prompt, done: int, total: int) -> None:
+def tell(prompt: Prompt, done: int, total: int) -> None:
+    """Say how many of how many steps are done, to whoever asked to be told."""
     if prompt.tick is not None:
         prompt.tick(done, total)

@@ -2,7 +2,8 @@
 to the image's grid. No torch here: what runs the network is a value (``backends``), which alone may know it.
 
 Everything that the words cannot change is computed once an image and kept (bounded, by pixel hash). Which
-rows then go through the rest, findings, their mirror images, slices of a volume, is said in ``passes.py``.
+rows then go through the rest, findings, their mirror images, slices of a volume, is said in ``passes.py`` and
+``slices.py``.
 """
 
 import functools
@@ -13,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from medsegr import passes, planes, registry, weights
+from medsegr import passes, planes, registry, slices, weights
 from medsegr.among import choose
 from medsegr.backends.backend import Backend, Clicked, Maps, sigmoid
 from medsegr.backends.kept import Kept
@@ -104,7 +105,7 @@ class Predictor:
             planes.to_slices(prob, seen.plane), turned.get("attention"), extras["presence"], extras["quality"]
         )
         view = self._view(seen, image)
-        (passes.volume if volume else passes.picture)(view, questions, answers)
+        (slices.volume if volume else passes.picture)(view, questions, answers)
         answers.again(first)
         if not (volume or clicked):
             choose(answers.prob, codes)

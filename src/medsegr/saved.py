@@ -167,13 +167,19 @@ def merged(stored: Mapping[str, Any]) -> dict[str, Tensor]:
     return plain(stored["average"], Vocabulary(tuple(stored["codes"])), int(stored.get("adapters", 0)))
 
 
-def warm_start(path: Path, model: Any, words: Vocabulary) -> int:
+def warm_start(path: Path, model: Any, words: Vocabulary, part: str | None = None) -> int:
     """Averaged weights of another run or checkpoint, rows of the code table and of the attribute head matched
     by code.
 
-    Returns how many codes of ``words`` were not known there (they keep their fresh weights).
+    With ``part`` it may be another network's: of what both have, that whose names begin so. Returns how many
+    codes of ``words`` were not known there (they keep their fresh weights). WeightsError where nothing fits.
     """
     tensors, codes, host = averaged(path)
+    if part is not None:
+        both = {name for name in model.state_dict() if name.startswith(part)}
+        tensors = {name: value for name, value in tensors.items() if name in both}
+    if not tensors:
+        raise WeightsError(f"{path.name} shares no weights '{part}...' with this network: begin with others")
     same_host(path, host, model)
     before = {code: row for row, code in enumerate(codes)}
     rows = [(row, before[code]) for row, code in enumerate(words.codes) if code in before]

@@ -14,12 +14,13 @@ from medsegr.types import Image
 @dataclass(frozen=True, slots=True)
 class Seen:
     """``count`` slices (1 for a picture) in the usual view ``plane``, to be shown at ``size`` (h, w) pixels.
-    ``key`` names what is seen: equal keys, equal pixels."""
+    ``key`` names what is seen: equal keys, equal pixels. ``gap``: mm from a slice to the next, if known."""
 
     plane: planes.Plane
     size: tuple[int, int]
     count: int
     key: str
+    gap: float | None = None
 
 
 def look(image: Image, base: int) -> Seen:
@@ -39,7 +40,9 @@ def look(image: Image, base: int) -> Seen:
     told = repr((image.data.shape, image.data.dtype.str, image.modality, plane, size)).encode()
     digest = hashlib.sha256(np.ascontiguousarray(image.data).data)
     digest.update(told)
-    return Seen(plane, size, grid[0] if len(grid) == 3 else 1, digest.hexdigest())
+    deep = len(grid) == 3
+    gap = float(image.spacing[plane.order[0]]) if deep and image.spacing else None
+    return Seen(plane, size, grid[0] if deep else 1, digest.hexdigest(), gap)
 
 
 def stack_of(image: Image, seen: Seen) -> np.ndarray:

@@ -5,6 +5,7 @@ No torch here: what crosses over to it is ``network.py``.
 """
 
 from collections.abc import Callable, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any
 
@@ -83,7 +84,11 @@ class Backend:
     """``shared``: pixels [b 3 h w], normalised -> maps that no word can change. ``hear``: codes -> what the
     network needs of them, once a finding. ``decode``: maps and what was heard, row by row -> the answer.
     ``fit`` and ``fill`` as :func:`fitted` and :func:`filled`: pixels in, probabilities out. ``numbers``: an
-    array of its own kind as numpy's, float32."""
+    array of its own kind as numpy's, float32.
+
+    Of many passes (:meth:`many`) ``lanes`` run at once, of ``rows`` rows each and on one processor thread
+    each, by ``narrow``, which several threads may call: that takes less than a pass shared by all threads
+    (``docs/explain/speed.md``)."""
 
     name: str
     precision: str
@@ -94,6 +99,16 @@ class Backend:
     fit: Callable[[np.ndarray, Size, bool], Any] = fitted
     fill: Callable[[np.ndarray, Sequence[Any], bool], None] = filled
     numbers: Callable[[Any], np.ndarray] = np.asarray
+    lanes: int = 1
+    rows: int = 8
+    narrow: Callable[[Maps, Heard], Said] | None = None
+
+    def many(self, given: Sequence[tuple[Maps, Heard]]) -> list[Said]:
+        """Answers without clicks to several passes of maps and what was heard, in their order."""
+        if self.narrow is None or self.lanes == 1 or len(given) == 1:
+            return [self.decode(maps, heard, Clicked()) for maps, heard in given]
+        with ThreadPoolExecutor(self.lanes) as pool:
+            return list(pool.map(self.narrow, *zip(*given, strict=True)))
 
 
 def rows_of(heard: Heard, rows: Sequence[int]) -> Heard:

@@ -11,8 +11,9 @@ import logging
 import os
 import platform
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
+from queue import SimpleQueue
 from typing import Any
 
 import numpy as np
@@ -22,30 +23,37 @@ from medsegr.backends.backend import Backend, Clicked, Heard, Maps, Said
 from medsegr.backends.folder import Graphs
 from medsegr.backends.names import ANSWER, WORDS, needs
 from medsegr.errors import MissingExtra, WeightsError
+from medsegr.processors import usable
 from medsegr.reasoning.codes import Coded
 
 LOG = logging.getLogger("medsegr")
 Run = Callable[[Mapping[str, np.ndarray]], Mapping[str, np.ndarray]]
+NARROW = 2  # rows of a pass that has a thread of its own: more do not fit the processor's cache
+MOST_LANES = 8  # where nobody says how many threads there may be: each holds a pass in memory
 
 
 @dataclass(frozen=True, slots=True)
 class Place:
     """Processor threads (None: as many as the runtime likes) and where compiled models are kept (None:
-    nowhere)."""
+    nowhere). ``lanes``: how many calls may come at once, each on a thread of its own where there are several.
+    """
 
     threads: int | None = None
     cache: Path | None = None
+    lanes: int = 1
 
 
 def backend_of(graphs: Graphs, place: Place = Place()) -> Backend:
     """The three functions over a folder of graphs. MissingExtra without the runtime, WeightsError for graphs
     that it cannot load."""
-    opened = {"onnx": _onnx, "openvino": _openvino}[graphs.backend](place)
+    load = {"onnx": _onnx, "openvino": _openvino}[graphs.backend]
+    lanes = place.threads or min(MOST_LANES, usable())
+    opened = {1: load(place), lanes: load(replace(place, lanes=lanes))}
 
     @functools.cache
-    def stage(name: str) -> Run:
+    def stage(name: str, lanes: int = 1) -> Run:
         try:
-            return opened(graphs.file(name))
+            return opened[lanes](graphs.file(name))
         except Exception as error:
             told = " ".join(str(error).split())[:120]
             raise WeightsError(
@@ -65,10 +73,18 @@ def backend_of(graphs: Graphs, place: Place = Place()) -> Backend:
         name = "answer"
         if clicks.points is not None or clicks.mask is not None:
             name, given = "clicked", given | _clicks(clicks, maps)
-        found = stage(name)(given)
-        return Said(*(found[part] for part in ANSWER))
+        return _said(stage(name)(given))
 
-    return Backend(graphs.backend, graphs.precision, "cpu", shared, hear, decode)
+    def narrow(maps: Maps, heard: Heard) -> Said:
+        given = {f"map{at}": one for at, one in enumerate(maps)} | {"priors": heard}
+        return _said(stage("answer", lanes)(given))
+
+    kind = (graphs.backend, graphs.precision, "cpu")
+    return Backend(*kind, shared, hear, decode, lanes=lanes, rows=NARROW, narrow=narrow)
+
+
+def _said(found: Mapping[str, np.ndarray]) -> Said:
+    return Said(*(found[part] for part in ANSWER))
 
 
 def _clicks(clicks: Clicked, maps: Maps) -> dict[str, np.ndarray]:
@@ -95,19 +111,27 @@ def _openvino(place: Place) -> Callable[[Path], Run]:
         raise MissingExtra(needs("--backend openvino")) from error
     core = openvino.Core()
     settings: dict[str, Any] = {"PERFORMANCE_HINT": "LATENCY", "INFERENCE_PRECISION_HINT": "f32"}
-    if place.threads:
-        settings["INFERENCE_NUM_THREADS"] = place.threads
+    if place.lanes > 1:
+        settings |= {"PERFORMANCE_HINT": "THROUGHPUT", "NUM_STREAMS": place.lanes}
+    if place.threads or place.lanes > 1:
+        settings["INFERENCE_NUM_THREADS"] = max(place.threads or 0, place.lanes)
 
     def load(path: Path) -> Run:
         compiled = _cached(
             path, place, lambda more: core.compile_model(str(path), "CPU", {**settings, **more})
         )
         names = {name: at for at, out in enumerate(compiled.outputs) for name in out.get_names()}
-        request = compiled.create_infer_request()
+        free: SimpleQueue[Any] = SimpleQueue()
+        for _ in range(place.lanes):
+            free.put(compiled.create_infer_request())
 
         def run(given: Mapping[str, np.ndarray]) -> Mapping[str, np.ndarray]:
-            request.infer({name: np.ascontiguousarray(one) for name, one in given.items()})
-            return {name: request.get_output_tensor(at).data.copy() for name, at in names.items()}
+            request = free.get()
+            try:
+                request.infer({name: np.ascontiguousarray(one) for name, one in given.items()})
+                return {name: request.get_output_tensor(at).data.copy() for name, at in names.items()}
+            finally:
+                free.put(request)
 
         return run
 
@@ -165,8 +189,8 @@ def _settings(runtime: Any, place: Place, done: bool) -> Any:
     """Session options; ``done``: the graph was optimised when it was kept."""
     made = runtime.SessionOptions()
     made.log_severity_level = 3
-    if place.threads:
-        made.intra_op_num_threads = place.threads
+    if place.threads or place.lanes > 1:
+        made.intra_op_num_threads = 1 if place.lanes > 1 else place.threads
     levels = runtime.GraphOptimizationLevel
     made.graph_optimization_level = levels.ORT_DISABLE_ALL if done else levels.ORT_ENABLE_ALL
     return made

@@ -22,6 +22,7 @@ from medsegr import registry
 from medsegr.bench import peer_table
 from medsegr.cases import folders_below, load_cases
 from medsegr.config import FitConfig, read_config
+from medsegr.devices import pick_device
 from medsegr.errors import InputError, UsageError
 
 HERE = Path(__file__).parent
@@ -42,7 +43,8 @@ class Method:
 class Bench:
     """One comparison. ``methods``: a list that ships (``peers``, ``ablations``) or a TOML file. Either
     ``minutes`` or ``steps`` is given. ``made``: phantoms a kind to judge on; ``limit``: pictures a set (None:
-    all)."""
+    all). ``start``: weights that every method begins with as far as it has the same, those whose names begin
+    with ``part``: ``"host."`` is the image network of ours."""
 
     config: Path
     out: Path
@@ -53,6 +55,8 @@ class Bench:
     jobs: int = 1
     made: int = 60
     limit: int | None = None
+    start: Path | None = None
+    part: str = ""
 
     def __post_init__(self) -> None:
         """Refuses a comparison without a budget or with two."""
@@ -99,9 +103,15 @@ def read_methods(which: str) -> tuple[Method, ...]:
 
 
 def configured(bench: Bench) -> FitConfig:
-    """The configuration with the comparison's budget, one thread a method."""
+    """The configuration with the comparison's budget, one thread a method.
+
+    On a processor minutes are those that the training thread used, so that neither other work on the machine
+    nor the making of samples, which is the same for all, favours anybody.
+    """
     config = read_config(bench.config)
     changes: dict[str, Any] = {"threads": 1, "minutes": bench.minutes or config.minutes}
+    if pick_device(config.device) == "cpu":
+        changes["clock"] = "processor"
     if bench.steps:
         changes["steps"] = bench.steps
     return replace(config, **changes)
@@ -109,8 +119,9 @@ def configured(bench: Bench) -> FitConfig:
 
 def settings(bench: Bench, method: Method) -> dict[str, Any]:
     """What must be equal for a result to be taken over, as plain data."""
-    told = {"config": asdict(configured(bench)), "method": asdict(method), "made": bench.made}
-    plain: dict[str, Any] = json.loads(json.dumps({**told, "limit": bench.limit}))
+    told: dict[str, Any] = {"config": asdict(configured(bench)), "method": asdict(method), "made": bench.made}
+    told |= {"limit": bench.limit, "start": bench.start and bench.start.name, "part": bench.part}
+    plain: dict[str, Any] = json.loads(json.dumps(told))
     return plain
 
 
@@ -125,14 +136,17 @@ def train(bench: Bench, method: Method, log: Callable[[str], None] = print) -> N
     folder.mkdir(parents=True, exist_ok=True)
     build = registry.network(method.name, **method.options)
     cases = load_cases(config, folders_below(config, bench.data), bench.out / "cache", log)
-    model = fit.fit(config, cases, folder, log, fit.Beginning(build=build))
+    begin = fit.Beginning(bench.start, bench.part, build)
+    model = fit.fit(config, cases, folder, log, begin)
     about = {
         "network": method.name,
         "options": dict(method.options),
         "base": config.sizes[-1][1],
         "presence_threshold": 0.5,
         "licence": "as of the data that it was trained on",
-        "warm_start": "nothing",
+        "warm_start": f"what it shares with {bench.start.name} ({bench.part}...)"
+        if bench.start
+        else "nothing",
     }
     checkpoint.export(folder, cases, method.label, folder / "checkpoint", about)
     predictor = load(folder / "checkpoint", device="cpu")
@@ -240,6 +254,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--jobs", type=int, default=1, help="methods at a time")
     parser.add_argument("--made", type=int, default=60, help="made bodies a kind to judge on")
     parser.add_argument("--limit", type=int, help="pictures a set to judge on")
+    parser.add_argument("--start", type=Path, help="weights that all begin with, as far as they share them")
+    parser.add_argument("--part", default="", help="... of these, those whose names begin so: host.")
     parser.add_argument("--only", help="one method, in this process")
     given = vars(parser.parse_args(arguments))
     only = given.pop("only")

@@ -8,7 +8,6 @@ its manifest holds the key of the same image, words, options and model.
 
 import hashlib
 import json
-import os
 import shutil
 import signal
 import sys
@@ -25,6 +24,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import medsegr
+from medsegr import processors
 from medsegr.cli.flags import naming
 from medsegr.cli.jobs import Job, jobs_in
 from medsegr.cli.logs import LOG, say_error
@@ -132,12 +132,7 @@ def threads_each(workers: int) -> int | None:
     """Processor threads of each of several workers; None (torch decides) for one. Together they must not be
     more than there are processors: threads that wait for a busy one slow a job down many times.
     """
-    return None if workers == 1 else max(1, usable_processors() // workers)
-
-
-def usable_processors() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
+    return None if workers == 1 else max(1, processors.usable() // workers)
 
 
 def prepare(out: Path, jobs_file: Path) -> None:

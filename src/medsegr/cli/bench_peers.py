@@ -24,6 +24,15 @@ class PeersFlags(LogFlags):
     steps: Annotated[int, option("--steps", help="Of training, each, instead of --minutes.")] = 0
     jobs: Annotated[int, option("--jobs", help="Methods at a time, one thread each.")] = 1
     made: Annotated[int, option("--made", help="Made bodies a kind to judge on.")] = 60
+    start: Annotated[
+        str | None,
+        option(
+            "--from", metavar="WEIGHTS", help="All begin with what they share with these (run, file, name)."
+        ),
+    ] = None
+    part: Annotated[
+        str, option("--part", metavar="PREFIX", help="... of it, what is named so; host.: the image network.")
+    ] = ""
 
 
 @grouped
@@ -40,9 +49,12 @@ def command(
     """Train networks alike, judge them on validation pictures and made bodies, compare with the first."""
     set_up(flags)
     from medsegr.bench import peer_table, peers
+    from medsegr.saved import start_of
 
     told = (flags.data, flags.methods, flags.minutes, flags.steps, flags.jobs, flags.made)
-    bench = peers.Bench(config, output, *told)
+    bench = peers.Bench(
+        config, output, *told, start=start_of(flags.start) if flags.start else None, part=flags.part
+    )
     found = peers.compare(bench, lambda line: print(line, file=sys.stderr))
     print(json.dumps(found, indent=1) if as_json else "\n".join(peer_table.lines(found)))
     return 4 if found["failed"] else 0

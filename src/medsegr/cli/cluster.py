@@ -18,6 +18,7 @@ from pathlib import Path
 from typing import Any
 
 import medsegr
+from medsegr import processors
 from medsegr.cli import batch
 from medsegr.cli.batch import DIED, IN_FLIGHT, Finish, Plan, Row, Rows, Task, failure
 from medsegr.cli.logs import LOG
@@ -78,7 +79,7 @@ def finish_on(address: str, terms: Terms = Terms()) -> Finish:
 def _finish(address: str, terms: Terms, todo: Iterable[Task], plan: Plan, workers: int) -> Rows:
     folder = Path(plan.model)
     model = str(folder.resolve()) if folder.is_dir() else plan.model  # workers start in folders of their own
-    here = batch.threads_each(workers) or batch.usable_processors()
+    here = batch.threads_each(workers) or processors.usable()
     threads = plan.threads or (here if address == "local" else 1)
     features = (plan.features[0].resolve(), plan.features[1]) if plan.features else None
     plan = replace(plan, out=plan.out.resolve(), model=model, threads=threads, features=features)

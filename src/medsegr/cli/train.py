@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 from medsegr.cli.flags import LogFlags, grouped, naming, option
 from medsegr.cli.logs import set_up
 from medsegr.errors import UsageError
+from medsegr.processors import usable
 
 if TYPE_CHECKING:
     from medsegr.config import FitConfig
@@ -214,11 +215,6 @@ def hosted(start: StartFlags) -> tuple[str, dict[str, Any]]:
     if found.name in hub.table() and found.sha256:
         return f"{found.name}+words", options
     return "host+words", {"host": found.name, **options}
-
-
-def usable() -> int:
-    """Processors that this process may use."""
-    return len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
 
 
 @contextmanager

@@ -1,0 +1,153 @@
+"""Which slices of a volume are asked, and what is drawn in those between. Numpy only.
+
+A question takes a row of the network a slice, but for slices that lie close between two that were answered
+alike: what is drawn there is the mean of both, weighed by the distance (decision 0041). Two asked slices lie
+:data:`GAP` apart at most, so nothing of that height can slip through; without a known distance between slices
+all are asked.
+"""
+
+import itertools
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from medsegr.backends.backend import Heard, Maps, rows_of, sigmoid
+from medsegr.passes import CHUNK, Answers, Asked, View, tell
+
+BESIDE = 0.05  # presence of a slice that still shows the target, next to one that surely does (decision 0040)
+GAP = 5.0  # mm between two slices that are asked, at most
+ALIKE = 0.8  # Dice of two slices from which on those between are not asked
+STEPS = (4, 2)  # slices from one that is asked to the next; divisors of CHUNK
+AHEAD = 4  # passes a lane that are prepared at once: bounds memory, and how long a stop is waited for
+
+
+@dataclass(frozen=True, slots=True)
+class Layer:
+    """The answer in one slice: ``logits`` [h w] of the network's own resolution, of the backend's kind."""
+
+    logits: Any
+    presence: float
+    quality: float
+
+
+Column = dict[int, Layer]  # what is known of one question, by number of the slice
+
+
+def step_of(gap: float | None) -> int:
+    """How many slices on the next one is asked, their distance being ``gap`` mm (None: unknown)."""
+    return next((step for step in STEPS if gap and step * gap <= GAP), 1)
+
+
+def volume(view: View, asked: Asked, answers: Answers) -> None:
+    """Answer the questions of a volume, then those that these are compared with."""
+    rounds = 1 + bool(asked.beside)
+    _slices(view, asked, answers, (asked.guided, 0, rounds))
+    drawn = asked.compared(answers.presence >= view.threshold)
+    _slices(view, asked, answers, (drawn, 1, rounds))
+
+
+def _slices(view: View, asked: Asked, answers: Answers, what: tuple[Sequence[int], int, int]) -> None:
+    """Each chunk of slices is encoded once and asked for every finding. A slice that does not show the target
+    (:func:`lasting`) stays empty. ``what``: the questions, and of how many rounds this is which."""
+    (own, turn, rounds), count = what, view.seen.count
+    if not own:
+        return
+    words = view.hear([asked.codes[k] for k in own])
+    floor = min(BESIDE, view.threshold)
+    presence, quality = (np.zeros((len(own), count), np.float32) for _ in range(2))
+    columns: list[Column] = [{} for _ in own]
+    for first in range(0, count, CHUNK):
+        last = min(first + CHUNK, count)
+        shared = view.maps(first)
+        todo = [(at, z) for at in range(len(own)) for z in _stops(first, last, view)]
+        while todo:
+            for part in _parted(todo, AHEAD * view.backend.lanes * view.backend.rows):
+                tell(asked.prompt, turn * count + first, rounds * count)
+                _ask(view, (shared, first, words), columns, part)
+            todo = [(at, z) for at, column in enumerate(columns) for z in _open(view, column, floor)]
+        for at, k in enumerate(own):
+            for z in range(first, last):
+                layer = columns[at][z]
+                presence[at, z], quality[at, z] = layer.presence, layer.quality
+                if layer.presence >= floor:
+                    view.backend.fill(answers.prob[k, z], [layer.logits], True)
+        columns = [{last - 1: column[last - 1]} for column in columns]
+    for at, k in enumerate(own):
+        answers.prob[k, ~lasting(presence[at], view.threshold)] = 0
+    answers.presence[own] = presence.max(1)
+    answers.quality[own] = quality[np.arange(len(own)), presence.argmax(1)]
+
+
+def _parted(todo: Sequence[tuple[int, int]], most: int) -> list[Sequence[tuple[int, int]]]:
+    return [todo[start : start + most] for start in range(0, len(todo), most)]
+
+
+def _stops(first: int, last: int, view: View) -> list[int]:
+    """Slices of a chunk that are asked in any case: the last of every step, the volume's first and last."""
+    step, ends = step_of(view.seen.gap), (0, view.seen.count - 1)
+    return [z for z in range(first, last) if z % step == step - 1 or z in ends]
+
+
+def _ask(
+    view: View,
+    seen: tuple[Maps, int, Heard],
+    columns: Sequence[Column],
+    todo: Sequence[tuple[int, int]],
+) -> None:
+    """Ask some (question, slice). ``seen``: the chunk's maps, the number of its first slice, the words."""
+    shared, first, words = seen
+    parts = _parted(todo, view.backend.rows)
+    given = [
+        (
+            tuple(one[[z - first for _, z in part]] for one in shared),
+            rows_of(words, [at for at, _ in part]),
+        )
+        for part in parts
+    ]
+    for part, said in zip(parts, view.backend.many(given), strict=True):
+        presence, quality = sigmoid(said.presence), sigmoid(said.quality)
+        for row, (at, z) in enumerate(part):
+            columns[at][z] = Layer(said.logits[row], float(presence[row]), float(quality[row]))
+
+
+def _open(view: View, column: Column, floor: float) -> list[int]:
+    """Slices of one question that are to be asked next: in the middle between two that differ. Those between
+    two that are alike are filled in."""
+    found = []
+    for low, high in itertools.pairwise(sorted(column)):
+        if high - low == 1:
+            continue
+        if not _alike(view, column[low], column[high], floor):
+            found.append((low + high) // 2)
+            continue
+        for z in range(low + 1, high):
+            column[z] = between(column[low], column[high], (z - low) / (high - low))
+    return found
+
+
+def _alike(view: View, one: Layer, other: Layer, floor: float) -> bool:
+    there = one.presence >= floor
+    if there != (other.presence >= floor):
+        return False
+    if not there:
+        return True
+    a, b = (view.backend.numbers(layer.logits) > 0 for layer in (one, other))
+    return 2 * np.count_nonzero(a & b) >= ALIKE * (np.count_nonzero(a) + np.count_nonzero(b))
+
+
+def between(one: Layer, other: Layer, part: float) -> Layer:
+    """What is taken to be ``part`` of the way from one slice to another."""
+    values = ((getattr(layer, name) for layer in (one, other)) for name in ("logits", "presence", "quality"))
+    return Layer(*(a * (1 - part) + b * part for a, b in values))
+
+
+def lasting(presence: np.ndarray, threshold: float) -> np.ndarray:
+    """Which slices show the target (bool [n]), given the presence in each: those at the ``threshold`` or
+    above, and those in a row with them that are at ``BESIDE`` at least. A thing in a body does not stop for
+    a slice, and its thin ends are seldom sure."""
+    some = presence >= min(BESIDE, threshold)
+    runs = np.cumsum(np.diff(some, prepend=False) & some)
+    out: np.ndarray = some & np.isin(runs, runs[presence >= threshold])
+    return out

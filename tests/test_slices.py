@@ -1,0 +1,190 @@
+"""Which slices of a volume are asked, and what stands in those that are not."""
+
+import itertools
+from collections.abc import Callable
+from dataclasses import replace
+from typing import Any
+
+import numpy as np
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from tests.small_networks import small_predictor
+from tests.test_passes import asked
+
+from medsegr import slices
+from medsegr.backends.backend import Said
+from medsegr.predict import Predictor
+from medsegr.slices import Layer, lasting, step_of
+from medsegr.types import Image
+
+Look = Callable[[int, int], tuple[np.ndarray, float]]  # question, slice -> logits [h w], presence in [0, 1]
+
+
+def disc(radius: float, shift: float = 0.0) -> np.ndarray:
+    rows, cols = np.mgrid[:32, :32]
+    return np.asarray(radius - np.hypot(rows - 15.5, cols - 15.5 - shift), np.float32)
+
+
+def scripted(look: Look, threshold: float = 0.5, **runs: Any) -> tuple[Predictor, list[tuple[int, int]]]:
+    """A predictor whose network knows by heart what each slice shows, and the (question, slice) it was
+    asked; slices are numbered as they are encoded."""
+    made = small_predictor(presence_threshold=threshold, mirror=False)
+    seen: list[tuple[int, int]] = []
+    number = itertools.count()
+
+    def decode(maps: Any, heard: Any, _clicks: Any = None) -> Said:
+        at = [(int(which), int(z)) for which, z in zip(heard, maps[0][:, 0, 0, 0], strict=True)]
+        seen.extend(at)
+        logits, presence = zip(*(look(*one) for one in at), strict=True)
+        odds = np.array(presence, np.float32).clip(1e-6, 1 - 1e-6)
+        told = np.log(odds / (1 - odds))
+        return Said(np.stack(logits), told, told)
+
+    backend = replace(
+        made.backend,
+        shared=lambda pixels: (np.array([[[[next(number)]]] for _ in pixels]),),
+        hear=lambda codes: np.arange(len(codes.index)),
+        decode=decode,
+        narrow=decode,
+        numbers=np.asarray,
+        **{"fill": _fill, **runs},
+    )
+    return Predictor(backend, made.words, made.card), seen
+
+
+def _fill(out: np.ndarray, ways: Any, _logits: bool) -> None:
+    out[:] = np.where(ways[0] > 0, 255, 0)
+
+
+def deep(count: int, gap: float | None = 1.0) -> Image:
+    """A volume of ``count`` slices that lie ``gap`` mm apart."""
+    grey = np.random.default_rng(0).uniform(0, 99, (1, count, 32, 32)).astype(np.float32)
+    return Image(grey, modality="CT", spacing=None if gap is None else (gap, 1.0, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("gap", "step"), [(None, 1), (0.0, 1), (0.5, 4), (1.25, 4), (1.3, 2), (2.5, 2), (2.6, 1), (5.0, 1)]
+)
+def test_asked_slices_lie_five_millimetres_apart_at_most(gap: float | None, step: int) -> None:
+    assert step_of(gap) == step
+
+
+@pytest.mark.parametrize("count", [1, 2, 3, 7, 8, 9, 16, 30])
+@pytest.mark.parametrize("gap", [1.0, 2.0, 4.0, None])
+def test_a_column_needs_few_slices_and_is_the_same(count: int, gap: float | None) -> None:
+    predictor, seen = scripted(lambda _k, _z: (disc(9), 0.9))
+    prob = predictor.segment(deep(count, gap), asked("liver")).prob[0]
+    assert (prob == np.where(disc(9) > 0, 255, 0)).all()
+    asked_slices = sorted(z for _, z in seen)
+    assert len(set(asked_slices)) == len(asked_slices)
+    step = step_of(gap)
+    assert {0, count - 1} <= set(asked_slices)
+    assert np.diff(asked_slices).max(initial=0) <= step
+    if step > 1 and count >= 16:
+        assert len(seen) <= count / step + 2
+
+
+def test_where_slices_differ_all_between_are_asked() -> None:
+    """A tube that widens fast, and a thing that begins between two asked slices."""
+    predictor, seen = scripted(lambda _k, z: (disc(4 + 1.5 * z), 0.9))
+    predictor.segment(deep(8), asked("liver"))
+    assert sorted(z for _, z in seen) == list(range(8))
+    begins, seen = scripted(lambda _k, z: (disc(9), 0.9 if z >= 5 else 0.01))
+    prob = begins.segment(deep(16), asked("liver")).prob[0]
+    assert prob.any((1, 2)).tolist() == [z >= 5 for z in range(16)]
+    assert {4, 5} <= {z for _, z in seen}
+    assert len(seen) < 16
+
+
+def test_between_two_that_are_alike_stands_their_mean() -> None:
+    predictor, seen = scripted(lambda _k, z: (disc(10, z / 10), 0.9))
+    prob = predictor.segment(deep(8), asked("liver")).prob[0]
+    assert 5 not in {z for _, z in seen}
+    mean = disc(10, 0.3) * 0.5 + disc(10, 0.7) * 0.5
+    assert np.array_equal(prob[5] > 0, mean > 0)
+
+
+@given(
+    ends=st.tuples(st.integers(0, 29), st.integers(0, 29)),
+    step=st.sampled_from([0.5, 2.0]),
+    lanes=st.sampled_from([1, 3]),
+)
+def test_what_is_as_high_as_the_gap_is_found_whole(ends: tuple[int, int], step: float, lanes: int) -> None:
+    low, high = sorted(ends)
+    height = (high - low + 1) * step
+    predictor, _ = scripted(lambda _k, z: (disc(8), 0.8 if low <= z <= high else 0.01), lanes=lanes, rows=2)
+    prob = predictor.segment(deep(30, step), asked("liver")).prob[0]
+    shown = [z for z in range(30) if prob[z].any()]
+    if height >= slices.GAP or shown:
+        assert shown == list(range(low, high + 1))
+
+
+def test_every_question_has_slices_of_its_own() -> None:
+    """Two questions in one volume: one still, one that moves; lanes and passes must not mix them up."""
+
+    def look(question: int, z: int) -> tuple[np.ndarray, float]:
+        return (disc(9), 0.9) if question == 0 else (disc(6, (z % 5) * 3 - 6), 0.9)
+
+    alone = [scripted(lambda _k, z, q=q: look(q, z)) for q in (0, 1)]
+    single = [
+        p.segment(deep(20), asked(name)).prob[0]
+        for (p, _), name in zip(alone, ("liver", "heart"), strict=True)
+    ]
+    for lanes, rows in ((1, 8), (2, 2), (3, 1)):
+        both, seen = scripted(look, lanes=lanes, rows=rows)
+        prob = both.segment(deep(20), asked("liver", "heart")).prob
+        assert np.array_equal(prob, np.stack(single))
+        assert len([z for q, z in seen if q == 0]) < len([z for q, z in seen if q == 1]) == 20
+
+
+def test_a_mistake_in_a_lane_is_raised() -> None:
+    def fails(_k: int, z: int) -> tuple[np.ndarray, float]:
+        if z == 5:
+            raise MemoryError("too much")
+        return disc(9), 0.9
+
+    predictor, _ = scripted(fails, lanes=2, rows=1)
+    with pytest.raises(MemoryError, match="too much"):
+        predictor.segment(deep(8, None), asked("liver"))
+
+
+def test_what_lies_between_is_weighed_by_the_distance() -> None:
+    one, other = Layer(np.zeros((2, 2)), 0.2, 0.4), Layer(np.ones((2, 2)), 0.6, 0.8)
+    found = slices.between(one, other, 0.25)
+    assert np.allclose(found.logits, 0.25)
+    assert (found.presence, found.quality) == pytest.approx((0.3, 0.5))
+
+
+@pytest.mark.parametrize(
+    ("presence", "kept"),
+    [
+        ([0.1, 0.9, 0.2, 0.01, 0.3, 0.06], [1, 1, 1, 0, 0, 0]),  # thin ends, and what lies apart
+        ([0.6, 0.1, 0.6], [1, 1, 1]),  # a seam
+        ([0.4, 0.4, 0.4], [0, 0, 0]),  # nothing that is sure
+        ([0.0, 0.0, 0.9], [0, 0, 1]),
+        ([0.7], [1]),
+        ([0.3], [0]),
+    ],
+)
+def test_a_slice_beside_a_sure_one_stays(presence: list[float], kept: list[int]) -> None:
+    assert lasting(np.array(presence), 0.5).astype(int).tolist() == kept
+
+
+def test_slices_that_do_not_last_are_empty() -> None:
+    """Also those that were drawn because they might have lain in a row with a sure one."""
+    predictor = small_predictor(presence_threshold=0.0)
+    image = Image(np.random.default_rng(0).uniform(0, 255, (1, 12, 64, 64)).astype(np.float32), modality="CT")
+    every = predictor.segment(image, asked("liver")).prob[0].any((1, 2))
+    strict = small_predictor(presence_threshold=1.0).segment(image, asked("liver")).prob[0]
+    assert every.all()
+    assert not strict.any()
+
+
+def test_two_rounds_of_a_volume_are_told_as_one_way() -> None:
+    told: list[tuple[int, int]] = []
+    image = Image(np.random.default_rng(0).uniform(0, 255, (1, 20, 64, 64)).astype(np.float32), modality="CT")
+    prompt = asked("heart", "liver", beside=(None, (0,)), tick=lambda done, total: told.append((done, total)))
+    small_predictor().segment(image, prompt)
+    assert [done for done, _ in told] == [0, 8, 16, 20, 28, 36]
+    assert {total for _, total in told} == {40}
