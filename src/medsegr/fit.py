@@ -121,8 +121,8 @@ class Beginning:
     """What a run begins with: the network, made for a vocabulary, and where its weights come from."""
 
     weights: Path | None = None  # a .pt or .safetensors file; None: fresh ones
-    part: str | None = None  # of what both networks have, that whose names begin so; None: all, nothing else
     build: Callable[[Vocabulary], Any] = build_model
+    part: str | None = None  # of what both networks have, that whose names begin so; None: all, nothing else
 
 
 def fit(

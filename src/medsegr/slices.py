@@ -134,7 +134,7 @@ def _alike(view: View, one: Layer, other: Layer, floor: float) -> bool:
     if not there:
         return True
     a, b = (view.backend.numbers(layer.logits) > 0 for layer in (one, other))
-    return 2 * np.count_nonzero(a & b) >= ALIKE * (np.count_nonzero(a) + np.count_nonzero(b))
+    return 2 * int(np.count_nonzero(a & b)) >= ALIKE * int(np.count_nonzero(a) + np.count_nonzero(b))
 
 
 def between(one: Layer, other: Layer, part: float) -> Layer:

@@ -136,7 +136,7 @@ def train(bench: Bench, method: Method, log: Callable[[str], None] = print) -> N
     folder.mkdir(parents=True, exist_ok=True)
     build = registry.network(method.name, **method.options)
     cases = load_cases(config, folders_below(config, bench.data), bench.out / "cache", log)
-    begin = fit.Beginning(bench.start, bench.part, build)
+    begin = fit.Beginning(bench.start, build, bench.part)
     model = fit.fit(config, cases, folder, log, begin)
     about = {
         "network": method.name,
