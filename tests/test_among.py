@@ -82,6 +82,27 @@ def test_an_organ_in_two_pieces_is_one() -> None:
     assert np.array_equal(meant(tree(), {"row": {"upper"}}, few=False), tree())
 
 
+def test_in_a_volume_the_side_alone_chooses_and_only_between_lesions() -> None:
+    """Parts are those of the volume: what is two discs in one slice may be one thing around the spine."""
+    volume = np.zeros((12, 96, 96), bool)
+    volume[2:5] |= blob(20, 20)
+    volume[6:9] |= blob(70, 76)
+    sides = [(Code(f"concept:{name}"), Code("row:upper"), Code("side:right")) for name in ("cyst", "kidney")]
+    for kind in (np.float32, np.uint8):
+        prob = np.stack([volume, volume]).astype(kind) * kind(255 if kind is np.uint8 else 1)
+        choose(prob, sides)
+        assert np.array_equal(prob[0] > 0, volume & (np.arange(12) >= 6)[:, None, None])
+        assert np.array_equal(prob[1] > 0, volume)
+    around = volume.copy()
+    around[3:8, 40:50, 20:78] = True
+    around[3:8] |= blob(20, 20) | blob(70, 76)
+    around[3:8, 20:70, 20:24] = around[3:8, 40:76, 74:78] = True
+    one = around[None].astype(np.float32)
+    choose(one, sides[:1])
+    assert np.array_equal(one[0] > 0, around)
+    assert parts_of(volume & (np.arange(12) < 5)[:, None, None], volume) == (1, 2)
+
+
 def test_a_place_where_nothing_lies_decides_nothing() -> None:
     above = cells()
     above[48:] = False

@@ -3,7 +3,8 @@
 Asked for "nuclei in the lower left" the network draws the nuclei, all of them: among many of a kind it does
 not follow the place, and of two lesions it often draws both (docs/explain/evidence.md). Here the words
 choose: the parts of the mask whose middle lies where they say stay. A place that nothing lies in decides
-nothing: then the mask stays as it is, and the checks say that it lies elsewhere.
+nothing: then the mask stays as it is, and the checks say that it lies elsewhere. In a volume only the side
+chooses: thirds of its slices say little.
 """
 
 from collections.abc import Collection, Mapping, Sequence
@@ -27,19 +28,20 @@ def scattered(mask: np.ndarray) -> bool:
     return _many(*_labelled(mask))
 
 
-def place_told(codes: Sequence[Code]) -> dict[str, frozenset[str]]:
+def place_told(codes: Sequence[Code], volume: bool = False) -> dict[str, frozenset[str]]:
     """What the words say of where in the picture, by group (``row``, ``col``, ``side``). With an organ told
-    thirds are its own, and only the side is the picture's."""
+    thirds are its own, and only the side is the picture's; of a ``volume`` only the side counts."""
     told = [code.text.partition(":") for code in codes]
-    groups = ("side",) if any(group == "anatomy" for group, _, _ in told) else ("row", "col", "side")
+    organ = any(group == "anatomy" for group, _, _ in told)
+    groups = ("side",) if volume or organ else ("row", "col", "side")
     found = {g: frozenset(value for group, _, value in told if group == g) for g in groups}
     found["side"] &= frozenset(HALVES)
     return {group: values for group, values in found.items() if values}
 
 
 def meant(mask: np.ndarray, place: Place, few: bool = True) -> np.ndarray:
-    """The parts of a mask (bool ``h w``, as the picture is seen) that lie in ``place``: thirds of its rows
-    and columns and halves (``side``) of the picture, by their middles.
+    """The parts of a mask (bool ``h w`` or ``n h w``, as the image is seen) that lie in ``place``: thirds of
+    its rows and columns and halves (``side``) of the picture, by their middles.
 
     Among scattered things exactly those. Of a ``few`` large parts also what lies ``NEAR`` by, for one lesion
     may have come in pieces; and specks there, below ``WEIGHTY`` of the largest part, are no choice. The mask
@@ -50,7 +52,7 @@ def meant(mask: np.ndarray, place: Place, few: bool = True) -> np.ndarray:
     if not place or count < 2 or not (many or few):
         return mask
     off = np.zeros(count)
-    for group, axis, names in (("row", 0, ROWS), ("col", 1, COLS), ("side", 1, HALVES)):
+    for group, axis, names in (("row", -2, ROWS), ("col", -1, COLS), ("side", -1, HALVES)):
         told = [names.index(value) for value in place.get(group, ()) if value in names]
         if told:
             middle = _middles(labels, count, axis)
@@ -79,20 +81,20 @@ def like_one(mask: np.ndarray, groups: Collection[str], rng: np.random.Generator
 
 
 def choose(prob: np.ndarray, codes: Sequence[Sequence[Code]]) -> None:
-    """Empty, in place, what the words do not mean: ``prob`` [k h w], float in [0, 1] or bytes, as the picture
-    is seen; ``codes`` one entry a question, sides of the picture. Of anatomy only scattered things are
-    chosen from: an organ in two pieces is one."""
+    """Empty, in place, what the words do not mean: ``prob`` [k h w] or [k n h w], float in [0, 1] or bytes,
+    as the image is seen; ``codes`` one entry a question, sides of the picture. Of anatomy only things that
+    are scattered over a picture are chosen from: an organ in two pieces is one."""
     for one, told in zip(prob, codes, strict=True):
-        place = place_told(told)
-        if place:
+        place = place_told(told, volume := one.ndim == 3)
+        if place and not (volume and _anatomy(told)):
             mask = one >= (128 if one.dtype == np.uint8 else 0.5)
             one[mask & ~meant(mask, place, not _anatomy(told))] = 0
 
 
 def parts_of(mask: np.ndarray, whole: np.ndarray) -> tuple[int, int] | None:
     """(how many, of how many) parts of a mask ``whole`` are those of ``mask``; None where ``mask`` is no
-    choice among them: ``h w`` bool each."""
-    if mask.ndim != 2 or not mask.any():
+    choice among them: ``h w`` or ``n h w`` bool each."""
+    if not mask.any():
         return None
     labels, count = _labelled(whole)
     kept = np.unique(labels[mask & whole])
@@ -114,7 +116,7 @@ def _labelled(mask: np.ndarray) -> tuple[np.ndarray, int]:
 def _many(labels: np.ndarray, count: int) -> bool:
     from scipy import ndimage
 
-    if count < MANY:
+    if count < MANY or labels.ndim != 2:
         return False
     found = ndimage.find_objects(labels)
     shares = ((at.stop - at.start) / n for one in found for at, n in zip(one, labels.shape, strict=True))
@@ -122,9 +124,8 @@ def _many(labels: np.ndarray, count: int) -> bool:
 
 
 def _middles(labels: np.ndarray, count: int, axis: int) -> np.ndarray:
-    """Middle of each thing along an axis, as a part of the picture: [count] in (0, 1)."""
-    flat = labels.ravel()
-    at = np.broadcast_to(np.expand_dims(np.arange(labels.shape[axis]), 1 - axis), labels.shape).ravel()
-    sums = np.bincount(flat, at, count + 1) / np.maximum(1, np.bincount(flat, minlength=count + 1))
-    middles: np.ndarray = (sums[1:] + 0.5) / labels.shape[axis]
+    """Middle of each thing along an axis, as a part of the image: [count] in (0, 1)."""
+    lines = np.moveaxis(labels, axis, 0)
+    sizes = np.stack([np.bincount(line.ravel(), minlength=count + 1)[1:] for line in lines])
+    middles: np.ndarray = (np.arange(len(lines)) @ sizes / sizes.sum(0) + 0.5) / len(lines)
     return middles

@@ -107,8 +107,9 @@ class Predictor:
         view = self._view(seen, image)
         (slices.volume if volume else passes.picture)(view, questions, answers)
         answers.again(first)
-        if not (volume or clicked):
+        if not clicked:
             choose(answers.prob, codes)
+        if not (volume or clicked):
             names = [finding.name for finding in asked]
             doubt(extras["presence"], names, lambda: self._chances(view), self.card, image.modality)
         temper(prob, self.temperature)
