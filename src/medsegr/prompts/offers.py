@@ -75,7 +75,7 @@ def derived(asked: Asked, now: np.ndarray, said: Candidate) -> Iterator[Candidat
             if not 1 / FAR <= int(mask.sum()) / int(now.sum()) <= FAR:
                 break
             if not alike(kept, now):
-                share = followed(mask, asked.hints.points)
+                share = followed(kept, asked.hints.points)  # no answer of the model's: as it is offered
                 yield replace(said, how=how, mask=kept, score=None, followed=share)
                 break
 
