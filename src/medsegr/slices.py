@@ -67,12 +67,14 @@ def _slices(view: View, asked: Asked, answers: Answers, what: tuple[Sequence[int
                 tell(asked.prompt, turn * count + first, rounds * count)
                 _ask(view, (shared, first, words), columns, part)
             todo = [(at, z) for at, column in enumerate(columns) for z in _open(view, column, floor)]
+        drawn = []
         for at, k in enumerate(own):
             for z in range(first, last):
                 layer = columns[at][z]
                 presence[at, z], quality[at, z] = layer.presence, layer.quality
                 if layer.presence >= floor:
-                    view.backend.fill(answers.prob[k, z], [layer.logits], True)
+                    drawn.append((answers.prob[k, z], [layer.logits], True))
+        view.backend.each(lambda one: view.backend.fill(*one), drawn)
         columns = [{last - 1: column[last - 1]} for column in columns]
     for at, k in enumerate(own):
         answers.prob[k, ~lasting(presence[at], view.threshold)] = 0

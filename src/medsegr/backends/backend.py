@@ -7,7 +7,7 @@ No torch here: what crosses over to it is ``network.py``.
 from collections.abc import Callable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields, is_dataclass, replace
-from typing import Any
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -17,6 +17,8 @@ from medsegr.resize import resized
 Maps = tuple[Any, ...]  # arrays of the backend's own kind, one row a picture, that a list of rows may index
 Heard = Any  # of the backend's own kind: prior tokens [b 4 d]; the codes for networks without such tokens
 Size = tuple[int, int]
+Job = TypeVar("Job")
+Done = TypeVar("Done")
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,10 +107,16 @@ class Backend:
 
     def many(self, given: Sequence[tuple[Maps, Heard]]) -> list[Said]:
         """Answers without clicks to several passes of maps and what was heard, in their order."""
-        if self.narrow is None or self.lanes == 1 or len(given) == 1:
-            return [self.decode(maps, heard, Clicked()) for maps, heard in given]
+        alone = self.narrow is None or self.lanes == 1 or len(given) == 1
+        narrow = None if alone else self.narrow
+        return self.each(lambda one: narrow(*one) if narrow else self.decode(*one, Clicked()), given)
+
+    def each(self, work: Callable[[Job], Done], jobs: Sequence[Job]) -> list[Done]:
+        """``work`` on every job, in their order, as many at once as there are lanes."""
+        if self.lanes == 1 or len(jobs) < 2:
+            return [work(job) for job in jobs]
         with ThreadPoolExecutor(self.lanes) as pool:
-            return list(pool.map(self.narrow, *zip(*given, strict=True)))
+            return list(pool.map(work, jobs))
 
 
 def rows_of(heard: Heard, rows: Sequence[int]) -> Heard:
