@@ -4,10 +4,12 @@ import csv
 import json
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import pytest
 
+from bench_sets import Square, write_set
 from medsegr import phantom, predict, registry
 from medsegr.bench import peer_scores, peer_table, peers
 from medsegr.bench.peer_scores import Row
@@ -79,6 +81,17 @@ def test_words_decide_where_the_name_does_not() -> None:
             assert peer_scores.only(finding, kind) == finding
             assert any(other is not case.lesions[lesion] for other in case.lesions)
     assert found > 5
+
+
+def test_every_mask_has_a_row_of_its_own_also_where_a_group_has_several_pictures(tmp_path: Path) -> None:
+    """Two methods are compared mask by mask: rows that looked alike would be paired with each other's."""
+    folder = write_set(tmp_path / "set", 6, group="one patient")
+    square = Square()
+    found = list(peer_scores.real_rows(folder, cast(predict.Predictor, square)))
+    assert len(found) == 4  # every third picture shows none
+    assert {row.group for row in found} == {"set/one patient"}
+    assert len({(row.case, row.target) for row in found}) == len(found)
+    assert len(list(peer_scores.real_rows(folder, cast(predict.Predictor, square), limit=2))) == 2
 
 
 def rows(shift: float, sets: tuple[str, ...] = ("a", "b")) -> list[Row]:

@@ -49,7 +49,8 @@ def real_rows(folder: Path, predictor: Predictor, limit: int | None = None) -> I
         masks = _asked(predictor, image, [finding for finding, _ in there])
         for i, ((finding, truth), mask) in enumerate(zip(there, masks, strict=True)):
             label = f"{finding.location.side or ''} {finding.name}".strip()
-            yield Row(folder.name, "name", group, f"{group}#{i}", label, float(dice(mask, truth)))
+            # a group may have several pictures, and a picture several targets of one name
+            yield Row(folder.name, "name", group, f"{group}#{seen}.{i}", label, float(dice(mask, truth)))
 
 
 def made_rows(kind: str, predictor: Predictor, count: int) -> Iterator[Row]:
