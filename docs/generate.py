@@ -27,7 +27,7 @@ def flag_row(flag: Any) -> str:
     is_flag = bool(getattr(flag, "is_flag", False))
     names = ", ".join(f"`{name}`" for name in (*flag.opts, *flag.secondary_opts))
     if flag.param_type_name == "argument":
-        names = f"`{flag.metavar or flag.name.upper()}`"
+        names = f"`{cell(flag.metavar or flag.name.upper())}`"
     default = flag.default() if callable(flag.default) else flag.default
     shown = default not in (None, "", [], (), ("", "", "")) and not is_flag and not flag.required
     told = "required" if flag.required else f"`{cell(default)}`" if shown else ""
