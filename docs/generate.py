@@ -51,10 +51,8 @@ def cli_page() -> str:
     )
     parts = [HEAD, f"# Command line\n\n{about}\n\n{cell(EPILOG)}\n"]
     for name, command in leaves(app.commands):
-        first, _, more = (command.help or "").strip().partition("\n")
-        parts.append(f"\n## medsegr {name}\n\n{first.strip()}\n")
-        if more.strip():
-            parts.append(f"\n{cell(more)}\n")
+        told = "\n\n".join(cell(part) for part in (command.help or "").split("\n\n") if part.strip())
+        parts.append(f"\n## medsegr {name}\n\n{told}\n")
         rows = [flag_row(flag) for flag in command.params if flag.name != "help"]
         parts.append("\n| flag | meaning | default |\n|---|---|---|\n" + "\n".join(rows) + "\n")
     return "".join(parts)
