@@ -91,8 +91,15 @@ train-default: $(VENV)/.stamp  ## train the embedded checkpoint again (hours, an
 		--of $(RUN)-rare/checkpoint=0.1667 --folder $(RUN)-mean --warm-start "five earlier stages (docs/log.md)"
 	$(PY) -m medsegr.image_head --model $(RUN)-mean --kinds configs/kinds/medsegr-tiny.toml --data $(DATA) \
 		--most 60 --folder $(RUN)-kinds
-	$(PY) -m medsegr.bench.validate --model $(RUN)-kinds --config configs/medsegr-tiny-words.toml --data $(DATA) --card
-	$(PY) -m medsegr.bench.temperature --model $(RUN)-kinds --config configs/medsegr-tiny-words.toml --data $(DATA) \
+	OMP_NUM_THREADS=1 $(PY) -m medsegr.fit --config configs/medsegr-tiny-slices.toml --data $(DATA) \
+		--out $(RUN)-slices --warm $(RUN)-kinds/medsegr-tiny.safetensors
+	$(EXPORT) --run $(RUN)-slices --config configs/medsegr-tiny-slices.toml --folder $(RUN)-slices/checkpoint
+	$(PY) -m medsegr.averaging --of $(RUN)-kinds=0.3 --of $(RUN)-slices/checkpoint=0.7 --folder $(RUN)-all \
+		--warm-start "six earlier stages (docs/log.md)"
+	$(PY) -m medsegr.image_head --model $(RUN)-all --kinds configs/kinds/medsegr-tiny.toml --data $(DATA) \
+		--most 60 --folder $(RUN)-shipped
+	$(PY) -m medsegr.bench.validate --model $(RUN)-shipped --config configs/medsegr-tiny-slices.toml --data $(DATA) --card
+	$(PY) -m medsegr.bench.temperature --model $(RUN)-shipped --config configs/medsegr-tiny-slices.toml --data $(DATA) \
 		--most 10 --card
 
 clean:  ## remove what the other targets made, but not runs/

@@ -91,7 +91,7 @@ class Source:
     path: Path | None = None
     sha256: str = ""
     kind: str = "array"  # png, jpeg, tiff, bmp, dicom, nifti, nrrd, mha, array
-    frame_from: str = "flag"  # dicom, nifti, modality, flag, assumed
+    frame_from: str = "flag"  # dicom, nifti, nrrd, mha, modality, flag, assumed
     warnings: tuple[tuple[str, str], ...] = ()  # (code, message)
     meta: Mapping[str, Any] = field(default_factory=dict)  # what a writer needs to restore the geometry
 

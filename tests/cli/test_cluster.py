@@ -151,6 +151,15 @@ def test_a_killed_worker_loses_nothing_and_doubles_nothing(
     assert {p.name for p in two.iterdir()} == {"jobs.jsonl", "j0", "j1", "j3", "j4", "j5"}
 
 
+def test_folders_of_a_model_and_of_graphs_are_found_from_anywhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    (tmp_path / "graphs").mkdir()
+    monkeypatch.chdir(tmp_path)
+    assert cluster._found_from_anywhere("graphs") == str(tmp_path / "graphs")
+    assert cluster._found_from_anywhere("onnx") == "onnx"
+
+
 def test_a_worker_that_others_kill_is_replaced(tmp_path: Path, crowd: None) -> None:
     out = tmp_path / "out"
     work = counting(out)

@@ -50,7 +50,7 @@ def test_version(run: Any) -> None:
 def test_info(run: Any) -> None:
     told = run("info", "--json").json
     assert {item["name"] for item in told["models"]} >= {"medsegr-tiny", "otsu"}
-    assert "png" in told["formats"]["writes"]
+    assert {"png", "dicom-seg", "fhir"} <= set(told["formats"]["writes"])
     assert "classes" not in told
     classes = run("info", "--classes", "--json").json["classes"]
     assert {"nodule", "polyp", "left ventricle"} <= {item["name"] for item in classes}

@@ -181,6 +181,8 @@ def test_the_model_is_told(agent: Agent) -> None:
         told = Agent(agent.fence).list_models()
         assert told["concepts"]["nodule"]
         assert told["licence"]
+        folder = str(weights.find(weights.DEFAULT)[0].parent)
+        assert Agent(agent.fence, model=folder).list_models() == told | {"model": folder}
 
 
 def test_a_mask_with_many_values_is_refused(agent: Agent) -> None:

@@ -77,12 +77,13 @@ def finish_on(address: str, terms: Terms = Terms()) -> Finish:
 
 
 def _finish(address: str, terms: Terms, todo: Iterable[Task], plan: Plan, workers: int) -> Rows:
-    folder = Path(plan.model)
-    model = str(folder.resolve()) if folder.is_dir() else plan.model  # workers start in folders of their own
+    model, backend = (_found_from_anywhere(name) for name in (plan.model, plan.backend))
     here = batch.threads_each(workers) or processors.usable()
     threads = plan.threads or (here if address == "local" else 1)
     features = (plan.features[0].resolve(), plan.features[1]) if plan.features else None
-    plan = replace(plan, out=plan.out.resolve(), model=model, threads=threads, features=features)
+    plan = replace(
+        plan, out=plan.out.resolve(), model=model, backend=backend, threads=threads, features=features
+    )
     sign = partial(tempfile.NamedTemporaryFile, dir=plan.out, prefix=SIGN)
     with sign() as signed, connected(address, workers * threads):
         crew = Crew(plan, terms, signed.name)
@@ -96,6 +97,11 @@ def _finish(address: str, terms: Terms, todo: Iterable[Task], plan: Plan, worker
             ) from error
         finally:
             crew.dismiss()
+
+
+def _found_from_anywhere(name: str) -> str:
+    """A folder by its whole path, any other name as it is: workers start in folders of their own."""
+    return str(Path(name).resolve()) if Path(name).is_dir() else name
 
 
 class Crew:

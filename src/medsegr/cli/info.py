@@ -7,6 +7,7 @@ from typing import Annotated, Any
 import medsegr
 from medsegr.cli.flags import Json, LogFlags, grouped, option
 from medsegr.cli.logs import set_up
+from medsegr.options import FORMATS
 
 READS = (
     "PNG",
@@ -18,9 +19,8 @@ READS = (
     "MHA",
     "DICOM file",
     "DICOM folder",
-    "zip of a DICOM folder",
+    "zip of any of these",
 )
-WRITES = ("png", "nifti", "nrrd", "json")
 
 
 @dataclass(frozen=True)
@@ -63,7 +63,7 @@ def gather(parts: tuple[str, ...]) -> dict[str, Any]:
 
         told["models"] = known()
     if "formats" in parts:
-        told["formats"] = {"reads": list(READS), "writes": list(WRITES)}
+        told["formats"] = {"reads": list(READS), "writes": list(FORMATS)}
     if "classes" in parts:
         told["classes"] = classes()
     return told

@@ -208,7 +208,7 @@ class Agent:
         """The model: name, licence, and for each concept the modalities that it was trained on."""
         from medsegr import weights
 
-        if self.model not in weights.names():
+        if self.model not in weights.names() and not Path(self.model).is_dir():
             return {"model": self.model, "concepts": {}, "notice": NOTICE}
         card = weights.read_card(self.model)
         concepts = {name: list(told["modalities"]) for name, told in card["concepts"].items()}
