@@ -194,9 +194,7 @@ def warm_start(path: Path, model: Any, words: Vocabulary, part: str | None = Non
     return len(words.codes) - len(rows)
 
 
-def _common(
-    tensors: Mapping[str, Tensor], model: Any, part: str, rows: tuple[int, int]
-) -> dict[str, Tensor]:
+def _common(tensors: Mapping[str, Tensor], model: Any, part: str, rows: tuple[int, int]) -> dict[str, Tensor]:
     """What a network has, too, under the same name and of the same shape, where that begins with ``part``;
     tables have ``rows`` (here, there), a code each."""
 

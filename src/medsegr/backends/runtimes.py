@@ -215,9 +215,7 @@ def _session(runtime: Any, path: Path, place: Place, kept: Path | None) -> Any:
     except Exception:
         part.unlink(missing_ok=True)
         LOG.warning("the cache is not used: an optimised model could not be kept; the run goes on without")
-        return runtime.InferenceSession(
-            str(path), _settings(runtime, place, done=False), providers=providers
-        )
+        return runtime.InferenceSession(str(path), _settings(runtime, place, done=False), providers=providers)
     store.trim(kept.parent)
     return session
 
