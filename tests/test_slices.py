@@ -122,6 +122,15 @@ def test_what_is_as_high_as_the_gap_is_found_whole(ends: tuple[int, int], step: 
         assert shown == list(range(low, high + 1))
 
 
+@pytest.mark.parametrize("sure", range(0, 16, 3))
+def test_the_one_slice_that_is_sure_is_found(sure: int) -> None:
+    """Among many that would be drawn with it: not asking it would lose them all."""
+    predictor, _ = scripted(lambda _k, z: (disc(8), 0.9 if z == sure else 0.4))
+    said = predictor.segment(deep(16), asked("liver"))
+    assert said.prob[0].any((1, 2)).all()
+    assert said.extras["presence"][0] == pytest.approx(0.9)
+
+
 def test_every_question_has_slices_of_its_own() -> None:
     """Two questions in one volume: one still, one that moves; lanes and passes must not mix them up."""
 

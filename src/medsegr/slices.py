@@ -134,6 +134,8 @@ def _alike(view: View, one: Layer, other: Layer, floor: float) -> bool:
         return False
     if not there:
         return True
+    if max(one.presence, other.presence) < view.threshold:
+        return False  # a slice between may be the one that is sure, for which all of these are drawn
     a, b = (view.backend.numbers(layer.logits) > 0 for layer in (one, other))
     return 2 * int(np.count_nonzero(a & b)) >= ALIKE * int(np.count_nonzero(a) + np.count_nonzero(b))
 
