@@ -1,5 +1,7 @@
 """Of many of a kind the words choose; of one, or of a tree of vessels, they do not."""
 
+import tracemalloc
+
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -7,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
+from medsegr import among
 from medsegr.among import choose, like_one, meant, parts_of, place_told, scattered
 from medsegr.checks import agreement_check
 from medsegr.io.read import image_from_array
@@ -146,6 +149,31 @@ def test_a_part_for_training_holds_whole_things_and_one_at_least() -> None:
         kept = set(np.unique(labels[part]))
         assert kept
         assert np.array_equal(part, np.isin(labels, sorted(kept)))
+
+
+def test_thousands_of_specks_take_little_memory() -> None:
+    specks = np.zeros((256, 256), bool)
+    specks[::2, ::2] = True
+    meant(specks, {"side": {"left"}})  # imports what it needs
+    tracemalloc.start()
+    kept = meant(specks, {"side": {"left"}})
+    peak = tracemalloc.get_traced_memory()[1]
+    tracemalloc.stop()
+    assert np.array_equal(kept, specks & (np.arange(256) < 128))
+    assert peak < 200 * specks.size
+
+
+@pytest.mark.parametrize("shape", [(9, 14), (5, 9, 14)])
+def test_middles_do_not_hang_on_how_many_are_counted_at_once(
+    shape: tuple[int, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    mask = np.random.default_rng(3).random(shape) > 0.7
+    labels, count = ndimage.label(mask)
+    for piece in (7, 2**20):
+        monkeypatch.setattr(among, "PIECE", piece)
+        for axis in (-2, -1):
+            centres = np.array(ndimage.center_of_mass(mask, labels, range(1, count + 1)))[:, axis]
+            assert np.allclose(among._middles(labels, count, axis), (centres + 0.5) / shape[axis])
 
 
 def test_the_check_says_how_many_parts_are_meant() -> None:

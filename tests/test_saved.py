@@ -56,6 +56,26 @@ def test_a_part_of_the_weights_can_be_the_start(tmp_path: Path) -> None:
         saved.warm_start(path, model, words, "guest.")
 
 
+def test_what_has_the_same_name_but_another_shape_is_not_shared(tmp_path: Path) -> None:
+    """Two networks may call different things alike; tables of codes may have other rows."""
+    words, more = (vocabulary(names, (), ["ES"]) for names in (["polyp"], ["cyst", "polyp"]))
+    trained = build_model(words)
+    path = tmp_path / "mine.safetensors"
+    save_file(trained.state_dict(), path, metadata={"codes": json.dumps(words.codes)})
+    narrow = build_model(more, prior=128)
+    before = {name: value.clone() for name, value in narrow.state_dict().items()}
+    assert saved.warm_start(path, narrow, more, "") == 1
+    taken, given = narrow.state_dict(), trained.state_dict()
+    assert torch.equal(taken["tokens.table.weight"], before["tokens.table.weight"])
+    assert torch.equal(taken["host.mask_decoder.tokens"], given["host.mask_decoder.tokens"])
+    wide = build_model(more)
+    assert saved.warm_start(path, wide, more, "tokens.") == 1
+    rows = [more.codes.index(code) for code in words.codes]
+    assert torch.equal(wide.state_dict()["tokens.table.weight"][rows], given["tokens.table.weight"])
+    with pytest.raises(WeightsError, match="shares no weights"):
+        saved.warm_start(path, narrow, more, "tokens.table")
+
+
 def test_what_to_begin_with_is_a_name_a_folder_or_a_file(tmp_path: Path) -> None:
     (tmp_path / "last.pt").touch()
     assert saved.start_of(str(tmp_path)) == tmp_path / "last.pt"

@@ -1,6 +1,7 @@
 """Which slices of a volume are asked, and what stands in those that are not."""
 
 import itertools
+import threading
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -14,6 +15,7 @@ from tests.test_passes import asked
 
 from medsegr import slices
 from medsegr.backends.backend import Said
+from medsegr.errors import Cancelled
 from medsegr.predict import Predictor
 from medsegr.slices import Layer, lasting, step_of
 from medsegr.types import Image
@@ -120,6 +122,15 @@ def test_what_is_as_high_as_the_gap_is_found_whole(ends: tuple[int, int], step: 
         assert shown == list(range(low, high + 1))
 
 
+@pytest.mark.parametrize("sure", range(0, 16, 3))
+def test_the_one_slice_that_is_sure_is_found(sure: int) -> None:
+    """Among many that would be drawn with it: not asking it would lose them all."""
+    predictor, _ = scripted(lambda _k, z: (disc(8), 0.9 if z == sure else 0.4))
+    said = predictor.segment(deep(16), asked("liver"))
+    assert said.prob[0].any((1, 2)).all()
+    assert said.extras["presence"][0] == pytest.approx(0.9)
+
+
 def test_every_question_has_slices_of_its_own() -> None:
     """Two questions in one volume: one still, one that moves; lanes and passes must not mix them up."""
 
@@ -147,6 +158,22 @@ def test_a_mistake_in_a_lane_is_raised() -> None:
     predictor, _ = scripted(fails, lanes=2, rows=1)
     with pytest.raises(MemoryError, match="too much"):
         predictor.segment(deep(8, None), asked("liver"))
+
+
+@pytest.mark.parametrize(("lanes", "rows", "most"), [(1, 8, 8), (1, 2, 2), (2, 2, 16)])
+def test_a_stop_is_heard_between_passes(lanes: int, rows: int, most: int) -> None:
+    """Passes that run one after the other are not prepared together: that would only hold memory."""
+    predictor, seen = scripted(lambda _k, _z: (disc(9), 0.9), lanes=lanes, rows=rows)
+    before = threading.active_count()
+
+    def tick(_done: int, _of: int) -> None:
+        if seen:
+            raise Cancelled("enough")
+
+    with pytest.raises(Cancelled):
+        predictor.segment(deep(16, None), asked("liver", "heart", "spleen", "kidney", tick=tick))
+    assert len(seen) == most
+    assert threading.active_count() == before
 
 
 def test_what_lies_between_is_weighed_by_the_distance() -> None:

@@ -7,7 +7,7 @@ nothing: then the mask stays as it is, and the checks say that it lies elsewhere
 chooses: thirds of its slices say little.
 """
 
-from collections.abc import Collection, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 
 import numpy as np
 
@@ -19,6 +19,7 @@ MANY, SMALL_PART = 6, 0.4  # so many things, none of them longer than this part 
 NEAR = 0.05  # of the picture's side: the middle of a large part may lie so far beside the place
 WEIGHTY = 0.1  # of the largest part, which one in the place must have to be what the words mean
 HALVES = ("left", "right")
+PIECE = 2**20  # labels that are counted at once: bounds memory
 Place = Mapping[str, Collection[str]]
 
 
@@ -58,7 +59,7 @@ def meant(mask: np.ndarray, place: Place, few: bool = True) -> np.ndarray:
             middle = _middles(labels, count, axis)
             beside = [np.maximum(k / len(names) - middle, middle - (k + 1) / len(names)) for k in told]
             off = np.maximum(off, np.min(beside, axis=0))
-    sizes = np.bincount(labels.ravel())[1:]
+    sizes = _sizes(labels, count)
     here = off <= 0
     if not here.any() or not (many or sizes[here].max() >= WEIGHTY * sizes.max()):
         return mask
@@ -125,7 +126,23 @@ def _many(labels: np.ndarray, count: int) -> bool:
 
 def _middles(labels: np.ndarray, count: int, axis: int) -> np.ndarray:
     """Middle of each thing along an axis, as a part of the image: [count] in (0, 1)."""
-    lines = np.moveaxis(labels, axis, 0)
-    sizes = np.stack([np.bincount(line.ravel(), minlength=count + 1)[1:] for line in lines])
-    middles: np.ndarray = (np.arange(len(lines)) @ sizes / sizes.sum(0) + 0.5) / len(lines)
+    long, sums = labels.shape[axis], np.zeros(count + 1)
+    stride = labels.strides[axis] // labels.itemsize
+    for start, part in _pieces(labels):
+        sums += np.bincount(part, np.arange(start, start + len(part)) // stride % long, count + 1)
+    middles: np.ndarray = (sums[1:] / _sizes(labels, count) + 0.5) / long
     return middles
+
+
+def _sizes(labels: np.ndarray, count: int) -> np.ndarray:
+    """Pixels of each thing: [count]."""
+    found = np.zeros(count + 1, np.int64)
+    for _, part in _pieces(labels):
+        found += np.bincount(part, minlength=count + 1)
+    return found[1:]
+
+
+def _pieces(labels: np.ndarray) -> Iterator[tuple[int, np.ndarray]]:
+    """All labels in their order, and where each piece begins: counting takes eight bytes each."""
+    flat = labels.ravel()
+    return ((start, flat[start : start + PIECE]) for start in range(0, flat.size, PIECE))

@@ -176,8 +176,7 @@ def warm_start(path: Path, model: Any, words: Vocabulary, part: str | None = Non
     """
     tensors, codes, host = averaged(path)
     if part is not None:
-        both = {name for name in model.state_dict() if name.startswith(part)}
-        tensors = {name: value for name, value in tensors.items() if name in both}
+        tensors = _common(tensors, model, part, (len(words.codes), len(codes)))
     if not tensors:
         raise WeightsError(f"{path.name} shares no weights '{part}...' with this network: begin with others")
     same_host(path, host, model)
@@ -193,6 +192,18 @@ def warm_start(path: Path, model: Any, words: Vocabulary, part: str | None = Non
         else:
             target[name][new] = value[old].to(target[name].dtype)  # exported in half precision
     return len(words.codes) - len(rows)
+
+
+def _common(tensors: Mapping[str, Tensor], model: Any, part: str, rows: tuple[int, int]) -> dict[str, Tensor]:
+    """What a network has, too, under the same name and of the same shape, where that begins with ``part``;
+    tables have ``rows`` (here, there), a code each."""
+
+    def fits(here: torch.Size, there: torch.Size) -> bool:
+        tables = (*here[:1], *there[:1]) == rows and here[1:] == there[1:]
+        return here == there or tables
+
+    own = {name: value.shape for name, value in model.state_dict().items() if name.startswith(part)}
+    return {name: value for name, value in tensors.items() if name in own and fits(own[name], value.shape)}
 
 
 def start_of(given: str) -> Path:

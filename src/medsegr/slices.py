@@ -20,7 +20,7 @@ BESIDE = 0.05  # presence of a slice that still shows the target, next to one th
 GAP = 5.0  # mm between two slices that are asked, at most
 ALIKE = 0.8  # Dice of two slices from which on those between are not asked
 STEPS = (4, 2)  # slices from one that is asked to the next; divisors of CHUNK
-AHEAD = 4  # passes a lane that are prepared at once: bounds memory, and how long a stop is waited for
+AHEAD = 4  # passes a lane of several that are prepared at once: memory, and how long a stop is waited for
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,6 +56,7 @@ def _slices(view: View, asked: Asked, answers: Answers, what: tuple[Sequence[int
         return
     words = view.hear([asked.codes[k] for k in own])
     floor = min(BESIDE, view.threshold)
+    most = view.backend.rows * (AHEAD * view.backend.lanes if view.backend.lanes > 1 else 1)
     presence, quality = (np.zeros((len(own), count), np.float32) for _ in range(2))
     columns: list[Column] = [{} for _ in own]
     for first in range(0, count, CHUNK):
@@ -63,7 +64,7 @@ def _slices(view: View, asked: Asked, answers: Answers, what: tuple[Sequence[int
         shared = view.maps(first)
         todo = [(at, z) for at in range(len(own)) for z in _stops(first, last, view)]
         while todo:
-            for part in _parted(todo, AHEAD * view.backend.lanes * view.backend.rows):
+            for part in _parted(todo, most):
                 tell(asked.prompt, turn * count + first, rounds * count)
                 _ask(view, (shared, first, words), columns, part)
             todo = [(at, z) for at, column in enumerate(columns) for z in _open(view, column, floor)]
@@ -135,6 +136,8 @@ def _alike(view: View, one: Layer, other: Layer, floor: float) -> bool:
         return False
     if not there:
         return True
+    if max(one.presence, other.presence) < view.threshold:
+        return False  # a slice between may be the one that is sure, for which all of these are drawn
     a, b = (view.backend.numbers(layer.logits) > 0 for layer in (one, other))
     return 2 * int(np.count_nonzero(a & b)) >= ALIKE * int(np.count_nonzero(a) + np.count_nonzero(b))
 

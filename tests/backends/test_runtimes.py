@@ -8,12 +8,13 @@ import sys
 from collections.abc import Iterator
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
 import torch
 
-from medsegr.backends import folder, store
+from medsegr.backends import folder, runtimes, store
 from medsegr.backends.backend import Backend, Clicked, rows_of
 from medsegr.backends.folder import Graphs
 from medsegr.backends.network import of_network
@@ -265,3 +266,51 @@ def test_passes_that_run_at_once_say_what_one_after_the_other_says(
             assert np.allclose(said.logits, alone.logits, atol=1e-3)
             assert np.allclose(said.presence, alone.presence, atol=1e-3)
     assert lanes.many([]) == []
+
+
+@pytest.mark.parametrize("name", BACKENDS)
+def test_lanes_load_their_graph_once_and_keep_it(
+    exported: dict[str, Graphs],
+    predictor: Predictor,
+    tmp_path: Path,
+    name: str,
+    monkeypatch: pytest.MonkeyPatch,
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    """All lanes come to it at the same time: one loads, the others wait."""
+    loaded: list[str] = []
+    find = Graphs.file
+
+    def file(graphs: Graphs, stage: str) -> Path:
+        loaded.append(stage)
+        return find(graphs, stage)
+
+    monkeypatch.setattr(Graphs, "file", file)
+    lanes = backend_of(exported[name], Place(4, tmp_path))
+    maps = lanes.shared(np.zeros((1, 3, 64, 64), np.float32))
+    heard = lanes.hear(coded([[Code("concept:liver")]], predictor.words))
+    with caplog.at_level(logging.WARNING, "medsegr"):
+        lanes.many([(maps, heard)] * 8)
+    assert loaded == ["shared", "words", "answer"]
+    assert not caplog.records
+
+
+def test_a_graph_that_cannot_be_kept_keeps_to_its_threads(
+    exported: dict[str, Graphs], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Else each lane's passes would run on all processors."""
+    threads: list[int] = []
+    settings = runtimes._settings
+
+    def noted(runtime: Any, place: Place, done: bool) -> Any:
+        threads.append((made := settings(runtime, place, done)).intra_op_num_threads)
+        return made
+
+    def full(*_: object) -> None:
+        raise OSError("no room")
+
+    monkeypatch.setattr(runtimes, "_settings", noted)
+    monkeypatch.setattr(runtimes.os, "replace", full)
+    words = coded([[]], small_predictor().words)
+    backend_of(exported["onnx"], Place(3, tmp_path)).hear(words)
+    assert threads == [3, 3]

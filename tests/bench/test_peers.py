@@ -71,6 +71,18 @@ def test_a_comparison_that_fails_goes_on_and_is_not_made_twice(
         peers.compare(replace(bench, made=5), lambda _line: None)
 
 
+def test_other_weights_to_begin_with_are_other_settings(bench: peers.Bench, tmp_path: Path) -> None:
+    """Every run calls its weights last.pt."""
+    method, starts = peers.read_methods(bench.methods)[0], []
+    for name, content in (("a", b"one"), ("b", b"two"), ("c", b"one")):
+        (tmp_path / name).mkdir()
+        (start := tmp_path / name / "last.pt").write_bytes(content)
+        starts.append(peers.settings(replace(bench, start=start), method))
+    assert starts[0] == starts[2] != starts[1]
+    assert peers.settings(bench, method) not in starts
+    assert peers.settings(replace(bench, part="host."), method) != peers.settings(bench, method)
+
+
 def test_words_decide_where_the_name_does_not() -> None:
     found = 0
     for i in range(12):

@@ -10,6 +10,7 @@ import hashlib
 import logging
 import os
 import platform
+import threading
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -50,8 +51,14 @@ def backend_of(graphs: Graphs, place: Place = Place()) -> Backend:
     lanes = place.threads or min(MOST_LANES, usable())
     opened = {1: load(place), lanes: load(replace(place, lanes=lanes))}
 
-    @functools.cache
+    loading = threading.Lock()
+
     def stage(name: str, lanes: int = 1) -> Run:
+        with loading:  # lanes come to it at the same time: the cache alone would let each of them load
+            return loaded(name, lanes)
+
+    @functools.cache
+    def loaded(name: str, lanes: int) -> Run:
         try:
             return opened[lanes](graphs.file(name))
         except Exception as error:
@@ -172,8 +179,7 @@ def _onnx(place: Place) -> Callable[[Path], Run]:
             except Exception:  # damaged or of another processor: made again from the graph
                 kept.unlink(missing_ok=True)
         if session is None:
-            settings = _settings(onnxruntime, place, done=False)
-            session = _session(onnxruntime, path, settings, kept)
+            session = _session(onnxruntime, path, place, kept)
         return lambda given: _run_onnx(session, given)
 
     return load
@@ -196,9 +202,9 @@ def _settings(runtime: Any, place: Place, done: bool) -> Any:
     return made
 
 
-def _session(runtime: Any, path: Path, settings: Any, kept: Path | None) -> Any:
+def _session(runtime: Any, path: Path, place: Place, kept: Path | None) -> Any:
     """A session, whose optimised graph is kept where there is room for it."""
-    providers = ["CPUExecutionProvider"]
+    providers, settings = ["CPUExecutionProvider"], _settings(runtime, place, done=False)
     if kept is None:
         return runtime.InferenceSession(str(path), settings, providers=providers)
     part = kept.with_suffix(f".part{os.getpid()}")
@@ -209,9 +215,7 @@ def _session(runtime: Any, path: Path, settings: Any, kept: Path | None) -> Any:
     except Exception:
         part.unlink(missing_ok=True)
         LOG.warning("the cache is not used: an optimised model could not be kept; the run goes on without")
-        return runtime.InferenceSession(
-            str(path), _settings(runtime, Place(), done=False), providers=providers
-        )
+        return runtime.InferenceSession(str(path), _settings(runtime, place, done=False), providers=providers)
     store.trim(kept.parent)
     return session
 

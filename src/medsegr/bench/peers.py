@@ -7,6 +7,7 @@ that fails is named with its reason, and the others go on.
 """
 
 import argparse
+import hashlib
 import json
 import os
 import subprocess
@@ -120,7 +121,8 @@ def configured(bench: Bench) -> FitConfig:
 def settings(bench: Bench, method: Method) -> dict[str, Any]:
     """What must be equal for a result to be taken over, as plain data."""
     told: dict[str, Any] = {"config": asdict(configured(bench)), "method": asdict(method), "made": bench.made}
-    told |= {"limit": bench.limit, "start": bench.start and bench.start.name, "part": bench.part}
+    start = None if bench.start is None else hashlib.sha256(bench.start.read_bytes()).hexdigest()
+    told |= {"limit": bench.limit, "start": start, "part": bench.part}
     plain: dict[str, Any] = json.loads(json.dumps(told))
     return plain
 
