@@ -178,7 +178,8 @@ def warm_start(path: Path, model: Any, words: Vocabulary, part: str | None = Non
     if part is not None:
         tensors = _common(tensors, model, part, (len(words.codes), len(codes)))
     if not tensors:
-        raise WeightsError(f"{path.name} shares no weights '{part}...' with this network: begin with others")
+        what = f"weights '{part}...'" if part else "weights"
+        raise WeightsError(f"{path.name} shares no {what} with this network: begin with others")
     same_host(path, host, model)
     before = {code: row for row, code in enumerate(codes)}
     rows = [(row, before[code]) for row, code in enumerate(words.codes) if code in before]
