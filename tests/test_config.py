@@ -4,6 +4,7 @@ from pathlib import Path
 
 import pytest
 
+from medsegr.bench.peers import read_methods
 from medsegr.config import FitConfig, part_of, read_config, schedule, size_at
 from medsegr.errors import InputError, UsageError
 
@@ -16,6 +17,16 @@ def test_the_shipped_configurations_are_valid(path: Path) -> None:
     assert config.sets
     assert config.phantoms
     assert not config.steps
+
+
+def test_the_comparisons_of_the_evidence_can_be_made_again() -> None:
+    folder = ROOT / "configs" / "compare"
+    assert read_config(folder / "peers.toml").sets
+    assert read_config(folder / "heads.toml").phantoms
+    assert {method.name for method in read_methods(str(folder / "heads-methods.toml"))} == {
+        "medsegr-tiny",
+        "decoder-only",
+    }
 
 
 @pytest.mark.parametrize(
