@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from tests.small_networks import small_predictor
 from tests.test_passes import asked
@@ -107,6 +107,7 @@ def test_between_two_that_are_alike_stands_their_mean() -> None:
     assert np.array_equal(prob[5] > 0, mean > 0)
 
 
+@settings(max_examples=40)
 @given(
     ends=st.tuples(st.integers(0, 29), st.integers(0, 29)),
     step=st.sampled_from([0.5, 2.0]),
