@@ -52,14 +52,13 @@ def meant(mask: np.ndarray, place: Place, few: bool = True) -> np.ndarray:
     many = _many(labels, count)
     if not place or count < 2 or not (many or few):
         return mask
-    off = np.zeros(count)
+    off, sizes = np.zeros(count), _sizes(labels, count)
     for group, axis, names in (("row", -2, ROWS), ("col", -1, COLS), ("side", -1, HALVES)):
         told = [names.index(value) for value in place.get(group, ()) if value in names]
         if told:
-            middle = _middles(labels, count, axis)
+            middle = _middles(labels, sizes, axis)
             beside = [np.maximum(k / len(names) - middle, middle - (k + 1) / len(names)) for k in told]
             off = np.maximum(off, np.min(beside, axis=0))
-    sizes = _sizes(labels, count)
     here = off <= 0
     if not here.any() or not (many or sizes[here].max() >= WEIGHTY * sizes.max()):
         return mask
@@ -71,11 +70,11 @@ def like_one(mask: np.ndarray, groups: Collection[str], rng: np.random.Generator
     """Those things of a scattered mask whose middle lies in the same third of the rows, of the columns, or of
     both (``groups``) as that of one of them, by chance."""
     labels, count = _labelled(mask)
-    one = int(rng.integers(count))
+    one, sizes = int(rng.integers(count)), _sizes(labels, count)
     same = np.ones(count, bool)
     for axis, group in enumerate(("row", "col")):
         if group in groups:
-            thirds = (3 * _middles(labels, count, axis)).astype(int)
+            thirds = (3 * _middles(labels, sizes, axis)).astype(int)
             same &= thirds == thirds[one]
     out: np.ndarray = np.concatenate([[False], same])[labels]
     return out
@@ -124,13 +123,14 @@ def _many(labels: np.ndarray, count: int) -> bool:
     return bool(max(shares) < SMALL_PART)
 
 
-def _middles(labels: np.ndarray, count: int, axis: int) -> np.ndarray:
-    """Middle of each thing along an axis, as a part of the image: [count] in (0, 1)."""
-    long, sums = labels.shape[axis], np.zeros(count + 1)
+def _middles(labels: np.ndarray, sizes: np.ndarray, axis: int) -> np.ndarray:
+    """Middle of each thing along an axis, as a part of the image: [count] in (0, 1). ``sizes`` [count] as of
+    :func:`_sizes`."""
+    long, sums = labels.shape[axis], np.zeros(len(sizes) + 1)
     stride = labels.strides[axis] // labels.itemsize
     for start, part in _pieces(labels):
-        sums += np.bincount(part, np.arange(start, start + len(part)) // stride % long, count + 1)
-    middles: np.ndarray = (sums[1:] / _sizes(labels, count) + 0.5) / long
+        sums += np.bincount(part, np.arange(start, start + len(part)) // stride % long, len(sums))
+    middles: np.ndarray = (sums[1:] / sizes + 0.5) / long
     return middles
 
 

@@ -14,6 +14,7 @@ from typing import Any
 import numpy as np
 
 from medsegr.backends.backend import Heard, Maps, rows_of, sigmoid
+from medsegr.metrics.overlap import dice
 from medsegr.passes import CHUNK, Answers, Asked, View, tell
 
 BESIDE = 0.05  # presence of a slice that still shows the target, next to one that surely does (decision 0040)
@@ -139,7 +140,7 @@ def _alike(view: View, one: Layer, other: Layer, floor: float) -> bool:
     if max(one.presence, other.presence) < view.threshold:
         return False  # a slice between may be the one that is sure, for which all of these are drawn
     a, b = (view.backend.numbers(layer.logits) > 0 for layer in (one, other))
-    return 2 * int(np.count_nonzero(a & b)) >= ALIKE * int(np.count_nonzero(a) + np.count_nonzero(b))
+    return dice(a, b) >= ALIKE
 
 
 def between(one: Layer, other: Layer, part: float) -> Layer:

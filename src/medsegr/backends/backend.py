@@ -107,9 +107,10 @@ class Backend:
 
     def many(self, given: Sequence[tuple[Maps, Heard]]) -> list[Said]:
         """Answers without clicks to several passes of maps and what was heard, in their order."""
-        alone = self.narrow is None or self.lanes == 1 or len(given) == 1
-        narrow = None if alone else self.narrow
-        return self.each(lambda one: narrow(*one) if narrow else self.decode(*one, Clicked()), given)
+        narrow = self.narrow
+        if narrow is None or self.lanes == 1 or len(given) == 1:
+            return [self.decode(maps, heard, Clicked()) for maps, heard in given]
+        return self.each(lambda one: narrow(*one), given)
 
     def each(self, work: Callable[[Job], Done], jobs: Sequence[Job]) -> list[Done]:
         """``work`` on every job, in their order, as many at once as there are lanes."""

@@ -76,18 +76,20 @@ def backend_of(graphs: Graphs, place: Place = Place()) -> Backend:
         return stage("words")({name: getattr(codes, name) for name in WORDS})["priors"]
 
     def decode(maps: Maps, heard: Heard, clicks: Clicked) -> Said:
-        given = {f"map{at}": one for at, one in enumerate(maps)} | {"priors": heard}
-        name = "answer"
+        name, given = "answer", _given(maps, heard)
         if clicks.points is not None or clicks.mask is not None:
             name, given = "clicked", given | _clicks(clicks, maps)
         return _said(stage(name)(given))
 
     def narrow(maps: Maps, heard: Heard) -> Said:
-        given = {f"map{at}": one for at, one in enumerate(maps)} | {"priors": heard}
-        return _said(stage("answer", lanes)(given))
+        return _said(stage("answer", lanes)(_given(maps, heard)))
 
     kind = (graphs.backend, graphs.precision, "cpu")
     return Backend(*kind, shared, hear, decode, lanes=lanes, rows=NARROW, narrow=narrow)
+
+
+def _given(maps: Maps, heard: Heard) -> dict[str, np.ndarray]:
+    return {f"map{at}": one for at, one in enumerate(maps)} | {"priors": heard}
 
 
 def _said(found: Mapping[str, np.ndarray]) -> Said:
