@@ -144,16 +144,18 @@ def warm(path: Path, plan: Plan) -> Iterator[Timing]:
 
         yield of(f"{name}: 512 px image and a sentence", least(fresh, plan.repeats), "<= 0.25")
         session = model.open(path, modality="CR")
-        phrases = itertools.cycle(PHRASES)
-        ask = partial(_next, session.segment, phrases)
-        yield of(f"{name}: each further phrase on it", least(ask, plan.repeats), "<= 0.06")
+        all_phrases = least(partial(_each, session.segment, PHRASES), plan.repeats)
+        mean = Least(all_phrases.wall / len(PHRASES), all_phrases.cpu / len(PHRASES))
+        yield of(f"{name}: each further phrase on it, mean of {len(PHRASES)}", mean, "<= 0.06")
         held = read_image(path, modality="CR")
         eight = partial(model.segment, held, phrases=EIGHT, options=Options())
         yield of(f"{name}: eight findings with report-free masks", least(eight, plan.repeats), "<= 0.8")
 
 
-def _next(ask: Callable[[str], object], phrases: Iterator[str]) -> object:
-    return ask(next(phrases))
+def _each(ask: Callable[[str], object], phrases: Sequence[str]) -> None:
+    """All of them: some take one row of the network, some four, and the least of several is that of one."""
+    for phrase in phrases:
+        ask(phrase)
 
 
 def volumes(plan: Plan) -> Iterator[Timing]:
