@@ -94,8 +94,13 @@ train-default: $(VENV)/.stamp  ## train the embedded checkpoint again (hours, an
 	OMP_NUM_THREADS=1 $(PY) -m medsegr.fit --config configs/medsegr-tiny-slices.toml --data $(DATA) \
 		--out $(RUN)-slices --warm $(RUN)-kinds/medsegr-tiny.safetensors
 	$(EXPORT) --run $(RUN)-slices --config configs/medsegr-tiny-slices.toml --folder $(RUN)-slices/checkpoint
-	$(PY) -m medsegr.averaging --of $(RUN)-kinds=0.3 --of $(RUN)-slices/checkpoint=0.7 --folder $(RUN)-all \
+	$(PY) -m medsegr.averaging --of $(RUN)-kinds=0.3 --of $(RUN)-slices/checkpoint=0.7 --folder $(RUN)-seven \
 		--warm-start "six earlier stages (docs/log.md)"
+	OMP_NUM_THREADS=1 $(PY) -m medsegr.fit --config configs/medsegr-tiny-long.toml --data $(DATA) \
+		--out $(RUN)-long --warm $(RUN)-seven/medsegr-tiny.safetensors
+	$(EXPORT) --run $(RUN)-long --config configs/medsegr-tiny-long.toml --folder $(RUN)-long/checkpoint
+	$(PY) -m medsegr.averaging --of $(RUN)-seven=0.3 --of $(RUN)-long/checkpoint=0.7 --folder $(RUN)-all \
+		--warm-start "seven earlier stages (docs/log.md)"
 	$(PY) -m medsegr.image_head --model $(RUN)-all --kinds configs/kinds/medsegr-tiny.toml --data $(DATA) \
 		--most 60 --folder $(RUN)-shipped
 	$(PY) -m medsegr.bench.validate --model $(RUN)-shipped --config configs/medsegr-tiny-slices.toml --data $(DATA) --card

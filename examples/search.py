@@ -15,7 +15,7 @@ import numpy as np
 import optuna
 from fine_tune import make
 
-from medsegr.batches import Recipe
+from medsegr.asking import Recipe
 from medsegr.cases import load_cases
 from medsegr.config import FitConfig
 from medsegr.fit import Beginning, fit

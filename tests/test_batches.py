@@ -7,7 +7,8 @@ import pytest
 import torch
 
 from medsegr import batches, data
-from medsegr.batches import Plan, Recipe, by_set, draw, render
+from medsegr.asking import Recipe
+from medsegr.batches import Plan, by_set, draw, render
 from medsegr.data import Case, Target
 from medsegr.reasoning.codes import Code
 

@@ -5,7 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
-from medsegr.batches import Recipe, by_set, draw, render
+from medsegr.asking import Recipe
+from medsegr.batches import by_set, draw, render
 from medsegr.composite import joined
 from medsegr.data import Case, Target
 from medsegr.reasoning.codes import Code

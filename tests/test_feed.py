@@ -35,6 +35,24 @@ def test_the_size_follows_the_clock_and_small_pictures_make_larger_batches() -> 
     assert next(made).pixels.shape == (2, 3, 160, 160)
 
 
+def test_mixed_sizes_come_in_turns_whatever_the_clock_says() -> None:
+    mixed = replace(TINY, mixed=True, sizes=((0.25, 64), (0.75, 96)))
+    made = iter(feed_of(mixed, torch.zeros(())))
+    sides = [next(made).pixels.shape[-1] for _ in range(40)]
+    assert 3 <= sides.count(64) <= 20
+    assert sides != sorted(sides)
+
+
+def test_mixed_sizes_of_a_run_of_steps_hang_on_the_number_of_the_step() -> None:
+    mixed = replace(TINY, mixed=True, steps=20, sizes=((0.25, 64), (0.75, 96)))
+    cases = cells()
+    one, two = (feed.Numbered(cases, mixed, vocabulary_of(cases), (0, 0), 2) for _ in range(2))
+    assert sorted(one.sizes.tolist()) == [64] * 5 + [96] * 15
+    assert one.sizes.tolist() == two.sizes.tolist() != sorted(one.sizes.tolist())
+    assert one[7].pixels.shape[-1] == one.sizes[7]
+    assert torch.equal(one[7].pixels, two[7].pixels)
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_batches_come_ahead_and_each_worker_draws_its_own(workers: int) -> None:
     stop = threading.Event()

@@ -1,6 +1,7 @@
 """Which rows of the network a question takes: the mirror image, twins, what is kept."""
 
 from dataclasses import replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -8,7 +9,7 @@ import pytest
 from tests.small_networks import small_predictor
 
 from medsegr import passes, predict
-from medsegr.backends.backend import Backend
+from medsegr.backends.backend import Backend, Clicked
 from medsegr.passes import asked_of, doubt_of
 from medsegr.predict import Predictor
 from medsegr.reasoning.codes import Code
@@ -20,19 +21,22 @@ LIVER, HEART, POLYP = ((Code(f"concept:{name}"),) for name in ("liver", "heart",
 class Rows:
     """A backend that notes how many rows each pass had."""
 
-    def __init__(self, backend: Backend) -> None:
+    def __init__(self, backend: Backend, lanes: int) -> None:
         self.decoded: list[int] = []
         self.inside = backend
-        self.backend = replace(backend, decode=self._decode)
+        narrow = partial(self._decode, clicks=Clicked()) if lanes > 1 else None
+        self.backend = replace(
+            backend, decode=self._decode, lanes=lanes, rows=2 if narrow else 8, narrow=narrow
+        )
 
     def _decode(self, maps: Any, heard: Any, clicks: Any) -> Any:
         self.decoded.append(len(maps[0]))
         return self.inside.decode(maps, heard, clicks)
 
 
-def noted(**card: object) -> tuple[Predictor, list[int]]:
+def noted(lanes: int = 1, **card: object) -> tuple[Predictor, list[int]]:
     made = small_predictor(**card)
-    rows = Rows(made.backend)
+    rows = Rows(made.backend, lanes)
     return Predictor(rows.backend, made.words, made.card), rows.decoded
 
 
@@ -160,6 +164,52 @@ def test_many_questions_with_their_mirror_images_go_in_passes(monkeypatch: pytes
     assert rows == [8, 8, 4, 4]
     alone = [predictor.segment(picture(), Prompt((f.name,), (f,))).prob[0] for f in many]
     assert np.allclose(together, alone, atol=1e-5)
+
+
+@pytest.mark.parametrize("lanes", [2, 4])
+@pytest.mark.parametrize("whom", [(None, (0,)), (None, None, None, (0, 1, 2))])
+def test_lanes_change_who_computes_a_row_and_not_what_is_said(
+    lanes: int, whom: tuple[tuple[int, ...] | None, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is asked ahead where a lane is idle must not show, be it needed or not."""
+    names = ("heart", "liver", "polyp", "lung")[: len(whom)]
+    prompt = asked(*names, beside=whom)
+    threshold = float(np.median(small_predictor().segment(picture(), prompt).extras["presence"]))
+    for faint, sure in ((0.0, 0.0), (1.1, 0.0), (0.0, 1e9)):
+        monkeypatch.setattr(passes, "FAINT", faint)
+        monkeypatch.setattr(passes, "SURE", sure)
+        for limit in (0.0, threshold):
+            one, _ = noted(presence_threshold=limit)
+            many, _ = noted(lanes=lanes, presence_threshold=limit)
+            plain, dealt = one.segment(picture(), prompt), many.segment(picture(), prompt)
+            assert np.allclose(plain.prob, dealt.prob, atol=1e-5)
+            assert np.allclose(plain.extras["presence"], dealt.extras["presence"], atol=1e-5)
+            assert np.array_equal(plain.extras["presence"] == 0, dealt.extras["presence"] == 0)
+
+
+def test_idle_lanes_are_filled_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passes, "FAINT", 0.0)
+    monkeypatch.setattr(passes, "SURE", 0.0)
+    twin = asked("heart", "liver", beside=(None, (0,)))
+    for lanes, expected in ((1, [1, 1, 1, 1]), (2, [1, 1, 1, 1]), (4, [1, 1, 1, 1])):
+        predictor, rows = noted(lanes=lanes, presence_threshold=0.0)
+        predictor.segment(picture(), twin)
+        assert rows == expected  # nothing is asked twice
+    monkeypatch.setattr(passes, "SURE", 1e9)  # no mirror image is needed
+    for lanes, most in ((1, 1), (2, 2), (4, 2)):
+        predictor, rows = noted(lanes=lanes)
+        predictor.segment(picture(), asked("heart"))
+        assert sum(rows) == most
+    many = asked("heart", "liver", "polyp", "lung", "spleen")
+    predictor, rows = noted(lanes=2)
+    predictor.segment(picture(), many)
+    assert sorted(rows) == [1, 2, 2]
+
+
+def test_clicks_are_never_asked_ahead() -> None:
+    predictor, rows = noted(lanes=4)
+    predictor.segment(picture(), asked("heart", points=np.array([[[30.0, 30.0, 1.0]]])))
+    assert rows == [1]
 
 
 def test_the_same_question_gives_the_same_bits() -> None:

@@ -15,11 +15,12 @@ from scipy import ndimage
 from torch import Tensor
 
 from medsegr.among import like_one, scattered
+from medsegr.asking import Recipe, lesions, phantom_words, real_words
 from medsegr.data import Case
 from medsegr.oracle import describe
 from medsegr.pixels import working_size
 from medsegr.pointing import clicks, rough
-from medsegr.reasoning.codes import KIND_OF, LOCATION, Code, mirror
+from medsegr.reasoning.codes import LOCATION, Code, mirror
 from medsegr.types import COLS, FORMS, MARGINS, ROWS, SIZES, UNIFORMITIES
 
 CELLS = ("SM", "GM")  # many things alike
@@ -29,29 +30,6 @@ COLOURED = ("ES", "SM", "GM", "DMS", "OP")
 # side of the usual input when predicting; microscopy and fundus are shown larger (pixels.working_size)
 JUDGED_AT = 256
 LOOKS = ("size", "form", "margin", "density", "uniformity", "extent", "count")
-
-
-@dataclass(frozen=True, slots=True)
-class Recipe:
-    """Shares of what is asked. Each number has a line in the training log's table."""
-
-    no_words: float = 0.06  # nothing at all is said
-    absent: float = 0.22  # something is asked that is not there
-    place: float = 0.45  # the place is told (real pictures)
-    wrong_place: float = 0.25  # ... and is wrong, the mask stays (real pictures)
-    looks: float = 0.4  # size, form, margin, texture or number is told (real pictures)
-    all_looks: float = 0.5  # ... most of these together, as a full report does
-    wrong_looks: float = 0.15
-    part: float = 0.35  # of many things alike those in one third are meant, and the place says so
-    drop_place: float = 0.15  # each word about the place of a phantom lesion is left out
-    drop_looks: float = 0.45  # each other attribute of it is
-    name_only: float = 0.12  # a phantom lesion's name alone: all lesions of that name
-    modality: float = 0.6  # the modality is told
-    joined: float = 0.15  # a second real lesion is blended in (composite.py)
-    joined_place: float = 0.7  # ... and the place says which of the two is meant
-    clicks: float = 0.15  # points, a box, or a rough mask with points, beside the words
-    soft: float = 0.15  # the picture is out of focus
-    grain: float = 0.15  # noise is added
 
 
 @dataclass(frozen=True, slots=True)
@@ -105,11 +83,11 @@ def draw(case: Case, others: Sets, recipe: Recipe, rng: np.random.Generator) -> 
         if not case.made and chance() < recipe.looks:  # rich words must not give away what is there
             noise += [code for group in _some_looks(recipe, rng) for code in _random_look(group, rng)]
     elif chance() < recipe.no_words:
-        targets, codes = _lesions(case), ()
+        targets, codes = lesions(case), ()
     elif case.made:
-        targets, codes = _phantom_words(case, recipe, rng)
+        targets, codes = phantom_words(case, recipe, rng)
     else:
-        targets, codes = _real_words(case, rng)
+        targets, codes = real_words(case, rng)
         if case.apart and chance() < recipe.joined_place:
             targets, told = (int(rng.integers(len(case.targets))),), {"row", "col"}
         extra, noise = _described(case, recipe, rng)
@@ -189,44 +167,6 @@ def _turned(case: Case, plan: Plan, recipe: Recipe, rng: np.random.Generator) ->
     )
 
 
-def _lesions(case: Case) -> tuple[int, ...]:
-    return tuple(i for i, t in enumerate(case.targets) if not t.organ)
-
-
-def _fitting(case: Case, codes: Sequence[Code], organ: bool) -> tuple[int, ...]:
-    """Targets that fit all words: with fewer words more things may be meant, and all of them are."""
-    said = {code.text for code in codes if not code.scalar}
-    return tuple(i for i, t in enumerate(case.targets) if t.organ == organ and said <= t.names)
-
-
-def _phantom_words(
-    case: Case, recipe: Recipe, rng: np.random.Generator
-) -> tuple[tuple[int, ...], tuple[Code, ...]]:
-    organs = [i for i, t in enumerate(case.targets) if t.organ]
-    lesions = _lesions(case)
-    use_organ = bool(organs) and (not lesions or rng.random() < 0.2)
-    target = case.targets[int(rng.choice(organs if use_organ else lesions))]
-    if use_organ:
-        kept = target.codes
-    elif rng.random() < recipe.name_only:
-        kept = tuple(c for c in target.codes if c.group in ("concept", "modality"))
-    else:
-        gone = set()
-        for group in sorted({c.group for c in target.codes} - {"concept", "modality"}):
-            share = recipe.drop_place if KIND_OF[group] == LOCATION else recipe.drop_looks
-            gone |= {group} if rng.random() < share else set()
-        kept = tuple(c for c in target.codes if c.group not in gone)
-    return _fitting(case, kept, use_organ), kept
-
-
-def _real_words(case: Case, rng: np.random.Generator) -> tuple[tuple[int, ...], tuple[Code, ...]]:
-    target = case.targets[int(rng.integers(len(case.targets)))]
-    kept = target.codes
-    if rng.random() < 0.1:  # "lung" without its side means both
-        kept = tuple(c for c in kept if c.group != "side")
-    return _fitting(case, kept, target.organ), kept
-
-
 def _absent(case: Case, others: Sets, rng: np.random.Generator) -> tuple[Code, ...] | None:
     """A question whose true answer is "not there", or None if none was found in a few tries.
 
@@ -249,7 +189,7 @@ def _absent(case: Case, others: Sets, rng: np.random.Generator) -> tuple[Code, .
         if case.made and same_kind and not target.organ:
             place = {c.text for c in target.codes if c.kind == LOCATION}
             concept = {f"concept:{name}"}
-            here = [case.targets[i].names for i in _lesions(case)]
+            here = [case.targets[i].names for i in lesions(case)]
             if place and not any(place <= names and concept & names for names in here):
                 return target.codes
         elif _foreign(case, other) and name not in case.concepts:

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from medsegr import phantom
-from medsegr.batches import Recipe
+from medsegr.asking import Recipe
 from medsegr.errors import InputError, UsageError
 from medsegr.objectives import Weights
 
@@ -48,6 +48,7 @@ class FitConfig:
     batch: int = 8  # of all processes together
     accumulate: int = 1  # batches a step: a larger batch than the memory holds
     sizes: tuple[tuple[float, int], ...] = ((0.35, 128), (0.30, 160), (0.35, 224))
+    mixed: bool = False  # the sizes come in turns, by chance, over the whole run; else one after the other
     lr: float = 1.5e-3
     weight_decay: float = 0.02
     warmup: float = 0.04
@@ -106,7 +107,7 @@ def schedule(part: float, warmup: float) -> float:
 
 
 def size_at(part: float, sizes: Sequence[tuple[float, int]]) -> int:
-    """Pixels of the square input at ``part`` of the time."""
+    """Pixels of the square input at ``part`` of the time, or of a throw of the dice in [0, 1)."""
     ends = list(itertools.accumulate(share for share, _ in sizes))
     return next((s for end, (_, s) in zip(ends, sizes, strict=True) if part < end), sizes[-1][1])
 

@@ -165,8 +165,10 @@ class Feed(IterableDataset[Batch]):
         stream = samples_of(self.cases, self.config, (*self.seed, worker.id if worker else 0))
         training = by_set([c for c in self.cases if not c.validation])
         recipe = self.config.recipe
+        dice = np.random.default_rng((*self.seed, worker.id if worker else 0, 1))
         while True:
-            size = size_at(float(self.part), self.config.sizes)
+            at = dice.random() if self.config.mixed else float(self.part)
+            size = size_at(at, self.config.sizes)
             picked = [next(stream) for _ in range(count_at(size, self.count))]
             made = [render(c, draw(c, training, recipe, rng), size) for c, rng in picked]
             yield collate(made, self.words, [c.id for c, _ in picked])
@@ -187,7 +189,9 @@ class Numbered(Dataset[Batch]):
         self.seed = tuple(seed)
         self.training = by_set([c for c in cases if not c.validation])
         self.pools, odds = pools_of(cases, config)
-        sizes = [size_at(i / config.steps, config.sizes) for i in range(config.steps)]
+        over = np.arange(config.steps) / config.steps
+        when = np.random.default_rng([*self.seed, 3]).permutation(over) if config.mixed else over
+        sizes = [size_at(float(part), config.sizes) for part in when]
         self.sizes = np.repeat(sizes, config.accumulate)
         self.ends = np.cumsum([count_at(int(size), count) for size in self.sizes])
         rng = np.random.default_rng([*self.seed, 1])

@@ -7,7 +7,6 @@ twin) is asked where one of these was answered with yes. Rows of a volume are th
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 
@@ -23,6 +22,7 @@ PADDING = 4  # the kind of a point that does not count (sam/prompt_encoder.py)
 FAINT = 0.05  # presence below which the mirror image is not asked: it would have to be at 0.95 or above
 SURE = 0.06  # doubt (:func:`doubt_of`) up to which neither, since it hardly changes a mask (decision 0037)
 Codes = tuple[Code, ...]
+Ways = list[tuple[Said, int]]  # an answer and the row in it: that of the picture, and of its mirror image
 
 
 @dataclass(frozen=True, slots=True)
@@ -81,11 +81,16 @@ class Answers:
                     values[k] = values[own]
 
 
+def is_clicked(prompt: Prompt) -> bool:
+    """Whether points, boxes or a mask stand beside the words."""
+    return not (prompt.points is None and prompt.boxes is None and prompt.mask is None)
+
+
 def asked_of(codes: Sequence[Codes], mirrored: Sequence[bool], prompt: Prompt) -> tuple[Asked, list[int]]:
     """What is asked, and for every question the first one [k] that asks the same. ``mirrored``: whose mirror
     image is to be asked, too; none with clicks, which make each question stand for itself."""
     n = range(len(codes))
-    clicked = not (prompt.points is None and prompt.boxes is None and prompt.mask is None)
+    clicked = is_clicked(prompt)
     first = list(n) if clicked else [codes.index(one) for one in codes]
     whom = prompt.beside or (None,) * len(codes)
     counts = {first[k] for k in n if whom[k] is None}
@@ -100,37 +105,74 @@ def asked_of(codes: Sequence[Codes], mirrored: Sequence[bool], prompt: Prompt) -
 
 
 def picture(view: View, asked: Asked, answers: Answers) -> None:
-    """Answer the questions of a picture, as many at once as fit a pass."""
+    """Answer the questions of a picture, as many at once as fit a pass.
+
+    Those that are only compared with come after the others, for it hangs on these whether they are needed;
+    where a processor thread would be idle they are asked beside them (decision 0043).
+    """
     words = view.hear([asked.codes[k] for k in asked.own] + [mirror(asked.codes[k]) for k in asked.turned])
-    _ask(view, asked, answers, (asked.guided, words, 0))
+    guided = asked.guided
+    early = (
+        list(asked.beside) if len(asked.own) <= view.backend.lanes and not is_clicked(asked.prompt) else []
+    )
+    grid = answers.prob.shape[1:]
+    found: dict[int, Ways] = {}
+    for start in range(0, len(guided), CHUNK):
+        tell(asked.prompt, start, len(asked.own))
+        part = guided[start : start + CHUNK]
+        found = _ask(view, asked, words, (part + early, grid))
+        for k in part:
+            _put(view.backend, answers, k, found[k])
     drawn = asked.compared(answers.presence >= view.threshold)
-    _ask(view, asked, answers, (drawn, words, len(asked.guided)))
+    for start in range(0, len(drawn), CHUNK):
+        tell(asked.prompt, len(guided) + start, len(asked.own))
+        part = drawn[start : start + CHUNK]
+        for k, ways in (found if early else _ask(view, asked, words, (part, grid))).items():
+            if k in part:
+                _put(view.backend, answers, k, ways)
 
 
-def _ask(view: View, asked: Asked, answers: Answers, what: tuple[Sequence[int], Heard, int]) -> None:
-    """Ask some questions, and once more about the mirror image those that are to be and that may be seen at
-    all. ``what``: the questions, the words of all, and how many were asked before."""
-    own, words, before = what
+def _ask(
+    view: View, asked: Asked, words: Heard, what: tuple[Sequence[int], tuple[int, ...]]
+) -> dict[int, Ways]:
+    """What is said to some questions, and once more of the mirror image where that is to be asked and
+    something may be seen at all. ``words`` are those of all questions; ``what``: the questions, and h w."""
+    part, grid = what
     plain_rows = {k: row for row, k in enumerate(asked.own)}
     mirror_rows = {k: row for row, k in enumerate(asked.turned, len(asked.own))}
 
-    def said(part: Sequence[int], way: int, clicks: Clicked) -> Said:
-        rows = [(mirror_rows if way else plain_rows)[k] for k in part]
-        maps = tuple(one[[way] * len(part)] for one in view.maps(0))
-        return view.backend.decode(maps, rows_of(words, rows), clicks)
+    def unsure(said: Said, row: int) -> bool:
+        seen = sigmoid(said.presence[[row]])[0] >= FAINT
+        return bool(seen) and doubt_of(sigmoid(view.backend.numbers(said.logits[row]))) > SURE
 
-    def unsure(logits: Any) -> bool:
-        return doubt_of(sigmoid(view.backend.numbers(logits))) > SURE
+    clicks = _clicks(asked.prompt, part, view.seen, grid) if is_clicked(asked.prompt) else None
+    turned = [k for k in part if k in mirror_rows]
+    idle = view.backend.lanes - len(part) >= len(turned)  # threads with nothing else to do
+    ahead = turned if clicks is None and idle else []
+    rows = [*((plain_rows[k], 0) for k in part), *((mirror_rows[k], 1) for k in ahead)]
+    said = _said(view, words, rows, clicks)
+    found = {k: [one] for k, one in zip(part, said[: len(part)], strict=True)}
+    more = [k for k in turned if unsure(*found[k][0])]
+    other = said[len(part) :] if ahead else _said(view, words, [(mirror_rows[k], 1) for k in more], None)
+    for k, one in zip(ahead or more, other, strict=True):
+        if k in more:
+            found[k].append(one)
+    return found
 
-    for start in range(0, len(own), CHUNK):
-        part = own[start : start + CHUNK]
-        tell(asked.prompt, before + start, len(asked.own))
-        plain = said(part, 0, _clicks(asked.prompt, part, view.seen, answers.prob.shape[1:]))
-        seen = sigmoid(plain.presence) >= FAINT
-        more = [k for at, k in enumerate(part) if k in mirror_rows and seen[at] and unsure(plain.logits[at])]
-        other = said(more, 1, Clicked()) if more else plain
-        for at, k in enumerate(part):
-            _put(view.backend, answers, k, [(plain, at), *([(other, more.index(k))] if k in more else [])])
+
+def _said(view: View, words: Heard, asked: Sequence[tuple[int, int]], clicks: Clicked | None) -> Ways:
+    """Answers to questions, each the row of its words and 0 for the picture, 1 for its mirror image. Without
+    clicks they are dealt out to the backend's lanes."""
+    backend = view.backend
+    most = CHUNK
+    if clicks is None and backend.lanes > 1:
+        most = max(1, min(backend.rows, -(-len(asked) // backend.lanes)))
+    given = []
+    for start in range(0, len(asked), most):
+        rows, ways = zip(*asked[start : start + most], strict=True)
+        given.append((tuple(one[list(ways)] for one in view.maps(0)), rows_of(words, rows)))
+    said = backend.many(given) if clicks is None else [backend.decode(*one, clicks) for one in given]
+    return [(one, row) for one in said for row in range(len(one.presence))]
 
 
 def doubt_of(prob: np.ndarray) -> float:
@@ -138,7 +180,7 @@ def doubt_of(prob: np.ndarray) -> float:
     return float(np.minimum(prob, 1 - prob).sum()) / max(1, int(np.count_nonzero(prob >= 0.5)))
 
 
-def _put(backend: Backend, answers: Answers, k: int, ways: Sequence[tuple[Said, int]]) -> None:
+def _put(backend: Backend, answers: Answers, k: int, ways: Ways) -> None:
     """The answer to question ``k`` out of one row, and that of the mirror image if there is a second."""
     for values, name in ((answers.presence, "presence"), (answers.quality, "quality")):
         values[k] = np.mean([sigmoid(getattr(said, name)[[row]]) for said, row in ways], dtype=np.float32)
