@@ -10,6 +10,7 @@ import numpy as np
 import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from scipy import ndimage
 from tests.small_networks import small_predictor
 from tests.test_passes import asked
 
@@ -17,7 +18,7 @@ from medsegr import slices
 from medsegr.backends.backend import Said
 from medsegr.errors import Cancelled
 from medsegr.predict import Predictor
-from medsegr.slices import Layer, lasting, step_of
+from medsegr.slices import Layer, lasting, smooth, step_of
 from medsegr.types import Image
 
 Look = Callable[[int, int], tuple[np.ndarray, float]]  # question, slice -> logits [h w], presence in [0, 1]
@@ -99,7 +100,8 @@ def test_where_slices_differ_all_between_are_asked() -> None:
     assert len(seen) < 16
 
 
-def test_between_two_that_are_alike_stands_their_mean() -> None:
+def test_between_two_that_are_alike_stands_their_mean(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(slices, "SMOOTH", 0.0)
     predictor, seen = scripted(lambda _k, z: (disc(10, z / 10), 0.9))
     prob = predictor.segment(deep(8), asked("liver")).prob[0]
     assert 5 not in {z for _, z in seen}
@@ -216,3 +218,54 @@ def test_two_rounds_of_a_volume_are_told_as_one_way() -> None:
     small_predictor().segment(image, prompt)
     assert [done for done, _ in told] == [0, 8, 16, 20, 28, 36]
     assert {total for _, total in told} == {40}
+
+
+@pytest.mark.parametrize("kind", [np.uint8, np.float32])
+def test_a_border_that_jumps_through_the_slices_is_evened(kind: type) -> None:
+    whole = 255 if kind is np.uint8 else 1
+    still = np.stack([disc(8) > 0] * 12).astype(kind) * whole
+    jumping = still.copy()
+    jumping[6] = (disc(5) > 0) * whole  # a bite out of one slice
+    smooth(jumping, 1.0)
+    assert np.array_equal(jumping >= whole / 2, still >= whole / 2)
+    for gap in (1.0, 2.0, 3.0, 5.0, None):
+        same = still.copy()
+        smooth(same, gap)
+        assert np.array_equal(same, still)  # also at the ends of the volume
+
+
+def test_thick_slices_are_left_as_they_are() -> None:
+    noise = np.random.default_rng(0).integers(0, 256, (6, 8, 8)).astype(np.uint8)
+    for gap, changed in ((None, False), (5.0, False), (3.1, False), (1.0, True)):
+        given = noise.copy()
+        smooth(given, gap)
+        assert (not np.array_equal(given, noise)) == changed
+
+
+def test_no_part_is_lost_and_nothing_is_drawn_beyond_its_ends() -> None:
+    prob = np.zeros((14, 32, 32), np.float32)
+    prob[3:9] = disc(8, -6) > 0
+    prob[6, 24:28, 24:28] = 0.9  # as high as one slice: alone it would fall to a third
+    given = prob.copy()
+    smooth(given, 1.0)
+    assert np.array_equal(given[6, 24:28, 24:28], prob[6, 24:28, 24:28])
+    assert not given[:3].any()
+    assert not given[9:].any()
+    assert np.array_equal(given[4:8] >= 0.5, prob[4:8] >= 0.5)
+    empty = np.zeros((3, 4, 4), np.uint8)
+    smooth(empty, 1.0)
+    assert not empty.any()
+
+
+@settings(max_examples=25, deadline=None)
+@given(seed=st.integers(0, 10_000), gap=st.floats(0.3, 6))
+def test_smoothing_keeps_probabilities_and_every_part(seed: int, gap: float) -> None:
+    rng = np.random.default_rng(seed)
+    prob = ndimage.gaussian_filter(rng.random((7, 12, 12)), 1.0)
+    prob = ((prob - prob.min()) / np.ptp(prob)).astype(np.float32)
+    before, count = ndimage.label(prob >= 0.5)
+    given = prob.copy()
+    smooth(given, gap)
+    assert given.min() >= 0
+    assert given.max() <= 1 + 1e-6
+    assert set(before[given >= 0.5]) >= set(range(1, count + 1))

@@ -3,7 +3,7 @@
 A question takes a row of the network a slice, but for slices that lie close between two that were answered
 alike: what is drawn there is the mean of both, weighed by the distance (decision 0041). Two asked slices lie
 :data:`GAP` apart at most, so nothing of that height can slip through; without a known distance between slices
-all are asked.
+all are asked. Thin slices are then smoothed through (decision 0044).
 """
 
 import itertools
@@ -12,6 +12,7 @@ from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
+from scipy import ndimage
 
 from medsegr.backends.backend import Heard, Maps, rows_of, sigmoid
 from medsegr.metrics.overlap import dice
@@ -21,6 +22,8 @@ BESIDE = 0.05  # presence of a slice that still shows the target, next to one th
 GAP = 5.0  # mm between two slices that are asked, at most
 ALIKE = 0.8  # Dice of two slices from which on those between are not asked
 STEPS = (4, 2)  # slices from one that is asked to the next; divisors of CHUNK
+SMOOTH = 1.2  # mm, standard deviation of the Gaussian through the slices (decision 0044)
+LEAST = 0.4  # of it in slices, below which a neighbour weighs less than a twentieth: slices over 3 mm apart
 AHEAD = 4  # passes a lane of several that are prepared at once: memory, and how long a stop is waited for
 
 
@@ -80,6 +83,7 @@ def _slices(view: View, asked: Asked, answers: Answers, what: tuple[Sequence[int
         columns = [{last - 1: column[last - 1]} for column in columns]
     for at, k in enumerate(own):
         answers.prob[k, ~lasting(presence[at], view.threshold)] = 0
+    view.backend.each(lambda k: smooth(answers.prob[k], view.seen.gap), own)
     answers.presence[own] = presence.max(1)
     answers.quality[own] = quality[np.arange(len(own)), presence.argmax(1)]
 
@@ -147,6 +151,34 @@ def between(one: Layer, other: Layer, part: float) -> Layer:
     """What is taken to be ``part`` of the way from one slice to another."""
     values = ((getattr(layer, name) for layer in (one, other)) for name in ("logits", "presence", "quality"))
     return Layer(*(a * (1 - part) + b * part for a, b in values))
+
+
+def smooth(prob: np.ndarray, gap: float | None) -> None:
+    """Average, in place, probabilities [n h w], bytes or floats, of slices ``gap`` mm apart through these.
+
+    Each slice was answered for itself, so borders jump from one to the next where they do not in the body.
+    Nothing is drawn beyond the first and the last slice that had something, and no part is lost: what is so
+    low that it would vanish stays as it was.
+    """
+    sigma, whole = SMOOTH / gap if gap else 0.0, 255 if prob.dtype == np.uint8 else 1
+    drawn = prob >= 0.02 * whole
+    if sigma < LEAST or not drawn.any():
+        return
+    sides = [np.flatnonzero(drawn.any(tuple({0, 1, 2} - {axis}))) for axis in range(3)]
+    box = tuple(slice(at[0], at[-1] + 1) for at in sides)
+    before, reach = prob[box].astype(np.float32) / whole, int(2.5 * sigma + 0.5)
+    fine = np.pad(before, ((reach, reach), (0, 0), (0, 0)))
+    if box[0].start == 0:  # the body goes on where the volume ends
+        fine[:reach] = before[0]
+    if box[0].stop == len(prob):
+        fine[len(fine) - reach :] = before[-1]
+    fine = ndimage.gaussian_filter1d(fine, sigma, axis=0, radius=reach)[reach : len(fine) - reach]
+    parts, count = ndimage.label(before >= 0.5)
+    lost = np.setdiff1d(np.arange(1, count + 1), parts[fine >= 0.5])
+    if len(lost):
+        again = np.isin(parts, lost)
+        fine[again] = before[again]
+    prob[box] = np.rint(fine * whole) if whole > 1 else fine
 
 
 def lasting(presence: np.ndarray, threshold: float) -> np.ndarray:
