@@ -43,7 +43,7 @@ FAILURES = """## Known failures
 - Thin structures (vessels, tubes, airways) lose their ends.
 - A target that is not there is still drawn at times, see "foreign target drawn"; inside one kind of image (a
   polyp-free colon, a chest film without the finding) the presence score is weaker than across kinds.
-- Shape or texture words alone tell one lesion from another of its name only in part; place words do so better.
+- Shape or texture words alone tell one lesion from another of its name only in part; place words do better.
 - Volumes are read slice by slice; there is no three-dimensional context beyond the two neighbours.
 """
 
