@@ -9,6 +9,7 @@ import pytest
 from tests.small_networks import small_predictor
 
 from medsegr import passes, predict
+from medsegr.backends import kept
 from medsegr.backends.backend import Backend, Clicked
 from medsegr.passes import asked_of, doubt_of
 from medsegr.predict import Predictor
@@ -231,6 +232,23 @@ def test_twins_are_asked_ahead_once_however_many_questions_there_are(monkeypatch
     plain = small_predictor(mirror=False).segment(picture(), prompt)
     assert np.allclose(told.prob, plain.prob, atol=1e-5)
     assert told.extras["presence"].all()
+
+
+@pytest.mark.parametrize("lanes", [1, 2])
+def test_a_picture_too_large_to_be_kept_is_encoded_once_a_round(
+    lanes: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(kept, "_size", lambda _maps: kept.MOST + 1)
+    made, encoded = small_predictor(mirror=False), []
+    backend = Rows(made.backend, lanes).backend
+
+    def shared(pixels: Any) -> Any:
+        encoded.append(len(pixels))
+        return backend.shared(pixels)
+
+    counted = Predictor(replace(backend, shared=shared), made.words, made.card)
+    counted.segment(picture(), asked("heart", "liver", "polyp", "lung", "spleen"))
+    assert encoded == [1]
 
 
 def test_clicks_are_never_asked_ahead() -> None:

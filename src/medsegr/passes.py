@@ -167,9 +167,10 @@ def _said(view: View, words: Heard, asked: Sequence[tuple[int, int]], clicks: Cl
     if clicks is None and backend.lanes > 1:
         most = max(1, min(backend.rows, -(-len(asked) // backend.lanes)))
     given = []
+    maps = view.maps(0) if asked else ()  # once: what is too large to be kept is computed again each time
     for start in range(0, len(asked), most):
         rows, ways = zip(*asked[start : start + most], strict=True)
-        given.append((tuple(one[list(ways)] for one in view.maps(0)), rows_of(words, rows)))
+        given.append((tuple(one[list(ways)] for one in maps), rows_of(words, rows)))
     said = backend.many(given) if clicks is None else [backend.decode(*one, clicks) for one in given]
     return [(one, row) for one in said for row in range(len(one.presence))]
 
