@@ -22,6 +22,7 @@ def test_the_shipped_configurations_are_valid(path: Path) -> None:
 def test_the_comparisons_of_the_evidence_can_be_made_again() -> None:
     folder = ROOT / "configs" / "compare"
     assert read_config(folder / "peers.toml").sets
+    assert read_config(folder / "peers-steps.toml").steps
     assert read_config(folder / "heads.toml").phantoms
     assert {method.name for method in read_methods(str(folder / "heads-methods.toml"))} == {
         "medsegr-tiny",
@@ -42,6 +43,7 @@ def test_the_comparisons_of_the_evidence_can_be_made_again() -> None:
         ('tune = "some"\n[phantoms]\ncells = 1', "tune: 'some' is not known; known are all, words, lora"),
         ('clock = "sun"\n[phantoms]\ncells = 1', "clock: 'sun' is not known; known are wall, processor"),
         ("accumulate = 0\n[phantoms]\ncells = 1", "accumulate: 0 came where at least 1"),
+        ('mixed = "false"\n[phantoms]\ncells = 1', "mixed: 'false' is not known; known are false, true"),
     ],
 )
 def test_nonsense_is_refused_by_name(tmp_path: Path, text: str, words: str) -> None:

@@ -53,6 +53,18 @@ def test_mixed_sizes_of_a_run_of_steps_hang_on_the_number_of_the_step() -> None:
     assert torch.equal(one[7].pixels, two[7].pixels)
 
 
+def test_processes_that_train_together_take_the_same_size_in_a_step() -> None:
+    mixed = replace(TINY, mixed=True)
+    cases, words = cells(), vocabulary_of(cells())
+    numbered = [feed.Numbered(cases, replace(mixed, steps=20), words, (0, rank), 2) for rank in range(2)]
+    assert numbered[0].sizes.tolist() == numbered[1].sizes.tolist()
+    assert not torch.equal(numbered[0][0].pixels, numbered[1][0].pixels)
+    drawn = [iter(feed.Feed(cases, mixed, words, (0, 0, rank), torch.zeros(()), 2)) for rank in range(2)]
+    for one, other in ((next(drawn[0]).pixels, next(drawn[1]).pixels) for _ in range(12)):
+        assert one.shape == other.shape
+        assert not torch.equal(one, other)
+
+
 @pytest.mark.parametrize("workers", [0, 2])
 def test_batches_come_ahead_and_each_worker_draws_its_own(workers: int) -> None:
     stop = threading.Event()

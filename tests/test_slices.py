@@ -1,7 +1,9 @@
 """Which slices of a volume are asked, and what stands in those that are not."""
 
 import itertools
+import math
 import threading
+import tracemalloc
 from collections.abc import Callable
 from dataclasses import replace
 from typing import Any
@@ -255,6 +257,52 @@ def test_no_part_is_lost_and_nothing_is_drawn_beyond_its_ends() -> None:
     empty = np.zeros((3, 4, 4), np.uint8)
     smooth(empty, 1.0)
     assert not empty.any()
+
+
+@pytest.mark.parametrize("gap", [math.nan, math.inf, 0.0, -1.0, 5e-324, 1e-3, 0.1])
+def test_a_distance_that_cannot_be_meant_changes_nothing(gap: float) -> None:
+    """1e-3: told in metres. Ten slices of 0.1 mm are lower than what is averaged over."""
+    noise = np.random.default_rng(0).integers(0, 256, (10, 8, 8)).astype(np.uint8)
+    given = noise.copy()
+    smooth(given, gap)
+    assert np.array_equal(given, noise)
+
+
+@pytest.mark.parametrize("gap", [0.3, 1.0, 2.5])
+@pytest.mark.parametrize("kind", [np.uint8, np.float32])
+@pytest.mark.parametrize("ends", [(0, 9), (2, 9), (0, 7), (2, 7)])
+def test_piece_by_piece_is_the_gaussian_through_the_whole(
+    gap: float, kind: type, ends: tuple[int, int], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A volume that is held turned, in pieces of a row, against the plain sum over neighbours."""
+    monkeypatch.setattr(slices, "BLOCK", 1)
+    monkeypatch.setattr(ndimage, "label", lambda one: (np.zeros(one.shape, int), 0))  # nothing to be kept
+    first, last = ends
+    whole = 255 if kind is np.uint8 else 1
+    prob = np.zeros((9, 7, 6), kind)
+    prob[first:last] = whole * np.random.default_rng(1).uniform(0.1, 1, (last - first, 7, 6))
+    held = np.ascontiguousarray(prob.transpose(2, 1, 0))
+    smooth(held.transpose(2, 1, 0), gap)
+    sigma = slices.SMOOTH / gap
+    reach = int(2.5 * sigma + 0.5)
+    weights = {d: math.exp(-0.5 * (d / sigma) ** 2) for d in range(-reach, reach + 1)}
+    expected = np.zeros(prob.shape)
+    for z in range(first, last):
+        expected[z] = sum(w * prob[min(max(z + d, 0), 8)] for d, w in weights.items()) / sum(weights.values())
+    assert np.allclose(held.transpose(2, 1, 0), expected, rtol=0, atol=0.501 if whole > 1 else 1e-5)
+
+
+def test_smoothing_takes_few_bytes_a_voxel(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Lanes do it side by side, in volumes that fill the memory."""
+    monkeypatch.setattr(slices, "BLOCK", 2**14)
+    prob = np.full((40, 100, 100), 200, np.uint8)
+    tracemalloc.start()
+    try:
+        smooth(prob, 0.6)
+        _, most = tracemalloc.get_traced_memory()
+    finally:
+        tracemalloc.stop()
+    assert most < 8 * prob.size
 
 
 @settings(max_examples=25, deadline=None)

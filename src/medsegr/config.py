@@ -16,6 +16,12 @@ from medsegr.objectives import Weights
 PRECISIONS = ("auto", "32-true", "bf16-mixed")
 TUNES = ("all", "words", "lora", "built")
 CLOCKS = ("wall", "processor")
+KNOWN: dict[str, tuple[object, ...]] = {
+    "precision": PRECISIONS,
+    "tune": TUNES,
+    "clock": CLOCKS,
+    "mixed": (False, True),
+}
 LEAST = {
     "minutes": 0,
     "steps": 0,
@@ -34,7 +40,8 @@ LEAST = {
 class FitConfig:
     """All numbers of a run. Its length is ``minutes`` of training time without loading or, where ``steps`` is
     not 0, so many steps: then all that happens hangs on the number of the step alone, and a run that was
-    killed goes on to the same bits. ``sizes`` are (share of the run, pixels)."""
+    killed goes on to the same bits. ``sizes`` are (share of the run, pixels); at the last of them the network
+    is judged and used."""
 
     sets: dict[str, float] = field(default_factory=dict)  # folder name -> weight
     phantoms: dict[str, float] = field(default_factory=dict)  # kind -> weight
@@ -78,11 +85,10 @@ class FitConfig:
             raise UsageError(f"sizes: the shares of time must add up to 1, got {[s for s, _ in self.sizes]}")
         if not self.sets and not self.phantoms:
             raise UsageError("neither sets nor phantoms were given: nothing to train on")
-        for name, known in (("precision", PRECISIONS), ("tune", TUNES), ("clock", CLOCKS)):
+        for name, known in KNOWN.items():
             if getattr(self, name) not in known:
-                raise UsageError(
-                    f"{name}: {getattr(self, name)!r} is not known; known are {', '.join(known)}"
-                )
+                told = ", ".join(str(one).lower() for one in known)
+                raise UsageError(f"{name}: {getattr(self, name)!r} is not known; known are {told}")
         for name, least in LEAST.items():
             if getattr(self, name) < least:
                 raise UsageError(f"{name}: {getattr(self, name)} came where at least {least} was expected")

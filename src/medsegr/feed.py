@@ -141,7 +141,8 @@ def count_at(size: int, count: int) -> int:
 
 class Feed(IterableDataset[Batch]):
     """Batches of ``count`` samples without end. ``part`` [] is the share of the time that is used, in memory
-    that all processes see: it sets the size. Each worker draws its own stream from ``seed``."""
+    that all processes see: it sets the size, or the dice do where sizes are mixed. Each worker draws its own
+    stream from ``seed``, whose last number is that of the process."""
 
     def __init__(
         self,
@@ -165,7 +166,8 @@ class Feed(IterableDataset[Batch]):
         stream = samples_of(self.cases, self.config, (*self.seed, worker.id if worker else 0))
         training = by_set([c for c in self.cases if not c.validation])
         recipe = self.config.recipe
-        dice = np.random.default_rng((*self.seed, worker.id if worker else 0, 1))
+        # without the last number, that of the process: all of them take the same size in a step
+        dice = np.random.default_rng((*self.seed[:-1], worker.id if worker else 0, 1, 1))
         while True:
             at = dice.random() if self.config.mixed else float(self.part)
             size = size_at(at, self.config.sizes)
@@ -178,7 +180,8 @@ class Numbered(Dataset[Batch]):
     """The batches of a run of ``config.steps`` steps, ``count`` samples each. Batch i is a function of the
     cases, the configuration, ``seed`` and i, whoever makes it and whenever.
 
-    Sets come by weight, cases of a set in shuffled rounds.
+    Sets come by weight, cases of a set in shuffled rounds. The last number of ``seed`` is that of the
+    process; sizes do not hang on it.
     """
 
     def __init__(
@@ -190,7 +193,7 @@ class Numbered(Dataset[Batch]):
         self.training = by_set([c for c in cases if not c.validation])
         self.pools, odds = pools_of(cases, config)
         over = np.arange(config.steps) / config.steps
-        when = np.random.default_rng([*self.seed, 3]).permutation(over) if config.mixed else over
+        when = np.random.default_rng([*self.seed[:-1], 3]).permutation(over) if config.mixed else over
         sizes = [size_at(float(part), config.sizes) for part in when]
         self.sizes = np.repeat(sizes, config.accumulate)
         self.ends = np.cumsum([count_at(int(size), count) for size in self.sizes])

@@ -111,25 +111,24 @@ def picture(view: View, asked: Asked, answers: Answers) -> None:
     where a processor thread would be idle they are asked beside them (decision 0043).
     """
     words = view.hear([asked.codes[k] for k in asked.own] + [mirror(asked.codes[k]) for k in asked.turned])
-    guided = asked.guided
-    early = (
-        list(asked.beside) if len(asked.own) <= view.backend.lanes and not is_clicked(asked.prompt) else []
-    )
+    guided, backend = asked.guided, view.backend
+    idle = bool(guided) and len(asked.own) <= backend.lanes and not is_clicked(asked.prompt)
+    early = list(asked.beside) if idle else []
     grid = answers.prob.shape[1:]
     found: dict[int, Ways] = {}
     for start in range(0, len(guided), CHUNK):
         tell(asked.prompt, start, len(asked.own))
         part = guided[start : start + CHUNK]
-        found = _ask(view, asked, words, (part + early, grid))
+        found |= _ask(view, asked, words, (part if start else part + early, grid))
         for k in part:
-            _put(view.backend, answers, k, found[k])
+            _put(backend, answers, k, found.pop(k))
     drawn = asked.compared(answers.presence >= view.threshold)
     for start in range(0, len(drawn), CHUNK):
         tell(asked.prompt, len(guided) + start, len(asked.own))
         part = drawn[start : start + CHUNK]
-        for k, ways in (found if early else _ask(view, asked, words, (part, grid))).items():
-            if k in part:
-                _put(view.backend, answers, k, ways)
+        said = found if early else _ask(view, asked, words, (part, grid))
+        for k in part:
+            _put(backend, answers, k, said[k])
 
 
 def _ask(
@@ -168,9 +167,10 @@ def _said(view: View, words: Heard, asked: Sequence[tuple[int, int]], clicks: Cl
     if clicks is None and backend.lanes > 1:
         most = max(1, min(backend.rows, -(-len(asked) // backend.lanes)))
     given = []
+    maps = view.maps(0) if asked else ()  # once: what is too large to be kept is computed again each time
     for start in range(0, len(asked), most):
         rows, ways = zip(*asked[start : start + most], strict=True)
-        given.append((tuple(one[list(ways)] for one in view.maps(0)), rows_of(words, rows)))
+        given.append((tuple(one[list(ways)] for one in maps), rows_of(words, rows)))
     said = backend.many(given) if clicks is None else [backend.decode(*one, clicks) for one in given]
     return [(one, row) for one in said for row in range(len(one.presence))]
 

@@ -24,6 +24,7 @@ ALIKE = 0.8  # Dice of two slices from which on those between are not asked
 STEPS = (4, 2)  # slices from one that is asked to the next; divisors of CHUNK
 SMOOTH = 1.2  # mm, standard deviation of the Gaussian through the slices (decision 0044)
 LEAST = 0.4  # of it in slices, below which a neighbour weighs less than a twentieth: slices over 3 mm apart
+BLOCK = 2**20  # voxels that are smoothed at once: memory of floats
 AHEAD = 4  # passes a lane of several that are prepared at once: memory, and how long a stop is waited for
 
 
@@ -54,7 +55,8 @@ def volume(view: View, asked: Asked, answers: Answers) -> None:
 
 def _slices(view: View, asked: Asked, answers: Answers, what: tuple[Sequence[int], int, int]) -> None:
     """Each chunk of slices is encoded once and asked for every finding. A slice that does not show the target
-    (:func:`lasting`) stays empty. ``what``: the questions, and of how many rounds this is which."""
+    (:func:`lasting`) is empty, but for what :func:`smooth` brings from those beside it. ``what``: the
+    questions, and of how many rounds this is which."""
     (own, turn, rounds), count = what, view.seen.count
     if not own:
         return
@@ -158,27 +160,47 @@ def smooth(prob: np.ndarray, gap: float | None) -> None:
 
     Each slice was answered for itself, so borders jump from one to the next where they do not in the body.
     Nothing is drawn beyond the first and the last slice that had something, and no part is lost: what is so
-    low that it would vanish stays as it was.
+    low that it would vanish stays as it was. A volume that is lower than the standard deviation stays as it
+    was, too: its unit is hardly mm.
     """
     sigma, whole = SMOOTH / gap if gap else 0.0, 255 if prob.dtype == np.uint8 else 1
-    drawn = prob >= 0.02 * whole
-    if sigma < LEAST or not drawn.any():
+    if not LEAST <= sigma <= len(prob):
         return
+    drawn = prob >= 0.02 * whole
     sides = [np.flatnonzero(drawn.any(tuple({0, 1, 2} - {axis}))) for axis in range(3)]
+    del drawn  # as large as the volume
+    if not len(sides[0]):
+        return
     box = tuple(slice(at[0], at[-1] + 1) for at in sides)
-    before, reach = prob[box].astype(np.float32) / whole, int(2.5 * sigma + 0.5)
-    fine = np.pad(before, ((reach, reach), (0, 0), (0, 0)))
-    if box[0].start == 0:  # the body goes on where the volume ends
-        fine[:reach] = before[0]
-    if box[0].stop == len(prob):
-        fine[len(fine) - reach :] = before[-1]
-    fine = ndimage.gaussian_filter1d(fine, sigma, axis=0, radius=reach)[reach : len(fine) - reach]
-    parts, count = ndimage.label(before >= 0.5)
-    lost = np.setdiff1d(np.arange(1, count + 1), parts[fine >= 0.5])
-    if len(lost):
-        again = np.isin(parts, lost)
+    before, edge = prob[box], (box[0].start == 0, box[0].stop == len(prob))
+    fine = np.empty_like(before)
+    rows = max(1, BLOCK // before[:, 0].size)
+    for at in range(0, before.shape[1], rows):
+        part = _through(before[:, at : at + rows], sigma, edge)
+        fine[:, at : at + rows] = np.rint(part) if whole > 1 else part
+    parts, count = ndimage.label(before >= 0.5 * whole)
+    lost = np.arange(count + 1) > 0
+    for labels, values in zip(
+        parts, fine, strict=True
+    ):  # by slices: all labels at once are four bytes a voxel
+        lost[labels[values >= 0.5 * whole]] = False
+    if lost.any():
+        again = lost[parts]
         fine[again] = before[again]
-    prob[box] = np.rint(fine * whole) if whole > 1 else fine
+    before[:] = fine
+
+
+def _through(values: np.ndarray, sigma: float, edge: tuple[bool, bool]) -> np.ndarray:
+    """The Gaussian through slices [n h w], float32. ``edge``: whether the volume ends before the first and
+    after the last of them. The body goes on there; elsewhere there is nothing."""
+    reach = int(2.5 * sigma + 0.5)
+    wide = np.pad(values, ((reach, reach), (0, 0), (0, 0)))
+    if edge[0]:
+        wide[:reach] = values[0]
+    if edge[1]:
+        wide[len(wide) - reach :] = values[-1]
+    fine: np.ndarray = ndimage.gaussian_filter1d(wide, sigma, axis=0, output=np.float32, radius=reach)
+    return fine[reach : len(fine) - reach]
 
 
 def lasting(presence: np.ndarray, threshold: float) -> np.ndarray:
