@@ -309,8 +309,9 @@ def advice(config: FitConfig, part: float) -> Iterator[None]:
         short = isinstance(error, MemoryError | torch.OutOfMemoryError)
         if not short and not any(w in str(error) for w in ("out of memory", "can't allocate memory")):
             raise
+        largest = max(side for _, side in config.sizes) if config.mixed else size_at(part, config.sizes)
         raise MedsegrError(
-            f"out of memory with batches of {config.batch} at {size_at(part, config.sizes)} px: halve "
+            f"out of memory with batches of {config.batch} at {largest} px: halve "
             "batch and double accumulate (the same step in two parts), use a smaller size, or precision = "
             "bf16-mixed on a device that gains from it; the last checkpoint is kept"
         ) from error
