@@ -206,6 +206,33 @@ def test_idle_lanes_are_filled_and_no_more(monkeypatch: pytest.MonkeyPatch) -> N
     assert sorted(rows) == [1, 2, 2]
 
 
+@pytest.mark.parametrize("lanes", [1, 2, 4])
+@pytest.mark.parametrize("whom", [((),), ((), ()), ((1,), (0,)), ((0,),)])
+def test_twins_among_themselves_are_answered_whatever_the_lanes(
+    lanes: int, whom: tuple[tuple[int, ...], ...]
+) -> None:
+    """Those of a long list come in a call of their own, without what they are compared with."""
+    names = ("heart", "liver")[: len(whom)]
+    predictor, rows = noted(lanes=lanes)
+    twins = predictor.segment(picture(), asked(*names, beside=whom))
+    plain = small_predictor().segment(picture(), asked(*names))
+    assert rows
+    assert np.allclose(twins.prob, plain.prob, atol=1e-5)
+    assert np.allclose(twins.extras["presence"], plain.extras["presence"], atol=1e-5)
+
+
+def test_twins_are_asked_ahead_once_however_many_questions_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(passes, "CHUNK", 2)
+    names = ("heart", "liver", "polyp", "lung", "spleen", "kidney")
+    prompt = asked(*names, beside=(None,) * 4 + ((0,), (3,)))
+    predictor, rows = noted(lanes=16, mirror=False)
+    told = predictor.segment(picture(), prompt)
+    assert sum(rows) == len(names)
+    plain = small_predictor(mirror=False).segment(picture(), prompt)
+    assert np.allclose(told.prob, plain.prob, atol=1e-5)
+    assert told.extras["presence"].all()
+
+
 def test_clicks_are_never_asked_ahead() -> None:
     predictor, rows = noted(lanes=4)
     predictor.segment(picture(), asked("heart", points=np.array([[[30.0, 30.0, 1.0]]])))

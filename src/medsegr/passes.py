@@ -111,25 +111,24 @@ def picture(view: View, asked: Asked, answers: Answers) -> None:
     where a processor thread would be idle they are asked beside them (decision 0043).
     """
     words = view.hear([asked.codes[k] for k in asked.own] + [mirror(asked.codes[k]) for k in asked.turned])
-    guided = asked.guided
-    early = (
-        list(asked.beside) if len(asked.own) <= view.backend.lanes and not is_clicked(asked.prompt) else []
-    )
+    guided, backend = asked.guided, view.backend
+    idle = bool(guided) and len(asked.own) <= backend.lanes and not is_clicked(asked.prompt)
+    early = list(asked.beside) if idle else []
     grid = answers.prob.shape[1:]
     found: dict[int, Ways] = {}
     for start in range(0, len(guided), CHUNK):
         tell(asked.prompt, start, len(asked.own))
         part = guided[start : start + CHUNK]
-        found = _ask(view, asked, words, (part + early, grid))
+        found |= _ask(view, asked, words, (part if start else part + early, grid))
         for k in part:
-            _put(view.backend, answers, k, found[k])
+            _put(backend, answers, k, found.pop(k))
     drawn = asked.compared(answers.presence >= view.threshold)
     for start in range(0, len(drawn), CHUNK):
         tell(asked.prompt, len(guided) + start, len(asked.own))
         part = drawn[start : start + CHUNK]
-        for k, ways in (found if early else _ask(view, asked, words, (part, grid))).items():
-            if k in part:
-                _put(view.backend, answers, k, ways)
+        said = found if early else _ask(view, asked, words, (part, grid))
+        for k in part:
+            _put(backend, answers, k, said[k])
 
 
 def _ask(
