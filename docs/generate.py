@@ -1,4 +1,4 @@
-"""Write the generated pages of docs/reference: the command line from its flags, the methods from their cards.
+"""Write the generated pages of docs/reference: what the code itself tells of flags, methods, codes, names, routes.
 
 ``python docs/generate.py`` writes them; a test compares them with what the code says now.
 """
@@ -129,6 +129,7 @@ PAGES = {
     "codes.md": partial(beside, "codes_page"),
     "hosts.md": hosts_page,
     "http-api.md": partial(beside, "http_page"),
+    "python.md": partial(beside, "python_page"),
 }
 
 
