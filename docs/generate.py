@@ -1,4 +1,4 @@
-"""Write the generated pages of docs/reference: what the code tells of flags, methods, codes, names and routes.
+"""Write the generated pages of docs/reference: what the code tells of flags, methods, codes, names, routes.
 
 ``python docs/generate.py`` writes them; a test compares them with what the code says now.
 """

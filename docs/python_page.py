@@ -236,7 +236,8 @@ def _items(text: str) -> Iterator[str]:
 def _errors() -> Iterator[str]:
     from medsegr import errors
 
-    yield "\n## Errors\n\nAll in `medsegr.errors`; a message says what came, was expected, and is to be done.\n\n"
+    yield "\n## Errors\n\nAll in `medsegr.errors`. "
+    yield "A message says what came, what was expected and what to do.\n\n"
     yield "| error | is a | exit code | meaning |\n|---|---|---|---|\n"
     for name, kind in vars(errors).items():
         if inspect.isclass(kind) and issubclass(kind, Exception):
