@@ -1,9 +1,11 @@
-"""Write the generated pages of docs/reference: the command line from its flags, the methods from their cards.
+"""Write the generated pages of docs/reference: what the code tells of flags, methods, codes, names, routes.
 
 ``python docs/generate.py`` writes them; a test compares them with what the code says now.
 """
 
 import sys
+from functools import partial
+from importlib import import_module
 from pathlib import Path
 from typing import Any
 
@@ -112,17 +114,23 @@ def hosts_page() -> str:
     )
 
 
-def http_page() -> str:
-    """Every route of the server, out of its OpenAPI document."""
+def beside(name: str) -> str:
+    """The page that the module ``name`` beside this file makes."""
     sys.path.insert(0, str(Path(__file__).parent))
     try:
-        import http_page
+        return HEAD + str(import_module(name).page())
     finally:
         sys.path.pop(0)
-    return HEAD + str(http_page.page())
 
 
-PAGES = {"cli.md": cli_page, "cards.md": cards_page, "hosts.md": hosts_page, "http-api.md": http_page}
+PAGES = {
+    "cli.md": cli_page,
+    "cards.md": cards_page,
+    "codes.md": partial(beside, "codes_page"),
+    "hosts.md": hosts_page,
+    "http-api.md": partial(beside, "http_page"),
+    "python.md": partial(beside, "python_page"),
+}
 
 
 def main() -> None:

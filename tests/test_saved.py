@@ -10,7 +10,7 @@ from safetensors.torch import save_file
 from medsegr import saved
 from medsegr.errors import WeightsError
 from medsegr.model import build_model
-from medsegr.reasoning.codes import vocabulary
+from medsegr.reasoning.codes import Vocabulary, vocabulary
 from medsegr.variants import Variant
 
 
@@ -41,7 +41,7 @@ def test_a_part_of_the_weights_can_be_the_start(tmp_path: Path) -> None:
     save_file(trained.state_dict(), path, metadata={"codes": json.dumps(words.codes)})
     before = {name: value.clone() for name, value in model.state_dict().items()}
     (smaller := build_model(words, variant=Variant(heads="LS"))).load_state_dict(before, strict=False)
-    assert saved.warm_start(path, model, words, "host.") == 0
+    assert saved.warm_start(path, model, words, "host.") == len(words.codes)  # none of the table came
     for name, value in model.state_dict().items():
         taken = trained.state_dict()[name] if name.startswith("host.") else before[name]
         assert torch.equal(value, taken)
@@ -64,7 +64,7 @@ def test_what_has_the_same_name_but_another_shape_is_not_shared(tmp_path: Path) 
     save_file(trained.state_dict(), path, metadata={"codes": json.dumps(words.codes)})
     narrow = build_model(more, prior=128)
     before = {name: value.clone() for name, value in narrow.state_dict().items()}
-    assert saved.warm_start(path, narrow, more, "") == 1
+    assert saved.warm_start(path, narrow, more, "") == len(more.codes)  # its vectors are of another width
     taken, given = narrow.state_dict(), trained.state_dict()
     assert torch.equal(taken["tokens.table.weight"], before["tokens.table.weight"])
     assert torch.equal(taken["host.mask_decoder.tokens"], given["host.mask_decoder.tokens"])
@@ -74,6 +74,43 @@ def test_what_has_the_same_name_but_another_shape_is_not_shared(tmp_path: Path) 
     assert torch.equal(wide.state_dict()["tokens.table.weight"][rows], given["tokens.table.weight"])
     with pytest.raises(WeightsError, match="shares no weights"):
         saved.warm_start(path, narrow, more, "tokens.table")
+
+
+def test_a_side_as_long_as_the_list_of_codes_makes_no_table(tmp_path: Path) -> None:
+    """The head's hidden layer has 256 rows; so many codes there or here mean nothing."""
+    few = vocabulary(["polyp"], (), ["ES"])
+    named = [f"thing {n}" for n in range(256 - len(few.codes))]
+    many = Vocabulary((*reversed(few.codes), *(f"concept:{name}" for name in named)))
+    assert len(many.codes) == 256
+    trained, model = build_model(many), build_model(few)
+    path = tmp_path / "mine.safetensors"
+    save_file(trained.state_dict(), path, metadata={"codes": json.dumps(many.codes)})
+    assert saved.warm_start(path, model, few) == 0
+    taken, given = model.state_dict(), trained.state_dict()
+    rows = [many.codes.index(code) for code in few.codes]
+    tables = {"tokens.table.weight", "attributes.layers.1.weight", "attributes.layers.1.bias"}
+    for name, value in taken.items():
+        assert torch.equal(value, given[name][rows] if name in tables else given[name]), name
+    again = build_model(many)
+    assert saved.warm_start(path, again, Vocabulary(tuple(reversed(many.codes)))) == 0
+    assert torch.equal(again.state_dict()["tokens.table.weight"], given["tokens.table.weight"].flip(0))
+    assert torch.equal(again.state_dict()["attributes.layers.0.weight"], given["attributes.layers.0.weight"])
+
+
+def test_codes_that_share_nothing_and_shapes_that_do_not_fit(tmp_path: Path) -> None:
+    words = vocabulary(["polyp"], (), ["ES"])
+    other = Vocabulary(tuple(f"concept:thing {n}" for n in range(len(words.codes))))
+    trained, model = build_model(words), build_model(other)
+    path = tmp_path / "mine.safetensors"
+    save_file(trained.state_dict(), path, metadata={"codes": json.dumps(words.codes)})
+    fresh = model.state_dict()["tokens.table.weight"].clone()
+    assert saved.warm_start(path, model, other) == len(other.codes)
+    assert torch.equal(model.state_dict()["tokens.table.weight"], fresh)
+    assert torch.equal(
+        model.state_dict()["host.mask_decoder.tokens"], trained.state_dict()["host.mask_decoder.tokens"]
+    )
+    with pytest.raises(WeightsError, match=r"is of another network: .* there, .* here"):
+        saved.warm_start(path, build_model(words, prior=128), words)
 
 
 def test_what_to_begin_with_is_a_name_a_folder_or_a_file(tmp_path: Path) -> None:

@@ -16,9 +16,10 @@ SUBJECT = re.compile(r"|(https?://[^\s?#]{1,200}/)?Patient/[A-Za-z0-9.-]{1,64}|u
 
 @dataclass(frozen=True, slots=True)
 class Options:
-    """What is drawn, checked and written. ``formats`` empty: the kind of the input; ``sections`` empty.
+    """What is drawn, checked and written. ``formats`` empty: the kind of the input; ``sections`` empty: the
+    whole report.
 
-    The whole report. ``seg_type`` is the kind of DICOM SEG, ``combined`` asks for one label map of all masks
+    ``seg_type`` is the kind of DICOM SEG, ``combined`` asks for one label map of all masks
     beside the single ones, ``subject`` is whom a FHIR bundle is about ("Patient/123"; goes nowhere else).
 
     ``polarity`` always holds ``present``. With ``absent`` the model is asked about denied findings too: their

@@ -15,6 +15,8 @@ from torch import Tensor, nn
 
 from medsegr import weights
 from medsegr.errors import WeightsError
+from medsegr.nn.blocks import Mlp
+from medsegr.reasoning.attributes import AttributeTokens
 from medsegr.reasoning.codes import Vocabulary
 from medsegr.tuning import identity, plain
 
@@ -172,39 +174,68 @@ def warm_start(path: Path, model: Any, words: Vocabulary, part: str | None = Non
     by code.
 
     With ``part`` it may be another network's: of what both have, that whose names begin so. Returns how many
-    codes of ``words`` were not known there (they keep their fresh weights). WeightsError where nothing fits.
+    codes of ``words`` keep their fresh vectors: those not known there, and all where the table is not taken.
+    WeightsError where nothing fits.
     """
     tensors, codes, host = averaged(path)
+    target = model.state_dict()
+    tables = Tables(*_tables(model), len(words.codes), len(codes))
     if part is not None:
-        tensors = _common(tensors, model, part, (len(words.codes), len(codes)))
+        tensors = {
+            name: value
+            for name, value in tensors.items()
+            if name.startswith(part) and name in target and tables.fit(name, target[name].shape, value.shape)
+        }
     if not tensors:
         what = f"weights '{part}...'" if part else "weights"
         raise WeightsError(f"{path.name} shares no {what} with this network: begin with others")
     same_host(path, host, model)
+    for name, value in sorted(tensors.items()):
+        if name not in target:
+            raise WeightsError(f"{path.name} is of another network: it holds {name}, which this one lacks")
+        if not tables.fit(name, target[name].shape, value.shape):
+            raise WeightsError(
+                f"{path.name} is of another network: {name} is {tuple(value.shape)} there, "
+                f"{tuple(target[name].shape)} here"
+            )
     before = {code: row for row, code in enumerate(codes)}
     rows = [(row, before[code]) for row, code in enumerate(words.codes) if code in before]
-    new, old = (torch.tensor(column) for column in zip(*rows, strict=True))
-    target = model.state_dict()
-    if foreign := sorted(set(tensors) - set(target)):
-        raise WeightsError(f"{path.name} is of another network: it holds {foreign[0]}, which this one lacks")
+    new, old = torch.tensor(rows, dtype=torch.long).reshape(-1, 2).T
     for name, value in tensors.items():
-        if target[name].shape == value.shape and value.shape[:1] != (len(before),):
-            target[name].copy_(value)
-        else:
+        if name in tables.names:
             target[name][new] = value[old].to(target[name].dtype)  # exported in half precision
-    return len(words.codes) - len(rows)
+        else:
+            target[name].copy_(value)
+    taken = tables.vectors is None or tables.vectors in tensors
+    return len(words.codes) - (len(rows) if taken else 0)
 
 
-def _common(tensors: Mapping[str, Tensor], model: Any, part: str, rows: tuple[int, int]) -> dict[str, Tensor]:
-    """What a network has, too, under the same name and of the same shape, where that begins with ``part``;
-    tables have ``rows`` (here, there), a code each."""
+@dataclass(frozen=True, slots=True)
+class Tables:
+    """``names`` of the tensors of a network with a row a code, ``vectors`` that of the codes' own vectors
+    (None: it hears none); so many rows ``here``, and ``there`` in what is read."""
 
-    def fits(here: torch.Size, there: torch.Size) -> bool:
-        tables = (*here[:1], *there[:1]) == rows and here[1:] == there[1:]
-        return here == there or tables
+    names: frozenset[str]
+    vectors: str | None
+    here: int
+    there: int
 
-    own = {name: value.shape for name, value in model.state_dict().items() if name.startswith(part)}
-    return {name: value for name, value in tensors.items() if name in own and fits(own[name], value.shape)}
+    def fit(self, name: str, here: torch.Size, there: torch.Size) -> bool:
+        """Whether a tensor of shape ``there`` can be taken for that of the same name, of shape ``here``."""
+        if name not in self.names:
+            return here == there
+        return (here[0], there[0]) == (self.here, self.there) and here[1:] == there[1:]
+
+
+def _tables(model: Any) -> tuple[frozenset[str], str | None]:
+    """Names of the tensors that hold a row a code: vectors of the codes, and the last layer of the head that
+    tells them from a picture; of the vectors alone. None where the network has none."""
+    owners = [name for name, one in model.named_modules() if isinstance(one, AttributeTokens)]
+    vectors = f"{owners[0]}.table.weight" if owners else None
+    head = getattr(model, "attributes", None)
+    last = f"attributes.layers.{len(head.layers) - 1}" if isinstance(head, Mlp) else None
+    names = (vectors, last and f"{last}.weight", last and f"{last}.bias")
+    return frozenset(name for name in names if name), vectors
 
 
 def start_of(given: str) -> Path:

@@ -15,7 +15,7 @@ from PIL import Image as Picture
 
 from dicom_files import write_ct
 from medsegr import weights
-from medsegr.cli.flags import LogFlags, RunFlags, grouped, listed
+from medsegr.cli.flags import CachedRunFlags, LogFlags, RunFlags, grouped, listed
 from medsegr.errors import WeightsError
 
 COMMANDS = ("segment", "parse", "measure", "convert", "phantom", "info", "models", "doctor", "demo")
@@ -276,3 +276,57 @@ def test_measure_reads_a_dicom_seg(run: Any, tmp_path: Path) -> None:
 def _names(folder: Path) -> Path:
     (folder / "names.json").write_text('{"1": "other"}', encoding="utf-8")
     return folder / "names.json"
+
+
+@pytest.mark.parametrize(
+    "words",
+    [
+        ("demo", "--feature-cache", "cache"),
+        ("parse", "-t", "A mass.", "--series", "1"),
+        ("parse", "-t", "A mass.", "--accept-gaps"),
+        ("parse", "-t", "A mass.", "--use", "sform"),
+        ("parse", "-t", "A mass.", "--film-frame", "1"),
+        ("refine", "out", "--modality", "CR"),
+        ("refine", "out", "--frame", "patient"),
+        ("convert", "out", "--modality", "CR"),
+        ("convert", "out", "--frame", "patient"),
+    ],
+    ids=" ".join,
+)
+def test_a_flag_that_could_not_act_does_not_exist(run: Any, words: tuple[str, ...]) -> None:
+    flag = next(word for word in words if word.startswith("--"))
+    run(*words).fails(2, flag)
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        (("--model", "place", "--feature-cache", "cache"), "a method that keeps nothing"),
+        (("--model", "place", "--feature-cache-gb", "3"), "--feature-cache-gb is the size"),
+        (("--backend", "onnx", "--feature-cache", "cache"), "torch was expected"),
+        (("--backend", "openvino", "--feature-cache", "cache"), "torch was expected"),
+    ],
+)
+def test_a_cache_that_nothing_would_fill_is_refused(
+    run: Any, image: Path, tmp_path: Path, words: tuple[str, ...], told: str
+) -> None:
+    out = tmp_path / "out"
+    run("segment", "-i", image, "-t", "A nodule.", "-o", out, *words).fails(2, told)
+    jobs = tmp_path / "jobs.jsonl"
+    jobs.write_text('{"id": "a", "image": "image.png", "text": "A nodule."}\n', encoding="utf-8")
+    run("segment", "--jobs", jobs, "-o", out, *words).fails(2, told)
+    run("serve", "--data-dir", tmp_path / "data", *words).fails(2, told)
+    assert not out.exists()
+    assert not (tmp_path / "data").exists()
+
+
+def test_where_features_are_kept_auto_is_torch() -> None:
+    assert CachedRunFlags().runtime == "auto"
+    assert CachedRunFlags().features is None
+    kept = CachedRunFlags(feature_cache=Path("cache"))
+    assert (kept.runtime, kept.features) == ("torch", (Path("cache"), 10.0))
+    assert CachedRunFlags(feature_cache=Path("cache"), feature_cache_gb=0).features == (Path("cache"), 0)
+
+
+def test_only_segment_lists_series(run: Any, image: Path, tmp_path: Path) -> None:
+    run("measure", "-m", image, "--series", "list").fails(2, "medsegr segment -i FILE --series list")

@@ -203,6 +203,9 @@ def test_convert_refuses_in_one_line(run: Any, series: Path, words: Path, tmp_pa
     before = {name: (out / name).read_bytes() for name in names(out)}
     run("convert", out).fails(2, "--to is missing")
     run("convert", out, "--to", "dicom-seg").fails(2, "give them with -i")
+    run("convert", out, "--to", "nrrd", "--accept-gaps").fails(2, "give it with -i")
+    run("convert", out, "--to", "nrrd", "--series", "1").fails(2, "give it with -i")
+    run("convert", out, "--to", "dicom-seg", "-i", series, "--series", "list").fails(2, "a number or a UID")
     run("convert", out, "--to", "png").fails(2, "png cannot hold a volume")
     run("convert", tmp_path / "none", "--to", "fhir").fails(3, "no such folder")
     run("convert", series, "--to", "fhir").fails(3, "manifest.json")

@@ -118,6 +118,8 @@ def test_a_box_and_a_mask(run: Any, out: Path, source: Path, tmp_path: Path) -> 
         (("-f", "f1", "--box", "5,5,5,9"), 2, "no size"),
         (("-f", "f1", "--box", "5,5,9"), 2, "X0,Y0,X1,Y1"),
         (("-f", "f1", "--point", "3,4,1", "--slice", "1"), 2, "is a picture"),
+        (("-f", "f1", "--accept", "--slice", "1"), 2, "--slice says where"),
+        (("-f", "f1", "--point", "3,4,1", "--feature-cache", "cache"), 2, "a method that keeps nothing"),
         (("-f", "f1", "--paint", "none.png", "--point", "3,4,1"), 2, "--paint"),
         (("-f", "f1", "--paint", "none.png", "--undo"), 2, "alone"),
         (("-f", "f1", "--paint", "none.png"), 3, "none.png"),
@@ -129,6 +131,23 @@ def test_refusals_leave_the_folder(
     before = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
     refine(run, out, source, *flags).fails(code, said)
     assert {p: p.read_bytes() for p in out.rglob("*") if p.is_file()} == before
+
+
+@pytest.mark.weights
+def test_what_segment_kept_of_the_image_serves_refine(run: Any, source: Path, tmp_path: Path) -> None:
+    folder, cache = tmp_path / "out", tmp_path / "cache"
+    kept = ("--feature-cache", cache, "--modality", "CR")
+    ran = run("segment", "-i", source, "-p", "left lung", "-o", folder, "--force", *kept)
+    assert ran.code == 0, ran.err
+    files = {path: path.read_bytes() for path in cache.iterdir()}
+    assert files
+    ran = run("refine", folder, "-i", source, "--point", "40,20,1", *kept[:2])
+    assert ran.code == 0, ran.err
+    assert {path: path.read_bytes() for path in cache.iterdir()} == files
+    for path in files:
+        path.unlink()
+    assert run("refine", folder, "-i", source, "--point", "41,20,1", *kept[:2]).code == 0
+    assert set(cache.iterdir()) == set(files)
 
 
 @pytest.mark.parametrize("name", ["../../evil", "/tmp/evil", "a/b", "..", "", ".x", "f1*", "f1\x00"])

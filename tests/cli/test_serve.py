@@ -7,7 +7,7 @@ from typing import Any
 
 import pytest
 
-from medsegr.cli.flags import RunFlags
+from medsegr.cli.flags import CachedRunFlags
 from medsegr.cli.serve import BindFlags, QueueFlags, settings_of
 from medsegr.errors import UsageError
 from medsegr.serve.folders import Folders
@@ -61,7 +61,7 @@ def test_without_its_extra(run: Any, monkeypatch: pytest.MonkeyPatch) -> None:
 def test_flags_become_settings(tmp_path: Path) -> None:
     bind = BindFlags(host="::1", port=0, allow_host=["a.example, b.example"], rate=7)
     work = QueueFlags(data_dir=tmp_path, workers=3, keep=2, limits="pixels=1e6")
-    made = settings_of(bind, work, RunFlags(model="threshold", threads=2))
+    made = settings_of(bind, work, CachedRunFlags(model="threshold", threads=2))
     assert (made.host, made.workers, made.keep_seconds, made.threads) == ("::1", 3, 7200, 2)
     assert made.allow_hosts == ("a.example", "b.example")
     assert made.limits.pixels == 1_000_000

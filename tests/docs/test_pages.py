@@ -89,7 +89,7 @@ def load(path: Path) -> Any:
     return module
 
 
-@pytest.mark.parametrize("page", ["cli.md", "cards.md", "hosts.md", "http-api.md"])
+@pytest.mark.parametrize("page", ["cli.md", "cards.md", "codes.md", "hosts.md", "http-api.md", "python.md"])
 def test_generated_pages_are_fresh(page: str) -> None:
     made = load(ROOT / "docs" / "generate.py").PAGES[page]()
     kept = (ROOT / "docs" / "reference" / page).read_text(encoding="utf-8")

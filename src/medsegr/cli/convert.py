@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Annotated, Any
 
 from medsegr.cli.flags import (
     ExportFlags,
-    ImageFlags,
+    FileFlags,
     Limit,
     LogFlags,
     argument,
@@ -28,6 +28,16 @@ if TYPE_CHECKING:
 class ConvertFlags(ExportFlags):
     """What is converted."""
 
+    format: Annotated[
+        str,
+        option(
+            "--to",
+            "--format",
+            metavar="FORMATS",
+            help="Into which: png, nifti, nrrd, dicom-seg, dicom-sr, dicom-sc, fhir, json; several with "
+            "commas. Must be given.",
+        ),
+    ] = ""
     input: Annotated[
         Path | None,
         option("--input", "-i", help="The image that was segmented: DICOM objects refer to it."),
@@ -39,7 +49,7 @@ class ConvertFlags(ExportFlags):
 def command(
     folder: Annotated[Path, argument(help="Folder that 'medsegr segment' wrote.", metavar="OUT")],
     flags: ConvertFlags,
-    image: ImageFlags,
+    image: FileFlags,
     logs: LogFlags,
 ) -> int:
     """Write the masks and findings of a result folder in further formats, into the same folder.
@@ -60,6 +70,10 @@ def command(
     )
     if flags.input is None and (wanted := [name for name in formats if name in DICOM_FORMATS]):
         raise UsageError(f"--to {', '.join(wanted)}: a DICOM object refers to its images; give them with -i")
+    if flags.input is None and image != FileFlags():
+        raise UsageError(
+            "--series, --accept-gaps, --use and --film-frame say how the image is read: give it with -i"
+        )
     if not folder.is_dir():
         refused = InputError("there is no such folder; give the -o of 'medsegr segment'")
         refused.add_note(str(folder))

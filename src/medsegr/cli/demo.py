@@ -53,7 +53,7 @@ def command(flags: DemoFlags, run: RunFlags) -> int:
             ("retina", *_retina(out / "input"), "OP"),
             ("chest", *_chest(out / "input", flags.seed), "CR"),
         ]
-    model = load(run.model, run.device, run.threads, backend=run.runtime, precision=run.precision)
+    model = load(run.model, run.device, run.threads, backend=run.backend, precision=run.precision)
     for name, image, report, modality in cases:
         _one(model, out / name, (image, report, modality), quiet=run.quiet)
     if not run.quiet:

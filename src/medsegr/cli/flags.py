@@ -14,6 +14,8 @@ from medsegr.errors import InputError, ReportError, UsageError
 if TYPE_CHECKING:
     from medsegr.io.choices import Choices
 
+CACHE_GB = 10.0  # of --feature-cache
+
 
 @dataclass(frozen=True, slots=True)
 class Option:
@@ -62,10 +64,15 @@ def frame_of(text: str | None) -> Literal["patient", "viewer"] | None:
     raise UsageError(f"--frame: '{str(text)[:40]}' is not known; expected patient or viewer")
 
 
-def choices_of(image: "ImageFlags") -> "Choices":
+def choices_of(image: "FileFlags") -> "Choices":
     """What the flags settle of an input that leaves it open."""
     from medsegr.io.choices import Choices
 
+    if image.series == "list":
+        raise UsageError(
+            "--series list came, a number or a UID was expected; 'medsegr segment -i FILE --series list' "
+            "prints the numbers"
+        )
     return Choices(image.series, image.accept_gaps, image.use, image.film_frame)
 
 
@@ -148,22 +155,6 @@ class ModelFlags:
     offline: Annotated[bool, option("--offline", help="Refuse every download; this is also the default.")] = (
         True
     )
-    feature_cache: Annotated[
-        Path | None, option("--feature-cache", help="Folder to keep on disk what no word can change.")
-    ] = None
-    feature_cache_gb: Annotated[
-        float, option("--feature-cache-gb", min=0, help="Size of that folder; the oldest go first.")
-    ] = 10.0
-
-    @property
-    def runtime(self) -> str:
-        """The backend. Where features are kept on disk, auto is torch: nothing else has them."""
-        return "torch" if self.backend == "auto" and self.feature_cache is not None else self.backend
-
-    @property
-    def features(self) -> tuple[Path, float] | None:
-        """Folder and gigabytes of the cache, None without one."""
-        return None if self.feature_cache is None else (self.feature_cache, self.feature_cache_gb)
 
 
 @dataclass(frozen=True)
@@ -196,8 +187,8 @@ class ExportFlags:
 
 
 @dataclass(frozen=True)
-class ImageFlags:
-    """What the image is, where the file does not say."""
+class SeenFlags:
+    """What the words speak of, where nothing says it."""
 
     frame: Annotated[str | None, option("--frame", help="Whose left the words mean: patient or viewer.")] = (
         None
@@ -205,12 +196,18 @@ class ImageFlags:
     modality: Annotated[
         str | None, option("--modality", help="DICOM code or name: CR, CT, MR, US, ES, OP ...")
     ] = None
+
+
+@dataclass(frozen=True)
+class FileFlags:
+    """What a file leaves open about the image in it."""
+
     series: Annotated[
         str,
         option(
             "--series",
-            metavar="NUMBER|UID|list",
-            help="Which DICOM series of several; list prints them and ends.",
+            metavar="NUMBER|UID",
+            help="Which DICOM series of several; 'medsegr segment -i FILE --series list' prints them.",
         ),
     ] = ""
     accept_gaps: Annotated[
@@ -226,6 +223,11 @@ class ImageFlags:
     film_frame: Annotated[
         int | None, option("--film-frame", min=1, help="Frame of a film (ultrasound, angiography).")
     ] = None
+
+
+@dataclass(frozen=True)
+class ImageFlags(FileFlags, SeenFlags):
+    """What the image is, where the file does not say."""
 
 
 @dataclass(frozen=True)
@@ -262,3 +264,50 @@ def listed(text: str) -> tuple[str, ...]:
 @dataclass(frozen=True)
 class RunFlags(ModelFlags, LogFlags):
     """Model and log together: for commands that run a model."""
+
+
+@dataclass(frozen=True)
+class CachedRunFlags(RunFlags):
+    """A model that may keep on disk what it makes of an image before the words."""
+
+    feature_cache: Annotated[
+        Path | None,
+        option("--feature-cache", help="Folder to keep on disk what no word can change; of torch alone."),
+    ] = None
+    feature_cache_gb: Annotated[
+        float | None,
+        option(
+            "--feature-cache-gb",
+            min=0,
+            help="Size of that folder, 10 where nothing is said; the oldest go first.",
+        ),
+    ] = None
+
+    @property
+    def runtime(self) -> str:
+        """The backend. Where features are kept on disk, auto is torch: nothing else has them."""
+        return "torch" if self.backend == "auto" and self.feature_cache is not None else self.backend
+
+    @property
+    def features(self) -> tuple[Path, float] | None:
+        """Folder and gigabytes of the cache, None without one. UsageError where nothing would be kept."""
+        if self.feature_cache is None:
+            if self.feature_cache_gb is not None:
+                raise UsageError(
+                    "--feature-cache-gb is the size of a cache: give its folder, --feature-cache"
+                )
+            return None
+        from medsegr.session import methods
+
+        if self.runtime != "torch":
+            raise UsageError(
+                f"--feature-cache came together with --backend {self.backend[:60]}, which keeps nothing: "
+                "torch was expected; leave one of the two out"
+            )
+        if self.model in methods() and not Path(self.model).is_dir():
+            raise UsageError(
+                f"--feature-cache is for checkpoints; '{self.model}' is a method that keeps nothing: leave "
+                "it out"
+            )
+        size = self.feature_cache_gb
+        return self.feature_cache, CACHE_GB if size is None else size

@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from medsegr.cli.flags import ImageFlags, Json, LogFlags, frame_of, grouped, naming, option
+from medsegr.cli.flags import Json, LogFlags, SeenFlags, frame_of, grouped, naming, option
 from medsegr.cli.llm_flags import LlmFlags, endpoint_of
 from medsegr.cli.logs import LOG, set_up
 from medsegr.cli.parse_many import TableFlags, many
@@ -40,7 +40,7 @@ class ParseFlags:
 
 @grouped
 def command(
-    flags: ParseFlags, show: ShowFlags, tables: TableFlags, image: ImageFlags, llm: LlmFlags, logs: LogFlags
+    flags: ParseFlags, show: ShowFlags, tables: TableFlags, image: SeenFlags, llm: LlmFlags, logs: LogFlags
 ) -> int:
     """Read a report and list what it says: present, absent, uncertain, where and how."""
     set_up(logs)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from medsegr.cli.flags import ImageFlags, frame_of, naming, option
+from medsegr.cli.flags import SeenFlags, frame_of, naming, option
 from medsegr.cli.logs import LOG, say_error
 from medsegr.errors import InputError, MedsegrError
 
@@ -42,7 +42,7 @@ class TableFlags:
 def many(
     source: tuple[Path, TableFlags],
     output: Path | None,
-    image: ImageFlags,
+    image: SeenFlags,
     as_json: AsJson,
     llm: "Endpoint | None" = None,
 ) -> int:
@@ -80,7 +80,7 @@ def many(
 
 
 def _read(
-    row: "Row", image: ImageFlags, as_json: AsJson, llm: "Endpoint | None"
+    row: "Row", image: SeenFlags, as_json: AsJson, llm: "Endpoint | None"
 ) -> tuple[dict[str, Any], bool]:
     """The line of one report, and whether the language model answered (True where none was asked)."""
     from medsegr.report.llm import consult, unanswered

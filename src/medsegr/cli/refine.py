@@ -4,7 +4,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from medsegr.cli.flags import ImageFlags, Limit, RunFlags, choices_of, grouped, naming, option
+from medsegr.cli.flags import CachedRunFlags, FileFlags, Limit, choices_of, grouped, naming, option
 from medsegr.cli.flags import argument as positional
 from medsegr.cli.logs import LOG, set_up
 from medsegr.errors import InputError, UsageError
@@ -60,8 +60,8 @@ class RefineFlags:
 def command(
     folder: Annotated[Path, positional(help="Folder that 'medsegr segment' wrote.", metavar="OUT")],
     flags: RefineFlags,
-    image: ImageFlags,
-    run: RunFlags,
+    image: FileFlags,
+    run: CachedRunFlags,
 ) -> int:
     """Draw one finding of a result again with points, a box or a mask, in its folder, or paint it.
 
@@ -105,6 +105,8 @@ def _check(flags: RefineFlags, folder: Path) -> None:
         raise UsageError(
             "--paint came together with prompts, which it would not follow: give them afterwards"
         )
+    if flags.slice is not None and not (told or flags.paint):
+        raise UsageError("--slice says where --point, --box, --mask or --paint lie: give it with one of them")
     if not (told or flags.undo or flags.accept or flags.paint):
         raise UsageError("there is nothing to do: give --point, --box, --mask, --paint, --accept or --undo")
     if flags.input is None:
@@ -126,7 +128,7 @@ def _finding(run: "Run", asked: str | None) -> str:
     return asked
 
 
-def _refined(folder: Path, run: "Run", finding: str, flags: RefineFlags, how: RunFlags) -> "Outcome":
+def _refined(folder: Path, run: "Run", finding: str, flags: RefineFlags, how: CachedRunFlags) -> "Outcome":
     """The outcome with the finding drawn again, or accepted, or both."""
     from medsegr.revise import with_free
 
@@ -147,12 +149,13 @@ def _refined(folder: Path, run: "Run", finding: str, flags: RefineFlags, how: Ru
     return outcome
 
 
-def _model(run: "Run", flags: RunFlags) -> "Model":
+def _model(run: "Run", flags: CachedRunFlags) -> "Model":
     """The model, if it is the one that drew the folder's masks."""
-    from medsegr.session import check_model, load
+    from medsegr.session import check_model, keep_features, load
     from medsegr.verdicts import model_of
 
     check_model(flags.model)
+    kept = flags.features
     model = load(flags.model, flags.device, flags.threads, backend=flags.runtime, precision=flags.precision)
     now, then = model_of(model.segmenter), run.result.model
     if (now["name"], now["sha256"]) != (then.get("name"), then.get("sha256")):
@@ -160,7 +163,7 @@ def _model(run: "Run", flags: RunFlags) -> "Model":
             f"the folder's masks were drawn by {then.get('name')} ({str(then.get('sha256'))[:12]}), this is "
             f"{now['name']} ({str(now['sha256'])[:12]}): choose that one with --model"
         )
-    return model
+    return model if kept is None else keep_features(model, *kept)
 
 
 def numbers(text: str, count: int, flag: str, shape: str) -> list[float]:

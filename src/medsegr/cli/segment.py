@@ -7,11 +7,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
 from medsegr.cli.flags import (
+    CachedRunFlags,
     ExportFlags,
     ImageFlags,
     Limit,
     OutFolder,
-    RunFlags,
     WordFlags,
     choices_of,
     frame_of,
@@ -105,7 +105,7 @@ class SaidFlags(LlmFlags, WordFlags):
 
 @grouped
 def command(
-    where: Where, words: SaidFlags, image: ImageFlags, draw: Draw, batch: Batch, run: RunFlags
+    where: Where, words: SaidFlags, image: ImageFlags, draw: Draw, batch: Batch, run: CachedRunFlags
 ) -> int:
     """Draw a mask for every finding that the report says is there.
 
@@ -187,7 +187,7 @@ def stay_offline() -> None:
     os.environ["HF_HUB_OFFLINE"] = "1"
 
 
-def one(where: Where, words: SaidFlags, image: ImageFlags, options: "Options", run: RunFlags) -> int:
+def one(where: Where, words: SaidFlags, image: ImageFlags, options: "Options", run: CachedRunFlags) -> int:
     """Segment one image; cheap refusals come before the model is loaded."""
     if where.input is None or where.output is None:
         raise UsageError("-i is missing: give an image, or --jobs for many")
@@ -207,6 +207,7 @@ def one(where: Where, words: SaidFlags, image: ImageFlags, options: "Options", r
     from medsegr.session import check_model, keep_features, load
 
     check_model(run.model)
+    kept = run.features
     check(run.runtime, run.precision, run.device)
     limits = limits_from_text(where.limits)
     with naming(where.output):
@@ -222,8 +223,8 @@ def one(where: Where, words: SaidFlags, image: ImageFlags, options: "Options", r
     read = second_reading(_words(picture, words, options), picture, options, endpoint)
     clock.append(time.perf_counter())
     model = load(run.model, run.device, run.threads, backend=run.runtime, precision=run.precision)
-    if run.features is not None:
-        model = keep_features(model, *run.features)
+    if kept is not None:
+        model = keep_features(model, *kept)
     clock.append(time.perf_counter())
     LOG.info("image and words read, model loaded")
     result = pipeline.run(picture, model.segmenter, report=read, options=options)

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from medsegr.cli.flags import Limit, RunFlags, grouped, listed, naming, option
+from medsegr.cli.flags import CachedRunFlags, Limit, grouped, listed, naming, option
 from medsegr.cli.logs import LOG, set_up
 from medsegr.cli.segment import stay_offline
 from medsegr.errors import MissingExtra, UsageError
@@ -90,7 +90,7 @@ class QueueFlags:
 
 
 @grouped
-def command(bind: BindFlags, work: QueueFlags, run: RunFlags) -> int:
+def command(bind: BindFlags, work: QueueFlags, run: CachedRunFlags) -> int:
     """Serve the viewer and the HTTP interface: images and reports in, masks out.
 
     Listens on this machine only, where no key is needed. Any other address needs --api-key-file.
@@ -127,7 +127,7 @@ def add_key(bind: BindFlags) -> int:
     return 0
 
 
-def settings_of(bind: BindFlags, work: QueueFlags, run: RunFlags) -> "Settings":
+def settings_of(bind: BindFlags, work: QueueFlags, run: CachedRunFlags) -> "Settings":
     """The settings that the flags name. UsageError for what makes no server."""
     from medsegr.io.limits import limits_from_text
     from medsegr.serve.settings import Settings, data_home

@@ -1,0 +1,284 @@
+"""The page of codes: what stands in findings.json in short, what it means, and what to do then.
+
+The codes of status and reason come from the schema; that no other code is missing is seen by
+``tests/docs/test_codes.py``, which reads them off the source.
+"""
+
+from collections.abc import Iterable, Mapping
+
+from medsegr.schema import STATUSES, findings_schema
+
+Told = Mapping[str, tuple[str, str]]  # code -> what it means, what to do
+
+INTRO = """# Codes
+
+All that [findings.json](findings-json.md) says in short, what it means, and what to do then. Codes are for
+programs, and new ones may come; the message beside a code is for people and may change.
+`medsegr parse --json`, the [HTTP interface](http-api.md) and `Result.warnings` in Python use the same codes.
+"""
+
+STATUS: Mapping[str, str] = {
+    "segmented": "a mask was drawn",
+    "skipped": "no mask was meant to be drawn",
+    "not_found": "the model looked and found nothing to draw",
+    "refused": "a mask would have been worth nothing",
+    "failed": "an error of the model; other findings are not touched by it",
+}
+REASONS: Told = {
+    "absent": (
+        "the report denies it",
+        "nothing; `--polarity present,absent` asks whether the model sees it all the same",
+    ),
+    "uncertain": ("the report leaves it open", "`--polarity present,uncertain` draws it"),
+    "prior": (
+        "it was there at an earlier time and is no more, or only an older image is spoken of",
+        "nothing",
+    ),
+    "not_this_patient": ("it is said of somebody else, a relative for example", "nothing"),
+    "no_place": ("a statement without a place, such as a normal heart size", "nothing"),
+    "not_in_image": (
+        "such a thing is seen in quite another kind of image",
+        "see that report and image belong together, and that `--modality` is right",
+    ),
+    "presence_low": (
+        "`presence` is below the model's threshold",
+        "look at the image; ask by a plainer phrase (`-p`), or by points ([how](../how-to/refine.md))",
+    ),
+    "empty": ("the mask has no pixel, or a person's prompts left none", "as above"),
+    "unknown_concept": (
+        "the model was not trained for this concept in such images",
+        "`medsegr info --classes` lists what it knows; `--force` draws all the same and marks the mask",
+    ),
+    "geometry": (
+        "the image's place in space makes no sense, so no side can be told",
+        "repair the header ([how](../how-to/read-images.md)), or give the image without one",
+    ),
+    "too_small": (
+        "the image has fewer than 8 px in height or width, or the told size is below one pixel",
+        "give the image at its full size",
+    ),
+    "error": ("the model failed", "see the warning `error`, which says why"),
+}
+CHECKS: Told = {
+    "side": ("the mask lies on the told side", "at `fail`, believe neither: look at the image and the words"),
+    "place": (
+        "half of it lies in the told thirds of the image",
+        "at `warn`, look: the words may mean thirds of an organ",
+    ),
+    "presence": (
+        "`presence` is clearly above the threshold; of a denied finding: the model does not see it either",
+        "at `warn`, look whether it is there at all",
+    ),
+    "border": ("it does not reach the image's edge", "at `warn`, its sizes are of the part that is seen"),
+    "agreement": (
+        "it lies about where the report-free mask lies",
+        "at `warn`, compare both: `masks/f1.*` and `masks/f1_free.*`",
+    ),
+    "concept": (
+        "the model was trained for it: `warn` where `--force` drew it all the same",
+        "do not rely on it",
+    ),
+}
+OUTCOMES: Mapping[str, str] = {
+    "pass": "it is so",
+    "warn": "it is not, or cannot be told: look",
+    "fail": "the mask contradicts the words; only `side` can fail (exit code 5 with `--side-check strict`)",
+}
+MEASURED: Told = {
+    "ok": ("the value holds", "nothing"),
+    "empty": ("null: the mask has no voxel", "nothing"),
+    "no_spacing": (
+        "null: nobody said how large a pixel is",
+        "give a file that says it (DICOM, NIfTI), or the `spacing` in Python",
+    ),
+    "too_small": ("fewer than 4 voxels: the grid decides the size", "take the value as a bound"),
+    "cut_by_border": ("the mask reaches the image's edge", "take the value as that of a part"),
+    "no_value": ("null: not a finite number", "nothing"),
+    "touching": ("a distance of 0: both masks share a voxel", "nothing"),
+}
+REVIEW: Mapping[str, str] = {
+    "revision": "how often it was drawn again, from 0",
+    "accepted": "a person took the mask as it is: it is locked until an undo",
+    "edited": "the mask holds what a person painted, pixel by pixel",
+    "prompts": "what was given, one entry a picture, or one a slice that was worked on",
+    "slice": "of a prompt: its slice, counted from 0; null on a picture",
+    "points": "of a prompt: x, y and 1 (inside) or 0 (outside)",
+    "boxes": "of a prompt: x0, y0, x1, y1, upper edges exclusive",
+    "mask": "of a prompt: a drawn mask was given to start from",
+    "painted": "of a prompt: the plane was painted by hand; what stands beside it came after",
+}
+WARNINGS: Mapping[str, Told] = {
+    "The image": {
+        "frame_assumed": (
+            "nobody said whose left is meant, so it was assumed",
+            "say it: `--modality`, or `--frame patient` or `viewer`",
+        ),
+        "orientation_assumed": (
+            "the header tells no orientation: left and right are assumed",
+            "take a file that tells it, above all before you trust a side",
+        ),
+        "no_affine": (
+            "an array came without an affine: its axes are taken in the usual order",
+            "give the `affine` with it",
+        ),
+        "no_spacing": (
+            "nobody said how large a pixel is: nothing is measured in mm",
+            "give a file that says it, or the `spacing` in Python",
+        ),
+        "spacing_at_detector": (
+            "the spacing holds at the detector of a projection",
+            "take lengths as upper bounds: in the body they are smaller",
+        ),
+        "several_scales": (
+            "an ultrasound picture holds regions of different scales: nothing is measured in mm",
+            "cut the picture to one region",
+        ),
+        "constant_image": ("every pixel has the same value", "see that the right file came"),
+        "depth_reduced": (
+            "16 bits a channel came, 8 of them were kept",
+            "where they matter, save it as one channel without transparency",
+        ),
+        "alpha": (
+            "parts of the picture are transparent and were laid on black",
+            "save it without transparency",
+        ),
+        "burned_in_text": (
+            "text may be drawn into the pixels, a name for example",
+            "look before you pass the image or the overlay on",
+        ),
+        "series_chosen": (
+            "several DICOM series came, one was taken by rule",
+            "`medsegr segment --series list` shows all, `--series N` takes another",
+        ),
+        "one_frame_of_film": ("one frame of a film was taken", "`--film-frame N` takes another"),
+        "gaps_accepted": (
+            "missing, doubled or uneven slices were put on an even grid (`--accept-gaps`)",
+            "do not rely on what lies between slices",
+        ),
+        "tilt_resampled": (
+            "slices of a tilted gantry were resampled to a straight grid",
+            "nothing; masks lie on the straight grid",
+        ),
+        "files_left_out": ("files of the folder hold no image", "nothing, if you expected them"),
+        "copies_left_out": ("files are copies of others", "nothing"),
+        "modality_report": (
+            "image and report speak of different kinds of image",
+            "see that they belong together",
+        ),
+        "modality_pixels": (
+            "the pixels do not look like the told modality",
+            "check the file, or say `--modality`",
+        ),
+    },
+    "The report": {
+        "nothing_read": (
+            "no finding was recognised in these words",
+            "say it plainer, or ask by a phrase (`-p`)",
+        ),
+        "sections_left_out": ("findings stand in sections that `--section` left out", "nothing, if meant so"),
+        "modality_unknown": (
+            "the told modality is none that is known",
+            "give a DICOM code: CR, CT, MR, US, ES",
+        ),
+        "report_encoding": (
+            "the file is not UTF-8 and was read in an older encoding",
+            "look at accents and signs, or save it as UTF-8",
+        ),
+        "report_status": ("a FHIR report that is not final", "read the final one once it is there"),
+        "report_form_left": (
+            "an attached form of a FHIR report was not read (a PDF, an address, damage)",
+            "give its text with `-r`",
+        ),
+        "report_codes_left": ("conclusion codes of a FHIR report were left: only words are read", "nothing"),
+        "sr_partial": ("a DICOM SR that is marked partial", "do not take it for all"),
+        "sr_preliminary": ("a DICOM SR that is marked preliminary", "read the final one once it is there"),
+        "sr_unverified": ("a DICOM SR that nobody has signed", "treat its words so"),
+    },
+    "The language model (`--llm-url`)": {
+        "llm_added": ("a finding or value that the model alone read", "check its words"),
+        "llm_disagrees": ("rules and model read something differently; the rules stand", "check the words"),
+        "llm_dropped": ("something the model said was left out, with the reason", "nothing"),
+        "llm_silent": (
+            "the model gave nothing that could be used; the findings are those of the rules",
+            "see that the server runs and knows `--llm-model`",
+        ),
+    },
+    "The run": {
+        "error": (
+            "the model failed on a finding, or could not propose any",
+            "the message says why; with `out of memory` take a smaller image or another `--device`",
+        ),
+        "forced": ("drawn by `--force`: the model was not trained for the concept", "do not rely on it"),
+        "phantom_only": ("the concept was learned from made images only", "do not rely on it"),
+        "no_attention": (
+            "`--explain` came, and the model gave no map of where the words acted",
+            "nothing; the masks are not touched by it",
+        ),
+    },
+    "What was written": {
+        "dicom_seg_not_written": (
+            "the DICOM input's header allows no DICOM SEG, which nobody had asked for by name",
+            "the message says what is missing; the masks stand beside it",
+        ),
+        "masks_not_written": (
+            "no format that holds masks was asked for",
+            "segment again with a `--format` that holds masks; `medsegr convert` cannot bring them back",
+        ),
+        "no_segments": ("no mask was drawn, so there is no DICOM SEG", "nothing"),
+        "no_findings": ("there is no finding, so there is no DICOM SR", "nothing"),
+    },
+    "Corrections": {
+        "words_and_clicks_disagree": (
+            "the prompts mean another place than the words; the prompts were followed",
+            "look at the words again, above all at side and place",
+        ),
+        "replayed_differently": (
+            "a session done again gave other masks than it did then",
+            "expect it on another processor or version of torch; else look what changed",
+        ),
+    },
+}
+
+
+def page() -> str:
+    """The whole page."""
+    return "".join((INTRO, *_verdicts(), *_asked(), *_review(), *_warnings()))
+
+
+def _verdicts() -> Iterable[str]:
+    yield "\n## Status and reason\n\nOf a finding: `status`, and the `reason` why there is no mask.\n\n"
+    yield "| status | means | reasons |\n|---|---|---|\n"
+    for status, reasons in STATUSES.items():
+        shown = ", ".join(f"`{reason}`" for reason in reasons if reason) or "none"
+        yield f"| `{status}` | {STATUS[status]} | {shown} |\n"
+    ordered = [reason for reasons in STATUSES.values() for reason in reasons if reason]
+    yield "\n" + _table("reason", {reason: REASONS[reason] for reason in ordered})
+
+
+def _asked() -> Iterable[str]:
+    yield "\n## Checks\n\nOf a finding: `checks`, each with `name` and `outcome`.\n\n"
+    yield _table("check", CHECKS, "asks whether")
+    yield "\n| outcome | means |\n|---|---|\n"
+    yield from (f"| `{name}` | {meaning} |\n" for name, meaning in OUTCOMES.items())
+    yield "\n## Measurements\n\nOf a value in `measurements`: its `status`.\n\n"
+    yield _table("status", MEASURED)
+
+
+def _review() -> Iterable[str]:
+    finding = findings_schema()["properties"]["findings"]["items"]["properties"]
+    told = finding["review"]["properties"]
+    yield "\n## Review\n\nOf a finding: `review`, which is there once a person did something to it.\n\n"
+    yield "| field | means |\n|---|---|\n"
+    names = (*told, *told["prompts"]["items"]["properties"])
+    yield from (f"| `{name}` | {REVIEW[name]} |\n" for name in names)
+
+
+def _warnings() -> Iterable[str]:
+    yield "\n## Warnings\n\nAt the top: `warnings`, each with `code` and `message`.\n"
+    for title, codes in WARNINGS.items():
+        yield f"\n### {title}\n\n{_table('code', codes)}"
+
+
+def _table(first: str, told: Told, second: str = "means") -> str:
+    rows = "".join(f"| `{code}` | {meaning} | {advice} |\n" for code, (meaning, advice) in told.items())
+    return f"| {first} | {second} | what to do |\n|---|---|---|\n{rows}"
