@@ -3,6 +3,7 @@
 import sys
 from collections import Counter
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import pytest
@@ -124,6 +125,10 @@ STRANGE = {
     "lines": "\n" * 30000 + "Nodule.",
     "carriage returns": "\r" * 30000 + "Nodule.",
     "colons": "a:" * 10000,
+    "blanks behind a word": "Small nodule in the left lung.\nab" + " " * 30000,
+    "blanks in every line": ("ab" + " " * 2000 + "x\n") * 15 + "Nodule.",
+    "stops before a letter": "Nodule" + "." * 30000 + "x",
+    "blanks behind a number": ("1" + " " * 1400 + "nodule. ") * 20,
     "slashes": "and/or/" * 4000,
 }
 
@@ -224,6 +229,38 @@ def test_no_sentence_is_longer_than_its_bound(unit: str) -> None:
     for section in document.sections(text):
         for start, stop in document.sentences(text, section.span):
             assert stop - start <= document.LONGEST
+
+
+PART = """FINDINGS:
+Small nodule in the left upper lobe, 8 mm. No effusion or pneumothorax!
+A polyp at 3 o'clock and another at the lower right... Mass? None seen.
+
+LUNGS: Possible consolidation at the right base; the left persists.
+"""
+
+
+def test_a_long_report_says_what_its_parts_say() -> None:
+    times = 40
+    one, many = parse(PART, modality="CR"), parse(PART * times, modality="CR")
+    assert many.sections == tuple(
+        replace(s, span=(s.span[0] + n * len(PART), s.span[1] + n * len(PART)))
+        for n in range(times)
+        for s in one.sections
+    )
+    told = [(f.name, f.polarity, f.location.side, f.shape.size_mm, f.phrase) for f in many.findings]
+    assert (
+        told
+        == [(f.name, f.polarity, f.location.side, f.shape.size_mm, f.phrase) for f in one.findings] * times
+    )
+
+
+def test_every_mention_of_a_repeated_finding_is_kept_in_order() -> None:
+    said = "The nodule is round. "
+    text = "FINDINGS: A nodule.\nIMPRESSION: " + said * 500
+    (finding,) = parse(text, modality="CR").findings
+    assert [text[slice(*span)] for span in finding.mentions] == ["nodule is round"] * 500
+    assert list(finding.mentions) == sorted(set(finding.mentions))
+    assert [text[slice(*span)] for span in finding.shape.spans] == ["round"] * 500
 
 
 def test_caches_of_words_are_bounded() -> None:

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from itertools import pairwise
 
+from medsegr.report import lexicon
 from medsegr.report.builds import Candidate
 from medsegr.report.context import HARD
 from medsegr.report.lexicon import Concept, word_list
@@ -15,20 +16,28 @@ COUNTED = frozenset(["first", "second", "third", "fourth", "fifth", "further", "
 SIZED = frozenset(["smaller", "larger", "bigger", "similar"])
 LASTING = frozenset(["persist", "remain", "continue"])
 TO_BE = frozenset(["is", "are", "was", "were", "has", "have"])
+ANGLE = "blunted costophrenic angle"
+BLUNT = frozenset(["blunted", "blunt"])
 LOOK = 3  # words that may describe: "a second small pedunculated one"
 
 
 @dataclass(frozen=True, slots=True)
 class Told:
-    """What was named last, and the side that stood right before it ("left", "right", "" for none)."""
+    """What was named last, and the side that stood right before it ("left", "right", "" for none). ``organ``:
+    only the place was named, not the finding there."""
 
     concept: Concept
     side: str
+    organ: bool = False
 
 
 def told_last(named: Sequence[Candidate], norms: Sequence[str]) -> Told | None:
-    """The last finding or device of a clause or sentence; None without one."""
+    """The last finding or device of a clause or sentence, or the costophrenic angle of one side; None without
+    one."""
     last = named[-1] if named else None
+    angle = _angle(norms, 0 if last is None else last.last, len(norms))
+    if angle is not None:
+        return angle
     if last is None or last.concept.kind not in ("finding", "device"):
         return None
     sides = SIDES & set(norms[max(0, last.first - 2) : last.first])
@@ -52,10 +61,15 @@ def again(
     for start, end in _stretches(named, words.norms, starts):
         mine = [c for c in named if start <= c.first < end]
         if mine:
-            last = told_last(mine, words.norms)
+            last = told_last(mine, words.norms[:end])
+            continue
+        last = _angle(words.norms, start, end) or last
+        if last is not None and last.organ:
+            at = _side(words.norms, start, end, last)
+            out += [] if at is None else [Candidate(last.concept, (at,))]
         elif last is not None:
             at = _other(words.norms, start, end) if placed & {*range(start, end)} else None
-            at = at or _side(words.norms, start, end, last.side)
+            at = at or _side(words.norms, start, end, last)
             out += [] if at is None else [Candidate(last.concept, (at,))]
     return sorted(out, key=lambda c: (c.first, c.last))
 
@@ -95,17 +109,35 @@ def _other(norms: Sequence[str], start: int, end: int) -> tuple[int, int] | None
     return None
 
 
-def _side(norms: Sequence[str], start: int, end: int, told: str) -> tuple[int, int] | None:
+def _angle(norms: Sequence[str], start: int, end: int) -> Told | None:
+    """The costophrenic angle of one side that the words name: "the left costophrenic angle is sharp"."""
+    for i in range(end - 1, start - 1, -1):
+        if norms[i] not in ("costophrenic", "cp") or norms[i + 1 : i + 2] == ("blunting",):
+            continue
+        sides = SIDES & set(norms[max(start, i - 2) : i])
+        sides = sides or (SIDES & set(norms[i + 1 : i + 5]) if "on" in norms[i + 1 : i + 4] else sides)
+        if len(sides) == 1:
+            return Told(lexicon.concepts()[ANGLE], next(iter(sides)), True)
+    return None
+
+
+def _side(norms: Sequence[str], start: int, end: int, told: Told) -> tuple[int, int] | None:
     """The side of "the right effusion has resolved, the left persists": of a finding that stands right behind
-    the other side, and whose own state is told. "The left is normal" speaks of an organ."""
+    the other side, and whose own state is told. "The left is normal" speaks of an organ; behind the left
+    costophrenic angle "the right is blunted" tells a finding."""
+    blunt = told.concept.name == ANGLE
     for i in range(start, end):
-        if not told or norms[i] not in SIDES - {told}:
+        if not told.side or norms[i] not in SIDES - {told.side}:
             continue
         after = list(norms[i + 1 : end])
         if after[:1] in (["one"], ["side"]):
             after = after[1:]
-        if after[:1] and (
-            after[0] in LASTING or (after[0] in TO_BE and word_list("changed") & set(after[1:3]))
-        ):
+        if not after or (blunt and {"not", "no"} & set(after[:4])):
+            continue
+        if blunt and after[0] in TO_BE and BLUNT & set(after[1:4]):
+            return i, i + 1
+        if told.organ:
+            continue
+        if after[0] in LASTING or (after[0] in TO_BE and word_list("changed") & set(after[1:3])):
             return i, i + 1
     return None

@@ -33,11 +33,13 @@ class Candidate:
 
 
 @cache
-def _part_tries() -> tuple[tuple[Build, tuple[Terms[bool], ...]], ...]:
-    return tuple(
-        (build, tuple(terms((words, True) for words in sorted(part)) for part in build.parts))
-        for build in lexicon.builds()
-    )
+def _part_tries() -> tuple[tuple[Build, tuple[Terms[bool], ...], frozenset[str], frozenset[str]], ...]:
+    """Each build with the tables of its two parts, and the words that each part may begin with."""
+    made = []
+    for build in lexicon.builds():
+        heads, tails = (terms((words, True) for words in sorted(part)) for part in build.parts)
+        made.append((build, (heads, tails), frozenset(heads.tree), frozenset(tails.tree)))
+    return tuple(made)
 
 
 def with_builds(named: list[Candidate], words: Words, starts: tuple[int, ...]) -> list[Candidate]:
@@ -45,8 +47,8 @@ def with_builds(named: list[Candidate], words: Words, starts: tuple[int, ...]) -
     calcification")."""
     out = list(named)
     present = set(words.norms)
-    for build, tables in _part_tries():
-        if not all(not present.isdisjoint(table.tree) for table in tables):
+    for build, tables, heads, tails in _part_tries():
+        if present.isdisjoint(heads) or present.isdisjoint(tails):
             continue
         pair = _pair(build, tables, words, starts)
         if pair is None:

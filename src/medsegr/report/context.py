@@ -33,6 +33,15 @@ HALVES = {"left": "left", "l": "left", "lt": "left", "os": "left"} | {
     "rt": "right",
     "od": "right",
 }
+ASIDES = (
+    ("not", "to", "be", "confused", "with"),
+    ("not", "to", "be", "mistaken", "for"),
+    ("not", "be", "confused", "with"),
+    ("not", "be", "mistaken", "for"),
+    ("in", "contrast", "to"),
+    ("in", "contrast", "with"),
+    ("unlike",),
+)
 SEEN = frozenset(["seen", "identified", "noted", "demonstrated", "visualized", "evident", "detected"])
 
 
@@ -90,6 +99,23 @@ def clause_starts(words: Words, cues: Sequence[Hit[Cue]], named: Sequence[Hit[Co
             if opens or (norm == "," and _turns(norms, (begin, i, after, end), named)):
                 starts.add(after)
     return tuple(sorted(starts))
+
+
+def asides(words: Words, starts: tuple[int, ...]) -> frozenset[int]:
+    """Words that speak of something else: "an effusion, not to be confused with the fold on the left"."""
+    norms = words.norms
+    out: set[int] = set()
+    for i in range(len(norms)):
+        said = next((a for a in ASIDES if norms[i : i + len(a)] == a), None)
+        if said is not None:
+            begin = i + len(said)
+            ends = (
+                k
+                for k in range(begin, len(norms))
+                if (k in starts and k > begin) or norms[k] in (",", ";", ".")
+            )
+            out |= {*range(begin, next(ends, len(norms)))}
+    return frozenset(out)
 
 
 def _turns(norms: tuple[str, ...], at: tuple[int, int, int, int], named: Sequence[Hit[Concept]]) -> bool:

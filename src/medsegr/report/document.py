@@ -90,8 +90,8 @@ LONGEST = 1500  # characters of a sentence; real ones stay below 500
 READ = ("findings", "impression", "addendum")  # what is read unless asked otherwise
 _NAMES = {words: name for name, all_words in HEADINGS.items() for words in all_words}
 _HEAD = re.compile(
-    r"(?:^|(?<=[.\n\r])[ \t]*)[ \t*#_>-]{0,8}(?P<words>[A-Za-z][A-Za-z /&-]{1,40}?)[ \t]*"
-    r"(?P<end>[*_]{0,3}:[*_]{0,3}|(?=[ \t]*\r?\n))",
+    r"(?:^|(?<=[.\n\r])[ \t]*)[ \t*#_>-]{0,8}(?P<words>[A-Za-z][A-Za-z /&-]{1,40}?)[ \t]*+"
+    r"(?P<end>[*_]{0,3}:[*_]{0,3}|(?=\r?\n))",  # blanks are never given back: a run of them is read once
     re.MULTILINE,
 )
 _FOREIGN = re.compile(
@@ -139,7 +139,7 @@ _INLINE_ITEM = re.compile(r"(?:(?<=[.;:!?])|(?<=^))\s*\(?\d{1,2}[.)]\s*(?=[A-Za-
 _FIRST_LINE = re.compile(r"[^\n]{0,400}[.?!:][ \t\r]*\n+(?=[A-Z])|[^\n]{0,400}\n[ \t\r]*\n+(?=\S)")
 _FIRST_SENTENCE = re.compile(r"[^.\n]{0,200}(?:\.[ \t]*(?=[A-Z])|\.?[ \t\r]*\n+(?=[A-Z]))")
 _ANSWER = re.compile(r"\s*(?:none|no|nil|negative|not|absent|never|yes)\b", re.IGNORECASE)
-_STOP = re.compile(r"[.!?;]+(?=\s|$|[A-Z][a-z])|\n[ \t\r]*\n|\r\n|\n|\r")
+_STOP = re.compile(r"(?<![.!?;])[.!?;]++(?=\s|$|[A-Z][a-z])|\n[ \t\r]*\n|\r\n|\n|\r")
 
 
 @dataclass(frozen=True, slots=True)

@@ -15,9 +15,11 @@ def link(found: Sequence[Finding], text: str) -> list[Finding]:
 
     Two findings are the same when concept, polarity and person agree, no side, row or size contradicts, and
     the second stands in another section or points back ("the effusion"). At most ``NEAREST`` earlier findings
-    are compared, so that the time stays linear in the length of the text.
+    are compared, and the words of all mentions are put together once, so that the time stays linear in the
+    length of the text.
     """
     out: list[Finding] = []
+    again: dict[int, list[Finding]] = {}  # index into ``out`` -> the later mentions of that finding
     kinds: dict[tuple[str, str, str], list[int]] = {}
     for finding in found:
         known = kinds.setdefault((finding.name, finding.polarity, finding.whose), [])
@@ -28,6 +30,9 @@ def link(found: Sequence[Finding], text: str) -> list[Finding]:
             out.append(finding)
         else:
             out[at] = _joined(out[at], finding)
+            again.setdefault(at, []).append(finding)
+    for at, later in again.items():
+        out[at] = _with_words(out[at], later)
     return out
 
 
@@ -52,6 +57,7 @@ def _points_back(later: Finding, text: str) -> bool:
 
 
 def _joined(known: Finding, later: Finding) -> Finding:
+    """The known finding with what it lacks; the words of look and the mentions come with ``_with_words``."""
     a, b = known.location, later.location
     place = Location(
         a.side or b.side,
@@ -62,9 +68,7 @@ def _joined(known: Finding, later: Finding) -> Finding:
         a.spans if a.anatomy or a.rows or (a.side and not (b.rows or b.anatomy)) else (*a.spans, *b.spans),
     )
     c, d = known.texture, later.texture
-    look = Texture(
-        c.density or d.density, c.uniformity or d.uniformity, c.colour or d.colour, (*c.spans, *d.spans)
-    )
+    look = Texture(c.density or d.density, c.uniformity or d.uniformity, c.colour or d.colour, c.spans)
     e, f = known.shape, later.shape
     outline = Shape(
         e.form or f.form,
@@ -72,9 +76,14 @@ def _joined(known: Finding, later: Finding) -> Finding:
         e.size_class or f.size_class,
         e.size_mm or f.size_mm,
         e.count or f.count,
-        (*e.spans, *f.spans),
+        e.spans,
     )
     time = later.time if known.time == "current" else known.time
-    return replace(
-        known, location=place, texture=look, shape=outline, time=time, mentions=(*known.mentions, later.span)
-    )
+    return replace(known, location=place, texture=look, shape=outline, time=time)
+
+
+def _with_words(known: Finding, later: Sequence[Finding]) -> Finding:
+    look = replace(known.texture, spans=(*known.texture.spans, *(s for f in later for s in f.texture.spans)))
+    outline = replace(known.shape, spans=(*known.shape.spans, *(s for f in later for s in f.shape.spans)))
+    mentions = (*known.mentions, *(f.span for f in later))
+    return replace(known, texture=look, shape=outline, mentions=mentions)

@@ -7,6 +7,7 @@ another person is kept and marked so. Organs named as places are not findings; a
 
 from collections.abc import Sequence
 from dataclasses import replace
+from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from medsegr.findings import MODALITIES, Finding, Frame, Report, Section, Shape, Span, Texture, modality_code
@@ -14,7 +15,7 @@ from medsegr.report import document, lexicon
 from medsegr.report.builds import Candidate
 from medsegr.report.context import Claim, claim
 from medsegr.report.headings import read_all
-from medsegr.report.lexicon import Concept
+from medsegr.report.lexicon import Concept, Refine
 from medsegr.report.link import link
 from medsegr.report.placing import Setting, places_of
 from medsegr.report.sentence import BRAIN, Sentence, is_name_only, is_request, read
@@ -277,10 +278,9 @@ def _own_words(sentence: Sentence, item: Candidate) -> tuple[int, int]:
 def _refined(item: Candidate, spot: Spot, sentence: Sentence, setting: Setting) -> Concept:
     """The narrower concept at a place, in a kind of image, or in a report of a part of the body."""
     names = {p.name for p in spot.places} | {p.of for p in spot.places} or {sentence.under}
-    for rule in lexicon.refines():
+    for rule in _refines_of(item.concept.name):
         if (
-            rule.base == item.concept.name
-            and (names & rule.places or not rule.places)
+            (names & rule.places or not rule.places)
             and not names & rule.unless
             and (not rule.modalities or setting.modality in rule.modalities)
             and (not rule.about or (_told_beside(item, sentence) or setting.about) in rule.about)
@@ -288,6 +288,11 @@ def _refined(item: Candidate, spot: Spot, sentence: Sentence, setting: Setting) 
         ):
             return lexicon.concepts()[rule.name]
     return item.concept
+
+
+@lru_cache(maxsize=4096)
+def _refines_of(base: str) -> tuple[Refine, ...]:
+    return tuple(rule for rule in lexicon.refines() if rule.base == base)
 
 
 def _told_beside(item: Candidate, sentence: Sentence) -> str:

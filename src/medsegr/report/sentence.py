@@ -7,7 +7,7 @@ from medsegr.findings import Span
 from medsegr.report import lexicon
 from medsegr.report.again import Told, again
 from medsegr.report.builds import Candidate, with_builds
-from medsegr.report.context import Scope, clause_starts, scopes
+from medsegr.report.context import Scope, asides, clause_starts, scopes
 from medsegr.report.document import tokens
 from medsegr.report.lexicon import Concept, Cue, Descriptor, Place, word_list
 from medsegr.report.match import (
@@ -104,7 +104,7 @@ def read(text: str, span: Span, modality: str | None, before: Told | None = None
     )
     where = resolved(elements(places, loose, frozenset(anchors)), words)
     where = tuple(e for e in where if not _of_none(e, anchors, acting, starts, len(words.norms)))
-    none = _denied_unknown(acting, anchors, words)
+    none = _denied_unknown(acting, anchors, words) | asides(words, starts)
     where = tuple(e for e in where if e.first not in none)
     loose = [d for d in loose if d.first not in none]
     placed = frozenset(i for e in where for i in range(e.first, e.last))
@@ -246,6 +246,10 @@ def _regions(
 ) -> tuple[Candidate, ...]:
     out = []
     begin, joined = 0, False
+    if named and words.norms[named[0].first : named[0].last] in (("left",), ("right",)):
+        begin = max(
+            s for s in starts if s <= named[0].first
+        )  # a side alone stands for it: "the right is blunted"
     for i, item in enumerate(named):
         if i + 1 == len(named):
             out.append(Candidate(item.concept, item.parts, (begin, len(words.norms)), joined))

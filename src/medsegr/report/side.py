@@ -27,7 +27,9 @@ HEALTHY = frozenset(
     ["normal", "clear", "unremarkable", "flat", "attached", "intact", "healthy", "spared", "sharp"]
 )
 SPARING = frozenset(["sparing", "spare", "excluding"])
-STATING = frozenset(["is", "are", "remain", "appear", "lung", "eye", "side", "lobe", "retina"])
+STATING = frozenset(
+    ["is", "are", "remain", "appear", "lung", "eye", "side", "lobe", "retina", "disc", "meniscus", "kidney"]
+)
 CLOSED = ((), (".",), (",",), (";",), ("and",))
 DIRECTIONS = frozenset(["anterior", "posterior", "lateral", "medial"])
 VAGUE = frozenset(["inferior", "superior", "inferiorly", "superiorly"])
@@ -109,7 +111,7 @@ def resolved(found: Sequence[Element], words: Words) -> tuple[Element, ...]:
         if none or spared or element.first == denied:
             denied = element.last
             continue
-        if _not_a_side(element, words) or (out and _is_healthy(element, words)):
+        if _not_a_side(element, words) or (out and _is_healthy(element, found, words)):
             continue
         if element.field != "side" or element.value not in RELATIVE:
             out.append(replace(element, value="bilateral") if _greater(element, words) else element)
@@ -122,12 +124,16 @@ def resolved(found: Sequence[Element], words: Words) -> tuple[Element, ...]:
     return tuple(out)
 
 
-def _is_healthy(element: Element, words: Words) -> bool:
+def _is_healthy(element: Element, found: Sequence[Element], words: Words) -> bool:
     """True for a place behind a comma of which only its health is told: the "right eye" of "detachment of
-    the left eye, right eye flat"."""
+    the left eye, right eye flat", the "left base" of "effusion, the left base is clear"."""
     norms = words.norms
-    first = element.first - (norms[element.first - 1 : element.first] == ("the",))
-    last = element.last
+    first, last = element.first, element.last
+    for e in found:  # in text order: the words of place that follow at once
+        last = e.last if e.first == last else last
+    for e in reversed(found):
+        first = e.first if e.last == first else first
+    first -= norms[first - 1 : first] == ("the",)
     while norms[last : last + 1] and norms[last] in STATING:
         last += 1
     healthy = norms[last : last + 1] and norms[last] in HEALTHY and norms[last + 1 : last + 2] in CLOSED

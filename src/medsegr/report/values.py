@@ -10,9 +10,10 @@ from medsegr.report.match import Hit, Words
 
 _NUMBER = r"\d{1,3}(?:[.,]\d{1,2})?"
 _UNIT = r"(?:mm|cm|millimet(?:er|re)s?|centimet(?:er|re)s?)"
+_GAP = r"\s*+(?:-\s*+)?"  # never given back: a run of blanks is read once
 _MEASURE = re.compile(
-    rf"(?<![\d.,/])(?P<first>{_NUMBER})(?P<more>(?:\s*-?\s*{_UNIT})?\s*(?:[x×*]|by|-|–|to)\s*{_NUMBER})?"
-    rf"(?P<last>(?:\s*-?\s*{_UNIT})?\s*(?:[x×*]|by)\s*{_NUMBER})?\s*[-\u2011]?\s*(?P<unit>{_UNIT})\b(?!\s*/)",
+    rf"(?<![\d.,/])(?P<first>{_NUMBER})(?P<more>(?:{_GAP}{_UNIT})?\s*+(?:[x×*]|by|-|–|to)\s*+{_NUMBER})?"
+    rf"(?P<last>(?:{_GAP}{_UNIT})?\s*+(?:[x×*]|by)\s*+{_NUMBER})?\s*+(?:[-\u2011]\s*+)?(?P<unit>{_UNIT})\b(?!\s*/)",
     re.IGNORECASE,
 )
 _BELOW = re.compile(r"\bsub-?\s?centimet(?:er|re|ric)\b", re.IGNORECASE)
