@@ -168,12 +168,11 @@ def test_many_questions_with_their_mirror_images_go_in_passes(monkeypatch: pytes
 
 
 @pytest.mark.parametrize("lanes", [2, 4])
-@pytest.mark.parametrize("whom", [(None, (0,)), (None, None, None, (0, 1, 2))])
+@pytest.mark.parametrize("whom", [(None, (0,)), (None,) * 5 + ((0, 1, 2),)])
 def test_lanes_change_who_computes_a_row_and_not_what_is_said(
     lanes: int, whom: tuple[tuple[int, ...] | None, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """What is asked ahead where a lane is idle must not show, be it needed or not."""
-    names = ("heart", "liver", "polyp", "lung")[: len(whom)]
+    names = ("heart", "liver", "polyp", "lung", "spleen", "cyst")[: len(whom)]
     prompt = asked(*names, beside=whom)
     threshold = float(np.median(small_predictor().segment(picture(), prompt).extras["presence"]))
     for faint, sure in ((0.0, 0.0), (1.1, 0.0), (0.0, 1e9)):
@@ -188,23 +187,15 @@ def test_lanes_change_who_computes_a_row_and_not_what_is_said(
             assert np.array_equal(plain.extras["presence"] == 0, dealt.extras["presence"] == 0)
 
 
-def test_idle_lanes_are_filled_and_no_more(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passes, "FAINT", 0.0)
-    monkeypatch.setattr(passes, "SURE", 0.0)
-    twin = asked("heart", "liver", beside=(None, (0,)))
-    for lanes, expected in ((1, [1, 1, 1, 1]), (2, [1, 1, 1, 1]), (4, [1, 1, 1, 1])):
-        predictor, rows = noted(lanes=lanes, presence_threshold=0.0)
-        predictor.segment(picture(), twin)
-        assert rows == expected  # nothing is asked twice
-    monkeypatch.setattr(passes, "SURE", 1e9)  # no mirror image is needed
-    for lanes, most in ((1, 1), (2, 2), (4, 2)):
-        predictor, rows = noted(lanes=lanes)
-        predictor.segment(picture(), asked("heart"))
-        assert sum(rows) == most
-    many = asked("heart", "liver", "polyp", "lung", "spleen")
-    predictor, rows = noted(lanes=2)
-    predictor.segment(picture(), many)
-    assert sorted(rows) == [1, 2, 2]
+@pytest.mark.parametrize(
+    ("lanes", "count", "expected"),
+    [(1, 5, [5]), (2, 3, [3]), (2, 5, [1, 2, 2]), (4, 5, [1, 2, 2]), (16, 5, [1] * 5), (2, 8, [2] * 4)],
+)
+def test_several_rows_are_dealt_out_to_the_lanes(lanes: int, count: int, expected: list[int]) -> None:
+    names = ("heart", "liver", "polyp", "lung", "spleen", "kidney", "cyst", "ulcer")[:count]
+    predictor, rows = noted(lanes=lanes, mirror=False)
+    predictor.segment(picture(), asked(*names))
+    assert sorted(rows) == expected
 
 
 @pytest.mark.parametrize("lanes", [1, 2, 4])
@@ -220,18 +211,6 @@ def test_twins_among_themselves_are_answered_whatever_the_lanes(
     assert rows
     assert np.allclose(twins.prob, plain.prob, atol=1e-5)
     assert np.allclose(twins.extras["presence"], plain.extras["presence"], atol=1e-5)
-
-
-def test_twins_are_asked_ahead_once_however_many_questions_there_are(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(passes, "CHUNK", 2)
-    names = ("heart", "liver", "polyp", "lung", "spleen", "kidney")
-    prompt = asked(*names, beside=(None,) * 4 + ((0,), (3,)))
-    predictor, rows = noted(lanes=16, mirror=False)
-    told = predictor.segment(picture(), prompt)
-    assert sum(rows) == len(names)
-    plain = small_predictor(mirror=False).segment(picture(), prompt)
-    assert np.allclose(told.prob, plain.prob, atol=1e-5)
-    assert told.extras["presence"].all()
 
 
 @pytest.mark.parametrize("lanes", [1, 2])
@@ -251,10 +230,11 @@ def test_a_picture_too_large_to_be_kept_is_encoded_once_a_round(
     assert encoded == [1]
 
 
-def test_clicks_are_never_asked_ahead() -> None:
+def test_clicks_are_not_dealt_out() -> None:
     predictor, rows = noted(lanes=4)
-    predictor.segment(picture(), asked("heart", points=np.array([[[30.0, 30.0, 1.0]]])))
-    assert rows == [1]
+    points = np.array([[[30.0, 30.0, 1.0]]] * 5)
+    predictor.segment(picture(), asked("heart", "liver", "polyp", "lung", "spleen", points=points))
+    assert rows == [5]
 
 
 def test_the_same_question_gives_the_same_bits() -> None:

@@ -18,6 +18,7 @@ from medsegr.seen import Seen
 from medsegr.types import Prompt
 
 CHUNK = 8  # rows (findings, or slices) a pass: bounds memory
+SEVERAL = 4  # rows from which on they are dealt out: lanes need a graph of their own, loaded once
 PADDING = 4  # the kind of a point that does not count (sam/prompt_encoder.py)
 FAINT = 0.05  # presence below which the mirror image is not asked: it would have to be at 0.95 or above
 SURE = 0.06  # doubt (:func:`doubt_of`) up to which neither, since it hardly changes a mask (decision 0037)
@@ -81,16 +82,11 @@ class Answers:
                     values[k] = values[own]
 
 
-def is_clicked(prompt: Prompt) -> bool:
-    """Whether points, boxes or a mask stand beside the words."""
-    return not (prompt.points is None and prompt.boxes is None and prompt.mask is None)
-
-
 def asked_of(codes: Sequence[Codes], mirrored: Sequence[bool], prompt: Prompt) -> tuple[Asked, list[int]]:
     """What is asked, and for every question the first one [k] that asks the same. ``mirrored``: whose mirror
     image is to be asked, too; none with clicks, which make each question stand for itself."""
     n = range(len(codes))
-    clicked = is_clicked(prompt)
+    clicked = not (prompt.points is None and prompt.boxes is None and prompt.mask is None)
     first = list(n) if clicked else [codes.index(one) for one in codes]
     whom = prompt.beside or (None,) * len(codes)
     counts = {first[k] for k in n if whom[k] is None}
@@ -105,38 +101,18 @@ def asked_of(codes: Sequence[Codes], mirrored: Sequence[bool], prompt: Prompt) -
 
 
 def picture(view: View, asked: Asked, answers: Answers) -> None:
-    """Answer the questions of a picture, as many at once as fit a pass.
-
-    Those that are only compared with come after the others, for it hangs on these whether they are needed;
-    where a processor thread would be idle they are asked beside them (decision 0043).
-    """
+    """Answer the questions of a picture, as many at once as fit a pass; then those that these are compared
+    with."""
     words = view.hear([asked.codes[k] for k in asked.own] + [mirror(asked.codes[k]) for k in asked.turned])
-    guided, backend = asked.guided, view.backend
-    idle = bool(guided) and len(asked.own) <= backend.lanes and not is_clicked(asked.prompt)
-    early = list(asked.beside) if idle else []
-    grid = answers.prob.shape[1:]
-    found: dict[int, Ways] = {}
-    for start in range(0, len(guided), CHUNK):
-        tell(asked.prompt, start, len(asked.own))
-        part = guided[start : start + CHUNK]
-        found |= _ask(view, asked, words, (part if start else part + early, grid))
-        for k in part:
-            _put(backend, answers, k, found.pop(k))
+    _ask(view, asked, answers, (asked.guided, words, 0))
     drawn = asked.compared(answers.presence >= view.threshold)
-    for start in range(0, len(drawn), CHUNK):
-        tell(asked.prompt, len(guided) + start, len(asked.own))
-        part = drawn[start : start + CHUNK]
-        said = found if early else _ask(view, asked, words, (part, grid))
-        for k in part:
-            _put(backend, answers, k, said[k])
+    _ask(view, asked, answers, (drawn, words, len(asked.guided)))
 
 
-def _ask(
-    view: View, asked: Asked, words: Heard, what: tuple[Sequence[int], tuple[int, ...]]
-) -> dict[int, Ways]:
-    """What is said to some questions, and once more of the mirror image where that is to be asked and
-    something may be seen at all. ``words`` are those of all questions; ``what``: the questions, and h w."""
-    part, grid = what
+def _ask(view: View, asked: Asked, answers: Answers, what: tuple[Sequence[int], Heard, int]) -> None:
+    """Ask some questions, and once more about the mirror image those that are to be and that may be seen at
+    all. ``what``: the questions, the words of all, and how many were asked before."""
+    own, words, before = what
     plain_rows = {k: row for row, k in enumerate(asked.own)}
     mirror_rows = {k: row for row, k in enumerate(asked.turned, len(asked.own))}
 
@@ -144,34 +120,34 @@ def _ask(
         seen = sigmoid(said.presence[[row]])[0] >= FAINT
         return bool(seen) and doubt_of(sigmoid(view.backend.numbers(said.logits[row]))) > SURE
 
-    clicks = _clicks(asked.prompt, part, view.seen, grid) if is_clicked(asked.prompt) else None
-    turned = [k for k in part if k in mirror_rows]
-    idle = view.backend.lanes - len(part) >= len(turned)  # threads with nothing else to do
-    ahead = turned if clicks is None and idle else []
-    rows = [*((plain_rows[k], 0) for k in part), *((mirror_rows[k], 1) for k in ahead)]
-    said = _said(view, words, rows, clicks)
-    found = {k: [one] for k, one in zip(part, said[: len(part)], strict=True)}
-    more = [k for k in turned if unsure(*found[k][0])]
-    other = said[len(part) :] if ahead else _said(view, words, [(mirror_rows[k], 1) for k in more], None)
-    for k, one in zip(ahead or more, other, strict=True):
-        if k in more:
-            found[k].append(one)
-    return found
+    for start in range(0, len(own), CHUNK):
+        part = own[start : start + CHUNK]
+        tell(asked.prompt, before + start, len(asked.own))
+        clicks = _clicks(asked.prompt, part, view.seen, answers.prob.shape[1:])
+        plain = _said(view, words, [(plain_rows[k], 0) for k in part], clicks)
+        ways = {k: [one] for k, one in zip(part, plain, strict=True)}
+        more = [k for k in part if k in mirror_rows and unsure(*ways[k][0])]
+        turned = _said(view, words, [(mirror_rows[k], 1) for k in more], Clicked())
+        for k, one in zip(more, turned, strict=True):
+            ways[k].append(one)
+        for k in part:
+            _put(view.backend, answers, k, ways[k])
 
 
-def _said(view: View, words: Heard, asked: Sequence[tuple[int, int]], clicks: Clicked | None) -> Ways:
+def _said(view: View, words: Heard, asked: Sequence[tuple[int, int]], clicks: Clicked) -> Ways:
     """Answers to questions, each the row of its words and 0 for the picture, 1 for its mirror image. Without
-    clicks they are dealt out to the backend's lanes."""
-    backend = view.backend
-    most = CHUNK
-    if clicks is None and backend.lanes > 1:
-        most = max(1, min(backend.rows, -(-len(asked) // backend.lanes)))
+    clicks several are dealt out to the backend's lanes (decision 0043)."""
+    backend, clicked = view.backend, clicks.points is not None or clicks.mask is not None
+    if not asked:
+        return []
+    dealt = not clicked and backend.lanes > 1 and len(asked) >= SEVERAL
+    most = min(backend.rows, -(-len(asked) // backend.lanes)) if dealt else CHUNK
+    maps = view.maps(0)  # once: what is too large to be kept is computed again each time
     given = []
-    maps = view.maps(0) if asked else ()  # once: what is too large to be kept is computed again each time
     for start in range(0, len(asked), most):
         rows, ways = zip(*asked[start : start + most], strict=True)
         given.append((tuple(one[list(ways)] for one in maps), rows_of(words, rows)))
-    said = backend.many(given) if clicks is None else [backend.decode(*one, clicks) for one in given]
+    said = backend.many(given) if dealt else [backend.decode(*one, clicks) for one in given]
     return [(one, row) for one in said for row in range(len(one.presence))]
 
 
