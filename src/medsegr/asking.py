@@ -1,7 +1,7 @@
 """What is asked of a picture that somebody drew in: which targets are meant, by which words.
 
 Of a real picture its name; of a made body any of its true words, so that one of several is meant by all that
-said of it, or by words of one kind alone (:attr:`Recipe.deciding`).
+is said of it, or by words of one kind alone (:attr:`Recipe.deciding`).
 """
 
 from collections.abc import Sequence
@@ -94,13 +94,9 @@ def deciding(
                 found.setdefault(kind, []).append((i, kept))
     if not found:
         return None
-    kinds = sorted(found)
-    chosen = (
-        SHAPE
-        if SHAPE in found and rng.random() < recipe.shape_first
-        else kinds[int(rng.integers(len(kinds)))]
-    )
-    which, kept = found[chosen][int(rng.integers(len(found[chosen])))]
+    shape = SHAPE in found and rng.random() < recipe.shape_first
+    ways = found[SHAPE if shape else sorted(found)[int(rng.integers(len(found)))]]
+    which, kept = ways[int(rng.integers(len(ways)))]
     return (which,), kept
 
 

@@ -180,9 +180,7 @@ def smooth(prob: np.ndarray, gap: float | None) -> None:
         fine[:, at : at + rows] = np.rint(part) if whole > 1 else part
     parts, count = ndimage.label(before >= 0.5 * whole)
     lost = np.arange(count + 1) > 0
-    for labels, values in zip(
-        parts, fine, strict=True
-    ):  # by slices: all labels at once are four bytes a voxel
+    for labels, values in zip(parts, fine, strict=True):  # by slices: chosen labels are four bytes a voxel
         lost[labels[values >= 0.5 * whole]] = False
     if lost.any():
         again = lost[parts]
