@@ -43,6 +43,8 @@ def test_the_comparisons_of_the_evidence_can_be_made_again() -> None:
         ('tune = "some"\n[phantoms]\ncells = 1', "tune: 'some' is not known; known are all, words, lora"),
         ('clock = "sun"\n[phantoms]\ncells = 1', "clock: 'sun' is not known; known are wall, processor"),
         ("accumulate = 0\n[phantoms]\ncells = 1", "accumulate: 0 came where at least 1"),
+        ("tilts = [10, 60]\n[phantoms]\ncells = 1", "tilts: -45 to 45 degrees, but not 0, were"),
+        ("tilts = [0]\n[phantoms]\ncells = 1", "tilts: -45"),
         ('mixed = "false"\n[phantoms]\ncells = 1', "mixed: 'false' is not known; known are false, true"),
     ],
 )

@@ -141,6 +141,46 @@ def test_a_slice_beyond_a_drawn_organ_says_not_there(tmp_path: Path) -> None:
     assert shown == {"2": False, "4": True, "5": True, "6": True, "7": True, "9": False}
 
 
+def volumes(folder: Path, count: int, spacing: float) -> Path:
+    """Volumes with a beam that rises from front to back, in a table."""
+    folder.mkdir()
+    lines = ["id,image,mask,target,modality,group"]
+    for n in range(count):
+        volume, mask = np.zeros((24, 24, 16), np.int16), np.zeros((24, 24, 16), np.uint8)
+        for y in range(3, 21):
+            mask[8:16, y, 3 + y // 3 : 6 + y // 3] = 1
+        volume[:] = 100 * mask + n
+        for name, array in ((f"v{n}.nii.gz", volume), (f"m{n}.nii.gz", mask)):
+            nibabel.save(nibabel.Nifti1Image(array, np.diag([1.0, 1.0, spacing, 1.0])), folder / name)
+        lines.append(f"{n},v{n}.nii.gz,m{n}.nii.gz,liver,CT,p{n}")
+    (folder / "samples.csv").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def test_volumes_to_train_on_are_learned_nodded_too(tmp_path: Path) -> None:
+    cases = data.read_set(volumes(tmp_path / "s", 3, 1.0), tilts=(-20.0, 18.5))
+    straight = [c for c in cases if "^" not in c.id]
+    nodded = [c for c in cases if "^" in c.id]
+    assert [c.id for c in straight] == [c.id for c in data.read_set(tmp_path / "s")]
+    assert {c.id.partition("^")[2].partition("@")[0] for c in nodded} == {"-20", "18.5"}
+    assert any(c.validation for c in straight)
+    assert not any(c.validation for c in nodded)  # what is held out is judged as it is
+    assert {c.group for c in nodded} == {c.group for c in straight if not c.validation}
+    level = [c for c in nodded if "^-20" in c.id]
+    rising = [c for c in straight if not c.validation]
+    most = [max(int(c.mask(0).sum()) for c in part) for part in (level, rising)]
+    assert most[0] > 1.5 * most[1]  # the beam lies along the slices now
+    one = max(level, key=lambda c: int(c.mask(0).sum()))
+    grey = one.pixels[1].astype(int)
+    assert grey[one.mask(0)].min() > grey[~one.mask(0)].mean()  # the picture went where its mask did
+
+
+def test_thick_slices_are_not_nodded(tmp_path: Path) -> None:
+    cases = data.read_set(volumes(tmp_path / "s", 2, 2.5), tilts=(20.0,))
+    assert cases
+    assert not any("^" in c.id for c in cases)
+
+
 def test_phantoms_survive_the_disk(tmp_path: Path) -> None:
     made = list(data.make_phantoms("chest", seed=3, count=2, size=96))
     data.pack(made, tmp_path / "p.npz")

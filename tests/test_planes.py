@@ -18,6 +18,7 @@ from medsegr.planes import (
     patient_left,
     plane_of,
     points_to_view,
+    tilted,
     to_slices,
 )
 from medsegr.types import Image
@@ -193,3 +194,36 @@ def test_neighbours_repeat_at_the_ends() -> None:
     stack = np.arange(3)[:, None, None] * np.ones((3, 2, 2))
     assert neighbours(stack, 0)[:, 0, 0].tolist() == [0, 0, 1]
     assert neighbours(stack, 2)[:, 0, 0].tolist() == [1, 2, 2]
+
+
+def test_a_head_nods_about_the_axis_between_its_sides() -> None:
+    stack = np.zeros((21, 21, 9), np.uint8)
+    stack[10, 2, 6] = 200  # in the front, at one side
+    up = tilted(stack, 90, 1.0)
+    assert np.argwhere(up > 100).tolist() == [[18, 10, 6]]  # the front is on top now; the side is the same
+    assert np.argwhere(tilted(stack, -90, 1.0) > 100).tolist() == [[2, 10, 6]]
+
+
+@pytest.mark.parametrize("degrees", [-27.0, 14.0])
+def test_nodding_keeps_lengths_in_millimetres(degrees: float) -> None:
+    ratio = 2.0
+    z, y, x = np.indices((41, 81, 5)).astype(float)
+    ball = ((z - 20) * ratio) ** 2 + (y - 40) ** 2 + (5 * (x - 2)) ** 2 < 24**2
+    nodded = tilted(ball, degrees, ratio) >= 0.5
+    assert (nodded & ball).sum() > 0.97 * ball.sum()  # a ball stays a ball, in slices twice as far apart
+    assert (nodded & ball).sum() > 0.97 * nodded.sum()
+
+
+def test_back_and_forth_is_nearly_the_same() -> None:
+    rng = np.random.default_rng(0)
+    smooth = np.zeros((16, 20, 6), np.float32)
+    smooth[5:11, 6:14] = rng.random(6)
+    back = tilted(tilted(smooth, 20, 1.5), -20, 1.5)
+    assert np.abs(back - smooth)[7:9, 8:12].max() < 0.02
+    assert np.array_equal(tilted(smooth, 0, 1.5), smooth)
+
+
+def test_channels_nod_alike() -> None:
+    stack = np.random.default_rng(1).random((2, 5, 6, 7), np.float32)
+    both = tilted(stack, 11, 1.0)
+    assert np.array_equal(both[1], tilted(stack[1], 11, 1.0))

@@ -40,7 +40,7 @@ def load_cases(
     """
     cases: list[Case] = []
     for name in config.sets:
-        found = data.read_set(folders[name], hints=hints)
+        found = data.read_set(folders[name], hints=hints, tilts=config.tilts)
         held = sum(c.validation for c in found)
         log(f"{name}: {len(found)} cases, {held} for validation")
         if not found:

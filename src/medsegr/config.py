@@ -47,6 +47,7 @@ class FitConfig:
     phantoms: dict[str, float] = field(default_factory=dict)  # kind -> weight
     unlabelled: dict[str, float] = field(default_factory=dict)  # folder of images alone -> weight
     confidence: float = 0.9  # of the averaged weights, from which on their answer is learned from
+    tilts: tuple[float, ...] = ()  # degrees by which volumes of thin slices are also learned nodded
     phantom_count: int = 900
     phantom_seed: int = 1000
     minutes: float = 90.0
@@ -81,8 +82,7 @@ class FitConfig:
 
     def __post_init__(self) -> None:
         """Refuse nonsense by name."""
-        if abs(sum(share for share, _ in self.sizes) - 1) > 1e-6:
-            raise UsageError(f"sizes: the shares of time must add up to 1, got {[s for s, _ in self.sizes]}")
+        _check_sizes(self.sizes)
         if not self.sets and not self.phantoms:
             raise UsageError("neither sets nor phantoms were given: nothing to train on")
         for name, known in KNOWN.items():
@@ -92,17 +92,22 @@ class FitConfig:
         for name, least in LEAST.items():
             if getattr(self, name) < least:
                 raise UsageError(f"{name}: {getattr(self, name)} came where at least {least} was expected")
-        if any(side < 32 or side % 32 for _, side in self.sizes):
-            raise UsageError(
-                f"sizes: multiples of 32 pixels were expected, got {[side for _, side in self.sizes]}"
-            )
         if not 0.5 <= self.confidence <= 1:
             raise UsageError(f"confidence: {self.confidence} came where 0.5 to 1 was expected")
+        if any(not 0 < abs(degrees) <= 45 for degrees in self.tilts):
+            raise UsageError(f"tilts: -45 to 45 degrees, but not 0, were expected, got {list(self.tilts)}")
         unknown = set(self.phantoms) - set(phantom.KINDS)
         if unknown:
             raise UsageError(
                 f"phantoms: unknown kind {sorted(unknown)}; known are {', '.join(phantom.KINDS)}"
             )
+
+
+def _check_sizes(sizes: Sequence[tuple[float, int]]) -> None:
+    if abs(sum(share for share, _ in sizes) - 1) > 1e-6:
+        raise UsageError(f"sizes: the shares of time must add up to 1, got {[s for s, _ in sizes]}")
+    if any(side < 32 or side % 32 for _, side in sizes):
+        raise UsageError(f"sizes: multiples of 32 pixels were expected, got {[side for _, side in sizes]}")
 
 
 def schedule(part: float, warmup: float) -> float:
@@ -136,6 +141,8 @@ def read_config(path: Path) -> FitConfig:
             raw[name] = _filled(kind, raw[name], f"{name}.")
     if "sizes" in raw:
         raw["sizes"] = tuple((float(a), int(b)) for a, b in raw["sizes"])
+    if "tilts" in raw:
+        raw["tilts"] = tuple(float(one) for one in raw["tilts"])
     config: FitConfig = _filled(FitConfig, raw, "")
     return config
 

@@ -32,6 +32,7 @@ LONG_SIDE = 352  # pixels kept in memory; fine structures keep more
 FINE_SIDE = 704
 FINE = ("SM", "GM", "OP")
 SLICES_PER_VOLUME = 9
+THICK = 2.0  # slices over rows, in mm, above which a volume is not nodded: little would come of it but blur
 FEWEST_PIXELS = 12  # of a target in a slice; fewer are neither there nor not there
 VALIDATION_SHARE = 10  # one in so many groups
 
@@ -93,16 +94,20 @@ def validation_groups(groups: Iterable[str]) -> frozenset[str]:
     return frozenset(ranked[: -(-len(ranked) // VALIDATION_SHARE)])
 
 
-def read_set(folder: Path, limit: int | None = None, hints: Hints = PLAIN) -> list[Case]:
+def read_set(
+    folder: Path, limit: int | None = None, hints: Hints = PLAIN, tilts: Sequence[float] = ()
+) -> list[Case]:
     """All cases of a folder in a known layout (:mod:`medsegr.layouts`; unknown columns are ignored).
 
     A missing or odd file raises InputError with its row's id. ``limit`` keeps the first so many images.
+    ``tilts``: degrees by which volumes that are not held out are read nodded as well (:func:`planes.tilted`).
     """
     table = rows_of(folder, hints)
     held = validation_groups(group_of(folder, image, rows) for image, rows in table.items())
     cases: list[Case] = []
     for image, rows in list(table.items())[:limit]:
-        cases.extend(_cases_of(folder, image, rows, held))
+        turns = () if group_of(folder, image, rows) in held else tilts
+        cases.extend(_cases_of(folder, image, rows, held, turns))
     return cases
 
 
@@ -157,7 +162,11 @@ def group_of(folder: Path, image: str, rows: Sequence[Mapping[str, str]]) -> str
 
 
 def _cases_of(
-    folder: Path, image_name: str, rows: Sequence[dict[str, str]], held: frozenset[str]
+    folder: Path,
+    image_name: str,
+    rows: Sequence[dict[str, str]],
+    held: frozenset[str],
+    tilts: Sequence[float],
 ) -> Iterator[Case]:
     modality = modality_code(rows[0].get("modality"))
     image = read_column(folder, rows[0], "image", modality)
@@ -181,14 +190,23 @@ def _cases_of(
         return
     plane = planes.plane_of(image)
     stack = planes.to_slices(pixels.to_bytes(image), plane)[0]
-    turned = [planes.to_slices(mask, plane) for mask in masks]
-    filled = np.array([sum(int(mask[z].sum()) for mask in turned) for z in range(len(stack))])
+    turned = planes.to_slices(np.stack(masks), plane)
+    yield from _slices_of(shell, stack, list(zip(turned, findings, strict=True)), left)
+    gap, row = [(image.spacing or (1.0, 1.0, 1.0))[axis] for axis in plane.order[:2]]
+    for degrees in tilts if gap <= THICK * row else ():
+        nodded = planes.tilted(stack, degrees, gap / row).round().astype(np.uint8)
+        moved = planes.tilted(turned, degrees, gap / row) >= 0.5
+        named = replace(shell, id=f"{shell.id}^{degrees:g}")
+        yield from _slices_of(named, nodded, list(zip(moved, findings, strict=True)), left)
+
+
+def _slices_of(
+    shell: Case, stack: np.ndarray, drawn: Sequence[tuple[np.ndarray, Finding]], left: str | None
+) -> Iterator[Case]:
+    """Cases of some slices of ``stack`` [n h w], its masks in the same view."""
+    filled = np.array([sum(int(mask[z].sum()) for mask, _ in drawn) for z in range(len(stack))])
     for z in chosen_slices(filled):
-        sure = [
-            (mask[z], f)
-            for mask, f in zip(turned, findings, strict=True)
-            if not 0 < mask[z].sum() < FEWEST_PIXELS
-        ]
+        sure = [(mask[z], f) for mask, f in drawn if not 0 < mask[z].sum() < FEWEST_PIXELS]
         if sure:
             yield _fill(replace(shell, id=f"{shell.id}@{z}"), planes.neighbours(stack, z), sure, left)
 

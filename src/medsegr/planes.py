@@ -99,6 +99,25 @@ def neighbours(stack: np.ndarray, z: int) -> np.ndarray:
     return stack[[max(z - 1, 0), z, min(z + 1, len(stack) - 1)]]
 
 
+def tilted(stack: np.ndarray, degrees: float, ratio: float) -> np.ndarray:
+    """``* n h w`` as floats, nodded by ``degrees`` about the axis along its rows through the middle of the
+    volume, by linear interpolation; what comes from outside repeats the border.
+
+    ``ratio``: distance of two slices over that of two rows, in mm. Of axial slices this is a head that nods:
+    with positive degrees the front moves up. The sides stay where they are.
+    """
+    from scipy import ndimage  # only training tilts; asking loads planes as well
+
+    angle = np.deg2rad(degrees)
+    cos, sin = np.cos(angle), np.sin(angle)
+    across = np.array([[cos, sin / ratio, 0], [-sin * ratio, cos, 0], [0, 0, 1]])  # slice, row, column
+    middle = (np.array(stack.shape[-3:]) - 1) / 2
+    flat = stack.reshape(-1, *stack.shape[-3:]).astype(np.float32)
+    start = middle - across @ middle
+    turned = [ndimage.affine_transform(one, across, start, order=1, mode="nearest") for one in flat]
+    return np.stack(turned).reshape(stack.shape)
+
+
 def points_to_view(xy: np.ndarray, plane: Plane, grid: tuple[int, ...]) -> np.ndarray:
     """Points ``* n 2`` (x, y in pixel centres of the stored picture, x along its last axis) to the usual
     view."""
