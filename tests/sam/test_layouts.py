@@ -16,7 +16,7 @@ from edgetam_host import edgetam_model, stand_in
 from foreign_names import FILES, Shapes, sam2
 from medsegr.sam.host import Clicks
 from medsegr.sam.hosts import edgetam, layouts, memory, opening
-from medsegr.sam.hosts.foreign import Foreign
+from medsegr.sam.hosts.foreign import Foreign, Identity, Setting
 from video_host import video
 
 SIZE = 64
@@ -401,3 +401,13 @@ def test_weights_that_do_not_fill_the_network_are_refused(tmp_path: Path) -> Non
     save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(WeightsError, match=r"lack 1 of the network's, the first mask_decoder\.iou_token"):
         opening.opened(tmp_path, opening.Setting(), opening.Identity("x"))
+
+
+def test_converting_and_opening_say_nothing_of_their_own(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """So that --quiet is quiet."""
+    torch.save(as_segment_anything(theirs("sam")), tmp_path / "sam.pth")
+    layouts.convert(tmp_path / "sam.pth", "sam", tmp_path / "out")
+    opening.opened(tmp_path / "out", Setting(), Identity("out"))
+    assert capfd.readouterr() == ("", "")

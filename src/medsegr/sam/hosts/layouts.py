@@ -17,6 +17,7 @@ from torch import Tensor
 from medsegr.errors import InputError, WeightsError
 from medsegr.sam.hosts.edgetam import timm_is_there
 from medsegr.sam.hosts.names import EDGETAM_RULES, SAM2_RULES, SAM_HQ_RULES, SAM_RULES, VIDEO, Rules
+from medsegr.sam.hosts.opening import hushed
 
 # Hiera's heads, windows and global blocks do not show in its tensors: by width of the first stage and blocks.
 HIERA: dict[tuple[int, int], tuple[int, tuple[int, ...], tuple[int, ...]]] = {
@@ -81,7 +82,8 @@ def convert(
             "are unknown" + (f", the first {extra[0]}" if extra else "")
         )
     folder.mkdir(parents=True, exist_ok=True)
-    model.save_pretrained(folder)
+    with hushed():
+        model.save_pretrained(folder)
     return Converted(len(fitting), (), tuple(extra))
 
 
