@@ -6,7 +6,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medsegr import training
+from medsegr import saved, training
 from medsegr.config import FitConfig
 from medsegr.data import make_phantoms, phantom_case
 from medsegr.errors import InputError, UsageError
@@ -61,6 +61,9 @@ def test_a_folder_goes_on_with_the_same_run_only(tmp_path: Path) -> None:
     out = tmp_path / "run"
     asked = training.Asked(CONFIG, {}, out)
     training.prepare(asked)
+    training.prepare(training.Asked(training.changed(CONFIG, {"lr": 0.5}), {}, out))  # nothing was learned
+    training.prepare(asked)
+    (out / saved.LAST).touch()
     training.prepare(training.Asked(training.changed(CONFIG, {"minutes": 99.0, "workers": 3}), {}, out))
     with pytest.raises(UsageError, match=r"other settings \(lr\)"):
         training.prepare(training.Asked(training.changed(CONFIG, {"lr": 1.0}), {}, out))

@@ -9,7 +9,8 @@ Coordinates are pixels of the image as given (x, y), as there. Beyond it every c
 What differs: the decoder has one mask, so the three masks of ``multimask_output=True`` are three answers to
 differently told prompts (:func:`medsegr.prompts.ask.candidates`), best first; every mask keeps to the points;
 low-resolution logits cover the image itself, stretched to 256 x 256, not a padded square; without a box or a
-point inside and without words there is nothing to draw, and a UsageError says so.
+point inside and without words there is nothing to draw, and a UsageError says so; ``predict_torch`` and
+``transform`` are not there: call :meth:`SamPredictor.predict` for each box, the image stays encoded.
 """
 
 from collections.abc import Sequence

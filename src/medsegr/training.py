@@ -91,13 +91,16 @@ def train(
 
 
 def prepare(asked: Asked, write: bool = True) -> None:
-    """Make the folder of the run, or make sure that it holds the same run; note what it is made of."""
+    """Make the folder of the run, or make sure that it holds the same run; note what it is made of.
+
+    A run that ended before it had saved anything is begun anew, with whatever settings.
+    """
     out = asked.out
     name, options = asked.network
     told: dict[str, Any] = {"config": asdict(asked.config), "sets": sorted(asked.folders)}
     told |= {"from": asked.start, "network": [name, dict(options)]}
     noted = out / RUN
-    if noted.is_file():
+    if noted.is_file() and any((out / name).is_file() for name in (LAST, BEST)):  # else nothing was learned
         before = json.loads(noted.read_text(encoding="utf-8"))
         now = json.loads(json.dumps(told))
         other = [key for key in now["config"] if now["config"][key] != before["config"].get(key)]
@@ -109,7 +112,7 @@ def prepare(asked: Asked, write: bool = True) -> None:
                 f"the output folder holds a run with other settings ({', '.join(other)}); give the same to "
                 "go on with it, or another --out"
             )
-    elif out.is_dir() and any(out.iterdir()):
+    elif not noted.is_file() and out.is_dir() and any(out.iterdir()):
         raise InputError(
             "the output folder holds files that are no training run; give --out a new or empty folder"
         )

@@ -42,7 +42,8 @@ def mask(out: Path, name: str = "f1") -> np.ndarray:
 
 
 def refine(run: Any, out: Path, source: Path, *flags: str) -> Any:
-    return run("refine", out, "-i", source, "--model", "place", *flags)
+    model = () if "--undo" in flags else ("--model", "place")  # which asks no model
+    return run("refine", out, "-i", source, *model, *flags)
 
 
 def whole(out: Path) -> None:
@@ -109,6 +110,8 @@ def test_a_box_and_a_mask(run: Any, out: Path, source: Path, tmp_path: Path) -> 
     [
         (("-f", "f1"), 2, "nothing to do"),
         (("-f", "f1", "--undo", "--accept"), 2, "alone"),
+        (("-f", "f1", "--undo", "--model", "place"), 2, "asks no model: leave out --model"),
+        (("-f", "f1", "--undo", "--feature-cache", "c", "--quiet"), 2, "leave out --feature-cache"),
         (("-f", "f9", "--accept"), 2, "no 'f9'"),
         (("--accept",), 2, "--finding is missing"),
         (("-f", "f1", "--point", "3,4"), 2, "X,Y,1"),

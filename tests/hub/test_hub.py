@@ -218,3 +218,15 @@ def test_what_the_hub_refuses_is_one_line(
     with pytest.raises(WeightsError, match=said) as caught:
         from_hub(hub.entry(name), tmp_path)
     assert "\n" not in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("number", "said"), [(28, "the disk is full: .* MEDSEGR_HOME"), (104, "a network and")]
+)
+def test_a_full_disk_is_not_taken_for_a_missing_network(
+    number: int, said: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    pytest.importorskip("huggingface_hub")
+    monkeypatch.setattr("huggingface_hub.HfApi", lambda: Answers(OSError(number, "told by the system")))
+    with pytest.raises(WeightsError, match=said):
+        from_hub(hub.entry("sam-vit-b"), tmp_path)

@@ -16,7 +16,7 @@ from edgetam_host import edgetam_model, stand_in
 from foreign_names import FILES, Shapes, sam2
 from medsegr.sam.host import Clicks
 from medsegr.sam.hosts import edgetam, layouts, memory, opening
-from medsegr.sam.hosts.foreign import Foreign
+from medsegr.sam.hosts.foreign import Foreign, Identity, Setting
 from video_host import video
 
 SIZE = 64
@@ -343,6 +343,21 @@ def test_tensors_too_few_are_an_error_and_too_many_a_report(tmp_path: Path) -> N
     assert not (tmp_path / "out2").exists()
 
 
+def test_every_tensor_that_is_missing_or_unknown_is_told(tmp_path: Path) -> None:
+    tensors = as_segment_anything(theirs("sam"))
+    lost = ["mask_decoder.iou_token.weight", "prompt_encoder.no_mask_embed.weight"]
+    for name in lost:
+        del tensors[name]
+    torch.save({**tensors, "head.weight": torch.zeros(2)}, tmp_path / "less.pth")
+    said: list[str] = []
+    with pytest.raises(WeightsError, match="lacks 2 tensors"):
+        layouts.convert(tmp_path / "less.pth", "sam", tmp_path / "out", say=said.append)
+    assert said == [*(f"missing: {name}" for name in lost), "unknown: head.weight"]
+    torch.save(tensors, tmp_path / "sam.pth")
+    with pytest.raises(InputError, match=r"layout of sam2: 'vision_encoder\.backbone\.blocks\.0' was looked"):
+        layouts.convert(tmp_path / "sam.pth", "sam2", tmp_path / "out")
+
+
 def test_files_of_another_kind_are_refused_in_one_line(tmp_path: Path) -> None:
     torch.save({"a": torch.zeros(2)}, tmp_path / "a.pth")
     torch.save([1, 2], tmp_path / "b.pth")
@@ -386,3 +401,13 @@ def test_weights_that_do_not_fill_the_network_are_refused(tmp_path: Path) -> Non
     save_file(tensors, tmp_path / "model.safetensors", metadata={"format": "pt"})
     with pytest.raises(WeightsError, match=r"lack 1 of the network's, the first mask_decoder\.iou_token"):
         opening.opened(tmp_path, opening.Setting(), opening.Identity("x"))
+
+
+def test_converting_and_opening_say_nothing_of_their_own(
+    tmp_path: Path, capfd: pytest.CaptureFixture[str]
+) -> None:
+    """So that --quiet is quiet."""
+    torch.save(as_segment_anything(theirs("sam")), tmp_path / "sam.pth")
+    layouts.convert(tmp_path / "sam.pth", "sam", tmp_path / "out")
+    opening.opened(tmp_path / "out", Setting(), Identity("out"))
+    assert capfd.readouterr() == ("", "")

@@ -178,11 +178,8 @@ def _convert(file: Path, like: str, output: Path) -> None:
         raise InputError(f"{output.name} is there already; give --output a new folder")
     row = None if like in LAYOUTS else hub.entry(like)
     with settled(output) as folder:
-        done = convert(file, row.family, folder, row.width) if row else convert(file, like, folder)
+        family, width = (row.family, row.width) if row else (like, 0)
+        done = convert(file, family, folder, width, print)
         if row is not None and row.normal is not None:  # how its pictures are shown travels with it
             hub.write_json({"image_mean": row.mean, "image_std": row.std}, folder / hub.PROCESSOR)
-    print(
-        f"{output}: {done.taken} tensors taken over, {len(done.missing)} missing, {len(done.extra)} unknown"
-    )
-    for name in done.extra:
-        print(f"unknown: {name}")
+    print(f"{output}: {done.taken} tensors taken over, none missing, {len(done.extra)} unknown")

@@ -1,10 +1,19 @@
 """``medsegr refine``: points, boxes or a mask for one finding of a result folder, and it is drawn again."""
 
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, field, fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated
 
-from medsegr.cli.flags import CachedRunFlags, FileFlags, Limit, choices_of, grouped, naming, option
+from medsegr.cli.flags import (
+    CachedRunFlags,
+    FileFlags,
+    Limit,
+    LogFlags,
+    choices_of,
+    grouped,
+    naming,
+    option,
+)
 from medsegr.cli.flags import argument as positional
 from medsegr.cli.logs import LOG, set_up
 from medsegr.errors import InputError, UsageError
@@ -69,6 +78,8 @@ def command(
     """
     set_up(run)
     _check(flags, folder)
+    if flags.undo:
+        _no_model(run)
     from medsegr.io.limits import limits_from_text
     from medsegr.reopen import reopen
     from medsegr.revise import before, revise
@@ -115,6 +126,16 @@ def _check(flags: RefineFlags, folder: Path) -> None:
         refused = InputError("there is no such folder; give the -o of 'medsegr segment'")
         refused.add_note(str(folder))
         raise refused
+
+
+def _no_model(run: CachedRunFlags) -> None:
+    """UsageError for a flag about the model where none is asked."""
+    logs = {item.name for item in fields(LogFlags)}
+    told = [f.name for f in fields(run) if f.name not in logs and getattr(run, f.name) != f.default]
+    if told:
+        raise UsageError(
+            f"--undo brings back what is kept and asks no model: leave out --{told[0].replace('_', '-')}"
+        )
 
 
 def _finding(run: "Run", asked: str | None) -> str:

@@ -2,6 +2,7 @@
 cut short leaves nothing that could be taken for whole.
 """
 
+import errno
 import os
 import shutil
 from collections.abc import Callable, Iterator
@@ -93,10 +94,21 @@ def from_hub(row: Entry, folder: Path) -> str:
         raise WeightsError(
             f"the hub has no {row.repo}, or shows it after a login only: see {PAGE}{row.repo}"
         ) from error
-    except Exception as error:  # the hub's own, and those of the HTTP library below it, which changes
+    except OSError as error:
+        if error.errno not in (errno.ENOSPC, errno.EDQUOT):
+            raise _unreachable(row, error) from error
         raise WeightsError(
-            f"'{row.name}' could not be fetched from {PAGE}{row.repo} ({type(error).__name__}): a network "
-            "and HF_HUB_OFFLINE unset are needed for this once"
+            f"the disk is full: '{row.name}' was not kept; make room, or set MEDSEGR_HOME to a folder on a "
+            "larger disk"
         ) from error
+    except Exception as error:  # the hub's own, and those of the HTTP library below it, which changes
+        raise _unreachable(row, error) from error
     shutil.rmtree(folder / ".cache", ignore_errors=True)  # the hub's own notes
     return revision
+
+
+def _unreachable(row: Entry, error: Exception) -> WeightsError:
+    return WeightsError(
+        f"'{row.name}' could not be fetched from {PAGE}{row.repo} ({type(error).__name__}): a network "
+        "and HF_HUB_OFFLINE unset are needed for this once"
+    )

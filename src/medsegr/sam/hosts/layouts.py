@@ -6,7 +6,7 @@ that a file of any size is understood. Foreign files are read with ``weights_onl
 """
 
 import re
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from torch import Tensor
 from medsegr.errors import InputError, WeightsError
 from medsegr.sam.hosts.edgetam import timm_is_there
 from medsegr.sam.hosts.names import EDGETAM_RULES, SAM2_RULES, SAM_HQ_RULES, SAM_RULES, VIDEO, Rules
+from medsegr.sam.hosts.opening import hushed
 
 # Hiera's heads, windows and global blocks do not show in its tensors: by width of the first stage and blocks.
 HIERA: dict[tuple[int, int], tuple[int, tuple[int, ...], tuple[int, ...]]] = {
@@ -38,9 +39,15 @@ class Converted:
     extra: tuple[str, ...]
 
 
-def convert(file: Path, family: str, folder: Path, width: int = 0) -> Converted:
+def convert(
+    file: Path,
+    family: str,
+    folder: Path,
+    width: int = 0,
+    say: Callable[[str], None] = lambda _line: None,
+) -> Converted:
     """Write the network in ``file`` to ``folder`` as transformers has it. ``width``: what its encoder's must
-    be, 0 for any.
+    be, 0 for any. ``say`` gets a line for each tensor that is missing or unknown.
 
     InputError for a file that cannot be read or is of another layout, WeightsError, with the first name,
     where tensors are missing; tensors too many are only reported.
@@ -67,13 +74,16 @@ def convert(file: Path, family: str, folder: Path, width: int = 0) -> Converted:
         missing = sorted(model.load_state_dict(fitting, strict=False).missing_keys)
     except RuntimeError as error:
         raise WeightsError(f"{file.name}: {str(error).splitlines()[-1].strip()}") from error
+    for line in (*(f"missing: {name}" for name in missing), *(f"unknown: {name}" for name in extra)):
+        say(line)
     if missing:
         raise WeightsError(
             f"{file.name} lacks {len(missing)} tensors of the network, the first {missing[0]}; {len(extra)} "
             "are unknown" + (f", the first {extra[0]}" if extra else "")
         )
     folder.mkdir(parents=True, exist_ok=True)
-    model.save_pretrained(folder)
+    with hushed():
+        model.save_pretrained(folder)
     return Converted(len(fitting), (), tuple(extra))
 
 
@@ -122,7 +132,7 @@ def count(tensors: Mapping[str, Tensor], pattern: str) -> int:
     """One more than the highest number at the group of ``pattern``."""
     found = [int(m[1]) for name in tensors if (m := re.match(pattern, name))]
     if not found:
-        raise KeyError(pattern)
+        raise KeyError(pattern.partition(r"(\d")[0].replace("\\", "") + "0")
     return max(found) + 1
 
 

@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -33,9 +35,10 @@ def opened(folder: Path, setting: Setting, identity: Identity) -> Foreign:
             f"{folder.name} holds a network of type {kind[:40]!r}; types that can be hosts are {known}"
         )
     try:
-        model, told = getattr(library, family.others.get(kind, family.model)).from_pretrained(
-            folder, local_files_only=True, output_loading_info=True, dtype=torch.float32
-        )
+        with hushed():
+            model, told = getattr(library, family.others.get(kind, family.model)).from_pretrained(
+                folder, local_files_only=True, output_loading_info=True, dtype=torch.float32
+            )
     except (OSError, ValueError, RuntimeError, ImportError) as error:
         first = str(error).strip().splitlines()[0][:200] if str(error).strip() else type(error).__name__
         raise WeightsError(f"the host in {folder.name} cannot be opened: {first}") from error
@@ -88,6 +91,21 @@ def hash_of(model: Any) -> str:
         told.update(name.encode())
         told.update(value.contiguous().numpy().tobytes())
     return told.hexdigest()
+
+
+@contextmanager
+def hushed() -> Iterator[None]:
+    """Without the library's bars and remarks: what matters of them is our own error."""
+    told = _transformers().utils.logging
+    bars, level = told.is_progress_bar_enabled(), told.get_verbosity()
+    told.disable_progress_bar()
+    told.set_verbosity_error()
+    try:
+        yield
+    finally:
+        told.set_verbosity(level)
+        if bars:
+            told.enable_progress_bar()
 
 
 def _transformers() -> Any:
