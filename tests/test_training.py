@@ -11,6 +11,7 @@ from medsegr.config import FitConfig
 from medsegr.data import make_phantoms, phantom_case
 from medsegr.errors import InputError, UsageError
 from medsegr.judged import Judged, numbers
+from medsegr.layouts import Hints
 from medsegr.logbook import CHECKS, STEPS, append
 from medsegr.training_report import write_report
 
@@ -61,16 +62,38 @@ def test_a_folder_goes_on_with_the_same_run_only(tmp_path: Path) -> None:
     out = tmp_path / "run"
     asked = training.Asked(CONFIG, {}, out)
     training.prepare(asked)
+    append(out / STEPS, {"step": 1, "loss": 0.5})
     training.prepare(training.Asked(training.changed(CONFIG, {"minutes": 99.0, "workers": 3}), {}, out))
     with pytest.raises(UsageError, match=r"other settings \(lr\)"):
         training.prepare(training.Asked(training.changed(CONFIG, {"lr": 1.0}), {}, out))
     with pytest.raises(UsageError, match=r"other settings \(from\)"):
         training.prepare(training.Asked(CONFIG, {}, out, start="medsegr-tiny"))
+    with pytest.raises(UsageError, match=r"other settings \(target\)"):
+        training.prepare(training.Asked(CONFIG, {}, out, hints=Hints("polyp")))
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "cat.jpg").touch()
     with pytest.raises(InputError, match="no training run"):
         training.prepare(training.Asked(CONFIG, {}, tmp_path / "photos"))
     assert [p.name for p in (tmp_path / "photos").iterdir()] == ["cat.jpg"]
+
+
+def test_a_run_that_was_refused_before_its_first_step_can_be_asked_otherwise(tmp_path: Path) -> None:
+    training.prepare(training.Asked(CONFIG, {}, tmp_path / "run"))
+    training.prepare(training.Asked(training.changed(CONFIG, {"lr": 1.0}), {}, tmp_path / "run"))
+    assert json.loads((tmp_path / "run" / training.RUN).read_text())["config"]["lr"] == 1.0
+
+
+def test_a_run_that_is_older_than_a_key_goes_on_as_that_was(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    training.prepare(training.Asked(CONFIG, {}, out))
+    append(out / STEPS, {"step": 1, "loss": 0.5})
+    noted = json.loads((out / training.RUN).read_text())
+    del noted["config"]["tilts"], noted["config"]["recipe"]["grain"], noted["target"], noted["modality"]
+    (out / training.RUN).write_text(json.dumps(noted))
+    training.prepare(training.Asked(CONFIG, {}, out))
+    (out / training.RUN).write_text('{"config": {')
+    with pytest.raises(InputError, match=r"run\.json in the output folder cannot be read"):
+        training.prepare(training.Asked(CONFIG, {}, out))
 
 
 def test_few_images_are_told_and_too_few_refused() -> None:

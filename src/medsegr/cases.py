@@ -1,7 +1,8 @@
 """Every case of a run: its sets, wherever they lie, its made bodies, and pictures in which nobody drew
 anything; and the words that they need."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,7 +41,8 @@ def load_cases(
     """
     cases: list[Case] = []
     for name in config.sets:
-        found = data.read_set(folders[name], hints=hints, tilts=config.tilts)
+        with about(folders[name]):
+            found = data.read_set(folders[name], hints=hints, tilts=config.tilts)
         held = sum(c.validation for c in found)
         log(f"{name}: {len(found)} cases, {held} for validation")
         if not found:
@@ -62,6 +64,16 @@ def load_cases(
     return cases
 
 
+@contextmanager
+def about(folder: Path) -> Iterator[None]:
+    """Note on a refusal which of the sets it is about; the message itself holds no path."""
+    try:
+        yield
+    except InputError as error:
+        error.add_note(str(folder))
+        raise
+
+
 def _undrawn(
     config: FitConfig,
     folders: Mapping[str, Path],
@@ -77,7 +89,8 @@ def _undrawn(
         questions.setdefault(case.modality, {}).update(dict.fromkeys(t.codes for t in case.targets))
     found: list[Case] = []
     for name in config.unlabelled:
-        seen = data.read_pictures(folders[name], hints)
+        with about(folders[name]):
+            seen = data.read_pictures(folders[name], hints)
         fresh = [case for case in seen if case.pixels.tobytes() not in held]
         left = len(seen) - len(fresh)
         log(f"{name}: {len(fresh)} pictures without masks" + (f", {left} held out elsewhere" if left else ""))
