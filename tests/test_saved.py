@@ -150,11 +150,13 @@ def test_the_average_follows_slowly_and_copies_counts() -> None:
 def test_a_state_that_cannot_be_written_leaves_the_one_before(tmp_path: Path, error: Exception) -> None:
     path = tmp_path / "last.pt"
     path.write_bytes(b"before")
-    with (
-        pytest.raises(InputError, match=r"last\.pt cannot be written \(.*MiB are free"),
-        saved.whole(path) as part,
-    ):
-        part.write_bytes(b"half of")
-        raise error
+
+    def write() -> None:
+        with saved.whole(path) as part:
+            part.write_bytes(b"half of")
+            raise error
+
+    with pytest.raises(InputError, match=r"last\.pt cannot be written \(.*MiB are free"):
+        write()
     assert path.read_bytes() == b"before"
     assert list(tmp_path.iterdir()) == [path]
