@@ -139,8 +139,21 @@ def test_the_page_shows_curves_numbers_and_the_worst_first(tmp_path: Path) -> No
     assert page.index("Dice 0.000, not found") < page.index("Dice 0.900")
     assert "polyp &lt;1&gt;" in page
     assert "1:15" in page
+    assert "<td>30</td>" in page
     assert "Not a medical device" in page
     assert "http" not in page
+
+
+def test_the_page_says_which_step_was_kept_and_gives_one_group_no_interval(tmp_path: Path) -> None:
+    append(tmp_path / STEPS, {"step": 50, "minutes": 0.1, "images": 50, "loss": 1.0})
+    card = {"name": "run", "training": {"step": 30, "images": 30, "seconds": 75.0}, "licence": "CC0"}
+    rows = [judged("a/one", 0.4), judged("a/one", 0.9)]
+    card |= {"sha256": "0" * 64, "validation": numbers(rows)}
+    write_report(tmp_path / "report.html", tmp_path, {"card": card, "config": {}, "data": []}, rows)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "30 (the best validation; the run went on to 50)" in page
+    assert "none: one group" in page
+    assert "0.650 to 0.650" not in page
 
 
 def test_a_page_without_logs_and_held_out_images_says_so(tmp_path: Path) -> None:
