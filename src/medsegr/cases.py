@@ -44,7 +44,10 @@ def load_cases(
         with about(folders[name]):
             found = data.read_set(folders[name], hints=hints, tilts=config.tilts)
         held = sum(c.validation for c in found)
+        untold = sum(c.modality is None for c in found)
         log(f"{name}: {len(found)} cases, {held} for validation")
+        if untold:
+            log(f"{name}: no known modality in {untold} cases; say it in the table, or with --modality")
         if not found:
             raise InputError(f"set {name} holds no case to train on: no image with a mask that is not held")
         if held == len(found):

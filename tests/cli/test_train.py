@@ -95,6 +95,14 @@ def test_too_few_images_are_refused(
     assert words in capsys.readouterr().err
 
 
+def test_an_unknown_modality_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = pictures(tmp_path / "mine", 4)
+    assert (
+        main(["train", "--data", str(data), "--target", "polyp", *TINY, "--out", str(tmp_path / "run")]) == 3
+    )
+    assert "mine: no known modality in 4 cases" in capsys.readouterr().out
+
+
 def test_a_set_without_an_open_row_is_empty(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
     data = pictures(tmp_path / "mine", 1)
     (data / "samples.csv").write_text("id,image,mask,target,split\na,images/0.png,masks/0.png,polyp,held\n")
