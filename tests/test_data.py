@@ -85,6 +85,44 @@ def test_a_bad_row_is_refused_in_one_line(tmp_path: Path, change: dict[str, str]
 
 
 @pytest.mark.parametrize(
+    ("attributes", "words"),
+    [
+        ("{not json", "row a: attributes: they are no JSON: an object was expected"),
+        ("[1, 2]", "row a: attributes: a JSON list came where an object was expected"),
+        ('{"location": 3}', "row a: attributes: location, texture and shape were expected to be objects"),
+        ('{"location": {"side": "up"}}', "row a: attributes: side is 'up', expected one of"),
+        ('{"shape": {"size_mm": 5}}', "row a: attributes: a value has another form"),
+    ],
+)
+def test_attributes_that_are_none_are_refused_with_their_row(attributes: str, words: str) -> None:
+    with pytest.raises(InputError, match=words):
+        drawn.finding_of(row("a", attributes=attributes))
+
+
+def test_a_label_that_is_no_number_is_refused_with_its_row() -> None:
+    with pytest.raises(InputError, match="row a: label 'left' came where a number"):
+        drawn.marked(np.arange(4), {"id": "a", "label": "left"})
+
+
+@pytest.mark.parametrize("moved", [0.0, 0.05, 30.0])
+def test_a_mask_that_lies_elsewhere_in_the_patient_is_refused(tmp_path: Path, moved: float) -> None:
+    for name, kind, shift in (("images", np.float32, 0.0), ("masks", np.uint8, moved)):
+        (tmp_path / name).mkdir()
+        affine = np.diag([1.0, 1.0, 3.0, 1.0])
+        affine[0, 3] = shift
+        values = np.zeros((20, 20, 6), kind)
+        values[4:12, 4:12, 2:4] = 1
+        nibabel.save(nibabel.Nifti1Image(values, affine), tmp_path / name / "a.nii.gz")
+    told = {"id": "a", "image": "images/a.nii.gz", "mask": "masks/a.nii.gz"}
+    image = drawn.read_column(tmp_path, told, "image", "MR")
+    if moved < 1:
+        assert drawn.read_mask(tmp_path, told, image).sum() == 128
+        return
+    with pytest.raises(InputError, match="row a: mask and image lie up to 30 mm apart in the patient"):
+        drawn.read_mask(tmp_path, told, image)
+
+
+@pytest.mark.parametrize(
     ("label", "expected"), [("", [0, 1, 1, 1]), ("2", [0, 0, 1, 0]), ("1,3", [0, 1, 0, 1])]
 )
 def test_labels_of_a_mask_file_name_the_target(label: str, expected: list[int]) -> None:

@@ -8,7 +8,7 @@ import torch
 from safetensors.torch import save_file
 
 from medsegr import saved
-from medsegr.errors import WeightsError
+from medsegr.errors import InputError, WeightsError
 from medsegr.model import build_model
 from medsegr.reasoning.codes import Vocabulary, vocabulary
 from medsegr.variants import Variant
@@ -144,3 +144,19 @@ def test_the_average_follows_slowly_and_copies_counts() -> None:
     average.update(model, 1000)
     assert float(average.state["weight"]) == pytest.approx(1.1)
     assert int(average.state["num_batches_tracked"]) == 7
+
+
+@pytest.mark.parametrize("error", [OSError(28, "No space left on device"), RuntimeError("file write failed")])
+def test_a_state_that_cannot_be_written_leaves_the_one_before(tmp_path: Path, error: Exception) -> None:
+    path = tmp_path / "last.pt"
+    path.write_bytes(b"before")
+
+    def write() -> None:
+        with saved.whole(path) as part:
+            part.write_bytes(b"half of")
+            raise error
+
+    with pytest.raises(InputError, match=r"last\.pt cannot be written \(.*MiB are free"):
+        write()
+    assert path.read_bytes() == b"before"
+    assert list(tmp_path.iterdir()) == [path]

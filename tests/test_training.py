@@ -6,11 +6,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medsegr import saved, training
+from medsegr import training
 from medsegr.config import FitConfig
 from medsegr.data import make_phantoms, phantom_case
 from medsegr.errors import InputError, UsageError
 from medsegr.judged import Judged, numbers
+from medsegr.layouts import Hints
 from medsegr.logbook import CHECKS, STEPS, append
 from medsegr.training_report import write_report
 
@@ -63,17 +64,38 @@ def test_a_folder_goes_on_with_the_same_run_only(tmp_path: Path) -> None:
     training.prepare(asked)
     training.prepare(training.Asked(training.changed(CONFIG, {"lr": 0.5}), {}, out))  # nothing was learned
     training.prepare(asked)
-    (out / saved.LAST).touch()
+    append(out / STEPS, {"step": 1, "loss": 0.5})
     training.prepare(training.Asked(training.changed(CONFIG, {"minutes": 99.0, "workers": 3}), {}, out))
     with pytest.raises(UsageError, match=r"other settings \(lr\)"):
         training.prepare(training.Asked(training.changed(CONFIG, {"lr": 1.0}), {}, out))
     with pytest.raises(UsageError, match=r"other settings \(from\)"):
         training.prepare(training.Asked(CONFIG, {}, out, start="medsegr-tiny"))
+    with pytest.raises(UsageError, match=r"other settings \(target\)"):
+        training.prepare(training.Asked(CONFIG, {}, out, hints=Hints("polyp")))
     (tmp_path / "photos").mkdir()
     (tmp_path / "photos" / "cat.jpg").touch()
     with pytest.raises(InputError, match="no training run"):
         training.prepare(training.Asked(CONFIG, {}, tmp_path / "photos"))
     assert [p.name for p in (tmp_path / "photos").iterdir()] == ["cat.jpg"]
+
+
+def test_a_run_that_was_refused_before_its_first_step_can_be_asked_otherwise(tmp_path: Path) -> None:
+    training.prepare(training.Asked(CONFIG, {}, tmp_path / "run"))
+    training.prepare(training.Asked(training.changed(CONFIG, {"lr": 1.0}), {}, tmp_path / "run"))
+    assert json.loads((tmp_path / "run" / training.RUN).read_text())["config"]["lr"] == 1.0
+
+
+def test_a_run_that_is_older_than_a_key_goes_on_as_that_was(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    training.prepare(training.Asked(CONFIG, {}, out))
+    append(out / STEPS, {"step": 1, "loss": 0.5})
+    noted = json.loads((out / training.RUN).read_text())
+    del noted["config"]["tilts"], noted["config"]["recipe"]["grain"], noted["target"], noted["modality"]
+    (out / training.RUN).write_text(json.dumps(noted))
+    training.prepare(training.Asked(CONFIG, {}, out))
+    (out / training.RUN).write_text('{"config": {')
+    with pytest.raises(InputError, match=r"run\.json in the output folder cannot be read"):
+        training.prepare(training.Asked(CONFIG, {}, out))
 
 
 def test_few_images_are_told_and_too_few_refused() -> None:
@@ -119,8 +141,21 @@ def test_the_page_shows_curves_numbers_and_the_worst_first(tmp_path: Path) -> No
     assert page.index("Dice 0.000, not found") < page.index("Dice 0.900")
     assert "polyp &lt;1&gt;" in page
     assert "1:15" in page
+    assert "<td>30</td>" in page
     assert "Not a medical device" in page
     assert "http" not in page
+
+
+def test_the_page_says_which_step_was_kept_and_gives_one_group_no_interval(tmp_path: Path) -> None:
+    append(tmp_path / STEPS, {"step": 50, "minutes": 0.1, "images": 50, "loss": 1.0})
+    card = {"name": "run", "training": {"step": 30, "images": 30, "seconds": 75.0}, "licence": "CC0"}
+    rows = [judged("a/one", 0.4), judged("a/one", 0.9)]
+    card |= {"sha256": "0" * 64, "validation": numbers(rows)}
+    write_report(tmp_path / "report.html", tmp_path, {"card": card, "config": {}, "data": []}, rows)
+    page = (tmp_path / "report.html").read_text(encoding="utf-8")
+    assert "30 (the best validation; the run went on to 50)" in page
+    assert "none: one group" in page
+    assert "0.650 to 0.650" not in page
 
 
 def test_a_page_without_logs_and_held_out_images_says_so(tmp_path: Path) -> None:

@@ -5,11 +5,12 @@ is said of it, or by words of one kind alone (:attr:`Recipe.deciding`).
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 
 import numpy as np
 
 from medsegr.data import Case
+from medsegr.errors import UsageError
 from medsegr.reasoning.codes import KIND_OF, LOCATION, SHAPE, TEXTURE, Code
 
 NAMING = ("concept", "modality")
@@ -38,6 +39,14 @@ class Recipe:
     clicks: float = 0.15  # points, a box, or a rough mask with points, beside the words
     soft: float = 0.15  # the picture is out of focus
     grain: float = 0.15  # noise is added
+
+    def __post_init__(self) -> None:
+        """Refuse what is no share."""
+        for one in fields(self):
+            if not 0 <= getattr(self, one.name) <= 1:
+                raise UsageError(
+                    f"recipe.{one.name}: {getattr(self, one.name)} came where 0 to 1 was expected"
+                )
 
 
 def lesions(case: Case) -> tuple[int, ...]:

@@ -1,7 +1,8 @@
 """Every case of a run: its sets, wherever they lie, its made bodies, and pictures in which nobody drew
 anything; and the words that they need."""
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -40,9 +41,13 @@ def load_cases(
     """
     cases: list[Case] = []
     for name in config.sets:
-        found = data.read_set(folders[name], hints=hints, tilts=config.tilts)
+        with about(folders[name]):
+            found = data.read_set(folders[name], hints=hints, tilts=config.tilts)
         held = sum(c.validation for c in found)
+        untold = sum(c.modality is None for c in found)
         log(f"{name}: {len(found)} cases, {held} for validation")
+        if untold:
+            log(f"{name}: no known modality in {untold} cases; say it in the table, or with --modality")
         if not found:
             raise InputError(f"set {name} holds no case to train on: no image with a mask that is not held")
         if held == len(found):
@@ -62,6 +67,16 @@ def load_cases(
     return cases
 
 
+@contextmanager
+def about(folder: Path) -> Iterator[None]:
+    """Note on a refusal which of the sets it is about; the message itself holds no path."""
+    try:
+        yield
+    except InputError as error:
+        error.add_note(str(folder))
+        raise
+
+
 def _undrawn(
     config: FitConfig,
     folders: Mapping[str, Path],
@@ -77,7 +92,8 @@ def _undrawn(
         questions.setdefault(case.modality, {}).update(dict.fromkeys(t.codes for t in case.targets))
     found: list[Case] = []
     for name in config.unlabelled:
-        seen = data.read_pictures(folders[name], hints)
+        with about(folders[name]):
+            seen = data.read_pictures(folders[name], hints)
         fresh = [case for case in seen if case.pixels.tobytes() not in held]
         left = len(seen) - len(fresh)
         log(f"{name}: {len(fresh)} pictures without masks" + (f", {left} held out elsewhere" if left else ""))

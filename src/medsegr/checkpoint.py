@@ -8,7 +8,6 @@ them.
 import argparse
 import hashlib
 import json
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,7 +20,7 @@ from medsegr.config import read_config
 from medsegr.data import Case
 from medsegr.errors import WeightsError
 from medsegr.predict import FORMAT
-from medsegr.saved import LAST, merged, read
+from medsegr.saved import LAST, merged, read, whole
 
 NON_COMMERCIAL = "CC BY-NC-SA 4.0"
 FEWEST = 5  # training cases below which a concept is not called known
@@ -60,13 +59,12 @@ def export(run: Path, cases: Sequence[Case], name: str, folder: Path, about: Map
     }
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{name}.safetensors"
-    temporary = path.with_suffix(".part")
     notes = {"format": FORMAT, "codes": json.dumps(stored["codes"])}
     if host := stored.get("host"):
         notes["host"] = json.dumps(host, sort_keys=True)
-    save_file(tensors, temporary, metadata=notes)
-    settle(temporary)
-    os.replace(temporary, path)
+    with whole(path) as temporary:
+        save_file(tensors, temporary, metadata=notes)
+        settle(temporary)
     path.chmod(0o644)
     known = {code.partition("concept:")[2] for code in stored["codes"]}
     card = {

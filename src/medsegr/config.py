@@ -3,8 +3,8 @@
 import itertools
 import math
 import tomllib
-from collections.abc import Sequence
-from dataclasses import dataclass, field, fields
+from collections.abc import Mapping, Sequence
+from dataclasses import MISSING, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -21,6 +21,14 @@ KNOWN: dict[str, tuple[object, ...]] = {
     "tune": TUNES,
     "clock": CLOCKS,
     "mixed": (False, True),
+}
+BETWEEN = {  # (least, most)
+    "confidence": (0.5, 1.0),
+    "weight_decay": (0.0, math.inf),
+    "warmup": (0.0, 1.0),
+    "cooling": (0.0, 1.0),
+    "ema": (0.0, 1.0),
+    "save_minutes": (0.0, math.inf),
 }
 LEAST = {
     "minutes": 0,
@@ -92,8 +100,9 @@ class FitConfig:
         for name, least in LEAST.items():
             if getattr(self, name) < least:
                 raise UsageError(f"{name}: {getattr(self, name)} came where at least {least} was expected")
-        if not 0.5 <= self.confidence <= 1:
-            raise UsageError(f"confidence: {self.confidence} came where 0.5 to 1 was expected")
+        _check_ranges(self)
+        for name in ("sets", "phantoms", "unlabelled"):
+            _check_weights(name, getattr(self, name))
         if any(not 0 < abs(degrees) <= 45 for degrees in self.tilts):
             raise UsageError(f"tilts: -45 to 45 degrees, but not 0, were expected, got {list(self.tilts)}")
         unknown = set(self.phantoms) - set(phantom.KINDS)
@@ -101,6 +110,26 @@ class FitConfig:
             raise UsageError(
                 f"phantoms: unknown kind {sorted(unknown)}; known are {', '.join(phantom.KINDS)}"
             )
+
+
+def _check_ranges(config: FitConfig) -> None:
+    for name, (low, high) in BETWEEN.items():
+        if not low <= getattr(config, name) <= high:
+            told = f"{low:g} or more" if high == math.inf else f"{low:g} to {high:g}"
+            raise UsageError(f"{name}: {getattr(config, name)} came where {told} was expected")
+    for name in ("lr", "clip"):
+        if not 0 < getattr(config, name) < math.inf:
+            raise UsageError(f"{name}: {getattr(config, name)} came where a number above 0 was expected")
+
+
+def _check_weights(name: str, weights: Mapping[str, float]) -> None:
+    for key, weight in weights.items():
+        if not _is_number(weight) or not 0 <= weight < math.inf:
+            raise UsageError(f"{name}.{key}: the weight {weight!r} came where 0 or more was expected")
+
+
+def _is_number(value: object) -> bool:
+    return isinstance(value, int | float) and not isinstance(value, bool)
 
 
 def _check_sizes(sizes: Sequence[tuple[float, int]]) -> None:
@@ -139,18 +168,38 @@ def read_config(path: Path) -> FitConfig:
     for name, kind in nested.items():
         if name in raw:
             raw[name] = _filled(kind, raw[name], f"{name}.")
-    if "sizes" in raw:
-        raw["sizes"] = tuple((float(a), int(b)) for a, b in raw["sizes"])
-    if "tilts" in raw:
-        raw["tilts"] = tuple(float(one) for one in raw["tilts"])
+    try:
+        if "sizes" in raw:
+            raw["sizes"] = tuple((float(a), int(b)) for a, b in raw["sizes"])
+        if "tilts" in raw:
+            raw["tilts"] = tuple(float(one) for one in raw["tilts"])
+    except (TypeError, ValueError) as error:
+        raise UsageError(
+            "sizes are pairs of a share and pixels ([[0.5, 128], [0.5, 224]]), tilts a list of degrees"
+        ) from error
     config: FitConfig = _filled(FitConfig, raw, "")
     return config
 
 
-def _filled(kind: type[Any], raw: dict[str, Any], prefix: str) -> Any:
+def _filled(kind: type[Any], raw: Any, prefix: str) -> Any:
+    if not isinstance(raw, dict):
+        raise UsageError(f"{prefix[:-1]}: {raw!r} came where a table of keys was expected")
     unknown = set(raw) - {f.name for f in fields(kind)}
     if unknown:
         raise UsageError(
             f"unknown key {prefix}{sorted(unknown)[0]}; known are {', '.join(f.name for f in fields(kind))}"
         )
+    for one in fields(kind):
+        if one.name in raw and one.name not in KNOWN:
+            usual = one.default if one.default_factory is MISSING else one.default_factory()
+            _check_kind(f"{prefix}{one.name}", raw[one.name], usual)
     return kind(**raw)
+
+
+def _check_kind(name: str, value: object, usual: object) -> None:
+    """UsageError where TOML gave a value of another kind than the usual one."""
+    fits = _is_number(value) if isinstance(usual, float) else isinstance(value, type(usual))
+    if not fits or isinstance(value, bool):
+        kinds = {float: "a number", int: "a whole number", str: "words", dict: "a table of names and weights"}
+        told = kinds.get(type(usual), "another kind of value")
+        raise UsageError(f"{name}: {value!r} came where {told} was expected")

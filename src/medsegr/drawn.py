@@ -3,14 +3,15 @@
 import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
-from medsegr.errors import InputError
+from medsegr.errors import GeometryError, InputError, ReportError
 from medsegr.io.choices import Choices
 from medsegr.io.dicom_masks import holds_masks
 from medsegr.io.dicom_masks import read_masks as segments
-from medsegr.io.masks import Masks
+from medsegr.io.masks import Masks, check_place
 from medsegr.io.read import read_image
 from medsegr.report.describe import finding_from
 from medsegr.report.parse import parse_phrase
@@ -21,7 +22,14 @@ def finding_of(row: dict[str, str]) -> Finding:
     """The finding that a row of a sample table asks for: its attributes if it has any, else its target's
     name, as words."""
     if row.get("attributes"):
-        return finding_from(json.loads(row["attributes"]), row.get("phrase", ""))
+        try:
+            return finding_from(attributes_in(row), row.get("phrase", ""))
+        except ReportError as error:
+            raise InputError(f"row {row['id']}: attributes: {error}") from error
+        except (TypeError, ValueError) as error:  # a number where a list was expected, or the reverse
+            raise InputError(
+                f"row {row['id']}: attributes: a value has another form than findings.json gives it"
+            ) from error
     words = row["target"].replace("_", " ")
     found = parse_phrase(words, modality=modality_code(row.get("modality"))).findings
     if not found or not found[0].name:
@@ -29,6 +37,21 @@ def finding_of(row: dict[str, str]) -> Finding:
             f"row {row['id']}: target '{words}' is not in the lexicon; add it or rename the target"
         )
     return found[0]
+
+
+def attributes_in(row: Mapping[str, str]) -> dict[str, Any]:
+    """The attributes that a row tells, as data. ReportError where they are not of the form that
+    :func:`medsegr.report.describe.attributes_of` gives."""
+    try:
+        told = json.loads(row["attributes"])
+    except ValueError as error:
+        raise ReportError("they are no JSON: an object was expected; leave the cell empty instead") from error
+    if not isinstance(told, dict):
+        raise ReportError(f"a JSON {type(told).__name__} came where an object was expected")
+    parts = [told.get(key) for key in ("location", "texture", "shape", "stated")]
+    if any(not isinstance(part, dict | None) for part in parts):
+        raise ReportError("location, texture and shape were expected to be objects")
+    return told
 
 
 def read_column(folder: Path, row: Mapping[str, str], column: str, modality: str | None = None) -> Image:
@@ -61,8 +84,7 @@ def read_masks(folder: Path, rows: Sequence[Mapping[str, str]], image: Image) ->
 
 def _segment(masks: Masks, row: Mapping[str, str]) -> np.ndarray:
     known = [info.number for info in masks.infos]
-    label = (row.get("label") or "").strip()
-    wanted = [int(value) for value in label.split(",")] if label else known
+    wanted = labels_in(row) or known
     strange = sorted(set(wanted) - set(known))
     if strange:
         raise InputError(f"row {row['id']}: the DICOM SEG has no segment {strange[0]}; it has {known}")
@@ -71,16 +93,33 @@ def _segment(masks: Masks, row: Mapping[str, str]) -> np.ndarray:
 
 
 def _mask(folder: Path, row: Mapping[str, str], image: Image) -> np.ndarray:
-    mask = marked(read_column(folder, row, "mask").data[0], row)
+    held = read_column(folder, row, "mask")
+    mask = marked(held.data[0], row)
     if mask.shape != image.grid:
         raise InputError(
             f"row {row['id']}: the mask is {mask.shape}, the image {image.grid}; expected equal grids"
         )
+    try:
+        check_place(held, image)
+    except GeometryError as error:
+        raise InputError(f"row {row['id']}: {error}") from error
     return mask
 
 
 def marked(values: np.ndarray, row: Mapping[str, str]) -> np.ndarray:
     """Which voxels of a mask file are the row's target: those of its ``label`` (several with commas), else
     all above 0."""
+    labels = labels_in(row)
+    return np.isin(values, labels) if labels else np.asarray(values > 0)
+
+
+def labels_in(row: Mapping[str, str]) -> list[int]:
+    """The values that a row's ``label`` names, none where it is empty. InputError for what is no number."""
     label = (row.get("label") or "").strip()
-    return np.isin(values, [int(value) for value in label.split(",")]) if label else np.asarray(values > 0)
+    try:
+        return [int(value) for value in label.split(",")] if label else []
+    except ValueError as error:
+        raise InputError(
+            f"row {row.get('id', '')}: label '{label[:40]}' came where a number, or several with commas, was "
+            "expected"
+        ) from error

@@ -109,12 +109,17 @@ def append(path: Path, row: Mapping[str, float]) -> None:
 
 
 def cut(path: Path, step: int) -> None:
-    """Drop the rows after ``step``."""
+    """Drop the rows after ``step``, and a last one that was not written to its end; a file without a whole
+    row is removed."""
     if not path.is_file():
         return
-    head, *lines = path.read_text(encoding="utf-8").splitlines()
-    kept = [line for line in lines if line.partition(",")[0].isdigit() and int(line.split(",")[0]) <= step]
-    if len(kept) < len(lines):
+    lines = path.read_bytes().splitlines(keepends=True)
+    whole = [line for line in lines if line.endswith(b"\n")]
+    steps = [line.partition(b",")[0] for line in whole[1:]]
+    kept = [line for line, at in zip(whole[1:], steps, strict=True) if at.isdigit() and int(at) <= step]
+    if not kept:
+        path.unlink()
+    elif 1 + len(kept) < len(lines):
         temporary = path.with_suffix(".part")
-        temporary.write_text("".join(f"{line}\n" for line in [head, *kept]), encoding="utf-8")
+        temporary.write_bytes(b"".join([whole[0], *kept]))
         os.replace(temporary, path)

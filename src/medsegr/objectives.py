@@ -6,13 +6,15 @@ L_seg is BCE plus soft Dice an image (eps 1). A picture in which the target is n
 and presence say it.
 """
 
-from dataclasses import dataclass
+import math
+from dataclasses import dataclass, fields
 
 import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor
 
+from medsegr.errors import UsageError
 from medsegr.model import Output
 
 
@@ -43,6 +45,14 @@ class Weights:
     offsets: float = 0.001
     presence: float = 0.3
     quality: float = 0.05
+
+    def __post_init__(self) -> None:
+        """Refuse factors below 0."""
+        for one in fields(self):
+            if not 0 <= getattr(self, one.name) < math.inf:
+                raise UsageError(
+                    f"weights.{one.name}: {getattr(self, one.name)} came where 0 or more was expected"
+                )
 
 
 def soft_dice(

@@ -4,17 +4,19 @@ files, read with ``weights_only``.
 
 import json
 import os
-from collections.abc import Mapping
+import shutil
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import Any
 
 import torch
-from safetensors import safe_open
+from safetensors import SafetensorError, safe_open
 from torch import Tensor, nn
 
 from medsegr import weights
-from medsegr.errors import WeightsError
+from medsegr.errors import InputError, WeightsError
 from medsegr.nn.blocks import Mlp
 from medsegr.reasoning.attributes import AttributeTokens
 from medsegr.reasoning.codes import Vocabulary
@@ -71,23 +73,38 @@ class Kept:
     adapters: int = 0
 
 
-def save(kept: Kept, path: Path) -> None:
-    """Write the whole state, to a temporary name, then renamed."""
+@contextmanager
+def whole(path: Path) -> Iterator[Path]:
+    """A temporary name to write to, which becomes ``path`` when all is written. InputError where it cannot
+    be: nothing is left of it then, and what ``path`` held before is kept."""
     temporary = path.with_suffix(".part")
-    torch.save(
-        {
-            "host": host_of(kept.model),
-            "model": kept.model.state_dict(),
-            "average": kept.average.state,
-            "optimiser": kept.optimiser.state_dict(),
-            "state": asdict(kept.state),
-            "codes": list(kept.words.codes),
-            "adapters": kept.adapters,
-            "rng": torch.get_rng_state(),
-        },
-        temporary,
-    )
-    os.replace(temporary, path)
+    try:
+        yield temporary
+        os.replace(temporary, path)
+    except (OSError, RuntimeError, SafetensorError) as error:  # torch and safetensors hide the system's word
+        temporary.unlink(missing_ok=True)
+        reason = error.strerror if isinstance(error, OSError) else None
+        free = shutil.disk_usage(path.parent).free // 2**20
+        raise InputError(
+            f"{path.name} cannot be written ({reason or type(error).__name__}; {free:,} MiB are free there): "
+            "make room and give the same command again; what was saved before is kept"
+        ) from error
+
+
+def save(kept: Kept, path: Path) -> None:
+    """Write the whole state, to a temporary name, then renamed. InputError where there is no room."""
+    stored = {
+        "host": host_of(kept.model),
+        "model": kept.model.state_dict(),
+        "average": kept.average.state,
+        "optimiser": kept.optimiser.state_dict(),
+        "state": asdict(kept.state),
+        "codes": list(kept.words.codes),
+        "adapters": kept.adapters,
+        "rng": torch.get_rng_state(),
+    }
+    with whole(path) as temporary:
+        torch.save(stored, temporary)
 
 
 def host_of(model: Any) -> dict[str, str]:

@@ -22,6 +22,7 @@ from medsegr.fit import Beginning, fit
 from medsegr.io.write import write_json
 from medsegr.judged import judge, numbers
 from medsegr.layouts import PLAIN, Hints
+from medsegr.logbook import STEPS
 from medsegr.predict import load
 from medsegr.saved import BEST, LAST, start_of
 from medsegr.training_report import write_report
@@ -91,34 +92,45 @@ def train(
 
 
 def prepare(asked: Asked, write: bool = True) -> None:
-    """Make the folder of the run, or make sure that it holds the same run; note what it is made of.
-
-    A run that ended before it had saved anything is begun anew, with whatever settings.
-    """
+    """Make the folder of the run, or make sure that it holds the same run; note what it is made of."""
     out = asked.out
     name, options = asked.network
     told: dict[str, Any] = {"config": asdict(asked.config), "sets": sorted(asked.folders)}
     told |= {"from": asked.start, "network": [name, dict(options)]}
+    told |= {"target": asked.hints.target, "modality": asked.hints.modality}
     noted = out / RUN
-    if noted.is_file() and any((out / name).is_file() for name in (LAST, BEST)):  # else nothing was learned
-        before = json.loads(noted.read_text(encoding="utf-8"))
-        now = json.loads(json.dumps(told))
-        other = [key for key in now["config"] if now["config"][key] != before["config"].get(key)]
-        before.setdefault("network", [weights.DEFAULT, {}])  # of a run that is older than this note
-        other = [key for key in other if key not in FREE]
-        other += [key for key in ("from", "network") if now[key] != before[key]]
+    if noted.is_file():
+        # one that was refused before its first step left nothing that could be mixed up
+        begun = any((out / file).exists() for file in (LAST, BEST, STEPS))
+        other = _others(noted, json.loads(json.dumps(told))) if begun else []
         if other:
             raise UsageError(
                 f"the output folder holds a run with other settings ({', '.join(other)}); give the same to "
                 "go on with it, or another --out"
             )
-    elif not noted.is_file() and out.is_dir() and any(out.iterdir()):
+    elif out.is_dir() and any(out.iterdir()):
         raise InputError(
             "the output folder holds files that are no training run; give --out a new or empty folder"
         )
     if write:
         out.mkdir(parents=True, exist_ok=True)
         write_json(told, noted)
+
+
+def _others(noted: Path, now: Mapping[str, Any]) -> list[str]:
+    """What is set otherwise than in the run that is noted there. What an older note lacks was as usual."""
+    usual = json.loads(json.dumps(asdict(FitConfig(phantoms={"cells": 1.0}))))
+    try:
+        before = json.loads(noted.read_text(encoding="utf-8"))
+        config = usual | before["config"]
+        config |= {key: usual[key] | config[key] for key in ("recipe", "weights")}
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise InputError(
+            f"{noted.name} in the output folder cannot be read ({type(error).__name__}); give another --out"
+        ) from error
+    before = {"network": [weights.DEFAULT, {}], "from": "", **now, **before, "config": config}
+    other = [key for key in now["config"] if now["config"][key] != config[key] and key not in FREE]
+    return other + [key for key in ("from", "network", "target", "modality") if now[key] != before[key]]
 
 
 def weak_points(cases: Sequence[Case]) -> list[str]:

@@ -33,8 +33,10 @@ def write_report(path: Path, run: Path, told: Mapping[str, Any], rows: Sequence[
     checkpoint's), ``config`` and ``data`` (a row of facts a set)."""
     card, steps, checks = told["card"], read_rows(run / STEPS), read_rows(run / CHECKS)
     state = card["training"]
+    last = int(steps[-1]["step"]) if steps else 0
+    on = f" (the best validation; the run went on to {last:,})" if last > state["step"] else ""
     facts = {
-        "steps": f"{state['step']:,}",
+        "steps": f"{state['step']:,}{on}",
         "samples": f"{state['images']:,}",
         "time": clock(state["seconds"]),
         "device": card.get("hardware", ""),
@@ -83,7 +85,9 @@ def held_out(sets: Mapping[str, Any]) -> str:
         {
             "set": name,
             "Dice, name alone": f"{row['name']:.3f}",
-            "95 % interval": f"{row['interval'][0]:.3f} to {row['interval'][1]:.3f}",
+            "95 % interval": f"{row['interval'][0]:.3f} to {row['interval'][1]:.3f}"
+            if row["groups"] > 1
+            else "none: one group",
             "targets": row["targets"],
             "groups": row["groups"],
             "found": f"{row['presence']:.0%}",

@@ -62,6 +62,12 @@ def test_a_run_goes_on_and_tells(tmp_path: Path) -> None:
     lines = (tmp_path / "out" / "clicks.csv").read_text(encoding="utf-8").splitlines()
     assert len(lines) == 1 + sum(len(row["dice"]) for row in rows)
     assert any("words and 1 click" in line for line in click_table.lines(told))
+    said = "\n".join(click_table.lines(told))
+    assert "Dice@3" in said
+    assert "Dice@5" not in said  # three clicks were made at most
+    assert list(part["modes"]["words"]["dice"]) == ["0", "1", "3"]
+    fewer = click_table.summary(rows, 2)["phantoms"]["questions"]
+    assert not any("3 clicks" in one["question"] for one in fewer)
 
 
 def test_counting_clicks() -> None:

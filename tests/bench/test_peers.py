@@ -124,6 +124,10 @@ def test_differences_are_paired_and_ours_has_none() -> None:
     assert (other["low"], other["high"]) == pytest.approx((-0.2, -0.2))
     assert other["n"] == 24
     assert other["p"] < 0.01
+    pair = [by[name, "a"]["difference"] for name in ("other", "half")]
+    assert [d["p"] for d in pair] == pytest.approx([2 / 64] * 2)  # six groups: the smallest p there is
+    assert [d["p_holm"] for d in pair] == pytest.approx([4 / 64] * 2)
+    assert other["p_holm"] == other["p"]  # alone in its question
     assert by["other", "a"]["groups"] == 6
     assert ("half", peer_table.POOLED) not in by  # one set is no pool
     assert by["half", "a"]["difference"]["mean"] == pytest.approx(0.1)
@@ -172,6 +176,13 @@ def test_the_budget_is_minutes_or_steps(tmp_path: Path) -> None:
         with pytest.raises(UsageError, match="expected"):
             peers.Bench(tmp_path, tmp_path, **changes)
     assert "--steps" not in peers._flags(peers.Bench(tmp_path, tmp_path, minutes=1.0))
+
+
+def test_minutes_replace_the_steps_of_the_configuration(bench: peers.Bench) -> None:
+    bench.config.write_text(f"steps = 70\n{CONFIG}", encoding="utf-8")
+    assert (peers.configured(bench).steps, peers.configured(bench).minutes) == (0, bench.minutes)
+    asked = replace(bench, minutes=0.0, steps=5)
+    assert peers.configured(asked).steps == 5
 
 
 def test_only_networks_can_be_asked_for_as_such() -> None:

@@ -2,6 +2,7 @@
 
 from pathlib import Path
 
+import nibabel
 import numpy as np
 import pytest
 
@@ -149,3 +150,18 @@ def test_organs_keep_their_side_by_name(tmp_path: Path) -> None:
     row = add(folder, "a", grey, disc((30, 60), 9), target="left lung", modality="chest X-ray")
     (one,) = read_sample(samples_of(write_rows(folder, [row]))[0])[1]
     assert (one.label, one.name.location.side, one.finding.location.side) == ("left lung", "left", "left")
+
+
+def test_masks_that_lie_elsewhere_in_the_patient_are_refused(tmp_path: Path) -> None:
+    for name, shift in (("image", 0.0), ("mask", 30.0)):
+        affine = np.diag([1.0, 1.0, 3.0, 1.0])
+        affine[0, 3] = shift
+        values = np.zeros((12, 12, 4), np.uint8)
+        values[2:6, 2:6, 1:3] = 1
+        nibabel.save(nibabel.Nifti1Image(values, affine), tmp_path / f"{name}.nii.gz")
+    (tmp_path / "samples.csv").write_text(
+        "id,image,mask,target,modality\na,image.nii.gz,mask.nii.gz,liver,CT\n", encoding="utf-8"
+    )
+    (sample,) = samples_of(tmp_path)
+    with pytest.raises(InputError, match="target 1 of the image: mask and image lie up to 30 mm apart"):
+        read_sample(sample)

@@ -76,6 +76,16 @@ def test_what_cannot_be_done_is_one_line_and_a_code(
     assert error.count("\n") == 1
 
 
+def test_a_refusal_names_the_set_and_not_the_output(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    fine, broken = pictures(tmp_path / "fine", 6), pictures(tmp_path / "broken", 6)
+    (broken / "masks" / "3.png").write_bytes(b"")
+    given = ["train", "--data", str(fine), "--data", str(broken), *TOLD, *TINY]
+    assert main([*given, "--out", str(tmp_path / "run")]) == 3
+    assert capsys.readouterr().err.startswith(f"error: {broken}: row 3: masks/3.png: ")
+
+
 @pytest.mark.parametrize(("count", "words"), [(1, "one group only"), (4, "too few images of every target")])
 def test_too_few_images_are_refused(
     tmp_path: Path, capsys: pytest.CaptureFixture[str], count: int, words: str
@@ -83,6 +93,14 @@ def test_too_few_images_are_refused(
     data = pictures(tmp_path / "mine", count)
     assert main(["train", "--data", str(data), *TOLD, *TINY, "--out", str(tmp_path / "run")]) == 3
     assert words in capsys.readouterr().err
+
+
+def test_an_unknown_modality_is_told(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    data = pictures(tmp_path / "mine", 4)
+    assert (
+        main(["train", "--data", str(data), "--target", "polyp", *TINY, "--out", str(tmp_path / "run")]) == 3
+    )
+    assert "mine: no known modality in 4 cases" in capsys.readouterr().out
 
 
 def test_a_set_without_an_open_row_is_empty(tmp_path: Path, capsys: pytest.CaptureFixture[str]) -> None:

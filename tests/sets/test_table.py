@@ -34,6 +34,16 @@ def test_what_is_no_set_is_refused(make_set, tmp_path):
         source.mask(source.rows[0], source.image())
 
 
+def test_a_table_as_a_spreadsheet_writes_it_is_read(make_set):
+    table = make_set("polyps", "colonoscopy", PICTURES[:3]) / "samples.csv"
+    plain = table.read_text(encoding="utf-8")
+    table.write_text(plain, encoding="utf-8-sig")
+    assert len(sources(table.parent)) == 3
+    table.write_bytes(plain.encode("utf-16"))
+    with pytest.raises(InputError, match="no CSV in UTF-8"):
+        sources(table.parent)
+
+
 def test_groups_that_share_a_patient_are_one():
     names = joint([frozenset("ab"), frozenset("c"), frozenset("bd"), frozenset("e"), frozenset("ce")])
     assert names[0] == names[2]

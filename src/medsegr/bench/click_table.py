@@ -47,7 +47,8 @@ def summary(rows: Rows, most: int) -> dict[str, Any]:
     if len(parts) > 1:
         parts[ALL] = list(rows)
     return {
-        name: {"modes": _modes(part, most), "questions": _questions(part)} for name, part in parts.items()
+        name: {"modes": _modes(part, most), "questions": _questions(part, most)}
+        for name, part in parts.items()
     }
 
 
@@ -68,7 +69,7 @@ def _modes(rows: Rows, most: int) -> dict[str, Any]:
         found[mode] = {
             "targets": len(mine),
             "groups": len(set(groups)),
-            "dice": {str(n): _interval([dice_after(r, n) for r in mine], groups) for n in AFTER},
+            "dice": {str(n): _interval([dice_after(r, n) for r in mine], groups) for n in AFTER if n <= most},
             "noc": reached,
         }
     return found
@@ -79,11 +80,13 @@ def _interval(values: Sequence[float], groups: Sequence[str]) -> dict[str, float
     return {"mean": seen.mean, "low": seen.low, "high": seen.high}
 
 
-def _questions(rows: Rows) -> list[dict[str, Any]]:
+def _questions(rows: Rows, most: int) -> list[dict[str, Any]]:
     by = {(r["image"], r["target"], r["mode"]): r for r in rows}
     keys = list(dict.fromkeys((r["image"], r["target"], r["group"]) for r in rows))
     told = []
     for title, (mode, clicks), (other, fewer) in QUESTIONS:
+        if max(clicks, fewer) > most:
+            continue
         pairs = [
             (dice_after(by[image, target, mode], clicks), dice_after(by[image, target, other], fewer), group)
             for image, target, group in keys
@@ -131,7 +134,7 @@ def lines(told: Mapping[str, Any]) -> list[str]:
     """``clicks.json`` for a person."""
     out = []
     for name, part in told["sets"].items():
-        out += [f"{name}", *(f"  {line}" for line in _table(part, "  "))]
+        out += [f"{name}", *(f"  {line}" for line in _table(part, told["most"]))]
         for one in part["questions"]:
             out.append(
                 f"  {one['question']}: {one['mean']:+.3f} [{one['low']:+.3f}, {one['high']:+.3f}]  "
@@ -142,8 +145,13 @@ def lines(told: Mapping[str, Any]) -> list[str]:
     return out
 
 
-def _cells(part: Mapping[str, Any]) -> list[list[str]]:
-    head = ["begun with", "targets", *(f"Dice@{n}" for n in AFTER), *(f"NoC@{int(100 * r)}" for r in REACHED)]
+def _cells(part: Mapping[str, Any], most: int) -> list[list[str]]:
+    head = [
+        "begun with",
+        "targets",
+        *(f"Dice@{n}" for n in AFTER if n <= most),
+        *(f"NoC@{int(100 * r)}" for r in REACHED),
+    ]
     rows = [head]
     for mode, one in part["modes"].items():
         dice = [f"{v['mean']:.3f} [{v['low']:.3f}, {v['high']:.3f}]" for v in one["dice"].values()]
@@ -152,11 +160,11 @@ def _cells(part: Mapping[str, Any]) -> list[list[str]]:
     return rows
 
 
-def _table(part: Mapping[str, Any], gap: str) -> list[str]:
-    rows = _cells(part)
+def _table(part: Mapping[str, Any], most: int) -> list[str]:
+    rows = _cells(part, most)
     widths = [max(len(row[i]) for row in rows) for i in range(len(rows[0]))]
     return [
-        gap.join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
+        "  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)).rstrip() for row in rows
     ]
 
 
@@ -164,7 +172,7 @@ def page(told: Mapping[str, Any]) -> str:
     """One HTML page that stands alone: a table a set, and the paired questions below it."""
     body = []
     for name, part in told["sets"].items():
-        head, *rows = _cells(part)
+        head, *rows = _cells(part, told["most"])
         body.append(f"<h2>{html.escape(name)}</h2><table><tr>")
         body += [f"<th>{html.escape(cell)}</th>" for cell in head]
         body.append("</tr>")

@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from medsegr.bench.peer_scores import Row
-from medsegr.metrics.intervals import bootstrap_mean, paired_permutation
+from medsegr.metrics.intervals import bootstrap_mean, holm, paired_permutation
 
 POOLED = "all sets"
 
@@ -20,7 +20,8 @@ POOLED = "all sets"
 def summary(rows: Mapping[str, Sequence[Row]], ours: str) -> list[dict[str, Any]]:
     """One line a method and question: ``dice`` with its 95 % interval over groups, and ``difference`` to
     ``ours`` on the same masks (this method's minus ours) with its interval and the p-value of a paired
-    permutation test, ``n`` masks in ``groups``. The method itself and questions that it was not asked have no
+    permutation test, also after Holm's correction over the methods that one question compares (``p_holm``),
+    ``n`` masks in ``groups``. The method itself and questions that it was not asked have no
     difference."""
     found = []
     for name, mine in rows.items():
@@ -31,7 +32,15 @@ def summary(rows: Mapping[str, Sequence[Row]], ours: str) -> list[dict[str, Any]
             if name != ours and pairs:
                 line["difference"] = _difference(pairs)
             found.append(line)
-    return found
+    return _corrected(found)
+
+
+def _corrected(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
+    for key in dict.fromkeys((line["set"], line["what"]) for line in lines):
+        own = [one for one in lines if (one["set"], one["what"]) == key and "difference" in one]
+        for line, value in zip(own, holm([one["difference"]["p"] for one in own]), strict=True):
+            line["difference"]["p_holm"] = value
+    return lines
 
 
 def _parts(rows: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
@@ -100,5 +109,6 @@ def lines(told: Mapping[str, Any]) -> list[str]:
         if "difference" in line:
             d = line["difference"]
             text += f"   {d['mean']:+.3f}  [{d['low']:+.3f}, {d['high']:+.3f}]  p {d['p']:.4f}"
+            text += f", Holm {d['p_holm']:.4f}" if "p_holm" in d else ""
         out.append(text)
     return [*out, "", f"Differences are to {told['ours']} on the same masks; intervals 95 %, by groups."]

@@ -110,11 +110,9 @@ def configured(bench: Bench) -> FitConfig:
     nor the making of samples, which is the same for all, favours anybody.
     """
     config = read_config(bench.config)
-    changes: dict[str, Any] = {"threads": 1, "minutes": bench.minutes or config.minutes}
+    changes: dict[str, Any] = {"threads": 1, "minutes": bench.minutes or config.minutes, "steps": bench.steps}
     if pick_device(config.device) == "cpu":
         changes["clock"] = "processor"
-    if bench.steps:
-        changes["steps"] = bench.steps
     return replace(config, **changes)
 
 

@@ -14,7 +14,6 @@ the table has one.
 
 import csv
 import hashlib
-import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path, PurePosixPath, PureWindowsPath
@@ -24,6 +23,7 @@ import numpy as np
 
 from medsegr import data, drawn
 from medsegr.errors import GeometryError, InputError, ReportError
+from medsegr.io.masks import check_place
 from medsegr.io.read import read_image
 from medsegr.pipeline import name_only
 from medsegr.portrait import portrait
@@ -200,10 +200,11 @@ def read_masks(sample: Sample) -> tuple[Image, list[np.ndarray]]:
 
 
 def _mask(folder: Path, row: Row, image: Image) -> np.ndarray:
-    values = read_image(folder / row["mask"], modality=image.modality).data[0]
-    mask = drawn.marked(values, row)
+    held = read_image(folder / row["mask"], modality=image.modality)
+    mask = drawn.marked(held.data[0], row)
     if mask.shape != image.grid:
         raise GeometryError(f"the mask has grid {mask.shape}, the image {image.grid}: the same was expected")
+    check_place(held, image)
     return mask
 
 
@@ -217,7 +218,7 @@ def words_of(row: Row, image: Image, mask: np.ndarray, name: Finding) -> Words:
         if found and found[0].name:
             return replace(found[0], polarity="present"), source
     if row.get("attributes"):
-        told = json.loads(row["attributes"])
+        told = drawn.attributes_in(row)
         return finding_from(told.get("stated") or told, row.get("phrase") or ""), source
     if not mask.any():
         return name, "name"

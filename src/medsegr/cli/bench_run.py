@@ -128,8 +128,9 @@ def lines(told: dict[str, Any]) -> list[str]:
             )
             known = f"{words}{oracle}" if data["free"] else "reads no words"
             dice, pooled = part["dice"], part["dice_pooled"]["mean"]
+            span = f"[{dice['low']:.3f}, {dice['high']:.3f}]" if dice["groups"] > 1 else "[one group]"
             out.append(
-                f"{label}, {known}: Dice {dice['mean']:.3f} [{dice['low']:.3f}, {dice['high']:.3f}] "
+                f"{label}, {known}: Dice {dice['mean']:.3f} {span} "
                 f"an image, {pooled:.3f} pooled; {part['targets']} targets, {part['images']} images"
             )
     if told["failures"]:

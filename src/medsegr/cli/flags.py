@@ -45,7 +45,8 @@ def naming(typed: object) -> Iterator[None]:
     try:
         yield
     except (InputError, ReportError) as error:
-        error.add_note(shown)
+        if not hasattr(error, "__notes__"):  # who refused it may know better what it is about
+            error.add_note(shown)
         raise
     except OSError as error:
         refused = InputError(

@@ -17,7 +17,7 @@ from medsegr.cli.flags import (
     option,
 )
 from medsegr.cli.logs import set_up
-from medsegr.errors import GeometryError, InputError
+from medsegr.errors import InputError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -247,7 +247,7 @@ def _read(path: Path, flags: MeasureFlags, image: ImageFlags) -> "Image":
 
 def check_mask(labels: "Image", picture: "Image") -> None:
     """InputError where the mask is a colour picture or lies on another grid than the image."""
-    import numpy as np
+    from medsegr.io.masks import check_place
 
     if labels.data.shape[0] != 1:
         raise InputError("the mask is a colour picture: one value a pixel was expected; save it as grey")
@@ -255,11 +255,4 @@ def check_mask(labels: "Image", picture: "Image") -> None:
         raise InputError(
             f"the mask has grid {labels.grid}, the image {picture.grid}: the same grid was expected"
         )
-    if labels.affine is not None and picture.affine is not None:
-        corner = np.array([*[*labels.grid, 1, 1][:3], 1.0])
-        apart = float(np.abs((labels.affine - picture.affine) @ np.diag(corner)).max())
-        if apart > 0.1 * min(picture.spacing or (1.0,)):
-            raise GeometryError(
-                f"mask and image lie up to {apart:.3g} mm apart in the patient: the same place was expected; "
-                "resample the mask onto the image"
-            )
+    check_place(labels, picture)

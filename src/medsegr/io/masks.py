@@ -47,6 +47,20 @@ class Masks:
         return found
 
 
+def check_place(mask: Image, image: Image) -> None:
+    """GeometryError where a mask on an equal grid lies elsewhere in the patient: by more than a tenth of a
+    voxel at a corner. One without a place lies wherever the image does."""
+    if mask.affine is None or image.affine is None:
+        return
+    corner = np.array([*[*image.grid, 1, 1][:3], 1.0])
+    apart = float(np.abs((mask.affine - image.affine) @ np.diag(corner)).max())
+    if apart > OFF_GRID * min(image.spacing or (1.0,)):
+        raise GeometryError(
+            f"mask and image lie up to {apart:.3g} mm apart in the patient: the same place was expected; "
+            "resample the mask onto the image"
+        )
+
+
 class Canvas:
     """A grid on which the pixels of stored frames become voxels, each at its place in the patient."""
 

@@ -69,9 +69,14 @@ def sources(folder: Path, part: str = "all") -> list[Source]:
         raise UsageError(f"part '{part[:40]}' is not known; expected one of {', '.join(PARTS)}")
     table = folder / "samples.csv"
     if not table.is_file():
-        raise InputError("there is no samples.csv in the set; expected a table with id, image, mask, target")
-    with table.open(newline="", encoding="utf-8") as handle:
-        rows = list(csv.DictReader(handle))
+        raise InputError(
+            f"there is no samples.csv in {folder.name}; expected a set: a table with id, image, mask, target"
+        )
+    try:
+        with table.open(newline="", encoding="utf-8-sig") as handle:
+            rows = list(csv.DictReader(handle))
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError("samples.csv is no CSV in UTF-8; write it as such") from error
     missing = [name for name in ("id", "image", "mask", "target") if rows and name not in rows[0]]
     if missing:
         raise InputError(f"samples.csv has no column {missing[0]}; expected id, image, mask, target")
