@@ -279,17 +279,27 @@ def _forward(words: Words, hit: Hit[Cue], starts: tuple[int, ...], adjectives: S
     return end
 
 
-def _elided(hit: Hit[Cue], words: Words) -> list[int]:
-    """Index of a side that stands for a finding: "the left effusion is larger, the right has resolved"."""
+def _elided(hit: Hit[Cue], words: Words, begin: int) -> list[int]:
+    """Index of a side that stands for a finding: "the left effusion is larger, the right has resolved", "the
+    left lower lobe is collapsed, the right lower lobe has re-expanded". ``begin``: where the clause does."""
+    norms = words.norms
     at = hit.first - 1
-    while at > 0 and words.norms[at] in ("one", "side"):
+    while at > 0 and norms[at] in ("one", "side"):
         at -= 1
-    return [at] if at > 0 and words.norms[at] in ("left", "right") else []
+    if at > 0 and norms[at] in ("left", "right"):
+        return [at]
+    told = {norm for norm in norms[:begin] if norm in ("left", "right")}
+    other = [i for i in range(begin, hit.first) if norms[i] in ("left", "right") and {norms[i]} != told]
+    return other[-1:] if len(told) == 1 else []
 
 
 def _back(words: Words, hit: Hit[Cue], starts: tuple[int, ...], anchors: Sequence[int]) -> int:
     before = [s for s in starts if s <= hit.first]
-    anchors = [*anchors, *_elided(hit, words)]
+    anchors = [*anchors, *_elided(hit, words, before[-1] if before else 0)]
+    if before and before[-1] == hit.first and words.norms[hit.first] == "absent":
+        end = next((s for s in starts if s > hit.first), len(words.norms))
+        if any(hit.last <= a < end for a in anchors):
+            return hit.first  # "present on the left, absent on the right" denies what follows
     told = hit.value.kind == "negation" and hit.value.reach < 10 and before and hit.first - before[-1] > 1
     if told:  # "the aorta is tortuous, the contour is normal": what is normal has been named
         return max(before[-1], hit.first - hit.value.reach)
