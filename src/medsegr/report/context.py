@@ -41,6 +41,10 @@ ASIDES = (
     ("in", "contrast", "to"),
     ("in", "contrast", "with"),
     ("unlike",),
+    ("previously", "reported", "as"),
+    ("previously", "described", "as"),
+    ("originally", "reported", "as"),
+    ("reported", "as"),
 )
 SEEN = frozenset(["seen", "identified", "noted", "demonstrated", "visualized", "evident", "detected"])
 
@@ -81,6 +85,7 @@ def clause_starts(words: Words, cues: Sequence[Hit[Cue]], named: Sequence[Hit[Co
         e for e in ends if norms[e : e + 1] and norms[e] in SIZES and any(e < h.first <= e + 5 for h in named)
     }
     starts |= {i + 1 for i in range(1, len(norms) - 1) if _answers(norms, i)}
+    starts |= {i + 1 for i, norm in enumerate(norms) if norm == ":" and _there(norms, i + 1)}
     starts |= {e for e in ends if _runs_on(norms, e)} | {
         i + 2 for i in range(len(norms) - 2) if _list_over(norms, i)
     }
@@ -164,8 +169,12 @@ def _behind(norms: tuple[str, ...], at: int) -> int:
 def _runs_on(norms: tuple[str, ...], at: int) -> bool:
     """True for a new sentence without a stop before it: "no pneumothorax the lungs are hyperinflated"."""
     if norms[at : at + 1] == ("there",):
-        return norms[at + 1 : at + 2] in (("is",), ("are",))
+        return _there(norms, at)
     return norms[at : at + 1] == ("the",) and bool({"is", "are"} & set(norms[at + 2 : at + 5]))
+
+
+def _there(norms: tuple[str, ...], at: int) -> bool:
+    return norms[at : at + 2] in (("there", "is"), ("there", "are"))
 
 
 def _list_over(norms: tuple[str, ...], at: int) -> bool:
@@ -231,6 +240,9 @@ def _meant(words: Words, hit: Hit[Cue], end: int) -> int:
     """Index of the first word that a cue in front acts on: of "unlikely that the opacity represents oedema"
     the oedema, since "the" opacity is there."""
     norms = words.norms
+    if norms[hit.last : hit.last + 2] in (("that", "the"), ("that", "this"), ("that", "these")):
+        grown = next((i for i in range(hit.last, end) if norms[i] in word_list("changed")), hit.last)
+        return grown  # "no evidence that the nodule has grown" denies the growth
     if norms[hit.last - 1] != "that" or norms[hit.last : hit.last + 1] not in (
         ("the",),
         ("this",),

@@ -130,7 +130,8 @@ def _meant(found: Sequence[Candidate], noun: str, start: int) -> Candidate | Non
 
 def other_side(norms: Sequence[str], start: int, end: int, told: str) -> tuple[int, int] | None:
     """The side of a clause that is only a side with a state: the "left" of "absent on the right but present
-    on the left", of "no right effusion, trace left". ``told``: the side told before, "" for none: then nothing is taken up."""
+    on the left", of "no right effusion, trace left". ``told``: the side told before, "" for
+    none: then nothing is taken up."""
     sides = [i for i in range(start, end) if norms[i] in SIDE_WORDS]
     if not told or len(sides) != 1 or norms[sides[0]] == told:
         return None

@@ -40,6 +40,14 @@ BONE_WORDS = frozenset(
     ["vertebra", "vertebral", "level", "rib", "thoracic", "lumbar", "cervical", "body", "disc"]
 )
 
+POLED = {  # words of organs with poles, kidneys aside; of these only the thyroid has lobes
+    **dict.fromkeys(("thyroid", "lobe", "isthmus"), "thyroid"),
+    **dict.fromkeys(("testis", "testicle", "testicular"), "testis"),
+    **dict.fromkeys(("spleen", "splenic"), "spleen"),
+    **dict.fromkeys(("ovary", "ovarian"), "ovary"),
+    **dict.fromkeys(("patella", "patellar"), "patella"),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Hit(Generic[T]):
@@ -189,7 +197,18 @@ def find_places(words: Words, modality: str | None = None) -> tuple[Hit[Place], 
         if norm in ORDINALS or _is_ordinal(words.norms, i):
             number = ORDINALS.index(norm) + 1 if norm in ORDINALS else int(norm)
             found += _numbered(words, i, number)
-    return tuple(sorted(found, key=lambda hit: hit.first))
+    return tuple(sorted((_pole(hit, words.norms) for hit in found), key=lambda hit: hit.first))
+
+
+def _pole(hit: Hit[Place], norms: tuple[str, ...]) -> Hit[Place]:
+    """The pole of the organ that the sentence names: of the kidney unless it is the thyroid, a testis, ..."""
+    place = hit.value
+    if place.of != "kidney" or "pole" not in place.name or {"kidney", "renal"} & {*norms}:
+        return hit
+    organ = next((POLED[norm] for norm in norms if norm in POLED), "kidney")
+    if organ == "kidney":
+        return hit
+    return Hit(Place(place.name.replace("kidney", organ), rows=place.rows, of=organ), hit.first, hit.last)
 
 
 def _hour(words: Words, at: int, modality: str | None) -> list[Hit[Place]]:
