@@ -7,6 +7,7 @@ from itertools import pairwise
 from medsegr.report import lexicon
 from medsegr.report.builds import Candidate
 from medsegr.report.context import HARD
+from medsegr.report.elided import excepted, other_side, told_side
 from medsegr.report.lexicon import Concept, word_list
 from medsegr.report.match import Words
 from medsegr.report.side import SIDE_WORDS
@@ -18,6 +19,7 @@ LASTING = frozenset(["persist", "remain", "continue"])
 TO_BE = frozenset(["is", "are", "was", "were", "has", "have"])
 ANGLE = "blunted costophrenic angle"
 BLUNT = frozenset(["blunted", "blunt"])
+DASHES = frozenset(["-", "\u2013", "\u2014"])
 LOOK = 3  # words that may describe: "a second small pedunculated one"
 
 
@@ -29,11 +31,12 @@ class Told:
     concept: Concept
     side: str
     organ: bool = False
+    beside: str = ""  # the only side that the clause or sentence tells, wherever it stands
 
 
-def told_last(named: Sequence[Candidate], norms: Sequence[str]) -> Told | None:
+def told_last(named: Sequence[Candidate], norms: Sequence[str], start: int = 0) -> Told | None:
     """The last finding or device of a clause or sentence, or the costophrenic angle of one side; None without
-    one."""
+    one. ``start``: the word that the clause begins with."""
     last = named[-1] if named else None
     angle = _angle(norms, 0 if last is None else last.last, len(norms))
     if angle is not None:
@@ -41,7 +44,8 @@ def told_last(named: Sequence[Candidate], norms: Sequence[str]) -> Told | None:
     if last is None or last.concept.kind not in ("finding", "device"):
         return None
     sides = SIDES & set(norms[max(0, last.first - 2) : last.first])
-    return Told(last.concept, next(iter(sides)) if len(sides) == 1 else "")
+    side = next(iter(sides)) if len(sides) == 1 else ""
+    return Told(last.concept, side, beside=told_side(norms, start, len(norms)))
 
 
 def again(
@@ -61,7 +65,11 @@ def again(
     for start, end in _stretches(named, words.norms, starts):
         mine = [c for c in named if start <= c.first < end]
         if mine:
-            last = told_last(mine, words.norms[:end])
+            last = told_last(mine, words.norms[:end], start)
+            continue
+        item = excepted(words.norms, (start, end), [c for c in named if c.last <= start], placed)
+        if item is not None:
+            out.append(item)
             continue
         last = _angle(words.norms, start, end) or last
         if last is not None and last.organ:
@@ -70,6 +78,8 @@ def again(
         elif last is not None:
             at = _other(words.norms, start, end) if placed & {*range(start, end)} else None
             at = at or _side(words.norms, start, end, last)
+            if last is not before or not named:  # "no right nodule. Small left, moderate right effusion"
+                at = at or other_side(words.norms, start, end, last.beside)
             out += [] if at is None else [Candidate(last.concept, (at,))]
     return sorted(out, key=lambda c: (c.first, c.last))
 
@@ -82,7 +92,8 @@ def _stretches(
     going = False
     for start, end in pairwise([*starts, len(norms)]):
         bare = not any(start <= c.first < end for c in named)
-        if going and bare and norms[start - 1] not in HARD:
+        listed = norms[start - 1] in DASHES and start - out[-1][0] <= LOOK if out else False
+        if going and bare and (norms[start - 1] not in HARD or listed):  # "Left - small"
             out[-1] = (out[-1][0], end)
         else:
             out.append((start, end))

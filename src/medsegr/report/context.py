@@ -41,6 +41,10 @@ ASIDES = (
     ("in", "contrast", "to"),
     ("in", "contrast", "with"),
     ("unlike",),
+    ("previously", "reported", "as"),
+    ("previously", "described", "as"),
+    ("originally", "reported", "as"),
+    ("reported", "as"),
 )
 SEEN = frozenset(["seen", "identified", "noted", "demonstrated", "visualized", "evident", "detected"])
 
@@ -81,6 +85,7 @@ def clause_starts(words: Words, cues: Sequence[Hit[Cue]], named: Sequence[Hit[Co
         e for e in ends if norms[e : e + 1] and norms[e] in SIZES and any(e < h.first <= e + 5 for h in named)
     }
     starts |= {i + 1 for i in range(1, len(norms) - 1) if _answers(norms, i)}
+    starts |= {i + 1 for i, norm in enumerate(norms) if norm == ":" and _there(norms, i + 1)}
     starts |= {e for e in ends if _runs_on(norms, e)} | {
         i + 2 for i in range(len(norms) - 2) if _list_over(norms, i)
     }
@@ -164,8 +169,12 @@ def _behind(norms: tuple[str, ...], at: int) -> int:
 def _runs_on(norms: tuple[str, ...], at: int) -> bool:
     """True for a new sentence without a stop before it: "no pneumothorax the lungs are hyperinflated"."""
     if norms[at : at + 1] == ("there",):
-        return norms[at + 1 : at + 2] in (("is",), ("are",))
+        return _there(norms, at)
     return norms[at : at + 1] == ("the",) and bool({"is", "are"} & set(norms[at + 2 : at + 5]))
+
+
+def _there(norms: tuple[str, ...], at: int) -> bool:
+    return norms[at : at + 2] in (("there", "is"), ("there", "are"))
 
 
 def _list_over(norms: tuple[str, ...], at: int) -> bool:
@@ -231,6 +240,9 @@ def _meant(words: Words, hit: Hit[Cue], end: int) -> int:
     """Index of the first word that a cue in front acts on: of "unlikely that the opacity represents oedema"
     the oedema, since "the" opacity is there."""
     norms = words.norms
+    if norms[hit.last : hit.last + 2] in (("that", "the"), ("that", "this"), ("that", "these")):
+        grown = next((i for i in range(hit.last, end) if norms[i] in word_list("changed")), hit.last)
+        return grown  # "no evidence that the nodule has grown" denies the growth
     if norms[hit.last - 1] != "that" or norms[hit.last : hit.last + 1] not in (
         ("the",),
         ("this",),
@@ -279,17 +291,27 @@ def _forward(words: Words, hit: Hit[Cue], starts: tuple[int, ...], adjectives: S
     return end
 
 
-def _elided(hit: Hit[Cue], words: Words) -> list[int]:
-    """Index of a side that stands for a finding: "the left effusion is larger, the right has resolved"."""
+def _elided(hit: Hit[Cue], words: Words, begin: int) -> list[int]:
+    """Index of a side that stands for a finding: "the left effusion is larger, the right has resolved", "the
+    left lower lobe is collapsed, the right lower lobe has re-expanded". ``begin``: where the clause does."""
+    norms = words.norms
     at = hit.first - 1
-    while at > 0 and words.norms[at] in ("one", "side"):
+    while at > 0 and norms[at] in ("one", "side"):
         at -= 1
-    return [at] if at > 0 and words.norms[at] in ("left", "right") else []
+    if at > 0 and norms[at] in ("left", "right"):
+        return [at]
+    told = {norm for norm in norms[:begin] if norm in ("left", "right")}
+    other = [i for i in range(begin, hit.first) if norms[i] in ("left", "right") and {norms[i]} != told]
+    return other[-1:] if len(told) == 1 else []
 
 
 def _back(words: Words, hit: Hit[Cue], starts: tuple[int, ...], anchors: Sequence[int]) -> int:
     before = [s for s in starts if s <= hit.first]
-    anchors = [*anchors, *_elided(hit, words)]
+    anchors = [*anchors, *_elided(hit, words, before[-1] if before else 0)]
+    if before and before[-1] == hit.first and words.norms[hit.first] == "absent":
+        end = next((s for s in starts if s > hit.first), len(words.norms))
+        if any(hit.last <= a < end for a in anchors):
+            return hit.first  # "present on the left, absent on the right" denies what follows
     told = hit.value.kind == "negation" and hit.value.reach < 10 and before and hit.first - before[-1] > 1
     if told:  # "the aorta is tortuous, the contour is normal": what is normal has been named
         return max(before[-1], hit.first - hit.value.reach)

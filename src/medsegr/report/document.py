@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from itertools import pairwise
 
 from medsegr.findings import Section, Span
-from medsegr.report.lexicon import normal
+from medsegr.report.lexicon import normal, places, split_words
 
 HEADINGS = {
     "findings": (
@@ -36,6 +36,11 @@ HEADINGS = {
         "comparison",
         "comparisons",
         "comparison study",
+        "prior",
+        "priors",
+        "previous",
+        "previous imaging",
+        "prior imaging",
         "compared with",
         "prior studies",
         "previous studies",
@@ -53,6 +58,15 @@ HEADINGS = {
         "clinical details",
         "clinical information",
         "clinical data",
+        "clinical indications",
+        "clinical problem",
+        "clinical background",
+        "reason for referral",
+        "referral",
+        "request",
+        "question",
+        "presenting complaint",
+        "symptoms",
     ),
     "history": (
         "history",
@@ -63,6 +77,15 @@ HEADINGS = {
         "patient history",
         "anamnesis",
         "hpi",
+        "pmh",
+        "pmhx",
+        "hx",
+        "past history",
+        "surgical history",
+        "past surgical history",
+        "social history",
+        "background",
+        "risk factors",
     ),
     "technique": (
         "technique",
@@ -80,6 +103,8 @@ HEADINGS = {
         "contrast",
         "sedation",
         "preparation",
+        "premedication",
+        "sequences",
     ),
     "recommendation": ("recommendation", "recommendations", "plan", "advice", "follow up", "follow-up"),
     "addendum": ("addendum", "addenda", "amendment"),
@@ -137,7 +162,8 @@ _ABBREVIATIONS = frozenset(
 _ITEM = re.compile(r"(?:(?<=\n)|(?<=\r)|^)[ \t]*(?:\(?\d{1,2}[.):](?!\d)|[-*•–·o](?=\s))[ \t]*", re.MULTILINE)
 _INLINE_ITEM = re.compile(r"(?:(?<=[.;:!?])|(?<=^))\s*\(?\d{1,2}[.)]\s*(?=[A-Za-z])")
 _FIRST_LINE = re.compile(r"[^\n]{0,400}[.?!:][ \t\r]*\n+(?=[A-Z])|[^\n]{0,400}\n[ \t\r]*\n+(?=\S)")
-_FIRST_SENTENCE = re.compile(r"[^.\n]{0,200}(?:\.[ \t]*(?=[A-Z])|\.?[ \t\r]*\n+(?=[A-Z]))")
+_FIRST_SENTENCE = re.compile(r"[^.\n]{0,200}(?:\.[ \t]*(?=[A-Z])|\.?[ \t\r]*\n+(?=[A-Z|]))")
+_ORGAN_LINE = re.compile(r"\n[ \t|*-]{0,8}(?P<words>[A-Z][A-Za-z]{0,14}(?: [A-Za-z]{1,14}){0,3})[ \t]*:")
 _ANSWER = re.compile(r"\s*(?:none|no|nil|negative|not|absent|never|yes)\b", re.IGNORECASE)
 _STOP = re.compile(r"(?<![.!?;])[.!?;]++(?=\s|$|[A-Z][a-z])|\n[ \t\r]*\n|\r\n|\n|\r")
 
@@ -188,7 +214,17 @@ def _ends_early(text: str, head: re.Match[str], stop: int) -> int:
     found = (_FIRST_SENTENCE if head["words"].lower().startswith("compar") else _FIRST_LINE).match(
         text, start, stop
     )
-    return found.end() if found else stop
+    if found:
+        return found.end()
+    organ = (m for m in _ORGAN_LINE.finditer(text, start, stop) if _is_organ(m["words"]))
+    return next((m.start() for m in organ), stop)  # "History: diabetes\nRight eye: ..."
+
+
+def _is_organ(heading: str) -> bool:
+    """True for a heading that begins or ends with the name of a place of the body ("Left lobe")."""
+    known = places()
+    norms = split_words(heading)
+    return any(known.longest(norms, i) is not None for i in range(len(norms))) or norms[-1:] == ("lobe",)
 
 
 def _heading(match: re.Match[str], text: str) -> str | None:

@@ -5,6 +5,7 @@ from dataclasses import replace
 
 from medsegr.findings import Span
 from medsegr.report.again import told_last
+from medsegr.report.correcting import taken_back
 from medsegr.report.match import Words
 from medsegr.report.sentence import NO_WORDS, Sentence, is_name_only, is_request, read
 from medsegr.report.side import SIDE_WORDS, Element
@@ -34,6 +35,7 @@ def read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[Se
             over = (), sentence.words
         front = _fronted(sentence) or _trailing(sentence)
         told = (front, sentence.words) if front else over
+        out[-1:] = [taken_back(one, sentence) for one in out[-1:]]
         out.append(replace(sentence, under=under or subject, over=told[0], over_words=told[1]))
         end = span[1]
     around = (

@@ -40,6 +40,32 @@ BONE_WORDS = frozenset(
     ["vertebra", "vertebral", "level", "rib", "thoracic", "lumbar", "cervical", "body", "disc"]
 )
 
+ENDS = frozenset(["apex of lung", "base of lung"])
+PROSTATE = frozenset(["prostate", "prostatic", "pz", "tz"])
+OTHER_ENDS = frozenset(
+    [
+        *(
+            "petrous",
+            "orbital",
+            "orbit",
+            "bladder",
+            "tongue",
+            "metatarsal",
+            "metacarpal",
+            "thumb",
+            "appendix",
+        ),
+        *("patella", "phalanx", "skull", "ulcer", "heart", "cardiac", "ventricle", "ventricular", "stalk"),
+    ]
+)
+POLED = {  # words of organs with poles, kidneys aside; of these only the thyroid has lobes
+    **dict.fromkeys(("thyroid", "lobe", "isthmus"), "thyroid"),
+    **dict.fromkeys(("testis", "testicle", "testicular"), "testis"),
+    **dict.fromkeys(("spleen", "splenic"), "spleen"),
+    **dict.fromkeys(("ovary", "ovarian"), "ovary"),
+    **dict.fromkeys(("patella", "patellar"), "patella"),
+}
+
 
 @dataclass(frozen=True, slots=True)
 class Hit(Generic[T]):
@@ -189,7 +215,31 @@ def find_places(words: Words, modality: str | None = None) -> tuple[Hit[Place], 
         if norm in ORDINALS or _is_ordinal(words.norms, i):
             number = ORDINALS.index(norm) + 1 if norm in ORDINALS else int(norm)
             found += _numbered(words, i, number)
-    return tuple(sorted(found, key=lambda hit: hit.first))
+    return tuple(sorted((_pole(hit, words.norms) for hit in found), key=lambda hit: hit.first))
+
+
+def _pole(hit: Hit[Place], norms: tuple[str, ...]) -> Hit[Place]:
+    """The pole of the organ that the sentence names: of the kidney unless it is the thyroid, a testis, ..."""
+    place = hit.value
+    if place.name in ENDS:
+        return Hit(_end(place, norms, hit.first), hit.first, hit.last)
+    if place.of != "kidney" or "pole" not in place.name or {"kidney", "renal"} & {*norms}:
+        return hit
+    organ = next((POLED[norm] for norm in norms if norm in POLED), "kidney")
+    if organ == "kidney":
+        return hit
+    return Hit(Place(place.name.replace("kidney", organ), rows=place.rows, of=organ), hit.first, hit.last)
+
+
+def _end(place: Place, norms: tuple[str, ...], at: int) -> Place:
+    """The apex or base of what is spoken of: of the prostate, whose apex is its lower end, or of a thing that
+    has no part in the lung ("petrous apex", "base of the bladder")."""
+    name = "apex" if place.name.startswith("apex") else "base"
+    if PROSTATE & {*norms}:
+        row = "lower" if name == "apex" else "upper"
+        return Place(f"{name} of prostate", rows=(row,), of="prostate")
+    near = {*norms[max(0, at - 1) : at], *norms[at + 1 : at + 4]}
+    return Place(name) if OTHER_ENDS & near else place
 
 
 def _hour(words: Words, at: int, modality: str | None) -> list[Hit[Place]]:

@@ -14,6 +14,7 @@ from medsegr.findings import MODALITIES, Finding, Frame, Report, Section, Shape,
 from medsegr.report import document, lexicon
 from medsegr.report.builds import Candidate
 from medsegr.report.context import Claim, claim
+from medsegr.report.correcting import corrected
 from medsegr.report.headings import read_all
 from medsegr.report.lexicon import Concept, Refine
 from medsegr.report.link import link
@@ -72,7 +73,7 @@ def parse(
                 f"'{modality}' is no known modality; give a DICOM code such as CR, CT, MR, US or ES",
             ),
         )
-    report = Report(text, found_sections, _numbered(link(found, plain), text), warnings)
+    report = Report(text, found_sections, _numbered(link(corrected(found, plain), plain), text), warnings)
     if llm is None:
         return report
     from medsegr.report.llm import consult  # it reads with this function, too

@@ -7,7 +7,7 @@ from medsegr.report import lexicon
 from medsegr.report.builds import Candidate
 from medsegr.report.lexicon import Place
 from medsegr.report.sentence import Sentence
-from medsegr.report.side import SIDE_WORDS, Spot, spots
+from medsegr.report.side import PICTURE, SIDE_WORDS, Spot, spots
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,6 +38,10 @@ def places_of(sentence: Sentence, setting: Setting) -> list[tuple[Spot, ...]]:
             else ()
         )
     own = [tuple(_of_pair(s, sentence) for s in mine) for mine in own]
+    own = [
+        tuple(_of_body(s, item, sentence) for s in mine)
+        for item, mine in zip(sentence.candidates, own, strict=True)
+    ]
     own = [_under(item, mine, sentence, setting) for item, mine in zip(sentence.candidates, own, strict=True)]
     out = list(own)
     for i in range(len(own) - 2, -1, -1):  # "scarring or atelectasis in the right base"
@@ -66,6 +70,14 @@ def _of_pair(spot: Spot, sentence: Sentence) -> Spot:
         if place.side in SIDE_WORDS and place.side != spot.cols[0] and place.of in lexicon.paired():
             return replace(spot, side=spot.cols[0], cols=())
     return spot
+
+
+def _of_body(spot: Spot, item: Candidate, sentence: Sentence) -> Spot:
+    """The "left" of "hydronephrosis on the left": of a finding of a paired organ, no part of the picture."""
+    bare = not spot.side and len(spot.cols) == 1 and spot.cols[0] in SIDE_WORDS and not spot.rows
+    if not bare or item.concept.name not in lexicon.paired() or PICTURE & {*sentence.words.norms}:
+        return spot
+    return replace(spot, side=spot.cols[0], cols=())
 
 
 def _under(item: Candidate, own: tuple[Spot, ...], sentence: Sentence, setting: Setting) -> tuple[Spot, ...]:

@@ -9,6 +9,7 @@ from medsegr.report.again import Told, again
 from medsegr.report.builds import Candidate, with_builds
 from medsegr.report.context import Scope, asides, clause_starts, scopes
 from medsegr.report.document import tokens
+from medsegr.report.holding import resolved
 from medsegr.report.lexicon import Concept, Cue, Descriptor, Place, word_list
 from medsegr.report.match import (
     Hit,
@@ -19,7 +20,7 @@ from medsegr.report.match import (
     find_places,
     words_of,
 )
-from medsegr.report.side import Element, elements, resolved
+from medsegr.report.side import Element, elements
 
 TISSUES = frozenset(["interstitial", "alveolar", "airspace", "reticular", "nodular"])
 BRAIN = frozenset(["frontal lobe", "parietal lobe", "temporal lobe", "occipital lobe"])
@@ -152,9 +153,8 @@ def _is_tool(hit: Hit[Concept], words: Words) -> bool:
     """True for the "snare" of "resected with a cold snare": it tells how something was done."""
     before = words.norms[max(0, hit.first - 4) : hit.first]
     done = hit.value.kind == "device" and ACTS & set(words.norms[: hit.first])
-    return (
-        bool(done) and bool({"with", "using", "by", "via"} & set(before)) and not {"and", ","} & set(before)
-    )
+    means = [i for i, norm in enumerate(before) if norm in MEANS]
+    return bool(done and means) and not {"and", ","} & set(before[means[-1] :])
 
 
 def _of_none(

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from medsegr.findings import COLS, ROWS, Frame, Location, Span
-from medsegr.report.lexicon import Descriptor, Place, paired, word_list
+from medsegr.report.lexicon import Descriptor, Place, paired
 from medsegr.report.match import Hit, Words
 
 PICTURE = frozenset(["image", "picture", "frame", "photo", "photograph", "screen", "view", "slide", "field"])
@@ -22,20 +22,9 @@ PAGE = frozenset(["top", "bottom"])  # words for a page, never for a body
 DEVICES = frozenset(["ultrasound", "image", "ct", "mri", "mr", "sonogram", "mammogram", "radiograph", "scan"])
 JOINTS = frozenset(["and", ",", "or", "/", "&", "plus", "with", "but"])
 INTO = frozenset(["of", "in", "within", "on"])
-WHERE = INTO | {"at", "near"}
-HEALTHY = frozenset(
-    ["normal", "clear", "unremarkable", "flat", "attached", "intact", "healthy", "spared", "sharp"]
-)
-SPARING = frozenset(["sparing", "spare", "excluding"])
-STATING = frozenset(
-    ["is", "are", "remain", "appear", "lung", "eye", "side", "lobe", "retina", "disc", "meniscus", "kidney"]
-)
-CLOSED = ((), (".",), (",",), (";",), ("and",))
 DIRECTIONS = frozenset(["anterior", "posterior", "lateral", "medial"])
 VAGUE = frozenset(["inferior", "superior", "inferiorly", "superiorly"])
 SIDE_WORDS = ("left", "right")
-RELATIVE = ("ipsilateral", "contralateral")
-ENDS = frozenset([".", ",", ";", "side", "and", "with", "than"])
 OTHER = frozenset(["one", "another", "other", "second"])
 NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 BESIDE = INTO | {"at", "near", "more"}
@@ -96,70 +85,8 @@ def elements(
     return tuple(sorted(found, key=lambda e: e.first))
 
 
-def resolved(found: Sequence[Element], words: Words) -> tuple[Element, ...]:
-    """Without places that are denied ("not on the left"); "ipsilateral" and "contralateral" become the side
-    that the sentence has told before."""
-    out: list[Element] = []
-    denied = -1  # the word behind the last place that was denied
-    for element in found:
-        before = [n for n in words.norms[max(0, element.first - 4) : element.first] if n != "the"]
-        before = before[:-1] if before[-2:] == ["sparing", "of"] else before
-        placed = out or "but" in words.norms[element.last : element.last + 3]
-        none = before[-1:] and before[-1] in WHERE and before[-2:-1] in (["not"], ["none"]) and placed
-        none = none or (before[-1:] == ["not"] and out)  # "left effusion, not right"
-        spared = before[-1:] and before[-1] in SPARING
-        if none or spared or element.first == denied:
-            denied = element.last
-            continue
-        if _not_a_side(element, words) or (out and _is_healthy(element, found, words)):
-            continue
-        if element.field != "side" or element.value not in RELATIVE:
-            out.append(replace(element, value="bilateral") if _greater(element, words) else element)
-            continue
-        told = [s for s in map(_side_of, out) if s in SIDE_WORDS]
-        if told:
-            same = element.value == "ipsilateral"
-            side = told[-1] if same else next(s for s in SIDE_WORDS if s != told[-1])
-            out.append(replace(element, value=side))
-    return tuple(out)
-
-
-def _is_healthy(element: Element, found: Sequence[Element], words: Words) -> bool:
-    """True for a place behind a comma of which only its health is told: the "right eye" of "detachment of
-    the left eye, right eye flat", the "left base" of "effusion, the left base is clear"."""
-    norms = words.norms
-    first, last = element.first, element.last
-    for e in found:  # in text order: the words of place that follow at once
-        last = e.last if e.first == last else last
-    for e in reversed(found):
-        first = e.first if e.last == first else first
-    first -= norms[first - 1 : first] == ("the",)
-    while norms[last : last + 1] and norms[last] in STATING:
-        last += 1
-    healthy = norms[last : last + 1] and norms[last] in HEALTHY and norms[last + 1 : last + 2] in CLOSED
-    return bool(healthy) and norms[max(0, first - 1) : first] in ((",",), (";",), ("and",), ("while",))
-
-
-def _not_a_side(element: Element, words: Words) -> bool:
-    """True for the "both" of "both on frontal and lateral views" and of "scar and effusion, both stable"."""
-    after = words.norms[element.last : element.last + 1]
-    return (
-        words.norms[element.first : element.last] == ("both",)
-        and bool(after)
-        and after[0] in word_list("not_both_sides")
-    )
-
-
-def _greater(element: Element, words: Words) -> bool:
-    """True for the side of "greater on the right": the other side has less of it."""
-    before = words.norms[max(0, element.first - 3) : element.first]
-    alone = element.field == "side" and element.value in SIDE_WORDS and element.place is None
-    after = words.norms[element.last : element.last + 1]
-    ends = not after or after[0] in ENDS
-    return alone and ends and before[:1] == ("greater",) and before[1:2] in (("on",), ("at",), ("in",))
-
-
-def _side_of(element: Element) -> str | None:
+def side_of(element: Element) -> str | None:
+    """The side that a word of place tells; None where it only follows from the body."""
     if element.place is not None:
         return None if element.place.implied else element.place.side
     return element.value if element.field == "side" else None
@@ -188,8 +115,8 @@ def _new_group(group: Sequence[Element], element: Element, words: Words) -> bool
     between = words.norms[group[-1].last : element.first]
     if _is_hour(element) and _is_hour(group[-1]):
         return bool({"and", "&", ","} & set(between))
-    sided = [s for s in map(_side_of, group) if s]
-    side = _side_of(element)
+    sided = [s for s in map(side_of, group) if s]
+    side = side_of(element)
     if side and sided:
         return not (element.place is not None and element.place.side in sided)
     if side and any(e.place for e in group):
@@ -209,7 +136,7 @@ def _spot(group: Sequence[Element], words: Words, viewer: bool, organ_frame: Fra
     vague = VAGUE if rows else frozenset()  # "inferior" beside a lobe tells a part of the lobe
     rows |= {e.value for e in group if e.field == "rows" and words.norms[e.first] not in vague}
     cols = {c for p in places for c in p.cols}
-    sides = {s for s in (_side_of(e) for e in group if e.place is not None) if s}
+    sides = {s for s in (side_of(e) for e in group if e.place is not None) if s}
     by_page = _on_page(group, words)
     for e in (e for e in group if e.field == "side"):
         beside = _beside_organ(e, group, words)

@@ -1,0 +1,98 @@
+"""Which words of place hold: not those that are denied, spared, healthy or only compared with."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from medsegr.report.lexicon import word_list
+from medsegr.report.match import Words
+from medsegr.report.side import INTO, SIDE_WORDS, Element, side_of
+
+HEALTHY = frozenset(
+    ["normal", "clear", "unremarkable", "flat", "attached", "intact", "healthy", "spared", "sharp", "pink"]
+)
+SPARING = frozenset(["sparing", "spare", "excluding"])
+STATING = frozenset(
+    ["is", "are", "remain", "appear", "lung", "eye", "side", "lobe", "retina", "disc", "meniscus", "kidney"]
+)
+CLOSED = ((), (".",), (",",), (";",), ("and",))
+RELATIVE = ("ipsilateral", "contralateral")
+MORE = frozenset(
+    ["more", "worse", "greater", "larger", "predominantly", "especially", "particularly", "mainly"]
+)
+ENDS = frozenset([".", ",", ";", "side", "and", "with", "than"])
+WHERE = INTO | {"at", "near"}
+
+
+def resolved(found: Sequence[Element], words: Words) -> tuple[Element, ...]:
+    """Without places that are denied ("not on the left"); "ipsilateral" and "contralateral" become the side
+    that the sentence has told before."""
+    out: list[Element] = []
+    denied = -1  # the word behind the last place that was denied
+    for element in found:
+        before = [n for n in words.norms[max(0, element.first - 4) : element.first] if n != "the"]
+        before = before[:-1] if before[-2:] == ["sparing", "of"] else before
+        placed = out or "but" in words.norms[element.last : element.last + 3]
+        none = before[-1:] and before[-1] in WHERE and before[-2:-1] in (["not"], ["none"]) and placed
+        none = none or (before[-1:] == ["not"] and out)  # "left effusion, not right"
+        spared = before[-1:] and before[-1] in SPARING
+        if none or spared or element.first == denied:
+            denied = element.last
+            continue
+        if (
+            _not_a_side(element, words)
+            or _more(element, out, words)
+            or (out and _is_healthy(element, found, words))
+        ):
+            continue
+        if element.field != "side" or element.value not in RELATIVE:
+            out.append(replace(element, value="bilateral") if _greater(element, words) else element)
+            continue
+        told = [s for s in map(side_of, out) if s in SIDE_WORDS]
+        if told:
+            same = element.value == "ipsilateral"
+            side = told[-1] if same else next(s for s in SIDE_WORDS if s != told[-1])
+            out.append(replace(element, value=side))
+    return tuple(out)
+
+
+def _is_healthy(element: Element, found: Sequence[Element], words: Words) -> bool:
+    """True for a place behind a comma of which only its health is told: the "right eye" of "detachment of
+    the left eye, right eye flat", the "left base" of "effusion, the left base is clear"."""
+    norms = words.norms
+    first, last = element.first, element.last
+    for e in found:  # in text order: the words of place that follow at once
+        last = e.last if e.first == last else last
+    for e in reversed(found):
+        first = e.first if e.last == first else first
+    first -= norms[first - 1 : first] == ("the",)
+    while norms[last : last + 1] and norms[last] in STATING:
+        last += 1
+    healthy = norms[last : last + 1] and norms[last] in HEALTHY and norms[last + 1 : last + 2] in CLOSED
+    return bool(healthy) and norms[max(0, first - 1) : first] in ((",",), (";",), ("and",), ("while",))
+
+
+def _not_a_side(element: Element, words: Words) -> bool:
+    """True for the "both" of "both on frontal and lateral views" and of "scar and effusion, both stable"."""
+    after = words.norms[element.last : element.last + 1]
+    return (
+        words.norms[element.first : element.last] == ("both",)
+        and bool(after)
+        and after[0] in word_list("not_both_sides")
+    )
+
+
+def _more(element: Element, out: Sequence[Element], words: Words) -> bool:
+    """True for the side of "drusen in both eyes, more numerous on the left": both have been told."""
+    before = words.norms[max(0, element.first - 5) : element.first]
+    both = any(e.value == "bilateral" or (e.place and e.place.side == "bilateral") for e in out)
+    alone = element.field == "side" and element.value in SIDE_WORDS
+    return both and alone and bool(MORE & {*before}) and "and" not in before
+
+
+def _greater(element: Element, words: Words) -> bool:
+    """True for the side of "greater on the right": the other side has less of it."""
+    before = words.norms[max(0, element.first - 3) : element.first]
+    alone = element.field == "side" and element.value in SIDE_WORDS and element.place is None
+    after = words.norms[element.last : element.last + 1]
+    ends = not after or after[0] in ENDS
+    return alone and ends and before[:1] == ("greater",) and before[1:2] in (("on",), ("at",), ("in",))

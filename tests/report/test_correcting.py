@@ -1,0 +1,53 @@
+"""What a later sentence or an addendum takes back is not drawn."""
+
+import pytest
+
+from medsegr.report.parse import parse, skip_reason
+
+
+def drawn(text: str, modality: str = "CR") -> list[tuple[str, str | None]]:
+    found = parse(text, modality=modality).findings
+    return sorted((f.name, f.location.side) for f in found if skip_reason(f) is None)
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "There was a right pleural effusion on the film of 3 May. This has since resolved.",
+        "There was a right pleural effusion on the previous film; this has resolved.",
+        "Small left apical pneumothorax after biopsy. It has now completely resolved.",
+    ],
+)
+def test_what_the_next_sentence_calls_resolved_is_not_drawn(text: str) -> None:
+    assert drawn(text) == []
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Left pleural effusion. This has not resolved.",
+        "Left pleural effusion. This has increased.",
+        "Left pleural effusion. The pneumothorax has resolved.",
+    ],
+)
+def test_what_goes_on_or_is_another_thing_stays(text: str) -> None:
+    assert drawn(text) == [("pleural effusion", "left")]
+
+
+FINDINGS = "FINDINGS: 5 mm nodule in the left upper lobe. Small left pleural effusion.\n"
+
+
+def test_an_addendum_moves_a_finding_to_the_other_side() -> None:
+    text = (
+        FINDINGS
+        + "ADDENDUM: The 5 mm nodule is in the right upper lobe, not the left upper lobe as reported."
+    )
+    assert drawn(text, "CT") == [("nodule", "right"), ("pleural effusion", "left")]
+    denied = next(f for f in parse(text, modality="CT").findings if f.polarity == "absent")
+    assert denied.polarity_span is not None
+    assert "nodule" in text[slice(*denied.polarity_span)]
+
+
+def test_an_addendum_that_adds_a_finding_takes_none_back() -> None:
+    text = FINDINGS + "ADDENDUM: There is also a 7 mm nodule in the right upper lobe."
+    assert drawn(text, "CT") == [("nodule", "left"), ("nodule", "right"), ("pleural effusion", "left")]
