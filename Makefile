@@ -99,8 +99,13 @@ train-default: $(VENV)/.stamp  ## train the embedded checkpoint again (hours, an
 	OMP_NUM_THREADS=1 $(PY) -m medsegr.fit --config configs/medsegr-tiny-long.toml --data $(DATA) \
 		--out $(RUN)-long --warm $(RUN)-seven/medsegr-tiny.safetensors
 	$(EXPORT) --run $(RUN)-long --config configs/medsegr-tiny-long.toml --folder $(RUN)-long/checkpoint
-	$(PY) -m medsegr.averaging --of $(RUN)-seven=0.3 --of $(RUN)-long/checkpoint=0.7 --folder $(RUN)-all \
+	$(PY) -m medsegr.averaging --of $(RUN)-seven=0.3 --of $(RUN)-long/checkpoint=0.7 --folder $(RUN)-eight \
 		--warm-start "seven earlier stages (docs/log.md)"
+	$(ALLOCATOR) OMP_NUM_THREADS=1 $(VENV)/bin/torchrun --nproc-per-node 2 -m medsegr.fit \
+		--config configs/medsegr-tiny-nodded.toml --data $(DATA) --out $(RUN)-nodded --warm $(RUN)-eight/medsegr-tiny.safetensors
+	$(EXPORT) --run $(RUN)-nodded --config configs/medsegr-tiny-nodded.toml --folder $(RUN)-nodded/checkpoint
+	$(PY) -m medsegr.averaging --of $(RUN)-eight=0.6 --of $(RUN)-nodded/checkpoint=0.4 --folder $(RUN)-all \
+		--warm-start "eight earlier stages (docs/log.md)"
 	$(PY) -m medsegr.image_head --model $(RUN)-all --kinds configs/kinds/medsegr-tiny.toml --data $(DATA) \
 		--most 60 --folder $(RUN)-shipped
 	$(PY) -m medsegr.bench.validate --model $(RUN)-shipped --config configs/medsegr-tiny-slices.toml --data $(DATA) --card
