@@ -78,7 +78,7 @@ def test_slices_are_followed_as_the_library_follows_frames(
     assert all(float(t.std()) > 1 for t in shown.values()), "a memory that nobody hears would prove nothing"
     for number, logits in expected.items():
         off = (found[number] - logits[:, 0]).abs()
-        # What is remembered is kept in bfloat16: between two of its steps the last bit of a processor decides,
+        # What is remembered is kept in bfloat16: between two of its steps the last bit of a sum decides,
         # and that grows from slice to slice. A disc two pixels off gives .6 on average at once.
         near = min(abs(number - n) for n in drawn) <= 2
         assert float(off.max()) < 5e-3 if near else float(off.mean()) < 0.25, number
