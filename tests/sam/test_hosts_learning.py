@@ -1,5 +1,8 @@
 """On a task that only the words decide, a host with words learns and the same host without cannot."""
 
+from contextlib import nullcontext
+from dataclasses import replace
+
 import pytest
 import torch
 import torch.nn.functional as F
@@ -12,6 +15,8 @@ from medsegr.reasoning.codes import Code, vocabulary
 
 pytest.importorskip("transformers")
 pytest.importorskip("peft")
+from edgetam_host import edgetam_model, stand_in
+from medsegr.sam.hosts import opening
 
 WORDS = vocabulary(["polyp"], [], ["ES"])
 SIZE, SQUARE = 64, 24
@@ -63,6 +68,11 @@ def test_words_are_learned_in_some_steps() -> None:
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("name", ["sam", "sam-hq", "sam2", "sam3"])
-def test_words_are_learned_better_than_nothing_in_200_steps(name: str) -> None:
-    assert learned(f"tiny:{name}", "modulators", 200) > learned(f"tiny:{name}", "none", 200) + 0.15
+@pytest.mark.parametrize("name", ["sam", "sam-hq", "sam2", "sam3", "edgetam"])
+def test_words_are_learned_better_than_nothing_in_200_steps(
+    name: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = {**opening.FAMILIES, "edgetam": replace(opening.FAMILIES["edgetam"], tiny=edgetam_model)}
+    monkeypatch.setattr(opening, "FAMILIES", made)
+    with stand_in() if name == "edgetam" else nullcontext():
+        assert learned(f"tiny:{name}", "modulators", 200) > learned(f"tiny:{name}", "none", 200) + 0.15
