@@ -7,7 +7,6 @@ last one; ``medsegr.bench.validate`` then fills in the numbers.
 
 import argparse
 import hashlib
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -20,6 +19,7 @@ from torch import Tensor
 from medsegr import weights
 from medsegr.checkpoint import settle
 from medsegr.errors import UsageError, WeightsError
+from medsegr.saved import whole
 
 JUDGED = ("validation", "temperature")  # of the parts, not of their mean
 
@@ -35,10 +35,9 @@ def store(tensors: dict[str, Tensor], notes: dict[str, str], card: Mapping[str, 
     hash. Gives the path of the tensors."""
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / f"{card['name']}.safetensors"
-    temporary = path.with_suffix(".part")
-    save_file(tensors, temporary, metadata=notes)
-    settle(temporary)
-    os.replace(temporary, path)
+    with whole(path) as temporary:
+        save_file(tensors, temporary, metadata=notes)
+        settle(temporary)
     path.chmod(0o644)
     digest = hashlib.sha256(path.read_bytes()).hexdigest()
     weights.write_card({**card, "sha256": digest}, path.with_suffix(".json"))
