@@ -3,7 +3,7 @@
     L = L_seg + 0.2 mean_sites L_loc + 0.1 L_attr + 0.001 L_off + 0.3 L_presence + 0.05 L_quality
 
 L_seg is BCE plus soft Dice an image (eps 1). A picture in which the target is not there has no Dice term: BCE
-and presence say it.
+and presence say it, or presence alone where :attr:`Weights.absent` is 0.
 """
 
 import math
@@ -38,13 +38,14 @@ class Truth:
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """Factors of the terms."""
+    """Factors of the terms; ``absent`` of L_seg in pictures in which the target is known not to be there."""
 
     location: float = 0.2
     attributes: float = 0.1
     offsets: float = 0.001
     presence: float = 0.3
     quality: float = 0.05
+    absent: float = 1.0
 
     def __post_init__(self) -> None:
         """Refuse factors below 0."""
@@ -97,7 +98,7 @@ def total(output: Output, truth: Truth, weights: Weights = Weights()) -> dict[st
     """Every term by name and their weighted sum as ``loss``."""
     logits = output.decoded.logits
     mask = _fitted(truth.mask, logits)
-    weight = None if truth.weight is None else _fitted(truth.weight, logits)
+    weight = _pixels(truth, logits, weights.absent)
     drawn = slice(None) if truth.drawn is None else truth.drawn
     some = truth.drawn is None or bool(truth.drawn.any())
     terms = {"segmentation": segmentation(logits, mask, weight)}
@@ -123,6 +124,15 @@ def total(output: Output, truth: Truth, weights: Weights = Weights()) -> dict[st
     scaled = (getattr(weights, name) * value for name, value in terms.items() if name != "segmentation")
     terms["loss"] = terms["segmentation"] + sum(scaled)
     return terms
+
+
+def _pixels(truth: Truth, logits: Float[Tensor, "b h w"], absent: float) -> Float[Tensor, "b h w"] | None:
+    """How far each pixel of the mask counts; None: all alike."""
+    weight = None if truth.weight is None else _fitted(truth.weight, logits)
+    if absent == 1:
+        return weight
+    rows = torch.where(truth.presence == 0, absent, 1.0)[:, None, None].expand_as(logits)
+    return rows if weight is None else rows * weight
 
 
 def _fitted(map_: Float[Tensor, "b g v"], logits: Float[Tensor, "b h w"]) -> Float[Tensor, "b h w"]:
