@@ -126,7 +126,7 @@ def test_a_mask_that_lies_elsewhere_in_the_patient_is_refused(tmp_path: Path, mo
     ("label", "expected"), [("", [0, 1, 1, 1]), ("2", [0, 0, 1, 0]), ("1,3", [0, 1, 0, 1])]
 )
 def test_labels_of_a_mask_file_name_the_target(label: str, expected: list[int]) -> None:
-    assert drawn.marked(np.arange(4), {"label": label}).tolist() == [bool(v) for v in expected]
+    assert drawn.marked(np.arange(4), {"label": label}).mask.tolist() == [bool(v) for v in expected]
 
 
 def test_a_set_is_called_the_same_however_its_folder_is_typed(
