@@ -35,6 +35,21 @@ def test_beside_a_rough_mask_most_points_lie_where_it_is_wrong() -> None:
     assert wrong > 0.7 * total
 
 
+def test_nobody_points_at_what_is_unknown() -> None:
+    mask, hint = disc(), disc(radius=9)
+    near = disc(radius=20) & ~mask
+    for how, other in (("points", None), ("mask", hint), ("mask", disc(radius=24))):
+        for seed in range(40):
+            places, kinds = clicks(Marks(mask, near), how, other, np.random.default_rng(seed))
+            for (x, y), kind in zip(places.numpy(), kinds.tolist(), strict=True):
+                assert kind == 4 or not near[int(y * 64), int(x * 64)]
+    _, kinds = clicks(Marks(mask, near), "box", None, np.random.default_rng(0))
+    assert kinds.tolist() == [4, 4, 4]
+    for seed in range(40):  # everything else is unknown: there is no place outside
+        _, kinds = clicks(Marks(mask, ~mask), "points", None, np.random.default_rng(seed))
+        assert set(kinds.tolist()) <= {1, 4}
+
+
 def test_a_box_holds_the_mask_or_nearly() -> None:
     places, kinds = clicks(Marks(disc()), "box", None, np.random.default_rng(0))
     (x0, y0), (x1, y1) = places.numpy()[:2] * 64
