@@ -29,7 +29,7 @@ class Marks:
 
     @classmethod
     def of(cls, mask: np.ndarray, widest: np.ndarray) -> "Marks":
-        """Of what is surely the target, and of everything that may be."""
+        """Of what is surely the target, and of what else may be."""
         unknown = widest & ~mask
         return cls(mask, unknown if unknown.any() else None)
 
