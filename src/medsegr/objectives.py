@@ -3,7 +3,7 @@
     L = L_seg + 0.2 mean_sites L_loc + 0.1 L_attr + 0.001 L_off + 0.3 L_presence + 0.05 L_quality
 
 L_seg is BCE plus soft Dice an image (eps 1). A picture in which the target is not there has no Dice term: BCE
-and presence say it.
+and presence say it, or presence alone where :attr:`Weights.absent` is 0.
 """
 
 import math
@@ -39,13 +39,14 @@ class Truth:
 
 @dataclass(frozen=True, slots=True)
 class Weights:
-    """Factors of the terms."""
+    """Factors of the terms; ``absent`` of L_seg in pictures in which the target is known not to be there."""
 
     location: float = 0.2
     attributes: float = 0.1
     offsets: float = 0.001
     presence: float = 0.3
     quality: float = 0.05
+    absent: float = 1.0
 
     def __post_init__(self) -> None:
         """Refuse factors below 0."""
@@ -107,7 +108,7 @@ def total(output: Output, truth: Truth, weights: Weights = Weights()) -> dict[st
     mask, weight = _at_logits(truth, logits)
     drawn = slice(None) if truth.drawn is None else truth.drawn
     some = truth.drawn is None or bool(truth.drawn.any())
-    terms = {"segmentation": segmentation(logits, mask, weight)}
+    terms = {"segmentation": segmentation(logits, mask, _pixels(truth, mask, weight, weights.absent))}
     none = logits.new_zeros(())  # of a network without sites or without the head; where nobody drew
     seen = [t.attention for t in output.traces if t.attention is not None] if some else []
     counted = None if truth.weight is None else truth.weight[drawn]
@@ -153,8 +154,20 @@ def _at_logits(truth: Truth, logits: Float[Tensor, "b h w"]) -> tuple[Tensor, Te
     if truth.weight is None:
         return mask, None
     weight = _fitted(truth.weight, logits)
-    known = mask / torch.where(weight > 0, weight, torch.ones_like(weight))
+    known = _fitted(truth.mask * truth.weight, logits) / torch.where(
+        weight > 0, weight, torch.ones_like(weight)
+    )
     return (known if truth.drawn is None else torch.where(truth.drawn[:, None, None], known, mask)), weight
+
+
+def _pixels(
+    truth: Truth, mask: Tensor, weight: Tensor | None, absent: float
+) -> Float[Tensor, "b h w"] | None:
+    """How far each pixel of a mask [b h w] counts, by its own weight and its picture's; None: all alike."""
+    if absent == 1:
+        return weight
+    rows = torch.where(truth.presence == 0, absent, 1.0)[:, None, None].expand_as(mask)
+    return rows if weight is None else rows * weight
 
 
 def _fitted(map_: Float[Tensor, "b g v"], logits: Float[Tensor, "b h w"]) -> Float[Tensor, "b h w"]:
