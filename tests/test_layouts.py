@@ -62,6 +62,20 @@ def test_jsonl_holds_the_keys_of_the_table(tmp_path: Path) -> None:
     assert data.read_set(folder)[0].modality == "ES"
 
 
+def test_a_table_says_which_values_nobody_judged(tmp_path: Path) -> None:
+    folder = tmp_path / "s"
+    picture(folder / "images/a.png")
+    picture(folder / "masks/a.png", 255)
+    row = {"id": "a", "image": "images/a.png", "mask": "masks/a.png", "target": "polyp", "modality": "ES"}
+    (case,) = data.read_set(jsonl(folder, {**row, "ignore": 7}))
+    assert case.targets[0].unknown is None  # no pixel has it
+    (case,) = data.read_set(jsonl(folder, {**row, "label": 1, "ignore": 255}))
+    assert not case.mask(0).any()
+    assert np.asarray(case.marks([0]).unknown).sum() == 10 * 22
+    with pytest.raises(InputError, match="row a: ignore 'all' came where a number"):
+        data.read_set(jsonl(folder, {**row, "ignore": "all"}))
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [("{", "line 1: not JSON"), ("[1]", "line 1: list came"), ({"id": "a"}, "row a: image is missing")],

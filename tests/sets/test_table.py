@@ -26,6 +26,10 @@ def test_images_with_pixels_that_nobody_judged_are_left_out(make_set):
     (folder / "samples.csv").write_text("\n".join(table), encoding="utf-8")
     for part, names in everything.items():  # what is left stays in its part
         assert {s.file.name for s in sources(folder, part)} == names - {"p0.png", "p1.png"}
+    table = [table[0], *(line.rstrip(",9") + ",9" for line in table[1:])]
+    (folder / "samples.csv").write_text("\n".join(table), encoding="utf-8")
+    with pytest.raises(InputError, match="every image of polyps has pixels that nobody judged"):
+        sources(folder)
 
 
 def test_what_is_no_set_is_refused(make_set, tmp_path):

@@ -64,7 +64,8 @@ def sources(folder: Path, part: str = "all") -> list[Source]:
 
     Raises:
         UsageError: no such part.
-        InputError: no table, or a table without the columns id, image, mask, target.
+        InputError: no table, or a table without the columns id, image, mask, target; or every image is left
+            out.
     """
     if part not in PARTS:
         raise UsageError(f"part '{part[:40]}' is not known; expected one of {', '.join(PARTS)}")
@@ -87,6 +88,11 @@ def sources(folder: Path, part: str = "all") -> list[Source]:
     ]
     held = data.validation_groups(source.group for source in found) if found else frozenset()
     known = [s for s in found if not any((row.get("ignore") or "").strip() for row in s.rows)]
+    if found and not known:
+        raise InputError(
+            f"every image of {folder.name} has pixels that nobody judged (column ignore); words can only be "
+            "made for others"
+        )
     return [s for s in known if part == "all" or (s.group in held) == (part == "validation")]
 
 
