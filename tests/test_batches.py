@@ -5,6 +5,8 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from medsegr import batches, data
 from medsegr.asking import Recipe
@@ -131,6 +133,119 @@ def test_clicks_are_where_they_say() -> None:
         for (x, y), kind in zip(sample.points.numpy(), sample.kinds.tolist(), strict=True):
             if kind in (0.0, 1.0):
                 assert mask[int(y * 96), int(x * 96)] == bool(kind)
+
+
+def half_known(masks: list[np.ndarray], unknown: np.ndarray, modality: str = "ES") -> Case:
+    """Real things of one name; of ``unknown`` nobody knows whether it is the first one, too."""
+    case = case_of(masks, [(Code("concept:polyp"),)] * len(masks), made=False, modality=modality)
+    first = replace(case.targets[0], unknown=np.packbits(unknown & ~masks[0]))
+    return replace(case, targets=(first, *case.targets[1:]))
+
+
+@settings(max_examples=60, deadline=None)
+@given(
+    st.integers(0, 2**32 - 1),
+    st.tuples(st.booleans(), st.booleans()),
+    st.floats(-180, 180),
+    st.floats(0.5, 2.5),
+    st.sampled_from([32, 64, 96]),
+)
+def test_what_is_unknown_is_turned_as_the_mask_is(
+    seed: int, flip: tuple[bool, bool], angle: float, zoom: float, size: int
+) -> None:
+    """Weight 0 has exactly what would be drawn were the unknown pixels the target, and is not now."""
+    rng = np.random.default_rng(seed)
+    mask, widest = blob(30, 40, radius=14), blob(int(rng.integers(20, 76)), 56, radius=16)
+    codes = [(Code("concept:polyp"),)]
+    plan = Plan((0,), codes[0], frozenset(), (), 0, flip, angle, (zoom, zoom), shift=(0.2, -0.1))
+    least = render(case_of([mask], codes, made=False), plan, size)
+    most = render(case_of([mask | widest], codes, made=False), plan, size)
+    sample = render(half_known([mask], widest), plan, size)
+    assert torch.equal(sample.mask, least.mask)
+    differs = (most.mask > 0) & ~(least.mask > 0)
+    if not differs.any():
+        assert sample.weight is None
+    else:
+        assert sample.weight is not None
+        assert torch.equal(sample.weight == 0, differs)
+        assert set(sample.weight.unique().tolist()) <= {0.0, 1.0}
+
+
+@pytest.mark.parametrize("flip", [(False, False), (True, False), (False, True), (True, True)])
+@pytest.mark.parametrize("turns", [0, 1, 2, -1])
+def test_unknown_pixels_lie_where_the_picture_shows_them(flip: tuple[bool, bool], turns: int) -> None:
+    case = half_known([blob(16, 40)], blob(60, 70))
+    pixels = np.stack([np.where(blob(60, 70), 220, 40).astype(np.uint8)] * 3)
+    plan = Plan((0,), case.targets[0].codes, frozenset(), (), 0, flip, angle=90.0 * turns)
+    sample = render(replace(case, pixels=pixels), plan, 96)
+    assert sample.weight is not None
+    assert torch.equal(sample.weight == 0, sample.pixels[0] > 0)
+
+
+def test_no_word_is_made_of_a_mask_beside_unknown_pixels() -> None:
+    told = frozenset({"row", "col", *batches.LOOKS})
+    case = half_known([blob(16, 40)], blob(16, 52))
+    sample = render(case, Plan((0,), case.targets[0].codes, told, (), seed=0), 96)
+    assert {code.group for code in sample.codes} == {"concept"}
+    assert {code.group for code in sample.known} == {"concept"}
+    assert sample.presence == 1.0
+    # where the window leaves out what is unknown all is told again
+    window = Plan((0,), case.targets[0].codes, told, (), seed=0, zoom=(0.5, 0.5), shift=(-0.6, -0.6))
+    far = half_known([blob(20, 20)], blob(80, 80))
+    seen = render(far, window, 96)
+    assert seen.weight is None
+    assert {"row", "col", "size"} <= {code.group for code in seen.codes}
+
+
+def test_what_may_lie_in_unknown_pixels_is_neither_there_nor_not_there() -> None:
+    nothing = np.zeros((96, 96), bool)
+    case = half_known([nothing], blob(40, 40))
+    rng = np.random.default_rng(0)
+    asked = set()
+    for _ in range(80):
+        plan = draw(case, by_set([case]), Recipe(absent=1, no_words=0.3, clicks=0.5), rng)
+        sample = render(case, plan, 64)
+        asked.add(plan.targets)
+        assert sample.presence == -1.0
+        assert not sample.mask.any()
+        assert sample.weight is not None
+        assert (sample.kinds == 4).all()
+    assert asked == {(0,)}
+
+
+def test_what_is_drawn_of_one_target_is_known_whatever_the_other_says() -> None:
+    case = half_known([blob(16, 40), blob(60, 60)], blob(60, 60, radius=12))
+    plan = Plan((0, 1), case.targets[0].codes, frozenset(), (), seed=0)
+    sample = render(case, plan, 96)
+    assert sample.weight is not None
+    assert (sample.weight[sample.mask > 0] == 1).all()
+    assert np.array_equal(sample.weight.numpy() == 0, blob(60, 60, radius=12) & ~blob(60, 60))
+    alone = render(case, replace(plan, targets=(1,)), 96)
+    assert alone.weight is None  # the second one's row knows every pixel
+
+
+def test_of_many_things_beside_unknown_pixels_all_are_meant() -> None:
+    case = half_known([MANY], blob(48, 48, radius=20), "GM")
+    plan = Plan((0,), case.targets[0].codes, frozenset({"row"}), (), seed=0, part=frozenset({"row"}))
+    sample = render(case, plan, 96)
+    assert np.array_equal(sample.mask.numpy() > 0, MANY)
+    assert {code.group for code in sample.codes} == {"concept"}
+
+
+def test_nobody_clicks_on_what_is_unknown() -> None:
+    case = half_known([blob(40, 40)], ~blob(40, 40, radius=14))
+    recipe = Recipe(no_words=0, absent=0, clicks=1)
+    rng = np.random.default_rng(0)
+    kinds: set[float] = set()
+    for _ in range(60):
+        sample = render(case, draw(case, by_set([case]), recipe, rng), 96)
+        assert sample.weight is not None
+        for (x, y), kind in zip(sample.points.numpy(), sample.kinds.tolist(), strict=True):
+            kinds.add(kind)
+            if kind < 4:
+                assert sample.weight[int(y * 96), int(x * 96)] == 1
+                assert sample.mask[int(y * 96), int(x * 96)] == kind
+    assert kinds == {0.0, 1.0, 4.0}  # and no box, which would say where it ends
 
 
 MANY = np.any([blob(y, x, radius=4) for y in range(8, 96, 16) for x in range(8, 96, 16)], axis=0)

@@ -25,6 +25,13 @@ def picture(name: str, mask: np.ndarray, tone: int, **changed: object) -> Case:
     return replace(case, **changed)  # type: ignore[arg-type]
 
 
+def open_beside(case: Case) -> Case:
+    """It, with a corner that nobody judged."""
+    unknown = np.zeros(case.grid, bool)
+    unknown[:9, :9] = True
+    return replace(case, targets=(replace(case.targets[0], unknown=np.packbits(unknown)),))
+
+
 FIRST = picture("a", blob(50, 50), 200)
 SECOND = picture("b", blob(100, 120), 160)
 
@@ -56,6 +63,8 @@ def test_the_first_lesion_stays_as_it_was_and_the_second_lies_apart() -> None:
         (picture("none", np.zeros((192, 192), bool), 160), SECOND),
         (picture("full", np.ones((192, 192), bool), 160), SECOND),
         (FIRST, picture("full", np.ones((192, 192), bool), 160)),
+        (open_beside(FIRST), SECOND),
+        (FIRST, open_beside(SECOND)),
     ],
 )
 def test_what_cannot_be_joined_is_left_alone(case: Case, other: Case) -> None:

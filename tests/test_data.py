@@ -126,7 +126,7 @@ def test_a_mask_that_lies_elsewhere_in_the_patient_is_refused(tmp_path: Path, mo
     ("label", "expected"), [("", [0, 1, 1, 1]), ("2", [0, 0, 1, 0]), ("1,3", [0, 1, 0, 1])]
 )
 def test_labels_of_a_mask_file_name_the_target(label: str, expected: list[int]) -> None:
-    assert drawn.marked(np.arange(4), {"label": label}).tolist() == [bool(v) for v in expected]
+    assert drawn.marked(np.arange(4), {"label": label}).mask.tolist() == [bool(v) for v in expected]
 
 
 def test_a_set_is_called_the_same_however_its_folder_is_typed(
@@ -177,6 +177,103 @@ def test_a_slice_beyond_a_drawn_organ_says_not_there(tmp_path: Path) -> None:
     (tmp_path / "samples.csv").write_text("id,image,mask,target,modality\n1,v.nii.gz,m.nii.gz,liver,CT\n")
     shown = {c.id.rpartition("@")[2]: bool(c.mask(0).any()) for c in data.read_set(tmp_path)}
     assert shown == {"2": False, "4": True, "5": True, "6": True, "7": True, "9": False}
+
+
+def ignoring(folder: Path, mask: np.ndarray) -> Path:
+    """A volume of one target, 1 in ``mask``; of what is 2 there nobody knows."""
+    for name, array in (("v.nii.gz", np.zeros(mask.shape, np.int16)), ("m.nii.gz", mask)):
+        nibabel.save(nibabel.Nifti1Image(array, np.eye(4)), folder / name)
+    head = "id,image,mask,target,modality,label,ignore\n1,v.nii.gz,m.nii.gz,liver,CT,1,2\n"
+    (folder / "samples.csv").write_text(head)
+    return folder
+
+
+def test_slices_that_nobody_judged_are_not_learned_from(tmp_path: Path) -> None:
+    """Every third slice is annotated, as people do it: the others say nothing, least of all "not there"."""
+    mask = np.full((24, 24, 30), 2, np.uint8)
+    mask[:, :, ::3] = 0
+    mask[6:16, 6:16, 9:19:3] = 1
+    cases = data.read_set(ignoring(tmp_path, mask))
+    shown = {c.id.rpartition("@")[2]: bool(c.mask(0).any()) for c in cases}
+    assert shown == {"3": False, "9": True, "12": True, "15": True, "18": True, "24": False}
+    assert all(c.targets[0].unknown is None for c in cases)
+
+
+def test_slices_keep_which_pixels_nobody_judged(tmp_path: Path) -> None:
+    mask = np.zeros((24, 24, 12), np.uint8)
+    mask[6:16, 6:16, 4:8] = 1
+    mask[16:20, 6:16, 3:10] = 2
+    cases = {c.id.rpartition("@")[2]: c for c in data.read_set(ignoring(tmp_path, mask))}
+    beyond, inside = cases["9"].marks([0]), cases["5"].marks([0])
+    assert not beyond.mask.any()
+    assert not beyond.absent  # neither there nor not there
+    assert beyond.unknown is not None
+    assert inside.unknown is not None
+    assert beyond.unknown.sum() == inside.unknown.sum() == 4 * 10
+    assert cases["2"].marks([0]).absent
+
+
+def test_a_nodded_volume_is_known_where_it_surely_is(tmp_path: Path) -> None:
+    folder = volumes(tmp_path / "s", 3, 1.0)
+    table = (folder / "samples.csv").read_text().splitlines()
+    (folder / "samples.csv").write_text("\n".join([table[0] + ",ignore", *(r + ",2" for r in table[1:])]))
+    for n in range(3):
+        held = nibabel.load(folder / f"m{n}.nii.gz")
+        mask = np.asarray(held.dataobj).copy()
+        mask[:, :, 8:][mask[:, :, 8:] == 0] = 2
+        nibabel.save(nibabel.Nifti1Image(mask, held.affine), folder / f"m{n}.nii.gz")
+    nodded = [c for c in data.read_set(folder, tilts=(-20.0,)) if "^" in c.id]
+    assert nodded
+    for case in nodded:
+        marks = case.marks([0])
+        assert marks.unknown is not None  # every slice cuts the unknown part
+        rows = marks.unknown.any(1) | marks.mask.any(1)
+        assert 0 < rows.sum() < len(rows)
+
+
+def test_a_picture_of_which_nobody_judged_a_pixel_is_no_case(tmp_path: Path) -> None:
+    folder = write_set(tmp_path / "s", [row("a"), row("b"), row("c", image="images/b.png")])
+    table = (folder / "samples.csv").read_text().splitlines()
+    (folder / "samples.csv").write_text("\n".join([table[0] + ",ignore", *(r + ",7" for r in table[1:])]))
+    for name in "ab":
+        Pil.fromarray(np.full((40, 60), 7, np.uint8)).save(folder / f"masks/{name}.png")
+    (case,) = data.read_set(folder)
+    assert case.id == "s/b"
+    assert len(case.targets) == 1  # the other row of the picture says something
+
+
+def test_targets_of_one_picture_have_unknown_pixels_of_their_own(tmp_path: Path) -> None:
+    folder = tmp_path / "s"
+    rows = [row("a", "left lung", "chest X-ray"), row("b", "right lung", "chest X-ray", image="images/a.png")]
+    write_set(folder, rows)
+    for name, shift in (("a", 0), ("b", 10)):
+        mask = np.zeros((40, 60), np.uint8)
+        mask[5:15, 5 + shift : 15 + shift] = 1
+        mask[5:15, 15 + shift : 25 + shift] = 3
+        Pil.fromarray(mask).save(folder / f"masks/{name}.png")
+    table = (folder / "samples.csv").read_text().splitlines()
+    (folder / "samples.csv").write_text("\n".join([table[0] + ",ignore", *(r + ",3" for r in table[1:])]))
+    (case,) = data.read_set(folder)
+    one, other, both = case.marks([0]), case.marks([1]), case.marks([0, 1])
+    assert [int(np.asarray(m.unknown).sum()) for m in (one, other, both)] == [100, 100, 100]
+    assert not (both.mask & np.asarray(both.unknown)).any()
+    assert np.array_equal(both.mask, one.mask | other.mask)
+    assert np.array_equal(both.unknown, np.asarray(other.unknown))  # the first one's lie in the second's mask
+
+
+def test_large_pictures_shrink_with_what_is_unknown(tmp_path: Path) -> None:
+    folder = write_set(tmp_path / "s", [row("a")], size=(528, 704))
+    mask = np.zeros((528, 704), np.uint8)
+    mask[100:200, 100:200] = 1
+    mask[100:200, 200:300] = 9
+    Pil.fromarray(mask).save(folder / "masks/a.png")
+    table = (folder / "samples.csv").read_text().splitlines()
+    (folder / "samples.csv").write_text("\n".join([table[0] + ",ignore", table[1] + ",9"]))
+    (case,) = data.read_set(folder)
+    assert case.grid == (264, 352)
+    marks = case.marks([0])
+    assert np.array_equal(marks.mask, mask[::2, ::2] == 1)
+    assert np.array_equal(marks.unknown, mask[::2, ::2] == 9)
 
 
 def volumes(folder: Path, count: int, spacing: float) -> Path:

@@ -110,6 +110,21 @@ def test_validation_cases_are_never_drawn() -> None:
     assert {next(stream)[0].id for _ in range(60)} == {c.id for c in cases[1:]}
 
 
+def test_a_batch_has_weights_where_pixels_are_unknown_and_none_where_all_are_known() -> None:
+    case = replace(cells(1)[0], made=False)
+    unknown = np.zeros(case.grid, bool)
+    unknown[:, :40] = True
+    half = replace(case, targets=tuple(replace(t, unknown=np.packbits(unknown)) for t in case.targets))
+    plan = batches.Plan((0,), case.targets[0].codes, frozenset(), (), seed=0)
+    whole, open_ = (batches.render(c, plan, 64) for c in (case, half))
+    words = vocabulary_of([case])
+    assert feed.collate([whole, whole], words).truth.weight is None
+    weight = feed.collate([whole, open_], words).truth.weight
+    assert weight is not None
+    assert open_.weight is not None
+    assert torch.equal(weight, torch.stack([torch.ones(64, 64), open_.weight]))
+
+
 def test_the_image_only_head_is_taught_only_where_nothing_was_said() -> None:
     case = data.phantom_case(next(data.make_phantoms("cells", 1, 1, 96)))
     words = vocabulary_of([case])

@@ -62,6 +62,20 @@ def test_jsonl_holds_the_keys_of_the_table(tmp_path: Path) -> None:
     assert data.read_set(folder)[0].modality == "ES"
 
 
+def test_a_table_says_which_values_nobody_judged(tmp_path: Path) -> None:
+    folder = tmp_path / "s"
+    picture(folder / "images/a.png")
+    picture(folder / "masks/a.png", 255)
+    row = {"id": "a", "image": "images/a.png", "mask": "masks/a.png", "target": "polyp", "modality": "ES"}
+    (case,) = data.read_set(jsonl(folder, {**row, "ignore": 7}))
+    assert case.targets[0].unknown is None  # no pixel has it
+    (case,) = data.read_set(jsonl(folder, {**row, "label": 1, "ignore": 255}))
+    assert not case.mask(0).any()
+    assert np.asarray(case.marks([0]).unknown).sum() == 10 * 22
+    with pytest.raises(InputError, match="row a: ignore 'all' came where a number"):
+        data.read_set(jsonl(folder, {**row, "ignore": "all"}))
+
+
 @pytest.mark.parametrize(
     ("line", "words"),
     [("{", "line 1: not JSON"), ("[1]", "line 1: list came"), ({"id": "a"}, "row a: image is missing")],
@@ -121,6 +135,68 @@ def test_nnunet_volumes_become_slices_with_neighbours(tmp_path: Path, labels: di
     whole = isinstance(labels.get("liver"), list)
     both = next(case for case in cases if len(case.targets) == 2 and case.mask(1).any())
     assert both.mask(0).sum() == (12 * 15 if whole else 12 * 15 - 8 * 8)
+
+
+@pytest.mark.parametrize(
+    "labels",
+    [
+        {"background": 0, "liver": 1, "ignore": 2},
+        {"0": "background", "1": "liver", "2": "ignore"},
+        {"background": 0, "liver": [1], "Ignore": [2]},
+    ],
+)
+def test_what_nnunet_ignores_is_neither_target_nor_background(tmp_path: Path, labels: dict[str, Any]) -> None:
+    folder = volumes(tmp_path / "Dataset002_Liver", {"labels": labels, "channel_names": {"0": "CT"}})
+    assert {(row["target"], row["label"], row["ignore"]) for r in rows_of(folder).values() for row in r} == {
+        ("liver", "1", "2")
+    }
+    middle = next(case for case in data.read_set(folder) if case.id.endswith("case0_0000.nii@4"))
+    marks = middle.marks([0])
+    assert marks.mask.sum() == 12 * 15 - 8 * 8
+    assert marks.unknown is not None
+    assert marks.unknown.sum() == 8 * 8
+    for _, _, drawn in data.read_drawn(folder):
+        ((_, one),) = drawn
+        assert one.unknown is not None
+        assert one.unknown.sum() == 8 * 8 * 3
+
+
+def test_pictures_of_nnunet_keep_what_is_ignored(tmp_path: Path) -> None:
+    folder = tmp_path / "Dataset003_Polyp"
+    picture(folder / "imagesTr/a_0000.png")
+    picture(folder / "labelsTr/a.png", 1)
+    with Pil.open(folder / "labelsTr/a.png") as opened:
+        label = np.asarray(opened).copy()
+    label[20:30, 8:30] = 2
+    Pil.fromarray(label).save(folder / "labelsTr/a.png")
+    head = {"labels": {"background": 0, "polyp": 1, "ignore": 2}, "channel_names": {"0": "endoscopy"}}
+    (folder / "dataset.json").write_text(json.dumps(head))
+    (case,) = data.read_set(folder)
+    marks = case.marks([0])
+    assert np.array_equal(marks.mask, label == 1)
+    assert np.array_equal(marks.unknown, label == 2)
+
+
+@pytest.mark.parametrize(
+    ("labels", "words"),
+    [
+        ({"background": 0, "liver": 1, "ignore": 0}, "the label ignore has the value 0, .* the highest one"),
+        (
+            {"background": 0, "liver": 1, "ignore": 1},
+            "row case0_liver: the value 1 came in label and in ignore",
+        ),
+        ({"background": 0, "liver": [1, 2], "ignore": 2}, "the value 2 came in label and in ignore"),
+        ({"background": 0, "liver": 1, "ignore": "none"}, "dataset.json cannot be read"),
+        ({"background": 0, "liver": 1, "ignore": {"a": 2}}, "dataset.json cannot be read"),
+    ],
+)
+def test_a_label_that_cannot_be_ignored_is_one_line(
+    tmp_path: Path, labels: dict[str, Any], words: str
+) -> None:
+    folder = volumes(tmp_path / "d", {"labels": labels, "channel_names": {"0": "CT"}}, 1)
+    with pytest.raises(InputError, match=words) as caught:
+        data.read_set(folder)
+    assert "\n" not in str(caught.value)
 
 
 def test_a_broken_nnunet_head_or_a_missing_image_is_one_line(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 import torch
 
+from medsegr.drawn import Marks
 from medsegr.pointing import clicks, rough
 
 
@@ -15,7 +16,7 @@ def disc(size: int = 64, radius: int = 14) -> np.ndarray:
 def test_points_say_what_is_there() -> None:
     mask = disc()
     for seed in range(40):
-        places, kinds = clicks(mask, "points", None, np.random.default_rng(seed))
+        places, kinds = clicks(Marks(mask), "points", None, np.random.default_rng(seed))
         assert kinds[0] == 1  # the first is always inside
         for (x, y), kind in zip(places.numpy(), kinds.tolist(), strict=True):
             assert kind == 4 or mask[int(y * 64), int(x * 64)] == bool(kind)
@@ -25,7 +26,7 @@ def test_beside_a_rough_mask_most_points_lie_where_it_is_wrong() -> None:
     mask, hint = disc(), disc(radius=9)
     wrong = total = 0
     for seed in range(80):
-        places, kinds = clicks(mask, "mask", hint, np.random.default_rng(seed))
+        places, kinds = clicks(Marks(mask), "mask", hint, np.random.default_rng(seed))
         for (x, y), kind in zip(places.numpy(), kinds.tolist(), strict=True):
             at = int(y * 64), int(x * 64)
             if kind != 4:
@@ -34,8 +35,23 @@ def test_beside_a_rough_mask_most_points_lie_where_it_is_wrong() -> None:
     assert wrong > 0.7 * total
 
 
+def test_nobody_points_at_what_is_unknown() -> None:
+    mask, hint = disc(), disc(radius=9)
+    near = disc(radius=20) & ~mask
+    for how, other in (("points", None), ("mask", hint), ("mask", disc(radius=24))):
+        for seed in range(40):
+            places, kinds = clicks(Marks(mask, near), how, other, np.random.default_rng(seed))
+            for (x, y), kind in zip(places.numpy(), kinds.tolist(), strict=True):
+                assert kind == 4 or not near[int(y * 64), int(x * 64)]
+    _, kinds = clicks(Marks(mask, near), "box", None, np.random.default_rng(0))
+    assert kinds.tolist() == [4, 4, 4]
+    for seed in range(40):  # everything else is unknown: there is no place outside
+        _, kinds = clicks(Marks(mask, ~mask), "points", None, np.random.default_rng(seed))
+        assert set(kinds.tolist()) <= {1, 4}
+
+
 def test_a_box_holds_the_mask_or_nearly() -> None:
-    places, kinds = clicks(disc(), "box", None, np.random.default_rng(0))
+    places, kinds = clicks(Marks(disc()), "box", None, np.random.default_rng(0))
     (x0, y0), (x1, y1) = places.numpy()[:2] * 64
     assert kinds.tolist() == [2, 3, 4]
     assert abs(x0 - 13) < 4
@@ -46,7 +62,7 @@ def test_a_box_holds_the_mask_or_nearly() -> None:
 
 @pytest.mark.parametrize("how", ["points", "box", "mask", ""])
 def test_nothing_is_pointed_at_in_an_empty_mask(how: str) -> None:
-    _, kinds = clicks(np.zeros((32, 32), bool), how, None, np.random.default_rng(0))
+    _, kinds = clicks(Marks(np.zeros((32, 32), bool)), how, None, np.random.default_rng(0))
     assert kinds.tolist() == [4, 4, 4]
 
 

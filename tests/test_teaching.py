@@ -1,5 +1,6 @@
 """Learning from pictures in which nobody drew: whose answer counts, and where."""
 
+from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
 from typing import Any
@@ -162,6 +163,33 @@ def test_what_the_teacher_is_unsure_of_changes_no_weight(cases: list[data.Case])
     assert logits.grad is not None
     assert not logits.grad[2:].any()
     assert logits.grad[:2].abs().sum() > 0
+
+
+def test_what_nobody_judged_stays_unknown_beside_the_teachers_answer(cases: list[data.Case]) -> None:
+    unknown = np.zeros((64, 64), bool)
+    unknown[:20] = True
+    half = [
+        replace(c, targets=(replace(c.targets[0], unknown=np.packbits(unknown & ~c.mask(0))),))
+        if c.drawn
+        else c
+        for c in cases
+    ]
+    before = batch_of(half)
+    assert before.truth.weight is not None
+    assert [bool((row == 0).any()) for row in before.truth.weight] == [True, True, False, False]
+    batch = taught(before, Sure(0.7, 0.99), 0.9, 0.1)
+    sure = taught(before, Sure(0.99, 0.99), 0.9, 0.1).truth.weight
+    assert batch.truth.weight is not None
+    assert sure is not None
+    assert torch.equal(batch.truth.weight[:2], before.truth.weight[:2])
+    assert not batch.truth.weight[2:].any()
+    assert sure[2:].unique().tolist() == pytest.approx([ramp(0.1)])
+    assert (before.truth.weight[2:] == 1).all()  # the batch that came is left alone
+    logits = torch.zeros_like(batch.truth.mask, requires_grad=True)
+    decoded = Decoded(logits, torch.zeros(4, requires_grad=True), torch.zeros(4))
+    objectives.total(Output(decoded), batch.truth)["loss"].backward()
+    assert logits.grad is not None
+    assert torch.equal(logits.grad == 0, batch.truth.weight == 0)
 
 
 def test_a_drawn_batch_is_left_as_it_is(cases: list[data.Case]) -> None:

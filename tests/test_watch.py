@@ -77,6 +77,20 @@ def test_dice_is_that_of_the_drawn_mask() -> None:
     assert made.judge(state)["dice"] == pytest.approx(2 * share / (1 + share), abs=0.02)
 
 
+def test_dice_is_taken_over_what_somebody_judged() -> None:
+    unknown = np.zeros((40, 40), bool)
+    unknown[15:] = True  # everything but a stripe above and the rest of its rows
+    cases = [case("a", 0, replace(POLYP, unknown=np.packbits(unknown)))]
+    words = vocabulary_of(cases)
+    model = build_model(words)
+    made = watch.watch_of(model, cases, words, CONFIG)
+    assert made is not None
+    state = {k: torch.zeros_like(v) for k, v in model.state_dict().items()}
+    state["host.mask_decoder.bias"] = torch.ones(1)  # everything is drawn
+    share = 10 * 20 / (15 * 40)
+    assert made.judge(state)["dice"] == pytest.approx(2 * share / (1 + share), abs=0.02)
+
+
 def test_nothing_held_out_or_nothing_known_is_no_validation() -> None:
     cases = [case("a", 0, POLYP)]
     model = build_model(vocabulary_of(cases))

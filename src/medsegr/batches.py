@@ -17,6 +17,7 @@ from torch import Tensor
 from medsegr.among import like_one, scattered
 from medsegr.asking import Recipe, lesions, phantom_words, real_words
 from medsegr.data import Case
+from medsegr.drawn import Marks
 from medsegr.oracle import describe
 from medsegr.pixels import working_size
 from medsegr.pointing import clicks, rough
@@ -94,7 +95,7 @@ def draw(case: Case, others: Sets, recipe: Recipe, rng: np.random.Generator) -> 
         told |= extra
         if case.modality in CELLS and chance() < recipe.part:
             part = (frozenset({"row", "col"}), frozenset({"row"}), frozenset({"col"}))[int(rng.integers(3))]
-    targets = targets if any(case.mask(i).any() for i in targets) else ()  # drawn empty on purpose
+    targets = () if case.marks(targets).absent else targets  # drawn empty on purpose
     if chance() > recipe.modality:
         codes = tuple(code for code in codes if code.group != "modality")
     asked_for = Plan(targets, codes, frozenset(told), tuple(noise), seed=int(rng.integers(2**31)), part=part)
@@ -173,7 +174,7 @@ def _absent(case: Case, others: Sets, rng: np.random.Generator) -> tuple[Code, .
     Every set is as likely to be asked from, whatever its size: what is rare must be learned to be absent,
     too. Of a phantom half of the questions are about its own kind: what is there, in another place.
     """
-    empty = [t for i, t in enumerate(case.targets) if not case.mask(i).any()]
+    empty = [t for i, t in enumerate(case.targets) if case.marks([i]).absent]
     if empty:
         return empty[0].codes
     names = list(others)
@@ -239,9 +240,10 @@ class Sample:
     known: tuple[Code, ...]
     points: Tensor  # [3 2] in [0, 1]
     kinds: Tensor  # [3]
-    presence: float  # 1 there, 0 not there, -1 unknown (cut away by the crop)
+    presence: float  # 1 there, 0 not there, -1 unknown (cut away by the crop, or in what nobody judged)
     hint: Tensor | None = None  # [s s] logits of a rough previous mask
     calm: Tensor | None = None  # pixels before colours, blur and noise, where nobody drew the mask
+    weight: Tensor | None = None  # [s s] 0 where nobody judged the pixel, else 1; None: all were
 
 
 def window(case: Case, plan: Plan, size: int) -> Tensor:
@@ -268,43 +270,57 @@ def window(case: Case, plan: Plan, size: int) -> Tensor:
 
 
 def render(case: Case, plan: Plan, size: int) -> Sample:
-    """The picture, the mask and the words of a plan, at ``size`` x ``size`` pixels."""
+    """The picture, the mask and the words of a plan, at ``size`` x ``size`` pixels.
+
+    With unknown pixels in view no word is made from the mask, no part of many things is meant and no box is
+    drawn: each could be another if these pixels were known.
+    """
     grid = window(case, plan, size)
     raw = torch.from_numpy(case.pixels).float()[None] / 255
-    mask = np.zeros(case.grid, bool)
-    for i in plan.targets:
-        mask |= case.mask(i)
-    full = torch.from_numpy(mask).float()[None, None]
     seen_pixels = (grid[0, 0, -1] - grid[0, 0, 0]) * torch.tensor([case.grid[1] / 2, case.grid[0] / 2])
     shrink = float(seen_pixels.norm()) / size
-    if shrink > 1.7:  # average pairs first, else thin things alias
-        raw, full = F.avg_pool2d(raw, 2, ceil_mode=True), F.avg_pool2d(full, 2, ceil_mode=True)
-    pixels = F.grid_sample(raw, grid, mode="bilinear", padding_mode="zeros", align_corners=False)[0]
-    seen = F.grid_sample(full, grid, mode="bilinear", padding_mode="zeros", align_corners=False)[0, 0]
-    truth = (seen > 0.5).float()
+
+    def turned(full: Tensor) -> Tensor:
+        if shrink > 1.7:  # average pairs first, else thin things alias
+            full = F.avg_pool2d(full, 2, ceil_mode=True)
+        return F.grid_sample(full, grid, mode="bilinear", padding_mode="zeros", align_corners=False)[0]
+
+    pixels = turned(raw)
+    marks = case.marks(plan.targets).taken(
+        lambda mask: (turned(torch.from_numpy(mask).float()[None, None])[0] > 0.5).numpy()
+    )
+    truth = torch.from_numpy(marks.mask).float()
     calm = None if case.drawn else (pixels.clamp(0, 1).expand(3, -1, -1) - 0.5) / 0.25
-    gain, bias, gamma = plan.colour
-    pixels = ((pixels.clamp(0, 1) ** gamma - 0.5) * gain + 0.5 + bias) * torch.tensor(plan.tint)[
-        : len(pixels), None, None
-    ]
     rng = np.random.default_rng(plan.seed)
-    if plan.soft:
-        pixels = torch.from_numpy(ndimage.gaussian_filter(pixels.numpy(), (0, plan.soft, plan.soft)))
-    if plan.grain:
-        pixels = pixels + plan.grain * torch.from_numpy(rng.standard_normal(pixels.shape, np.float32))
-    pixels = (pixels.clamp(0, 1).expand(3, -1, -1) - 0.5) / 0.25
+    pixels = _coloured(pixels, plan, rng)
     if plan.part is not None:
-        if scattered(truth.numpy() > 0):
-            truth = torch.from_numpy(like_one(truth.numpy() > 0, plan.part, rng)).float()
+        if marks.unknown is None and scattered(marks.mask):
+            truth = torch.from_numpy(like_one(marks.mask, plan.part, rng)).float()
             plan = replace(plan, told=plan.told - {"row", "col", "side"} | plan.part, noise=())
         else:
             plan = replace(plan, part=None)
     grey = pixels.mean(0) if case.modality in COLOURED else pixels[1]  # of a slice and its neighbours, itself
-    codes, known = _words(case, plan, truth.numpy() > 0, (grey * 0.25 + 0.5).numpy())
+    sure = truth.numpy() > 0 if marks.unknown is None else np.zeros_like(marks.mask)
+    codes, known = _words(case, plan, sure, (grey * 0.25 + 0.5).numpy())
     presence = 1.0 if truth.sum() > 3 else (0.0 if not plan.targets else -1.0)
     hint = rough(truth, rng) if plan.clicks == "mask" else None
-    points, kinds = clicks(truth.numpy() > 0, plan.clicks, None if hint is None else hint.numpy() > 0, rng)
-    return Sample(pixels, truth, codes, known, points, kinds, presence, hint, calm)
+    rough_mask = None if hint is None else hint.numpy() > 0
+    points, kinds = clicks(Marks(truth.numpy() > 0, marks.unknown), plan.clicks, rough_mask, rng)
+    weight = None if marks.unknown is None else torch.from_numpy(~marks.unknown).float()
+    return Sample(pixels, truth, codes, known, points, kinds, presence, hint, calm, weight)
+
+
+def _coloured(pixels: Tensor, plan: Plan, rng: np.random.Generator) -> Tensor:
+    """A turned picture [c s s] with the plan's colours, blur and noise, normalised: [3 s s]."""
+    gain, bias, gamma = plan.colour
+    pixels = ((pixels.clamp(0, 1) ** gamma - 0.5) * gain + 0.5 + bias) * torch.tensor(plan.tint)[
+        : len(pixels), None, None
+    ]
+    if plan.soft:
+        pixels = torch.from_numpy(ndimage.gaussian_filter(pixels.numpy(), (0, plan.soft, plan.soft)))
+    if plan.grain:
+        pixels = pixels + plan.grain * torch.from_numpy(rng.standard_normal(pixels.shape, np.float32))
+    return (pixels.clamp(0, 1).expand(3, -1, -1) - 0.5) / 0.25
 
 
 def _words(

@@ -48,6 +48,9 @@ def load_cases(
         log(f"{name}: {len(found)} cases, {held} for validation")
         if untold:
             log(f"{name}: no known modality in {untold} cases; say it in the table, or with --modality")
+        half = sum(any(t.unknown is not None for t in c.targets) for c in found)
+        if half:
+            log(f"{name}: pixels that nobody judged in {half} cases; they are not learned from")
         if not found:
             raise InputError(f"set {name} holds no case to train on: no image with a mask that is not held")
         if held == len(found):

@@ -20,12 +20,15 @@ APART = 0.42  # of the shorter side: then hardly any turn brings both into one t
 def joined(case: Case, other: Case, rng: np.random.Generator) -> Case | None:
     """``case`` with the lesion of ``other`` blended in, or None where that cannot be done well.
 
-    Both must be real pictures of one kind with a single lesion each. The result has two targets of one name
-    and is marked ``apart``.
+    Both must be real pictures of one kind with a single lesion each, and every pixel known: the place could
+    not be told of others (:func:`medsegr.batches.render`). The result has two targets of one name and is
+    marked ``apart``.
     """
     if case is other or case.made or case.modality not in PASTED or case.modality != other.modality:
         return None
     if len(case.targets) != 1 or len(other.targets) != 1 or case.pixels.shape[0] != other.pixels.shape[0]:
+        return None
+    if any(target.unknown is not None for target in (*case.targets, *other.targets)):
         return None
     own, theirs = case.mask(0), other.mask(0)
     if not (_single(own) and _single(theirs)):

@@ -3,7 +3,8 @@ memory as bytes.
 
 A case is one picture (or one slice with its neighbours) with all targets that somebody drew in it. What is
 not drawn in a real picture is unknown, not background: a case only says "not there" of concepts that cannot
-be in its kind of image, and of targets whose mask is empty on purpose.
+be in its kind of image, and of targets whose mask is empty on purpose. Of a drawn target single pixels may be
+unknown as well, where the set says that nobody judged them.
 """
 
 import hashlib
@@ -18,7 +19,7 @@ import numpy as np
 from PIL import Image as Pil
 
 from medsegr import phantom, pixels, planes
-from medsegr.drawn import finding_of, read_column, read_masks
+from medsegr.drawn import Marks, finding_of, read_column, read_marks
 from medsegr.errors import InputError
 from medsegr.hearing import heard
 from medsegr.io.read import read_image
@@ -40,11 +41,12 @@ VALIDATION_SHARE = 10  # one in so many groups
 @dataclass(frozen=True, slots=True)
 class Target:
     """One drawn thing: ``packed`` is the mask's bits row by row; ``codes`` everything that is known of it,
-    sides of the picture."""
+    sides of the picture. ``unknown``: bits of the pixels beside it that nobody judged, None: all were."""
 
     packed: np.ndarray
     codes: tuple[Code, ...]
     organ: bool = False  # anatomy on a phantom: may be asked for, is never part of a lesion's union
+    unknown: np.ndarray | None = None
 
     @property
     def names(self) -> frozenset[str]:
@@ -75,8 +77,22 @@ class Case:
 
     def mask(self, index: int) -> np.ndarray:
         """Boolean ``h w`` mask of one target."""
+        return self._opened(self.targets[index].packed)
+
+    def marks(self, indices: Iterable[int]) -> Marks:
+        """What is marked of some targets together, ``h w``. A pixel that is drawn of one of them is known,
+        whatever the others say of it; of no target all are."""
+        mask = np.zeros(self.grid, bool)
+        widest = np.zeros(self.grid, bool)
+        for one in (self.targets[index] for index in indices):
+            mask |= self._opened(one.packed)
+            if one.unknown is not None:
+                widest |= self._opened(one.unknown)
+        return Marks.of(mask, widest)
+
+    def _opened(self, bits: np.ndarray) -> np.ndarray:
         h, w = self.grid
-        return np.unpackbits(self.targets[index].packed, count=h * w).reshape(h, w).astype(bool)
+        return np.unpackbits(bits, count=h * w).reshape(h, w).astype(bool)
 
     @property
     def concepts(self) -> frozenset[str]:
@@ -140,8 +156,8 @@ def read_pictures(folder: Path, hints: Hints = PLAIN) -> list[Case]:
 
 def read_drawn(
     folder: Path, hints: Hints = PLAIN, held_out: bool = True
-) -> Iterator[tuple[str, Image, list[tuple[Finding, np.ndarray]]]]:
-    """(group, image, [(finding, mask on the image's grid)]) of the validation part of a set, or of the
+) -> Iterator[tuple[str, Image, list[tuple[Finding, Marks]]]]:
+    """(group, image, [(finding, its marks on the image's grid)]) of the validation part of a set, or of the
     training part, at full size: for judging."""
     table = rows_of(folder, hints)
     held = validation_groups(group_of(folder, image, rows) for image, rows in table.items())
@@ -152,7 +168,7 @@ def read_drawn(
         yield (
             group_of(folder, name, rows),
             image,
-            list(zip(map(finding_of, rows), read_masks(folder, rows, image), strict=True)),
+            list(zip(map(finding_of, rows), read_marks(folder, rows, image), strict=True)),
         )
 
 
@@ -171,8 +187,8 @@ def _cases_of(
     modality = modality_code(rows[0].get("modality"))
     image = read_column(folder, rows[0], "image", modality)
     group = group_of(folder, image_name, rows)
-    masks = read_masks(folder, rows, image)
-    findings = [finding_of(row) for row in rows]
+    marks = read_marks(folder, rows, image)
+    drawn = list(zip(map(finding_of, rows), marks, strict=True))
     shell = Case(
         id=f"{folder.name}/{Path(image_name).stem}",
         set=folder.name,
@@ -186,29 +202,41 @@ def _cases_of(
     )
     left = planes.patient_left(image)
     if len(image.grid) == 2:
-        yield _fill(shell, pixels.to_bytes(image), list(zip(masks, findings, strict=True)), left)
+        judged = [(finding, one) for finding, one in drawn if not one.blank]
+        if judged:
+            yield _fill(shell, pixels.to_bytes(image), judged, left)
         return
     plane = planes.plane_of(image)
     stack = planes.to_slices(pixels.to_bytes(image), plane)[0]
-    turned = planes.to_slices(np.stack(masks), plane)
-    yield from _slices_of(shell, stack, list(zip(turned, findings, strict=True)), left)
+    turned = [(finding, one.taken(lambda mask: planes.to_slices(mask, plane))) for finding, one in drawn]
+    yield from _slices_of(shell, stack, turned, left)
     gap, row = [(image.spacing or (1.0, 1.0, 1.0))[axis] for axis in plane.order[:2]]
     for degrees in tilts if gap <= THICK * row else ():
+
+        def nod(mask: np.ndarray, by: float = degrees) -> np.ndarray:
+            return planes.tilted(mask, by, gap / row) >= 0.5
+
         nodded = planes.tilted(stack, degrees, gap / row).round().astype(np.uint8)
-        moved = planes.tilted(turned, degrees, gap / row) >= 0.5
         named = replace(shell, id=f"{shell.id}^{degrees:g}")
-        yield from _slices_of(named, nodded, list(zip(moved, findings, strict=True)), left)
+        yield from _slices_of(named, nodded, [(finding, one.taken(nod)) for finding, one in turned], left)
 
 
 def _slices_of(
-    shell: Case, stack: np.ndarray, drawn: Sequence[tuple[np.ndarray, Finding]], left: str | None
+    shell: Case, stack: np.ndarray, drawn: Sequence[tuple[Finding, Marks]], left: str | None
 ) -> Iterator[Case]:
-    """Cases of some slices of ``stack`` [n h w], its masks in the same view."""
-    filled = np.array([sum(int(mask[z].sum()) for mask, _ in drawn) for z in range(len(stack))])
-    for z in chosen_slices(filled):
-        sure = [(mask[z], f) for mask, f in drawn if not 0 < mask[z].sum() < FEWEST_PIXELS]
+    """Cases of some slices of ``stack`` [n h w], its marks in the same view. A slice in which nobody judged
+    a pixel is left out before any is chosen."""
+    judged = [z for z in range(len(stack)) if not all(_slice(marks, z).blank for _, marks in drawn)]
+    filled = np.array([sum(int(marks.mask[z].sum()) for _, marks in drawn) for z in judged])
+    for z in (judged[at] for at in chosen_slices(filled)):
+        flat = [(finding, _slice(marks, z)) for finding, marks in drawn]
+        sure = [(f, one) for f, one in flat if not (0 < one.mask.sum() < FEWEST_PIXELS or one.blank)]
         if sure:
             yield _fill(replace(shell, id=f"{shell.id}@{z}"), planes.neighbours(stack, z), sure, left)
+
+
+def _slice(marks: Marks, z: int) -> Marks:
+    return marks.taken(lambda mask: np.asarray(mask[z]))
 
 
 def chosen_slices(filled: np.ndarray, count: int = SLICES_PER_VOLUME) -> list[int]:
@@ -225,18 +253,20 @@ def chosen_slices(filled: np.ndarray, count: int = SLICES_PER_VOLUME) -> list[in
     return sorted({int(z) for z in (*spread, *beyond)})
 
 
-def _fill(shell: Case, data: np.ndarray, drawn: list[tuple[np.ndarray, Finding]], left: str | None) -> Case:
+def _fill(shell: Case, data: np.ndarray, drawn: Sequence[tuple[Finding, Marks]], left: str | None) -> Case:
     long_side = FINE_SIDE if shell.modality in FINE else LONG_SIDE
     h, w = data.shape[1:]
     scale = min(1.0, long_side / max(h, w))
     size = (max(1, round(h * scale)), max(1, round(w * scale)))
-    targets = tuple(
-        Target(
-            np.packbits(_shrink(mask.astype(np.uint8) * 255, size, smooth=True) > 127),
-            heard(f, shell.modality, left),
-        )
-        for mask, f in drawn
-    )
+
+    def small(mask: np.ndarray) -> np.ndarray:
+        return _shrink(mask.astype(np.uint8) * 255, size, smooth=True) > 127
+
+    def target(finding: Finding, marks: Marks) -> Target:
+        unknown = None if marks.unknown is None else np.packbits(marks.unknown)
+        return Target(np.packbits(marks.mask), heard(finding, shell.modality, left), unknown=unknown)
+
+    targets = tuple(target(finding, marks.taken(small)) for finding, marks in drawn)
     return replace(shell, pixels=np.stack([_shrink(c, size, smooth=True) for c in data]), targets=targets)
 
 

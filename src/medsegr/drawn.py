@@ -1,7 +1,8 @@
-"""What a row of a sample table names: the finding that it asks for, its image, its mask."""
+"""What a row of a sample table names: the finding that it asks for, its image, what is marked on it."""
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +17,42 @@ from medsegr.io.read import read_image
 from medsegr.report.describe import finding_from
 from medsegr.report.parse import parse_phrase
 from medsegr.types import Finding, Image, modality_code
+
+
+@dataclass(frozen=True, slots=True)
+class Marks:
+    """What somebody marked for one target, bool ``*grid`` each. ``unknown`` are pixels that nobody judged,
+    none of them in ``mask``; None where every pixel is known."""
+
+    mask: np.ndarray
+    unknown: np.ndarray | None = None
+
+    @classmethod
+    def of(cls, mask: np.ndarray, widest: np.ndarray) -> "Marks":
+        """Of what is surely the target, and of what else may be."""
+        unknown = widest & ~mask
+        return cls(mask, unknown if unknown.any() else None)
+
+    @property
+    def absent(self) -> bool:
+        """Whether the target is surely not there: nothing is marked, and every pixel is known."""
+        return self.unknown is None and not self.mask.any()
+
+    @property
+    def blank(self) -> bool:
+        """Whether nobody judged a single pixel."""
+        return self.unknown is not None and bool(self.unknown.all())
+
+    def taken(self, how: Callable[[np.ndarray], np.ndarray]) -> "Marks":
+        """Both after ``how``, which cuts, turns or shrinks a mask. A pixel is known where it comes out the
+        same whatever the unknown ones hold."""
+        mask = how(self.mask)
+        return Marks(mask) if self.unknown is None else Marks.of(mask, how(self.mask | self.unknown))
+
+    def judged(self, answer: np.ndarray) -> np.ndarray:
+        """A mask ``*grid`` that is compared with this one, without the pixels that nobody judged: these are
+        background in both, neither hit nor error."""
+        return answer if self.unknown is None else answer & ~self.unknown
 
 
 def finding_of(row: dict[str, str]) -> Finding:
@@ -66,12 +103,12 @@ def read_column(folder: Path, row: Mapping[str, str], column: str, modality: str
 
 def read_mask(folder: Path, row: Mapping[str, str], image: Image) -> np.ndarray:
     """Bool ``*grid``: one row's mask. InputError where it is missing or has another grid."""
-    return read_masks(folder, [row], image)[0]
+    return read_marks(folder, [row], image)[0].mask
 
 
-def read_masks(folder: Path, rows: Sequence[Mapping[str, str]], image: Image) -> list[np.ndarray]:
-    """The masks of an image's rows, each as of :func:`read_mask`. A DICOM SEG is read once for all of
-    them."""
+def read_marks(folder: Path, rows: Sequence[Mapping[str, str]], image: Image) -> list[Marks]:
+    """What the rows of an image mark on its grid; errors as of :func:`read_mask`. A DICOM SEG is read once
+    for all of them, and has no unknown pixels."""
     held: dict[str, Masks] = {}
     for row in rows:
         try:
@@ -79,47 +116,72 @@ def read_masks(folder: Path, rows: Sequence[Mapping[str, str]], image: Image) ->
                 held[row["mask"]] = segments(folder / row["mask"], image)
         except InputError as error:
             raise InputError(f"row {row['id']}: {error}") from error
-    return [_segment(held[r["mask"]], r) if r["mask"] in held else _mask(folder, r, image) for r in rows]
+    return [_segment(held[r["mask"]], r) if r["mask"] in held else _marks(folder, r, image) for r in rows]
 
 
-def _segment(masks: Masks, row: Mapping[str, str]) -> np.ndarray:
+def _segment(masks: Masks, row: Mapping[str, str]) -> Marks:
     known = [info.number for info in masks.infos]
     wanted = labels_in(row) or known
     strange = sorted(set(wanted) - set(known))
     if strange:
         raise InputError(f"row {row['id']}: the DICOM SEG has no segment {strange[0]}; it has {known}")
-    out: np.ndarray = np.any([masks.mask(number) for number in wanted], axis=0)
-    return out
-
-
-def _mask(folder: Path, row: Mapping[str, str], image: Image) -> np.ndarray:
-    held = read_column(folder, row, "mask")
-    mask = marked(held.data[0], row)
-    if mask.shape != image.grid:
+    if ignored_in(row):
         raise InputError(
-            f"row {row['id']}: the mask is {mask.shape}, the image {image.grid}; expected equal grids"
+            f"row {row['id']}: ignore came with a DICOM SEG, where values of a mask file were expected; "
+            "leave it empty"
+        )
+    return Marks(np.any([masks.mask(number) for number in wanted], axis=0))
+
+
+def _marks(folder: Path, row: Mapping[str, str], image: Image) -> Marks:
+    held = read_column(folder, row, "mask")
+    marks = marked(held.data[0], row)
+    if marks.mask.shape != image.grid:
+        raise InputError(
+            f"row {row['id']}: the mask is {marks.mask.shape}, the image {image.grid}; expected equal grids"
         )
     try:
         check_place(held, image)
     except GeometryError as error:
         raise InputError(f"row {row['id']}: {error}") from error
-    return mask
+    return marks
 
 
-def marked(values: np.ndarray, row: Mapping[str, str]) -> np.ndarray:
+def marked(values: np.ndarray, row: Mapping[str, str]) -> Marks:
     """Which voxels of a mask file are the row's target: those of its ``label`` (several with commas), else
-    all above 0."""
-    labels = labels_in(row)
-    return np.isin(values, labels) if labels else np.asarray(values > 0)
+    all above 0 that are not of its ``ignore``. Those of ``ignore`` are unknown."""
+    labels, ignored = labels_in(row), ignored_in(row)
+    if not ignored:
+        return Marks(np.isin(values, labels) if labels else np.asarray(values > 0))
+    open_ = np.isin(values, ignored)
+    mask = np.isin(values, labels) if labels else (values > 0) & ~open_
+    return Marks.of(mask, mask | open_)
 
 
 def labels_in(row: Mapping[str, str]) -> list[int]:
     """The values that a row's ``label`` names, none where it is empty. InputError for what is no number."""
-    label = (row.get("label") or "").strip()
+    return _values(row, "label", "where the mask holds one target")
+
+
+def ignored_in(row: Mapping[str, str]) -> list[int]:
+    """The values that a row's ``ignore`` names, none where it is empty. InputError for what is no number, and
+    for a value that is its target's."""
+    found = _values(row, "ignore", "where every pixel was judged")
+    both = sorted(set(found) & set(labels_in(row)))
+    if both:
+        raise InputError(
+            f"row {row.get('id', '')}: the value {both[0]} came in label and in ignore, expected in one of "
+            "them; remove it from the other"
+        )
+    return found
+
+
+def _values(row: Mapping[str, str], column: str, when: str) -> list[int]:
+    told = (row.get(column) or "").strip()
     try:
-        return [int(value) for value in label.split(",")] if label else []
+        return [int(value) for value in told.split(",")] if told else []
     except ValueError as error:
         raise InputError(
-            f"row {row.get('id', '')}: label '{label[:40]}' came where a number, or several with commas, was "
-            "expected"
+            f"row {row.get('id', '')}: {column} '{told[:40]}' came where a number, or several with commas, "
+            f"was expected; leave it empty {when}"
         ) from error

@@ -64,6 +64,8 @@ def collate(samples: Sequence[Sample], words: Vocabulary, cases: Sequence[str] =
     drawn = torch.tensor([s.calm is None for s in samples])
     calm = None if drawn.all() else torch.stack([s.pixels if s.calm is None else s.calm for s in samples])
     hints = torch.stack([blank if s.hint is None else s.hint for s in samples])[:, None]
+    whole = all(s.weight is None for s in samples)
+    weights = [torch.ones_like(blank) if s.weight is None else s.weight for s in samples]
     return Batch(
         pixels=torch.stack([s.pixels for s in samples]),
         words=encode_words([s.codes for s in samples], words),
@@ -79,6 +81,7 @@ def collate(samples: Sequence[Sample], words: Vocabulary, cases: Sequence[str] =
             codes,
             known,
             None if drawn.all() else drawn,
+            None if whole else torch.stack(weights),
         ),
         cases=tuple(cases),
         calm=calm,

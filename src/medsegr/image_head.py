@@ -74,8 +74,9 @@ def pictures(
     for _, image, drawn in data.read_drawn(root / source, held_out=held_out):
         if len(image.grid) != 2 or not drawn:
             continue
-        shown = {finding.name for finding, mask in drawn if mask.any()}
-        yield image, shown, {finding.name for finding, _ in drawn} - shown
+        shown = {finding.name for finding, marks in drawn if marks.mask.any()}
+        open_ = {finding.name for finding, marks in drawn if marks.unknown is not None}
+        yield image, shown, {finding.name for finding, _ in drawn} - shown - open_
         done += 1
         if done == most:
             return

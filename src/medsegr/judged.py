@@ -23,9 +23,9 @@ SHOWN = 320  # long side of a kept picture in pixels
 
 @dataclass(frozen=True, slots=True)
 class Judged:
-    """One target of one image. ``dice`` is the mask's at 0.5, whatever the presence says; ``found`` whether
-    the target would have been drawn at all. ``picture`` uint8 [h w 3], ``truth`` and ``drawn`` bool [h w]:
-    the picture, or the slice with most of the target, made small."""
+    """One target of one image. ``dice`` is the mask's at 0.5 over the pixels that somebody judged, whatever
+    the presence says; ``found`` whether the target would have been drawn at all. ``picture`` uint8 [h w 3],
+    ``truth`` and ``drawn`` bool [h w]: the picture, or the slice with most of the target, made small."""
 
     set: str
     group: str
@@ -60,16 +60,16 @@ def _of_set(predictor: Predictor, folder: Path, hints: Hints, most: int) -> Iter
     for number, (group, image, drawn) in enumerate(data.read_drawn(folder, hints)):
         if number == most:
             return
-        there = [(finding, mask) for finding, mask in drawn if mask.any()]
+        there = [(finding, marks) for finding, marks in drawn if marks.mask.any()]
         if not there:
             continue
         asked = tuple(finding for finding, _ in there)
         out = predictor.segment(image, Prompt(tuple(f.name for f in asked), asked))
-        for i, (finding, truth) in enumerate(there):
-            mask = out.prob[i] >= 0.5
-            score, found = float(dice(mask, truth)), bool(out.extras["presence"][i] >= threshold)
+        for i, (finding, marks) in enumerate(there):
+            mask = marks.judged(out.prob[i] >= 0.5)
+            score, found = float(dice(mask, marks.mask)), bool(out.extras["presence"][i] >= threshold)
             yield Judged(
-                folder.resolve().name, group, _label(finding), score, found, *_seen(image, truth, mask)
+                folder.resolve().name, group, _label(finding), score, found, *_seen(image, marks.mask, mask)
             )
 
 

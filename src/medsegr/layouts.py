@@ -25,6 +25,7 @@ NEEDED = ("id", "image", "mask", "target")
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 VOLUMES = (".nii.gz", ".nii", ".nrrd", ".mha")
 OPEN_SPLITS = ("dev", "train", "")
+NO_TARGETS = ("background", "ignore")  # of nnU-Net's labels
 KNOWN = (
     "samples.csv, samples.jsonl, images/ with masks/ (equal stems), nnU-Net's dataset.json with imagesTr/ "
     "and labelsTr/, or DICOM series with DICOM SEG"
@@ -56,9 +57,10 @@ PLAIN = Hints()
 def rows_of(folder: Path, hints: Hints = PLAIN) -> dict[str, list[Row]]:
     """Rows by image (path relative to ``folder``), in the order of the table or of the names.
 
-    Keys as the columns of ``samples.csv``, values text; ``series`` tells a DICOM series from others in its
-    folder, ``case`` is a name for it. Rows of a held split and second opinions of another
-    reader are left out. An unknown layout is an InputError that lists the known ones.
+    Keys as the columns of ``samples.csv``, values text; ``ignore`` are the values of the mask file, joined by
+    commas, whose pixels nobody judged; ``series`` tells a DICOM series from others in its folder, ``case`` is
+    a name for it. Rows of a held split and second opinions of another reader are left out. An unknown layout
+    is an InputError that lists the known ones.
     """
     for marker, reader in READERS.items():
         if (folder / marker).exists():
@@ -178,7 +180,7 @@ def _pairs(folder: Path, hints: Hints) -> list[Row]:
 def _nnunet(folder: Path, _hints: Hints) -> list[Row]:
     try:
         head = json.loads((folder / "dataset.json").read_text(encoding="utf-8"))
-        labels = _labels(head["labels"])
+        labels, ignored = _labels(head["labels"]), _ignored(head["labels"])
         channels: Mapping[str, str] = head.get("channel_names") or head.get("modality") or {}
         first = str(channels.get("0", ""))
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
@@ -204,6 +206,7 @@ def _nnunet(folder: Path, _hints: Hints) -> list[Row]:
                 "mask": mask.relative_to(folder).as_posix(),
                 "target": name,
                 "label": label,
+                "ignore": ignored,
                 "modality": modality_code(first) or "",
                 "group": case,
             }
@@ -213,17 +216,31 @@ def _nnunet(folder: Path, _hints: Hints) -> list[Row]:
 
 
 def _labels(given: Mapping[str, Any]) -> dict[str, str]:
-    """Name to label values joined by commas; ``background`` and ``ignore`` are no targets.
+    """Name to label values joined by commas; ``background`` and ``ignore`` are no targets."""
+    values = {name: _joined(value) for name, value in _named(given).items() if name.lower() not in NO_TARGETS}
+    return {name: value for name, value in values.items() if value != "0"}
 
-    Version 1 says ``{"1": "liver"}``, version 2 ``{"liver": 1}`` or, for regions, ``{"whole": [1, 2]}``.
-    """
-    turned = {str(v): k for k, v in given.items()} if all(str(k).isdigit() for k in given) else dict(given)
-    values = {
-        name: ",".join(str(int(v)) for v in (value if isinstance(value, list) else [value]))
-        for name, value in turned.items()
-        if str(name).lower() not in ("background", "ignore")
-    }
-    return {str(name): value for name, value in values.items() if value != "0"}
+
+def _ignored(given: Mapping[str, Any]) -> str:
+    """The values of the label ``ignore``, "" where there is none. InputError where it is the background's."""
+    found = ",".join(_joined(value) for name, value in _named(given).items() if name.lower() == "ignore")
+    if "0" in found.split(","):
+        raise InputError(
+            "dataset.json: the label ignore has the value 0, which is the background's; expected a value of "
+            "its own: give it the highest one"
+        )
+    return found
+
+
+def _named(given: Mapping[str, Any]) -> dict[str, Any]:
+    """Name to label. Version 1 says ``{"1": "liver"}``, version 2 ``{"liver": 1}`` or, for regions,
+    ``{"whole": [1, 2]}``."""
+    old = all(str(k).isdigit() for k in given)
+    return {str(v): k for k, v in given.items()} if old else {str(k): v for k, v in given.items()}
+
+
+def _joined(value: Any) -> str:
+    return ",".join(str(int(v)) for v in (value if isinstance(value, list) else [value]))
 
 
 def _dicom(folder: Path, hints: Hints) -> list[Row]:

@@ -25,7 +25,8 @@ class Truth:
     words said nothing.
 
     ``drawn`` [b] bool: rows whose mask a person drew (None: all); the others' is an answer of earlier weights
-    and teaches neither attention nor quality. ``weight`` [b h w] from 0 to 1: how far each pixel counts.
+    and teaches neither attention nor quality. ``weight`` [b h w] from 0 to 1: how far each pixel counts; in
+    drawn rows 0 where nobody judged the pixel, which is 0 in the mask as well, and 1 elsewhere.
     """
 
     mask: Tensor
@@ -78,13 +79,20 @@ def segmentation(
     return (bce.mean((1, 2)) + there * soft_dice(prob, mask)).mean()
 
 
-def location(attention: Float[Tensor, "b h w"], mask: Float[Tensor, "b g v"]) -> Float[Tensor, ""]:
+def location(
+    attention: Float[Tensor, "b h w"], mask: Float[Tensor, "b g v"], weight: Tensor | None = None
+) -> Float[Tensor, ""]:
     """BCE of a site's attention against the max-pooled mask (max keeps small lesions), positive weight at
-    most 10."""
-    target = F.adaptive_max_pool2d(mask[:, None], attention.shape[-2:])[:, 0]
-    positive = target.sum()
-    weight = ((target.numel() - positive) / positive.clamp(min=1)).clamp(max=10.0)
-    return F.binary_cross_entropy_with_logits(attention, target, pos_weight=weight)
+    most 10. A cell without a drawn pixel counts as far as its pixel of the smallest ``weight`` [b g v]."""
+    size = attention.shape[-2:]
+    target = F.adaptive_max_pool2d(mask[:, None], size)[:, 0]
+    positive, share = target.sum(), None
+    many: Tensor | int = target.numel()
+    if weight is not None:
+        share = torch.maximum(target, -F.adaptive_max_pool2d(-weight[:, None], size)[:, 0])
+        many = share.sum()
+    factor = ((many - positive) / positive.clamp(min=1)).clamp(max=10.0)
+    return F.binary_cross_entropy_with_logits(attention, target, share, pos_weight=factor)
 
 
 def attributes(logits: Float[Tensor, "b v"], truth: Truth) -> Float[Tensor, ""]:
@@ -97,14 +105,14 @@ def attributes(logits: Float[Tensor, "b v"], truth: Truth) -> Float[Tensor, ""]:
 def total(output: Output, truth: Truth, weights: Weights = Weights()) -> dict[str, Tensor]:
     """Every term by name and their weighted sum as ``loss``."""
     logits = output.decoded.logits
-    mask = _fitted(truth.mask, logits)
-    weight = _pixels(truth, logits, weights.absent)
+    mask, weight = _at_logits(truth, logits)
     drawn = slice(None) if truth.drawn is None else truth.drawn
     some = truth.drawn is None or bool(truth.drawn.any())
-    terms = {"segmentation": segmentation(logits, mask, weight)}
+    terms = {"segmentation": segmentation(logits, mask, _pixels(truth, mask, weight, weights.absent))}
     none = logits.new_zeros(())  # of a network without sites or without the head; where nobody drew
     seen = [t.attention for t in output.traces if t.attention is not None] if some else []
-    places = [location(attention[drawn], truth.mask[drawn]) for attention in seen]
+    counted = None if truth.weight is None else truth.weight[drawn]
+    places = [location(attention[drawn], truth.mask[drawn], counted) for attention in seen]
     terms["location"] = torch.stack(places).mean() if places else none
     terms["attributes"] = none if output.codes is None else attributes(output.codes, truth)
     offsets = [t.offsets.pow(2).mean() for t in output.traces if t.offsets is not None]
@@ -115,23 +123,50 @@ def total(output: Output, truth: Truth, weights: Weights = Weights()) -> dict[st
     sure = (truth.presence >= 0).float()
     share = sure if truth.weight is None else sure * truth.weight.amax((1, 2))
     terms["presence"] = (presence * share).sum() / sure.sum().clamp(min=1)
-    with torch.no_grad():
-        guess = logits > 0
-        hit, union = (guess & (mask > 0.5)).sum((1, 2)), (guess | (mask > 0.5)).sum((1, 2))
-        iou = (hit + 1) / (union + 1)
-    quality = output.decoded.quality.sigmoid()
-    terms["quality"] = F.mse_loss(quality[drawn], iou[drawn]) if some else none
+    terms["quality"] = _quality(output, truth, (mask, weight)) if some else none
     scaled = (getattr(weights, name) * value for name, value in terms.items() if name != "segmentation")
     terms["loss"] = terms["segmentation"] + sum(scaled)
     return terms
 
 
-def _pixels(truth: Truth, logits: Float[Tensor, "b h w"], absent: float) -> Float[Tensor, "b h w"] | None:
-    """How far each pixel of the mask counts; None: all alike."""
-    weight = None if truth.weight is None else _fitted(truth.weight, logits)
+def _quality(output: Output, truth: Truth, fitted: tuple[Tensor, Tensor | None]) -> Float[Tensor, ""]:
+    """Squared error of the quality score against IoU over what counts, of drawn rows. Those that show nothing
+    of the target where anybody judged have no IoU, and are left out; zero where that leaves none."""
+    logits, (mask, weight) = output.decoded.logits, fitted
+    rows = slice(None) if truth.drawn is None else truth.drawn
+    with torch.no_grad():
+        guess = logits > 0 if weight is None else (logits > 0) & (weight > 0)
+        hit, union = (guess & (mask > 0.5)).sum((1, 2)), (guess | (mask > 0.5)).sum((1, 2))
+        iou = (hit + 1) / (union + 1)
+    error = output.decoded.quality.sigmoid()
+    if weight is not None:
+        open_ = (weight.amin((1, 2)) < 1) & ~(mask > 0).any(2).any(1)
+        rows = ~open_ if truth.drawn is None else truth.drawn & ~open_
+        if not rows.any():
+            return logits.new_zeros(())
+    return F.mse_loss(error[rows], iou[rows])
+
+
+def _at_logits(truth: Truth, logits: Float[Tensor, "b h w"]) -> tuple[Tensor, Tensor | None]:
+    """Mask and weight at the size of the logits. A drawn mask is averaged over the pixels that somebody
+    judged: the others are 0 in it, which would be learned as background where a cell holds both."""
+    mask = _fitted(truth.mask, logits)
+    if truth.weight is None:
+        return mask, None
+    weight = _fitted(truth.weight, logits)
+    known = _fitted(truth.mask * truth.weight, logits) / torch.where(
+        weight > 0, weight, torch.ones_like(weight)
+    )
+    return (known if truth.drawn is None else torch.where(truth.drawn[:, None, None], known, mask)), weight
+
+
+def _pixels(
+    truth: Truth, mask: Tensor, weight: Tensor | None, absent: float
+) -> Float[Tensor, "b h w"] | None:
+    """How far each pixel of a mask [b h w] counts, by its own weight and its picture's; None: all alike."""
     if absent == 1:
         return weight
-    rows = torch.where(truth.presence == 0, absent, 1.0)[:, None, None].expand_as(logits)
+    rows = torch.where(truth.presence == 0, absent, 1.0)[:, None, None].expand_as(mask)
     return rows if weight is None else rows * weight
 
 

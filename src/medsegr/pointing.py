@@ -5,6 +5,8 @@ import torch
 from scipy import ndimage
 from torch import Tensor
 
+from medsegr.drawn import Marks
+
 
 def rough(mask: Tensor, rng: np.random.Generator) -> Tensor:
     """A previous mask that wants refining, [s s] as logits of +-4: shifted, often cut along a line,
@@ -27,13 +29,15 @@ def rough(mask: Tensor, rng: np.random.Generator) -> Tensor:
 
 
 def clicks(
-    mask: np.ndarray, how: str, hint: np.ndarray | None, rng: np.random.Generator
+    marks: Marks, how: str, hint: np.ndarray | None, rng: np.random.Generator
 ) -> tuple[Tensor, Tensor]:
     """Up to three points ("points", "mask"), or a box ("box"), of a mask [h w]: places [3 2] in [0, 1] (x, y)
     and kinds [3] as in the prompt encoder. Where a rough mask is given as ``hint``, most points lie where it
-    is wrong, as a person's would."""
+    is wrong, as a person's would. Nobody points at pixels that are unknown, nor draws a box beside them."""
     points, kinds = torch.zeros(3, 2), torch.full((3,), 4.0)
-    h, w = mask.shape
+    mask, (h, w) = marks.mask, marks.mask.shape
+    if how == "box" and marks.unknown is not None:
+        return points, kinds
     if how and mask.any():
         ys, xs = np.nonzero(mask)
         if how == "box":
@@ -45,12 +49,14 @@ def clicks(
             for i, (x, y) in enumerate(corners):
                 points[i], kinds[i] = torch.tensor([x / w, y / h]), 2.0 + i
         else:
-            wrong = None if hint is None else np.argwhere(hint != mask)
+            wrong = None if hint is None else np.argwhere(marks.judged(hint != mask))
             for i in range(int(rng.integers(1, 4))):
                 if wrong is not None and len(wrong) and rng.random() < 0.75:
                     at = wrong
                 else:
-                    at = np.argwhere(mask == (i == 0 or rng.random() < 0.5))
+                    at = np.argwhere(marks.judged(mask == (i == 0 or rng.random() < 0.5)))
+                if not len(at) and marks.unknown is not None:
+                    continue
                 y, x = at[int(rng.integers(len(at)))] if len(at) else (0, 0)
                 points[i], kinds[i] = torch.tensor([(x + 0.5) / w, (y + 0.5) / h]), float(mask[y, x])
     return points.float(), kinds

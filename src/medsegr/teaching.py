@@ -31,8 +31,9 @@ def taught(batch: Batch, teacher: Any, confidence: float, part: float) -> Batch:
     """``batch`` with the teacher's answer where nobody drew.
 
     ``teacher`` is a :class:`medsegr.networks.Network` in evaluation mode. Pixels of which it is less sure
-    than ``confidence`` weigh nothing; presence that it is not sure of stays unknown; where it is sure that
-    the target is not there the mask is empty. A batch that is drawn throughout comes back as it is.
+    than ``confidence`` weigh nothing, and those of drawn pictures that nobody judged still do not; presence
+    that it is not sure of stays unknown; where it is sure that the target is not there the mask is empty. A
+    batch that is drawn throughout comes back as it is.
     """
     truth = batch.truth
     if batch.calm is None or truth.drawn is None:
@@ -47,8 +48,8 @@ def taught(batch: Batch, teacher: Any, confidence: float, part: float) -> Batch:
     mask[rows] = (prob > 0.5).float() * ~gone[:, None, None]
     presence[rows] = torch.where(there >= confidence, 1.0, torch.where(gone, 0.0, -1.0))
     sure = torch.maximum(prob, 1 - prob) >= confidence
-    weight = torch.ones_like(truth.mask)
-    weight[rows] = ramp(part) * (sure | gone[:, None, None]).float()
+    weight = torch.ones_like(truth.mask) if truth.weight is None else truth.weight.clone()
+    weight[rows] *= ramp(part) * (sure | gone[:, None, None]).float()
     return replace(batch, truth=replace(truth, mask=mask, presence=presence, weight=weight))
 
 

@@ -88,6 +88,8 @@ def _dice(model: Any, batch: Batch) -> list[float]:
     size = batch.truth.mask.shape[-2:]
     logits = F.interpolate(output.decoded.logits[:, None], size=size, mode="bilinear", align_corners=False)
     drawn, truth = logits[:, 0] > 0, batch.truth.mask > 0.5
+    if batch.truth.weight is not None:  # what nobody judged is no error; nothing of it is in the truth
+        drawn = drawn & (batch.truth.weight > 0)
     both, total = (drawn & truth).sum((1, 2)), drawn.sum((1, 2)) + truth.sum((1, 2))
     scores: list[float] = (2 * both / total.clamp(min=1)).tolist()
     return scores

@@ -5,6 +5,7 @@ import pytest
 
 from medsegr.bench import backends
 from medsegr.bench.backends import Told
+from medsegr.drawn import Marks
 from medsegr.types import Finding, Image
 from small_networks import small_predictor
 
@@ -13,7 +14,7 @@ def test_the_first_backend_is_what_others_are_compared_with() -> None:
     image = Image(np.random.default_rng(0).uniform(0, 255, (1, 64, 64)).astype(np.float32))
     truth = np.zeros((64, 64), bool)
     truth[:32] = True
-    drawn = [(Finding("f1", "", (0, 0), "liver"), truth), (Finding("f2", "", (0, 0), "heart"), None)]
+    drawn = [(Finding("f1", "", (0, 0), "liver"), Marks(truth)), (Finding("f2", "", (0, 0), "heart"), None)]
     same, other = small_predictor(), small_predictor(mirror=False)
     told = backends.compare(iter([(image, drawn)]), {"torch fp32": same, "onnx fp32": same, "other": other})
     assert told["torch fp32"].torch == told["onnx fp32"].torch == [1.0, 1.0]

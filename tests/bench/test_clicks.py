@@ -1,6 +1,7 @@
 """The simulated annotator, and the table that is made of what it does."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -11,9 +12,13 @@ from hypothesis.extra import numpy as arrays
 
 from made_discs import Disc
 from medsegr.bench import click_table
-from medsegr.bench.clicks import MODES, Plan, box_of, count, next_click, run
+from medsegr.bench.clicks import MODES, Plan, box_of, clicked, count, next_click, run
+from medsegr.bench.samples import Wanted
 from medsegr.cli.main import main
+from medsegr.drawn import Marks
 from medsegr.errors import InputError, UsageError
+from medsegr.io.read import image_from_array
+from medsegr.report.describe import finding_from
 
 MASKS = arrays.arrays(bool, (9, 12))
 
@@ -68,6 +73,16 @@ def test_a_run_goes_on_and_tells(tmp_path: Path) -> None:
     assert list(part["modes"]["words"]["dice"]) == ["0", "1", "3"]
     fewer = click_table.summary(rows, 2)["phantoms"]["questions"]
     assert not any("3 clicks" in one["question"] for one in fewer)
+
+
+def test_nobody_clicks_where_nobody_judged() -> None:
+    image = image_from_array(np.zeros((32, 32), np.uint8), modality="US")
+    truth = np.hypot(*np.mgrid[-16:16, -16:16]) <= 4
+    name = finding_from({"name": "polyp", "location": {"side_frame": "viewer"}})
+    rest = Wanted("polyp", name, name, Marks(truth, ~truth), "name")
+    assert clicked(Disc(), image, rest, "words") == [1.0]  # a disc of 6 pixels holds it
+    whole = replace(rest, marks=Marks(truth))
+    assert clicked(Disc(), image, whole, "words", 2)[0] < 1
 
 
 def test_counting_clicks() -> None:

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from medsegr.bench import controls
 from medsegr.bench.controls import CONTROLS, Other, controlled, foreign, generator, some_wrong, strangers
 from medsegr.bench.samples import Wanted, told
+from medsegr.drawn import Marks
 from medsegr.report.describe import finding_from
 from medsegr.types import COLS, DENSITIES, FORMS, MARGINS, ROWS, SIZES, Finding, Shape, Texture
 
@@ -27,7 +28,7 @@ def wanted(
 ) -> Wanted:
     mask = np.zeros((9, 9), bool)
     mask[0, 0] = there
-    return Wanted("polyp", finding_from(name or PLAIN), finding_from(attributes), mask, "oracle")
+    return Wanted("polyp", finding_from(name or PLAIN), finding_from(attributes), Marks(mask), "oracle")
 
 
 def asked(attributes: dict[str, object] = ALL, others: tuple[Other, ...] = ()) -> dict[str, Finding]:

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from PIL import Image as Pil
 
 from bench_sets import Square, add, disc, picture, ready, write_rows, write_set
 from medsegr.bench import run as bench
@@ -59,6 +60,27 @@ def test_every_image_target_and_control(tmp_path: Path, install: Install) -> Non
     assert told["all"]["foreign_drawn"]["n"] == 12
     assert told["controls"]["right"]["dice"]["mean"] > told["controls"]["opposite"]["dice"]["mean"] + 0.2
     assert told["all"]["words"] == {"name": 2, "oracle": 4}
+
+
+def test_a_target_of_which_nobody_knows_whether_it_is_there_is_not_judged(
+    tmp_path: Path, install: Install
+) -> None:
+    install(a=ready(Square()))
+    folder = tmp_path / "s"
+    rows = [add(folder, f"p{i}", picture(i), disc((20, 20), 6)) for i in range(2)]
+    for i in range(2):
+        mask = np.where(disc((20, 60), 6), 9, i * disc((20, 20), 6)).astype(np.uint8)
+        Pil.fromarray(mask).save(folder / "masks" / f"p{i}.png")
+    write_rows(folder, [row | {"ignore": "9"} for row in rows])
+    went = bench.run(plan(folder, "a"), tmp_path / "out")
+    assert went.clean
+    by: dict[str, list[dict[str, Any]]] = {}
+    for row in rows_of(tmp_path / "out")["a"]:
+        by.setdefault(row["image"], []).append(row)
+    assert [r["control"] for r in by["s/images/p0.png"]] == ["other", "other"]
+    right = by["s/images/p1.png"][0]
+    assert (right["control"], right["words"], right["truth"]) == ("right", "name", disc((20, 20), 6).sum())
+    assert results(tmp_path / "out")["methods"]["a"]["all"]["absent_drawn"]["n"] == 0
 
 
 def test_a_method_that_reads_no_words_is_asked_once(tmp_path: Path, install: Install) -> None:

@@ -44,6 +44,24 @@ def test_a_low_presence_takes_the_mask_away_but_not_out_of_the_record() -> None:
     assert row["nsd"] == 0.0
 
 
+@pytest.mark.parametrize("presence", [True, False])
+@pytest.mark.parametrize("control", ["right", "place"])
+def test_answers_that_differ_where_nobody_judged_give_the_same_row(presence: bool, control: str) -> None:
+    truth, unknown = disc((30, 40), 9), disc((30, 40), 14) & ~disc((30, 40), 9)
+    prob = np.random.default_rng(0).random(truth.shape).astype(np.float32)
+    rows = [
+        score(Answer(one, None, presence, unknown), truth, IMAGE, control, 2.0)
+        for one in (prob, np.where(unknown, 1 - prob, prob), np.where(unknown, 0, prob))
+    ]
+    assert rows[0] == rows[1] == rows[2]
+    if control == "right":
+        assert sum(rows[0]["bins"][0]) == (~unknown).sum()  # a sure nothing there would flatter
+    plain = score(Answer(prob, None, presence), truth, IMAGE, control, 2.0)
+    assert plain["open"][0] > rows[0]["open"][0]
+    spread = score(Answer((truth | unknown) * 1.0, None, True, unknown), truth, IMAGE, "right", 2.0)
+    assert (scoring.dice_of(spread), spread["hd95"], spread["lesions"]) == (1.0, 0.0, [1, 0, 0])
+
+
 def test_empty_truths_have_no_dice() -> None:
     nothing = np.zeros((60, 80), bool)
     silent = score(Answer(nothing * 0.0, None, True), nothing, IMAGE, "right", 2.0)

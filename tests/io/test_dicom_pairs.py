@@ -106,10 +106,10 @@ def test_rows_name_targets_by_label_or_code_and_people_nowhere(archive: Path) ->
 
 def test_masks_lie_where_they_were_drawn(archive: Path) -> None:
     found = [
-        (finding.name, image.grid, mask)
+        (finding.name, image.grid, marks.mask)
         for name in ("p1", "p2")
         for _, image, mine in read_drawn(archive / name)
-        for finding, mask in mine
+        for finding, marks in mine
     ]
     expected = {
         ("liver", SHAPE): box(SHAPE, 4),
@@ -138,12 +138,14 @@ def test_a_segmentation_without_its_series_is_one_line(archive: Path, tmp_path: 
 
 
 def test_a_table_may_name_segments_of_a_dicom_seg(archive: Path) -> None:
-    from medsegr.drawn import read_masks
+    from medsegr.drawn import read_marks
 
     image = read_image(archive / "p1" / "scans" / "a")
     row = {"id": "x", "mask": "p1/drawn/1"}
-    one, both = read_masks(archive, [row | {"label": "2"}, row], image)
+    one, both = (marks.mask for marks in read_marks(archive, [row | {"label": "2"}, row], image))
     assert np.array_equal(one, box(SHAPE, 20))
     assert np.array_equal(both, box(SHAPE, 4) | box(SHAPE, 20))
     with pytest.raises(InputError, match=r"row x: the DICOM SEG has no segment 7; it has \[1, 2\]"):
-        read_masks(archive, [row | {"label": "7"}], image)
+        read_marks(archive, [row | {"label": "7"}], image)
+    with pytest.raises(InputError, match="row x: ignore came with a DICOM SEG"):
+        read_marks(archive, [row | {"label": "2", "ignore": "1"}], image)

@@ -18,6 +18,20 @@ def test_parts_are_those_of_training(make_set):
     assert len(parts["validation"]) + len(parts["training"]) == len(parts["all"]) == 12
 
 
+def test_images_with_pixels_that_nobody_judged_are_left_out(make_set):
+    folder = make_set("polyps", "colonoscopy", PICTURES, more={"ignore": ""})
+    everything = {part: {s.file.name for s in sources(folder, part)} for part in ("validation", "training")}
+    table = (folder / "samples.csv").read_text(encoding="utf-8").splitlines()
+    table[1], table[2] = (line.rstrip(",") + ",9" for line in table[1:3])
+    (folder / "samples.csv").write_text("\n".join(table), encoding="utf-8")
+    for part, names in everything.items():  # what is left stays in its part
+        assert {s.file.name for s in sources(folder, part)} == names - {"p0.png", "p1.png"}
+    table = [table[0], *(line.rstrip(",9") + ",9" for line in table[1:])]
+    (folder / "samples.csv").write_text("\n".join(table), encoding="utf-8")
+    with pytest.raises(InputError, match="every image of polyps has pixels that nobody judged"):
+        sources(folder)
+
+
 def test_what_is_no_set_is_refused(make_set, tmp_path):
     with pytest.raises(InputError, match=r"no samples\.csv"):
         sources(tmp_path)

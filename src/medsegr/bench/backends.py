@@ -22,7 +22,7 @@ from medsegr import conversion, data, predict, weights
 from medsegr.backends import folder as folders
 from medsegr.backends.runtimes import Place, backend_of
 from medsegr.conversion import IMAGES, Question
-from medsegr.drawn import finding_of, read_column
+from medsegr.drawn import Marks, finding_of, read_column
 from medsegr.findings import modality_code
 from medsegr.layouts import rows_of
 from medsegr.metrics.overlap import dice
@@ -31,7 +31,7 @@ from medsegr.predict import Predictor
 from medsegr.types import Finding, Image, Prompt
 
 ALL = ("onnx fp32", "openvino fp32", "onnx int8", "openvino int8")
-Drawn = tuple[Image, list[tuple[Finding, np.ndarray | None]]]
+Drawn = tuple[Image, list[tuple[Finding, Marks | None]]]
 
 
 @dataclass(frozen=True, slots=True)
@@ -60,7 +60,7 @@ def validation_images(folder: Path, count: int) -> Iterator[Drawn]:
     """The first pictures of the validation part of a set, with what is there."""
     pictures = ((image, drawn) for _, image, drawn in data.read_drawn(folder) if len(image.grid) == 2)
     for image, drawn in islice(pictures, count):
-        there: list[tuple[Finding, np.ndarray | None]] = [(f, m) for f, m in drawn if m.any()]
+        there: list[tuple[Finding, Marks | None]] = [(f, m) for f, m in drawn if m.mask.any()]
         if there:
             yield image, there
 
@@ -86,7 +86,7 @@ def compare(pictures: Iterator[Drawn], predictors: Mapping[str, Predictor]) -> d
             found[name].torch.extend(float(dice(one, two)) for one, two in zip(masks, first, strict=True))
             truths = [truth for _, truth in drawn]
             pairs = [(mask, one) for mask, one in zip(masks, truths, strict=True) if one is not None]
-            found[name].truth.extend(float(dice(mask, one)) for mask, one in pairs)
+            found[name].truth.extend(float(dice(one.judged(mask), one.mask)) for mask, one in pairs)
     return found
 
 

@@ -76,8 +76,9 @@ def box_of(truth: np.ndarray) -> Box:
 
 
 def clicked(segmenter: Segmenter, image: Image, wanted: Wanted, mode: str, most: int = MOST) -> list[float]:
-    """Dice after 0, 1, 2, ... clicks. Ends where nothing is wrong any more, and after ``LONGEST`` clicks once
-    Dice has reached ``GOOD``; what was not tried is the last value."""
+    """Dice after 0, 1, 2, ... clicks, over the pixels that somebody judged. Ends where nothing is wrong any
+    more, and after ``LONGEST`` clicks once Dice has reached ``GOOD``; what was not tried is the last
+    value."""
     finding = replace(wanted.finding, polarity="present")
     finding = silent(finding) if mode in ("clicks", "box") else finding
     hints = Hints(boxes=(box_of(wanted.mask),) if "box" in mode else ())
@@ -86,15 +87,16 @@ def clicked(segmenter: Segmenter, image: Image, wanted: Wanted, mode: str, most:
         mask = _by_words(segmenter, image, replace(wanted, finding=finding))
     elif mode != "clicks":
         mask = answer(segmenter, Asked(image, finding, hints)).mask
-    found = [dice(mask, wanted.mask)]
+    judged, truth = wanted.marks.judged, wanted.mask
+    found = [dice(judged(mask), truth)]
     for count in range(1, most + 1):
-        click = next_click(mask, wanted.mask)
+        click = next_click(judged(mask), truth)
         if click is None or (count > LONGEST and max(found) >= GOOD):
             break
         hints = added(hints, Hints(points=(click,)))
         asked = Asked(image, finding, hints, mask if mask.any() else None)
         mask = answer(segmenter, asked).mask
-        found.append(dice(mask, wanted.mask))
+        found.append(dice(judged(mask), truth))
     return found
 
 

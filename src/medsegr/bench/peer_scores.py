@@ -40,7 +40,7 @@ def real_rows(folder: Path, predictor: Predictor, limit: int | None = None) -> I
     pictures)."""
     seen = 0
     for group, image, drawn in data.read_drawn(folder):
-        there = [(finding, mask) for finding, mask in drawn if mask.any()]
+        there = [(finding, marks) for finding, marks in drawn if marks.mask.any()]
         if len(image.grid) != 2 or not there:
             continue
         if limit is not None and seen >= limit:
@@ -50,7 +50,8 @@ def real_rows(folder: Path, predictor: Predictor, limit: int | None = None) -> I
         for i, ((finding, truth), mask) in enumerate(zip(there, masks, strict=True)):
             label = f"{finding.location.side or ''} {finding.name}".strip()
             # a group may have several pictures, and a picture several targets of one name
-            yield Row(folder.name, "name", group, f"{group}#{seen}.{i}", label, float(dice(mask, truth)))
+            score = float(dice(truth.judged(mask), truth.mask))
+            yield Row(folder.name, "name", group, f"{group}#{seen}.{i}", label, score)
 
 
 def made_rows(kind: str, predictor: Predictor, count: int) -> Iterator[Row]:

@@ -242,6 +242,8 @@ def judged_image(
     rows: list[dict[str, Any]] = []
     seconds: float | None = None
     for index, one in enumerate(wanted):
+        if not (one.mask.any() or one.marks.absent):
+            continue  # nobody knows whether it is there
         rng = controls.generator(seed, sample.id, index)
         own = Other(sample.id, sample.group, sample.set, one.finding)
         asked = controls.controlled(one, controls.strangers(own, everyone), rng)
@@ -250,7 +252,8 @@ def judged_image(
         first = list(answers(ready, image, [kept[controls.PLAIN[0]]]))  # now, for the clock
         seconds = time.perf_counter() - begin if seconds is None else seconds
         rest = answers(ready, image, list(kept.values())[1:])
-        for name, answer in zip(kept, chain(first, rest), strict=True):
+        for name, said in zip(kept, chain(first, rest), strict=True):
+            answer = replace(said, unknown=one.marks.unknown)
             row = score(answer, one.mask, image, name, tolerance)
             row |= {"target": index, "label": one.label, "words": one.source if name != "free" else "name"}
             if name in PICTURED:

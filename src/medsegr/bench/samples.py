@@ -7,9 +7,9 @@ validation_groups`), ``train`` the other nine, ``all`` both. Any other word is l
 first three.
 
 Words. A row with a ``phrase`` is asked with it, read by the parser; a row with ``attributes`` with those
-that are stated; any other with its target's name and what the mask shows (:mod:`medsegr.portrait`). Words
-that come from a mask are called *oracle*, all others *written*. A column ``oracle`` (1 or 0) decides where
-the table has one.
+that are stated; any other with its target's name and what the mask shows (:mod:`medsegr.portrait`), or with
+its name alone where the set says that pixels were not judged. Words that come from a mask are called
+*oracle*, all others *written*. A column ``oracle`` (1 or 0) decides where the table has one.
 """
 
 import csv
@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from medsegr import data, drawn
+from medsegr.drawn import Marks
 from medsegr.errors import GeometryError, InputError, ReportError
 from medsegr.io.masks import check_place
 from medsegr.io.read import read_image
@@ -61,13 +62,18 @@ class Sample:
 @dataclass(frozen=True, slots=True)
 class Wanted:
     """One target of an image: the words that ask for it and where it really is (bool ``*grid``, empty: it is
-    not there)."""
+    not there, or nobody knows)."""
 
     label: str
     name: Finding  # the name alone, as the table gives it
     finding: Finding  # with all words
-    mask: np.ndarray
+    marks: Marks
     source: str  # oracle, written or name
+
+    @property
+    def mask(self) -> np.ndarray:
+        """What is drawn of it."""
+        return self.marks.mask
 
 
 def samples_of(folder: Path) -> list[Sample]:
@@ -184,32 +190,34 @@ def read_sample(
 def _wanted(sample: Sample, image: Image, known: Sequence[Words]) -> Iterator[Wanted]:
     for number, row in enumerate(sample.rows, 1):
         try:
-            mask = _mask(sample.folder, row, image)
+            marks = _marks(sample.folder, row, image)
             name = _plain(drawn.finding_of(dict(row)))
-            finding, source = known[number - 1] if known else words_of(row, image, mask, name)
+            finding, source = known[number - 1] if known else words_of(row, image, marks, name)
         except (InputError, ReportError, ValueError) as error:
             raise InputError(f"target {number} of the image: {' '.join(str(error).split())}") from error
         label = f"{name.location.side or ''} {name.name}".strip()
-        yield Wanted(label, name, finding, mask, source)
+        yield Wanted(label, name, finding, marks, source)
 
 
 def read_masks(sample: Sample) -> tuple[Image, list[np.ndarray]]:
     """The image and the masks of its targets without their words; errors as of :func:`read_sample`."""
     image = read_image(sample.folder / sample.image, modality=modality_code(sample.rows[0].get("modality")))
-    return image, [_mask(sample.folder, row, image) for row in sample.rows]
+    return image, [_marks(sample.folder, row, image).mask for row in sample.rows]
 
 
-def _mask(folder: Path, row: Row, image: Image) -> np.ndarray:
+def _marks(folder: Path, row: Row, image: Image) -> Marks:
     held = read_image(folder / row["mask"], modality=image.modality)
-    mask = drawn.marked(held.data[0], row)
-    if mask.shape != image.grid:
-        raise GeometryError(f"the mask has grid {mask.shape}, the image {image.grid}: the same was expected")
+    marks = drawn.marked(held.data[0], row)
+    grid = marks.mask.shape
+    if grid != image.grid:
+        raise GeometryError(f"the mask has grid {grid}, the image {image.grid}: the same was expected")
     check_place(held, image)
-    return mask
+    return marks
 
 
-def words_of(row: Row, image: Image, mask: np.ndarray, name: Finding) -> Words:
-    """The finding with all words of a row, and where they come from: ``oracle``, ``written`` or ``name``."""
+def words_of(row: Row, image: Image, marks: Marks, name: Finding) -> Words:
+    """The finding with all words of a row, and where they come from: ``oracle``, ``written`` or ``name``. No
+    word is made from a mask beside which pixels are unknown: these may change it."""
     marked = (row.get("oracle") or "").strip().lower()
     made = marked in ("yes", "true", "1", "oracle") if marked else bool(row.get("attributes"))
     source = "oracle" if made else "written"
@@ -220,9 +228,9 @@ def words_of(row: Row, image: Image, mask: np.ndarray, name: Finding) -> Words:
     if row.get("attributes"):
         told = drawn.attributes_in(row)
         return finding_from(told.get("stated") or told, row.get("phrase") or ""), source
-    if not mask.any():
+    if not marks.mask.any() or marks.unknown is not None:
         return name, "name"
-    seen = portrait(image, mask, name.name)
+    seen = portrait(image, marks.mask, name.name)
     return _joined(name, seen), "oracle"
 
 

@@ -30,16 +30,24 @@ VIEW = 256  # px of the longer side of a kept picture of a mask
 @dataclass(frozen=True, slots=True)
 class Answer:
     """What a method said of one target: ``prob`` ``*grid`` in [0, 1], presence in [0, 1] or None, and whether
-    that reaches its threshold."""
+    that reaches its threshold. ``unknown`` (bool ``*grid``, None: no pixel) is what nobody judged."""
 
     prob: np.ndarray
     presence: float | None
     there: bool
+    unknown: np.ndarray | None = None
+
+    @property
+    def wide(self) -> np.ndarray:
+        """The mask without the presence score, bool ``*grid``; of what nobody judged nothing."""
+        drawn = self.prob >= 0.5
+        return drawn if self.unknown is None else drawn & ~self.unknown
 
     @property
     def mask(self) -> np.ndarray:
-        """What a user gets: bool ``*grid``, empty where the method says that the image does not show it."""
-        return (self.prob >= 0.5) & self.there
+        """What a user gets: bool ``*grid``, empty where the method says that the image does not show it; of
+        what nobody judged nothing."""
+        return self.wide & self.there
 
 
 def answer_of(said: Segmentation, k: int, count: int, image: Image, threshold: float) -> Answer:
@@ -67,9 +75,10 @@ def score(answer: Answer, truth: np.ndarray, image: Image, control: str, toleran
 
     ``tolerance`` of the surface is in mm, or in pixels where the image has no spacing; ``unit`` says which.
     ``hd95`` is None where exactly one mask is empty: infinitely far. ``open`` are ``pred`` and ``inter`` as
-    they would be without the presence score: they tell whether the mask or the score was wrong.
+    they would be without the presence score: they tell whether the mask or the score was wrong. Pixels that
+    nobody judged, none of them in ``truth``, are background in both masks and in no bin.
     """
-    mask, wide = answer.mask, answer.prob >= 0.5
+    mask, wide = answer.mask, answer.wide
     row: dict[str, Any] = {
         "control": control,
         "pred": int(mask.sum()),
@@ -84,7 +93,8 @@ def score(answer: Answer, truth: np.ndarray, image: Image, control: str, toleran
         spacing = image.spacing or (1.0,) * truth.ndim
         far, near = hd95_and_nsd(mask, truth, spacing, tolerance)
         counts = lesion_counts(mask, truth)
-        table = reliability(answer.prob, truth, BINS)
+        judged = slice(None) if answer.unknown is None else ~answer.unknown
+        table = reliability(answer.prob[judged], truth[judged], BINS)
         row |= {
             "unit": "mm" if image.spacing else "px",
             "hd95": round(far, 4) if math.isfinite(far) else None,

@@ -21,18 +21,20 @@ Counts = np.ndarray  # int64 [2 FINE]: pixels outside and inside the truth, by t
 
 
 def counted(predictor: Predictor, folder: Path, held_out: bool, most: int) -> Counts:
-    """Pixels of at most ``most`` pictures of a part of a set, asked for by name alone; no volumes."""
+    """Pixels that somebody judged, of at most ``most`` pictures of a part of a set, asked for by name alone;
+    no volumes."""
     counts = np.zeros((2, FINE), np.int64)
     pictures = (row for row in data.read_drawn(folder, held_out=held_out) if len(row[1].grid) == 2)
     for _, image, drawn in itertools.islice(pictures, most):
-        there = [(finding, mask) for finding, mask in drawn if mask.any()]
+        there = [(finding, marks) for finding, marks in drawn if marks.mask.any()]
         if not there:
             continue
         findings = tuple(finding for finding, _ in there)
         said = predictor.segment(image, Prompt(tuple(f.name for f in findings), findings, keep=("prob",)))
-        for prob, (_, mask) in zip(said.prob, there, strict=True):
+        for prob, (_, marks) in zip(said.prob, there, strict=True):
             at = np.clip((prob * FINE).astype(int), 0, FINE - 1)
-            counts += np.stack([np.bincount(at[part], minlength=FINE) for part in (~mask, mask)])
+            sides = marks.judged(~marks.mask), marks.mask
+            counts += np.stack([np.bincount(at[part], minlength=FINE) for part in sides])
     return counts
 
 

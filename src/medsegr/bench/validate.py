@@ -18,6 +18,7 @@ import numpy as np
 from medsegr import data, phantom, weights
 from medsegr.among import scattered
 from medsegr.config import FitConfig, read_config
+from medsegr.drawn import Marks
 from medsegr.metrics.overlap import dice
 from medsegr.predict import Predictor, load
 from medsegr.report.parse import parse_phrase
@@ -58,17 +59,17 @@ def place_of(mask: np.ndarray, opposite: bool = False) -> Location:
     return Location(rows=(ROWS[row],), cols=(COLS[col],))
 
 
-def placed(finding: Finding, mask: np.ndarray, opposite: bool = False) -> Finding:
+def placed(finding: Finding, marks: Marks, opposite: bool = False) -> Finding:
     """The finding with oracle words about its place added to its side. Of many things that lie everywhere a
-    place would mean some, so none is told."""
-    if scattered(mask):
+    place would mean some, and where pixels are unknown it could be another, so none is told."""
+    if marks.unknown is not None or scattered(marks.mask):
         return finding
-    where = place_of(mask, opposite)
+    where = place_of(marks.mask, opposite)
     return replace(finding, location=replace(finding.location, rows=where.rows, cols=where.cols))
 
 
-def case_rows(folder: Path) -> Iterator[tuple[str, Image, list[tuple[Finding, np.ndarray]]]]:
-    """(group, image, [(finding, mask)]) of the validation part of a set of pictures."""
+def case_rows(folder: Path) -> Iterator[tuple[str, Image, list[tuple[Finding, Marks]]]]:
+    """(group, image, [(finding, its marks)]) of the validation part of a set of pictures."""
     for group, image, drawn in data.read_drawn(folder):
         if len(image.grid) == 2:
             yield group, image, drawn
@@ -87,7 +88,7 @@ def score_set(folder: Path, ask: Ask, threshold: float) -> dict[str, Any]:
     by_target: dict[str, list[float]] = {}
     groups: list[str] = []
     for group, image, drawn in case_rows(folder):
-        there = [(f, m) for f, m in drawn if m.any()]
+        there = [(f, m) for f, m in drawn if m.mask.any()]
         if there:
             asked = (
                 [f for f, _ in there]
@@ -97,10 +98,10 @@ def score_set(folder: Path, ask: Ask, threshold: float) -> dict[str, Any]:
             masks, presence = ask(image, asked)
             n = len(there)
             for i, (finding, truth) in enumerate(there):
-                score = float(dice(masks[i], truth))
+                score = _dice(masks[i], truth)
                 lists["name"].append(score)
-                lists["place"].append(float(dice(masks[n + i], truth)))
-                lists["opposite"].append(float(dice(masks[2 * n + i], truth)))
+                lists["place"].append(_dice(masks[n + i], truth))
+                lists["opposite"].append(_dice(masks[2 * n + i], truth))
                 lists["presence"].append(float(presence[i] >= threshold))
                 label = f"{finding.location.side or ''} {finding.name}".strip()
                 by_target.setdefault(label, []).append(score)
@@ -111,9 +112,13 @@ def score_set(folder: Path, ask: Ask, threshold: float) -> dict[str, Any]:
                     if f.name == finding.name and f.location.side not in (None, finding.location.side)
                 ]
                 if other:
-                    lists["other side"].append(float(dice(masks[i], other[0])))
+                    lists["other side"].append(_dice(masks[i], other[0]))
         lists["foreign drawn"] += _foreign(image, {f.name for f, _ in drawn}, ask, threshold)
     return {"lists": lists, "by_target": by_target, "groups": groups}
+
+
+def _dice(mask: np.ndarray, truth: Marks) -> float:
+    return float(dice(truth.judged(mask), truth.mask))
 
 
 def _foreign(image: Image, own: set[str], ask: Ask, threshold: float) -> list[float]:

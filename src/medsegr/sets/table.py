@@ -59,11 +59,13 @@ class Source:
 
 def sources(folder: Path, part: str = "all") -> list[Source]:
     """The images of a set in the order of its table; of one part, as training divides it
-    (:func:`medsegr.data.validation_groups`).
+    (:func:`medsegr.data.validation_groups`). Images with pixels that nobody judged (column ``ignore``) are
+    left out: words that are made from their masks could be false.
 
     Raises:
         UsageError: no such part.
-        InputError: no table, or a table without the columns id, image, mask, target.
+        InputError: no table, or a table without the columns id, image, mask, target; or every image is left
+            out.
     """
     if part not in PARTS:
         raise UsageError(f"part '{part[:40]}' is not known; expected one of {', '.join(PARTS)}")
@@ -85,7 +87,13 @@ def sources(folder: Path, part: str = "all") -> list[Source]:
         for image, mine in by_image(rows).items()
     ]
     held = data.validation_groups(source.group for source in found) if found else frozenset()
-    return [s for s in found if part == "all" or (s.group in held) == (part == "validation")]
+    known = [s for s in found if not any((row.get("ignore") or "").strip() for row in s.rows)]
+    if found and not known:
+        raise InputError(
+            f"every image of {folder.name} has pixels that nobody judged (column ignore); words can only be "
+            "made for others"
+        )
+    return [s for s in known if part == "all" or (s.group in held) == (part == "validation")]
 
 
 @dataclass(frozen=True, slots=True)

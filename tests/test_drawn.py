@@ -1,0 +1,95 @@
+"""What a row marks on its image: the target, and the pixels that nobody judged."""
+
+from collections.abc import Callable
+
+import numpy as np
+import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
+from PIL import Image as Pil
+
+from medsegr import planes
+from medsegr.drawn import Marks, ignored_in, marked
+from medsegr.errors import InputError
+
+
+@pytest.mark.parametrize(
+    ("row", "mask", "unknown"),
+    [
+        ({"ignore": "3"}, [0, 1, 1, 0], [0, 0, 0, 1]),
+        ({"label": "1", "ignore": "3"}, [0, 1, 0, 0], [0, 0, 0, 1]),
+        ({"label": "1", "ignore": " 2, 3 "}, [0, 1, 0, 0], [0, 0, 1, 1]),
+        (
+            {"label": "1", "ignore": "0"},
+            [0, 1, 0, 0],
+            [1, 0, 0, 0],
+        ),  # scribbles: the rest is open
+        ({"label": "1", "ignore": "-1"}, [0, 1, 0, 0], None),
+        ({"label": "1", "ignore": ""}, [0, 1, 0, 0], None),
+        ({}, [0, 1, 1, 1], None),
+    ],
+)
+def test_values_of_a_mask_file_are_target_unknown_or_background(
+    row: dict[str, str], mask: list[int], unknown: list[int] | None
+) -> None:
+    found = marked(np.arange(4.0), row)
+    assert found.mask.tolist() == [bool(v) for v in mask]
+    assert (None if found.unknown is None else found.unknown.astype(int).tolist()) == unknown
+
+
+@pytest.mark.parametrize(
+    ("row", "words"),
+    [
+        ({"ignore": "rest"}, "row a: ignore 'rest' came where a number, .* leave it empty where every pixel"),
+        ({"ignore": "1.5"}, "row a: ignore '1.5' came"),
+        ({"ignore": "3,"}, "row a: ignore '3,' came"),
+        ({"ignore": "[3]"}, r"row a: ignore '\[3\]' came"),
+        ({"ignore": "9" * 5000}, "row a: ignore '9{40}' came"),
+        ({"label": "1,3", "ignore": "3"}, "row a: the value 3 came in label and in ignore, .* remove it"),
+    ],
+)
+def test_what_cannot_be_ignored_is_refused_in_one_line(row: dict[str, str], words: str) -> None:
+    with pytest.raises(InputError, match=words) as caught:
+        marked(np.arange(4.0), {"id": "a", **row})
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 200
+
+
+def test_a_number_that_no_mask_holds_ignores_nothing() -> None:
+    assert ignored_in({"ignore": "1" + "0" * 40}) == [10**40]
+    assert marked(np.arange(4.0), {"ignore": "1" + "0" * 40}).unknown is None
+
+
+def tilt(mask: np.ndarray) -> np.ndarray:
+    return planes.tilted(mask, 17.0, 1.3) >= 0.5
+
+
+def shrink(mask: np.ndarray) -> np.ndarray:
+    flat = Pil.fromarray(mask[0].astype(np.uint8) * 255).resize((5, 4), Pil.Resampling.BOX)
+    return np.asarray(flat) > 127
+
+
+@settings(max_examples=60, deadline=None)
+@given(st.sampled_from([tilt, shrink]), st.integers(0, 2**32 - 1), st.floats(0, 1))
+def test_a_pixel_stays_known_only_where_the_unknown_ones_cannot_change_it(
+    how: Callable[[np.ndarray], np.ndarray], seed: int, filled: float
+) -> None:
+    rng = np.random.default_rng(seed)
+    mask, widest = rng.random((6, 9, 8)) < 0.4, rng.random((6, 9, 8)) < 0.4
+    after = Marks.of(mask, widest).taken(how)
+    truth = how(mask | (widest & (rng.random(mask.shape) < filled)))
+    known = np.ones(truth.shape, bool) if after.unknown is None else ~after.unknown
+    assert np.array_equal(after.mask[known], truth[known])
+    assert not (after.mask & ~known).any()
+
+
+def test_marks_say_what_is_absent_blank_and_judged() -> None:
+    nothing, some = np.zeros((2, 2), bool), np.array([[True, False], [False, False]])
+    assert Marks(nothing).absent
+    assert not Marks(some).absent
+    assert not Marks.of(nothing, some).absent  # nobody knows
+    assert Marks.of(nothing, nothing).unknown is None
+    assert [Marks(nothing).blank, Marks(nothing, some).blank, Marks(nothing, ~nothing).blank] == [0, 0, 1]
+    assert Marks(nothing, some).judged(~nothing).tolist() == [[False, True], [True, True]]
+    answer = ~nothing
+    assert Marks(some).judged(answer) is answer
