@@ -116,6 +116,17 @@ def test_a_mask_drawn_empty_on_purpose_means_not_there() -> None:
         assert not sample.mask.any()
 
 
+def test_an_empty_row_beside_a_drawn_one_of_its_name_is_no_foreign_question() -> None:
+    """Two people drew the same target, one of them nothing: nobody may be taught that it is not there."""
+    drawn = np.zeros((64, 64), bool)
+    drawn[20:40, 20:40] = True
+    name = (Code("concept:breast tumour"),)
+    both = case_of([drawn, np.zeros((64, 64), bool)], [name, name], made=False, modality="US")
+    rng = np.random.default_rng(0)
+    samples = [render(both, draw(both, by_set([both]), Recipe(absent=1.0), rng), 64) for _ in range(20)]
+    assert all(sample.presence != 0.0 for sample in samples)
+
+
 def test_same_dice_same_sample() -> None:
     one, other = (
         render(TWO, draw(TWO, by_set([TWO]), Recipe(), np.random.default_rng(5)), 64) for _ in range(2)

@@ -1,5 +1,8 @@
 """What a step is fed with: which cases, at which size, made by whom, and on which device."""
 
+import os
+import subprocess
+import sys
 import threading
 from collections.abc import Iterator
 from dataclasses import replace
@@ -177,3 +180,44 @@ def test_nothing_to_train_on_is_one_line() -> None:
     held = [replace(case, validation=True) for case in cells()]
     with pytest.raises(InputError, match="no case to train on"):
         next(feed.samples_of(held, TINY, 0))
+
+
+ANOTHER_PROCESS = """
+import hashlib
+from dataclasses import replace
+from medsegr import data, feed
+from medsegr.asking import Recipe
+from medsegr.cases import vocabulary_of
+from medsegr.config import FitConfig
+
+made = [data.phantom_case(m) for kind in ("cells", "chest") for m in data.make_phantoms(kind, 1, 2, 96)]
+drawn = [replace(c, set="drawn", made=False, targets=c.targets[:1]) for c in made[:2]]  # a chest is foreign
+recipe = Recipe(looks=1.0, wrong_looks=1.0, absent=0.4, place=1.0)
+config = FitConfig(
+    sets={"drawn": 1.0}, phantoms={"cells": 0.3}, batch=4, sizes=((1.0, 64),), steps=4, recipe=recipe
+)
+words = vocabulary_of([*made, *drawn])
+batches = feed.Numbered([*made, *drawn], config, words, (0, 0), 4)
+told = hashlib.sha256()
+for number in range(4):
+    batch = batches[number]
+    for part in (batch.pixels, batch.words.index, batch.words.scalar, batch.truth.mask, batch.truth.presence):
+        told.update(part.numpy().tobytes())
+print(told.hexdigest())
+"""
+
+
+def test_another_process_makes_the_same_batches() -> None:
+    """Python orders sets of words otherwise in every process, so no dice may be thrown in their order: else a
+    run that was killed would go on with other samples."""
+    said = {
+        subprocess.run(
+            [sys.executable, "-c", ANOTHER_PROCESS],
+            env={**os.environ, "PYTHONHASHSEED": seed},
+            capture_output=True,
+            text=True,
+            check=True,
+        ).stdout
+        for seed in ("1", "2")
+    }
+    assert len(said) == 1

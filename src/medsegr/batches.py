@@ -125,16 +125,17 @@ def _described(case: Case, recipe: Recipe, rng: np.random.Generator) -> tuple[se
             noise += _random_place(rng)
     if chance() < recipe.looks:
         said = _some_looks(recipe, rng)
-        told |= said
+        told |= set(said)
         if said and chance() < recipe.wrong_looks:
             noise += _random_look(sorted(said)[int(rng.integers(len(said)))], rng)
     return told, noise
 
 
-def _some_looks(recipe: Recipe, rng: np.random.Generator) -> set[str]:
+def _some_looks(recipe: Recipe, rng: np.random.Generator) -> tuple[str, ...]:
+    """In one order, whatever the process: dice are thrown for each, and a set of words has none."""
     if rng.random() < recipe.all_looks:
-        return {group for group in LOOKS if rng.random() < 0.75}
-    return {LOOKS[int(rng.integers(len(LOOKS)))]}
+        return tuple(group for group in LOOKS if rng.random() < 0.75)
+    return (LOOKS[int(rng.integers(len(LOOKS)))],)
 
 
 def _turned(case: Case, plan: Plan, recipe: Recipe, rng: np.random.Generator) -> Plan:
@@ -174,9 +175,11 @@ def _absent(case: Case, others: Sets, rng: np.random.Generator) -> tuple[Code, .
     Every set is as likely to be asked from, whatever its size: what is rare must be learned to be absent,
     too. Of a phantom half of the questions are about its own kind: what is there, in another place.
     """
-    empty = [t for i, t in enumerate(case.targets) if case.marks([i]).absent]
-    if empty:
-        return empty[0].codes
+    gone = [case.marks([i]).absent for i in range(len(case.targets))]
+    seen_names = [t.names for t, absent in zip(case.targets, gone, strict=True) if not absent]
+    for target, absent in zip(case.targets, gone, strict=True):
+        if absent and not any(target.names <= names for names in seen_names):  # another row's may be there
+            return target.codes
     names = list(others)
     for _ in range(8):
         near = case.made and case.set in others and rng.random() < 0.5
