@@ -66,6 +66,8 @@ def test_one_patient_gives_no_interval(run: Any, tmp_path: Path) -> None:
         "all",
         "--leaks",
         "off",
+        "--threads",
+        "1",
         "-m",
         "place",
         "-m",
