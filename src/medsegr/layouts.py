@@ -75,7 +75,8 @@ def check_below(row: Mapping[str, str], name: str) -> None:
     table from elsewhere names no other file. Links below the folder may lead out of it. ``name``: the row's.
     """
     for key in ("image", "mask"):
-        posix, windows = PurePosixPath(row[key]), PureWindowsPath(row[key])
+        told = row[key] or ""  # a row with fewer cells than columns has None
+        posix, windows = PurePosixPath(told), PureWindowsPath(told)
         if ".." in (*posix.parts, *windows.parts) or posix.is_absolute() or windows.drive or windows.root:
             raise InputError(
                 f"{name}: '{key}' leaves the folder; a path below it was expected, or a link there"
