@@ -12,9 +12,12 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as Pil
 
+from bench_sets import write_rows
 from medsegr import data
+from medsegr.bench.samples import samples_of
 from medsegr.errors import InputError, UsageError
 from medsegr.layouts import Hints, _labels, _stem, rows_of
+from medsegr.sets.table import sources
 
 
 def picture(path: Path, value: int = 0, size: tuple[int, int] = (40, 60)) -> None:
@@ -83,6 +86,35 @@ def test_a_table_says_which_values_nobody_judged(tmp_path: Path) -> None:
 def test_a_bad_line_is_named(tmp_path: Path, line: Any, words: str) -> None:
     with pytest.raises(InputError, match=words):
         rows_of(jsonl(tmp_path / "s", line))
+
+
+OUTSIDE = ("../x.png", "a/../../x.png", "/x.png", "C:\\x.png", "x\\..\\..\\y.png", "\\\\host\\x.png")
+
+
+@pytest.mark.parametrize("path", OUTSIDE)
+@pytest.mark.parametrize("key", ["image", "mask"])
+def test_a_path_that_leaves_the_folder_is_refused_by_all_who_read_a_table(
+    tmp_path: Path, key: str, path: str
+) -> None:
+    row = {"id": "a", "image": "a.png", "mask": "b.png", "target": "polyp"} | {key: path}
+    with pytest.raises(InputError, match=f"row a: '{key}' leaves the folder; a path below it was expected"):
+        rows_of(jsonl(tmp_path / "lines", row))
+    folder = write_rows(tmp_path / "table", [row])
+    with pytest.raises(InputError, match=f"row a: '{key}' leaves the folder"):
+        rows_of(folder)
+    with pytest.raises(InputError, match=f"row a: '{key}' leaves the folder"):
+        sources(folder)
+    with pytest.raises(InputError, match=f"row 2: '{key}' leaves the folder"):
+        samples_of(folder)
+
+
+def test_a_link_below_the_folder_may_lead_out_of_it(tmp_path: Path) -> None:
+    picture(tmp_path / "elsewhere/a.png")
+    picture(tmp_path / "s/b.png", 255)
+    (tmp_path / "s/images").symlink_to(tmp_path / "elsewhere", target_is_directory=True)
+    row = {"id": "a", "image": "images/a.png", "mask": "b.png", "target": "polyp", "modality": "ES"}
+    assert len(data.read_set(write_rows(tmp_path / "s", [row]))) == 1
+    assert len(samples_of(tmp_path / "s")) == 1
 
 
 def test_images_and_masks_of_equal_stems(tmp_path: Path) -> None:

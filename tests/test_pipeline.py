@@ -585,6 +585,19 @@ def test_refine_never_draws_a_denied_finding() -> None:
         session.refine("f1", points=[[5, 5, 1]])
 
 
+@pytest.mark.parametrize(
+    ("given", "words"),
+    [
+        ({"device": "cuda"}, "--device cuda is for checkpoints; 'place' runs on the processor"),
+        ({"threads": 2}, "--threads is for checkpoints; 'place' is a method that runs as it is"),
+    ],
+)
+def test_a_method_without_a_network_refuses_what_could_not_act(given: dict[str, Any], words: str) -> None:
+    with pytest.raises(UsageError, match=words):
+        load("place", **given)
+    assert load("place", device="cpu").segmenter is not None
+
+
 def test_load_knows_methods_and_says_what_is_missing() -> None:
     assert load("place").segment(picture(), phrases=("left lung",)).findings[0].mask is not None
     with pytest.raises((WeightsError, UsageError), match="no-such-model"):

@@ -92,8 +92,8 @@ def _seen(image: Image, truth: np.ndarray, drawn: np.ndarray) -> tuple[np.ndarra
 
 
 def numbers(rows: Sequence[Judged]) -> dict[str, Any]:
-    """For the card: by set the mean Dice (``name``) with its 95 % bootstrap interval over groups, the share
-    that is found (``presence``), and the means by target."""
+    """For the card: by set the mean Dice (``name``) with its 95 % bootstrap interval over groups (None with
+    one group), the share that is found (``presence``), and the means by target."""
     told: dict[str, Any] = {}
     for name in dict.fromkeys(row.set for row in rows):
         own = [row for row in rows if row.set == name]
@@ -102,7 +102,7 @@ def numbers(rows: Sequence[Judged]) -> dict[str, Any]:
         targets = {label: [row.dice for row in own if row.name == label] for label in {r.name for r in own}}
         told[name] = {
             "name": round(span.mean, 3),
-            "interval": [round(span.low, 3), round(span.high, 3)],
+            "interval": span.bounds and [round(bound, 3) for bound in span.bounds],
             "targets": len(own),
             "groups": span.groups,
             "presence": round(float(np.mean([row.found for row in own])), 3),

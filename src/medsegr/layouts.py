@@ -11,7 +11,7 @@ import hashlib
 import json
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
+from pathlib import Path, PurePosixPath, PureWindowsPath
 from typing import Any
 
 from medsegr.errors import InputError, UsageError
@@ -71,10 +71,26 @@ def rows_of(folder: Path, hints: Hints = PLAIN) -> dict[str, list[Row]]:
     raise InputError(f"{folder.name} is no set that is known here: expected {KNOWN}")
 
 
+def check_below(row: Mapping[str, str], name: str) -> None:
+    """Refuses a row whose image or mask lies outside the set's folder by its name alone: with ``..``, from
+    the root, or on a drive. A set is one folder, so that it can be copied and judged where it stands, and a
+    table from elsewhere names no other file. Links below the folder may lead out of it. ``name``: the row's.
+    """
+    for key in ("image", "mask"):
+        told = row[key] or ""  # a row with fewer cells than columns has None
+        posix, windows = PurePosixPath(told), PureWindowsPath(told)
+        if ".." in (*posix.parts, *windows.parts) or posix.is_absolute() or windows.drive or windows.root:
+            raise InputError(
+                f"{name}: '{key}' leaves the folder; a path below it was expected, or a link there"
+            )
+
+
 def by_image(rows: Iterable[Row]) -> dict[str, list[Row]]:
-    """Rows of the splits that may be used, by image; second opinions of another reader are left out."""
+    """Rows of the splits that may be used, by image; second opinions of another reader are left out. Paths
+    that leave the folder are an InputError (:func:`check_below`)."""
     table: dict[str, list[Row]] = {}
-    for row in rows:
+    for number, row in enumerate(rows, 1):
+        check_below(row, f"row {row.get('id') or number}")
         open_split = row.get("split", "dev") in OPEN_SPLITS
         if open_split and "2. human observer" not in row.get("notes", ""):
             table.setdefault(row.get("case") or row["image"], []).append(row)

@@ -22,7 +22,17 @@ from medsegr.report.parse import parse
 from medsegr.types import Finding, Frame, Image, Report, Result, Segmenter
 from medsegr.verdicts import model_of
 
-__all__ = ["Input", "Model", "Outcome", "Session", "as_image", "check_model", "load", "methods"]
+__all__ = [
+    "Input",
+    "Model",
+    "Outcome",
+    "Session",
+    "as_image",
+    "check_model",
+    "has_network",
+    "load",
+    "methods",
+]
 Input = Image | np.ndarray | Path | str
 
 
@@ -132,13 +142,25 @@ def methods() -> set[str]:
     return {card.name for card in cards().values() if card.door == "segmenter" and card.family != "core"}
 
 
-def check_model(name: str) -> None:
-    """UsageError where no model is called so. A damaged checkpoint shows when it is loaded."""
+def has_network(name: str) -> bool:
+    """Whether the model is a checkpoint; a method without one runs on the processor, as it is."""
+    return Path(name).is_dir() or name not in methods()
+
+
+def check_model(name: str, device: str = "auto", threads: int | None = None) -> None:
+    """UsageError where no model is called so, or where one without a network was given a device or a number
+    of threads, neither of which could act. A damaged checkpoint shows when it is loaded."""
     known = sorted({*weights.names(), weights.DEFAULT, *methods()})
     if name not in known and not Path(name).is_dir():
         raise UsageError(
             f"no model '{name[:80]}': a folder with a checkpoint or one of {', '.join(known)} was expected"
         )
+    if has_network(name):
+        return
+    if device not in ("auto", "cpu"):
+        raise UsageError(f"--device {device[:20]} is for checkpoints; '{name}' runs on the processor")
+    if threads:
+        raise UsageError(f"--threads is for checkpoints; '{name}' is a method that runs as it is")
 
 
 def keep_features(model: Model, folder: Path, gb: float) -> Model:
@@ -165,14 +187,16 @@ def load(
 
     Downloads nothing.
 
-    ``device``: auto, cpu, cuda, cuda:N or mps. ``backend``: torch, openvino, onnx (both on the processor,
-    ``precision`` fp32 or int8), a folder that ``medsegr export`` wrote, or auto: onnx on the processor where
-    the model was converted before (``medsegr export --to onnx``), else torch. Raises WeightsError, UsageError
-    (no such model, or what does not go together) or MissingExtra.
+    ``device``: auto, cpu, cuda, cuda:N or mps. ``threads``: of the processor, for the network; a method
+    without one takes neither. ``backend``: torch, openvino, onnx (both on the processor, ``precision`` fp32
+    or int8), a folder that ``medsegr export`` wrote, or auto: onnx on the processor where the model was
+    converted before (``medsegr export --to onnx``), else torch.
+
+    Raises WeightsError, UsageError (no such model, or what does not go together) or MissingExtra.
     """
-    check_model(name)
+    check_model(name, device, threads)
     check(backend, precision, device)
-    if name in methods() and not Path(name).is_dir():
+    if not has_network(name):
         if backend not in (AUTO, "torch"):
             raise UsageError(f"--backend is for checkpoints; '{name}' is a method that runs as it is")
         return Model(create(name), options)

@@ -85,6 +85,38 @@ def test_nobody_clicks_where_nobody_judged() -> None:
     assert clicked(Disc(), image, whole, "words", 2)[0] < 1
 
 
+def test_one_group_has_no_interval() -> None:
+    rows = [
+        {
+            "set": "s",
+            "image": f"i{i}",
+            "group": "one",
+            "target": "polyp",
+            "mode": mode,
+            "dice": [0.2, 0.5 + i / 10],
+        }
+        for i in range(2)
+        for mode in MODES
+    ]
+    told = {
+        "sets": click_table.summary(rows, 1),
+        "model": {"name": "m"},
+        "most": 1,
+        "words": [],
+        "failures": [],
+    }
+    part = told["sets"]["s"]
+    assert part["modes"]["words"]["dice"]["1"] == {"mean": pytest.approx(0.55), "low": None, "high": None}
+    assert all(one["low"] is None for one in part["questions"])
+    said = "\n".join(click_table.lines(told))
+    assert "0.550 [one group]" in said
+    assert (
+        said.count("[one group]")
+        == click_table.page(told).count("[one group]")
+        == 2 * len(MODES) + len(part["questions"])
+    )
+
+
 def test_counting_clicks() -> None:
     row = {"dice": [0.2, 0.81, 0.7, 0.9]}
     assert click_table.noc(row, 0.8, 20) == (1, False)

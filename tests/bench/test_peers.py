@@ -133,6 +133,21 @@ def test_differences_are_paired_and_ours_has_none() -> None:
     assert by["half", "a"]["difference"]["mean"] == pytest.approx(0.1)
 
 
+def test_one_group_has_no_interval(tmp_path: Path) -> None:
+    facts = {"parameters": 10, "steps": 1, "samples": 2, "minutes": 0.1}
+    done = {
+        name: {"facts": facts, "rows": [asdict(replace(row, group="one")) for row in rows(shift, ("a",))]}
+        for name, shift in (("ours", 0.0), ("other", -0.2))
+    }
+    peer_table.write(tmp_path, done, {}, "ours")
+    told = json.loads((tmp_path / "peers.json").read_text(encoding="utf-8"))
+    other = told["summary"][1]
+    assert (other["low"], other["high"], other["difference"]["low"]) == (None, None, None)
+    line = next(line for line in peer_table.lines(told) if line.startswith("  other"))
+    assert line.count("[one group]") == 2
+    assert f"{other['difference']['mean']:+.3f}" in line
+
+
 def test_without_ours_there_is_no_difference(tmp_path: Path) -> None:
     facts = {"parameters": 10, "steps": 1, "samples": 2, "minutes": 0.1}
     done = {"other": {"facts": facts, "rows": [asdict(row) for row in rows(0.0)]}}

@@ -67,6 +67,16 @@ def test_faults_lower_the_scores():
     assert (told["side"], told["zone"], told["clean"], told["precision"]) == (0, 0, 0, 0.5)
 
 
+def test_one_report_has_no_interval():
+    told = score([row("Opacity/lung/left")], [[Said(("opacity",), "present")]])
+    assert told["f1"] == 1
+    assert set(told["interval"].values()) == {None}
+    from medsegr.cli.bench import lines
+
+    speed = {"seconds": 1.0, "median_ms": 1.0, "p99_ms": 1.0}
+    assert "1.000  [one report]" in "\n".join(lines({"medsegr": told | speed}, False))
+
+
 def test_uncertain_is_no_fault_and_the_interval_holds_the_value():
     rows = [row("Opacity/lung/left"), row("normal"), row("Scoliosis")] * 10
     said = [[Said(("opacity",), "present")], [Said(("opacity",), "uncertain")], []] * 10

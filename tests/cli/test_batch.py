@@ -196,7 +196,7 @@ def test_workers_share_the_processors(
 
     monkeypatch.setattr(batch, "finished", look)
     monkeypatch.setattr(batch.processors.os, "sched_getaffinity", lambda _: set(range(cores)), raising=False)
-    plan = batch.Plan(folder / "out", Options(), "place", "cpu", asked, False)
+    plan = batch.Plan(folder / "out", Options(), "medsegr-tiny", "cpu", asked, False)
     assert batch.run(write_jobs(folder, GOOD[0]), plan, workers, show=False) == 0
     assert seen == [expected]
 

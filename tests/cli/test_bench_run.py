@@ -47,9 +47,38 @@ def test_judge_then_compare(run: Any, folder: Path, tmp_path: Path) -> None:
     lines = run("bench", "compare", f"{out}:half", f"{out}:place").out
     assert "half minus place" in lines
     assert "Holm" in lines
+    assert "[one group]" not in lines
     run("bench", "compare", out, f"{out}:half").fails(2, "FOLDER:LABEL")
     run("bench", "compare", f"{out}:half", f"{out}:place", "--control", "other").fails(2, "--control")
     run("bench", "compare", f"{out}:half", f"{out}:place", "--min-images", "9").fails(3, "no target")
+
+
+def test_one_patient_gives_no_interval(run: Any, tmp_path: Path) -> None:
+    folder, out = write_set(tmp_path / "set", 2, group="one"), tmp_path / "out"
+    ran = run(
+        "bench",
+        "run",
+        "-d",
+        folder,
+        "-o",
+        out,
+        "--split",
+        "all",
+        "--leaks",
+        "off",
+        "--threads",
+        "1",
+        "-m",
+        "place",
+        "-m",
+        "otsu",
+    )
+    assert ran.code == 0, ran.err
+    pair = ("bench", "compare", f"{out}:place", f"{out}:otsu", "--control", "right")
+    assert run(*pair).out.count("[one group]") == 2 + len(run(*pair, "--json").json["strata"])
+    told = run(*pair, "--json").json["all"]["difference"]
+    assert (told["low"], told["high"], told["groups"]) == (None, None, 1)
+    assert told["mean"] is not None
 
 
 def test_a_method_that_fails_ends_with_four(run: Any, folder: Path, tmp_path: Path) -> None:

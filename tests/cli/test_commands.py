@@ -301,13 +301,15 @@ def test_a_flag_that_could_not_act_does_not_exist(run: Any, words: tuple[str, ..
 @pytest.mark.parametrize(
     ("words", "told"),
     [
+        (("--model", "place", "--threads", "2"), "--threads is for checkpoints"),
+        (("--model", "place", "--device", "cuda"), "runs on the processor"),
         (("--model", "place", "--feature-cache", "cache"), "a method that keeps nothing"),
         (("--model", "place", "--feature-cache-gb", "3"), "--feature-cache-gb is the size"),
         (("--backend", "onnx", "--feature-cache", "cache"), "torch was expected"),
         (("--backend", "openvino", "--feature-cache", "cache"), "torch was expected"),
     ],
 )
-def test_a_cache_that_nothing_would_fill_is_refused(
+def test_a_flag_that_the_model_would_not_heed_is_refused(
     run: Any, image: Path, tmp_path: Path, words: tuple[str, ...], told: str
 ) -> None:
     out = tmp_path / "out"

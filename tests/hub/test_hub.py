@@ -2,6 +2,8 @@
 
 import hashlib
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -9,6 +11,7 @@ import pytest
 from medsegr import hub
 from medsegr.errors import UsageError, WeightsError
 from medsegr.hub import Entry
+from medsegr.hub import pull as pulling
 from medsegr.hub.pull import from_hub, pull, settled
 
 
@@ -120,6 +123,74 @@ def test_a_killed_pull_is_not_taken_for_whole(home: Path) -> None:
     assert pull("sam-vit-b", no_convert, fetched).name == "sam-vit-b"
 
 
+def test_what_a_killed_pull_left_goes_with_the_next_and_a_running_one_stays(
+    home: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    """A process that was killed holds no lock any more; one that runs does."""
+    filling = (
+        "import os, pathlib, sys; from medsegr.hub.pull import settled\n"
+        "with settled(pathlib.Path(sys.argv[1])) as folder:\n"
+        "    (folder / 'half').write_bytes(b'x'); print(folder.name, flush=True); sys.stdin.read()"
+    )
+    target = home / "hosts" / "sam-vit-b"
+
+    def begin() -> tuple[subprocess.Popen[str], Path]:
+        one = subprocess.Popen(
+            [sys.executable, "-c", filling, str(target)],
+            stdin=subprocess.PIPE,
+            stdout=subprocess.PIPE,
+            text=True,
+        )
+        assert one.stdout is not None
+        return one, target.parent / one.stdout.readline().strip()
+
+    killed, left = begin()
+    killed.kill()
+    killed.communicate()
+    assert (left / "half").is_file()
+    running, busy = begin()
+    assert not left.exists()
+    old = target.parent / ".part-sam-vit-b-1"  # of a version that had no locks
+    other = target.parent / ".part-sam-vit-l-1"
+    for folder in (old, other):
+        folder.mkdir()
+    found = pull("sam-vit-b", no_convert, fetched)
+    assert {path.name for path in target.parent.iterdir()} == {"sam-vit-b", busy.name, other.name}
+    assert sorted(path.name for path in found.folder.iterdir()) == sorted(
+        [hub.CONFIG, hub.RECORD, hub.WEIGHTS]
+    )
+    running.kill()
+    running.communicate()
+    pull("sam-vit-b", no_convert, fetched)  # which is there already
+    assert not busy.exists()
+    assert capsys.readouterr() == ("", "")
+
+
+def test_a_folder_that_is_swept_before_it_is_locked_is_given_up(
+    home: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    plain, seen = pulling._held, []
+
+    def late(folder: Path) -> int:
+        seen.append(folder)
+        if len(seen) == 1:
+            folder.rmdir()
+        return plain(folder)
+
+    monkeypatch.setattr(pulling, "_held", late)
+    with settled(home / "one") as folder:
+        assert folder == seen[1] != seen[0]
+    assert [path.name for path in home.iterdir() if path.name != "hosts"] == ["one"]
+
+
+def test_without_locks_nothing_is_swept(home: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(sys.modules, "fcntl", None)
+    (home / ".part-one-1").mkdir(parents=True)
+    with settled(home / "one"):
+        pass
+    assert {path.name for path in home.iterdir()} >= {".part-one-1", "one"}
+
+
 def test_weights_that_are_not_the_known_ones_are_not_kept(
     home: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -189,7 +260,7 @@ class Answers:
 
 
 def refused(kind: str) -> Exception:
-    errors = pytest.importorskip("huggingface_hub").errors
+    errors = pytest.importorskip("huggingface_hub.errors")
     made: Exception = getattr(errors, kind).__new__(getattr(errors, kind))
     return made
 

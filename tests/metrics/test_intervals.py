@@ -9,6 +9,7 @@ from scipy import stats
 
 from medsegr.errors import InputError
 from medsegr.metrics import bootstrap_mean, bootstrap_ratio, holm, paired_permutation
+from medsegr.metrics.intervals import span
 
 
 def rng() -> np.random.Generator:
@@ -43,8 +44,22 @@ def test_nan_is_left_out_and_nothing_is_nan() -> None:
     got = bootstrap_mean(np.array([1.0, np.nan, 1.0]), rng())
     assert (got.mean, got.low, got.high, got.n) == (1.0, 1.0, 1.0, 2)
     assert math.isnan(bootstrap_mean(np.zeros(0), rng()).mean)
+
+
+def test_one_group_has_a_mean_and_no_interval() -> None:
     one = bootstrap_mean(np.array([0.3, 0.5]), rng(), groups=["a", "a"])
-    assert one.low == one.high == pytest.approx(0.4)
+    assert (one.mean, one.groups) == (pytest.approx(0.4), 1)
+    assert math.isnan(one.low)
+    assert math.isnan(one.high)
+    assert one.bounds is None
+    alone = bootstrap_ratio(np.array([3.0, 0.0]), np.array([4.0, 0.0]), rng(), groups=["a", "b"])
+    assert (alone.mean, alone.bounds) == (0.75, None)  # the other group has nothing to share
+    assert bootstrap_mean(np.array([0.3, 0.5]), rng(), groups=["a", "b"]).bounds == (0.3, 0.5)
+
+
+def test_an_interval_as_text() -> None:
+    assert span(-0.1, 0.25, "+.2f") == "[-0.10, +0.25]"
+    assert span(None, None) == "[one group]"
 
 
 def test_permutation_is_exact_for_few_pairs() -> None:

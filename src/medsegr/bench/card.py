@@ -11,6 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from medsegr import weights
+from medsegr.metrics.intervals import span
 
 MARKER = "<!-- numbers -->"
 END = "<!-- end of numbers -->"
@@ -57,12 +58,12 @@ def sets_table(card: Mapping[str, Any]) -> str:
         "|---|---|---|---|---|---|",
     ]
     for name, row in card["validation"]["sets"].items():
-        low, high = row["interval"]
+        low, high = row["interval"] or (None, None)
         few = " (few)" if row["targets"] < FEWEST else ""
         cells = (
             f"{name}",
             f"{row['targets']}{few}",
-            f"{row['name']:.3f} [{low:.3f}, {high:.3f}]",
+            f"{row['name']:.3f} {span(low, high)}",
             f"{row['place']:.3f}",
             f"{row['opposite']:.3f}",
             f"{row['foreign drawn']:.0%}",

@@ -12,7 +12,7 @@ import numpy as np
 
 from medsegr.bench import store
 from medsegr.bench.clicks import MODES
-from medsegr.metrics.intervals import bootstrap_mean, paired_permutation
+from medsegr.metrics.intervals import bootstrap_mean, paired_permutation, span
 
 AFTER = (0, 1, 3, 5, 10)
 REACHED = (0.80, 0.85, 0.90)
@@ -75,9 +75,10 @@ def _modes(rows: Rows, most: int) -> dict[str, Any]:
     return found
 
 
-def _interval(values: Sequence[float], groups: Sequence[str]) -> dict[str, float]:
+def _interval(values: Sequence[float], groups: Sequence[str]) -> dict[str, float | None]:
     seen = bootstrap_mean(np.array(values, float), np.random.default_rng(0), groups)
-    return {"mean": seen.mean, "low": seen.low, "high": seen.high}
+    low, high = seen.bounds or (None, None)
+    return {"mean": seen.mean, "low": low, "high": high}
 
 
 def _questions(rows: Rows, most: int) -> list[dict[str, Any]]:
@@ -137,7 +138,7 @@ def lines(told: Mapping[str, Any]) -> list[str]:
         out += [f"{name}", *(f"  {line}" for line in _table(part, told["most"]))]
         for one in part["questions"]:
             out.append(
-                f"  {one['question']}: {one['mean']:+.3f} [{one['low']:+.3f}, {one['high']:+.3f}]  "
+                f"  {one['question']}: {one['mean']:+.3f} {span(one['low'], one['high'], '+.3f')}  "
                 f"p {one['p']:.4f}  ({one['targets']} targets)"
             )
     if told["failures"]:
@@ -154,7 +155,7 @@ def _cells(part: Mapping[str, Any], most: int) -> list[list[str]]:
     ]
     rows = [head]
     for mode, one in part["modes"].items():
-        dice = [f"{v['mean']:.3f} [{v['low']:.3f}, {v['high']:.3f}]" for v in one["dice"].values()]
+        dice = [f"{v['mean']:.3f} {span(v['low'], v['high'])}" for v in one["dice"].values()]
         counts = [f"{v['mean']:.1f} ({v['failed']} failed)" for v in one["noc"].values()]
         rows.append([mode, str(one["targets"]), *dice, *counts])
     return rows
@@ -181,8 +182,8 @@ def page(told: Mapping[str, Any]) -> str:
         body.append("</table><ul>")
         for one in part["questions"]:
             body.append(
-                f"<li>{html.escape(one['question'])}: {one['mean']:+.3f} [{one['low']:+.3f}, "
-                f"{one['high']:+.3f}], p {one['p']:.4f}, {one['targets']} targets</li>"
+                f"<li>{html.escape(one['question'])}: {one['mean']:+.3f} "
+                f"{span(one['low'], one['high'], '+.3f')}, p {one['p']:.4f}, {one['targets']} targets</li>"
             )
         body.append("</ul>")
     model = html.escape(str(told["model"].get("name", "")))

@@ -18,7 +18,7 @@ import numpy as np
 
 from medsegr.errors import UsageError
 from medsegr.registry import cards, create
-from medsegr.session import check_model, load
+from medsegr.session import check_model, has_network, load
 from medsegr.types import Image, Prompt, Segmenter
 from medsegr.verdicts import model_of, threshold
 
@@ -100,7 +100,7 @@ def built(method: Method, device: str, threads: int | None) -> Ready:
     card = cards().get(method.name)
     if card is not None and card.door != "segmenter":
         raise UsageError(f"'{method.name}' is a {card.door} and draws no mask; a segmenter was expected")
-    if method.options:
+    if method.options or not has_network(method.name):  # a run may have methods of both kinds
         segmenter: Segmenter = create(method.name, **dict(method.options))
     else:
         segmenter = load(method.name, device=device, threads=threads).segmenter

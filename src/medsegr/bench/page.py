@@ -10,6 +10,7 @@ from typing import Any
 from medsegr.bench import svg
 from medsegr.bench.controls import CONTROLS
 from medsegr.bench.panels import panels
+from medsegr.metrics.intervals import span
 
 Data = Mapping[str, Any]
 NONE = "–"  # no value
@@ -62,11 +63,7 @@ def cell(value: Any) -> str:
     if isinstance(value, Mapping):
         if value.get("mean") is None:
             return NONE
-        if value.get("low") is None:
-            return f"{value['mean']:.3f}"
-        if value.get("groups") == 1:
-            return f"{value['mean']:.3f} [one group]"
-        return f"{value['mean']:.3f} [{value['low']:.3f}, {value['high']:.3f}]"
+        return f"{value['mean']:.3f} {span(value['low'], value['high'])}"
     if value is None:
         return NONE
     if isinstance(value, float):
@@ -77,9 +74,7 @@ def cell(value: Any) -> str:
 def _share(value: Data) -> str:
     if value.get("mean") is None:
         return NONE
-    if value["groups"] == 1:
-        return f"{value['mean']:.1%} of {value['n']} [one group]"
-    return f"{value['mean']:.1%} [{value['low']:.1%}, {value['high']:.1%}] of {value['n']}"
+    return f"{value['mean']:.1%} {span(value['low'], value['high'], '.1%')} of {value['n']}"
 
 
 def _table(head: Sequence[str], body: Iterable[Sequence[Any]], caption: str = "") -> str:

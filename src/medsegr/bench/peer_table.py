@@ -12,7 +12,7 @@ from typing import Any
 import numpy as np
 
 from medsegr.bench.peer_scores import Row
-from medsegr.metrics.intervals import bootstrap_mean, holm, paired_permutation
+from medsegr.metrics.intervals import bootstrap_mean, holm, paired_permutation, span
 
 POOLED = "all sets"
 
@@ -56,7 +56,8 @@ def _parts(rows: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
 
 def _mean(values: Sequence[float], rows: Sequence[Row]) -> dict[str, Any]:
     seen = bootstrap_mean(np.array(values), np.random.default_rng(0), [r.group for r in rows])
-    return {"dice": seen.mean, "low": seen.low, "high": seen.high, "n": seen.n, "groups": seen.groups}
+    low, high = seen.bounds or (None, None)
+    return {"dice": seen.mean, "low": low, "high": high, "n": seen.n, "groups": seen.groups}
 
 
 def _difference(pairs: Sequence[tuple[Row, float]]) -> dict[str, Any]:
@@ -64,7 +65,8 @@ def _difference(pairs: Sequence[tuple[Row, float]]) -> dict[str, Any]:
     groups = [row.group for row, _ in pairs]
     seen = bootstrap_mean(a - b, np.random.default_rng(0), groups)
     p = paired_permutation(a, b, np.random.default_rng(0), groups)
-    return {"mean": seen.mean, "low": seen.low, "high": seen.high, "p": p, "n": seen.n}
+    low, high = seen.bounds or (None, None)
+    return {"mean": seen.mean, "low": low, "high": high, "p": p, "n": seen.n}
 
 
 def write(out: Path, done: Mapping[str, Mapping[str, Any]], failed: Mapping[str, str], ours: str) -> None:
@@ -105,10 +107,10 @@ def lines(told: Mapping[str, Any]) -> list[str]:
         if title != head:
             out += ["", title]
             head = title
-        text = f"  {line['method']:18s} {line['dice']:.3f}  [{line['low']:.3f}, {line['high']:.3f}]"
+        text = f"  {line['method']:18s} {line['dice']:.3f}  {span(line['low'], line['high'])}"
         if "difference" in line:
             d = line["difference"]
-            text += f"   {d['mean']:+.3f}  [{d['low']:+.3f}, {d['high']:+.3f}]  p {d['p']:.4f}"
+            text += f"   {d['mean']:+.3f}  {span(d['low'], d['high'], '+.3f')}  p {d['p']:.4f}"
             text += f", Holm {d['p_holm']:.4f}" if "p_holm" in d else ""
         out.append(text)
     return [*out, "", f"Differences are to {told['ours']} on the same masks; intervals 95 %, by groups."]

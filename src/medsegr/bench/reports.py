@@ -171,7 +171,9 @@ def score(rows: Sequence[Row], said: Sequence[Sequence[Said]], seed: int = 0) ->
     result["macro_f1"] = float(np.mean([one["f1"] for one in table.values()])) if table else float("nan")
     result |= {"side_n": int(total[4]), "zone_n": int(total[6]), "clean_n": int(total[8])}
     result["uncertain_share"] = _ratio(sure["uncertain"], sure["uncertain"] + sure["present"])
-    result["interval"] = {key: _interval([one[key] for one in drawn]) for key in MEASURES}
+    result["interval"] = {
+        key: _interval([one[key] for one in drawn]) if len(rows) > 1 else None for key in MEASURES
+    }
     result["concepts"] = dict(sorted(table.items(), key=lambda item: -item[1]["gold"]))
     return result
 

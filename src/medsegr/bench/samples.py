@@ -16,7 +16,7 @@ import csv
 import hashlib
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path, PurePosixPath, PureWindowsPath
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -26,6 +26,7 @@ from medsegr.drawn import Marks
 from medsegr.errors import GeometryError, InputError, ReportError
 from medsegr.io.masks import check_place
 from medsegr.io.read import read_image
+from medsegr.layouts import check_below
 from medsegr.pipeline import name_only
 from medsegr.portrait import portrait
 from medsegr.report.describe import finding_from
@@ -161,12 +162,7 @@ def _check_row(row: Mapping[Any, Any], number: int, seen: set[str]) -> None:
     if row["id"] in seen:
         raise InputError(f"samples.csv, row {number}: the id comes twice, each row needs its own")
     seen.add(row["id"])
-    for key in ("image", "mask"):
-        parts = (*PurePosixPath(row[key]).parts, *PureWindowsPath(row[key]).parts)
-        if ".." in parts or PurePosixPath(row[key]).is_absolute() or PureWindowsPath(row[key]).drive:
-            raise InputError(
-                f"samples.csv, row {number}: '{key}' leaves the folder; a path below it was expected"
-            )
+    check_below(row, f"samples.csv, row {number}")
 
 
 def read_sample(

@@ -337,7 +337,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
             print(line("page", page(server)), flush=True)
             print(line("page, a volume", page(server, "volume")), flush=True)
     with running("threshold", "--queue", "500") as server:
-        told = beside(server, "threshold", asked.times, asked.threads)
+        told = beside(server, "threshold", asked.times, 0)
         print(line("the same, stand-in model", told), flush=True)
         print(line("load, stand-in model", load(server, asked.requests, asked.clients)), flush=True)
         print(line("memory, stand-in model", memory(server, asked.jobs)), flush=True)

@@ -6,6 +6,8 @@ carries a meaning.
 import html
 from collections.abc import Mapping, Sequence
 
+from medsegr.metrics.intervals import span
+
 Dot = tuple[str, float | None, float | None, float | None]  # label, mean, low, high
 ROW, LABELS, PLOT, VALUES = 22, 250, 380, 130
 
@@ -46,8 +48,7 @@ def dots(title: str, rows: Sequence[Dot], low: float = 0.0, high: float = 1.0) -
         if bottom is not None and top is not None:
             parts.append(f'<line class="bar" x1="{at(bottom):.1f}" x2="{at(top):.1f}" y1="{y}" y2="{y}"/>')
         parts.append(f'<circle class="dot" cx="{at(mean):.1f}" cy="{y}" r="4"/>')
-        told = f"{mean:.3f}" if bottom is None or top is None else f"{mean:.3f} [{bottom:.3f}, {top:.3f}]"
-        parts.append(_text(LABELS + PLOT + 10, y + 4, told))
+        parts.append(_text(LABELS + PLOT + 10, y + 4, f"{mean:.3f} {span(bottom, top)}"))
     return _frame(LABELS + PLOT + VALUES + 20, height, title, "".join(parts))
 
 

@@ -19,6 +19,7 @@ from medsegr import data, phantom, weights
 from medsegr.among import scattered
 from medsegr.config import FitConfig, read_config
 from medsegr.drawn import Marks
+from medsegr.metrics.intervals import bootstrap_mean
 from medsegr.metrics.overlap import dice
 from medsegr.predict import Predictor, load
 from medsegr.report.parse import parse_phrase
@@ -133,15 +134,12 @@ def _foreign(image: Image, own: set[str], ask: Ask, threshold: float) -> list[fl
     return [float(m.any() and p >= threshold) for m, p in zip(masks, presence, strict=True)]
 
 
-def interval(values: Sequence[float], groups: Sequence[str], draws: int = 1000) -> tuple[float, float]:
-    """95 % bootstrap interval of the mean, drawn over groups."""
-    rng = np.random.default_rng(0)
-    names = sorted(set(groups))
-    sums = np.array([sum(v for v, g in zip(values, groups, strict=True) if g == name) for name in names])
-    counts = np.array([sum(g == name for g in groups) for name in names])
-    picks = rng.integers(len(names), size=(draws, len(names)))
-    means = sums[picks].sum(1) / counts[picks].sum(1)
-    return float(np.percentile(means, 2.5)), float(np.percentile(means, 97.5))
+def interval(values: Sequence[float], groups: Sequence[str], draws: int = 1000) -> list[float] | None:
+    """95 % bootstrap interval of the mean, drawn over groups, with three places; None with one group."""
+    pairs = sorted(zip(groups, values, strict=True))  # the order of the groups is that of the draws
+    own = np.array([value for _, value in pairs], float)
+    found = bootstrap_mean(own, np.random.default_rng(0), [group for group, _ in pairs], draws=draws)
+    return found.bounds and [round(bound, 3) for bound in found.bounds]
 
 
 def score_phantoms(kind: str, ask: Ask, count: int, seed: int = 900_000) -> dict[str, Any]:
@@ -191,7 +189,7 @@ def table(config: FitConfig, root: Path, predictor: Predictor, phantoms: int) ->
         row: dict[str, Any] = {
             key: round(float(np.mean(values)), 3) for key, values in lists.items() if values
         }
-        row["interval"] = [round(v, 3) for v in interval(lists["name"], scored["groups"])]
+        row["interval"] = interval(lists["name"], scored["groups"])
         row["targets"] = len(lists["name"])
         row["by target"] = {
             k: [round(float(np.mean(v)), 3), len(v)] for k, v in sorted(scored["by_target"].items())

@@ -84,7 +84,8 @@ def run(jobs_file: Path, plan: Plan, workers: int, show: bool = True, finish: Fi
     from medsegr.backends.names import check
     from medsegr.session import check_model
 
-    check_model(plan.model)
+    # On a cluster the number of threads is also that of the processors a worker takes.
+    check_model(plan.model, plan.device, plan.threads if finish is None else None)
     check(plan.backend, plan.precision, plan.device)
     if finish is None:
         plan, finish = replace(plan, threads=plan.threads or threads_each(workers)), finished
@@ -367,9 +368,9 @@ def loaded_model(
     features: tuple[Path, float] | None = None,
 ) -> "Model":
     """The model, loaded once a process."""
-    from medsegr.session import keep_features, load
+    from medsegr.session import has_network, keep_features, load
 
-    model = load(name, device, threads, backend=backend, precision=precision)
+    model = load(name, device, threads if has_network(name) else None, backend=backend, precision=precision)
     return keep_features(model, *features) if features else model
 
 

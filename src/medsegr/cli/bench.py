@@ -50,8 +50,9 @@ def lines(found: dict[str, dict[str, Any]], table: bool) -> list[str]:
     for name, result in found.items():
         out.append(f"{name}: {result['reports']} reports")
         for key, title in (("f1", "micro F1"), ("side", "side"), ("zone", "zone"), ("clean", "clean normal")):
-            low, high = result["interval"][key]
-            out.append(f"  {title:14s} {result[key]:.3f}  [{low:.3f}, {high:.3f}]")
+            bounds = result["interval"][key]
+            told = "[{:.3f}, {:.3f}]".format(*bounds) if bounds else "[one report]"
+            out.append(f"  {title:14s} {result[key]:.3f}  {told}")
         out.append(f"  {'macro F1':14s} {result['macro_f1']:.3f}")
         out.append(f"  {'uncertain':14s} {result['uncertain_share']:.3f} of what is drawn")
         speed = (

@@ -33,6 +33,8 @@ def command(
 
 def lines(told: dict[str, Any]) -> list[str]:
     """The comparison as lines for a person."""
+    from medsegr.metrics.intervals import span
+
     words = ", ".join(told["words"])
     out = [f"{told['a']} minus {told['b']}, Dice an image, control {told['control']} (words: {words})"]
     rows = [
@@ -45,7 +47,7 @@ def lines(told: dict[str, Any]) -> list[str]:
         p = f"p {row['p']:.4f}" + ("" if holm is None else f", Holm {holm:.4f}")
         out.append(
             f"  {name:22s} {row['a']:.3f} - {row['b']:.3f} = {d['mean']:+.3f} "
-            f"[{d['low']:+.3f}, {d['high']:+.3f}]  {p}  ({d['n']} targets, {row['images']} images)"
+            f"{span(d['low'], d['high'], '+.3f')}  {p}  ({d['n']} targets, {row['images']} images)"
         )
     if not told["same_device"]:
         out.append("  the runs come from different devices: their seconds and U-Scores are not comparable")

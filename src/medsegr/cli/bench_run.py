@@ -115,6 +115,8 @@ def command(
 
 def lines(told: dict[str, Any]) -> list[str]:
     """The main numbers as lines for a person."""
+    from medsegr.metrics.intervals import span
+
     out = []
     for label, data in told["methods"].items():
         if "all" not in data:
@@ -128,9 +130,8 @@ def lines(told: dict[str, Any]) -> list[str]:
             )
             known = f"{words}{oracle}" if data["free"] else "reads no words"
             dice, pooled = part["dice"], part["dice_pooled"]["mean"]
-            span = f"[{dice['low']:.3f}, {dice['high']:.3f}]" if dice["groups"] > 1 else "[one group]"
             out.append(
-                f"{label}, {known}: Dice {dice['mean']:.3f} {span} "
+                f"{label}, {known}: Dice {dice['mean']:.3f} {span(dice['low'], dice['high'])} "
                 f"an image, {pooled:.3f} pooled; {part['targets']} targets, {part['images']} images"
             )
     if told["failures"]:

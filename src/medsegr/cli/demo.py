@@ -47,7 +47,7 @@ def command(flags: DemoFlags, run: RunFlags) -> int:
             )
     from medsegr.session import check_model, load
 
-    check_model(run.model)
+    check_model(run.model, run.device, run.threads)
     with naming(out):
         cases = [
             ("retina", *_retina(out / "input"), "OP"),

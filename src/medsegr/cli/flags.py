@@ -298,14 +298,14 @@ class CachedRunFlags(RunFlags):
                     "--feature-cache-gb is the size of a cache: give its folder, --feature-cache"
                 )
             return None
-        from medsegr.session import methods
+        from medsegr.session import has_network
 
         if self.runtime != "torch":
             raise UsageError(
                 f"--feature-cache came together with --backend {self.backend[:60]}, which keeps nothing: "
                 "torch was expected; leave one of the two out"
             )
-        if self.model in methods() and not Path(self.model).is_dir():
+        if not has_network(self.model):
             raise UsageError(
                 f"--feature-cache is for checkpoints; '{self.model}' is a method that keeps nothing: leave "
                 "it out"

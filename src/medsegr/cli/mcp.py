@@ -40,7 +40,7 @@ def command(flags: McpFlags, logs: LogFlags) -> int:
     from medsegr.serve.mcp_server import serve
     from medsegr.session import check_model
 
-    check_model(flags.model)
+    check_model(flags.model, flags.device, flags.threads)
     limits = limits_from_text(flags.limits)
     with tempfile.TemporaryDirectory(prefix="medsegr-mcp-") as spare:
         fence = fence_of(flags.root, flags.output or Path(spare))

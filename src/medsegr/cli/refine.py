@@ -175,7 +175,7 @@ def _model(run: "Run", flags: CachedRunFlags) -> "Model":
     from medsegr.session import check_model, keep_features, load
     from medsegr.verdicts import model_of
 
-    check_model(flags.model)
+    check_model(flags.model, flags.device, flags.threads)
     kept = flags.features
     model = load(flags.model, flags.device, flags.threads, backend=flags.runtime, precision=flags.precision)
     now, then = model_of(model.segmenter), run.result.model

@@ -206,7 +206,7 @@ def one(where: Where, words: SaidFlags, image: ImageFlags, options: "Options", r
     from medsegr.record import check_free
     from medsegr.session import check_model, keep_features, load
 
-    check_model(run.model)
+    check_model(run.model, run.device, run.threads)
     kept = run.features
     check(run.runtime, run.precision, run.device)
     limits = limits_from_text(where.limits)

@@ -174,7 +174,8 @@ def check(settings: "Settings") -> None:
     if settings.api_key_file is not None:
         with naming(settings.api_key_file):
             read_keys(settings.api_key_file)
-    check_model(settings.model)
+    # On a cluster the number of threads is also that of the processors a worker takes.
+    check_model(settings.model, settings.device, settings.threads if settings.cluster is None else None)
     check_backend(settings.backend, settings.precision, settings.device)
     if Path(settings.model).is_dir() or settings.model in weights.names():
         weights.verify(settings.model)

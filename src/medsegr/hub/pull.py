@@ -1,9 +1,10 @@
 """Fetching a host's weights, on request only: into a folder beside, checked, then renamed. A pull that was
-cut short leaves nothing that could be taken for whole.
+cut short leaves nothing that could be taken for whole; what a killed one left goes with the next.
 """
 
 import errno
 import os
+import secrets
 import shutil
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -28,6 +29,8 @@ from medsegr.hub import (
 
 Fetch = Callable[[Entry, Path], str]
 Convert = Callable[[Path, Entry, Path], object]
+LOCK = ".lock"  # in a folder that is being filled, held by the process that fills it
+TRIES = 10
 
 
 def pull(name: str, convert: Convert, fetch: "Fetch | None" = None) -> Found:
@@ -38,6 +41,7 @@ def pull(name: str, convert: Convert, fetch: "Fetch | None" = None) -> Found:
     gate without login, no network, or weights that are not the known ones.
     """
     row, target = entry(name), place(name)
+    sweep(target)
     if (target / RECORD).is_file():
         found = find(name)
         verify(found)
@@ -62,16 +66,71 @@ def pull(name: str, convert: Convert, fetch: "Fetch | None" = None) -> Found:
 def settled(target: Path) -> Iterator[Path]:
     """A folder beside ``target`` that becomes it when all went well, and vanishes when not."""
     target.parent.mkdir(parents=True, exist_ok=True)
-    folder = target.parent / f".part-{target.name}-{os.getpid()}"
-    shutil.rmtree(folder, ignore_errors=True)
-    folder.mkdir()
+    sweep(target)
+    folder, lock = _own_folder(target)
     try:
         yield folder
         if target.exists():
             raise WeightsError(f"the folder {target.name} is there already; remove it first")
         os.replace(folder, target)
+        (target / LOCK).unlink(missing_ok=True)  # not before: whoever sweeps would find it without a holder
     finally:
         shutil.rmtree(folder, ignore_errors=True)
+        if lock is not None:
+            os.close(lock)
+
+
+def sweep(target: Path) -> None:
+    """Remove the folders that killed processes left beside ``target``, and none that is being filled now.
+
+    A process that ends, however it ends, lets go of its lock: ages and process numbers, which containers
+    share, are not asked. Where there are no locks, or the folder is another user's, it stays.
+    """
+    for folder in target.parent.glob(".part-*") if target.parent.is_dir() else ():
+        if folder.name.startswith(f".part-{target.name}-"):
+            try:
+                lock = _held(folder)
+            except OSError:
+                continue
+            shutil.rmtree(folder, ignore_errors=True)
+            os.close(lock)
+
+
+def _own_folder(target: Path) -> tuple[Path, int | None]:
+    """A new folder with its lock (None where there are no locks). One that somebody swept between the two is
+    given up for another."""
+    for _ in range(TRIES):
+        folder = target.parent / f".part-{target.name}-{os.getpid()}-{secrets.token_hex(4)}"
+        folder.mkdir()
+        try:
+            return folder, _held(folder)
+        except (BlockingIOError, FileNotFoundError):
+            continue
+        except OSError:
+            return folder, None
+    raise WeightsError(f"a folder beside {target.name} was removed {TRIES} times; try again")
+
+
+def _held(folder: Path) -> int:
+    """The descriptor of a folder's lock, which is held until it is closed or the process ends.
+
+    BlockingIOError where another process has it, FileNotFoundError where the folder went meanwhile, OSError
+    on systems and disks without such locks.
+    """
+    try:
+        import fcntl
+    except ImportError:
+        raise OSError("no locks on this system") from None
+    path = folder / LOCK
+    lock = os.open(path, os.O_RDWR | os.O_CREAT, 0o666)
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        if path.stat().st_ino != os.fstat(lock).st_ino:
+            raise FileNotFoundError(path.name)
+    except OSError:
+        os.close(lock)
+        raise
+    return lock
 
 
 def from_hub(row: Entry, folder: Path) -> str:

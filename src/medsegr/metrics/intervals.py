@@ -5,6 +5,7 @@ Images of one patient are not independent. Where ``groups`` says which belong to
 or flipped.
 """
 
+import math
 from collections.abc import Hashable, Sequence
 from dataclasses import dataclass
 
@@ -16,7 +17,8 @@ from medsegr.errors import InputError
 
 @dataclass(frozen=True, slots=True)
 class Interval:
-    """A mean with the interval in which it lies at ``level``; ``n`` values in ``groups`` groups."""
+    """A mean with the interval in which it lies at ``level``; ``n`` values in ``groups`` groups. ``low`` and
+    ``high`` are NaN where there is no interval: fewer than two groups say nothing of how groups differ."""
 
     mean: float
     low: float
@@ -24,6 +26,16 @@ class Interval:
     level: float
     n: int
     groups: int
+
+    @property
+    def bounds(self) -> tuple[float, float] | None:
+        """``low`` and ``high``, or None where there is no interval."""
+        return None if math.isnan(self.low) else (self.low, self.high)
+
+
+def span(low: float | None, high: float | None, form: str = ".3f") -> str:
+    """An interval as text, ``[0.612, 0.748]``; ``[one group]`` where there is none (None)."""
+    return "[one group]" if low is None or high is None else f"[{low:{form}}, {high:{form}}]"
 
 
 def bootstrap_mean(
@@ -36,7 +48,8 @@ def bootstrap_mean(
     """Percentile bootstrap of the mean over all values, with groups (default: every value its own) drawn with
     replacement.
 
-    NaN values are left out first. No value left: mean and bounds are NaN. One group: the bounds are the mean.
+    NaN values are left out first. No value left: mean and bounds are NaN. One group: there is a mean, and the
+    bounds are NaN.
     """
     if not 0 < level < 1:
         raise InputError(f"level {level}: a number between 0 and 1 was expected")
@@ -55,7 +68,7 @@ def bootstrap_ratio(
 ) -> Interval:
     """Percentile bootstrap (2000 draws) of ``sum(parts) / sum(wholes)``, as :func:`bootstrap_mean`: a pooled
     Dice, a share of lesions that were found. ``wholes`` are 0 or more; draws in which they sum to 0 are left
-    out, and where all do everything is NaN.
+    out, and where all do everything is NaN. A group of which all wholes are 0 is none for the bounds.
     """
     if not 0 < level < 1:
         raise InputError(f"level {level}: a number between 0 and 1 was expected")
@@ -77,11 +90,14 @@ def _bootstrap(
     count = len(sums)
     if count == 0 or sizes.sum() == 0:
         return Interval(float("nan"), float("nan"), float("nan"), level, n, count)
+    mean = float(sums.sum() / sizes.sum())
+    if np.count_nonzero(sizes) < 2:
+        return Interval(mean, float("nan"), float("nan"), level, n, count)
     picks = rng.integers(0, count, size=(draws, count))
     wholes = sizes[picks].sum(axis=1)
     means = sums[picks].sum(axis=1)[wholes > 0] / wholes[wholes > 0]
     low, high = np.quantile(means, [(1 - level) / 2, (1 + level) / 2])
-    return Interval(float(sums.sum() / sizes.sum()), float(low), float(high), level, n, count)
+    return Interval(mean, float(low), float(high), level, n, count)
 
 
 def paired_permutation(

@@ -22,6 +22,7 @@ from medsegr.report.placing import Setting, places_of
 from medsegr.report.sentence import BRAIN, Sentence, is_name_only, is_request, read
 from medsegr.report.several import by_place, outlines, shares
 from medsegr.report.side import Spot, location, spots
+from medsegr.report.titled import under_title
 from medsegr.report.values import shape, size_mm, texture
 
 if TYPE_CHECKING:
@@ -64,6 +65,14 @@ def parse(
     ]
     setting, warnings = _setting([sentence for _, sentence in read_in], code, frame)
     setting = replace(setting, about=_most_told([sentence for _, sentence in read_in]))
+    exams = [
+        sentence
+        for s in found_sections
+        if s.name == "technique" and s.name not in wanted
+        for sentence in read_all(plain, document.sentences(plain, s.span), code)
+    ]
+    below = under_title([sentence for _, sentence in read_in], exams)
+    read_in = [(s, sentence) for (s, _), sentence in zip(read_in, below, strict=True)]
     found = [f for section, sentence in read_in for f in _findings(sentence, section, setting)]
     if found_sections and modality and code is None:
         warnings = (

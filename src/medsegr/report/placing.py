@@ -8,6 +8,7 @@ from medsegr.report.builds import Candidate
 from medsegr.report.lexicon import Place
 from medsegr.report.sentence import Sentence
 from medsegr.report.side import PICTURE, SIDE_WORDS, Spot, spots
+from medsegr.report.titled import fits
 
 
 @dataclass(frozen=True, slots=True)
@@ -85,7 +86,10 @@ def _under(item: Candidate, own: tuple[Spot, ...], sentence: Sentence, setting: 
     told = spots(sentence.over, sentence.over_words, setting.frame, setting.by_flag)
     if len(told) != 1 or not item.concept.sided or item.concept.kind == "statement":
         return own
-    if any(_elsewhere(p, told[0]) for spot in own for p in spot.places):
+    where = [place for spot in own for place in spot.places]
+    if sentence.exam and not fits(item.concept.name, where, sentence.exam):
+        return own
+    if any(_elsewhere(place, told[0]) for place in where):
         return own
     if not own:
         return told

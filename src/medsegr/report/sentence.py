@@ -57,6 +57,7 @@ class Sentence:
     under: str = ""  # organ of the heading that it stands under ("KIDNEYS: ..."), or that it begins with
     over: tuple[Element, ...] = ()  # place that it stands under: a heading's, or of "On the right, ..."
     over_words: Words = NO_WORDS  # the words that ``over`` counts in
+    exam: str = ""  # organ of the report's title, where that is what it stands under
     titled: bool = False  # part of a longer text, where a line with a mere name ("LEFT BREAST") is a title
 
 

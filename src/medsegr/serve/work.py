@@ -44,7 +44,7 @@ def load(settings: Settings) -> "Model":
     model = session.load(
         settings.model,
         settings.device,
-        settings.threads,
+        settings.threads if session.has_network(settings.model) else None,
         backend=settings.backend,
         precision=settings.precision,
     )

@@ -1,0 +1,147 @@
+"""The side that the title of a report tells of the one organ it is about: "ULTRASOUND LEFT BREAST".
+
+Breast and eye only. A picture of a knee or a hand shows that one alone: its halves are no sides of the
+patient, and a side that a title gave to all findings would move and fault their masks.
+"""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from medsegr.report import lexicon
+from medsegr.report.context import HALVES
+from medsegr.report.lexicon import Place
+from medsegr.report.sentence import Sentence
+from medsegr.report.side import SIDE_WORDS, Element, side_of
+
+ORGANS = frozenset(["breast", "eye"])  # also names of the fields of their findings
+DEVICES = frozenset(
+    [
+        "ultrasound",
+        "ultrasonography",
+        "sonography",
+        "sonogram",
+        "us",
+        "mammogram",
+        "mammography",
+        "tomosynthesis",
+        "mri",
+        "mr",
+        "ct",
+        "photograph",
+        "photo",
+        "photography",
+        "fundus",
+        "oct",
+        "angiogram",
+        "angiography",
+        "radiograph",
+    ]
+)
+BESIDE = frozenset(
+    [
+        "of",
+        "the",
+        "a",
+        "an",
+        "and",
+        "with",
+        "without",
+        "contrast",
+        "post",
+        "pre",
+        "iv",
+        "intravenous",
+        "gadolinium",
+        "exam",
+        "examination",
+        "study",
+        "scan",
+        "imaging",
+        "image",
+        "report",
+        "view",
+        "single",
+        "two",
+        "limited",
+        "complete",
+        "diagnostic",
+        "screening",
+        "digital",
+        "targeted",
+        "focused",
+        "colour",
+        "doppler",
+        "coherence",
+        "optical",
+        "fluorescein",
+        "cc",
+        "mlo",
+        ",",
+        ":",
+        "-",
+        ".",
+        "/",
+        "(",
+        ")",
+    ]
+)  # all that a title may say beside a device, a side and an organ
+BOTH = frozenset(["bilateral", "bilaterally", "both", "ou"])
+GENERAL = frozenset(["calcification", "haematoma", "scar", "surgical clip", "lymphadenopathy"])
+
+
+def under_title(sentences: Sequence[Sentence], others: Sequence[Sentence]) -> tuple[Sentence, ...]:
+    """The sentences that are read, those under no heading of their own under the place of the report's title.
+
+    The title stands before all findings, among ``sentences`` or in ``others`` (of "EXAM: ..."). Nothing is
+    changed where a report has no such title, or where any of these sentences says the other side, or both.
+    """
+    begin = min((s.span[0] for s in sentences if s.candidates), default=0)
+    whole = (*sentences, *others)
+    titles = [s for s in whole if s.span[0] < begin and _is_title(s)]
+    sides = {HALVES.get(norm, "both") for s in whole for norm in s.words.norms if norm in {*HALVES, *BOTH}}
+    if not titles or len(sides) != 1 or "both" in sides:
+        return tuple(sentences)
+    title = titles[0]
+    (organ,) = _organs(title.elements)
+    return tuple(
+        replace(s, over=title.elements, over_words=title.words, exam=organ)
+        if s.candidates and not s.over and _of_organ(s, organ)
+        else s
+        for s in sentences
+    )
+
+
+def fits(name: str, places: Sequence[Place], organ: str) -> bool:
+    """Whether a finding may lie in the organ of the title: by its places, or by its name where these are none
+    of the body's ("at 2 o'clock"). A cyst may lie in the breast, a pleural effusion not."""
+    known = lexicon.concepts()
+    told = [known[p.of or p.name].field for p in places if (p.of or p.name) in known]
+    if told:
+        return {*told} == {organ}
+    own = any(name in (rule.base, rule.name) for rule in lexicon.refines() if organ in rule.places)
+    return own or known[name].field == organ or (organ == "breast" and name in GENERAL)
+
+
+def _is_title(sentence: Sentence) -> bool:
+    """True for a line of nothing but how was imaged, an organ and a side."""
+    covered = {i for e in sentence.elements for i in range(e.first, e.last)}
+    rest = [norm for i, norm in enumerate(sentence.words.norms) if i not in covered]
+    organs = {e.place.name for e in sentence.elements if e.place is not None}
+    return (
+        bool(DEVICES & {*rest})
+        and all(norm in DEVICES | BESIDE or norm.isdigit() for norm in rest)
+        and len(_organs(sentence.elements)) == 1
+        and all(any(organ in name for organ in ORGANS) for name in organs)
+        and any(side_of(e) in SIDE_WORDS for e in sentence.elements)
+    )
+
+
+def _organs(found: Sequence[Element]) -> set[str]:
+    names = {part for e in found if e.place is not None for part in (e.place.of, *e.place.name.split())}
+    return names & ORGANS
+
+
+def _of_organ(sentence: Sentence, organ: str) -> bool:
+    """True where a sentence stands under no heading of another organ."""
+    known = lexicon.concepts()
+    return not sentence.under or organ in (sentence.under, getattr(known.get(sentence.under), "field", ""))
