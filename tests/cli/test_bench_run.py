@@ -14,22 +14,14 @@ def folder(tmp_path: Path) -> Path:
     return write_set(tmp_path / "s", 3)
 
 
+def judging(folder: Path, out: Path, *more: str) -> tuple[str | Path, ...]:
+    """The words of ``bench run`` over all of a set."""
+    return ("bench", "run", "-d", folder, "-o", out, "--split", "all", *more)
+
+
 def test_judge_then_compare(run: Any, folder: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
-    words = (
-        "bench",
-        "run",
-        "-d",
-        folder,
-        "-o",
-        out,
-        "--split",
-        "all",
-        "-m",
-        "place",
-        "-m",
-        "half=otsu,part=dark",
-    )
+    words = judging(folder, out, "-m", "place", "-m", "half=otsu,part=dark")
     ran = run(*words)
     assert ran.code == 0, ran.err
     assert "place, all words (oracle): Dice" in ran.out
@@ -55,24 +47,7 @@ def test_judge_then_compare(run: Any, folder: Path, tmp_path: Path) -> None:
 
 def test_one_patient_gives_no_interval(run: Any, tmp_path: Path) -> None:
     folder, out = write_set(tmp_path / "set", 2, group="one"), tmp_path / "out"
-    ran = run(
-        "bench",
-        "run",
-        "-d",
-        folder,
-        "-o",
-        out,
-        "--split",
-        "all",
-        "--leaks",
-        "off",
-        "--threads",
-        "1",
-        "-m",
-        "place",
-        "-m",
-        "otsu",
-    )
+    ran = run(*judging(folder, out, "--leaks", "off", "--threads", "1", "-m", "place", "-m", "otsu"))
     assert ran.code == 0, ran.err
     pair = ("bench", "compare", f"{out}:place", f"{out}:otsu", "--control", "right")
     assert run(*pair).out.count("[one group]") == 2 + len(run(*pair, "--json").json["strata"])
