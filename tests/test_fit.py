@@ -100,13 +100,14 @@ def test_a_run_of_minutes_learns_stops_and_goes_on(tmp_path: Path, cases: list[d
 
 def test_a_killed_run_goes_on_to_the_same_bits(tmp_path: Path, cases: list[data.Case]) -> None:
     whole = tmp_path / "whole"
-    fit.fit(STEPS, cases, whole, quiet)
+    config = replace(STEPS, words_lr=0.5)
+    fit.fit(config, cases, whole, quiet)
     for killed_at in (1,):
         out = tmp_path / f"killed{killed_at}"
         with pytest.raises(KeyboardInterrupt):
-            fit.fit(STEPS, cases, out, quiet, progress=killer(killed_at))
+            fit.fit(config, cases, out, quiet, progress=killer(killed_at))
         assert saved.read(out / "last.pt")["state"]["step"] < 4
-        fit.fit(STEPS, cases, out, quiet)
+        fit.fit(config, cases, out, quiet)
         one, two = saved.read(whole / "last.pt"), saved.read(out / "last.pt")
         one["state"].pop("seconds")
         two["state"].pop("seconds")
@@ -175,6 +176,24 @@ def test_a_step_lowers_the_loss_of_its_batch(tmp_path: Path, cases: list[data.Ca
     run, batch = run_of(cases, tmp_path), batch_of(cases[:3], 4)
     losses = [fit.step(run, [batch], TINY, 0.3)["loss"] for _ in range(8)]
     assert np.mean(losses[-3:]) < losses[0] - 0.1
+
+
+@pytest.mark.parametrize("words_lr", [1.0, 1e-9])
+def test_what_reads_words_learns_at_its_own_rate(
+    tmp_path: Path, cases: list[data.Case], words_lr: float
+) -> None:
+    """The first step opens the exits towards the words, so the second is the first that reaches them."""
+    run = run_of(cases, tmp_path, replace(TINY, words_lr=words_lr))
+    before = {name: value.clone() for name, value in run.kept.model.state_dict().items()}
+    for _ in range(2):
+        fit.step(run, [batch_of(cases, 2)], TINY, 0.5)
+    moved = {"words": 0.0, "rest": 0.0}
+    for name, parameter in run.kept.model.named_parameters():
+        part = "words" if name.startswith(("tokens.", "fusion.")) else "rest"
+        moved[part] = max(moved[part], float((parameter.detach() - before[name]).abs().max()))
+    assert moved["rest"] > 1e-4
+    assert (moved["words"] > 1e-4) == (words_lr == 1.0)
+    assert moved["words"] > 0
 
 
 def test_half_precision_trains(tmp_path: Path, cases: list[data.Case]) -> None:

@@ -66,6 +66,7 @@ class FitConfig:
     sizes: tuple[tuple[float, int], ...] = ((0.35, 128), (0.30, 160), (0.35, 224))
     mixed: bool = False  # the sizes come in turns, by chance, over the whole run; else one after the other
     lr: float = 1.5e-3
+    words_lr: float = 1.0  # share of it for what turns words into prior tokens
     weight_decay: float = 0.02
     warmup: float = 0.04
     cooling: float = 0.1  # share of the time in which the texture kernels' temperature falls to 1; 0: it is 1
@@ -117,7 +118,7 @@ def _check_ranges(config: FitConfig) -> None:
         if not low <= getattr(config, name) <= high:
             told = f"{low:g} or more" if high == math.inf else f"{low:g} to {high:g}"
             raise UsageError(f"{name}: {getattr(config, name)} came where {told} was expected")
-    for name in ("lr", "clip"):
+    for name in ("lr", "words_lr", "clip"):
         if not 0 < getattr(config, name) < math.inf:
             raise UsageError(f"{name}: {getattr(config, name)} came where a number above 0 was expected")
 

@@ -41,6 +41,7 @@ if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
 BETTER = 1e-4  # Dice by which a validation must be better to count
+READS_WORDS = ("tokens.", "fusion.")  # codes to prior tokens, in every network that has them
 
 
 class Parcel:
@@ -78,6 +79,7 @@ class Run:
     kept: Kept
     out: Path
     part: Tensor
+    rates: tuple[float, ...]  # largest learning rate of each group of the optimiser
     watch: Watch | None = None
     teacher: Any = None  # a network for the averaged weights, where there are pictures without masks
 
@@ -109,11 +111,18 @@ def fabric_of(config: FitConfig) -> "Fabric":
 
 
 def optimiser_of(model: nn.Module, config: FitConfig) -> torch.optim.AdamW:
-    """AdamW over what is trained; no weight decay on one-dimensional parameters."""
-    trained = [p for p in model.parameters() if p.requires_grad]
-    deep, flat = ([p for p in trained if (p.ndim >= 2) == many] for many in (True, False))
-    groups = [{"params": deep, "weight_decay": config.weight_decay}, {"params": flat, "weight_decay": 0.0}]
-    return torch.optim.AdamW(groups, lr=config.lr, betas=(0.9, 0.99))
+    """AdamW over what is trained; no weight decay on one-dimensional parameters.
+
+    What turns codes into prior tokens learns at ``config.words_lr`` of the rate.
+    """
+    parts: dict[tuple[float, float], list[nn.Parameter]] = {}
+    for name, parameter in model.named_parameters():
+        if parameter.requires_grad:
+            decay = config.weight_decay if parameter.ndim >= 2 else 0.0
+            rate = config.lr * (config.words_lr if name.startswith(READS_WORDS) else 1.0)
+            parts.setdefault((decay, rate), []).append(parameter)
+    groups = [{"params": p, "weight_decay": decay, "lr": rate} for (decay, rate), p in parts.items()]
+    return torch.optim.AdamW(groups, betas=(0.9, 0.99))
 
 
 @dataclass(frozen=True, slots=True)
@@ -175,13 +184,15 @@ def _begin(
     model.to(fabric.device)
     watch = watch_of(copy.deepcopy(model), cases, words, config) if config.validate_every else None
     teacher = copy.deepcopy(model).eval().requires_grad_(False) if config.unlabelled else None
-    kept = Kept(model, optimiser_of(model, config), Average(model, config.ema), State(), words, adapters)
+    optimiser = optimiser_of(model, config)
+    rates = tuple(group["lr"] for group in optimiser.param_groups)  # what is resumed has those of its step
+    kept = Kept(model, optimiser, Average(model, config.ema), State(), words, adapters)
     resume(out / LAST, kept)
     tuning.ready(model, config.tune)
-    objective, optimiser = fabric.setup(Objective(model, config.weights), kept.optimiser)
+    objective, wrapped = fabric.setup(Objective(model, config.weights), kept.optimiser)
     over = part_of(config, kept.state.step, kept.state.seconds)
     part = torch.tensor(over).share_memory_()  # type: ignore[no-untyped-call]
-    return Run(fabric, objective, optimiser, kept, out, part, watch, teacher)
+    return Run(fabric, objective, wrapped, kept, out, part, rates, watch, teacher)
 
 
 def _batches(config: FitConfig, cases: Sequence[Case], run: Run, stop: threading.Event) -> Iterator[Batch]:
@@ -267,8 +278,8 @@ def step(run: Run, batches: Sequence[Batch], config: FitConfig, part: float) -> 
     for module in run.kept.model.modules():
         if isinstance(module, TextureHead):
             module.tau.fill_(tau)
-    for group in run.optimiser.param_groups:
-        group["lr"] = config.lr * schedule(part, config.warmup)
+    for group, rate in zip(run.optimiser.param_groups, run.rates, strict=True):
+        group["lr"] = rate * schedule(part, config.warmup)
     run.optimiser.zero_grad(set_to_none=True)
     told: list[dict[str, Tensor]] = []
     if run.teacher is not None:
