@@ -11,7 +11,10 @@ from PIL import Image as Pil
 from medsegr.bench.methods import Method, Ready
 from medsegr.types import Image, Prompt, Segmentation
 
-COLUMNS = ("id", "image", "mask", "text", "phrase", "target", "modality", "split", "group", "notes", "ignore")
+COLUMNS = (
+    *("id", "image", "mask", "text", "phrase", "target", "modality", "split", "group", "notes", "ignore"),
+    "attributes",
+)
 
 
 def picture(seed: int, size: tuple[int, int] = (60, 80)) -> np.ndarray:

@@ -9,7 +9,7 @@ from typing import cast
 import numpy as np
 import pytest
 
-from bench_sets import Square, write_set
+from bench_sets import Square, add, picture, write_rows, write_set
 from medsegr import phantom, predict, registry
 from medsegr.bench import peer_scores, peer_table, peers
 from medsegr.bench.peer_scores import Row
@@ -104,6 +104,37 @@ def test_every_mask_has_a_row_of_its_own_also_where_a_group_has_several_pictures
     assert {row.group for row in found} == {"set/one patient"}
     assert len({(row.case, row.target) for row in found}) == len(found)
     assert len(list(peer_scores.real_rows(folder, cast(predict.Predictor, square), limit=2))) == 2
+
+
+def test_all_of_a_referring_set_is_asked_by_its_words_and_by_the_name_alone(tmp_path: Path) -> None:
+    """Polyps in the upper left and the lower right; Square draws where the words say, else upper left."""
+    told = [{"side": None, "rows": ["upper"], "cols": ["left"]}, {"rows": ["lower"], "cols": ["right"]}]
+    table = []
+    for i in range(12):  # of more than one part of whatever division
+        mask = np.zeros((60, 60), bool)
+        mask[(slice(0, 20), slice(40, 60))[i % 2], (slice(0, 20), slice(40, 60))[i % 2]] = True
+        words = json.dumps({"name": "polyp", "location": told[i % 2]})
+        table.append(add(tmp_path / "refer", f"p{i}", picture(i, (60, 60)), mask, attributes=words))
+    folder = write_rows(tmp_path / "refer", table)
+    found = list(peer_scores.referring_rows(folder, cast(predict.Predictor, Square())))
+    scores = {
+        what: [row.dice for row in sorted(found, key=lambda row: row.group) if row.what == what]
+        for what in ("words", "without words")
+    }
+    assert len({row.case for row in found}) == 12
+    assert scores["words"] == pytest.approx([1.0] * 12)
+    assert sorted(scores["without words"]) == pytest.approx([0.0] * 6 + [1.0] * 6)
+
+
+def test_a_referring_set_is_looked_at_before_anybody_trains(bench: peers.Bench, tmp_path: Path) -> None:
+    (tmp_path / "nothing").mkdir()
+    asked = replace(bench, referring=(tmp_path / "nothing",))
+    with pytest.raises(InputError, match="nothing"):
+        peers.compare(asked, lambda _line: None)
+    assert not bench.out.exists()
+    assert peers._flags(asked)[-2:] == ["--referring", str(tmp_path / "nothing")]
+    method = peers.read_methods(bench.methods)[0]
+    assert peers.settings(asked, method) != peers.settings(bench, method)
 
 
 def rows(shift: float, sets: tuple[str, ...] = ("a", "b")) -> list[Row]:

@@ -1,8 +1,10 @@
 """How good each of several trained networks is on the same questions: one row a mask.
 
-Two kinds of question. Of real pictures of the validation part: each target by its name alone. Of made
-bodies with several lesions of one name: one of them, by its name and the words of one kind (location,
-texture or shape) that fit it alone; and again by its name alone, which is what the words add to.
+Three kinds of question. Of real pictures of the validation part: each target by its name alone. Of sets
+of real pictures in which the words mean one of several things (``medsegr sets referring``): each thing by
+all its words. Of made bodies with several lesions of one name: one of them, by its name and the words of
+one kind (location, texture or shape) that fit it alone. The last two are asked by the name alone again,
+which is what the words add to.
 """
 
 from collections.abc import Iterator, Sequence
@@ -24,8 +26,9 @@ SEED = 900_000  # of made bodies that are never trained on
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """``what`` was asked: ``name``, one of :data:`KINDS` (words of that kind decide) or such a kind with
-    ``without`` before it (the same lesions by their name alone). ``group`` belongs together (a patient)."""
+    """``what`` was asked: ``name``, ``words`` (all of a referring set), one of :data:`KINDS` (words of that
+    kind decide), or one of the latter with ``without`` before it (the same things by their name alone).
+    ``group`` belongs together (a patient)."""
 
     set: str
     what: str
@@ -52,6 +55,24 @@ def real_rows(folder: Path, predictor: Predictor, limit: int | None = None) -> I
             # a group may have several pictures, and a picture several targets of one name
             score = float(dice(truth.judged(mask), truth.mask))
             yield Row(folder.name, "name", group, f"{group}#{seen}.{i}", label, score)
+
+
+def referring_rows(folder: Path, predictor: Predictor) -> Iterator[Row]:
+    """Everything that is there in all pictures of a set that was built for judging, by all its words and by
+    its name alone."""
+    for seen, (group, image, drawn) in enumerate(
+        one for held_out in (True, False) for one in data.read_drawn(folder, held_out=held_out)
+    ):
+        there = [(finding, marks) for finding, marks in drawn if marks.mask.any()]
+        if not there:
+            continue
+        findings = [f for finding, _ in there for f in (finding, named_only(finding))]
+        masks = _asked(predictor, image, findings)
+        for i, (finding, truth) in enumerate(there):
+            about = (group, f"{group}#{seen}.{i}", finding.name)
+            for what, mask in zip(("words", "without words"), masks[2 * i : 2 * i + 2], strict=True):
+                score = float(dice(truth.judged(mask), truth.mask))
+                yield Row(folder.resolve().name, what, *about, score)
 
 
 def made_rows(kind: str, predictor: Predictor, count: int) -> Iterator[Row]:

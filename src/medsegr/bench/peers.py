@@ -25,6 +25,7 @@ from medsegr.cases import folders_below, load_cases
 from medsegr.config import FitConfig, read_config
 from medsegr.devices import pick_device
 from medsegr.errors import InputError, UsageError
+from medsegr.layouts import rows_of
 
 HERE = Path(__file__).parent
 LISTS = {"peers": HERE / "peers.toml", "ablations": HERE / "ablations.toml"}
@@ -45,7 +46,8 @@ class Bench:
     """One comparison. ``methods``: a list that ships (``peers``, ``ablations``) or a TOML file. Either
     ``minutes`` or ``steps`` is given. ``made``: phantoms a kind to judge on; ``limit``: pictures a set (None:
     all). ``start``: weights that every method begins with as far as it has the same, those whose names begin
-    with ``part``: ``"host."`` is the image network of ours."""
+    with ``part``: ``"host."`` is the image network of ours. ``referring``: folders of sets whose words mean
+    one of several things, of pictures that are not trained on."""
 
     config: Path
     out: Path
@@ -58,6 +60,7 @@ class Bench:
     limit: int | None = None
     start: Path | None = None
     part: str = ""
+    referring: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
         """Refuses a comparison without a budget or with two."""
@@ -121,6 +124,7 @@ def settings(bench: Bench, method: Method) -> dict[str, Any]:
     told: dict[str, Any] = {"config": asdict(configured(bench)), "method": asdict(method), "made": bench.made}
     start = None if bench.start is None else hashlib.sha256(bench.start.read_bytes()).hexdigest()
     told |= {"limit": bench.limit, "start": start, "part": bench.part}
+    told["referring"] = [folder.resolve().name for folder in bench.referring]
     plain: dict[str, Any] = json.loads(json.dumps(told))
     return plain
 
@@ -129,7 +133,7 @@ def train(bench: Bench, method: Method, log: Callable[[str], None] = print) -> N
     """Train and judge one method in this process; writes ``OUT/LABEL/scores.json``. A killed one goes on from
     its last state."""
     from medsegr import checkpoint, fit
-    from medsegr.bench.peer_scores import made_rows, real_rows
+    from medsegr.bench.peer_scores import made_rows, real_rows, referring_rows
     from medsegr.predict import load
 
     config, folder = configured(bench), bench.out / method.label
@@ -158,6 +162,7 @@ def train(bench: Bench, method: Method, log: Callable[[str], None] = print) -> N
             if bench.data
             for row in real_rows(bench.data / name, predictor, bench.limit)
         ),
+        *(row for folder in bench.referring for row in referring_rows(folder, predictor)),
         *(row for kind in config.phantoms for row in made_rows(kind, predictor, bench.made)),
     ]
     facts = {
@@ -186,6 +191,8 @@ def compare(bench: Bench, log: Callable[[str], None] = print) -> dict[str, Any]:
             f"set {missing[0]} was not found; give its parent folder with --data, or remove it from the "
             "configuration"
         )
+    for folder in bench.referring:
+        rows_of(folder)  # says what is wrong with it before anybody is trained
     bench.out.mkdir(parents=True, exist_ok=True)
     waiting = [method for method in methods if _done(bench, method) is None]
     with ThreadPoolExecutor(bench.jobs) as pool:
@@ -234,7 +241,8 @@ def _reason(folder: Path) -> str:
 
 def _flags(bench: Bench) -> list[str]:
     """The comparison as flags of :func:`main`; ``jobs`` is left out."""
-    pairs = [(f.name, getattr(bench, f.name)) for f in fields(Bench) if f.name != "jobs"]
+    told = {f.name: getattr(bench, f.name) for f in fields(Bench) if f.name not in ("jobs", "referring")}
+    pairs = [*told.items(), *(("referring", folder) for folder in bench.referring)]
     return [text for name, value in pairs if value for text in (f"--{name}", str(value))]
 
 
@@ -256,10 +264,13 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument("--limit", type=int, help="pictures a set to judge on")
     parser.add_argument("--start", type=Path, help="weights that all begin with, as far as they share them")
     parser.add_argument("--part", default="", help="... of these, those whose names begin so: host.")
+    parser.add_argument(
+        "--referring", type=Path, action="append", default=[], help="a set whose words mean one of several"
+    )
     parser.add_argument("--only", help="one method, in this process")
     given = vars(parser.parse_args(arguments))
     only = given.pop("only")
-    bench = Bench(**given)
+    bench = Bench(**given | {"referring": tuple(given["referring"])})
     if only:
         import torch
 

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
@@ -33,6 +33,10 @@ class PeersFlags(LogFlags):
     part: Annotated[
         str, option("--part", metavar="PREFIX", help="... of it, what is named so; host.: the image network.")
     ] = ""
+    referring: Annotated[
+        list[Path],
+        option("--referring", metavar="DIR", help="Also judged: a set of 'sets referring'; repeat it."),
+    ] = field(default_factory=list)
 
 
 @grouped
@@ -52,9 +56,8 @@ def command(
     from medsegr.saved import start_of
 
     told = (flags.data, flags.methods, flags.minutes, flags.steps, flags.jobs, flags.made)
-    bench = peers.Bench(
-        config, output, *told, start=start_of(flags.start) if flags.start else None, part=flags.part
-    )
+    start = start_of(flags.start) if flags.start else None
+    bench = peers.Bench(config, output, *told, start=start, part=flags.part, referring=tuple(flags.referring))
     found = peers.compare(bench, lambda line: print(line, file=sys.stderr))
     print(json.dumps(found, indent=1) if as_json else "\n".join(peer_table.lines(found)))
     return 4 if found["failed"] else 0
