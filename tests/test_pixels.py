@@ -1,10 +1,12 @@
 """The size at which a picture is shown to the network: one rule for training and predicting."""
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medsegr.pixels import working_size
+from medsegr.pixels import HAZY, to_bytes, working_size
+from medsegr.types import Image
 
 sides = st.integers(1, 5000)
 
@@ -32,3 +34,34 @@ def test_any_grid_fits_the_strides_and_the_memory(h: int, w: int, modality: str 
     assert all(side % 32 == 0 and side >= 64 for side in size)
     assert size[0] * size[1] <= 1.2 * 512**2
     assert working_size((w, h), modality, 256) == size[::-1]
+
+
+def colours(low: float, high: float) -> np.ndarray:
+    """Red falls and green rises between the two values; blue lies in the middle."""
+    ramp = np.broadcast_to(np.linspace(low, high, 60), (50, 60))
+    return np.stack([ramp[:, ::-1], ramp, np.full((50, 60), (low + high) / 2)]).astype(np.float32)
+
+
+@pytest.mark.parametrize(("low", "high"), [(0, 255), (20, 150), (90, 90), (0, 0)])
+def test_colour_stays_as_it_is_where_it_spans_what_was_learned_and_where_there_is_one_value(
+    low: float, high: float
+) -> None:
+    assert np.array_equal(to_bytes(Image(colours(low, high))), colours(low, high).round())
+
+
+@pytest.mark.parametrize(("low", "high"), [(90, 130), (0, 60), (200, 255), (0, 1)])
+def test_a_hazy_or_dark_colour_picture_is_seen_as_its_clear_one_in_its_own_colours(
+    low: float, high: float
+) -> None:
+    assert high - low < HAZY
+    clear = to_bytes(Image(colours(0, 255))).astype(int)
+    seen = to_bytes(Image(colours(low, high))).astype(int)
+    assert abs(seen - clear).max() <= 5  # half a per cent at either end, and rounding
+    assert seen.dtype == clear.dtype
+
+
+@given(st.floats(0.05, 1.0), st.floats(0.0, 1.0))
+def test_any_grey_picture_is_seen_the_same_however_faint(contrast: float, offset: float) -> None:
+    ramp = np.linspace(0, 1, 3000, dtype=np.float64).reshape(1, 50, 60)
+    seen = to_bytes(Image((offset + contrast * ramp).astype(np.float32))).astype(int)
+    assert abs(seen - to_bytes(Image(ramp.astype(np.float32))).astype(int)).max() <= 1

@@ -6,25 +6,29 @@ import numpy as np
 from medsegr.types import Image
 
 CT_WINDOW = (-160.0, 300.0)  # HU; soft tissue, for CT that still holds Hounsfield units
+HAZY = 110.0  # of 255: no colour picture that was trained on spans so little, and none is seen well that does
+COLOUR_SAMPLE = 200_000  # values of a colour picture that are looked at: its latency counts
 ENLARGED = 4.0  # slices of 35 x 50 pixels are best seen at 160 to 192 px (decision 0040)
 
 
 def to_bytes(image: Image) -> np.ndarray:
-    """``c *grid`` uint8 with c = 1 or 3. Colour stays as it is; grey is stretched between its 0.5 and 99.5
-    percentiles.
+    """``c *grid`` uint8 with c = 1 or 3. Grey is stretched between its 0.5 and 99.5 percentiles. Colour stays
+    as it is, unless these percentiles of all channels together lie within :data:`HAZY`: such a picture is
+    stretched by them, its colours in their proportion.
 
     CT in Hounsfield units (values below -200) is cut to the soft-tissue window instead, so that equal tissue
     stays equally grey.
     """
     data = image.data
     low, high = float(data.min()), float(data.max())
-    if data.shape[0] == 3 and low >= 0 and high <= 255:
-        return np.ascontiguousarray(data.round().astype(np.uint8))
-    if image.modality == "CT" and low < -200:
+    colour = data.shape[0] == 3 and low >= 0 and high <= 255
+    if image.modality == "CT" and low < -200 and not colour:
         low, high = CT_WINDOW
     else:
-        step = max(1, data.size // 1_000_000)
+        step = max(1, data.size // (COLOUR_SAMPLE if colour else 1_000_000))
         low, high = (float(v) for v in np.percentile(data.reshape(-1)[::step], (0.5, 99.5)))
+    if colour and not 0 < high - low < HAZY:
+        return np.ascontiguousarray(data.round().astype(np.uint8))
     scale = 255.0 / max(high - low, 1e-6)
     return np.clip((data - low) * scale, 0, 255).astype(np.uint8)
 
