@@ -209,6 +209,10 @@ WARNINGS: Mapping[str, Told] = {
             "the message says why; with `out of memory` take a smaller image or another `--device`",
         ),
         "forced": ("drawn by `--force`: the model was not trained for the concept", "do not rely on it"),
+        "looks_negative": (
+            "what is not seen in a radiograph is seen in its negative",
+            "if bone is dark in it, invert the picture and ask again",
+        ),
         "phantom_only": ("the concept was learned from made images only", "do not rely on it"),
         "no_attention": (
             "`--explain` came, and the model gave no map of where the words acted",

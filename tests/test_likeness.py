@@ -79,6 +79,30 @@ def test_a_coloured_label_in_a_corner_is_no_colour_picture() -> None:
     assert likeness.looks_unlike(image("CR", data)) is None
 
 
+@pytest.mark.parametrize(
+    ("modality", "data", "has"),
+    [
+        ("CR", GREY, True),
+        ("MG", np.repeat(GREY, 3, axis=0), True),
+        (None, GREY, True),
+        ("US", GREY, False),
+        (None, COLOUR, False),
+        ("CR", np.repeat(GREY[:, None], 4, axis=1), False),  # a volume
+    ],
+)
+def test_radiographs_have_a_negative(modality: str | None, data: np.ndarray, has: bool) -> None:
+    before = image(modality, data)
+    other = likeness.negative(before)
+    assert (other is not None) == has
+    if other is not None:
+        assert other.data.dtype == np.float32
+        assert (other.data.min(), other.data.max()) == pytest.approx((data.min(), data.max()))
+        assert np.allclose(other.data + before.data, (other.data + before.data).flat[0])
+        again = likeness.negative(other)
+        assert again is not None
+        assert np.allclose(again.data, before.data, atol=1e-3)
+
+
 def test_the_run_says_it() -> None:
     result = pipeline.run(image("ES"), create("threshold"), report="CT ABDOMEN\nFINDINGS: A polyp.")
     assert {"modality_report", "modality_pixels"} <= set(dict(result.warnings))

@@ -617,6 +617,61 @@ def test_a_concept_learned_from_phantoms_only_is_drawn_with_a_warning() -> None:
     ]
 
 
+class Radiologist(Fake):
+    """Sees what it is asked for where the middle of the picture is bright, as in a film with white bone."""
+
+    def segment(self, image: Image, prompt: Prompt) -> Segmentation:
+        rows, cols = (slice(n // 3, 2 * n // 3) for n in image.grid)
+        bright = image.data[..., rows, cols].mean() > image.data.mean()
+        self.presence = 0.9 if bright else 0.1
+        return super().segment(image, prompt)
+
+
+def film(bone: float, **more: Any) -> Image:
+    """A picture whose middle is as bright as told, of 0 to 255; around it the reverse."""
+    data = np.full((1, *GRID), 255 - bone, np.float32)
+    data[:, 10:30, 15:45] = bone
+    return picture(data=data, **more)
+
+
+def test_a_film_given_as_its_negative_is_told_and_nothing_is_drawn_in_it() -> None:
+    report = told(finding(), finding(2, "left lung", "lung"))
+    result = pipeline.run(film(20), Radiologist(), report=report)
+    assert [(f.status, f.reason) for f in result.findings] == [("not_found", "presence_low")] * 2
+    (text,) = [text for code, text in result.warnings if code == "looks_negative"]
+    assert text.startswith("f1, f2: ")
+
+
+@pytest.mark.parametrize("shown", [film(230), film(20, modality="US"), film(128)])
+def test_other_pictures_are_not_called_negatives(shown: Image) -> None:
+    model = Radiologist()
+    result = pipeline.run(shown, model, report=told(finding()))
+    assert "looks_negative" not in dict(result.warnings)
+
+
+def test_what_is_seen_is_not_asked_of_the_negative() -> None:
+    model = Radiologist()
+    pipeline.run(film(230), model, report=told(finding()))
+    assert len(model.asked) == 1
+
+
+def test_a_model_that_fails_on_the_negative_changes_nothing() -> None:
+    model = Radiologist(error=MemoryError("inside"))
+    calls = []
+
+    def segment(image: Image, prompt: Prompt) -> Segmentation:
+        calls.append(image)
+        if len(calls) > 1:
+            raise MemoryError("inside")
+        return Radiologist.segment(model, image, prompt)
+
+    model.segment = segment  # type: ignore[method-assign]
+    result = pipeline.run(film(20), model, report=told(finding()))
+    assert len(calls) > 1
+    assert result.findings[0].reason == "presence_low"
+    assert "looks_negative" not in dict(result.warnings)
+
+
 def test_an_assumed_frame_is_warned_of_once_and_by_the_words() -> None:
     note = ("frame_assumed", "nobody said whose left is meant: the patient's was assumed")
     image = picture(modality=None, source=Source(kind="png", frame_from="assumed", warnings=(note,)))

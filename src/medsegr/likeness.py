@@ -3,6 +3,7 @@ like. A contradiction is a warning, never a refusal: headers are wrong, reports 
 """
 
 import re
+from dataclasses import replace
 
 import numpy as np
 
@@ -26,6 +27,7 @@ OTHER_STUDY = re.compile(r"(?i)\b(compar|prior|previous|correlat|recommend|follo
 TITLE = re.compile(r"\s*[^\n.:]{1,120}(?=[\n:])")  # a first line, or what stands before the first colon
 GREY = ("CT", "MR", "CR", "MG", "PT", "XA")  # never in colour
 COLOURED = ("ES", "SM", "DMS")  # never in grey
+RADIOGRAPHS = ("CR", "MG", None)  # may come as negatives: where bone is dark; None: nobody said what it is
 PICTURES = ("CR", "MG", "ES", "SM", "OP", "DMS")  # never volumes
 MEASURED = ("dicom", "nifti", "nrrd", "mha")  # kinds of file that hold the scanner's own values
 TINT = 0.1  # of the brightest value: difference of channels that is a colour
@@ -87,3 +89,11 @@ def coloured(data: np.ndarray) -> bool:
     tint = data.max(axis=0) - data.min(axis=0)
     top = float(data.max())
     return top > 0 and float((tint > TINT * top).mean()) > TINTED
+
+
+def negative(image: Image) -> Image | None:
+    """The picture with dark and bright exchanged, where it may be a radiograph that was given as its negative
+    (MONOCHROME1 without its header): grey, no volume, of no other kind. Else None."""
+    if len(image.grid) != 2 or image.modality not in RADIOGRAPHS or coloured(image.data):
+        return None
+    return replace(image, data=image.data.min() + image.data.max() - image.data)

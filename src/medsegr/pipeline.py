@@ -98,10 +98,26 @@ def run(
     results = with_structures(image, results)
     warnings += [*(words.warnings if words else ()), *likeness.mismatches(image, words)]
     warnings += [*cautions(results, answers, segmenter, options)]
+    warnings += _as_negative(image, results, segmenter)
     clock["checks"] = time.perf_counter()
     stamps = list(clock.items())
     timing = {name: then - before for (_, before), (name, then) in pairwise(stamps)}
     return Result(image, words, tuple(results), model_of(segmenter), tuple(dict.fromkeys(warnings)), timing)
+
+
+def _as_negative(
+    image: Image, results: Sequence[FindingResult], segmenter: Segmenter
+) -> list[tuple[str, str]]:
+    """A warning where what is not seen in a radiograph is seen in its negative. It is never drawn there: who
+    knows which of both is right has not said so."""
+    missed = [r.finding for r in results if r.reason == "presence_low"]
+    other = likeness.negative(image) if missed else None
+    if other is None:
+        return []
+    said, limit = ask(segmenter, other, missed), threshold(segmenter)
+    seen = ", ".join(f.id for f, answer in zip(missed, said, strict=False) if _seen(answer, limit))
+    text = f"{seen}: seen in this picture's negative only: if bone is dark in it, invert it and ask again"
+    return [("looks_negative", text)] if seen else []
 
 
 def _turn(
