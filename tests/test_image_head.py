@@ -9,12 +9,12 @@ import torch
 from medsegr import weights
 from medsegr.averaging import read
 from medsegr.errors import UsageError
-from medsegr.image_head import Look, concepts_by_kind, fit, judged, read_kinds, teach, truth_of
+from medsegr.image_head import Look, concepts_by_kind, fit, judged, read_kinds, reframed, teach, truth_of
 from medsegr.io.read import image_from_array
 from medsegr.nn.blocks import Mlp
 from medsegr.phantom.write import case_of
 from medsegr.predict import load
-from medsegr.types import Prompt
+from medsegr.types import Image, Prompt
 
 CODES = ("concept:tumour", "concept:cyst", "concept:artery", "side:left")
 KINDS = {"breast": ["cyst", "tumour"], "neck": ["artery"]}
@@ -49,6 +49,23 @@ def test_the_head_tells_kinds_apart() -> None:
     assert told == {"shown": 16, "refused": 0, "foreign": 12 + 8, "let through": 0}
 
 
+def test_margins_are_cut_away_and_put_around_by_chance() -> None:
+    """What is inside stays, pixel by pixel; a black picture stays as it is."""
+    rng = np.random.default_rng(0)
+    inside = rng.uniform(50, 255, (3, 40, 60)).astype(np.float32)
+    image = Image(np.pad(inside, ((0, 0), (10, 0), (30, 5))))
+    grids = set()
+    for _ in range(20):
+        seen = reframed(image, rng).data
+        rows, cols = (np.flatnonzero(seen[0].any(axis)) for axis in (1, 0))
+        np.testing.assert_array_equal(seen[:, rows[0] : rows[-1] + 1, cols[0] : cols[-1] + 1], inside)
+        assert all(a <= b <= 1.7 * a for a, b in zip((40, 60), seen.shape[1:], strict=True))
+        grids.add(seen.shape)
+    assert len(grids) > 10
+    black = Image(np.zeros((1, 20, 20), np.float32))
+    np.testing.assert_array_equal(reframed(black, rng).data, black.data)
+
+
 def test_a_file_without_kinds_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "kinds.toml"
     file.write_text("[kinds]\none = ['a']\n", encoding="utf-8")
@@ -63,7 +80,8 @@ def test_masks_stay_bit_for_bit(tmp_path: Path) -> None:
         '[kinds]\ndeep = ["phantom abdomen"]\nshallow = ["phantom ultrasound"]\n', encoding="utf-8"
     )
     told = teach(weights.DEFAULT, file, tmp_path, tmp_path / "out", most=4)
-    assert set(told) == {"shown", "refused", "foreign", "let through"}
+    assert set(told) == {"kinds_judged", "kinds_judged_in_margins"}
+    assert all(set(one) == {"shown", "refused", "foreign", "let through"} for one in told.values())
     before, after = (read(weights.find(name)[0])[0] for name in (weights.DEFAULT, tmp_path / "out"))
     changed = {key for key, value in before.items() if not torch.equal(value, after[key])}
     assert {key.partition(".")[0] for key in changed} == {"attributes"}

@@ -28,7 +28,8 @@ from medsegr.predict import Predictor, load
 from medsegr.types import Image
 
 BELOW = 0.1  # chance of its own kind below which a thing is taken not to be in a picture of another kind
-VIEWS = 2  # as it is, and in another light
+DARK = 0.06  # of the range of values: a margin is no brighter
+WIDEST = 0.35  # of a side of the picture: margin that is put around it
 STEPS, RATE, DECAY = 400, 2e-3, 0.02
 
 
@@ -90,6 +91,21 @@ def relit(image: Image, rng: np.random.Generator) -> Image:
     return replace(image, data=(lit.clip(0, 1) * span + low).astype(image.data.dtype))
 
 
+def reframed(image: Image, rng: np.random.Generator) -> Image:
+    """The picture without its dark margins and with others, each side's by chance, often none: what a picture
+    shows is not known by them, and screens and scanners put them around anything."""
+    bright = image.data.max(0) > image.data.min() + DARK * np.ptp(image.data)
+    if not bright.any():
+        return image
+    (top, bottom), (left, right) = (np.flatnonzero(bright.any(axis))[[0, -1]] for axis in (1, 0))
+    inside = image.data[:, top : bottom + 1, left : right + 1]
+    share = rng.uniform(0, WIDEST, 4) * (rng.random(4) < 0.7)
+    h, w = inside.shape[1:]
+    up, down, before, behind = (int(part * n) for part, n in zip(share, (h, h, w, w), strict=True))
+    around = ((0, 0), (up, down), (before, behind))
+    return replace(image, data=np.pad(inside, around, constant_values=image.data.min()))
+
+
 def summary_of(predictor: Predictor, image: Image) -> Float[Tensor, "ways w"]:
     """What the head is given of a picture and of its mirror image, when nothing is said."""
     held: list[Tensor] = []
@@ -103,15 +119,24 @@ def summary_of(predictor: Predictor, image: Image) -> Float[Tensor, "ways w"]:
 
 
 def looks(
-    predictor: Predictor, kinds: Mapping[str, Sequence[str]], root: Path, held_out: bool, most: int
+    predictor: Predictor,
+    kinds: Mapping[str, Sequence[str]],
+    root: Path,
+    held_out: bool,
+    most: int,
+    margins: bool = False,
 ) -> list[Look]:
-    """Every picture of a part of the sets as the head sees it."""
+    """Every picture of a part of the sets as the head sees it: held-out ones as they are, or with other
+    ``margins``; the rest in several ways."""
     rng = np.random.default_rng(5)
     found = []
     for kind, sources in kinds.items():
         for source in sources:
             for image, shown, gone in pictures(source, root, held_out, most):
-                views = [image] + [relit(image, rng) for _ in range(0 if held_out else VIEWS - 1)]
+                views = [reframed(image, rng) if margins else image]
+                if not held_out:
+                    lit = relit(image, rng)
+                    views += [lit, reframed(image, rng), reframed(lit, rng)]
                 seen = torch.cat([summary_of(predictor, view) for view in views])
                 whole = source.startswith("phantom ")
                 told = (kind, image.modality, frozenset(shown), frozenset(gone))
@@ -186,7 +211,8 @@ def judged(
 
 
 def teach(name: str, kinds_file: Path, root: Path, folder: Path, most: int) -> dict[str, Any]:
-    """Train the head and write the checkpoint into ``folder``; gives what :func:`judged` says."""
+    """Train the head and write the checkpoint into ``folder``; gives what :func:`judged` says of pictures as
+    they are and in other margins, as it stands in the card."""
     predictor = load(name, device="cpu")
     head = cast(nn.Module, predictor.model).get_submodule("attributes")
     sources = read_kinds(kinds_file)
@@ -195,12 +221,13 @@ def teach(name: str, kinds_file: Path, root: Path, folder: Path, most: int) -> d
     kinds = concepts_by_kind(found, predictor.card["concepts"])
     fit(head, found, codes, kinds)
     card = {**predictor.card, "kinds": kinds, "kinds_below": BELOW}
-    card["kinds_judged"] = judged(head, looks(predictor, sources, root, True, most), codes, card)
+    for key, margins in (("kinds_judged", False), ("kinds_judged_in_margins", True)):
+        card[key] = judged(head, looks(predictor, sources, root, True, most, margins), codes, card)
     tensors, notes = read(weights.find(name)[0])
     for key, value in head.state_dict().items():
         tensors[f"attributes.{key}"] = value.to(tensors[f"attributes.{key}"].dtype)
     store(tensors, notes, card, folder)
-    return dict(card["kinds_judged"])
+    return {key: card[key] for key in ("kinds_judged", "kinds_judged_in_margins")}
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
