@@ -6,10 +6,12 @@ from dataclasses import replace
 from medsegr.findings import Span
 from medsegr.report.again import told_last
 from medsegr.report.correcting import taken_back
+from medsegr.report.lexicon import Place
 from medsegr.report.match import Words
 from medsegr.report.sentence import NO_WORDS, Sentence, is_name_only, is_request, read
 from medsegr.report.side import SIDE_WORDS, Element
 
+PARTED = frozenset(["vertebra", "colon", "rectum", "stomach", "duodenum", "prostate"])
 SHORT = 4  # words of a sentence that may stand in a list of names
 
 
@@ -17,7 +19,7 @@ def read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[Se
     """Read the sentences of one section.
 
     An organ with a colon ("LIVER: Normal size. A cyst ...") is the organ of those behind it too, up to the
-    next such heading or an empty line.
+    next such heading or an empty line. A heading may stand on a line of its own, and before an empty line.
     """
     out: list[Sentence] = []
     under, end = "", 0
@@ -25,12 +27,14 @@ def read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[Se
     for span in spans:
         before = told_last(out[-1].candidates, out[-1].words.norms) if out else None
         sentence = read(text, span, modality, before)
-        if text[end : span[0]].count("\n") > 1:
+        alone = bool(out) and (out[-1].words.norms[-1:] == (":",) or _is_line(out[-1], text))
+        if text[end : span[0]].count("\n") > 1 and not alone:
             under, over = "", ((), sentence.words)
         subject = next((c.concept.name for c in sentence.anatomy if c.first <= 1), "")
-        if ":" in sentence.words.norms[:6]:
-            under = _heading_organ(sentence)
-            over = _heading_place(sentence), sentence.words
+        colon = _ends_at(sentence, text)
+        if colon:
+            under = _heading_organ(sentence, colon)
+            over = _heading_place(sentence, colon), sentence.words
         elif subject and subject not in {e.place.of for e in over[0] if e.place is not None}:
             over = (), sentence.words
         front = _fronted(sentence) or _trailing(sentence)
@@ -50,18 +54,45 @@ def read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[Se
     return tuple(replace(s, titled=True) for s in out)
 
 
-def _heading_organ(sentence: Sentence) -> str:
-    colon = sentence.words.norms.index(":")
+def _ends_at(sentence: Sentence, text: str) -> int:
+    """Index behind the words of a heading: the colon of "LEFT BREAST: ...", or the end of a line of its own; 0
+    where there is none."""
+    if ":" in sentence.words.norms[:6]:
+        return sentence.words.norms.index(":")
+    return len(sentence.words.norms) if _is_line(sentence, text) else 0
+
+
+def _is_line(sentence: Sentence, text: str) -> bool:
+    """True for a line of nothing but a side and its organ, spelled as a heading: "LEFT BREAST"."""
+    start, stop = sentence.span
+    said = text[start:stop]
+    own = text[:start].rstrip(" \t*#_")[-1:] in ("", "\n", "\r") and text[stop : stop + 1] in ("\n", "\r")
+    if not own or sentence.candidates or not (said.isupper() or said.istitle()):
+        return False
+    covered = {i for e in sentence.elements for i in range(e.first, e.last)}
+    organ = any(e.place is not None for e in sentence.elements)
+    return organ and _sided(sentence.elements) and len(covered) == len(sentence.words.norms)
+
+
+def _heading_organ(sentence: Sentence, colon: int) -> str:
     names = [c.concept.name for c in sentence.anatomy if c.last <= colon]
-    names += [e.place.of for e in sentence.elements if e.place is not None and e.last <= colon]
+    told = [e.place for e in sentence.elements if e.place is not None and e.last <= colon]
+    names += [place.of or place.name for place in told]
     return names[0] if names else ""
 
 
-def _heading_place(sentence: Sentence) -> tuple[Element, ...]:
-    """The place in a heading that tells a side and names no finding ("LEFT BREAST: ...")."""
-    colon = sentence.words.norms.index(":")
+def _heading_place(sentence: Sentence, colon: int) -> tuple[Element, ...]:
+    """The place in a heading that names no finding: one with a side ("LEFT BREAST: ..."), a level of the spine
+    or a part of the gut or prostate ("L4/5: ...", "Sigmoid: ...")."""
     told = tuple(e for e in sentence.elements if e.last <= colon)
-    return told if _sided(told) and not any(c.first < colon for c in sentence.candidates) else ()
+    holds = _sided(told) or any(e.place is not None and is_part(e.place) for e in told)
+    named = (c for c in sentence.candidates if c.concept.kind != "statement")
+    return told if holds and not any(c.first < colon for c in named) else ()
+
+
+def is_part(place: Place) -> bool:
+    """True for a place whose name as a heading places all that stands under it."""
+    return bool(PARTED & {place.name, place.of})
 
 
 def _fronted(sentence: Sentence) -> tuple[Element, ...]:

@@ -287,7 +287,9 @@ def _own_words(sentence: Sentence, item: Candidate) -> tuple[int, int]:
 
 def _refined(item: Candidate, spot: Spot, sentence: Sentence, setting: Setting) -> Concept:
     """The narrower concept at a place, in a kind of image, or in a report of a part of the body."""
-    names = {p.name for p in spot.places} | {p.of for p in spot.places} or {sentence.under}
+    names = {p.name for p in spot.places} | {p.of for p in spot.places}
+    if not names & lexicon.concepts().keys():  # "LEFT BREAST: ... A mass at 2 o'clock."
+        names |= {sentence.under}
     for rule in _refines_of(item.concept.name):
         if (
             (names & rule.places or not rule.places)

@@ -95,10 +95,29 @@ def _under(item: Candidate, own: tuple[Spot, ...], sentence: Sentence, setting: 
         return told
     head = told[0]
     return tuple(
-        replace(s, side=head.side, side_frame=head.side_frame, spans=tuple(sorted({*head.spans, *s.spans})))
-        if s.side is None and not s.cols
-        else s
+        _at_level(
+            replace(
+                s, side=head.side, side_frame=head.side_frame, spans=tuple(sorted({*head.spans, *s.spans}))
+            )
+            if head.side and s.side is None and not s.cols
+            else s,
+            head,
+        )
         for s in own
+    )
+
+
+def _at_level(spot: Spot, head: Spot) -> Spot:
+    """The spot with the level of the spine that it stands under ("L4/5: ..."), where it tells none."""
+    levels = [i for i, place in enumerate(head.places) if place.of == "vertebra"]
+    if not levels or any(place.of == "vertebra" for place in spot.places):
+        return spot
+    heads = tuple(head.heads[i] for i in levels)
+    return replace(
+        spot,
+        places=(*spot.places, *(head.places[i] for i in levels)),
+        heads=(*spot.heads, *heads),
+        spans=tuple(sorted({*spot.spans, *heads})),
     )
 
 

@@ -161,8 +161,9 @@ def _paired(place: Place) -> bool:
 def _beside_organ(side: Element, group: Sequence[Element], words: Words) -> bool:
     """True where the word of side belongs to a paired organ: "left breast", "left upper breast", "breast,
     left"."""
-    if words.norms[side.last : side.last + 1] == ("lobe",):
-        return True  # of the thyroid or the liver: no part of the picture
+    after = words.norms[side.last : side.last + 1]
+    if after == ("lobe",) or (side.first == 0 and after == (":",)):
+        return True  # of the thyroid or the liver, or a heading ("RIGHT: ..."): no part of the picture
     near = {i for e in group if e.field in ("rows", "cols") for i in range(e.first, e.last)}
     for e in group:
         if e.place is None or not _paired(e.place):
