@@ -28,7 +28,8 @@ from medsegr.report.values import shape, size_mm, texture
 if TYPE_CHECKING:
     from medsegr.report.llm import Endpoint
 
-BODIES = ("chest", "neuro", "heart")  # fields whose words ("oedema", "ventricle") mean different things
+BODIES = ("chest", "neuro", "heart", "limb")  # parts whose words ("oedema", "effusion") mean different things
+LIMBS = frozenset(["arm", "leg", "shoulder", "hip bone", "femur", "humerus", "tibia", "joint"])
 
 
 def parse(
@@ -318,8 +319,10 @@ def _told_beside(item: Candidate, sentence: Sentence) -> str:
 def _most_told(sentences: Sequence[Sentence]) -> str:
     loose = {rule.base for rule in lexicon.refines() if rule.about}
     named = [c.concept for s in sentences for c in (*s.candidates, *s.anatomy)]
-    fields = [concept.field for concept in named if concept.name not in loose]
-    fields += ["neuro" for s in sentences for e in s.elements if e.place and e.place.name in BRAIN]
+    fields = [concept.field for concept in named if concept.name not in loose and concept.modalities]
+    places = [e.place for s in sentences for e in s.elements if e.place]
+    fields += ["neuro" for place in places if place.name in BRAIN]
+    fields += ["limb" for place in places if {place.name, place.of} & LIMBS]
     return max(BODIES, key=fields.count) if set(BODIES) & set(fields) else ""
 
 
