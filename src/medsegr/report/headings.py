@@ -6,10 +6,11 @@ from dataclasses import replace
 from medsegr.findings import Span
 from medsegr.report.again import told_last
 from medsegr.report.correcting import taken_back
-from medsegr.report.lexicon import Place
+from medsegr.report.lexicon import Place, concepts, paired
 from medsegr.report.match import Words
 from medsegr.report.sentence import NO_WORDS, Sentence, is_name_only, is_request, read
 from medsegr.report.side import SIDE_WORDS, Element
+from medsegr.report.titled import ORGANS
 
 PARTED = frozenset(["vertebra", "colon", "rectum", "stomach", "duodenum", "prostate"])
 SHORT = 4  # words of a sentence that may stand in a list of names
@@ -34,8 +35,9 @@ def read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[Se
         colon = _ends_at(sentence, text)
         if colon:
             under = _heading_organ(sentence, colon)
-            over = _heading_place(sentence, colon), sentence.words
-        elif subject and subject not in {e.place.of for e in over[0] if e.place is not None}:
+            placed = _heading_place(sentence, colon)
+            over = over if not placed and _stays(under, over[0]) else (placed, sentence.words)
+        elif subject and not _stays(subject, over[0]):
             over = (), sentence.words
         front = _fronted(sentence) or _trailing(sentence)
         told = (front, sentence.words) if front else over
@@ -88,6 +90,17 @@ def _heading_place(sentence: Sentence, colon: int) -> tuple[Element, ...]:
     holds = _sided(told) or any(e.place is not None and is_part(e.place) for e in told)
     named = (c for c in sentence.candidates if c.concept.kind != "statement")
     return told if holds and not any(c.first < colon for c in named) else ()
+
+
+def _stays(organ: str, over: Sequence[Element]) -> bool:
+    """True for an organ of which the heading's side may still be told: a part of the eye or breast, or one
+    that the body has twice, under a mere side ("RIGHT: ... ICA: ...")."""
+    places = [e.place for e in over if e.place is not None]
+    if not places:
+        return bool(over) and organ in paired()
+    known = concepts()
+    field = known[organ].field if organ in known else ""
+    return any(organ == p.of or (field == p.of and field in ORGANS) for p in places)
 
 
 def is_part(place: Place) -> bool:

@@ -19,7 +19,7 @@ from medsegr.report.headings import read_all
 from medsegr.report.lexicon import Concept, Refine
 from medsegr.report.link import link
 from medsegr.report.placing import Setting, places_of
-from medsegr.report.sentence import BRAIN, Sentence, is_name_only, is_request, read
+from medsegr.report.sentence import BRAIN, Sentence, explains, is_name_only, is_request, read
 from medsegr.report.several import by_place, outlines, shares
 from medsegr.report.side import Spot, location, spots
 from medsegr.report.titled import under_title
@@ -28,6 +28,7 @@ from medsegr.report.values import shape, size_mm, texture
 if TYPE_CHECKING:
     from medsegr.report.llm import Endpoint
 
+HOLDING = frozenset(["and", "with", "contains", "containing", "&"])
 BODIES = ("chest", "neuro", "heart", "limb")  # parts whose words ("oedema", "effusion") mean different things
 LIMBS = frozenset(["arm", "leg", "shoulder", "hip bone", "femur", "humerus", "tibia", "joint"])
 
@@ -272,16 +273,36 @@ def _look(sentence: Sentence, item: Candidate) -> tuple[Texture, Shape, Span]:
     look = texture(mine, sentence.words)
     outline = shape(mine, sentence.words, (low, high), item.last)
     spans = [sentence.words.span(item.first, item.last), *look.spans, *outline.spans]
+    size, size_spans = _size_of_sign(sentence, item)
+    if size and not outline.size_mm:
+        outline = replace(outline, size_mm=size, spans=tuple(sorted({*outline.spans, *size_spans})))
     return look, outline, (min(s[0] for s in spans), max(s[1] for s in spans))
+
+
+def _size_of_sign(
+    sentence: Sentence, item: Candidate
+) -> tuple[tuple[float, ...] | None, tuple[Span, ...]]:
+    """The size told of a sign that the finding explains: "a collection of 11 mm, consistent with haematoma"."""
+    sign = next((c for c in reversed(sentence.candidates) if c.last <= item.first), None)
+    if sign is None or not explains(sentence.words.norms[sign.last : item.first]):
+        return None, ()
+    return size_mm(sentence.words, sign.region)
 
 
 def _own_words(sentence: Sentence, item: Candidate) -> tuple[int, int]:
     """The words that may describe a finding: not the size of an organ told before it ("9 mm appendix and fat
     stranding")."""
     low, high = item.region
+    norms = sentence.words.norms
     for organ in sentence.anatomy:
-        joints = [i for i in range(organ.last, item.first) if sentence.words.norms[i] == "and"]
+        joints = [i for i in range(organ.last, item.first) if norms[i] == "and"]
         if low <= organ.first and joints and size_mm(sentence.words, (low, organ.first))[0]:
+            low = joints[0] + 1
+    for place in sentence.elements:  # "the left kidney measures 11 cm and contains a cyst"
+        joints = [i for i in range(place.last, item.first) if norms[i] in HOLDING]
+        if place.place is None or place.first < low or not joints:
+            continue
+        if size_mm(sentence.words, (place.last, joints[0]))[0]:
             low = joints[0] + 1
     return low, high
 

@@ -234,11 +234,7 @@ def _again(between: Sequence[str]) -> bool:
     or an explanation ("striated nephrogram, in keeping with pyelonephritis")."""
     if {"left", "right", "l", "r"} & set(between[-2:] if len(between) > 2 else between):
         return False
-    told = list(between)
-    while told and told[-1] in TELLING:
-        told.pop()
-    said = " ".join(told)
-    explained = said.endswith(EXPLAINING) and not UNSURE & set(between)
+    explained = explains(between) and not UNSURE & set(between)
     return ("," in between and len(between) <= 2) or (explained and len(between) <= 18)
 
 
@@ -309,7 +305,17 @@ def _are_joined(one: Candidate, two: Candidate, words: Words, starts: tuple[int,
     end, begin = one.last, two.first
     between = words.norms[end:begin]
     hard = any(end < s <= begin for s in starts)
+    if not hard and len(between) <= 24 and explains(between):
+        return True
     return not hard and len(between) <= 12 and bool(word_list("joiners") & set(between))
+
+
+def explains(between: Sequence[str]) -> bool:
+    """True for the words between a sign and what it is said to be: "shadowing at the base, in keeping with"."""
+    told = list(between)
+    while told and told[-1] in TELLING:
+        told.pop()
+    return " ".join(told).endswith(EXPLAINING)
 
 
 def is_request(words: Words) -> bool:

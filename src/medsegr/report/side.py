@@ -140,7 +140,9 @@ def _spot(group: Sequence[Element], words: Words, viewer: bool, organ_frame: Fra
     by_page = _on_page(group, words)
     for e in (e for e in group if e.field == "side"):
         beside = _beside_organ(e, group, words)
-        if (viewer and not paired and not beside) or (by_page and not beside):
+        if e.value == "bilateral" and not by_page and words.norms[e.first] != "symmetric":
+            sides.add(e.value)
+        elif (viewer and not paired and not beside) or (by_page and not beside):
             cols |= {e.value} & set(SIDE_WORDS) or ({"centre"} if e.value == "midline" else set())
         else:
             sides.add(e.value)
