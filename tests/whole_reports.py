@@ -2,9 +2,9 @@
 
     python tests/whole_reports.py tests/report/reports_heldout.toml [--list]
 
-A finding is right when its name (or that of a wider concept), its state, its side and its key place or size are
-those wanted; wrong when it is there with another state, side, place or size; missed when nothing has its name.
-Invented is what would be drawn and stands in no line. Repeating a finding invents nothing.
+A finding is right when its name (or that of a wider concept), its state, its side and its key place or size
+are those wanted; wrong when it is there with another state, side, place or size; missed when nothing has its
+name. Invented is what would be drawn and stands in no line. Repeating a finding invents nothing.
 """
 
 import argparse

@@ -13,6 +13,7 @@ from medsegr.report.side import SIDE_WORDS, Element
 from medsegr.report.titled import ORGANS
 
 PARTED = frozenset(["vertebra", "colon", "rectum", "stomach", "duodenum", "prostate"])
+LEADS = ((), ("the",), ("this",))  # all that may stand before the organ that a sentence speaks of
 SHORT = 4  # words of a sentence that may stand in a list of names
 
 
@@ -24,13 +25,14 @@ def read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[Se
     """
     out: list[Sentence] = []
     under, end = "", 0
+    spoken: tuple[tuple[Element, ...], Words, str] = ((), NO_WORDS, "")
     over: tuple[tuple[Element, ...], Words] = ((), NO_WORDS)
     for span in spans:
         before = told_last(out[-1].candidates, out[-1].words.norms) if out else None
         sentence = read(text, span, modality, before)
         alone = bool(out) and (out[-1].words.norms[-1:] == (":",) or _is_line(out[-1], text))
         if text[end : span[0]].count("\n") > 1 and not alone:
-            under, over = "", ((), sentence.words)
+            under, over, spoken = "", ((), sentence.words), ((), NO_WORDS, "")
         subject = next((c.concept.name for c in sentence.anatomy if c.first <= 1), "")
         colon = _ends_at(sentence, text)
         if colon:
@@ -41,8 +43,14 @@ def read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[Se
             over = (), sentence.words
         front = _fronted(sentence) or _trailing(sentence)
         told = (front, sentence.words) if front else over
+        subject = subject or (spoken[2] if _mere_side(sentence) else "")  # "The left shows a nodule."
+        spoken = _spoken_of(sentence, spoken, bool(colon))
+        exam = spoken[2] if spoken[0] and not told[0] else ""
+        told = told if told[0] else spoken[:2]
         out[-1:] = [taken_back(one, sentence) for one in out[-1:]]
-        out.append(replace(sentence, under=under or subject, over=told[0], over_words=told[1]))
+        out.append(replace(sentence, under=under or subject, over=told[0], over_words=told[1], exam=exam))
+        if any(c.concept.kind == "statement" for c in sentence.candidates):
+            spoken = (), NO_WORDS, spoken[2]  # what is normal has nothing in it
         end = span[1]
     around = (
         text[max(0, spans[0][0] - 20) : spans[0][0]] + text[spans[-1][1] : spans[-1][1] + 20]
@@ -57,8 +65,8 @@ def read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[Se
 
 
 def _ends_at(sentence: Sentence, text: str) -> int:
-    """Index behind the words of a heading: the colon of "LEFT BREAST: ...", or the end of a line of its own; 0
-    where there is none."""
+    """Index behind the words of a heading: the colon of "LEFT BREAST: ...", or the end of a line of its own;
+    0 where there is none."""
     if ":" in sentence.words.norms[:6]:
         return sentence.words.norms.index(":")
     return len(sentence.words.norms) if _is_line(sentence, text) else 0
@@ -84,8 +92,8 @@ def _heading_organ(sentence: Sentence, colon: int) -> str:
 
 
 def _heading_place(sentence: Sentence, colon: int) -> tuple[Element, ...]:
-    """The place in a heading that names no finding: one with a side ("LEFT BREAST: ..."), a level of the spine
-    or a part of the gut or prostate ("L4/5: ...", "Sigmoid: ...")."""
+    """The place in a heading that names no finding: one with a side ("LEFT BREAST: ..."), a level of the
+    spine or a part of the gut or prostate ("L4/5: ...", "Sigmoid: ...")."""
     told = tuple(e for e in sentence.elements if e.last <= colon)
     holds = _sided(told) or any(e.place is not None and is_part(e.place) for e in told)
     named = (c for c in sentence.candidates if c.concept.kind != "statement")
@@ -106,6 +114,31 @@ def _stays(organ: str, over: Sequence[Element]) -> bool:
 def is_part(place: Place) -> bool:
     """True for a place whose name as a heading places all that stands under it."""
     return bool(PARTED & {place.name, place.of})
+
+
+def _spoken_of(
+    sentence: Sentence, before: tuple[tuple[Element, ...], Words, str], headed: bool
+) -> tuple[tuple[Element, ...], Words, str]:
+    """The paired organ with its side that a sentence begins with ("The left kidney has a cyst and a stone."),
+    or that those before spoke of: its words of place, the words that they count in and its name."""
+    told: list[Element] = []
+    for element in sentence.elements:
+        if element.first == (told[-1].last if told else element.first):
+            told += [element]
+    organs = [e.place.of or e.place.name for e in told if e.place is not None]
+    begins = bool(told) and sentence.words.norms[: told[0].first] in LEADS
+    if begins and _sided(told) and organs and organs[0] in paired():
+        return tuple(told), sentence.words, organs[0]
+    sides = any(_sided((e,)) or e.value == "bilateral" for e in sentence.elements)
+    return ((), NO_WORDS, "") if headed or sides or sentence.anatomy else before
+
+
+def _mere_side(sentence: Sentence) -> bool:
+    """True for a sentence that begins with a side and no organ: "The left shows a nodule."."""
+    first = sentence.elements[:1]
+    norms = sentence.words.norms
+    begins = bool(first) and norms[: first[0].first] in LEADS
+    return begins and first[0].value in SIDE_WORDS and first[0].last < len(norms) and not sentence.anatomy
 
 
 def _fronted(sentence: Sentence) -> tuple[Element, ...]:

@@ -279,10 +279,8 @@ def _look(sentence: Sentence, item: Candidate) -> tuple[Texture, Shape, Span]:
     return look, outline, (min(s[0] for s in spans), max(s[1] for s in spans))
 
 
-def _size_of_sign(
-    sentence: Sentence, item: Candidate
-) -> tuple[tuple[float, ...] | None, tuple[Span, ...]]:
-    """The size told of a sign that the finding explains: "a collection of 11 mm, consistent with haematoma"."""
+def _size_of_sign(sentence: Sentence, item: Candidate) -> tuple[tuple[float, ...] | None, tuple[Span, ...]]:
+    """The size of a sign that the finding explains: "a collection of 11 mm, consistent with haematoma"."""
     sign = next((c for c in reversed(sentence.candidates) if c.last <= item.first), None)
     if sign is None or not explains(sentence.words.norms[sign.last : item.first]):
         return None, ()

@@ -57,7 +57,7 @@ class Sentence:
     under: str = ""  # organ of the heading that it stands under ("KIDNEYS: ..."), or that it begins with
     over: tuple[Element, ...] = ()  # place that it stands under: a heading's, or of "On the right, ..."
     over_words: Words = NO_WORDS  # the words that ``over`` counts in
-    exam: str = ""  # organ of the report's title, where that is what it stands under
+    exam: str = ""  # organ of the report's title, or that is spoken of, where that is what it stands under
     titled: bool = False  # part of a longer text, where a line with a mere name ("LEFT BREAST") is a title
 
 
@@ -311,7 +311,7 @@ def _are_joined(one: Candidate, two: Candidate, words: Words, starts: tuple[int,
 
 
 def explains(between: Sequence[str]) -> bool:
-    """True for the words between a sign and what it is said to be: "shadowing at the base, in keeping with"."""
+    """True for the words between a sign and its meaning: "shadowing at the base, in keeping with"."""
     told = list(between)
     while told and told[-1] in TELLING:
         told.pop()

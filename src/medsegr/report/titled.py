@@ -115,11 +115,12 @@ def fits(name: str, places: Sequence[Place], organ: str) -> bool:
     """Whether a finding may lie in the organ of the title: by its places, or by its name where these are none
     of the body's ("at 2 o'clock"). A cyst may lie in the breast, a pleural effusion not."""
     known = lexicon.concepts()
-    told = [known[p.of or p.name].field for p in places if (p.of or p.name) in known]
-    if told:
-        return {*told} == {organ}
+    named = {p.of or p.name for p in places} & known.keys()
+    if named:
+        return named == {organ} or {known[one].field for one in named} == {organ}
     own = any(name in (rule.base, rule.name) for rule in lexicon.refines() if organ in rule.places)
-    return own or known[name].field == organ or (organ == "breast" and name in GENERAL)
+    own = own or organ in (known[name].field, *known[name].parents)
+    return own or (organ == "breast" and name in GENERAL)
 
 
 def _is_title(sentence: Sentence) -> bool:
