@@ -14,7 +14,9 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medsegr.findings import Finding
+from medsegr.report.lexicon import concepts
 from medsegr.report.parse import parse, skip_reason
+from medsegr.verdicts import KINDS
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?(?:x\d+(?:\.\d+)?)*) mm")
 OPTIONAL = "="
@@ -58,6 +60,13 @@ def wanted(lines: str) -> tuple[Wanted, ...]:
 def state(finding: Finding) -> str:
     reason = skip_reason(finding)
     return {None: "+", "absent": "-", "uncertain": "?", "prior": "~"}.get(reason, "")
+
+
+def in_image(finding: Finding, modality: str) -> bool:
+    """False for what only quite another kind of image shows, as the pipeline decides it: a gland in CT."""
+    concept = concepts().get(finding.name)
+    kinds = {KINDS.get(code, "") for code in concept.modalities} if concept else set()
+    return not kinds or KINDS.get(modality, "") in kinds
 
 
 def same_name(one: Wanted, finding: Finding) -> bool:
@@ -119,11 +128,12 @@ def told(finding: Finding) -> str:
 
 def score_file(path: Path) -> dict[str, Score]:
     """Name of each report of a file -> its score."""
-    reports = tomllib.loads(path.read_text("utf-8"))["report"]
-    return {
-        r["name"]: score(wanted(r["reads"]), parse(r["text"], modality=r["modality"]).findings)
-        for r in reports
-    }
+    out = {}
+    for report in tomllib.loads(path.read_text("utf-8"))["report"]:
+        findings = parse(report["text"], modality=report["modality"]).findings
+        seen = tuple(f for f in findings if state(f) != "+" or in_image(f, report["modality"]))
+        out[report["name"]] = score(wanted(report["reads"]), seen)
+    return out
 
 
 def main() -> None:

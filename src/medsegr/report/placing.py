@@ -20,6 +20,7 @@ class Setting:
     frame: Frame
     by_flag: bool
     about: str = ""
+    organ: str = ""  # the one organ that the title of the report names ("THYROID ULTRASOUND")
 
 
 def places_of(sentence: Sentence, setting: Setting) -> list[tuple[Spot, ...]]:

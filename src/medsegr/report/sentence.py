@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from medsegr.findings import Span
 from medsegr.report import lexicon
@@ -28,6 +29,7 @@ EXPLAINING = ("in keeping with", "consistent with", "compatible with", "represen
 UNSURE = frozenset(
     [".", ";", "possible", "possibly", "probable", "probably", "likely", "may", "could", "not"]
 )
+LOOKS = (("hypodensity",), ("hyperdensity",))
 ACTS = frozenset(
     ["removed", "resected", "retrieved", "biopsied", "sampled", "obtained", "excised", "ablated", "taken"]
 )
@@ -65,7 +67,7 @@ def read(text: str, span: Span, modality: str | None, before: Told | None = None
     """Read the sentence at ``span``. ``before``: what the sentence before it named last."""
     words = words_of(tokens(text, span), text)
     describing = find_descriptors(words)
-    hits = _nouns(_without_denied(find_concepts(words, modality), words), describing)
+    hits = _nouns(_without_denied(find_concepts(words, modality), words), describing, words)
     places = [
         p
         for p in find_places(words, modality)
@@ -81,7 +83,7 @@ def read(text: str, span: Span, modality: str | None, before: Told | None = None
     cues = _free_cues(all_cues, (*hits, *describing))
     starts = clause_starts(words, cues, hits)
     named = [Candidate(h.value, ((h.first, h.last),)) for h in hits if h.value.kind != "anatomy"]
-    named = _merge(with_builds(named, words, starts), words)
+    named = _meant(_merge(with_builds(named, words, starts), words), words)
     told = {d.first for d in describing if d.value.field in ("side", "rows", "cols")}
     named = again(named, words, starts, frozenset(told | {p.first for p in places}), before)
     fixed = [h for h in hits if h.value.kind == "anatomy" or not h.value.sided]
@@ -127,13 +129,16 @@ def _without_denied(hits: Sequence[Hit[Concept]], words: Words) -> tuple[Hit[Con
     return tuple(out)
 
 
-def _nouns(hits: Sequence[Hit[Concept]], describing: Sequence[Hit[Descriptor]]) -> tuple[Hit[Concept], ...]:
+def _nouns(
+    hits: Sequence[Hit[Concept]], describing: Sequence[Hit[Descriptor]], words: Words
+) -> tuple[Hit[Concept], ...]:
     """Without concepts that only describe another one: the density of a "fluid density cyst"."""
     known = [h for h in hits if h.value.kind == "finding"]
     inside = [
         h
         for h in known
         if any(h.last <= other.first <= h.last + 1 for other in known)
+        and words.norms[h.last] not in word_list("joiners")
         and any(d.value.field == "density" and d.first < h.first and h.last == d.last for d in describing)
     ]
     return tuple(h for h in hits if h not in inside)
@@ -227,6 +232,15 @@ def _merge(named: list[Candidate], words: Words) -> list[Candidate]:
         elif not (out and item.first < out[-1].last and item.concept == out[-1].concept):
             out.append(item)
     return out
+
+
+def _meant(named: list[Candidate], words: Words) -> list[Candidate]:
+    """Without a mere look of a thing that is named behind it: a "hypodensity, consistent with infarct"."""
+    ends = [words.norms[c.last : d.first] for c, d in pairwise(named)]
+    looks = [
+        words.norms[c.first : c.last] in LOOKS and explains(end) for c, end in zip(named, ends, strict=False)
+    ]
+    return [c for c, bare in zip(named, [*looks, False], strict=True) if not bare] if named else named
 
 
 def _again(between: Sequence[str]) -> bool:

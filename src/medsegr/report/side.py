@@ -25,6 +25,7 @@ INTO = frozenset(["of", "in", "within", "on"])
 DIRECTIONS = frozenset(["anterior", "posterior", "lateral", "medial"])
 VAGUE = frozenset(["inferior", "superior", "inferiorly", "superiorly"])
 SIDE_WORDS = ("left", "right")
+EYE = frozenset(["macula", "fovea", "optic disc", "optic cup", "retina"])  # each eye has one
 OTHER = frozenset(["one", "another", "other", "second"])
 NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 BESIDE = INTO | {"at", "near", "more"}
@@ -164,11 +165,11 @@ def _beside_organ(side: Element, group: Sequence[Element], words: Words) -> bool
     """True where the word of side belongs to a paired organ: "left breast", "left upper breast", "breast,
     left"."""
     after = words.norms[side.last : side.last + 1]
-    if after == ("lobe",) or (side.first == 0 and after == (":",)):
+    if after in (("lobe",), ("fundus",)) or (side.first == 0 and after == (":",)):
         return True  # of the thyroid or the liver, or a heading ("RIGHT: ..."): no part of the picture
     near = {i for e in group if e.field in ("rows", "cols") for i in range(e.first, e.last)}
     for e in group:
-        if e.place is None or not _paired(e.place):
+        if e.place is None or not (_paired(e.place) or e.place.name in EYE):
             continue
         between = range(side.last, e.first) if e.first >= side.last else range(e.last, side.first)
         if all(i in near or (words.norms[i] == "," and not e.own) for i in between):

@@ -35,6 +35,8 @@ DEVICES = frozenset(
         "angiogram",
         "angiography",
         "radiograph",
+        "scan",
+        "duplex",
     ]
 )
 BESIDE = frozenset(
@@ -85,6 +87,20 @@ BESIDE = frozenset(
         ")",
     ]
 )  # all that a title may say beside a device, a side and an organ
+TITLED = frozenset(
+    [
+        "breast",
+        "thyroid",
+        "prostate",
+        "liver",
+        "kidney",
+        "testis",
+        "carotid artery",
+        "pancreas",
+        "ovary",
+    ]
+)  # organs of which a report may tell no more than "a 12 mm nodule"
+TITLE = 8  # words of a title
 BOTH = frozenset(["bilateral", "bilaterally", "both", "ou"])
 GENERAL = frozenset(["calcification", "haematoma", "scar", "surgical clip", "lymphadenopathy"])
 
@@ -109,6 +125,17 @@ def under_title(sentences: Sequence[Sentence], others: Sequence[Sentence]) -> tu
         else s
         for s in sentences
     )
+
+
+def organ_of_title(sentences: Sequence[Sentence], others: Sequence[Sentence]) -> str:
+    """The one organ that the title names with how it was imaged ("THYROID ULTRASOUND"); "" for none."""
+    begin = min((s.span[0] for s in sentences if s.candidates), default=0)
+    for s in (*sentences, *others):
+        if s.span[0] < begin and DEVICES & {*s.words.norms} and len(s.words.norms) <= TITLE:
+            named = {part for e in s.elements if e.place for part in (e.place.name, e.place.of)} & TITLED
+            if len(named) == 1:
+                return named.pop()
+    return ""
 
 
 def fits(name: str, places: Sequence[Place], organ: str) -> bool:
