@@ -18,7 +18,7 @@ from medsegr.report.headings import read_all
 from medsegr.report.link import link
 from medsegr.report.placing import Setting, places_of
 from medsegr.report.refining import fitting, kept, most_told, refined
-from medsegr.report.sentence import Sentence, explains, is_name_only, is_request, read
+from medsegr.report.sentence import Sentence, is_name_only, is_request, read
 from medsegr.report.several import by_place, outlines, shares
 from medsegr.report.side import Spot, location, spots
 from medsegr.report.titled import organ_of_title, under_title
@@ -163,7 +163,12 @@ def _findings(sentence: Sentence, section: Section, setting: Setting) -> list[Fi
     for candidate, own in zip(sentence.candidates, places, strict=True):
         said = claim(sentence.scopes, candidate.parts, candidate.concept, sentence.words)
         told = _of_candidate(sentence, candidate, own, said, section, setting)
-        out += _shared(sentence, candidate, told[0], setting) or told
+        told = _shared(sentence, candidate, told[0], setting) or told
+        same = sentence.sign_of(candidate) and [f.name for f in out[-1:]] == [f.name for f in told]
+        if same and out[-1].polarity == told[0].polarity:  # a nodule "in keeping with an adenoma"
+            out[-1] = replace(out[-1], mentions=(*out[-1].mentions, told[0].span))
+            continue
+        out += told
     return out
 
 
@@ -265,8 +270,8 @@ def _look(sentence: Sentence, item: Candidate) -> tuple[Texture, Shape, Span]:
 
 def _size_of_sign(sentence: Sentence, item: Candidate) -> tuple[tuple[float, ...] | None, tuple[Span, ...]]:
     """The size of a sign that the finding explains: "a collection of 11 mm, consistent with haematoma"."""
-    sign = next((c for c in reversed(sentence.candidates) if c.last <= item.first), None)
-    if sign is None or not explains(sentence.words.norms[sign.last : item.first]):
+    sign = sentence.sign_of(item)
+    if sign is None:
         return None, ()
     return size_mm(sentence.words, sign.region)
 

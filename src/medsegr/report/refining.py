@@ -22,6 +22,10 @@ def refined(item: Candidate, spot: Spot, sentence: Sentence, setting: Setting) -
     names = {p.name for p in spot.places} | {p.of for p in spot.places}
     if not names & lexicon.concepts().keys():  # "LEFT BREAST: ... A mass at 2 o'clock."
         names |= {sentence.under or setting.organ}
+    sign = sentence.sign_of(item)
+    narrower = {rule.name for rule in _refines_of(item.concept.name)}
+    if sign is not None and sign.concept.name in narrower:
+        return sign.concept  # an adrenal nodule "in keeping with an adenoma"
     for rule in _refines_of(item.concept.name):
         if (
             (names & rule.places or not rule.places)

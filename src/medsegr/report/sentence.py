@@ -62,6 +62,11 @@ class Sentence:
     exam: str = ""  # organ of the report's title, or that is spoken of, where that is what it stands under
     titled: bool = False  # part of a longer text, where a line with a mere name ("LEFT BREAST") is a title
 
+    def sign_of(self, item: Candidate) -> Candidate | None:
+        """The finding that ``item`` is said to be: the shadow of "a shadow, in keeping with pneumonia"."""
+        sign = next((c for c in reversed(self.candidates) if c.last <= item.first), None)
+        return sign if sign is not None and explains(self.words.norms[sign.last : item.first]) else None
+
 
 def read(text: str, span: Span, modality: str | None, before: Told | None = None) -> Sentence:
     """Read the sentence at ``span``. ``before``: what the sentence before it named last."""
