@@ -165,6 +165,8 @@ def _beside_organ(side: Element, group: Sequence[Element], words: Words) -> bool
     """True where the word of side belongs to a paired organ: "left breast", "left upper breast", "breast,
     left"."""
     after = words.norms[side.last : side.last + 1]
+    if words.norms[side.last : side.last + 2] == ("lateral", "wall"):
+        return True  # of a hollow organ
     if after in (("lobe",), ("fundus",)) or (side.first == 0 and after == (":",)):
         return True  # of the thyroid or the liver, or a heading ("RIGHT: ..."): no part of the picture
     near = {i for e in group if e.field in ("rows", "cols") for i in range(e.first, e.last)}
