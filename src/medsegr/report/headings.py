@@ -13,6 +13,20 @@ from medsegr.report.side import SIDE_WORDS, Element
 from medsegr.report.titled import ORGANS
 
 PARTED = frozenset(["vertebra", "colon", "rectum", "stomach", "duodenum", "prostate"])
+SPOKEN = frozenset(
+    [
+        "kidney",
+        "breast",
+        "eye",
+        "lung",
+        "testis",
+        "ovary",
+        "adrenal gland",
+        "orbit",
+        "parotid gland",
+        "hippocampus",
+    ]
+)  # organs of which several sentences may speak: no bones, whose "effusion" may be the lung's
 LEADS = ((), ("the",), ("this",))  # all that may stand before the organ that a sentence speaks of
 SHORT = 4  # words of a sentence that may stand in a list of names
 
@@ -127,7 +141,7 @@ def _spoken_of(
             told += [element]
     organs = [e.place.of or e.place.name for e in told if e.place is not None]
     begins = bool(told) and sentence.words.norms[: told[0].first] in LEADS
-    if begins and _sided(told) and organs and organs[0] in paired():
+    if begins and _sided(told) and {*organs[:1]} & SPOKEN:
         return tuple(told), sentence.words, organs[0]
     sides = any(_sided((e,)) or e.value == "bilateral" for e in sentence.elements)
     return ((), NO_WORDS, "") if headed or sides or sentence.anatomy else before

@@ -230,7 +230,7 @@ def _of_eye(hit: Hit[Place], modality: str | None) -> Hit[Place]:
 def _pole(hit: Hit[Place], norms: tuple[str, ...]) -> Hit[Place]:
     """The pole of the organ that the sentence names: of the kidney unless it is the thyroid, a testis, ..."""
     place = hit.value
-    if place.name in ("head", "tail") and {"pancreas", "pancreatic"} & {*norms}:
+    if place.name in ("head", "tail") and {lexicon.normal("pancreas"), "pancreatic"} & {*norms}:
         side = "left" if place.name == "tail" else None
         made = Place(f"{place.name} of pancreas", side=side, of="pancreas", implied=side is not None)
         return Hit(made, hit.first, hit.last)

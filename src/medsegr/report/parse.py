@@ -63,7 +63,7 @@ def parse(
         for sentence in read_all(plain, document.sentences(plain, s.span), code)
     ]
     setting, warnings = _setting([sentence for _, sentence in read_in], code, frame)
-    setting = replace(setting, about=most_told([sentence for _, sentence in read_in]))
+    setting = replace(setting, about=most_told([sentence for _, sentence in read_in], code))
     exams = [
         sentence
         for s in found_sections

@@ -51,13 +51,17 @@ def _told_beside(item: Candidate, sentence: Sentence) -> str:
     return nearest.concept.field if nearest else ""
 
 
-def most_told(sentences: Sequence[Sentence]) -> str:
-    """The part of the body that most of the report speaks of; "" for none of those that matter."""
+def most_told(sentences: Sequence[Sentence], modality: str | None) -> str:
+    """The part of the body that most of the report speaks of; "" for none of those that matter.
+
+    A chest film may tell of a shoulder: in radiographs and CT only a title or heading makes it a limb's.
+    """
     loose = {rule.base for rule in lexicon.refines() if rule.about}
     named = [c.concept for s in sentences for c in (*s.candidates, *s.anatomy)]
     fields = [concept.field for concept in named if concept.name not in loose and concept.modalities]
-    places = [e.place for s in sentences for e in s.elements if e.place]
-    fields += ["neuro" for place in places if place.name in BRAIN]
+    fields += ["neuro" for s in sentences for e in s.elements if e.place and e.place.name in BRAIN]
+    telling = [s for s in sentences if not s.candidates or modality in ("MR", "US")]
+    places = [e.place for s in telling for e in s.elements if e.place]
     fields += ["limb" for place in places if {place.name, place.of} & LIMBS]
     return max(BODIES, key=fields.count) if set(BODIES) & set(fields) else ""
 
