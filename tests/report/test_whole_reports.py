@@ -1,5 +1,4 @@
-"""Whole reports, each with all that a radiologist reads in it: the rules were mended on one file of them and are
-only measured on the other (``python tests/whole_reports.py FILE``)."""
+"""Whole reports with all that a radiologist reads in them, and how readings of them are scored."""
 
 import tomllib
 from pathlib import Path
