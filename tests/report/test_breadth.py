@@ -49,7 +49,8 @@ vacuole, axon, synapse, golgi apparatus, endoplasmic reticulum, infarct, brain o
 malformation, subdural hygroma, epidural lipomatosis, nerve root compression, intracranial pressure monitor,
 skin lesion, pigment network, globules, blue-white veil, hair, rash, negative network, radial streaming,
 regression structure, milia-like cyst, comedo-like opening, structureless area, leaf-like area, blue-grey
-ovoid nest, shiny white structure, skin crust, vitiligo, alopecia, skin marking
+ovoid nest, shiny white structure, skin crust, vitiligo, alopecia, skin marking, extra-axial collection,
+facial cleft, hyperplasia, testicular torsion
 """
 # Seen in images of any kind.
 ANYWHERE = """

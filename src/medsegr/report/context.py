@@ -275,7 +275,9 @@ def _forward(words: Words, hit: Hit[Cue], starts: tuple[int, ...], adjectives: S
     norms = words.norms
     end = next((s for s in starts if s >= hit.last), len(norms))
     end = min(end, hit.last + hit.value.reach)
-    if norms[hit.first : hit.last] in (("not",), ("non",)):
+    if norms[hit.first : hit.last] == ("non",):
+        return hit.last + 1  # "non-avid nodule": it is of one word with what it denies
+    if norms[hit.first : hit.last] == ("not",):
         described = [a for a in adjectives if hit.last <= a.first <= hit.last + 1]
         if described:  # "not calcified" denies the calcification, not the nodule
             return described[0].last

@@ -6,10 +6,28 @@ from dataclasses import replace
 from medsegr.findings import Span
 from medsegr.report.again import told_last
 from medsegr.report.correcting import taken_back
+from medsegr.report.lexicon import Place, concepts, paired
 from medsegr.report.match import Words
 from medsegr.report.sentence import NO_WORDS, Sentence, is_name_only, is_request, read
 from medsegr.report.side import SIDE_WORDS, Element
+from medsegr.report.titled import ORGANS
 
+PARTED = frozenset(["vertebra", "colon", "rectum", "stomach", "duodenum", "prostate"])
+SPOKEN = frozenset(
+    [
+        "kidney",
+        "breast",
+        "eye",
+        "lung",
+        "testis",
+        "ovary",
+        "adrenal gland",
+        "orbit",
+        "parotid gland",
+        "hippocampus",
+    ]
+)  # organs of which several sentences may speak: no bones, whose "effusion" may be the lung's
+LEADS = ((), ("the",), ("this",))  # all that may stand before the organ that a sentence speaks of
 SHORT = 4  # words of a sentence that may stand in a list of names
 
 
@@ -17,26 +35,36 @@ def read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[Se
     """Read the sentences of one section.
 
     An organ with a colon ("LIVER: Normal size. A cyst ...") is the organ of those behind it too, up to the
-    next such heading or an empty line.
+    next such heading or an empty line. A heading may stand on a line of its own, and before an empty line.
     """
     out: list[Sentence] = []
     under, end = "", 0
+    spoken: tuple[tuple[Element, ...], Words, str] = ((), NO_WORDS, "")
     over: tuple[tuple[Element, ...], Words] = ((), NO_WORDS)
     for span in spans:
         before = told_last(out[-1].candidates, out[-1].words.norms) if out else None
         sentence = read(text, span, modality, before)
-        if text[end : span[0]].count("\n") > 1:
-            under, over = "", ((), sentence.words)
+        alone = bool(out) and (out[-1].words.norms[-1:] == (":",) or _is_line(out[-1], text))
+        if text[end : span[0]].count("\n") > 1 and not alone:
+            under, over, spoken = "", ((), sentence.words), ((), NO_WORDS, "")
         subject = next((c.concept.name for c in sentence.anatomy if c.first <= 1), "")
-        if ":" in sentence.words.norms[:6]:
-            under = _heading_organ(sentence)
-            over = _heading_place(sentence), sentence.words
-        elif subject and subject not in {e.place.of for e in over[0] if e.place is not None}:
+        colon = _ends_at(sentence, text)
+        if colon:
+            under = _heading_organ(sentence, colon)
+            placed = _heading_place(sentence, colon)
+            over = over if not placed and _stays(under, over[0]) else (placed, sentence.words)
+        elif subject and not _stays(subject, over[0]):
             over = (), sentence.words
         front = _fronted(sentence) or _trailing(sentence)
         told = (front, sentence.words) if front else over
+        subject = subject or (spoken[2] if _mere_side(sentence) else "")  # "The left shows a nodule."
+        spoken = _spoken_of(sentence, spoken, bool(colon))
+        exam = spoken[2] if spoken[0] and not told[0] else ""
+        told = told if told[0] else spoken[:2]
         out[-1:] = [taken_back(one, sentence) for one in out[-1:]]
-        out.append(replace(sentence, under=under or subject, over=told[0], over_words=told[1]))
+        out.append(replace(sentence, under=under or subject, over=told[0], over_words=told[1], exam=exam))
+        if any(c.concept.kind == "statement" for c in sentence.candidates):
+            spoken = (), NO_WORDS, spoken[2]  # what is normal has nothing in it
         end = span[1]
     around = (
         text[max(0, spans[0][0] - 20) : spans[0][0]] + text[spans[-1][1] : spans[-1][1] + 20]
@@ -50,18 +78,81 @@ def read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[Se
     return tuple(replace(s, titled=True) for s in out)
 
 
-def _heading_organ(sentence: Sentence) -> str:
-    colon = sentence.words.norms.index(":")
+def _ends_at(sentence: Sentence, text: str) -> int:
+    """Index behind the words of a heading: the colon of "LEFT BREAST: ...", or the end of a line of its own;
+    0 where there is none."""
+    if ":" in sentence.words.norms[:6]:
+        return sentence.words.norms.index(":")
+    return len(sentence.words.norms) if _is_line(sentence, text) else 0
+
+
+def _is_line(sentence: Sentence, text: str) -> bool:
+    """True for a line of nothing but a side and its organ, spelled as a heading: "LEFT BREAST"."""
+    start, stop = sentence.span
+    said = text[start:stop]
+    own = text[:start].rstrip(" \t*#_")[-1:] in ("", "\n", "\r") and text[stop : stop + 1] in ("\n", "\r")
+    if not own or sentence.candidates or not (said.isupper() or said.istitle()):
+        return False
+    covered = {i for e in sentence.elements for i in range(e.first, e.last)}
+    organ = any(e.place is not None for e in sentence.elements)
+    return organ and _sided(sentence.elements) and len(covered) == len(sentence.words.norms)
+
+
+def _heading_organ(sentence: Sentence, colon: int) -> str:
     names = [c.concept.name for c in sentence.anatomy if c.last <= colon]
-    names += [e.place.of for e in sentence.elements if e.place is not None and e.last <= colon]
+    told = [e.place for e in sentence.elements if e.place is not None and e.last <= colon]
+    names += [place.of or place.name for place in told]
     return names[0] if names else ""
 
 
-def _heading_place(sentence: Sentence) -> tuple[Element, ...]:
-    """The place in a heading that tells a side and names no finding ("LEFT BREAST: ...")."""
-    colon = sentence.words.norms.index(":")
+def _heading_place(sentence: Sentence, colon: int) -> tuple[Element, ...]:
+    """The place in a heading that names no finding: one with a side ("LEFT BREAST: ..."), a level of the
+    spine or a part of the gut or prostate ("L4/5: ...", "Sigmoid: ...")."""
     told = tuple(e for e in sentence.elements if e.last <= colon)
-    return told if _sided(told) and not any(c.first < colon for c in sentence.candidates) else ()
+    holds = _sided(told) or any(e.place is not None and is_part(e.place) for e in told)
+    named = (c for c in sentence.candidates if c.concept.kind != "statement")
+    return told if holds and not any(c.first < colon for c in named) else ()
+
+
+def _stays(organ: str, over: Sequence[Element]) -> bool:
+    """True for an organ of which the heading's side may still be told: a part of the eye or breast, or one
+    that the body has twice, under a mere side ("RIGHT: ... ICA: ...")."""
+    places = [e.place for e in over if e.place is not None]
+    if not places:
+        return bool(over) and organ in paired()
+    known = concepts()
+    field = known[organ].field if organ in known else ""
+    return any(organ == p.of or (field == p.of and field in ORGANS) for p in places)
+
+
+def is_part(place: Place) -> bool:
+    """True for a place whose name as a heading places all that stands under it."""
+    return bool(PARTED & {place.name, place.of})
+
+
+def _spoken_of(
+    sentence: Sentence, before: tuple[tuple[Element, ...], Words, str], headed: bool
+) -> tuple[tuple[Element, ...], Words, str]:
+    """The paired organ with its side that a sentence begins with ("The left kidney has a cyst and a stone."),
+    or that those before spoke of: its words of place, the words that they count in and its name."""
+    told: list[Element] = []
+    for element in sentence.elements:
+        if element.first == (told[-1].last if told else element.first):
+            told += [element]
+    organs = [e.place.of or e.place.name for e in told if e.place is not None]
+    begins = bool(told) and sentence.words.norms[: told[0].first] in LEADS
+    if begins and _sided(told) and {*organs[:1]} & SPOKEN:
+        return tuple(told), sentence.words, organs[0]
+    sides = any(_sided((e,)) or e.value == "bilateral" for e in sentence.elements)
+    return ((), NO_WORDS, "") if headed or sides or sentence.anatomy else before
+
+
+def _mere_side(sentence: Sentence) -> bool:
+    """True for a sentence that begins with a side and no organ: "The left shows a nodule."."""
+    first = sentence.elements[:1]
+    norms = sentence.words.norms
+    begins = bool(first) and norms[: first[0].first] in LEADS
+    return begins and first[0].value in SIDE_WORDS and first[0].last < len(norms) and not sentence.anatomy
 
 
 def _fronted(sentence: Sentence) -> tuple[Element, ...]:

@@ -72,13 +72,12 @@ def _is_healthy(element: Element, found: Sequence[Element], words: Words) -> boo
 
 
 def _not_a_side(element: Element, words: Words) -> bool:
-    """True for the "both" of "both on frontal and lateral views" and of "scar and effusion, both stable"."""
-    after = words.norms[element.last : element.last + 1]
-    return (
-        words.norms[element.first : element.last] == ("both",)
-        and bool(after)
-        and after[0] in word_list("not_both_sides")
-    )
+    """True for the "both" of "both on frontal and lateral views", of "scar and effusion, both stable" and of
+    "both left breast masses"."""
+    after = words.norms[element.last : element.last + 2]
+    if words.norms[element.first : element.last] != ("both",) or not after:
+        return False
+    return after[0] in word_list("not_both_sides") or (after[0] in SIDE_WORDS and after[1:] != ("and",))
 
 
 def _more(element: Element, out: Sequence[Element], words: Words) -> bool:

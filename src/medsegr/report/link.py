@@ -42,6 +42,9 @@ def _same(known: Finding, later: Finding, back: bool) -> bool:
     if "prior" in (known.time, later.time) and known.time != later.time:
         return False
     one, two = known.location, later.location
+    organs, others = ({name.split()[-1] for name in place.anatomy} for place in (one, two))
+    if known.section == later.section and organs and others and not organs & others:
+        return False  # "The left ventricle is dilated. The left atrium is enlarged."
     if one.side and two.side and (one.side != two.side or one.side_frame != two.side_frame):
         return False
     if any(a and b and not set(a) & set(b) for a, b in ((one.rows, two.rows), (one.cols, two.cols))):

@@ -40,6 +40,7 @@ BONE_WORDS = frozenset(
     ["vertebra", "vertebral", "level", "rib", "thoracic", "lumbar", "cervical", "body", "disc"]
 )
 
+EYES = {"re": ("right", "eye"), "le": ("left", "eye")}  # as headings alone: "RE: ..."
 ENDS = frozenset(["apex of lung", "base of lung"])
 PROSTATE = frozenset(["prostate", "prostatic", "pz", "tz"])
 OTHER_ENDS = frozenset(
@@ -205,11 +206,13 @@ def find_concepts(words: Words, modality: str | None) -> tuple[Hit[Concept], ...
 def find_places(words: Words, modality: str | None = None) -> tuple[Hit[Place], ...]:
     """Places of a sentence, with vertebral levels ("L4", "ninth thoracic vertebra"), numbered ribs and hours
     of the clock face."""
-    found = list(longest(words.norms, lexicon.places()))
+    found = [_of_eye(hit, modality) for hit in longest(words.norms, lexicon.places())]
     taken = {i for hit in found for i in range(hit.first, hit.last)}
     for i, norm in enumerate(words.norms):
         if LEVEL.match(norm) and i not in taken and _is_level(words, i):
             found.append(Hit(Place(f"{norm.upper()} vertebra", of="vertebra"), i, i + 1))
+        if norm in EYES and words.norms[i + 1 : i + 2] == (":",) and words.tokens[i].raw.isupper():
+            found += [Hit(eye, i, i + 1) for eye in (lexicon.places().get(EYES[norm]),) if eye]
         if len(norm) <= 2 and norm.isdecimal() and 1 <= int(norm) <= 12 and words.norms[i + 1 : i + 5]:
             found += _hour(words, i, modality)
         if norm in ORDINALS or _is_ordinal(words.norms, i):
@@ -218,9 +221,19 @@ def find_places(words: Words, modality: str | None = None) -> tuple[Hit[Place], 
     return tuple(sorted((_pole(hit, words.norms) for hit in found), key=lambda hit: hit.first))
 
 
+def _of_eye(hit: Hit[Place], modality: str | None) -> Hit[Place]:
+    """The "disc" of a fundus photograph is that of the optic nerve."""
+    disc = modality == "OP" and hit.value.name == "intervertebral disc"
+    return Hit(Place("optic disc", of="optic disc"), hit.first, hit.last) if disc else hit
+
+
 def _pole(hit: Hit[Place], norms: tuple[str, ...]) -> Hit[Place]:
     """The pole of the organ that the sentence names: of the kidney unless it is the thyroid, a testis, ..."""
     place = hit.value
+    if place.name in ("head", "tail") and {lexicon.normal("pancreas"), "pancreatic"} & {*norms}:
+        side = "left" if place.name == "tail" else None
+        made = Place(f"{place.name} of pancreas", side=side, of="pancreas", implied=side is not None)
+        return Hit(made, hit.first, hit.last)
     if place.name in ENDS:
         return Hit(_end(place, norms, hit.first), hit.first, hit.last)
     if place.of != "kidney" or "pole" not in place.name or {"kidney", "renal"} & {*norms}:

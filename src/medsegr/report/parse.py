@@ -7,7 +7,6 @@ another person is kept and marked so. Organs named as places are not findings; a
 
 from collections.abc import Sequence
 from dataclasses import replace
-from functools import lru_cache
 from typing import TYPE_CHECKING
 
 from medsegr.findings import MODALITIES, Finding, Frame, Report, Section, Shape, Span, Texture, modality_code
@@ -16,19 +15,19 @@ from medsegr.report.builds import Candidate
 from medsegr.report.context import Claim, claim
 from medsegr.report.correcting import corrected
 from medsegr.report.headings import read_all
-from medsegr.report.lexicon import Concept, Refine
 from medsegr.report.link import link
 from medsegr.report.placing import Setting, places_of
-from medsegr.report.sentence import BRAIN, Sentence, is_name_only, is_request, read
+from medsegr.report.refining import fitting, kept, most_told, refined
+from medsegr.report.sentence import Sentence, is_name_only, is_request, read
 from medsegr.report.several import by_place, outlines, shares
 from medsegr.report.side import Spot, location, spots
-from medsegr.report.titled import under_title
+from medsegr.report.titled import organ_of_title, under_title
 from medsegr.report.values import shape, size_mm, texture
 
 if TYPE_CHECKING:
     from medsegr.report.llm import Endpoint
 
-BODIES = ("chest", "neuro", "heart")  # fields whose words ("oedema", "ventricle") mean different things
+HOLDING = frozenset(["and", "with", "contains", "containing", "&"])
 
 
 def parse(
@@ -64,7 +63,7 @@ def parse(
         for sentence in read_all(plain, document.sentences(plain, s.span), code)
     ]
     setting, warnings = _setting([sentence for _, sentence in read_in], code, frame)
-    setting = replace(setting, about=_most_told([sentence for _, sentence in read_in]))
+    setting = replace(setting, about=most_told([sentence for _, sentence in read_in], code))
     exams = [
         sentence
         for s in found_sections
@@ -72,6 +71,7 @@ def parse(
         for sentence in read_all(plain, document.sentences(plain, s.span), code)
     ]
     below = under_title([sentence for _, sentence in read_in], exams)
+    setting = replace(setting, organ=organ_of_title([sentence for _, sentence in read_in], exams))
     read_in = [(s, sentence) for (s, _), sentence in zip(read_in, below, strict=True)]
     found = [f for section, sentence in read_in for f in _findings(sentence, section, setting)]
     if found_sections and modality and code is None:
@@ -163,7 +163,12 @@ def _findings(sentence: Sentence, section: Section, setting: Setting) -> list[Fi
     for candidate, own in zip(sentence.candidates, places, strict=True):
         said = claim(sentence.scopes, candidate.parts, candidate.concept, sentence.words)
         told = _of_candidate(sentence, candidate, own, said, section, setting)
-        out += _shared(sentence, candidate, told[0], setting) or told
+        told = _shared(sentence, candidate, told[0], setting) or told
+        same = sentence.sign_of(candidate) and [f.name for f in out[-1:]] == [f.name for f in told]
+        if same and out[-1].polarity == told[0].polarity:  # a nodule "in keeping with an adenoma"
+            out[-1] = replace(out[-1], mentions=(*out[-1].mentions, told[0].span))
+            continue
+        out += told
     return out
 
 
@@ -174,8 +179,8 @@ def _shared(sentence: Sentence, item: Candidate, whole: Finding, setting: Settin
         mine = [e for e in sentence.elements if low <= e.first and e.last <= high]
         size, size_spans = size_mm(sentence.words, (low, high))
         for spot in spots(mine, sentence.words, setting.frame, setting.by_flag):
-            concept = _refined(item, spot, sentence, setting)
-            place = location(_kept(spot, concept), concept.name, setting.frame)
+            concept = refined(item, spot, sentence, setting)
+            place = location(kept(spot, concept), concept.name, setting.frame)
             outline = replace(whole.shape, size_mm=size, count=None, spans=size_spans)
             head = sentence.words.span(item.first, item.last)
             ends = max([head[1], *(s[1] for s in place.spans)])
@@ -197,8 +202,8 @@ def _of_candidate(
     out = []
     found = _spread(sentence, item, own, setting)
     for i, (spot, outline) in enumerate(zip(found, outlines(told, found, sentence.words), strict=True)):
-        concept = _refined(item, spot, sentence, setting)
-        place = location(_kept(spot, concept), concept.name, setting.frame)
+        concept = refined(item, spot, sentence, setting)
+        place = location(kept(spot, concept), concept.name, setting.frame)
         parts = [core, *(s for s in place.spans if i == 0 and _inside(s, sentence, item))]
         span = min(p[0] for p in parts), max(p[1] for p in parts)
         out.append(
@@ -228,25 +233,11 @@ def _spread(sentence: Sentence, item: Candidate, own: tuple[Spot, ...], setting:
     """The places, a list of them taken apart where it makes different findings: clavicle and ribs of a
     fracture."""
     out: list[Spot] = []
-    for spot in (_fitting(s, item) for s in own or (Spot(),)):
+    for spot in (fitting(s, item, setting) for s in own or (Spot(),)):
         each = by_place(spot, sentence.words.text) if len(spot.heads) > 1 else (spot,)
-        names = [_refined(item, one, sentence, setting).name for one in each]
+        names = [refined(item, one, sentence, setting).name for one in each]
         out += each if len(set(names)) > 1 else [spot]
     return tuple(out)
-
-
-def _fitting(spot: Spot, item: Candidate) -> Spot:
-    """Without the lung's apex and base where these are the heart's: an "apical aneurysm" of the ventricle."""
-    if item.concept.field != "heart" or all(p.of != "lung" for p in spot.places):
-        return spot
-    kept = [i for i, p in enumerate(spot.places) if p.of != "lung"]
-    places, heads = tuple(spot.places[i] for i in kept), tuple(spot.heads[i] for i in kept)
-    return replace(spot, places=places, heads=heads, rows=())
-
-
-def _kept(spot: Spot, concept: Concept) -> Spot:
-    """Without the side where a side beside the concept is not its own."""
-    return spot if concept.sided else replace(spot, side=None)
 
 
 def _inside(span: Span, sentence: Sentence, item: Candidate) -> bool:
@@ -271,54 +262,36 @@ def _look(sentence: Sentence, item: Candidate) -> tuple[Texture, Shape, Span]:
     look = texture(mine, sentence.words)
     outline = shape(mine, sentence.words, (low, high), item.last)
     spans = [sentence.words.span(item.first, item.last), *look.spans, *outline.spans]
+    size, size_spans = _size_of_sign(sentence, item)
+    if size and not outline.size_mm:
+        outline = replace(outline, size_mm=size, spans=tuple(sorted({*outline.spans, *size_spans})))
     return look, outline, (min(s[0] for s in spans), max(s[1] for s in spans))
+
+
+def _size_of_sign(sentence: Sentence, item: Candidate) -> tuple[tuple[float, ...] | None, tuple[Span, ...]]:
+    """The size of a sign that the finding explains: "a collection of 11 mm, consistent with haematoma"."""
+    sign = sentence.sign_of(item)
+    if sign is None:
+        return None, ()
+    return size_mm(sentence.words, sign.region)
 
 
 def _own_words(sentence: Sentence, item: Candidate) -> tuple[int, int]:
     """The words that may describe a finding: not the size of an organ told before it ("9 mm appendix and fat
     stranding")."""
     low, high = item.region
+    norms = sentence.words.norms
     for organ in sentence.anatomy:
-        joints = [i for i in range(organ.last, item.first) if sentence.words.norms[i] == "and"]
+        joints = [i for i in range(organ.last, item.first) if norms[i] == "and"]
         if low <= organ.first and joints and size_mm(sentence.words, (low, organ.first))[0]:
             low = joints[0] + 1
+    for place in sentence.elements:  # "the left kidney measures 11 cm and contains a cyst"
+        joints = [i for i in range(place.last, item.first) if norms[i] in HOLDING]
+        if place.place is None or place.first < low or not joints:
+            continue
+        if size_mm(sentence.words, (place.last, joints[0]))[0]:
+            low = joints[0] + 1
     return low, high
-
-
-def _refined(item: Candidate, spot: Spot, sentence: Sentence, setting: Setting) -> Concept:
-    """The narrower concept at a place, in a kind of image, or in a report of a part of the body."""
-    names = {p.name for p in spot.places} | {p.of for p in spot.places} or {sentence.under}
-    for rule in _refines_of(item.concept.name):
-        if (
-            (names & rule.places or not rule.places)
-            and not names & rule.unless
-            and (not rule.modalities or setting.modality in rule.modalities)
-            and (not rule.about or (_told_beside(item, sentence) or setting.about) in rule.about)
-            and not (rule.bare and item.last - item.first > 1)
-        ):
-            return lexicon.concepts()[rule.name]
-    return item.concept
-
-
-@lru_cache(maxsize=4096)
-def _refines_of(base: str) -> tuple[Refine, ...]:
-    return tuple(rule for rule in lexicon.refines() if rule.base == base)
-
-
-def _told_beside(item: Candidate, sentence: Sentence) -> str:
-    """Part of the body of the nearest other name in the sentence: the brain for "glioma with oedema"."""
-    others = [c for c in (*sentence.candidates, *sentence.anatomy) if c.first != item.first]
-    told = [c for c in others if c.concept.field in BODIES]
-    nearest = min(told, key=lambda c: abs(c.first - item.first), default=None)
-    return nearest.concept.field if nearest else ""
-
-
-def _most_told(sentences: Sequence[Sentence]) -> str:
-    loose = {rule.base for rule in lexicon.refines() if rule.about}
-    named = [c.concept for s in sentences for c in (*s.candidates, *s.anatomy)]
-    fields = [concept.field for concept in named if concept.name not in loose]
-    fields += ["neuro" for s in sentences for e in s.elements if e.place and e.place.name in BRAIN]
-    return max(BODIES, key=fields.count) if set(BODIES) & set(fields) else ""
 
 
 def _organs(

@@ -20,6 +20,7 @@ class Setting:
     frame: Frame
     by_flag: bool
     about: str = ""
+    organ: str = ""  # the one organ that the title of the report names ("THYROID ULTRASOUND")
 
 
 def places_of(sentence: Sentence, setting: Setting) -> list[tuple[Spot, ...]]:
@@ -95,10 +96,29 @@ def _under(item: Candidate, own: tuple[Spot, ...], sentence: Sentence, setting: 
         return told
     head = told[0]
     return tuple(
-        replace(s, side=head.side, side_frame=head.side_frame, spans=tuple(sorted({*head.spans, *s.spans})))
-        if s.side is None and not s.cols
-        else s
+        _at_level(
+            replace(
+                s, side=head.side, side_frame=head.side_frame, spans=tuple(sorted({*head.spans, *s.spans}))
+            )
+            if head.side and s.side is None and not s.cols
+            else s,
+            head,
+        )
         for s in own
+    )
+
+
+def _at_level(spot: Spot, head: Spot) -> Spot:
+    """The spot with the level of the spine that it stands under ("L4/5: ..."), where it tells none."""
+    levels = [i for i, place in enumerate(head.places) if place.of == "vertebra"]
+    if not levels or any(place.of == "vertebra" for place in spot.places):
+        return spot
+    heads = tuple(head.heads[i] for i in levels)
+    return replace(
+        spot,
+        places=(*spot.places, *(head.places[i] for i in levels)),
+        heads=(*spot.heads, *heads),
+        spans=tuple(sorted({*spot.spans, *heads})),
     )
 
 
@@ -125,4 +145,6 @@ def _closer(sentence: Sentence, at: int) -> bool:
 def _may_take(
     taker: Candidate, own: tuple[Spot, ...], giver: Candidate, given: tuple[Spot, ...], joined: bool
 ) -> bool:
-    return joined and not own and bool(given) and taker.concept.sided and giver.concept.sided
+    levels = all(p.of == "vertebra" for s in given for p in s.places) and any(s.places for s in given)
+    sided = taker.concept.sided and giver.concept.sided
+    return joined and not own and bool(given) and (sided or levels)  # a level is no side

@@ -2,6 +2,7 @@
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from itertools import pairwise
 
 from medsegr.findings import Span
 from medsegr.report import lexicon
@@ -28,6 +29,7 @@ EXPLAINING = ("in keeping with", "consistent with", "compatible with", "represen
 UNSURE = frozenset(
     [".", ";", "possible", "possibly", "probable", "probably", "likely", "may", "could", "not"]
 )
+LOOKS = (("hypodensity",), ("hyperdensity",))
 ACTS = frozenset(
     ["removed", "resected", "retrieved", "biopsied", "sampled", "obtained", "excised", "ablated", "taken"]
 )
@@ -57,15 +59,20 @@ class Sentence:
     under: str = ""  # organ of the heading that it stands under ("KIDNEYS: ..."), or that it begins with
     over: tuple[Element, ...] = ()  # place that it stands under: a heading's, or of "On the right, ..."
     over_words: Words = NO_WORDS  # the words that ``over`` counts in
-    exam: str = ""  # organ of the report's title, where that is what it stands under
+    exam: str = ""  # organ of the report's title, or that is spoken of, where that is what it stands under
     titled: bool = False  # part of a longer text, where a line with a mere name ("LEFT BREAST") is a title
+
+    def sign_of(self, item: Candidate) -> Candidate | None:
+        """The finding that ``item`` is said to be: the shadow of "a shadow, in keeping with pneumonia"."""
+        sign = next((c for c in reversed(self.candidates) if c.last <= item.first), None)
+        return sign if sign is not None and explains(self.words.norms[sign.last : item.first]) else None
 
 
 def read(text: str, span: Span, modality: str | None, before: Told | None = None) -> Sentence:
     """Read the sentence at ``span``. ``before``: what the sentence before it named last."""
     words = words_of(tokens(text, span), text)
     describing = find_descriptors(words)
-    hits = _nouns(_without_denied(find_concepts(words, modality), words), describing)
+    hits = _nouns(_without_denied(find_concepts(words, modality), words), describing, words)
     places = [
         p
         for p in find_places(words, modality)
@@ -81,7 +88,7 @@ def read(text: str, span: Span, modality: str | None, before: Told | None = None
     cues = _free_cues(all_cues, (*hits, *describing))
     starts = clause_starts(words, cues, hits)
     named = [Candidate(h.value, ((h.first, h.last),)) for h in hits if h.value.kind != "anatomy"]
-    named = _merge(with_builds(named, words, starts), words)
+    named = _meant(_merge(with_builds(named, words, starts), words), words)
     told = {d.first for d in describing if d.value.field in ("side", "rows", "cols")}
     named = again(named, words, starts, frozenset(told | {p.first for p in places}), before)
     fixed = [h for h in hits if h.value.kind == "anatomy" or not h.value.sided]
@@ -127,13 +134,16 @@ def _without_denied(hits: Sequence[Hit[Concept]], words: Words) -> tuple[Hit[Con
     return tuple(out)
 
 
-def _nouns(hits: Sequence[Hit[Concept]], describing: Sequence[Hit[Descriptor]]) -> tuple[Hit[Concept], ...]:
+def _nouns(
+    hits: Sequence[Hit[Concept]], describing: Sequence[Hit[Descriptor]], words: Words
+) -> tuple[Hit[Concept], ...]:
     """Without concepts that only describe another one: the density of a "fluid density cyst"."""
     known = [h for h in hits if h.value.kind == "finding"]
     inside = [
         h
         for h in known
         if any(h.last <= other.first <= h.last + 1 for other in known)
+        and words.norms[h.last] not in word_list("joiners")
         and any(d.value.field == "density" and d.first < h.first and h.last == d.last for d in describing)
     ]
     return tuple(h for h in hits if h not in inside)
@@ -229,16 +239,21 @@ def _merge(named: list[Candidate], words: Words) -> list[Candidate]:
     return out
 
 
+def _meant(named: list[Candidate], words: Words) -> list[Candidate]:
+    """Without a mere look of a thing that is named behind it: a "hypodensity, consistent with infarct"."""
+    ends = [words.norms[c.last : d.first] for c, d in pairwise(named)]
+    looks = [
+        words.norms[c.first : c.last] in LOOKS and explains(end) for c, end in zip(named, ends, strict=False)
+    ]
+    return [c for c, bare in zip(named, [*looks, False], strict=True) if not bare] if named else named
+
+
 def _again(between: Sequence[str]) -> bool:
     """True for the words between a name and the same name again: a comma ("infection, five infected areas"),
     or an explanation ("striated nephrogram, in keeping with pyelonephritis")."""
     if {"left", "right", "l", "r"} & set(between[-2:] if len(between) > 2 else between):
         return False
-    told = list(between)
-    while told and told[-1] in TELLING:
-        told.pop()
-    said = " ".join(told)
-    explained = said.endswith(EXPLAINING) and not UNSURE & set(between)
+    explained = explains(between) and not UNSURE & set(between)
     return ("," in between and len(between) <= 2) or (explained and len(between) <= 18)
 
 
@@ -309,7 +324,17 @@ def _are_joined(one: Candidate, two: Candidate, words: Words, starts: tuple[int,
     end, begin = one.last, two.first
     between = words.norms[end:begin]
     hard = any(end < s <= begin for s in starts)
+    if not hard and len(between) <= 24 and explains(between):
+        return True
     return not hard and len(between) <= 12 and bool(word_list("joiners") & set(between))
+
+
+def explains(between: Sequence[str]) -> bool:
+    """True for the words between a sign and its meaning: "shadowing at the base, in keeping with"."""
+    told = list(between)
+    while told and told[-1] in TELLING:
+        told.pop()
+    return " ".join(told).endswith(EXPLAINING)
 
 
 def is_request(words: Words) -> bool:

@@ -25,6 +25,7 @@ INTO = frozenset(["of", "in", "within", "on"])
 DIRECTIONS = frozenset(["anterior", "posterior", "lateral", "medial"])
 VAGUE = frozenset(["inferior", "superior", "inferiorly", "superiorly"])
 SIDE_WORDS = ("left", "right")
+EYE = frozenset(["macula", "fovea", "optic disc", "optic cup", "retina"])  # each eye has one
 OTHER = frozenset(["one", "another", "other", "second"])
 NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 BESIDE = INTO | {"at", "near", "more"}
@@ -140,7 +141,9 @@ def _spot(group: Sequence[Element], words: Words, viewer: bool, organ_frame: Fra
     by_page = _on_page(group, words)
     for e in (e for e in group if e.field == "side"):
         beside = _beside_organ(e, group, words)
-        if (viewer and not paired and not beside) or (by_page and not beside):
+        if e.value == "bilateral" and not by_page and words.norms[e.first] != "symmetric":
+            sides.add(e.value)
+        elif (viewer and not paired and not beside) or (by_page and not beside):
             cols |= {e.value} & set(SIDE_WORDS) or ({"centre"} if e.value == "midline" else set())
         else:
             sides.add(e.value)
@@ -161,11 +164,14 @@ def _paired(place: Place) -> bool:
 def _beside_organ(side: Element, group: Sequence[Element], words: Words) -> bool:
     """True where the word of side belongs to a paired organ: "left breast", "left upper breast", "breast,
     left"."""
-    if words.norms[side.last : side.last + 1] == ("lobe",):
-        return True  # of the thyroid or the liver: no part of the picture
+    after = words.norms[side.last : side.last + 1]
+    if words.norms[side.last : side.last + 2] == ("lateral", "wall"):
+        return True  # of a hollow organ
+    if after in (("lobe",), ("fundus",)) or (side.first == 0 and after == (":",)):
+        return True  # of the thyroid or the liver, or a heading ("RIGHT: ..."): no part of the picture
     near = {i for e in group if e.field in ("rows", "cols") for i in range(e.first, e.last)}
     for e in group:
-        if e.place is None or not _paired(e.place):
+        if e.place is None or not (_paired(e.place) or e.place.name in EYE):
             continue
         between = range(side.last, e.first) if e.first >= side.last else range(e.last, side.first)
         if all(i in near or (words.norms[i] == "," and not e.own) for i in between):

@@ -35,6 +35,8 @@ DEVICES = frozenset(
         "angiogram",
         "angiography",
         "radiograph",
+        "scan",
+        "duplex",
     ]
 )
 BESIDE = frozenset(
@@ -85,6 +87,20 @@ BESIDE = frozenset(
         ")",
     ]
 )  # all that a title may say beside a device, a side and an organ
+TITLED = frozenset(
+    [
+        "breast",
+        "thyroid",
+        "prostate",
+        "liver",
+        "kidney",
+        "testis",
+        "carotid artery",
+        "pancreas",
+        "ovary",
+    ]
+)  # organs of which a report may tell no more than "a 12 mm nodule"
+TITLE = 8  # words of a title
 BOTH = frozenset(["bilateral", "bilaterally", "both", "ou"])
 GENERAL = frozenset(["calcification", "haematoma", "scar", "surgical clip", "lymphadenopathy"])
 
@@ -111,15 +127,27 @@ def under_title(sentences: Sequence[Sentence], others: Sequence[Sentence]) -> tu
     )
 
 
+def organ_of_title(sentences: Sequence[Sentence], others: Sequence[Sentence]) -> str:
+    """The one organ that the title names with how it was imaged ("THYROID ULTRASOUND"); "" for none."""
+    begin = min((s.span[0] for s in sentences if s.candidates), default=0)
+    for s in (*sentences, *others):
+        if s.span[0] < begin and DEVICES & {*s.words.norms} and len(s.words.norms) <= TITLE:
+            named = {part for e in s.elements if e.place for part in (e.place.name, e.place.of)} & TITLED
+            if len(named) == 1:
+                return named.pop()
+    return ""
+
+
 def fits(name: str, places: Sequence[Place], organ: str) -> bool:
     """Whether a finding may lie in the organ of the title: by its places, or by its name where these are none
     of the body's ("at 2 o'clock"). A cyst may lie in the breast, a pleural effusion not."""
     known = lexicon.concepts()
-    told = [known[p.of or p.name].field for p in places if (p.of or p.name) in known]
-    if told:
-        return {*told} == {organ}
+    named = {p.of or p.name for p in places} & known.keys()
+    if named:
+        return named == {organ} or {known[one].field for one in named} == {organ}
     own = any(name in (rule.base, rule.name) for rule in lexicon.refines() if organ in rule.places)
-    return own or known[name].field == organ or (organ == "breast" and name in GENERAL)
+    own = own or organ in (known[name].field, *known[name].parents)
+    return own or (organ == "breast" and name in GENERAL)
 
 
 def _is_title(sentence: Sentence) -> bool:

@@ -1,0 +1,92 @@
+"""What a name means where it is said: the narrower concept at a place, in a kind of image, or in a report of
+a part of the body."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+from functools import lru_cache
+
+from medsegr.report import lexicon
+from medsegr.report.builds import Candidate
+from medsegr.report.lexicon import Concept, Refine
+from medsegr.report.match import ENDS, POLED
+from medsegr.report.placing import Setting
+from medsegr.report.sentence import BRAIN, Sentence
+from medsegr.report.side import Spot
+
+BODIES = ("chest", "neuro", "heart", "limb")  # parts whose words ("oedema", "effusion") mean different things
+LIMBS = frozenset(["arm", "leg", "shoulder", "hip bone", "femur", "humerus", "tibia", "joint"])
+
+
+def refined(item: Candidate, spot: Spot, sentence: Sentence, setting: Setting) -> Concept:
+    """The narrower concept at a place, in a kind of image, or in a report of a part of the body."""
+    names = {p.name for p in spot.places} | {p.of for p in spot.places}
+    if not names & lexicon.concepts().keys():  # "LEFT BREAST: ... A mass at 2 o'clock."
+        names |= {sentence.under or setting.organ}
+    sign = sentence.sign_of(item)
+    narrower = {rule.name for rule in _refines_of(item.concept.name)}
+    if sign is not None and sign.concept.name in narrower:
+        return sign.concept  # an adrenal nodule "in keeping with an adenoma"
+    for rule in _refines_of(item.concept.name):
+        if (
+            (names & rule.places or not rule.places)
+            and not names & rule.unless
+            and (not rule.modalities or setting.modality in rule.modalities)
+            and (not rule.about or (_told_beside(item, sentence) or setting.about) in rule.about)
+            and not (rule.bare and item.last - item.first > 1)
+        ):
+            return lexicon.concepts()[rule.name]
+    return item.concept
+
+
+@lru_cache(maxsize=4096)
+def _refines_of(base: str) -> tuple[Refine, ...]:
+    return tuple(rule for rule in lexicon.refines() if rule.base == base)
+
+
+def _told_beside(item: Candidate, sentence: Sentence) -> str:
+    """Part of the body of the nearest other name in the sentence: the brain for "glioma with oedema"."""
+    others = [c for c in (*sentence.candidates, *sentence.anatomy) if c.first != item.first]
+    told = [c for c in others if c.concept.field in BODIES]
+    nearest = min(told, key=lambda c: abs(c.first - item.first), default=None)
+    return nearest.concept.field if nearest else ""
+
+
+def most_told(sentences: Sequence[Sentence], modality: str | None) -> str:
+    """The part of the body that most of the report speaks of; "" for none of those that matter.
+
+    A chest film may tell of a shoulder: in radiographs and CT only a title or heading makes it a limb's.
+    """
+    loose = {rule.base for rule in lexicon.refines() if rule.about}
+    named = [c.concept for s in sentences for c in (*s.candidates, *s.anatomy)]
+    fields = [concept.field for concept in named if concept.name not in loose and concept.modalities]
+    fields += ["neuro" for s in sentences for e in s.elements if e.place and e.place.name in BRAIN]
+    telling = [s for s in sentences if not s.candidates or modality in ("MR", "US")]
+    places = [e.place for s in telling for e in s.elements if e.place]
+    fields += ["limb" for place in places if {place.name, place.of} & LIMBS]
+    return max(BODIES, key=fields.count) if set(BODIES) & set(fields) else ""
+
+
+def fitting(spot: Spot, item: Candidate, setting: Setting) -> Spot:
+    """Without the lung's apex and base where these are the heart's: an "apical aneurysm" of the ventricle."""
+    spot = _in_organ(spot, setting.organ)
+    bare = setting.about == "heart" and {p.name for p in spot.places} & ENDS
+    if not (item.concept.field == "heart" or bare) or all(p.of != "lung" for p in spot.places):
+        return spot
+    kept = [i for i, p in enumerate(spot.places) if p.of != "lung"]
+    places, heads = tuple(spot.places[i] for i in kept), tuple(spot.heads[i] for i in kept)
+    return replace(spot, places=places, heads=heads, rows=())
+
+
+def _in_organ(spot: Spot, organ: str) -> Spot:
+    """With the poles of the organ of the title, where they were taken for those of a kidney."""
+    if organ not in POLED.values():
+        return spot
+    found = [p for p in spot.places if p.of == "kidney" and "pole" in p.name]
+    poles = {p: replace(p, name=p.name.replace("kidney", organ), of=organ) for p in found}
+    places = tuple(poles.get(p, p) for p in spot.places)
+    return replace(spot, places=places)
+
+
+def kept(spot: Spot, concept: Concept) -> Spot:
+    """Without the side where a side beside the concept is not its own."""
+    return spot if concept.sided else replace(spot, side=None)

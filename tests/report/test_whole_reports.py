@@ -1,0 +1,60 @@
+"""Whole reports with all that a radiologist reads in them, and how readings of them are scored."""
+
+import tomllib
+from pathlib import Path
+
+import pytest
+
+from medsegr.report.parse import parse
+from medsegr.types import MODALITIES
+from whole_reports import OPTIONAL, score, score_file, wanted
+
+HERE = Path(__file__).parent
+DEVELOPMENT, HELDOUT = HERE / "reports_development.toml", HERE / "reports_heldout.toml"
+TEXT = "Nodule of 9 mm in the right upper lobe. No effusion. Possible pneumonia."
+
+
+def test_the_reports_that_the_rules_were_mended_on_stay_read() -> None:
+    scores = score_file(DEVELOPMENT).values()
+    lines = sum(len(s.right) + len(s.wrong) + len(s.missed) for s in scores)
+    assert sum(len(s.right) for s in scores) >= 0.98 * lines
+    assert sum(len(s.invented) for s in scores) <= 2
+    assert sum(s.clean for s in scores) >= 0.85 * len(scores)
+
+
+def test_the_held_out_reports_can_be_scored() -> None:
+    scores = score_file(HELDOUT)
+    assert len(scores) == 20
+    assert all(s.right or s.wrong or s.missed for s in scores.values())
+
+
+@pytest.mark.parametrize("path", [DEVELOPMENT, HELDOUT])
+def test_every_report_says_what_must_be_read(path: Path) -> None:
+    reports = tomllib.loads(path.read_text("utf-8"))["report"]
+    assert len({r["name"] for r in reports}) == len(reports)
+    for report in reports:
+        lines = wanted(report["reads"])
+        assert report["modality"] in MODALITIES
+        assert any(line.state == "+" for line in lines), report["name"]
+        assert {line.state for line in lines} <= {"+", "-", "?", "~", OPTIONAL}
+        assert {line.side for line in lines} <= {"", "left", "right", "bilateral"}
+
+
+@pytest.mark.parametrize(
+    ("lines", "right", "wrong", "missed", "invented"),
+    [
+        ("+ nodule; right; upper, 9 mm\n- pleural effusion\n? pneumonia", 3, 0, 0, 0),
+        ("+ nodule; left\n- pleural effusion\n? pneumonia", 2, 1, 0, 0),
+        ("+ nodule; right; 8 mm\n- pleural effusion\n? pneumonia", 2, 1, 0, 0),
+        ("+ nodule; right\n+ pleural effusion\n? pneumonia", 2, 1, 0, 0),
+        ("+ nodule; right\n+ mass\n= pneumonia", 1, 0, 1, 0),
+        ("- pleural effusion", 1, 0, 0, 1),
+        ("= nodule", 0, 0, 0, 0),
+    ],
+)
+def test_each_kind_of_error_is_counted(
+    lines: str, right: int, wrong: int, missed: int, invented: int
+) -> None:
+    got = score(wanted(lines), parse(TEXT, modality="CT").findings)
+    counts = len(got.right), len(got.wrong), len(got.missed), len(got.invented)
+    assert counts == (right, wrong, missed, invented)

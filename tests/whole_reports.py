@@ -1,0 +1,155 @@
+"""Whole reports with what a radiologist reads in them, and how a reading is scored against that.
+
+    python tests/whole_reports.py tests/report/reports_heldout.toml [--list]
+
+A finding is right when its name (or that of a wider concept), its state, its side and its key place or size
+are those wanted; wrong when it is there with another state, side, place or size; missed when nothing has its
+name. Invented is what would be drawn and stands in no line. Repeating a finding invents nothing.
+"""
+
+import argparse
+import re
+import tomllib
+from dataclasses import dataclass
+from pathlib import Path
+
+from medsegr.findings import Finding
+from medsegr.report.lexicon import concepts
+from medsegr.report.parse import parse, skip_reason
+from medsegr.verdicts import KINDS
+
+_SIZE = re.compile(r"(\d+(?:\.\d+)?(?:x\d+(?:\.\d+)?)*) mm")
+OPTIONAL = "="
+
+
+@dataclass(frozen=True, slots=True)
+class Wanted:
+    """One line of what must be read: ``keys`` are words of place or a size."""
+
+    state: str
+    names: frozenset[str]
+    side: str
+    keys: tuple[str, ...]
+    line: str
+
+
+@dataclass(frozen=True, slots=True)
+class Score:
+    """What came of one report: the lines read rightly, wrongly and not, and what nobody said."""
+
+    right: tuple[str, ...]
+    wrong: tuple[str, ...]
+    missed: tuple[str, ...]
+    invented: tuple[str, ...]
+
+    @property
+    def clean(self) -> bool:
+        """True when the report was read without any error."""
+        return not (self.wrong or self.missed or self.invented)
+
+
+def wanted(lines: str) -> tuple[Wanted, ...]:
+    out = []
+    for line in filter(None, map(str.strip, lines.splitlines())):
+        name, side, keys = [*(part.strip() for part in line[1:].split(";")), "", ""][:3]
+        parts = tuple(filter(None, (key.strip() for key in keys.split(","))))
+        out.append(Wanted(line[0], frozenset(name.split("|")), side, parts, line))
+    return tuple(out)
+
+
+def state(finding: Finding) -> str:
+    reason = skip_reason(finding)
+    return {None: "+", "absent": "-", "uncertain": "?", "prior": "~"}.get(reason, "")
+
+
+def in_image(finding: Finding, modality: str) -> bool:
+    """False for what only quite another kind of image shows, as the pipeline decides it: a gland in CT."""
+    concept = concepts().get(finding.name)
+    kinds = {KINDS.get(code, "") for code in concept.modalities} if concept else set()
+    return not kinds or KINDS.get(modality, "") in kinds
+
+
+def same_name(one: Wanted, finding: Finding) -> bool:
+    return bool(one.names & {finding.name, *finding.parents})
+
+
+def _holds(key: str, finding: Finding) -> bool:
+    size = _SIZE.fullmatch(key)
+    if size is not None:
+        axes = tuple(float(axis) for axis in size[1].split("x"))
+        return finding.shape.size_mm is not None and sorted(axes) == sorted(finding.shape.size_mm)
+    place = finding.location
+    return key.lower() in " ".join((*place.rows, *place.cols, *place.anatomy)).lower()
+
+
+def fits(one: Wanted, finding: Finding) -> bool:
+    """True when all that the line tells is read."""
+    here = one.state == OPTIONAL or one.state == state(finding)
+    place = finding.location.side == one.side if one.side else True
+    return here and place and same_name(one, finding) and all(_holds(key, finding) for key in one.keys)
+
+
+def _repeats(one: Wanted, finding: Finding) -> bool:
+    side = finding.location.side
+    agree = not side or not one.side or side == one.side
+    return one.state in ("+", OPTIONAL) and agree and same_name(one, finding)
+
+
+def score(lines: tuple[Wanted, ...], findings: tuple[Finding, ...]) -> Score:
+    left = list(findings)
+    right, open_lines = [], []
+    strict = sorted(lines, key=lambda w: (w.state == OPTIONAL, -len(w.keys) - bool(w.side)))
+    for line in strict:
+        found = [f for f in left if fits(line, f)]
+        found.sort(key=lambda f: f.name not in line.names)
+        if found:
+            left.remove(found[0])
+        if line.state != OPTIONAL:
+            (right if found else open_lines).append(line)
+    wrong, missed = [], []
+    for line in open_lines:
+        found = [f for f in left if same_name(line, f)]
+        found.sort(key=lambda f: (state(f) != line.state, f.name not in line.names))
+        if found:
+            left.remove(found[0])
+            wrong.append(f"{line.line}  <-  {told(found[0])}")
+        else:
+            missed.append(line.line)
+    invented = [told(f) for f in left if state(f) == "+" and not any(_repeats(w, f) for w in lines)]
+    return Score(tuple(w.line for w in right), tuple(wrong), tuple(missed), tuple(invented))
+
+
+def told(finding: Finding) -> str:
+    place = finding.location
+    where = " ".join((*place.rows, *place.cols, *place.anatomy))
+    size = finding.shape.size_mm or ""
+    return f"{state(finding)} {finding.name}; {place.side or ''}; {where} {size} [{finding.phrase!r}]"
+
+
+def score_file(path: Path) -> dict[str, Score]:
+    """Name of each report of a file -> its score."""
+    out = {}
+    for report in tomllib.loads(path.read_text("utf-8"))["report"]:
+        findings = parse(report["text"], modality=report["modality"]).findings
+        seen = tuple(f for f in findings if state(f) != "+" or in_image(f, report["modality"]))
+        out[report["name"]] = score(wanted(report["reads"]), seen)
+    return out
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("file", type=Path)
+    parser.add_argument("--list", action="store_true", help="print every error")
+    args = parser.parse_args()
+    scores = score_file(args.file)
+    for name, one in scores.items() if args.list else ():
+        print(f"{name}: {len(one.right)} right")
+        for kind in ("wrong", "missed", "invented"):
+            for line in getattr(one, kind):
+                print(f"  {kind:9}{line}")
+    counts = {kind: sum(len(getattr(s, kind)) for s in scores.values()) for kind in Score.__slots__}
+    print(f"{len(scores)} reports, {sum(s.clean for s in scores.values())} entirely right; {counts}")
+
+
+if __name__ == "__main__":
+    main()
