@@ -81,10 +81,10 @@ def identity(kind: str, maker: Maker) -> dict[str, Any]:
     }
 
 
-def ascii_text(text: str, limit: int = TEXT) -> str:
+def ascii_text(text: str) -> str:
     """Text that fits a DICOM element of any character set."""
     plain = text.encode("ascii", "replace").decode().replace("\\", "/")
-    return "".join(letter if letter.isprintable() else " " for letter in plain)[:limit].strip() or "none"
+    return "".join(letter if letter.isprintable() else " " for letter in plain)[:TEXT].strip() or "none"
 
 
 def algorithm(maker: Maker) -> Any:

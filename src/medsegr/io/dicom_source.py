@@ -100,14 +100,14 @@ def sources_of(image: Image, limits: Limits = DEFAULT_LIMITS) -> Sources:
         return _series(image, headers)
 
 
-def check_referable(image: Image, limits: Limits = DEFAULT_LIMITS) -> None:
+def check_referable(image: Image) -> None:
     """Raise InputError where the first header that ``image`` came from tells no ids: early, before a model
     runs. The others are seen when the object is made."""
     if image.source.path is None:
         return
     with guarded(WHAT, "give the series again"):
         wanted = {digest for digest, _ in image.source.meta.get("slices") or ()}
-        for ds in _headers(image.source.path, limits, wanted):
+        for ds in _headers(image.source.path, DEFAULT_LIMITS, wanted):
             return _checked(ds)
 
 
