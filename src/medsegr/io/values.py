@@ -2,8 +2,9 @@
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import product
 
 import numpy as np
 
@@ -104,6 +105,13 @@ def checked_affine(affine: np.ndarray, what: str) -> np.ndarray:
 def spacing_of(affine: np.ndarray, axes: int) -> tuple[float, ...]:
     """Millimetres a step along each of the first ``axes`` grid axes."""
     return tuple(float(step) for step in np.linalg.norm(affine[:3, :axes], axis=0))
+
+
+def corners_apart(one: np.ndarray, other: np.ndarray, grid: Sequence[int]) -> float:
+    """Largest distance in mm between the places that two affines give to a corner of a grid."""
+    full = (*grid, 1, 1)[:3]
+    corners = np.array([[*corner, 1.0] for corner in product(*((0.0, n - 1.0) for n in full))])
+    return float(np.linalg.norm((corners @ (one - other).T)[:, :3], axis=1).max())
 
 
 def _mm(values: np.ndarray) -> str:
