@@ -1,6 +1,5 @@
-"""What every DICOM object of ours shares: codes, ids, who made it.
-
-And how a failure of the library is told.
+"""What every DICOM object of ours shares: codes, ids, who made it, and how a failure of the library is
+told.
 """
 
 import logging
@@ -26,9 +25,8 @@ RESEARCH = "RESEARCH"  # Content Qualification: neither PRODUCT nor SERVICE
 
 @contextmanager
 def composing(what: str) -> Iterator[None]:
-    """Turn whatever highdicom or pydicom raises into one InputError without its text.
-
-    It may quote the header.
+    """Turn whatever highdicom or pydicom raises into one InputError without its text, which may quote the
+    header.
     """
     loggers = [logging.getLogger(name) for name in ("highdicom", "pydicom")]
     levels = [logger.level for logger in loggers]

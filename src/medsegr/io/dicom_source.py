@@ -1,6 +1,5 @@
-"""The DICOM images that a grid came from, as headers in the order of its slices: what SEG.
-
-SR and SC refer to.
+"""The DICOM images that a grid came from, as headers in the order of its slices: what SEG, SR and SC refer
+to.
 
 They are found again by their place in the patient, not by file names or instance numbers, so the order of the
 slices is the order of the masks whatever the files are called.
@@ -124,10 +123,7 @@ def frame_of_reference(image: Image, limits: Limits = DEFAULT_LIMITS) -> str:
 
 
 def _headers(path: Path, limits: Limits, wanted: Collection[str]) -> Iterator[Dataset]:
-    """Every image header of a file, folder or zip, made fit to be referred to.
-
-    Of ``wanted`` hashes if any.
-    """
+    """Every image header of a file, folder or zip (of ``wanted`` hashes if any), made fit to be referred to."""
     if path.is_file():
         with path.open("rb") as file:
             head = file.read(132)

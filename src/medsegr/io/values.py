@@ -68,10 +68,7 @@ def checked(data: np.ndarray, what: str) -> tuple[np.ndarray, Warnings]:
         raise InputError(f"{what}: it holds no pixel; an image with at least one was expected")
     with np.errstate(over="ignore"):
         data = np.ascontiguousarray(data, dtype=np.float32)
-    low, high = (
-        float(data.min()),
-        float(data.max()),
-    )  # NaN and infinity show in these two: no second array is needed
+    low, high = float(data.min()), float(data.max())  # NaN and infinity show in these: no second array
     if not (np.isfinite(low) and np.isfinite(high)):
         bad = int(np.count_nonzero(~np.isfinite(data)))
         raise InputError(
