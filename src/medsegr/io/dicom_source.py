@@ -123,7 +123,7 @@ def frame_of_reference(image: Image, limits: Limits = DEFAULT_LIMITS) -> str:
 
 
 def _headers(path: Path, limits: Limits, wanted: Collection[str]) -> Iterator[Dataset]:
-    """Every image header of a file, folder or zip (of ``wanted`` hashes if any), made fit to be referred to."""
+    """Every image header of a file, folder or zip (of ``wanted`` hashes if any), fit to be referred to."""
     if path.is_file():
         with path.open("rb") as file:
             head = file.read(132)
