@@ -89,6 +89,13 @@ def test_equal_spacing_means_axial(letters: tuple[str, ...]) -> None:
     assert patient_left(volume(letters)) == "right"
 
 
+@pytest.mark.parametrize(("widest", "normal"), [(1.5, "S"), (1.51, "A")])
+def test_a_volume_is_cut_across_a_spacing_of_more_than_one_and_a_half_others(
+    widest: float, normal: str
+) -> None:
+    assert plane_of(volume(("L", "P", "S"), (1.0, widest, 1.0))).normal == normal
+
+
 def test_sagittal_slices_have_no_left() -> None:
     image = volume(("R", "A", "S"), (5.0, 1.0, 1.0))
     assert plane_of(image).normal == "R"

@@ -53,6 +53,8 @@ def page(*cols: str, rows: tuple[str, ...] = ()) -> Told:
         ("US", "Mass in the left upper breast.", [body("left", "upper")]),
         ("US", "Nodule in the left lobe.", [body("left")]),
         ("US", "Cyst in the right kidney.", [body("right")]),
+        ("US", "Cyst in the thyroid, on the left.", [body("left")]),
+        ("US", "Cyst in the thyroid and in the left.", [body("left")]),
         # two sides
         ("CR", "Opacity in the left upper lobe and the right upper lobe.", [body("bilateral", "upper")]),
         (

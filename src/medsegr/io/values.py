@@ -16,19 +16,30 @@ Warnings = tuple[tuple[str, str], ...]
 
 
 @contextmanager
-def guarded(what: str, advice: str = "open it in another program and save it again") -> Iterator[None]:
-    """Turn whatever a library raises on a damaged file into one InputError; our own errors pass.
-
-    The library's text is dropped on purpose: it may quote names, ids or paths. ``--debug`` shows it as the
-    cause. Warnings and log lines of the libraries are silenced for the same reason.
-    """
-    loggers = [logging.getLogger(name) for name in CHATTY]
+def silent(names: Sequence[str]) -> Iterator[None]:
+    """Without warnings, and without log lines of the libraries of these names."""
+    loggers = [logging.getLogger(name) for name in names]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.CRITICAL + 1)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+@contextmanager
+def guarded(what: str, advice: str = "open it in another program and save it again") -> Iterator[None]:
+    """Turn whatever a library raises on a damaged file into one InputError; our own errors pass.
+
+    The library's text is dropped on purpose: it may quote names, ids or paths. ``--debug`` shows it as the
+    cause. Warnings and log lines of the libraries are silenced for the same reason.
+    """
+    try:
+        with silent(CHATTY):
             yield
     except (MedsegrError, KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
@@ -42,9 +53,6 @@ def guarded(what: str, advice: str = "open it in another program and save it aga
         raise InputError(
             f"{what}: it cannot be decoded ({type(error).__name__}); it is truncated or damaged; {advice}"
         ) from error
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
 
 
 def checked(data: np.ndarray, what: str) -> tuple[np.ndarray, Warnings]:
