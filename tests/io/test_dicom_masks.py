@@ -18,7 +18,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.pixels import compress
 from pydicom.uid import RLELossless, generate_uid
-from scipy.spatial.transform import Rotation
 
 from dicom_files import MAKER, segment, write_ct, write_dx
 from medsegr.errors import GeometryError, InputError, MedsegrError, UsageError
@@ -29,17 +28,10 @@ from medsegr.io.dicom_source import sources_of
 from medsegr.io.limits import Limits
 from medsegr.io.read import image_from_array, read_image
 from medsegr.types import Image
+from placed import TILT, affine_of
 
 SHAPE = (5, 9, 7)  # 63 pixels a frame: frames of single bits do not begin at whole bytes
 VALUES = np.arange(np.prod(SHAPE)).reshape(SHAPE)
-TILT = Rotation.from_euler("xyz", [4, -7, 11], degrees=True).as_matrix()
-
-
-def affine_of(directions: np.ndarray) -> np.ndarray:
-    affine = np.eye(4)
-    affine[:3, :3] = directions * (2.5, 0.8, 1.1)
-    affine[:3, 3] = (-31.5, 17.25, 90.125)
-    return affine
 
 
 def series(folder: Path, directions: np.ndarray = TILT, values: np.ndarray = VALUES) -> Image:
