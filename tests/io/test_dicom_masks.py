@@ -223,6 +223,12 @@ def test_another_place_is_refused(tmp_path: Path) -> None:
     other = series(tmp_path / "other")
     with pytest.raises(InputError, match="another frame of reference"):
         read_masks(path, other)
+    for file in (tmp_path / "ct").iterdir():  # an image that tells no frame of reference is no other one
+        ds = pydicom.dcmread(file)
+        ds.FrameOfReferenceUID = ""
+        ds.save_as(file)
+    untold = read_masks(path, read_image(tmp_path / "ct"))
+    np.testing.assert_array_equal(untold.mask(1), VALUES > 100)
     beside = image.affine.copy()
     beside[:3, 3] += 0.4 * beside[:3, 1]
     with pytest.raises(GeometryError, match=r"up to 0\.4 voxels beside"):

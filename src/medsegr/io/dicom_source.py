@@ -116,10 +116,9 @@ def frame_of_reference(image: Image, limits: Limits = DEFAULT_LIMITS) -> str:
         return ""
     with guarded(WHAT, "give the series again"):
         wanted = {digest for digest, _ in image.source.meta.get("slices") or ()}
-        return next(
-            (str(ds.get("FrameOfReferenceUID") or "") for ds in _headers(image.source.path, limits, wanted)),
-            "",
-        )
+        first = next(_headers(image.source.path, limits, wanted), Dataset())
+        uid = str(first.get("FrameOfReferenceUID") or "")
+        return "" if uid == _own_frame(first) else uid
 
 
 def _headers(path: Path, limits: Limits, wanted: Collection[str]) -> Iterator[Dataset]:
@@ -172,10 +171,15 @@ def _fit(ds: Dataset) -> Dataset:
         del ds.FrameOfReferenceUID  # a mammogram may name one and still tell no position
     if "FrameOfReferenceUID" not in ds and _has_place(ds) and ds.get("SeriesInstanceUID"):
         # the slices of a series share a frame of reference by definition: one that forgets its name gets one
-        ds.FrameOfReferenceUID = generate_uid(entropy_srcs=[str(ds.SeriesInstanceUID), "frame of reference"])
+        ds.FrameOfReferenceUID = _own_frame(ds)
     if "PixelSpacing" in ds and min(numbers(ds, "PixelSpacing"), default=0.0) <= 0:
         del ds.PixelSpacing  # a spacing of nothing is none
     return ds
+
+
+def _own_frame(ds: Dataset) -> UID:
+    """The frame of reference of a series that tells none."""
+    return generate_uid(entropy_srcs=[str(ds.get("SeriesInstanceUID")), "frame of reference"])
 
 
 def _has_place(ds: Dataset) -> bool:
