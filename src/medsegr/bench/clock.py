@@ -40,9 +40,10 @@ def memory() -> int:
     """The most memory that this process has held, in bytes; 0 where the system does not tell."""
     if sys.platform == "win32":
         return 0
-    if sys.platform == "linux":  # there ru_maxrss begins with the memory of the process that started this one
-        told = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
-        return next(int(line.split()[1]) * 1024 for line in told if line.startswith("VmHWM"))
     import resource
 
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    if sys.platform == "linux":  # there ru_maxrss begins with the memory of the process that started this one
+        told = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
+        most = next((int(line.split()[1]) * 1024 for line in told if line.startswith("VmHWM")), most)
+    return most
