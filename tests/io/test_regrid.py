@@ -84,6 +84,7 @@ def test_half_pixels_of_tilt_are_interpolated(tmp_path: Path, dicom: Make) -> No
     planes = [ramp - round(10 * 0.5 * index) for index in range(4)]  # the same ramp in the patient, y * 10
     write(tmp_path, dicom, [p + 200 for p in planes], [(0, -0.5 * index, 3.0 * index) for index in range(4)])
     image = read_image(tmp_path)
+    assert image.grid == (4, 14, 12), "wide enough for a part of a pixel"
     matrix = np.diag([-1, -1, 1, 1]) @ np.asarray(image.affine)
     row = np.array([2, 6, 5, 1.0])
     told = 10 * (matrix @ row)[1] + 200
