@@ -3,6 +3,7 @@ repository.
 """
 
 import atexit
+import logging
 import os
 import shutil
 import sys
@@ -46,6 +47,12 @@ def usual_arithmetic() -> Iterator[None]:
         torch.set_flush_denormal(False)
         if torch.get_num_threads() != THREADS:
             torch.set_num_threads(THREADS)
+
+
+@pytest.fixture
+def heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Our log reaches the test: a command that ran before in this process keeps it to itself."""
+    monkeypatch.setattr(logging.getLogger("medsegr"), "propagate", True)
 
 
 @pytest.fixture(scope="session")

@@ -18,6 +18,11 @@ def disc(size: int, *blobs: Blob) -> np.ndarray:
     return mask
 
 
+def blob(y: int, x: int, size: int = 96, radius: int = 8) -> np.ndarray:
+    """One disc."""
+    return disc(size, (y, x, radius))
+
+
 def rows_of(table: Path) -> list[dict[str, str]]:
     with table.open(newline="", encoding="utf-8") as handle:
         return list(csv.DictReader(handle))

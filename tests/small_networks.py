@@ -3,10 +3,14 @@
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from functools import cache
+from pathlib import Path
 
 import jaxtyping
+import pytest
 from torch import nn
 
+from medsegr import predict, weights
+from medsegr.backends import stages, store
 from medsegr.model import MedSegR
 from medsegr.networks import untrained
 from medsegr.nn.blocks import Mlp
@@ -56,15 +60,25 @@ def small_predictor(**card: object) -> Predictor:
 def small_traced() -> tuple[Predictor, Mapping[str, bytes]]:
     """One such network and its graphs. Tracing takes seconds, so it is done once a process; tests that use
     this stand in the group "runtimes", which keeps them in one."""
-    from medsegr.backends.stages import traced
-
     made = small_predictor()
     with unchecked():
-        return made, traced(made.model)
+        return made, stages.traced(made.model)
+
+
+def small_checkpoint(monkeypatch: pytest.MonkeyPatch, cache: Path) -> Predictor:
+    """That network in the place of every checkpoint, and a cache of its own."""
+    made, _ = small_traced()
+    monkeypatch.setattr(stages, "traced", traced_once)
+    monkeypatch.setattr(predict, "load", lambda *_given, **_more: made)
+    monkeypatch.setattr(predict, "described", lambda *_given: (made.card, made.words))
+    monkeypatch.setattr(weights, "verify", lambda *_given: made.card)
+    monkeypatch.setattr(weights, "read_card", lambda *_given: made.card)
+    monkeypatch.setenv(store.VARIABLE, str(cache))
+    return made
 
 
 def traced_once(network: object) -> Mapping[str, bytes]:
     """In the place of ``medsegr.backends.stages.traced``, for that network."""
-    made, stages = small_traced()
+    made, graphs = small_traced()
     assert network is made.model
-    return stages
+    return graphs

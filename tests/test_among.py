@@ -9,6 +9,7 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
+from made_sets import blob
 from medsegr import among
 from medsegr.among import choose, like_one, meant, parts_of, place_told, scattered
 from medsegr.checks import agreement_check
@@ -17,11 +18,6 @@ from medsegr.portrait import portrait
 from medsegr.reasoning.codes import Code, mirror
 from medsegr.session import load
 from medsegr.types import COLS, ROWS
-
-
-def blob(y: int, x: int, size: int = 96, radius: int = 8) -> np.ndarray:
-    yy, xx = np.mgrid[:size, :size]
-    return (yy - y) ** 2 + (xx - x) ** 2 <= radius**2
 
 
 def cells() -> np.ndarray:

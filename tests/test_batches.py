@@ -8,6 +8,7 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from made_sets import blob
 from medsegr import batches, data
 from medsegr.asking import Recipe
 from medsegr.batches import Plan, by_set, draw, render
@@ -21,11 +22,6 @@ def case_of(
     pixels = np.stack([np.where(np.any(masks, 0), 220, 40).astype(np.uint8)] * 3)
     targets = tuple(Target(np.packbits(m), c) for m, c in zip(masks, codes, strict=True))
     return Case("c", "s", pixels, targets, modality, True, made, False, "g")
-
-
-def blob(y: int, x: int, size: int = 96, radius: int = 8) -> np.ndarray:
-    yy, xx = np.mgrid[:size, :size]
-    return (yy - y) ** 2 + (xx - x) ** 2 <= radius**2
 
 
 def words(name: str, row: str, col: str) -> tuple[Code, ...]:

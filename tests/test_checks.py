@@ -93,7 +93,21 @@ def test_bilateral_wants_both_halves_and_midline_the_middle() -> None:
     assert outcome(checks.side_check(picture(), finding(side="bilateral"), both)) == "pass"
     assert outcome(checks.side_check(picture(), finding(side="bilateral"), half("left"))) == "warn"
     assert outcome(checks.side_check(picture(), finding(side="midline"), both)) == "pass"
-    assert outcome(checks.side_check(picture(), finding(side="midline"), half("left"))) == "warn"
+    for away in ("left", "right"):
+        assert outcome(checks.side_check(picture(), finding(side="midline"), half(away))) == "warn"
+
+
+@pytest.mark.parametrize(
+    ("there", "expected"), [(60, "pass"), (59, "warn"), (40, "warn"), (39, "fail")], ids=str
+)
+@pytest.mark.parametrize("side", ["left", "right"])
+def test_the_share_of_a_side_passes_from_6_tenths_on_and_fails_below_4(
+    side: str, there: int, expected: str
+) -> None:
+    named, other = (slice(20, 40), slice(0, 20)) if side == "left" else (slice(0, 20), slice(20, 40))
+    mask = np.zeros((30, 40), bool)
+    mask[:, named].flat[:there] = mask[:, other].flat[: 100 - there] = True
+    assert outcome(checks.side_check(picture(), finding(side=side), mask)) == expected
 
 
 @pytest.mark.parametrize(
@@ -135,6 +149,28 @@ def test_place(rows: tuple[str, ...], cols: tuple[str, ...], expected: str) -> N
     assert outcome(found) == expected
 
 
+@pytest.mark.parametrize(("name", "first", "last"), [("left", 0, 14), ("centre", 5, 24), ("right", 15, 29)])
+def test_a_third_is_widened_by_half_a_third_at_each_end(name: str, first: int, last: int) -> None:
+    passed = []
+    for column in range(30):
+        mask = np.zeros((20, 30), bool)
+        mask[9, column] = True
+        image = Image(np.zeros((1, 20, 30), np.float32), frame="viewer")
+        if outcome(checks.place_check(image, finding(cols=(name,)), mask)) == "pass":
+            passed.append(column)
+    assert passed == list(range(first, last + 1))
+
+
+def test_half_of_the_mask_there_is_enough_and_rows_and_columns_must_both_fit() -> None:
+    mask = np.zeros((30, 40), bool)
+    mask[2, 2] = mask[28, 2] = True
+    assert outcome(checks.place_check(picture(), finding(rows=("upper",)), mask)) == "pass"
+    mask[28, 3] = True
+    assert outcome(checks.place_check(picture(), finding(rows=("upper",)), mask)) == "warn"
+    assert outcome(checks.place_check(picture(), finding(rows=("upper",), cols=("left",)), mask)) == "warn"
+    assert outcome(checks.place_check(picture(), finding(rows=("lower",), cols=("right",)), mask)) == "warn"
+
+
 def test_rows_of_a_volume_run_from_head_to_foot() -> None:
     image = Image(np.zeros((1, 8, 9, 30), np.float32), np.eye(4), (1.0, 1.0, 1.0), "CT", "patient")
     mask = np.zeros((8, 9, 30), bool)
@@ -158,7 +194,14 @@ def test_border() -> None:
 
 @pytest.mark.parametrize(
     ("presence", "polarity", "expected"),
-    [(0.9, "present", "pass"), (0.55, "present", "warn"), (0.9, "absent", "warn"), (0.1, "absent", "pass")],
+    [
+        (0.9, "present", "pass"),
+        (0.55, "present", "warn"),
+        (0.6, "present", "pass"),
+        (0.9, "absent", "warn"),
+        (0.5, "absent", "warn"),  # from its threshold on, the model sees it
+        (0.1, "absent", "pass"),
+    ],
 )
 def test_presence(presence: float, polarity: str, expected: str) -> None:
     assert outcome(checks.presence_check(presence, 0.5, polarity)) == expected
@@ -174,6 +217,26 @@ def test_agreement_with_the_report_free_mask() -> None:
     assert outcome(checks.agreement_check(left, right)) == "warn"
     assert outcome(checks.agreement_check(left, np.zeros_like(left))) == "warn"
     assert checks.agreement_check(left, None) is None
+
+
+def test_the_words_may_choose_a_part_of_the_report_free_mask() -> None:
+    left, right = half("left"), half("right")
+    chosen, same = checks.agreement_check(left, left | right), checks.agreement_check(left, left)
+    assert chosen is not None
+    assert chosen.outcome == "pass"
+    assert "1 of its 2 parts" in chosen.detail
+    assert same is not None
+    assert "parts" not in same.detail
+    core = np.zeros_like(left)
+    core[6, 5] = True
+    grown = checks.agreement_check(core, left | right)
+    assert grown is not None
+    assert grown.outcome == "pass", "all of it lies in the report-free mask, however large that is"
+    nearly = left | right
+    nearly[0, 0] = True  # a speck that the words leave out: the same mask, all but
+    found = checks.agreement_check(left | right, nearly)
+    assert found is not None
+    assert "parts" not in found.detail
 
 
 @pytest.mark.parametrize(

@@ -1,10 +1,12 @@
 """Two lesions in one real picture: nothing of the first is lost, and the place says which is meant."""
 
 from dataclasses import replace
+from functools import partial
 
 import numpy as np
 import pytest
 
+import made_sets
 from medsegr.asking import Recipe
 from medsegr.batches import by_set, draw, render
 from medsegr.composite import joined
@@ -14,9 +16,7 @@ from medsegr.reasoning.codes import Code
 POLYP = (Code("concept:polyp"), Code("modality:ES"))
 
 
-def blob(y: int, x: int, size: int = 192, radius: int = 14) -> np.ndarray:
-    yy, xx = np.mgrid[:size, :size]
-    return (yy - y) ** 2 + (xx - x) ** 2 <= radius**2
+blob = partial(made_sets.blob, size=192, radius=14)
 
 
 def picture(name: str, mask: np.ndarray, tone: int, **changed: object) -> Case:

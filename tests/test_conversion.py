@@ -9,18 +9,14 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from medsegr import conversion, predict, weights
+from medsegr import conversion, predict
 from medsegr.backends import folder, names, stages, store
 from medsegr.errors import InputError, UsageError, WeightsError
 from medsegr.predict import Predictor
 from medsegr.types import Finding, Image, Prompt
-from small_networks import small_predictor, small_traced, traced_once, unchecked
+from small_networks import small_checkpoint, small_predictor, unchecked
 
-
-@pytest.fixture(autouse=True)
-def heard(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command that ran before in this process keeps our log to itself."""
-    monkeypatch.setattr(logging.getLogger("medsegr"), "propagate", True)
+pytestmark = pytest.mark.usefixtures("heard")
 
 
 @pytest.fixture(autouse=True)
@@ -31,15 +27,7 @@ def loose() -> Iterator[None]:
 
 @pytest.fixture
 def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Predictor:
-    """A checkpoint that is a small random network, and a cache of its own."""
-    made, _ = small_traced()
-    monkeypatch.setattr(stages, "traced", traced_once)
-    monkeypatch.setattr(predict, "load", lambda *_given, **_more: made)
-    monkeypatch.setattr(predict, "described", lambda *_given: (made.card, made.words))
-    monkeypatch.setattr(weights, "verify", lambda *_given: made.card)
-    monkeypatch.setattr(weights, "read_card", lambda *_given: made.card)
-    monkeypatch.setenv(store.VARIABLE, str(tmp_path / "cache"))
-    return made
+    return small_checkpoint(monkeypatch, tmp_path / "cache")
 
 
 def asked(predictor: Predictor) -> np.ndarray:

@@ -1,6 +1,8 @@
 """What a row marks on its image: the target, and the pixels that nobody judged."""
 
 from collections.abc import Callable
+from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pytest
@@ -8,9 +10,10 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from PIL import Image as Pil
 
-from medsegr import planes
-from medsegr.drawn import Marks, ignored_in, marked
+from medsegr import drawn, planes
+from medsegr.drawn import Marks, ignored_in, marked, read_marks
 from medsegr.errors import InputError
+from medsegr.io.read import image_from_array
 
 
 @pytest.mark.parametrize(
@@ -93,3 +96,33 @@ def test_marks_say_what_is_absent_blank_and_judged() -> None:
     assert Marks(nothing, some).judged(~nothing).tolist() == [[False, True], [True, True]]
     answer = ~nothing
     assert Marks(some).judged(answer) is answer
+
+
+def test_a_mask_file_is_read_once_for_all_of_its_rows(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    values = np.arange(20, dtype=np.uint8).reshape(4, 5) % 4
+    Pil.fromarray(values).save(tmp_path / "a.png")
+    Pil.fromarray(values.T.copy().reshape(4, 5)).save(tmp_path / "b.png")
+    asked = [("a.png", "3"), ("b.png", "1"), ("a.png", "1,2"), ("b.png", "2"), ("a.png", "")]
+    rows = [
+        {"id": str(at), "mask": name, "label": label, "ignore": "" if label else "3"}
+        for at, (name, label) in enumerate(asked)
+    ]
+    image = image_from_array(np.zeros((4, 5), np.float32))
+    alone = [read_marks(tmp_path, [row], image)[0] for row in rows]
+    read: list[str] = []
+    plain = drawn.read_column
+
+    def noted(folder: Path, row: Any, column: str) -> Any:
+        read.append(row[column])
+        return plain(folder, row, column)
+
+    monkeypatch.setattr(drawn, "read_column", noted)
+    together = read_marks(tmp_path, rows, image)
+    assert read == ["a.png", "b.png"]
+    for one, other in zip(together, alone, strict=True):
+        assert np.array_equal(one.mask, other.mask)
+        assert (one.unknown is None) == (other.unknown is None)
+    assert np.array_equal(together[0].mask, values == 3)
+    assert np.array_equal(together[4].unknown, values == 3)

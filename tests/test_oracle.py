@@ -7,15 +7,11 @@ from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 from scipy import ndimage
 
+from made_sets import blob
 from medsegr.oracle import describe
 from medsegr.portrait import portrait
 from medsegr.reasoning.codes import codes_of
 from medsegr.types import Image
-
-
-def blob(y: int, x: int, size: int = 96, radius: int = 8) -> np.ndarray:
-    yy, xx = np.mgrid[:size, :size]
-    return (yy - y) ** 2 + (xx - x) ** 2 <= radius**2
 
 
 def test_it_names_what_is_there() -> None:

@@ -123,7 +123,9 @@ TABLE = [
     (finding(), {"modality": "MR"}, "refused", "unknown_concept"),
     (finding(), {"affine": np.zeros((4, 4))}, "refused", "geometry"),
     (finding(), {"data": np.ones((1, 7, 90), np.float32)}, "refused", "too_small"),
+    (finding(), {"data": np.ones((1, 8, 90), np.float32)}, "segmented", None),
     (finding(shape=Shape(size_mm=(0.3,))), {}, "refused", "too_small"),
+    (finding(shape=Shape(size_mm=(0.3, 0.5))), {"spacing": (0.5, 2.0)}, "segmented", None),
     (finding(phrase="invisible nodule", name="nodule"), {}, "not_found", "empty"),
 ]
 
@@ -139,6 +141,14 @@ def test_presence_low_is_told_with_its_value() -> None:
     found = run(finding(), model=Fake(presence=0.3))
     assert (found.status, found.reason, found.mask) == ("not_found", "presence_low", None)
     assert found.presence == pytest.approx(0.3)
+
+
+def test_the_card_of_a_model_tells_from_which_presence_on_a_finding_counts() -> None:
+    strict = Fake(presence=0.9)
+    strict.card = {**strict.card, "presence_threshold": 0.95}
+    assert run(finding(), model=strict).reason == "presence_low"
+    strict.card = {"name": "tells none"}
+    assert run(finding(), model=strict).status == "segmented"
 
 
 def test_the_table_covers_every_reason_of_the_schema() -> None:
@@ -200,6 +210,8 @@ def test_force_draws_the_unknown_and_marks_it() -> None:
         ("concept", "warn")
     ]
     assert "forced" in {code for code, _ in result.warnings}
+    unseen = run(finding(name="cardiomegaly"), model=Fake(presence=0.3), force=True)
+    assert (unseen.status, unseen.checks) == ("not_found", ()), "nothing was drawn: nothing to mark"
 
 
 # --- what is asked of the model
@@ -289,6 +301,22 @@ def test_the_input_is_left_as_it_was() -> None:
 def test_attention_is_kept_only_when_asked_for() -> None:
     assert run(finding()).attention is None
     assert run(finding(), explain=True).attention.shape == GRID
+
+
+def test_a_model_without_maps_says_so_where_one_was_asked_for_and_something_drawn() -> None:
+    class Mapless(Fake):
+        def segment(self, image: Image, prompt: Prompt) -> Segmentation:
+            said = super().segment(image, prompt)
+            return replace(said, extras={"presence": said.extras["presence"]})
+
+    def noted(item: Finding, model: Fake, explain: bool) -> bool:
+        result = pipeline.run(picture(), model, report=told(item), options=Options(explain=explain))
+        return "no_attention" in {code for code, _ in result.warnings}
+
+    assert noted(finding(), Mapless(), explain=True)
+    assert not noted(finding(), Mapless(), explain=False)
+    assert not noted(finding(), Fake(), explain=True)
+    assert not noted(finding(polarity="absent"), Mapless(), explain=True)
 
 
 def test_report_free_the_model_proposes() -> None:

@@ -9,7 +9,6 @@ from hypothesis import strategies as st
 
 from medsegr.errors import GeometryError
 from medsegr.planes import (
-    OPPOSITE,
     VIEWS,
     Plane,
     axis_letters,
@@ -90,6 +89,13 @@ def test_equal_spacing_means_axial(letters: tuple[str, ...]) -> None:
     assert patient_left(volume(letters)) == "right"
 
 
+@pytest.mark.parametrize(("widest", "normal"), [(1.5, "S"), (1.51, "A")])
+def test_a_volume_is_cut_across_a_spacing_of_more_than_one_and_a_half_others(
+    widest: float, normal: str
+) -> None:
+    assert plane_of(volume(("L", "P", "S"), (1.0, widest, 1.0))).normal == normal
+
+
 def test_sagittal_slices_have_no_left() -> None:
     image = volume(("R", "A", "S"), (5.0, 1.0, 1.0))
     assert plane_of(image).normal == "R"
@@ -131,10 +137,6 @@ def test_a_volume_without_geometry_is_taken_as_it_lies() -> None:
     assert plane_of(image) == Plane((0, 1, 2), (False, False, False), "S")
 
 
-def test_opposites_are_mutual() -> None:
-    assert all(OPPOSITE[OPPOSITE[letter]] == letter != OPPOSITE[letter] for letter in OPPOSITE)
-
-
 PICTURES = [
     tuple(pair[sign] for pair, sign in zip(axes, signs, strict=True))
     for axes in itertools.permutations(("RL", "AP", "SI"), 2)
@@ -153,8 +155,9 @@ def test_pictures_are_turned_and_come_back(letters: tuple[str, ...]) -> None:
     plane = plane_of(picture)
     seen = to_slices(picture.data, plane)
     np.testing.assert_array_equal(from_slices(seen, plane), picture.data)
+    opposite = dict(zip("RLAPSI", "LRPAIS", strict=True))
     shown = [letters[axis] for axis in plane.order]
-    turned = [OPPOSITE[x] if flip else x for x, flip in zip(shown, plane.flips, strict=True)]
+    turned = [opposite[x] if flip else x for x, flip in zip(shown, plane.flips, strict=True)]
     assert tuple(turned) == VIEWS[plane.normal]
 
 

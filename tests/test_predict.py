@@ -333,7 +333,9 @@ def test_unknown_concepts_are_not_known(predictor: Predictor) -> None:
 
 
 def test_proposals_are_known_concepts(predictor: Predictor) -> None:
-    for finding in predictor.propose(picture(modality="ES")):
+    found = predictor.propose(picture(modality="ES"))
+    assert found
+    for finding in found:
         assert predictor.knows(finding)
         assert finding.phrase == ""
 

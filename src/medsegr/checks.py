@@ -1,6 +1,5 @@
-"""What a mask can be asked without the truth.
-
-Its side, its place, its border, its presence, its word-free twin.
+"""What a mask can be asked without the truth: its side, its place, its border, its presence, its word-free
+twin.
 
 Every check returns one :class:`~medsegr.types.Check` or None where the question does not arise. Only the side
 can ``fail``: it contradicts words that the report gave; the others ``warn``.

@@ -1,6 +1,4 @@
-"""A Result as coded segments: what each finding is called in DICOM's words.
-
-Where it lies and how large it is.
+"""A Result as coded segments: what each finding is called in DICOM's words, where it lies, how large it is.
 
 Codes come from the lexicon, which holds only codes that DICOM publishes. A finding without one is widened to
 the nearest coded parent, at last to "Lesion": true of a finding that is there, and its own name stays beside
@@ -101,9 +99,8 @@ def _fractions(prob: np.ndarray | None) -> np.ndarray | None:
 
 
 def kind_of(finding: Finding, concept: Concept | None, present: bool) -> Code:
-    """The code of a finding: its own; else, where it is there.
-
-    Of the nearest coded parent or the widest word.
+    """The code of a finding: its own; else, where it is there, that of the nearest coded parent or of the
+    widest word.
     """
     own = finding.code or (concept.code if concept is not None else None)
     if own is not None:
@@ -133,10 +130,7 @@ def _organs() -> Mapping[str, str]:
 
 
 def patient_side(finding: Finding, image: Image) -> str | None:
-    """The patient's side that the words tell; None for a side of the picture.
-
-    Which is no side of the body.
-    """
+    """The patient's side that the words tell; None for a side of the picture, which is none of the body."""
     location = finding.location
     told = location.side is not None and location.side_frame == "patient" and image.frame == "patient"
     return location.side if told else None

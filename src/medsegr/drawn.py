@@ -3,6 +3,7 @@
 import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 from typing import Any
 
@@ -52,7 +53,12 @@ class Marks:
     def judged(self, answer: np.ndarray) -> np.ndarray:
         """A mask ``*grid`` that is compared with this one, without the pixels that nobody judged: these are
         background in both, neither hit nor error."""
-        return answer if self.unknown is None else answer & ~self.unknown
+        return judged(answer, self.unknown)
+
+
+def judged(mask: np.ndarray, unknown: np.ndarray | None) -> np.ndarray:
+    """A mask ``*grid`` without the pixels that nobody judged."""
+    return mask if unknown is None else mask & ~unknown
 
 
 def finding_of(row: dict[str, str]) -> Finding:
@@ -107,16 +113,33 @@ def read_mask(folder: Path, row: Mapping[str, str], image: Image) -> np.ndarray:
 
 
 def read_marks(folder: Path, rows: Sequence[Mapping[str, str]], image: Image) -> list[Marks]:
-    """What the rows of an image mark on its grid; errors as of :func:`read_mask`. A DICOM SEG is read once
-    for all of them, and has no unknown pixels."""
-    held: dict[str, Masks] = {}
-    for row in rows:
-        try:
-            if row["mask"] not in held and holds_masks(folder / row["mask"]):
-                held[row["mask"]] = segments(folder / row["mask"], image)
-        except InputError as error:
-            raise InputError(f"row {row['id']}: {error}") from error
-    return [_segment(held[r["mask"]], r) if r["mask"] in held else _marks(folder, r, image) for r in rows]
+    """What the rows of an image mark on its grid; errors as of :func:`read_mask`. A file is read once for all
+    of its rows, and held no longer. A DICOM SEG has no unknown pixels."""
+    found: dict[int, Marks] = {}
+    for name in dict.fromkeys(row["mask"] for row in rows):
+        own = [at for at, row in enumerate(rows) if row["mask"] == name]
+        marks_of = _opened(folder, rows[own[0]], image)
+        found |= {at: marks_of(rows[at]) for at in own}
+    return [found[at] for at in range(len(rows))]
+
+
+def _opened(folder: Path, row: Mapping[str, str], image: Image) -> Callable[[Mapping[str, str]], Marks]:
+    """The mask file that a row names, as what gives the marks of a row of it; errors name the row."""
+    try:
+        if holds_masks(folder / row["mask"]):
+            return partial(_segment, segments(folder / row["mask"], image))
+    except InputError as error:
+        raise InputError(f"row {row['id']}: {error}") from error
+    held = read_column(folder, row, "mask")
+    if held.grid != image.grid:
+        raise InputError(
+            f"row {row['id']}: the mask is {held.grid}, the image {image.grid}; expected equal grids"
+        )
+    try:
+        check_place(held, image)
+    except GeometryError as error:
+        raise InputError(f"row {row['id']}: {error}") from error
+    return partial(marked, held.data[0])
 
 
 def _segment(masks: Masks, row: Mapping[str, str]) -> Marks:
@@ -131,20 +154,6 @@ def _segment(masks: Masks, row: Mapping[str, str]) -> Marks:
             "leave it empty"
         )
     return Marks(np.any([masks.mask(number) for number in wanted], axis=0))
-
-
-def _marks(folder: Path, row: Mapping[str, str], image: Image) -> Marks:
-    held = read_column(folder, row, "mask")
-    marks = marked(held.data[0], row)
-    if marks.mask.shape != image.grid:
-        raise InputError(
-            f"row {row['id']}: the mask is {marks.mask.shape}, the image {image.grid}; expected equal grids"
-        )
-    try:
-        check_place(held, image)
-    except GeometryError as error:
-        raise InputError(f"row {row['id']}: {error}") from error
-    return marks
 
 
 def marked(values: np.ndarray, row: Mapping[str, str]) -> Marks:

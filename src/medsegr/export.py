@@ -32,10 +32,7 @@ OWN = {"nifti": "nifti", "nrrd": "nrrd", "mha": "nrrd"}
 
 @dataclass(frozen=True, slots=True)
 class Written:
-    """What was written: finding id -> its mask's path, and -> its segment number; warnings (code.
-
-    Message).
-    """
+    """What was written: finding id -> its mask's path and -> its segment number; warnings (code, message)."""
 
     masks: Mapping[str, str] = field(default_factory=dict)
     segments: Mapping[str, int] = field(default_factory=dict)

@@ -245,9 +245,9 @@ def ahead(
     return prefetch((moved(batch, device) for batch in made), stop)
 
 
-def prefetch(made: Iterator[Batch], stop: threading.Event, depth: int = 3) -> Iterator[Batch]:
+def prefetch(made: Iterator[Batch], stop: threading.Event) -> Iterator[Batch]:
     """Batches made one thread ahead of the network. An error in the thread is raised here."""
-    line: queue.Queue[Batch | BaseException] = queue.Queue(depth)
+    line: queue.Queue[Batch | BaseException] = queue.Queue(3)
 
     def work() -> None:
         try:

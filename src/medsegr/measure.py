@@ -81,9 +81,8 @@ def voxel_size(image: Image) -> float:
 
 
 def max_diameter(mask: np.ndarray, spacing: tuple[float, ...]) -> float:
-    """Largest extent of a non-empty mask in mm, voxel edges included (the widest of all directions.
-
-    Error below 0.2 %).
+    """Largest extent of a non-empty mask in mm, voxel edges included (the widest of all directions, error
+    below 0.2 %).
     """
     steps = np.asarray(spacing, float)
     points = _outermost(_boundary(mask) * steps)
@@ -146,9 +145,8 @@ def _in_plane(image: Image, order: tuple[int, ...]) -> np.ndarray:
 
 
 def _hull_axes(points: np.ndarray) -> tuple[float, float, np.ndarray]:
-    """Diameter of a convex hull (points ``n 2`` not on one line), its longest chord at right angles.
-
-    Also returns the ends of both, ``4 2``.
+    """Diameter of a convex hull (points ``n 2`` not on one line), its longest chord at right angles, and the
+    ends of both, ``4 2``.
     """
     from scipy.spatial import ConvexHull
 
@@ -173,9 +171,8 @@ def _hull_axes(points: np.ndarray) -> tuple[float, float, np.ndarray]:
 
 
 def _boundary(mask: np.ndarray) -> np.ndarray:
-    """Indices ``n d`` of the voxels that are first or last of the mask along the last axis.
-
-    They span its hull.
+    """Indices ``n d`` of the voxels that are first or last of the mask along the last axis: they span its
+    hull.
     """
     rows = mask.reshape(-1, mask.shape[-1])
     full = np.flatnonzero(rows.any(axis=1))

@@ -57,12 +57,10 @@ class Weights:
                 )
 
 
-def soft_dice(
-    prob: Float[Tensor, "b h w"], mask: Float[Tensor, "b h w"], eps: float = 1.0
-) -> Float[Tensor, " b"]:
+def soft_dice(prob: Float[Tensor, "b h w"], mask: Float[Tensor, "b h w"]) -> Float[Tensor, " b"]:
     """Soft Dice loss an image; 0 for two empty masks."""
     both = (prob * mask).sum((1, 2))
-    return 1 - (2 * both + eps) / (prob.sum((1, 2)) + mask.sum((1, 2)) + eps)
+    return 1 - (2 * both + 1) / (prob.sum((1, 2)) + mask.sum((1, 2)) + 1)
 
 
 def segmentation(

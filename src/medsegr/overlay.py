@@ -1,6 +1,5 @@
-"""The picture a person looks at.
-
-The image, each contour with its phrase, and a legend that also lists what was not drawn.
+"""The picture a person looks at: the image, each contour with its phrase, and a legend that also lists what
+was not drawn.
 
 numpy and Pillow only. Report text is untrusted: control and bidirectional characters are dropped, lines are
 cut to fit.
@@ -75,9 +74,8 @@ def draw(result: Result) -> Picture.Image:
 
 
 def clean(text: str, limit: int = 200) -> str:
-    """Report text made safe for one line of a picture or terminal.
-
-    No control or direction marks, cut to ``limit``.
+    """Report text made safe for one line of a picture or terminal: no control or direction marks, cut to
+    ``limit``.
     """
     kept = "".join(" " if unicodedata.category(c)[0] in "CZ" else c for c in text[: 4 * limit])
     kept = " ".join(kept.split())
@@ -228,9 +226,8 @@ def _text(
 
 
 def _caption(pen: ImageDraw.ImageDraw, index: int, box: Box, phrase: str, taken: list[Box]) -> None:
-    """A chip with number and phrase beside the contour, where no other chip is.
-
-    Only the number where there is no room.
+    """A chip with number and phrase beside the contour, where no other chip is; only the number where there
+    is no room.
     """
     font = _font(16)
     width, height = pen.im.size

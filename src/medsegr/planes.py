@@ -14,7 +14,6 @@ from medsegr.types import Image
 
 # normal axis -> (direction in which rows grow, direction in which columns grow)
 VIEWS = {"S": ("P", "L"), "A": ("I", "L"), "R": ("I", "P")}
-OPPOSITE = {"R": "L", "L": "R", "A": "P", "P": "A", "S": "I", "I": "S"}
 PAIR = {letter: axis for axis, letters in enumerate(("RL", "AP", "SI")) for letter in letters}
 
 

@@ -42,7 +42,7 @@ def _not_in_image(image: Image, finding: Finding, segmenter: Segmenter) -> bool:
     neighbouring modality.
     """
     concept, modality = concepts().get(finding.name), image.modality
-    if concept is None or not concept.modalities or modality is None or modality in concept.modalities:
+    if concept is None or not concept.modalities or modality is None:
         return False
     kinds = {KINDS.get(code, "radiology") for code in concept.modalities}
     return KINDS.get(modality, "radiology") not in kinds and not known(segmenter, finding, modality)

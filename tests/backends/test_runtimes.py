@@ -35,10 +35,7 @@ BACKENDS = ("onnx", "openvino")
 ABOUT = {"model": {"name": "small", "sha256": "0" * 64}}
 
 
-@pytest.fixture(autouse=True)
-def heard(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command that ran before in this process keeps our log to itself."""
-    monkeypatch.setattr(logging.getLogger("medsegr"), "propagate", True)
+pytestmark = pytest.mark.usefixtures("heard")
 
 
 @pytest.fixture(scope="module")

@@ -14,10 +14,7 @@ from medsegr.backends import store
 Usage = namedtuple("Usage", "total used free")
 
 
-@pytest.fixture(autouse=True)
-def heard(monkeypatch: pytest.MonkeyPatch) -> None:
-    """A command that ran before in this process keeps our log to itself."""
-    monkeypatch.setattr(logging.getLogger("medsegr"), "propagate", True)
+pytestmark = pytest.mark.usefixtures("heard")
 
 
 def test_where_it_lies(tmp_path: Path) -> None:

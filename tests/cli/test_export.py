@@ -9,9 +9,7 @@ import numpy as np
 import pytest
 from PIL import Image as Pillow
 
-from medsegr import predict, weights
-from medsegr.backends import stages, store
-from small_networks import small_traced, traced_once, unchecked
+from small_networks import small_checkpoint, unchecked
 
 
 @pytest.fixture(autouse=True)
@@ -22,12 +20,7 @@ def loose() -> Iterator[None]:
 
 @pytest.fixture
 def small(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    made, _ = small_traced()
-    monkeypatch.setattr(stages, "traced", traced_once)
-    monkeypatch.setattr(predict, "load", lambda *_given, **_more: made)
-    monkeypatch.setattr(predict, "described", lambda *_given: (made.card, made.words))
-    monkeypatch.setattr(weights, "verify", lambda *_given: made.card)
-    monkeypatch.setenv(store.VARIABLE, str(tmp_path / "cache"))
+    small_checkpoint(monkeypatch, tmp_path / "cache")
 
 
 def picture(folder: Path) -> Path:

@@ -34,10 +34,11 @@ MB = 10**6
 READ = """
 import json, resource, sys, time
 import nibabel, pydicom, SimpleITK, PIL.Image, scipy.ndimage
+from medsegr.bench.clock import memory
 from medsegr.errors import MedsegrError
 from medsegr.io.read import read_image
 unit = 1 if sys.platform == "darwin" else 1024
-before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit
+before = memory()
 for path in sys.argv[1:]:
     start, said = time.perf_counter(), ""
     try:
@@ -45,9 +46,8 @@ for path in sys.argv[1:]:
     except MedsegrError as error:
         said = str(error)
     seconds = time.perf_counter() - start
-    grown = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * unit - before
     child = resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit
-    print(json.dumps([path, said, seconds, grown, child]), flush=True)
+    print(json.dumps([path, said, seconds, memory() - before, child]), flush=True)
 """
 
 

@@ -156,6 +156,13 @@ def test_a_lateral_view_has_no_left_and_right(tmp_path: Path, dicom: Make) -> No
     for view, left in (("LL", None), ("PA", "right"), ("LLD", "right")):
         image = read_image(put(dicom(GREY, Modality="DX", ViewPosition=view), tmp_path / view))
         assert patient_left(image) == left
+        assert image.axes == (("I", "P") if left is None else None), "the patient looks to the picture's left"
+
+
+def test_a_slice_tells_its_distance_to_the_next_one_before_its_thickness(tmp_path: Path, dicom: Make) -> None:
+    for more, step in (({"SliceThickness": 3}, 3), ({"SliceThickness": 3, "SpacingBetweenSlices": 5}, 5)):
+        image = read_image(put(dicom(GREY, **PLACE, **more), tmp_path / str(step)))
+        np.testing.assert_allclose(np.asarray(image.affine)[:, 2], [0, 0, step, 0])
 
 
 def test_spacing_of_projections_and_ultrasound(tmp_path: Path, dicom: Make) -> None:

@@ -232,7 +232,7 @@ def test_photographs_and_ct_do_not_warn_of_text(tmp_path: Path, dicom: Make) -> 
 
 
 @pytest.mark.parametrize(
-    ("angle", "left"), [(0, "right"), (30, "right"), (-90, None), (88, None), (180, "right")]
+    ("angle", "left"), [(0, "right"), (30, "right"), (-90, None), (88, None), (180, "right"), (270, None)]
 )
 def test_an_angiography_from_the_side_has_no_left_and_right(
     tmp_path: Path, dicom: Make, angle: float, left: str | None

@@ -18,7 +18,6 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.pixels import compress
 from pydicom.uid import RLELossless, generate_uid
-from scipy.spatial.transform import Rotation
 
 from dicom_files import MAKER, segment, write_ct, write_dx
 from medsegr.errors import GeometryError, InputError, MedsegrError, UsageError
@@ -29,17 +28,10 @@ from medsegr.io.dicom_source import sources_of
 from medsegr.io.limits import Limits
 from medsegr.io.read import image_from_array, read_image
 from medsegr.types import Image
+from placed import TILT, affine_of
 
 SHAPE = (5, 9, 7)  # 63 pixels a frame: frames of single bits do not begin at whole bytes
 VALUES = np.arange(np.prod(SHAPE)).reshape(SHAPE)
-TILT = Rotation.from_euler("xyz", [4, -7, 11], degrees=True).as_matrix()
-
-
-def affine_of(directions: np.ndarray) -> np.ndarray:
-    affine = np.eye(4)
-    affine[:3, :3] = directions * (2.5, 0.8, 1.1)
-    affine[:3, 3] = (-31.5, 17.25, 90.125)
-    return affine
 
 
 def series(folder: Path, directions: np.ndarray = TILT, values: np.ndarray = VALUES) -> Image:
@@ -231,6 +223,12 @@ def test_another_place_is_refused(tmp_path: Path) -> None:
     other = series(tmp_path / "other")
     with pytest.raises(InputError, match="another frame of reference"):
         read_masks(path, other)
+    for file in (tmp_path / "ct").iterdir():  # an image that tells no frame of reference is no other one
+        ds = pydicom.dcmread(file)
+        ds.FrameOfReferenceUID = ""
+        ds.save_as(file)
+    untold = read_masks(path, read_image(tmp_path / "ct"))
+    np.testing.assert_array_equal(untold.mask(1), VALUES > 100)
     beside = image.affine.copy()
     beside[:3, 3] += 0.4 * beside[:3, 1]
     with pytest.raises(GeometryError, match=r"up to 0\.4 voxels beside"):

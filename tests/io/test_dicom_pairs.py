@@ -1,5 +1,6 @@
 """Which segmentation belongs to which series, and a folder of both as a set to train on."""
 
+import shutil
 from pathlib import Path
 
 import numpy as np
@@ -90,6 +91,23 @@ def test_series_that_share_a_folder_are_told_apart(archive: Path, tmp_path: Path
     assert {row["image"] for mine in rows.values() for row in mine} == {"."}
     assert len({row["series"] for mine in rows.values() for row in mine}) == 2
     assert {name.partition("@")[0] for name in cases} == {"flat/case-0001", "flat/case-0002"}
+
+
+def test_a_segmentation_that_names_pictures_alone_finds_their_series(archive: Path, tmp_path: Path) -> None:
+    folder = tmp_path / "set"
+    shutil.copytree(archive / "p1" / "scans", folder / "scans")
+    picture = pydicom.dcmread(next((folder / "scans" / "b").iterdir()))
+    ds = pydicom.dcmread(archive / "p1" / "drawn" / "2")
+    del ds.ReferencedSeriesSequence
+    source = pydicom.Dataset()
+    source.ReferencedSOPClassUID, source.ReferencedSOPInstanceUID = (
+        picture.SOPClassUID,
+        picture.SOPInstanceUID,
+    )
+    ds.SourceImageSequence = [source]
+    ds.save_as(folder / "mask")
+    (pair,) = pairs(folder)
+    assert (pair.image, pair.series) == (folder / "scans" / "b", picture.SeriesInstanceUID)
 
 
 def test_rows_name_targets_by_label_or_code_and_people_nowhere(archive: Path) -> None:

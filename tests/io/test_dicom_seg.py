@@ -11,7 +11,6 @@ import pytest
 import SimpleITK as sitk
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from scipy.spatial.transform import Rotation
 
 from dicom_files import MAKER, NAME, dciodvfy, dcmqi, segment, write_ct, write_dx
 from medsegr.errors import InputError, UsageError
@@ -21,6 +20,7 @@ from medsegr.io.dicom_source import sources_of
 from medsegr.io.read import read_image
 from medsegr.io.segments import Segment
 from medsegr.types import Image
+from placed import TILT, affine_of, centre_mm, itk_centre_mm
 
 SHAPE = (5, 12, 10)
 YOUNG = [  # what a validator says of any label map that is older than the object
@@ -28,7 +28,6 @@ YOUNG = [  # what a validator says of any label map that is older than the objec
     "(from one) with SegmentNumber of 0",
     "Error - Information Object Not found",
 ]
-TILT = Rotation.from_euler("xyz", [4, -7, 11], degrees=True).as_matrix()
 
 
 def phantom() -> np.ndarray:
@@ -39,13 +38,6 @@ def phantom() -> np.ndarray:
     return values
 
 
-def affine_of(directions: np.ndarray) -> np.ndarray:
-    affine = np.eye(4)
-    affine[:3, :3] = directions * (2.5, 0.8, 1.1)
-    affine[:3, 3] = (-31.5, 17.25, 90.125)
-    return affine
-
-
 def series(folder: Path, directions: np.ndarray | None = None) -> Image:
     return read_image(write_ct(folder, phantom(), affine_of(np.eye(3) if directions is None else directions)))
 
@@ -53,16 +45,6 @@ def series(folder: Path, directions: np.ndarray | None = None) -> Image:
 def write(image: Image, found: list[Segment], path: Path, kind: str = "binary") -> Path:
     save_object(make_seg(image, found, sources_of(image), MAKER, kind), path)
     return path
-
-
-def centre_mm(mask: np.ndarray, affine: np.ndarray) -> np.ndarray:
-    index = np.argwhere(mask).mean(axis=0)
-    return affine[:3, :3] @ index + affine[:3, 3]
-
-
-def itk_centre_mm(picture: sitk.Image) -> np.ndarray:
-    index = np.argwhere(sitk.GetArrayFromImage(picture) > 0)[:, ::-1].mean(axis=0)
-    return np.array(picture.TransformContinuousIndexToPhysicalPoint([float(v) for v in index])) * (-1, -1, 1)
 
 
 def stored(path: Path, image: Image) -> np.ndarray:

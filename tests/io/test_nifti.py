@@ -112,18 +112,27 @@ def test_masks_repeat_what_the_source_says_of_its_place(tmp_path: Path, codes: d
     assert mask.get_sform(coded=True)[1] == mask.get_qform(coded=True)[1] == max(codes.values())
 
 
-def test_units_of_metres_are_turned_into_mm_and_back(tmp_path: Path) -> None:
-    metres = AFFINE.copy()
-    metres[:3] /= 1000
-    file = nib.Nifti1Image(VALUES, metres)
-    file.header.set_xyzt_units("meter")
+@pytest.mark.parametrize(("unit", "mm"), [("meter", 1000), ("micron", 0.001)])
+def test_other_units_are_turned_into_mm_and_back(tmp_path: Path, unit: str, mm: float) -> None:
+    told = AFFINE.copy()
+    told[:3] /= mm
+    file = nib.Nifti1Image(VALUES, told)
+    file.header.set_xyzt_units(unit)
     nib.save(file, tmp_path / "a.nii")
     image = read_image(tmp_path / "a.nii")
     np.testing.assert_allclose(image.spacing, (2, 3, 4), rtol=1e-6)
+    np.testing.assert_allclose(image.affine, AFFINE, rtol=1e-6)
     write_mask_nifti(VALUES > 0, image, tmp_path / "m.nii", "x")
     mask = nib.load(tmp_path / "m.nii")
-    np.testing.assert_allclose(mask.affine, metres, rtol=1e-6)
-    assert mask.header.get_xyzt_units()[0] == "meter"
+    np.testing.assert_allclose(mask.affine, told, rtol=1e-6)
+    assert mask.header.get_xyzt_units()[0] == unit
+    file.set_sform(None, 0)
+    file.set_qform(None, 0)
+    nib.save(file, tmp_path / "b.nii")
+    placeless = read_image(tmp_path / "b.nii")
+    np.testing.assert_allclose(placeless.spacing, (2, 3, 4), rtol=1e-6)
+    write_mask_nifti(VALUES > 0, placeless, tmp_path / "n.nii", "x")
+    np.testing.assert_allclose(nib.load(tmp_path / "n.nii").header.get_zooms(), file.header.get_zooms())
 
 
 @pytest.mark.parametrize("bad", [np.nan, np.inf, -np.inf])

@@ -10,13 +10,13 @@ import pytest
 import SimpleITK as sitk
 from hypothesis import given
 from hypothesis import strategies as st
-from scipy.spatial.transform import Rotation
 
 from dicom_files import segment
 from medsegr.errors import InputError
 from medsegr.io.nrrd_seg import write_seg_nrrd
 from medsegr.io.read import image_from_array
 from medsegr.types import Code
+from placed import TILT, affine_of, centre_mm, itk_centre_mm
 
 
 def volume() -> Any:
@@ -92,22 +92,14 @@ def test_the_same_masks_give_the_same_bytes(tmp_path: Path) -> None:
     assert not [line for line in data.split(b"\n\n")[0].split(b"\n") if line.startswith(b"#")]
 
 
-def centre_mm(picture: sitk.Image) -> np.ndarray:
-    index = np.argwhere(sitk.GetArrayFromImage(picture) > 0)[:, ::-1].mean(axis=0)
-    return np.array(picture.TransformContinuousIndexToPhysicalPoint([float(v) for v in index])) * (-1, -1, 1)
-
-
 def test_every_orientation_keeps_its_place(orientation: np.ndarray, tmp_path: Path) -> None:
-    affine = np.eye(4)
-    affine[:3, :3] = Rotation.from_euler("xyz", [4, -7, 11], degrees=True).as_matrix() @ orientation
-    affine[:3, :3] *= (2.5, 0.8, 1.1)
-    affine[:3, 3] = (-31.5, 17.25, 90.125)
+    affine = affine_of(TILT @ orientation)
     image = image_from_array(np.arange(5 * 6 * 7.0).reshape(5, 6, 7), affine=affine, modality="CT")
     mask = masks()[0]
     mask[0, 0, 0] = True
     write_seg_nrrd(image, [segment(1, mask)], tmp_path / "a.seg.nrrd")
-    expected = affine[:3, :3] @ np.argwhere(mask).mean(axis=0) + affine[:3, 3]
-    np.testing.assert_allclose(centre_mm(sitk.ReadImage(str(tmp_path / "a.seg.nrrd"))), expected, atol=1e-5)
+    found = itk_centre_mm(sitk.ReadImage(str(tmp_path / "a.seg.nrrd")))
+    np.testing.assert_allclose(found, centre_mm(mask, affine), atol=1e-5)
 
 
 @given(st.integers(0, 2**32 - 1), st.integers(1, 5))

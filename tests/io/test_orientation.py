@@ -16,9 +16,9 @@ from medsegr.io.read import image_from_array, read_image
 from medsegr.io.write import write_mask
 from medsegr.planes import axis_letters
 from medsegr.types import Image
+from placed import TILT, affine_of, centre_mm, itk_centre_mm
 
 SHAPE = (5, 7, 6)
-TILT = Rotation.from_euler("xyz", [4, -7, 11], degrees=True).as_matrix()
 
 
 def phantom(shape: tuple[int, ...] = SHAPE) -> np.ndarray:
@@ -29,42 +29,20 @@ def phantom(shape: tuple[int, ...] = SHAPE) -> np.ndarray:
     return values
 
 
-def centroid(mask: np.ndarray, affine: np.ndarray) -> np.ndarray:
-    index = np.argwhere(mask).mean(axis=0)
-    full = np.zeros(3)
-    full[: len(index)] = index
-    return affine[:3, :3] @ full + affine[:3, 3]
-
-
-def itk_centroid(path: Path) -> np.ndarray:
-    """Centroid in RAS mm as SimpleITK sees the file: an independent reader."""
-    picture = sitk.ReadImage(str(path))
-    index = np.argwhere(sitk.GetArrayFromImage(picture) > 0)[:, ::-1].mean(axis=0)
-    point = np.array(picture.TransformContinuousIndexToPhysicalPoint([float(v) for v in index]))
-    return point * (-1, -1, 1)
-
-
-def affine_of(directions: np.ndarray, spacing: tuple[float, ...] = (2.5, 0.8, 1.1)) -> np.ndarray:
-    affine = np.eye(4)
-    affine[:3, :3] = directions * spacing
-    affine[:3, 3] = (-31.5, 17.25, 90.125)
-    return affine
-
-
 def test_nifti_and_nrrd_masks_lie_where_the_image_lies(orientation: np.ndarray, tmp_path: Path) -> None:
     affine = affine_of(TILT @ orientation)
     nib.save(nib.Nifti1Image(phantom(), affine), tmp_path / "a.nii.gz")
     image = read_image(tmp_path / "a.nii.gz")
     mask = image.data[0] > 75
     assert image.axes == axis_letters(affine)
-    expected = centroid(phantom() > 75, affine)
-    np.testing.assert_allclose(centroid(mask, np.asarray(image.affine)), expected, atol=1e-4)
+    expected = centre_mm(phantom() > 75, affine)
+    np.testing.assert_allclose(centre_mm(mask, np.asarray(image.affine)), expected, atol=1e-4)
     for kind in ("nifti", "nrrd"):
         path = write_mask(mask, image, tmp_path / "m", kind, "block")
         back = read_image(path)
         np.testing.assert_array_equal(back.data[0] > 0, mask)
         np.testing.assert_allclose(back.affine, image.affine, atol=1e-4)
-        np.testing.assert_allclose(itk_centroid(path), expected, atol=1e-3)
+        np.testing.assert_allclose(itk_centre_mm(sitk.ReadImage(str(path))), expected, atol=1e-3)
     assert nib.load(tmp_path / "m.nii.gz").shape == SHAPE
 
 
@@ -77,18 +55,18 @@ def test_dicom_series_lie_where_they_were_taken(
     folder.mkdir()
     series(phantom(), affine, folder, seed=int(abs(orientation[0] @ [1, 2, 3])))
     image = read_image(folder)
-    expected = centroid(phantom() > 75, affine)
+    expected = centre_mm(phantom() > 75, affine)
     mask = image.data[0] > 75
-    np.testing.assert_allclose(centroid(mask, np.asarray(image.affine)), expected, atol=1e-3)
+    np.testing.assert_allclose(centre_mm(mask, np.asarray(image.affine)), expected, atol=1e-3)
     names = sitk.ImageSeriesReader.GetGDCMSeriesFileNames(str(folder))
     picture = sitk.ReadImage(names)
-    index = np.argwhere(sitk.GetArrayFromImage(picture) > 75)[:, ::-1].mean(axis=0)
-    itk = np.array(picture.TransformContinuousIndexToPhysicalPoint([float(v) for v in index])) * (-1, -1, 1)
-    np.testing.assert_allclose(itk, expected, atol=1e-3)
+    np.testing.assert_allclose(itk_centre_mm(picture, above=75), expected, atol=1e-3)
     path = write_mask(mask, image, tmp_path / "m", "nifti", "block")
     written = nib.load(path)
     assert written.shape == image.grid
-    np.testing.assert_allclose(centroid(np.asarray(written.dataobj) > 0, written.affine), expected, atol=1e-3)
+    np.testing.assert_allclose(
+        centre_mm(np.asarray(written.dataobj) > 0, written.affine), expected, atol=1e-3
+    )
 
 
 def test_one_dicom_slice_lies_where_it_was_taken(
@@ -98,12 +76,12 @@ def test_one_dicom_slice_lies_where_it_was_taken(
     series(phantom()[:1], affine, tmp_path)
     image = read_image(tmp_path / "0000")
     mask = image.data[0] > 75
-    expected = centroid(phantom()[0] > 75, affine[:, [1, 2, 0, 3]])
-    np.testing.assert_allclose(centroid(mask, np.asarray(image.affine)), expected, atol=1e-3)
+    expected = centre_mm(phantom()[0] > 75, affine[:, [1, 2, 0, 3]])
+    np.testing.assert_allclose(centre_mm(mask, np.asarray(image.affine)), expected, atol=1e-3)
     assert image.axes == axis_letters(affine)[1:]
     for kind in ("nifti", "nrrd"):
         path = write_mask(mask, image, tmp_path / "m", kind, "block")
-        np.testing.assert_allclose(itk_centroid(path)[:3], expected, atol=1e-3)
+        np.testing.assert_allclose(itk_centre_mm(sitk.ReadImage(str(path)))[:3], expected, atol=1e-3)
 
 
 @st.composite
@@ -140,8 +118,8 @@ def test_masks_come_back_bit_for_bit(affine: np.ndarray, flat: bool, seed: int, 
     steps = np.abs(affine[:3, :3]).sum(axis=1).max()
     np.testing.assert_array_equal((back.data[0] > 0).reshape(mask.shape), mask)
     np.testing.assert_allclose(
-        centroid(back.data[0] > 0, np.asarray(back.affine)),
-        centroid(mask, affine),
+        centre_mm(back.data[0] > 0, np.asarray(back.affine)),
+        centre_mm(mask, affine),
         atol=1e-4 * max(steps, 1) + 1e-3,
     )
     np.testing.assert_allclose(np.asarray(image.affine), affine, atol=1e-5)

@@ -61,11 +61,30 @@ def test_a_tilted_gantry_is_resampled_to_where_the_body_is(tmp_path: Path, dicom
     assert image.spacing == pytest.approx((4, 1, 1))
 
 
+def test_a_tilt_aside_and_back_moves_nothing_in_the_patient(tmp_path: Path, dicom: Make) -> None:
+    planes = []
+    for index in range(4):
+        plane = np.full((12, 14), 100)
+        plane[2 + index, 4 + 2 * index] = 900
+        planes.append(plane)
+    places = [
+        (-index * 1.0, -index * 2.0, index * 3.0) for index in range(4)
+    ]  # a row of 2 mm, two columns of 0.5
+    write(tmp_path, dicom, planes, places, PixelSpacing=[2, 0.5])
+    image = read_image(tmp_path)
+    assert image.grid == (4, 15, 20)
+    rod = np.argwhere(image.data[0] > 500)
+    lps = np.diag([-1, -1, 1, 1]) @ np.asarray(image.affine) @ np.c_[rod, np.ones(4)].T
+    np.testing.assert_allclose(lps[:3].T, [(2, 4, 3 * index) for index in range(4)], atol=1e-6)
+    assert image.data.min() == 100, "what no slice covers has the lowest value of the volume"
+
+
 def test_half_pixels_of_tilt_are_interpolated(tmp_path: Path, dicom: Make) -> None:
     ramp = np.tile(np.arange(12) * 10, (12, 1)).T
     planes = [ramp - round(10 * 0.5 * index) for index in range(4)]  # the same ramp in the patient, y * 10
     write(tmp_path, dicom, [p + 200 for p in planes], [(0, -0.5 * index, 3.0 * index) for index in range(4)])
     image = read_image(tmp_path)
+    assert image.grid == (4, 14, 12), "wide enough for a part of a pixel"
     matrix = np.diag([-1, -1, 1, 1]) @ np.asarray(image.affine)
     row = np.array([2, 6, 5, 1.0])
     told = 10 * (matrix @ row)[1] + 200
@@ -157,9 +176,10 @@ def test_gaps_of_a_tilted_series_are_filled_too(tmp_path: Path, dicom: Make) -> 
     write(
         tmp_path,
         dicom,
-        [np.full((6, 6), 10 * h) + 0 * np.eye(6) for h in heights],
+        [np.full((6, 6), 10 * h) for h in heights],
         [(0, 0.5 * h, h) for h in heights],
     )
     image = read_image(tmp_path, choices=GAPS)
     assert image.data[0, :, 5, 2].tolist() == [0, 20, 40, 60, 80]
+    assert image.data[0, 3, :, 2].tolist() == [0, 0, 40, 40, 60, 60, 60, 60, 80, 80]  # where one covers alone
     assert set(dict(image.source.warnings)) >= {"tilt_resampled", "gaps_accepted"}

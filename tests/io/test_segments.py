@@ -35,6 +35,9 @@ def test_the_smaller_mask_is_seen_in_the_label_map_whatever_the_order() -> None:
     np.testing.assert_array_equal(labels == 1, small)
     np.testing.assert_array_equal(labels == 2, large & ~small)
     np.testing.assert_array_equal(label_map([segment(1, large), segment(2, small)]) == 2, small)
+    beside = np.roll(small, 1, axis=1)  # of equally small ones the first is seen
+    np.testing.assert_array_equal(label_map([segment(1, small), segment(2, beside)]) == 1, small)
+    np.testing.assert_array_equal(label_map([segment(1, beside), segment(2, small)]) == 1, beside)
 
 
 def test_more_than_255_masks_get_wider_labels() -> None:

@@ -24,6 +24,7 @@ WORDS = {  # kind of row -> what a refusal must say, in plain words; kinds that 
 }
 READ = """
 import json, resource, sys, time
+from medsegr.bench.clock import memory
 from medsegr.errors import InputError
 from medsegr.io.read import read_image
 for path in sys.argv[1:]:
@@ -34,12 +35,7 @@ for path in sys.argv[1:]:
         said = str(error)
     print(json.dumps([said, time.perf_counter() - start]), flush=True)
 unit = 1 if sys.platform == "darwin" else 1024
-whose = (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN)
-peaks = [resource.getrusage(who).ru_maxrss * unit for who in whose]
-if sys.platform == "linux":  # there the first holds the peak of the process that started this one
-    with open("/proc/self/status") as status:
-        peaks[0] = next(int(line.split()[1]) * unit for line in status if line.startswith("VmHWM"))
-print(json.dumps(peaks))
+print(json.dumps([memory(), resource.getrusage(resource.RUSAGE_CHILDREN).ru_maxrss * unit]))
 """
 
 

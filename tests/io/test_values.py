@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from medsegr.errors import GeometryError, InputError
-from medsegr.io.values import checked, checked_affine, guarded
+from medsegr.io.values import checked, checked_affine, corners_apart, guarded
 
 
 class Panic(BaseException):
@@ -47,6 +47,13 @@ def test_values_become_float32_and_the_bad_ones_are_refused() -> None:
     ):
         with pytest.raises(InputError, match="array: "):
             checked(bad, "array")
+
+
+def test_corners_are_centres_of_voxels_and_their_distance_is_the_whole_one() -> None:
+    wider = np.diag([1.01, 1.01, 1.0, 1.0])
+    assert corners_apart(np.eye(4), wider, (11, 1)) == pytest.approx(0.1)
+    assert corners_apart(np.eye(4), wider, (11, 11, 3)) == pytest.approx(0.1 * np.sqrt(2))
+    assert corners_apart(wider, wider, (11, 11)) == 0
 
 
 def test_axes_in_one_plane_are_refused() -> None:

@@ -2,7 +2,7 @@ import math
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import example, given
 from hypothesis import strategies as st
 
 from medsegr.errors import InputError
@@ -116,6 +116,7 @@ def test_other_edges_do_not_add_up() -> None:
 
 
 @given(st.lists(st.floats(0, 1), min_size=1, max_size=50), st.floats(0.3, 5))
+@example([float(np.nextafter(0.5, 0)), float(np.nextafter(np.float32(0.5), np.float32(0)))], 5.0)
 def test_a_temperature_moves_no_mask_and_no_order(values: list[float], temperature: float) -> None:
     prob = np.sort(np.array(values))
     byte = np.round(prob * 255).astype(np.uint8)[None]

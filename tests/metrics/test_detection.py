@@ -6,7 +6,7 @@ from hypothesis import given
 from hypothesis.extra.numpy import arrays
 
 from medsegr.errors import InputError
-from medsegr.metrics import LesionCounts, lesion_counts, presence_counts
+from medsegr.metrics import LesionCounts, PresenceCounts, lesion_counts, presence_counts
 
 
 def blobs(*places: tuple[int, int, int]) -> np.ndarray:
@@ -36,6 +36,12 @@ def test_a_touch_is_not_enough_when_more_is_asked() -> None:
     truth, pred = blobs((10, 10, 8)), blobs((17, 17, 8))  # one voxel shared
     assert lesion_counts(pred, truth, min_dice=0.001).found == 1
     assert lesion_counts(pred, truth, min_dice=0.5) == LesionCounts(0, 1, 1)
+
+
+def test_a_lesion_is_found_from_the_asked_dice_on() -> None:
+    truth, pred = blobs((10, 10, 4)), blobs((10, 12, 4))  # half of each is shared: Dice 0.5
+    assert lesion_counts(pred, truth, min_dice=0.5) == LesionCounts(1, 0, 0)
+    assert lesion_counts(pred, truth, min_dice=0.51) == LesionCounts(0, 1, 1)
 
 
 def test_weak_pairs_do_not_push_out_good_ones() -> None:
@@ -85,11 +91,13 @@ def test_min_dice_must_be_sensible() -> None:
 
 
 def test_presence() -> None:
-    counts = presence_counts([True, True, False, False, True], [True, False, True, False, True])
-    assert counts.precision == pytest.approx(2 / 3)
-    assert counts.recall == pytest.approx(2 / 3)
-    assert counts.specificity == pytest.approx(1 / 2)
-    assert counts.f1 == pytest.approx(2 / 3)
+    cases = [(True, True)] + [(True, False)] * 2 + [(False, True)] * 3 + [(False, False)] * 5
+    counts = presence_counts(*zip(*cases, strict=True))
+    assert counts == PresenceCounts(true_positives=1, false_positives=2, false_negatives=3, true_negatives=5)
+    assert counts.precision == pytest.approx(1 / 3)
+    assert counts.recall == pytest.approx(1 / 4)
+    assert counts.specificity == pytest.approx(5 / 7)
+    assert counts.f1 == pytest.approx(2 / 7)
 
 
 def test_presence_without_any_case() -> None:

@@ -78,6 +78,11 @@ def test_permutation_agrees_with_scipy_on_many_pairs() -> None:
     assert got == pytest.approx(stats.ttest_1samp(a, 0).pvalue, abs=0.02)
 
 
+def test_drawn_flips_hold_the_observed_ones_so_that_p_is_never_0() -> None:
+    a = rng().uniform(0.5, 1, 40)
+    assert paired_permutation(a, np.zeros(40), rng(), draws=99) == 1 / 100
+
+
 def test_equal_scores_are_never_significant() -> None:
     a = rng().random(30)
     assert paired_permutation(a, a, rng()) == 1.0

@@ -8,6 +8,7 @@ import numpy as np
 import pytest
 from PIL import Image
 
+from made_sets import everything
 from medsegr import phantom
 from medsegr.errors import UsageError
 from medsegr.phantom.write import COLUMNS, case_of
@@ -16,10 +17,6 @@ from medsegr.phantom.write import COLUMNS, case_of
 def rows(path: Path) -> list[dict[str, str]]:
     with path.open(newline="", encoding="utf-8") as handle:
         return list(csv.DictReader(handle))
-
-
-def everything(folder: Path) -> dict[str, bytes]:
-    return {str(p.relative_to(folder)): p.read_bytes() for p in sorted(folder.rglob("*")) if p.is_file()}
 
 
 @pytest.mark.parametrize("kind", phantom.KINDS)

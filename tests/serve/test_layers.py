@@ -14,7 +14,7 @@ from hypothesis import strategies as st
 
 from medsegr.errors import GeometryError
 from medsegr.io.read import image_from_array
-from medsegr.planes import OPPOSITE, PAIR, plane_of, to_slices
+from medsegr.planes import PAIR, plane_of, to_slices
 from medsegr.serve.layers import display_affine, is_placed, pack
 from medsegr.types import Image
 
@@ -141,7 +141,3 @@ def test_colours_stay_as_they_are() -> None:
 def test_a_layer_of_another_grid_is_refused() -> None:
     with pytest.raises(GeometryError, match=r"grid \(4, 4\)"):
         pack(np.zeros((4, 4)), picture())
-
-
-def test_opposites_are_known() -> None:
-    assert {OPPOSITE[letter] for letter in "RLAPSI"} == set("RLAPSI")

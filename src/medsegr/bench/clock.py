@@ -1,9 +1,12 @@
-"""How long something takes: the least of several repeats, by the clock and in processor time."""
+"""How long something takes: the least of several repeats, by the clock and in processor time; and how much
+memory."""
 
 import os
+import sys
 import time
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,4 +33,17 @@ def least(call: Callable[[], object], repeats: int, before: bool = True) -> Leas
 
 def processors() -> float:
     """Processor seconds of this process and of its children that have ended."""
-    return sum(os.times()[:4])
+    return time.process_time() + sum(os.times()[2:4])  # finer than the ticks of os.times for this one
+
+
+def memory() -> int:
+    """The most memory that this process has held, in bytes; 0 where the system does not tell."""
+    if sys.platform == "win32":
+        return 0
+    import resource
+
+    most = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
+    if sys.platform == "linux":  # there ru_maxrss begins with the memory of the process that started this one
+        told = Path("/proc/self/status").read_text(encoding="ascii", errors="replace").splitlines()
+        most = next((int(line.split()[1]) * 1024 for line in told if line.startswith("VmHWM")), most)
+    return most

@@ -220,11 +220,11 @@ def _contrary(value: str | None) -> str | None:
     return None if value is None else CONTRARY[value]
 
 
-def some_wrong(finding: Finding, rng: np.random.Generator, share: float = WRONG_SHARE) -> Finding:
-    """``share`` of the told values (at least one), drawn at random, each replaced by another value of its
+def some_wrong(finding: Finding, rng: np.random.Generator) -> Finding:
+    """``WRONG_SHARE`` of the told values (at least one), drawn at random, each replaced by another of its
     kind."""
     keys = [key for key, value in zip(_KEYS, _values(finding), strict=True) if value]
-    count = max(1, round(share * len(keys))) if keys else 0
+    count = max(1, round(WRONG_SHARE * len(keys))) if keys else 0
     for key in rng.choice(keys, size=count, replace=False).tolist() if keys else ():
         finding = _with_wrong(finding, key, rng)
     return finding

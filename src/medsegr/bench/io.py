@@ -36,15 +36,13 @@ reader.SetFileNames(sitk.ImageSeriesReader.GetGDCMSeriesFileNames(sys.argv[1]))
 got = reader.Execute().GetSize()[::-1]
 """
 AROUND = """
-import json, resource, sys, time
+import json, sys, time
 import {first}
-def spent():
-    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-work, start = spent(), time.perf_counter()
+from medsegr.bench.clock import memory, processors
+work, start = processors(), time.perf_counter()
 {code}
-seconds, work = time.perf_counter() - start, spent() - work
-peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-print(json.dumps([seconds, peak, list(got), work]))
+seconds, work = time.perf_counter() - start, processors() - work
+print(json.dumps([seconds, memory(), list(got), work]))
 """
 
 

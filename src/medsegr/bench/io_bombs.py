@@ -24,19 +24,16 @@ MB = 10**6
 SECONDS, MEGABYTES = 2.0, 300.0
 REPEATS, GROWN = 3, 400
 READ = """
-import json, resource, sys, time
+import json, sys, time
 import medsegr.io.read, medsegr.io.dicom, medsegr.io.nifti
+from medsegr.bench.clock import memory, processors
 from medsegr.errors import InputError
-def spent():
-    return sum(sum(resource.getrusage(who)[:2]) for who in (resource.RUSAGE_SELF, resource.RUSAGE_CHILDREN))
-def most():
-    return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
-before, work, start, refused = most(), spent(), time.perf_counter(), False
+before, work, start, refused = memory(), processors(), time.perf_counter(), False
 try:
     medsegr.io.read.read_image(sys.argv[1])
 except InputError:
     refused = True
-print(json.dumps([time.perf_counter() - start, spent() - work, most() - before, refused]))
+print(json.dumps([time.perf_counter() - start, processors() - work, memory() - before, refused]))
 """
 
 

@@ -27,10 +27,7 @@ MAKER = Maker("medsegr", "0", "bench", "0" * 64, "Not a medical device. For rese
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One measured writing: seconds from masks in memory to a file on disk, bytes of it.
-
-    Peak over the volume.
-    """
+    """One measured writing: seconds from masks in memory to a file, its bytes, its peak over the volume."""
 
     what: str
     seconds: float
@@ -50,9 +47,8 @@ class Row:
 def time_writing(
     folder: Path, slices: int = SLICES, side: int = SIDE, overlap: bool = False, segments: int = SEGMENTS
 ) -> Row:
-    """Write headers of a made series into ``folder``, then time reading them again, making the SEG.
-
-    Saving it.
+    """Write headers of a made series into ``folder``, then time reading them again, making the SEG and saving
+    it.
 
     Balls lie along the body's axis, each through many slices; with ``overlap`` each reaches into the next.
     """

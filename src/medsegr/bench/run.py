@@ -29,7 +29,6 @@ from medsegr.types import Finding, Image, Prompt
 from medsegr.verdicts import one_line
 
 LOG = logging.getLogger("medsegr")
-LEAK_RULES = ("refuse", "drop", "note", "off")
 LONGEST_REASON = 300  # characters of a foreign error
 Step = Callable[[], None]
 
@@ -37,8 +36,8 @@ Step = Callable[[], None]
 @dataclass(frozen=True, slots=True)
 class Plan:
     """What is judged and how. ``tolerance`` of surfaces in mm (pixels where there is no spacing); ``limit``:
-    images a set; ``trained_on``: further folders whose images were trained on; ``leaks``: one of
-    ``LEAK_RULES``."""
+    images a set; ``trained_on``: further folders whose images were trained on; ``leaks``:
+    refuse, drop, note or off."""
 
     sets: tuple[Path, ...]
     methods: tuple[Method, ...]

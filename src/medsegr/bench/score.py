@@ -16,6 +16,7 @@ import numpy as np
 from PIL import Image as Pil
 
 from medsegr import planes
+from medsegr.drawn import judged
 from medsegr.errors import InputError
 from medsegr.metrics import ReliabilityBins, hd95_and_nsd, lesion_counts, reliability
 from medsegr.types import Image, Segmentation
@@ -40,8 +41,7 @@ class Answer:
     @property
     def wide(self) -> np.ndarray:
         """The mask without the presence score, bool ``*grid``; of what nobody judged nothing."""
-        drawn = self.prob >= 0.5
-        return drawn if self.unknown is None else drawn & ~self.unknown
+        return judged(self.prob >= 0.5, self.unknown)
 
     @property
     def mask(self) -> np.ndarray:
@@ -93,8 +93,8 @@ def score(answer: Answer, truth: np.ndarray, image: Image, control: str, toleran
         spacing = image.spacing or (1.0,) * truth.ndim
         far, near = hd95_and_nsd(mask, truth, spacing, tolerance)
         counts = lesion_counts(mask, truth)
-        judged = slice(None) if answer.unknown is None else ~answer.unknown
-        table = reliability(answer.prob[judged], truth[judged], BINS)
+        known = slice(None) if answer.unknown is None else ~answer.unknown
+        table = reliability(answer.prob[known], truth[known], BINS)
         row |= {
             "unit": "mm" if image.spacing else "px",
             "hd95": round(far, 4) if math.isfinite(far) else None,

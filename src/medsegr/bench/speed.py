@@ -257,20 +257,12 @@ def command(words: Sequence[str]) -> None:
 
 def peak(words: Sequence[str]) -> float | None:
     """Largest resident memory of one command in MB; None where the system does not tell."""
-    if sys.platform == "win32":
-        return None
     code = (
-        "import resource, sys; from medsegr.cli.main import main; main(sys.argv[1:]); "
-        "print(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss)"
+        "import sys; from medsegr.bench.clock import memory; from medsegr.cli.main import main; "
+        "main(sys.argv[1:]); print(memory())"
     )
-    if sys.platform == "linux":  # there ru_maxrss begins with the memory of the process that started this one
-        code = (
-            "import sys; from medsegr.cli.main import main; main(sys.argv[1:]); "
-            "print([line.split()[1] for line in open('/proc/self/status') if line.startswith('VmHWM')][0])"
-        )
     done = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, text=True, check=True)
-    unit = 1 if sys.platform == "darwin" else 1024  # bytes there, KiB elsewhere
-    return int(done.stdout.split()[-1]) * unit / 1e6
+    return int(done.stdout.split()[-1]) / 1e6 or None
 
 
 def imports(_path: Path) -> Iterator[Timing]:

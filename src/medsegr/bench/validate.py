@@ -142,12 +142,12 @@ def interval(values: Sequence[float], groups: Sequence[str], draws: int = 1000) 
     return found.bounds and [round(bound, 3) for bound in found.bounds]
 
 
-def score_phantoms(kind: str, ask: Ask, count: int, seed: int = 900_000) -> dict[str, Any]:
+def score_phantoms(kind: str, ask: Ask, count: int) -> dict[str, Any]:
     """For images with two lesions or more: Dice to the lesion that the phrase names, to the others, with a
     foreign phrase.
     """
     named, others, foreign = [], [], []
-    cases = [phantom.make(kind, np.random.default_rng([seed, i]), 256) for i in range(count)]
+    cases = [phantom.make(kind, np.random.default_rng([900_000, i]), 256) for i in range(count)]
     for i, case in enumerate(cases):
         described = [x for x in case.lesions if x.phrase]
         if len(case.lesions) < 2 or not described:

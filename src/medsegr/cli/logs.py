@@ -4,7 +4,7 @@ import json
 import logging
 import sys
 import time
-from typing import TYPE_CHECKING, TextIO
+from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
     from medsegr.cli.flags import LogFlags
@@ -33,8 +33,8 @@ def say_error(message: str, typed: str = "") -> None:
         print(f"error: {typed}{': ' if typed else ''}{message}", file=sys.stderr)
 
 
-def set_up(flags: "LogFlags", stream: TextIO | None = None) -> None:
-    """Send our log to stderr (or ``stream``) at the level that the flags ask for. Called once a command."""
+def set_up(flags: "LogFlags") -> None:
+    """Send our log to stderr at the level that the flags ask for. Called once a command."""
     level = (
         logging.DEBUG
         if flags.debug
@@ -44,7 +44,7 @@ def set_up(flags: "LogFlags", stream: TextIO | None = None) -> None:
         if flags.quiet
         else logging.WARNING
     )
-    handler = logging.StreamHandler(stream or sys.stderr)
+    handler = logging.StreamHandler(sys.stderr)
     handler.setFormatter(JsonLines() if flags.log_json else logging.Formatter("%(levelname)s %(message)s"))
     LOG.handlers[:] = [handler]
     LOG.setLevel(level)

@@ -136,7 +136,7 @@ def projection_axes(ds: Dataset) -> tuple[str, str] | None:
 def _from_aside(ds: Dataset) -> bool:
     """Whether an angiography was taken from the side: the C-arm's angle of 0 degrees is a frontal view."""
     angle = number(ds, "PositionerPrimaryAngle")
-    return angle is not None and SIDEWAYS < abs(angle) % 180 < 180 - SIDEWAYS
+    return angle is not None and SIDEWAYS < angle % 180 < 180 - SIDEWAYS
 
 
 def projection_spacing(ds: Dataset) -> tuple[tuple[float, float] | None, tuple[tuple[str, str], ...]]:

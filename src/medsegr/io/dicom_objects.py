@@ -1,11 +1,8 @@
-"""What every DICOM object of ours shares: codes, ids, who made it.
-
-And how a failure of the library is told.
+"""What every DICOM object of ours shares: codes, ids, who made it, and how a failure of the library is
+told.
 """
 
-import logging
 import uuid
-import warnings
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
@@ -14,8 +11,9 @@ from typing import Any
 from pydicom.dataset import Dataset
 from pydicom.sr.coding import Code as DicomCode
 
-from medsegr.errors import InputError, MedsegrError
+from medsegr.errors import InputError
 from medsegr.io.segments import Maker
+from medsegr.io.values import silent
 from medsegr.io.write import atomic_write
 from medsegr.types import Code
 
@@ -26,29 +24,17 @@ RESEARCH = "RESEARCH"  # Content Qualification: neither PRODUCT nor SERVICE
 
 @contextmanager
 def composing(what: str) -> Iterator[None]:
-    """Turn whatever highdicom or pydicom raises into one InputError without its text.
-
-    It may quote the header.
+    """Turn whatever highdicom or pydicom raises into one InputError without its text, which may quote the
+    header.
     """
-    loggers = [logging.getLogger(name) for name in ("highdicom", "pydicom")]
-    levels = [logger.level for logger in loggers]
-    for logger in loggers:
-        logger.setLevel(logging.CRITICAL + 1)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with silent(("highdicom", "pydicom")):
             yield
-    except MedsegrError:
-        raise
     except (AttributeError, TypeError, ValueError, KeyError, IndexError, NotImplementedError) as error:
         raise InputError(
             f"{what}: it cannot be made for these images ({type(error).__name__}): their headers lack "
-            "or contradict "
-            "what it must repeat; ask for nifti, nrrd or fhir instead"
+            "or contradict what it must repeat; ask for nifti, nrrd or fhir instead"
         ) from error
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
 
 
 def coded(code: Code) -> DicomCode:
@@ -81,10 +67,10 @@ def identity(kind: str, maker: Maker) -> dict[str, Any]:
     }
 
 
-def ascii_text(text: str, limit: int = TEXT) -> str:
+def ascii_text(text: str) -> str:
     """Text that fits a DICOM element of any character set."""
     plain = text.encode("ascii", "replace").decode().replace("\\", "/")
-    return "".join(letter if letter.isprintable() else " " for letter in plain)[:limit].strip() or "none"
+    return "".join(letter if letter.isprintable() else " " for letter in plain)[:TEXT].strip() or "none"
 
 
 def algorithm(maker: Maker) -> Any:

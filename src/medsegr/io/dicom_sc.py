@@ -12,9 +12,8 @@ WHAT = "DICOM SC"
 
 
 def make_sc(picture: np.ndarray, sources: Sources, maker: Maker) -> Dataset:
-    """An RGB picture (uint8 ``h w 3``) as Secondary Capture; ``BurnedInAnnotation`` is YES.
-
-    Since phrases stand in it.
+    """An RGB picture (uint8 ``h w 3``) as Secondary Capture; ``BurnedInAnnotation`` is YES, since phrases
+    stand in it.
 
     It has no place in the patient and no spacing: nothing can be measured in it.
     """

@@ -50,8 +50,7 @@ def make_seg(
         if not sources.placed:  # a projection: no plane tells how its rows and columns lie in the patient
             made.PatientOrientation = sources.headers[0].get("PatientOrientation") or ""
             # A spacing without a slice thickness, which a projection has not, is what readers stumble over;
-            # the
-            # mask lies pixel by pixel on the image, which tells its own spacing.
+            # the mask lies pixel by pixel on the image, which tells its own spacing.
             made.SharedFunctionalGroupsSequence[0].pop(PIXEL_MEASURES, None)
         if sources.film is not None:
             _name_frame(made, sources.film)
@@ -82,10 +81,7 @@ def _check(shown: Sequence[Segment], kind: str) -> None:
 
 
 def _stored(segment: Segment, kind: str) -> np.ndarray:
-    """What of a segment is written, true where it is not nothing.
-
-    A probability below half a step is nothing.
-    """
+    """What of a segment is written; a probability below half a step is not."""
     if kind == "fractional" and segment.prob is not None:
         return np.asarray(segment.prob >= 0.5 / 255)
     assert segment.mask is not None

@@ -1,6 +1,5 @@
-"""The DICOM images that a grid came from, as headers in the order of its slices: what SEG.
-
-SR and SC refer to.
+"""The DICOM images that a grid came from, as headers in the order of its slices: what SEG, SR and SC refer
+to.
 
 They are found again by their place in the patient, not by file names or instance numbers, so the order of the
 slices is the order of the masks whatever the files are called.
@@ -100,14 +99,14 @@ def sources_of(image: Image, limits: Limits = DEFAULT_LIMITS) -> Sources:
         return _series(image, headers)
 
 
-def check_referable(image: Image, limits: Limits = DEFAULT_LIMITS) -> None:
+def check_referable(image: Image) -> None:
     """Raise InputError where the first header that ``image`` came from tells no ids: early, before a model
     runs. The others are seen when the object is made."""
     if image.source.path is None:
         return
     with guarded(WHAT, "give the series again"):
         wanted = {digest for digest, _ in image.source.meta.get("slices") or ()}
-        for ds in _headers(image.source.path, limits, wanted):
+        for ds in _headers(image.source.path, DEFAULT_LIMITS, wanted):
             return _checked(ds)
 
 
@@ -117,17 +116,13 @@ def frame_of_reference(image: Image, limits: Limits = DEFAULT_LIMITS) -> str:
         return ""
     with guarded(WHAT, "give the series again"):
         wanted = {digest for digest, _ in image.source.meta.get("slices") or ()}
-        return next(
-            (str(ds.get("FrameOfReferenceUID") or "") for ds in _headers(image.source.path, limits, wanted)),
-            "",
-        )
+        first = next(_headers(image.source.path, limits, wanted), Dataset())
+        uid = str(first.get("FrameOfReferenceUID") or "")
+        return "" if uid == _own_frame(first) else uid
 
 
 def _headers(path: Path, limits: Limits, wanted: Collection[str]) -> Iterator[Dataset]:
-    """Every image header of a file, folder or zip, made fit to be referred to.
-
-    Of ``wanted`` hashes if any.
-    """
+    """Every image header of a file, folder or zip (of ``wanted`` hashes if any), fit to be referred to."""
     if path.is_file():
         with path.open("rb") as file:
             head = file.read(132)
@@ -176,10 +171,15 @@ def _fit(ds: Dataset) -> Dataset:
         del ds.FrameOfReferenceUID  # a mammogram may name one and still tell no position
     if "FrameOfReferenceUID" not in ds and _has_place(ds) and ds.get("SeriesInstanceUID"):
         # the slices of a series share a frame of reference by definition: one that forgets its name gets one
-        ds.FrameOfReferenceUID = generate_uid(entropy_srcs=[str(ds.SeriesInstanceUID), "frame of reference"])
+        ds.FrameOfReferenceUID = _own_frame(ds)
     if "PixelSpacing" in ds and min(numbers(ds, "PixelSpacing"), default=0.0) <= 0:
         del ds.PixelSpacing  # a spacing of nothing is none
     return ds
+
+
+def _own_frame(ds: Dataset) -> UID:
+    """The frame of reference of a series that tells none."""
+    return generate_uid(entropy_srcs=[str(ds.get("SeriesInstanceUID")), "frame of reference"])
 
 
 def _has_place(ds: Dataset) -> bool:

@@ -55,9 +55,8 @@ UNITS = {
 def make_sr(
     image: Image, segments: Sequence[Segment], sources: Sources, maker: Maker, seg: Any | None
 ) -> Dataset:
-    """The report of all findings, drawn or not; ``seg`` is the object of :func:`make_seg`.
-
-    None without masks.
+    """The report of all findings, drawn or not; ``seg`` is the object of
+    :func:`~medsegr.io.dicom_seg.make_seg`, None without masks.
 
     Comprehensive 3D SR where the images lie in a patient, else Comprehensive SR. The document is complete but
     neither verified nor final: nobody has read it. Raises InputError where there is no finding to tell of.
@@ -277,9 +276,8 @@ def patient_mm(affine: np.ndarray, index: np.ndarray) -> np.ndarray:
 
 
 def image_corner(index: np.ndarray) -> np.ndarray:
-    """Indices ``n 2`` (row, column; centres whole) -> DICOM image coordinates (column.
-
-    Row) from the picture's corner.
+    """Indices ``n 2`` (row, column; centres whole) -> DICOM image coordinates (column, row) from the
+    picture's corner.
 
     The centre of the first pixel is 0.5, 0.5 there: leaving this out shifts every drawing by half a pixel.
     """

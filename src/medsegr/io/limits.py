@@ -29,7 +29,7 @@ class Limits:
 DEFAULT_LIMITS = Limits()
 
 
-def limits_from_text(text: str, base: Limits = DEFAULT_LIMITS) -> Limits:
+def limits_from_text(text: str) -> Limits:
     """``"pixels=2e8,voxels=1e9"`` -> limits; names as in :class:`Limits`. UsageError for others."""
     known = [field.name for field in fields(Limits)]
     changes: dict[str, int] = {}
@@ -45,7 +45,7 @@ def limits_from_text(text: str, base: Limits = DEFAULT_LIMITS) -> Limits:
                 "or more"
             )
         changes[name] = number
-    return replace(base, **changes)
+    return replace(DEFAULT_LIMITS, **changes)
 
 
 def check(name: str, value: int, limits: Limits, what: str) -> None:

@@ -8,7 +8,7 @@ import numpy as np
 from medsegr.errors import GeometryError
 from medsegr.io.dicom_geometry import Place, grid_affine, same_way
 from medsegr.io.limits import Limits, check
-from medsegr.io.values import LPS_TO_RAS
+from medsegr.io.values import LPS_TO_RAS, corners_apart
 from medsegr.types import Code, Image
 
 OFF_GRID = 0.1  # of a voxel: how far a stored pixel may lie from the voxel that it becomes
@@ -52,8 +52,7 @@ def check_place(mask: Image, image: Image) -> None:
     voxel at a corner. One without a place lies wherever the image does."""
     if mask.affine is None or image.affine is None:
         return
-    corner = np.array([*[*image.grid, 1, 1][:3], 1.0])
-    apart = float(np.abs((mask.affine - image.affine) @ np.diag(corner)).max())
+    apart = corners_apart(mask.affine, image.affine, image.grid)
     if apart > OFF_GRID * min(image.spacing or (1.0,)):
         raise GeometryError(
             f"mask and image lie up to {apart:.3g} mm apart in the patient: the same place was expected; "

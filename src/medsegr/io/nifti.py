@@ -3,7 +3,6 @@
 import io
 import zlib
 from dataclasses import dataclass
-from itertools import product
 from typing import Any
 
 import nibabel as nib
@@ -12,7 +11,7 @@ import numpy as np
 from medsegr.errors import GeometryError, InputError
 from medsegr.io.heads import NIFTI_HEAD, inflated_head, nifti_version
 from medsegr.io.limits import Limits, check_grid, check_ratio
-from medsegr.io.values import Warnings, checked, checked_affine, guarded, spacing_of
+from medsegr.io.values import Warnings, checked, checked_affine, corners_apart, guarded, spacing_of
 from medsegr.planes import axis_letters
 from medsegr.types import Image, Source
 
@@ -134,9 +133,7 @@ def _form(header: Any, shape: tuple[int, ...], use: str | None) -> tuple[Form, W
 
 
 def _compare(sform: np.ndarray, qform: np.ndarray, shape: tuple[int, ...]) -> None:
-    full = (*shape, 1, 1)[:3]
-    corners = np.array([[*corner, 1.0] for corner in product(*((0.0, n - 1.0) for n in full))])
-    apart = float(np.linalg.norm((corners @ sform.T - corners @ qform.T)[:, :3], axis=1).max())
+    apart = corners_apart(sform, qform, shape)
     voxel = float(np.linalg.norm(sform[:3, :3], axis=0)[: len(shape)].min())
     if not apart <= TOLERANCE * voxel:  # NaN is no agreement either
         raise GeometryError(

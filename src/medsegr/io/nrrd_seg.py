@@ -1,6 +1,5 @@
-"""All masks as one NRRD in 3D Slicer's convention (``.seg.nrrd``): it opens as a segmentation.
-
-Not as a picture.
+"""All masks as one NRRD in 3D Slicer's convention (``.seg.nrrd``): it opens as a segmentation, not as a
+picture.
 
 Each segment has name, colour, codes and extent; masks that overlap lie in layers of their own, so none is
 lost.

@@ -11,9 +11,8 @@ from medsegr.types import Code, Measurement
 
 @dataclass(frozen=True, slots=True)
 class Segment:
-    """One finding, coded. ``mask`` is bool ``*grid`` on the image's grid and not empty, or None.
-
-    Nothing drawn.
+    """One finding, coded. ``mask`` is bool ``*grid`` on the image's grid and not empty, or None: nothing
+    drawn.
 
     ``side`` is the patient's; None where words or image do not tell it in the patient's frame.
     """
@@ -45,10 +44,7 @@ class Maker:
 
 
 def drawn(segments: Sequence[Segment]) -> tuple[Segment, ...]:
-    """Segments with a mask that is not empty, in order.
-
-    An empty one is never written (viewers hang on it).
-    """
+    """Segments with a mask, in order; an empty one is never written (viewers hang on it)."""
     return tuple(s for s in segments if s.mask is not None and bool(s.mask.any()))
 
 
@@ -92,9 +88,8 @@ def label_map(segments: Sequence[Segment]) -> np.ndarray:
 
 
 def layers(segments: Sequence[Segment]) -> tuple[list[np.ndarray], list[tuple[int, int]]]:
-    """Label maps ``*grid`` without any overlap, as few as come easily; and (layer.
-
-    Label) of every drawn segment.
+    """Label maps ``*grid`` without any overlap, as few as come easily; and (layer, label) of every drawn
+    segment.
 
     A mask goes into the first layer that is free where it lies; labels start at 1 in each layer.
     """

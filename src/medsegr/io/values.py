@@ -2,8 +2,9 @@
 
 import logging
 import warnings
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
+from itertools import product
 
 import numpy as np
 
@@ -15,19 +16,30 @@ Warnings = tuple[tuple[str, str], ...]
 
 
 @contextmanager
-def guarded(what: str, advice: str = "open it in another program and save it again") -> Iterator[None]:
-    """Turn whatever a library raises on a damaged file into one InputError; our own errors pass.
-
-    The library's text is dropped on purpose: it may quote names, ids or paths. ``--debug`` shows it as the
-    cause. Warnings and log lines of the libraries are silenced for the same reason.
-    """
-    loggers = [logging.getLogger(name) for name in CHATTY]
+def silent(names: Sequence[str]) -> Iterator[None]:
+    """Without warnings, and without log lines of the libraries of these names."""
+    loggers = [logging.getLogger(name) for name in names]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.CRITICAL + 1)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")
+            yield
+    finally:
+        for logger, level in zip(loggers, levels, strict=True):
+            logger.setLevel(level)
+
+
+@contextmanager
+def guarded(what: str, advice: str = "open it in another program and save it again") -> Iterator[None]:
+    """Turn whatever a library raises on a damaged file into one InputError; our own errors pass.
+
+    The library's text is dropped on purpose: it may quote names, ids or paths. ``--debug`` shows it as the
+    cause. Warnings and log lines of the libraries are silenced for the same reason.
+    """
+    try:
+        with silent(CHATTY):
             yield
     except (MedsegrError, KeyboardInterrupt, SystemExit, GeneratorExit):
         raise
@@ -41,9 +53,6 @@ def guarded(what: str, advice: str = "open it in another program and save it aga
         raise InputError(
             f"{what}: it cannot be decoded ({type(error).__name__}); it is truncated or damaged; {advice}"
         ) from error
-    finally:
-        for logger, level in zip(loggers, levels, strict=True):
-            logger.setLevel(level)
 
 
 def checked(data: np.ndarray, what: str) -> tuple[np.ndarray, Warnings]:
@@ -67,10 +76,7 @@ def checked(data: np.ndarray, what: str) -> tuple[np.ndarray, Warnings]:
         raise InputError(f"{what}: it holds no pixel; an image with at least one was expected")
     with np.errstate(over="ignore"):
         data = np.ascontiguousarray(data, dtype=np.float32)
-    low, high = (
-        float(data.min()),
-        float(data.max()),
-    )  # NaN and infinity show in these two: no second array is needed
+    low, high = float(data.min()), float(data.max())  # NaN and infinity show in these: no second array
     if not (np.isfinite(low) and np.isfinite(high)):
         bad = int(np.count_nonzero(~np.isfinite(data)))
         raise InputError(
@@ -104,6 +110,13 @@ def checked_affine(affine: np.ndarray, what: str) -> np.ndarray:
 def spacing_of(affine: np.ndarray, axes: int) -> tuple[float, ...]:
     """Millimetres a step along each of the first ``axes`` grid axes."""
     return tuple(float(step) for step in np.linalg.norm(affine[:3, :axes], axis=0))
+
+
+def corners_apart(one: np.ndarray, other: np.ndarray, grid: Sequence[int]) -> float:
+    """Largest distance in mm between the places that two affines give to a corner of a grid."""
+    full = (*grid, 1, 1)[:3]
+    corners = np.array([[*corner, 1.0] for corner in product(*((0.0, n - 1.0) for n in full))])
+    return float(np.linalg.norm((corners @ (one - other).T)[:, :3], axis=1).max())
 
 
 def _mm(values: np.ndarray) -> str:

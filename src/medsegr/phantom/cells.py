@@ -36,10 +36,10 @@ class _Ink:
     shines: bool
 
 
-def _sprites(rng: np.random.Generator, radius: float, count: int = 24) -> tuple[Plane, ...]:
+def _sprites(rng: np.random.Generator, radius: float) -> tuple[Plane, ...]:
     """Nuclei of random size, elongation and turn: coverage 0 to 1, darker in the middle."""
     out = []
-    for long in radius * np.sort(rng.uniform(0.6, 1.5, count)):
+    for long in radius * np.sort(rng.uniform(0.6, 1.5, 24)):
         reach = int(long) + 2
         axis = np.arange(-reach, reach + 1, dtype=np.float32)
         angle, short = rng.uniform(0, np.pi), long * rng.uniform(0.6, 1.0)

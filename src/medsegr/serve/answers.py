@@ -5,7 +5,7 @@ import tempfile
 import zipfile
 import zlib
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -119,8 +119,3 @@ def unpacked(packed: Path, out_dir: Path) -> Path:
             (part / name).parent.mkdir(parents=True, exist_ok=True)
             path.rename(part / name)
     return out_dir
-
-
-def with_mask(item: FindingResult, mask: np.ndarray) -> FindingResult:
-    """The same result with a mask."""
-    return replace(item, mask=mask)

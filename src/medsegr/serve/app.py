@@ -69,10 +69,10 @@ def service_of(settings: Settings) -> Service:
     return Service(settings, store, folders, bell, crew, archives=archives)
 
 
-def create_app(settings: Settings, service: Service | None = None) -> FastAPI:
-    """The application. Workers start and end with its lifespan. ``service``: one that was made before."""
+def create_app(settings: Settings) -> FastAPI:
+    """The application. Workers start and end with its lifespan."""
     keyring = None if settings.api_key_file is None else Keyring(settings.api_key_file)
-    own = service or service_of(settings)
+    own = service_of(settings)
 
     @asynccontextmanager
     async def lifespan(_app: FastAPI) -> AsyncIterator[None]:

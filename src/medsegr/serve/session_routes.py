@@ -27,9 +27,9 @@ NIFTI: dict[int | str, dict[str, Any]] = {
 }
 
 
-def router(service: Service, desk: Desk | None = None) -> APIRouter:
+def router(service: Service) -> APIRouter:
     """The routes; the desk's thread ends with the application."""
-    table = desk or Desk(lambda: work.load(service.settings))
+    table = Desk(lambda: work.load(service.settings))
     all_of = Sessions(service, table)
 
     @asynccontextmanager

@@ -144,10 +144,6 @@ class Store:
             JobRow(*row) for row in self._rows(f"SELECT {JOB} FROM jobs ORDER BY number DESC LIMIT ?", most)
         ]
 
-    def jobs_of(self, image: str) -> list[JobRow]:
-        """The jobs of an image."""
-        return [JobRow(*row) for row in self._rows(f"SELECT {JOB} FROM jobs WHERE image = ?", image)]
-
     def waiting(self) -> int:
         """How many jobs wait in the queue."""
         return int(self._rows("SELECT count(*) FROM jobs WHERE state = 'queued'")[0][0])

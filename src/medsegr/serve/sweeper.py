@@ -58,8 +58,8 @@ def _age(folder: Path) -> float:
 class Sweeper:
     """A thread that sweeps once a minute until it is closed."""
 
-    def __init__(self, service: Service, every: float = EVERY) -> None:
-        self._service, self._every = service, every
+    def __init__(self, service: Service) -> None:
+        self._service = service
         self._closing = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True, name="medsegr-sweeper")
 
@@ -79,5 +79,5 @@ class Sweeper:
                 clear(self._service)
             except Exception as error:  # a full disk must not end the sweeping that makes room
                 LOG.error("sweeping failed: %s", type(error).__name__)
-            if self._closing.wait(self._every):
+            if self._closing.wait(EVERY):
                 return

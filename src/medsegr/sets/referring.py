@@ -73,8 +73,8 @@ class Wish:
     seed: int = 0
 
 
-def write_referring(data: Path, wish: Wish, out: Path, step: Callable[[], None] = lambda: None) -> int:
-    """Build a referring set below ``out`` and return its number of rows; ``step`` is called after each image.
+def write_referring(data: Path, wish: Wish, out: Path) -> int:
+    """Build a referring set below ``out`` and return its number of rows.
 
     Raises:
         UsageError: no such kind or part.
@@ -95,7 +95,6 @@ def write_referring(data: Path, wish: Wish, out: Path, step: Callable[[], None] 
             if page.asks:
                 left = None if left is None else left - 1
                 yield page
-            step()
 
     told = " and ".join(f"`{name}`" for name in names)
     about = ABOUT.format(
