@@ -1,9 +1,13 @@
 """What a model must not do without anybody seeing it: turn the sides round, or change from run to run."""
 
+from pathlib import Path
+
 import numpy as np
 import pytest
 import torch
 
+from medsegr import predict, weights
+from medsegr.bench import changes
 from medsegr.io.read import image_from_array
 from medsegr.phantom.case import make
 from medsegr.session import Model, load
@@ -47,3 +51,14 @@ def test_the_same_question_has_the_same_answer_to_the_bit(answer: list[np.ndarra
 def test_the_model_runs_in_single_precision(model: Model) -> None:
     """Masks of others changed in bf16: unless asked, all is float32; half precision on disk is widened."""
     assert {weight.dtype for weight in model.segmenter.model.parameters()} == {torch.float32}
+
+
+def test_a_black_border_makes_no_breast_foreign_to_breast_ultrasound(shared_data: Path) -> None:
+    """Screens and scanners put one around anything; the image-only head once took it for another kind."""
+    border = tuple(change for change in changes.CHANGES if change.name in ("as it is", "black border"))
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(changes, "CHANGES", border)
+        found = list(changes.rows(shared_data / "us_busi", predict.load(weights.DEFAULT, device="cpu")))
+    plain, within = np.array([row.dice for row in found]).T
+    assert (plain > 0.5).sum() >= 6
+    assert (within > 0.5).sum() >= 6
