@@ -150,7 +150,9 @@ def test_what_segment_kept_of_the_image_serves_refine(run: Any, source: Path, tm
     for path in files:
         path.unlink()
     assert run("refine", folder, "-i", source, "--point", "41,20,1", *kept[:2]).code == 0
-    assert set(cache.iterdir()) == set(files)
+    made_again = set(cache.iterdir())
+    assert made_again
+    assert made_again <= set(files)  # what nobody sees in a film, segment looks for in its negative, too
 
 
 @pytest.mark.parametrize("name", ["../../evil", "/tmp/evil", "a/b", "..", "", ".x", "f1*", "f1\x00"])
