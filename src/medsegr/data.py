@@ -8,6 +8,7 @@ unknown as well, where the set says that nobody judged them.
 """
 
 import hashlib
+import itertools
 import json
 import os
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -170,6 +171,17 @@ def read_drawn(
             image,
             list(zip(map(finding_of, rows), read_marks(folder, rows, image), strict=True)),
         )
+
+
+def read_shown(
+    folder: Path, limit: int | None = None
+) -> Iterator[tuple[str, Image, list[tuple[Finding, Marks]]]]:
+    """As :func:`read_drawn` of the validation part: its pictures, no volumes, at most ``limit``, that show
+    something drawn, with what they show."""
+    every = (
+        (group, image, [p for p in drawn if p[1].mask.any()]) for group, image, drawn in read_drawn(folder)
+    )
+    return itertools.islice((one for one in every if one[2] and len(one[1].grid) == 2), limit)
 
 
 def group_of(folder: Path, image: str, rows: Sequence[Mapping[str, str]]) -> str:

@@ -133,8 +133,18 @@ def test_a_referring_set_is_looked_at_before_anybody_trains(bench: peers.Bench, 
         peers.compare(asked, lambda _line: None)
     assert not bench.out.exists()
     assert peers._flags(asked)[-2:] == ["--referring", str(tmp_path / "nothing")]
+
+
+def test_another_referring_set_is_another_setting_also_under_the_same_name(
+    bench: peers.Bench, tmp_path: Path
+) -> None:
+    one, two = (write_set(tmp_path / name / "refer", count) for name, count in (("a", 3), ("b", 4)))
     method = peers.read_methods(bench.methods)[0]
-    assert peers.settings(asked, method) != peers.settings(bench, method)
+    told = [peers.settings(replace(bench, referring=given), method) for given in ((), (one,), (two,), (one,))]
+    assert told[1] == told[3]
+    assert told[0] != told[1] != told[2] != told[0]
+    with pytest.raises(UsageError, match="refer, refer"):
+        replace(bench, referring=(one, two))
 
 
 def rows(shift: float, sets: tuple[str, ...] = ("a", "b")) -> list[Row]:

@@ -104,19 +104,13 @@ def rows(folder: Path, predictor: Predictor, limit: int | None = None) -> Iterat
     """Every target that is there in the validation pictures of a set (``limit``: at most so many), by its
     name; a presence below the card's threshold counts as nothing drawn. No volumes."""
     threshold = float(predictor.card.get("presence_threshold", 0.5))
-    seen = 0
-    for group, image, drawn in data.read_drawn(folder):
-        there = [(finding, marks) for finding, marks in drawn if marks.mask.any()]
-        if len(image.grid) != 2 or not there:
-            continue
-        if limit is not None and seen >= limit:
-            return
-        seen += 1
+    for group, image, there in data.read_shown(folder, limit):
         findings = tuple(finding for finding, _ in there)
         prompt = Prompt(tuple(finding.name for finding in findings), findings)
         scores: list[list[float]] = [[] for _ in there]
+        before = to_bytes(image)
         for change in CHANGES:
-            shown = replace(image, data=change.pixels(to_bytes(image)).astype(np.float32))
+            shown = replace(image, data=change.pixels(before).astype(np.float32))
             said = predictor.segment(shown, prompt)
             masks = (said.prob >= 0.5) & (said.extras["presence"] >= threshold)[:, None, None]
             for kept, mask, (_, truth) in zip(scores, masks, there, strict=True):

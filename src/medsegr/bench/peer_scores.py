@@ -41,14 +41,7 @@ class Row:
 def real_rows(folder: Path, predictor: Predictor, limit: int | None = None) -> Iterator[Row]:
     """Every target that is there in the validation pictures of a set (``limit``: at most so many
     pictures)."""
-    seen = 0
-    for group, image, drawn in data.read_drawn(folder):
-        there = [(finding, marks) for finding, marks in drawn if marks.mask.any()]
-        if len(image.grid) != 2 or not there:
-            continue
-        if limit is not None and seen >= limit:
-            return
-        seen += 1
+    for seen, (group, image, there) in enumerate(data.read_shown(folder, limit), 1):
         masks = _asked(predictor, image, [finding for finding, _ in there])
         for i, ((finding, truth), mask) in enumerate(zip(there, masks, strict=True)):
             label = f"{finding.location.side or ''} {finding.name}".strip()

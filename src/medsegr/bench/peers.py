@@ -68,6 +68,9 @@ class Bench:
             raise UsageError(
                 f"minutes {self.minutes:g} and steps {self.steps}: exactly one budget above 0 was expected"
             )
+        names = [folder.resolve().name for folder in self.referring]
+        if len(set(names)) < len(names):
+            raise UsageError(f"referring {', '.join(names)}: sets of different names were expected")
         if self.jobs < 1:
             raise UsageError(f"jobs {self.jobs}: at least 1 was expected")
 
@@ -124,7 +127,10 @@ def settings(bench: Bench, method: Method) -> dict[str, Any]:
     told: dict[str, Any] = {"config": asdict(configured(bench)), "method": asdict(method), "made": bench.made}
     start = None if bench.start is None else hashlib.sha256(bench.start.read_bytes()).hexdigest()
     told |= {"limit": bench.limit, "start": start, "part": bench.part}
-    told["referring"] = [folder.resolve().name for folder in bench.referring]
+    told["referring"] = {
+        folder.resolve().name: hashlib.sha256(json.dumps(rows_of(folder)).encode()).hexdigest()
+        for folder in bench.referring
+    }
     plain: dict[str, Any] = json.loads(json.dumps(told))
     return plain
 
