@@ -1,7 +1,7 @@
 """The sentences of a section, and what stands over them: a heading, a side that a sentence begins with."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from medsegr.findings import Span
 from medsegr.report.again import told_last
@@ -31,6 +31,16 @@ LEADS = ((), ("the",), ("this",))  # all that may stand before the organ that a 
 SHORT = 4  # words of a sentence that may stand in a list of names
 
 
+@dataclass(frozen=True, slots=True)
+class Spoken:
+    """The paired organ with its side that sentences speak of: the words of place that are ``told``, the
+    ``words`` that they count in, and its name."""
+
+    told: tuple[Element, ...] = ()
+    words: Words = NO_WORDS
+    organ: str = ""
+
+
 def read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[Sentence, ...]:
     """Read the sentences of one section.
 
@@ -39,14 +49,14 @@ def read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[Se
     """
     out: list[Sentence] = []
     under, end = "", 0
-    spoken: tuple[tuple[Element, ...], Words, str] = ((), NO_WORDS, "")
+    spoken = Spoken()
     over: tuple[tuple[Element, ...], Words] = ((), NO_WORDS)
     for span in spans:
         before = told_last(out[-1].candidates, out[-1].words.norms) if out else None
         sentence = read(text, span, modality, before)
         alone = bool(out) and (out[-1].words.norms[-1:] == (":",) or _is_line(out[-1], text))
         if text[end : span[0]].count("\n") > 1 and not alone:
-            under, over, spoken = "", ((), sentence.words), ((), NO_WORDS, "")
+            under, over, spoken = "", ((), sentence.words), Spoken()
         subject = next((c.concept.name for c in sentence.anatomy if c.first <= 1), "")
         colon = _ends_at(sentence, text)
         if colon:
@@ -57,14 +67,14 @@ def read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[Se
             over = (), sentence.words
         front = _fronted(sentence) or _trailing(sentence)
         told = (front, sentence.words) if front else over
-        subject = subject or (spoken[2] if _mere_side(sentence) else "")  # "The left shows a nodule."
+        subject = subject or (spoken.organ if _mere_side(sentence) else "")  # "The left shows a nodule."
         spoken = _spoken_of(sentence, spoken, bool(colon))
-        exam = spoken[2] if spoken[0] and not told[0] else ""
-        told = told if told[0] else spoken[:2]
+        exam = spoken.organ if spoken.told and not told[0] else ""
+        told = told if told[0] else (spoken.told, spoken.words)
         out[-1:] = [taken_back(one, sentence) for one in out[-1:]]
         out.append(replace(sentence, under=under or subject, over=told[0], over_words=told[1], exam=exam))
         if any(c.concept.kind == "statement" for c in sentence.candidates):
-            spoken = (), NO_WORDS, spoken[2]  # what is normal has nothing in it
+            spoken = Spoken(organ=spoken.organ)  # what is normal has nothing in it
         end = span[1]
     around = (
         text[max(0, spans[0][0] - 20) : spans[0][0]] + text[spans[-1][1] : spans[-1][1] + 20]
@@ -130,11 +140,9 @@ def is_part(place: Place) -> bool:
     return bool(PARTED & {place.name, place.of})
 
 
-def _spoken_of(
-    sentence: Sentence, before: tuple[tuple[Element, ...], Words, str], headed: bool
-) -> tuple[tuple[Element, ...], Words, str]:
-    """The paired organ with its side that a sentence begins with ("The left kidney has a cyst and a stone."),
-    or that those before spoke of: its words of place, the words that they count in and its name."""
+def _spoken_of(sentence: Sentence, before: Spoken, headed: bool) -> Spoken:
+    """What a sentence begins with ("The left kidney has a cyst and a stone."), or what those before spoke
+    of."""
     told: list[Element] = []
     for element in sentence.elements:
         if element.first == (told[-1].last if told else element.first):
@@ -142,9 +150,9 @@ def _spoken_of(
     organs = [e.place.of or e.place.name for e in told if e.place is not None]
     begins = bool(told) and sentence.words.norms[: told[0].first] in LEADS
     if begins and _sided(told) and {*organs[:1]} & SPOKEN:
-        return tuple(told), sentence.words, organs[0]
+        return Spoken(tuple(told), sentence.words, organs[0])
     sides = any(_sided((e,)) or e.value == "bilateral" for e in sentence.elements)
-    return ((), NO_WORDS, "") if headed or sides or sentence.anatomy else before
+    return Spoken() if headed or sides or sentence.anatomy else before
 
 
 def _mere_side(sentence: Sentence) -> bool:
