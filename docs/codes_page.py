@@ -165,8 +165,12 @@ WARNINGS: Mapping[str, Told] = {
             "image and report speak of different kinds of image",
             "see that they belong together",
         ),
+        "modality_supposed": (
+            "nobody said what kind of image this is, so it was taken from the words",
+            "say it: `--modality`",
+        ),
         "modality_pixels": (
-            "the pixels do not look like the told modality",
+            "the pixels do not look like the modality",
             "check the file, or say `--modality`",
         ),
     },

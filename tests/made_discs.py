@@ -16,10 +16,12 @@ class Disc:
         self.hears, self.radius = hears, radius
         self.card = SHARP
         self.prompts: list[Prompt] = []
+        self.images: list[Image] = []
 
     def segment(self, image: Image, prompt: Prompt) -> Segmentation:
         """A disc for each target."""
         self.prompts.append(prompt)
+        self.images.append(image)
         h, w = image.grid[-2:]
         rows, cols = np.ogrid[:h, :w]
         prob = np.full((len(prompt.targets), *image.grid), 0.1, np.float32)

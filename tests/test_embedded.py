@@ -5,10 +5,12 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from PIL import Image as Pil
 
 from medsegr import predict, weights
 from medsegr.bench import changes
 from medsegr.io.read import image_from_array
+from medsegr.metrics.overlap import dice
 from medsegr.phantom.case import make
 from medsegr.session import Model, load
 from medsegr.types import Image
@@ -51,6 +53,28 @@ def test_the_same_question_has_the_same_answer_to_the_bit(answer: list[np.ndarra
 def test_the_model_runs_in_single_precision(model: Model) -> None:
     """Masks of others changed in bf16: unless asked, all is float32; half precision on disk is widened."""
     assert {weight.dtype for weight in model.segmenter.model.parameters()} == {torch.float32}
+
+
+def eye() -> np.ndarray:
+    """The public-domain photograph of the demo, [h w 3] uint8."""
+    skimage = pytest.importorskip("skimage")
+    return np.asarray(Pil.open(Path(skimage.__file__).parent / "data" / "retina.jpg"))
+
+
+def vessels(model: Model, values: np.ndarray, modality: str | None) -> np.ndarray:
+    (found,) = model.segment(
+        image_from_array(values, modality=modality), phrases=("retinal vessels",)
+    ).findings
+    assert found.mask is not None, found.reason
+    return found.mask
+
+
+def test_an_eye_is_seen_as_one_though_nobody_said_so_and_in_grey(model: Model) -> None:
+    """Without a modality, or without colours, the vessels of an eye were once said not to be there."""
+    told = vessels(model, eye(), "OP")
+    np.testing.assert_array_equal(vessels(model, eye(), None), told)
+    assert dice(vessels(model, eye()[..., 1], None), told) > 0.8, "red-free"
+    assert dice(vessels(model, eye().mean(axis=-1), "OP"), told) > 0.65
 
 
 def test_a_black_border_makes_no_breast_foreign_to_breast_ultrasound(shared_data: Path) -> None:

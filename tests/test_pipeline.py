@@ -709,6 +709,23 @@ def test_an_assumed_frame_is_warned_of_once_and_by_the_words() -> None:
     assert note in pipeline.run(image, Fake()).warnings
 
 
+def test_the_report_is_read_in_the_kind_of_image_that_it_names() -> None:
+    image = picture(modality=None, source=Source(kind="png", frame_from="assumed"))
+    result = pipeline.run(image, Fake(), report="COLONOSCOPY\nFINDINGS: A nodule on the left.")
+    assert (result.image.modality, result.image.frame) == ("ES", "viewer")
+    assert result.findings[0].finding.location.side is None, "the left of the picture is no patient's left"
+    assert [code for code, _ in result.warnings].count("modality_supposed") == 1
+    chest = pipeline.run(image, Fake(), report="CHEST RADIOGRAPH\nFINDINGS: A nodule on the left.")
+    assert chest.findings[0].finding.location.side == "left"
+    assert chest.image.modality == "CR"
+
+
+def test_a_kind_that_was_told_is_kept_and_not_warned_of() -> None:
+    result = pipeline.run(picture(modality="US"), Fake(), report="CHEST RADIOGRAPH\nFINDINGS: A nodule.")
+    assert result.image.modality == "US"
+    assert "modality_supposed" not in dict(result.warnings)
+
+
 def test_masks_that_json_alone_leaves_out_are_said(tmp_path: Path) -> None:
     result = pipeline.run(picture(), Fake(), report=told(finding()))
     pipeline.save(result, tmp_path / "out", Options(formats=("json",)))

@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medsegr.pixels import HAZY, to_bytes, working_size
+from medsegr.pixels import COLOURS, HAZY, coloured, to_bytes, working_size
 from medsegr.types import Image
 
 sides = st.integers(1, 5000)
@@ -58,6 +58,38 @@ def test_a_hazy_or_dark_colour_picture_is_seen_as_its_clear_one_in_its_own_colou
     seen = to_bytes(Image(colours(low, high))).astype(int)
     assert abs(seen - clear).max() <= 5  # half a per cent at either end, and rounding
     assert seen.dtype == clear.dtype
+
+
+@pytest.mark.parametrize("kind", sorted(COLOURS))
+@pytest.mark.parametrize("channels", [1, 3])
+def test_a_grey_picture_of_a_kind_learned_in_colour_gets_its_colours(kind: str, channels: int) -> None:
+    ramp = np.linspace(60, 140, 3000).reshape(1, 50, 60).astype(np.float32)
+    grey = np.repeat(ramp, channels, 0)
+    seen = to_bytes(Image(grey, modality=kind))
+    assert (seen.shape, seen.dtype) == ((3, 50, 60), np.uint8)
+    red, green, blue = seen[:, 40, 30].astype(int)
+    assert red > green > blue, "tissue is reddish"
+    assert (np.diff(seen.reshape(3, -1).astype(int), axis=1) >= 0).all(), "brighter stays brighter"
+    other = to_bytes(Image(0.3 * grey + 50, modality=kind))
+    assert abs(other.astype(int) - seen).max() <= 2, "however faint"
+    assert to_bytes(Image(ramp, modality="US")).shape == (1, 50, 60)
+    assert to_bytes(Image(ramp)).shape == (1, 50, 60)
+
+
+@pytest.mark.parametrize("kind", sorted(COLOURS))
+def test_a_colour_picture_keeps_its_own_colours_and_a_coloured_label_is_none(kind: str) -> None:
+    assert np.array_equal(to_bytes(Image(colours(0, 255), modality=kind)), colours(0, 255).round())
+    labelled = np.full((3, 50, 60), 90, np.float32)
+    labelled[:, 10:40] = 140
+    labelled[1, 0, :3] = 255
+    assert not coloured(labelled)
+    assert (to_bytes(Image(labelled, modality=kind))[0] > to_bytes(Image(labelled, modality=kind))[2]).all()
+
+
+def test_colour_is_three_channels_that_differ() -> None:
+    assert coloured(colours(0, 255))
+    assert not coloured(np.zeros((3, 4, 4), np.float32))
+    assert not coloured(colours(0, 255)[:1])
 
 
 @given(st.floats(0.05, 1.0), st.floats(0.0, 1.0))

@@ -5,8 +5,7 @@ like. A contradiction is a warning, never a refusal: headers are wrong, reports 
 import re
 from dataclasses import replace
 
-import numpy as np
-
+from medsegr.pixels import coloured
 from medsegr.types import Image, Report
 
 # Words by which the title or the technique of a report names its kind of image.
@@ -30,8 +29,6 @@ COLOURED = ("ES", "SM", "DMS")  # never in grey
 RADIOGRAPHS = ("CR", "MG", None)  # may come as negatives: where bone is dark; None: nobody said what it is
 PICTURES = ("CR", "MG", "ES", "SM", "OP", "DMS")  # never volumes
 MEASURED = ("dicom", "nifti", "nrrd", "mha")  # kinds of file that hold the scanner's own values
-TINT = 0.1  # of the brightest value: difference of channels that is a colour
-TINTED = 0.01  # of the pixels: less is a coloured label
 
 
 def mismatches(image: Image, report: Report | None) -> tuple[tuple[str, str], ...]:
@@ -50,7 +47,7 @@ def mismatches(image: Image, report: Report | None) -> tuple[tuple[str, str], ..
     look = looks_unlike(image) if told is not None else None
     if look is not None:
         found.append(
-            ("modality_pixels", f"the image is said to be {told}, but {look}: check it, or say --modality")
+            ("modality_pixels", f"the image is taken as {told}, but {look}: check it, or say --modality")
         )
     return tuple(found)
 
@@ -73,7 +70,7 @@ def looks_unlike(image: Image) -> str | None:
     told, data = image.modality, image.data
     if told in PICTURES and len(image.grid) == 3:
         return f"it is a volume of {' x '.join(map(str, image.grid))}"
-    if told in GREY and len(data) == 3 and coloured(data):
+    if told in GREY and coloured(data):
         return "its pixels are coloured"
     if told in COLOURED and len(data) == 1:
         return "its pixels are grey"
@@ -82,13 +79,6 @@ def looks_unlike(image: Image) -> str | None:
         if 0 <= low < high <= 255:
             return f"its values run from {low:g} to {high:g}, which are no Hounsfield units"
     return None
-
-
-def coloured(data: np.ndarray) -> bool:
-    """Whether more than a hundredth of the pixels of ``3 *grid`` have a clear colour."""
-    tint = data.max(axis=0) - data.min(axis=0)
-    top = float(data.max())
-    return top > 0 and float((tint > TINT * top).mean()) > TINTED
 
 
 def negative(image: Image) -> Image | None:

@@ -16,7 +16,7 @@ from types import MappingProxyType
 
 import numpy as np
 
-from medsegr import checks, likeness
+from medsegr import checks, likeness, supposing
 from medsegr.errors import Cancelled, GeometryError, InputError, MedsegrError, UsageError
 from medsegr.measure import measure, with_structures
 from medsegr.options import Options
@@ -24,7 +24,6 @@ from medsegr.record import save
 from medsegr.report.lexicon import concepts
 from medsegr.turns import Turn, turns_of
 from medsegr.types import (
-    MODALITIES,
     Finding,
     FindingResult,
     Image,
@@ -38,7 +37,7 @@ from medsegr.types import (
     Shape,
     Texture,
 )
-from medsegr.verdicts import Verdict, cautions, decide, marked, model_of, one_line, threshold
+from medsegr.verdicts import Verdict, cautions, decide, known, marked, model_of, one_line, threshold
 from medsegr.words import report_of_phrases, report_of_text
 
 Follow = Callable[[Progress], None]
@@ -79,10 +78,8 @@ def run(
     """
     options = options or Options()
     clock = {"start": time.perf_counter()}
-    words = read_words(image, report, phrases, options)
-    image = _framed(image, words)
+    image, words, warnings = _understood(image, segmenter, (report, phrases, options))
     clock["parse"] = time.perf_counter()
-    warnings = [w for w in image.source.warnings if not (words and w[0] == "frame_assumed")]  # words know it
     findings = words.findings if words else propose(image, segmenter, warnings)
     _tell(follow, "parse", len(findings), len(findings))
     results: list[FindingResult] = []
@@ -192,15 +189,19 @@ def read_words(
     return replace(report, findings=kept, warnings=(*report.warnings, *note))
 
 
-def _framed(image: Image, words: Report | None) -> Image:
-    """The image in the viewer's frame, where nobody said whose left is meant and all named concepts are of
-    such pictures.
-    """
-    if image.source.frame_from != "assumed" or words is None:
-        return image
-    named = [concepts()[f.name].modalities for f in words.findings if f.name in concepts()]
-    frames = {MODALITIES[code][0] for codes in named for code in codes[:1] if code in MODALITIES}
-    return replace(image, frame="viewer") if frames == {"viewer"} else image
+def _understood(
+    image: Image, segmenter: Segmenter, said: tuple[Report | str | None, Sequence[str], Options]
+) -> tuple[Image, Report | None, list[tuple[str, str]]]:
+    """The image with what nobody said of it, the words as they are read in such an image, and warnings."""
+    words = read_words(image, *said)
+    if words is None:
+        return image, None, list(image.source.warnings)
+    warnings = [w for w in image.source.warnings if w[0] != "frame_assumed"]  # words know it
+    taken = supposing.supposed(image, words, partial(known, segmenter))
+    if taken is None:
+        return supposing.framed(image, words), words, warnings
+    image, note = taken
+    return image, words if isinstance(said[0], Report) else read_words(image, *said), [*warnings, note]
 
 
 def propose(image: Image, segmenter: Segmenter, warnings: list[tuple[str, str]]) -> tuple[Finding, ...]:

@@ -37,7 +37,8 @@ def look(image: Image, base: int) -> Seen:
     fair = (max(1, round(h * ratio**0.5)), max(1, round(w / ratio**0.5)))
     size = pixels.working_size(fair, image.modality, base)
     # The pixels alone do not say how they are shown: equal ones may lie otherwise in the patient.
-    told = repr((image.data.shape, image.data.dtype.str, image.modality, plane, size)).encode()
+    rule = image.modality if image.modality in pixels.OF_THEIR_OWN else None
+    told = repr((image.data.shape, image.data.dtype.str, rule, plane, size)).encode()
     digest = hashlib.sha256(np.ascontiguousarray(image.data).data)
     digest.update(told)
     deep = len(grid) == 3

@@ -12,7 +12,7 @@ from medsegr.io.read import image_from_array
 from medsegr.prompts.session import Session
 from medsegr.report.parse import parse
 from medsegr.session import Model
-from medsegr.types import Image
+from medsegr.types import Finding, Image
 
 REPORT = "Hazy opacity in the left lung. Nodule in the right lung. No pneumothorax."
 
@@ -38,6 +38,29 @@ def mask_of(session: Session, finding: str = "f1") -> np.ndarray:
     mask = session.result[finding].mask
     assert mask is not None
     return mask
+
+
+class Colonoscopist(Disc):
+    """Knows polyps, in endoscopy."""
+
+    def knows(self, finding: Finding, modality: str | None = None) -> bool:
+        return finding.name == "polyp" and modality in (None, "ES")
+
+
+def test_clicks_act_on_the_kind_of_image_that_the_words_told() -> None:
+    model = Colonoscopist()
+    values = np.random.default_rng(0).uniform(0, 255, (48, 64)).astype(np.float32)
+    session = Model(model).open(image_from_array(values))
+    first = session.segment("polyp")
+    assert (first.image.modality, first.image.frame) == ("ES", "viewer")
+    session.refine(points=[[10, 10, 1]])
+    assert [image.modality for image in model.images] == ["ES"] * len(model.images)
+    session.undo()
+    session.undo()
+    assert session.image.modality is None, "the image itself stays as it was given"
+    session.segment("left lung")
+    assert session.result is not None
+    assert session.result.image.modality is None
 
 
 def test_clicks_gather_and_are_kept() -> None:

@@ -278,9 +278,17 @@ class Session:
         return {item.finding.id: item.mask for item in self._begin.findings} if self._begin else {}
 
     def _desk(self, follow: Follow | None = None) -> Desk:
-        if self._stack is None and len(self.image.grid) == 3:
-            self._stack = stack_of(self.image)
-        return Desk(self.model.segmenter, self.image, self._stack, follow)
+        image = self._taken()
+        if len(image.grid) == 3 and (self._stack is None or self._stack.image.modality != image.modality):
+            self._stack = stack_of(image)
+        return Desk(self.model.segmenter, image, self._stack, follow)
+
+    def _taken(self) -> Image:
+        """The image as the newest state takes it: what nobody said of its kind, the words may have told."""
+        if self.result is None:
+            return self.image
+        told = self.result.image
+        return replace(self.image, modality=told.modality, frame=told.frame)
 
     def _plane(self, asked: Asked) -> np.ndarray | None:
         """The mask of what was asked as it is now, on a volume its slice."""
@@ -309,7 +317,7 @@ class Session:
             Result(self.image, None, (), model_of(self.model.segmenter)), self.model.options
         )
         if step.finding is None:
-            item = new_finding(before, step.phrase, self.image)
+            item = new_finding(before, step.phrase, self._taken())
             before = replace(before, findings=(*before.findings, item))
         else:
             item = _chosen(before, step.finding)

@@ -1,0 +1,35 @@
+"""An image as the network sees it: equal keys, equal pixels."""
+
+import numpy as np
+import pytest
+
+from medsegr.seen import look, stack_of
+from medsegr.types import Image
+
+GREY = np.random.default_rng(0).integers(0, 256, (1, 40, 50)).astype(np.float32)
+HOUNSFIELD = GREY * 8 - 1000
+
+
+def key(data: np.ndarray, modality: str | None) -> str:
+    return look(Image(data, modality=modality), 64).key
+
+
+def pixels(data: np.ndarray, modality: str | None) -> np.ndarray:
+    image = Image(data, modality=modality)
+    return stack_of(image, look(image, 64))
+
+
+@pytest.mark.parametrize("modality", ["CR", "US", "MR", "MG"])
+def test_a_kind_that_changes_nothing_is_seen_from_memory(modality: str) -> None:
+    assert key(GREY, modality) == key(GREY, None)
+    assert np.array_equal(pixels(GREY, modality), pixels(GREY, None))
+
+
+@pytest.mark.parametrize(("data", "modality"), [(GREY, "ES"), (GREY, "OP"), (HOUNSFIELD, "CT")])
+def test_a_kind_that_is_seen_otherwise_is_seen_anew(data: np.ndarray, modality: str) -> None:
+    assert key(data, modality) != key(data, None)
+    assert not np.array_equal(pixels(data, modality), pixels(data, None))
+
+
+def test_other_pixels_are_seen_anew() -> None:
+    assert key(GREY, None) != key(GREY + 1, None)

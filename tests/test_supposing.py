@@ -1,0 +1,111 @@
+"""What nobody said of an image, by the words: its kind, and whose left is meant."""
+
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+import pytest
+
+from medsegr import supposing
+from medsegr.io.read import image_from_array
+from medsegr.report.parse import parse, parse_phrase
+from medsegr.types import Finding, Image, Report
+
+GREY = np.random.default_rng(0).integers(0, 256, (1, 20, 20)).astype(np.float32)
+COLOUR = np.random.default_rng(0).integers(0, 256, (3, 20, 20)).astype(np.float32)
+TRAINED: Mapping[str, Sequence[str]] = {
+    "retinal vessels": ("OP",),
+    "polyp": ("ES",),
+    "nucleus": ("GM", "SM"),
+    "lung": ("CR",),
+    "nodule": ("CR", "CT"),
+    "liver": ("CT",),
+}
+
+
+def known(finding: Finding, modality: str | None) -> bool:
+    seen = TRAINED.get(finding.name)
+    return seen is not None and (modality is None or modality in seen)
+
+
+def taken(data: np.ndarray, words: Report, **told: str) -> str | None:
+    found = supposing.supposed(Image(data, **told), words, known)  # type: ignore[arg-type]
+    return None if found is None else found[0].modality
+
+
+def asked(*phrases: str) -> Report:
+    return Report("", findings=tuple(f for phrase in phrases for f in parse_phrase(phrase).findings))
+
+
+@pytest.mark.parametrize(
+    ("phrases", "data", "modality"),
+    [
+        (("retinal vessels",), COLOUR, "OP"),
+        (("retinal vessels",), GREY, "OP"),  # red-free
+        (("polyp",), GREY, "ES"),
+        (("left lung", "right lung"), GREY, "CR"),
+        (("left lung",), COLOUR, None),  # no radiograph
+        (("lung", "nodule"), GREY, "CR"),  # the one in which both are known
+        (("nodule",), GREY, None),  # two are left
+        (("lung", "liver"), GREY, None),  # none is left
+        (("lung", "thyroid nodule"), GREY, "CR"),  # what the model does not know has no say
+        (("nuclei",), GREY, "GM"),
+        (("nuclei",), COLOUR, "SM"),
+        (("thyroid nodule",), GREY, None),
+        ((), GREY, None),
+    ],
+)
+def test_what_is_asked_for_tells_the_kind(
+    phrases: tuple[str, ...], data: np.ndarray, modality: str | None
+) -> None:
+    assert taken(data, asked(*phrases)) == modality
+
+
+@pytest.mark.parametrize(
+    ("text", "modality"),
+    [
+        ("CT CHEST\nFINDINGS: A nodule in the left lung.", "CT"),
+        ("PET/CT\nFINDINGS: A nodule in the left lung.", None),  # it names two
+        ("COLONOSCOPY\nFINDINGS: A polyp.", "ES"),
+        ("FINDINGS: No polyp. A liver lesion. The left lung is collapsed.", None),
+        ("FINDINGS: A sessile polyp. No pulmonary nodule.", "ES"),  # what is denied has no say
+    ],
+)
+def test_the_report_tells_the_kind(text: str, modality: str | None) -> None:
+    assert taken(GREY, parse(text)) == modality
+
+
+def test_a_kind_that_the_pixels_cannot_be_of_is_not_taken_from_the_title() -> None:
+    assert taken(COLOUR, parse("CT CHEST\nFINDINGS: A nodule in the left lung.")) is None
+
+
+def test_a_volume_is_no_picture() -> None:
+    volume = np.zeros((1, 6, 20, 20), np.float32)
+    assert taken(volume, asked("polyp")) is None
+    assert taken(volume, asked("liver")) == "CT"
+
+
+def test_what_was_told_stays() -> None:
+    assert supposing.supposed(Image(GREY, modality="US"), asked("polyp"), known) is None
+
+
+def test_the_frame_follows_unless_it_was_told() -> None:
+    plain = image_from_array(COLOUR[0])
+    assert plain.source.frame_from == "assumed"
+    found = supposing.supposed(plain, asked("polyp"), known)
+    assert found is not None
+    image, (code, text) = found
+    assert (image.frame, image.source.frame_from) == ("viewer", "modality")
+    assert code == "modality_supposed"
+    assert "ES" in text
+    flagged = image_from_array(COLOUR[0], frame="patient")
+    other = supposing.supposed(flagged, asked("polyp"), known)
+    assert other is not None
+    assert (other[0].frame, other[0].source.frame_from) == ("patient", "flag")
+
+
+def test_whose_left_follows_what_is_named() -> None:
+    image = image_from_array(GREY[0])
+    assert supposing.framed(image, asked("polyp")).frame == "viewer"
+    assert supposing.framed(image, asked("polyp", "left lung")).frame == "patient"
+    flagged = image_from_array(GREY[0], frame="patient")
+    assert supposing.framed(flagged, asked("polyp")).frame == "patient"
