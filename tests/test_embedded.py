@@ -55,6 +55,18 @@ def test_the_model_runs_in_single_precision(model: Model) -> None:
     assert {weight.dtype for weight in model.segmenter.model.parameters()} == {torch.float32}
 
 
+def test_a_mass_of_the_breast_is_the_tumour_that_sets_of_ultrasound_call_so(model: Model) -> None:
+    """The mask of a made breast by what reports say and by the name that was learned from real pictures."""
+    body = make("ultrasound", np.random.default_rng(3), 256)
+    image = image_from_array(body.image, modality="US")
+    asked = ("breast tumour", "breast mass", "one breast mass", "breast lesion")
+    found = model.segment(image, phrases=asked)
+    for other in found.findings[1:]:
+        assert (other.status, other.reason) == (found.findings[0].status, found.findings[0].reason)
+        np.testing.assert_array_equal(other.mask, found.findings[0].mask)
+    assert "phantom_only" not in dict(found.warnings)
+
+
 def eye() -> np.ndarray:
     """The public-domain photograph of the demo, [h w 3] uint8."""
     skimage = pytest.importorskip("skimage")

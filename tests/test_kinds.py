@@ -3,7 +3,7 @@
 import numpy as np
 import pytest
 
-from medsegr.kinds import doubt, kinds_in, limit, taught
+from medsegr.kinds import called, doubt, kinds_in, limit, taught
 
 KINDS = {"breast": ("tumour", "cyst"), "neck": ("artery",), "belly": ("cyst", "liver")}
 CARD = {
@@ -23,6 +23,36 @@ def test_the_kinds_of_a_modality() -> None:
     assert set(kinds_in(CARD, None)) == set(KINDS)
     assert kinds_in(CARD, "OP") == {}
     assert kinds_in({"concepts": {}}, "US") == {}
+
+
+ALSO = {
+    "also": {"tumour": ("mass", "lump")},
+    "concepts": {
+        "tumour": {"modalities": ["US"], "trained_on": ["real"]},
+        "mass": {"modalities": ["US"], "trained_on": ["phantom"]},
+        "lump": {"modalities": ["MG"], "trained_on": ["real"]},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "modality", "own"),
+    [
+        ("mass", "US", "tumour"),  # learned itself, but from made pictures
+        ("mass", None, "tumour"),
+        ("mass", "MG", "mass"),  # no tumour was learned there
+        ("lump", "US", "tumour"),
+        ("lump", "MG", "lump"),  # it was learned itself
+        ("lump", None, "lump"),
+        ("tumour", "US", "tumour"),
+        ("cyst", "US", "cyst"),
+    ],
+)
+def test_what_others_call_a_concept_is_heard_by_the_name_that_was_learned(
+    name: str, modality: str | None, own: str
+) -> None:
+    assert called(ALSO, name, modality) == own
+    assert called({"concepts": {}}, name, modality) == name
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
-"""Kinds of pictures that one modality gives: a carotid artery is in no picture of a breast.
+"""Kinds of pictures that one modality gives, and by which names a checkpoint learned what is in them: a
+carotid artery is in no picture of a breast.
 
 The presence that a network tells of a thing rests on how the thing looks, and a vessel's round cut looks like
 a cyst. What the image-only head says of the whole picture tells such kinds apart. It is heard only where it
@@ -18,6 +19,19 @@ def taught(card: Mapping[str, Any], name: str, modality: str | None) -> bool:
     """Whether a checkpoint was trained for a concept in a modality (None: in any)."""
     seen = card["concepts"].get(name, {}).get("modalities", ())
     return name in card["concepts"] and (modality is None or not seen or modality in seen)
+
+
+def called(card: Mapping[str, Any], name: str, modality: str | None) -> str:
+    """The name under which a checkpoint learned from real pictures what is asked as ``name``.
+
+    A set of breast ultrasound calls "tumour" what reports call a mass or a lesion. ``card["also"]`` tells
+    such names by concept. A name that was learned from real pictures of the modality itself stays what it is.
+    """
+    own = card["concepts"].get(name, {}).get("trained_on", ())
+    if "real" in own and taught(card, name, modality):
+        return name
+    also: Mapping[str, Sequence[str]] = card.get("also", {})
+    return next((one for one, names in also.items() if name in names and taught(card, one, modality)), name)
 
 
 def kinds_in(card: Mapping[str, Any], modality: str | None) -> Kinds:

@@ -9,6 +9,7 @@ rows then go through the rest, findings, their mirror images, slices of a volume
 import functools
 import json
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -20,7 +21,7 @@ from medsegr.backends.backend import Backend, Clicked, Maps, sigmoid
 from medsegr.backends.kept import Kept
 from medsegr.errors import UsageError, WeightsError
 from medsegr.hearing import heard
-from medsegr.kinds import doubt, taught
+from medsegr.kinds import called, doubt, taught
 from medsegr.metrics.calibration import temper
 from medsegr.passes import CHUNK
 from medsegr.reasoning.codes import Vocabulary, coded, vocabulary
@@ -62,6 +63,7 @@ class Predictor:
         With ``modality`` also whether it was trained for it in such images. Others are refused, not guessed.
         """
         trained: Mapping[str, Any] = self.card["concepts"]
+        finding = self._called(finding, modality)
         wider = [
             p
             for p in finding.parents[:1]
@@ -80,7 +82,7 @@ class Predictor:
         ``points`` and ``boxes`` are in pixels of the image; they and ``mask`` are for pictures only
         (UsageError on volumes).
         """
-        asked = self._findings(image, prompt)
+        asked = [self._called(finding, image.modality) for finding in self._findings(image, prompt)]
         exact = "prob" in prompt.keep
         prob = np.zeros((len(asked), *image.grid), np.float32 if exact else np.uint8)
         if not asked:
@@ -169,6 +171,13 @@ class Predictor:
 
         return tracker_of(
             self, image, heard(finding, image.modality, planes.patient_left(image), _extent(image))
+        )
+
+    def _called(self, finding: Finding, modality: str | None) -> Finding:
+        """The finding by the name that the network learned from real pictures."""
+        name = called(self.card, finding.name, modality)
+        return (
+            finding if name == finding.name else replace(finding, name=name, parents=concepts()[name].parents)
         )
 
     def _findings(self, image: Image, prompt: Prompt) -> Sequence[Finding]:

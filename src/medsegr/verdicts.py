@@ -5,6 +5,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from medsegr.errors import GeometryError, MedsegrError
+from medsegr.kinds import called
 from medsegr.options import Options
 from medsegr.planes import axis_letters
 from medsegr.report.lexicon import concepts
@@ -88,18 +89,22 @@ def marked(item: FindingResult, segmenter: Segmenter, modality: str | None) -> F
 
 
 def cautions(
-    results: Sequence[FindingResult], answers: Sequence[object], segmenter: Segmenter, options: Options
+    image: Image,
+    results: Sequence[FindingResult],
+    answers: Sequence[object],
+    segmenter: Segmenter,
+    options: Options,
 ) -> list[tuple[str, str]]:
     """What a run should say beside its masks: errors of the model, forced masks, concepts learned from
     phantoms only, a missing map."""
     notes = [("error", f"the model failed: {one_line(a)}") for a in answers if isinstance(a, Exception)]
-    trained = getattr(segmenter, "card", {}).get("concepts", {})
+    card = {"concepts": {}, **getattr(segmenter, "card", {})}
     for item in results:
-        name = item.finding.name
+        name = called(card, item.finding.name, image.modality)
         if any(check.name == "concept" for check in item.checks):
             text = f"{item.finding.id} was drawn by force: the model was not trained for its concept"
             notes.append(("forced", text))
-        elif item.mask is not None and trained.get(name, {}).get("trained_on") == ["phantom"]:
+        elif item.mask is not None and card["concepts"].get(name, {}).get("trained_on") == ["phantom"]:
             text = f"{item.finding.id}: its concept was learned from made images only: do not rely on it"
             notes.append(("phantom_only", text))
     if options.explain and any(r.mask is not None and r.attention is None for r in results):

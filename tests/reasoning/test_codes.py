@@ -35,6 +35,13 @@ def test_side_in_picture(side: str | None, frame: str, patient_left: str | None,
     assert side_in_picture(side, frame, patient_left) == seen
 
 
+def test_one_of_a_thing_is_not_told() -> None:
+    """Training told numbers from two; "one polyp", never heard before, cost .07 of the mask."""
+    one, two = (Finding("f1", "", (0, 0), "polyp", shape=Shape(count=n)) for n in (1, 2))
+    assert [c for c in codes_of(one, None, None) if c.group == "count"] == []
+    assert [c.scalar for c in codes_of(two, None, None) if c.group == "count"] == [2.0]
+
+
 @given(sides, frames, rows, cols)
 def test_mirror_twice_is_the_same(side: str | None, frame: str, rows: list[str], cols: list[str]) -> None:
     codes = codes_of(made(side, frame, rows, cols), "CR", "right")

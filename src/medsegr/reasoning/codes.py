@@ -153,7 +153,7 @@ def codes_of(
     codes = [Code(t) for t in (*texts, *(f"{group}:{value}" for group, value in pairs if value))]
     if shape.size_mm and extent_mm:
         codes.append(Code("extent:", max(shape.size_mm) / extent_mm))
-    if shape.count:
+    if shape.count and shape.count > 1:  # "one" was never told in training: who names a thing means one
         codes.append(Code("count:", float(shape.count)))
     return tuple(codes)
 
