@@ -77,7 +77,8 @@ def test_a_file_without_kinds_is_refused(tmp_path: Path) -> None:
 def test_masks_stay_bit_for_bit(tmp_path: Path) -> None:
     file = tmp_path / "kinds.toml"
     file.write_text(
-        '[kinds]\ndeep = ["phantom abdomen"]\nshallow = ["phantom ultrasound"]\n[also]\nliver = ["hepar"]\n',
+        '[kinds]\ndeep = ["phantom abdomen"]\nshallow = ["phantom ultrasound"]\n'
+        '[also]\nliver = ["hepar"]\n[parts]\nx = ["y"]\n',
         encoding="utf-8",
     )
     told = teach(weights.DEFAULT, file, tmp_path, tmp_path / "out", most=4)
@@ -88,7 +89,7 @@ def test_masks_stay_bit_for_bit(tmp_path: Path) -> None:
     assert {key.partition(".")[0] for key in changed} == {"attributes"}
     assert {value.dtype for value in after.values()} == {value.dtype for value in before.values()}
     card = weights.verify(tmp_path / "out")
-    assert card["also"] == {"liver": ["hepar"]}
+    assert (card["also"], card["parts"]) == ({"liver": ["hepar"]}, {"x": ["y"]})
     assert ["liver" in card["kinds"][kind] for kind in ("deep", "shallow")] == [True, False]
     image = image_from_array(case_of("abdomen", 3, 0, 128).image, modality="CT")
     one, two = (load(name).segment(image, Prompt(("liver",))) for name in (weights.DEFAULT, tmp_path / "out"))

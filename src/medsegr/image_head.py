@@ -53,10 +53,11 @@ def read_kinds(path: Path) -> Mapping[str, Sequence[str]]:
     return told
 
 
-def read_also(path: Path) -> Mapping[str, Sequence[str]]:
-    """What else reports call the concepts of sets (:func:`medsegr.kinds.called`), of a table ``[also]``."""
-    told: Mapping[str, Sequence[str]] = tomllib.loads(path.read_text(encoding="utf-8")).get("also", {})
-    return told
+def read_names(path: Path) -> Mapping[str, Mapping[str, Sequence[str]]]:
+    """What else reports call the concepts of sets (a table ``[also]``, :func:`medsegr.kinds.called`), and
+    what they know in parts only (``[parts]``, :mod:`medsegr.wholes`): as it stands in the card."""
+    told = tomllib.loads(path.read_text(encoding="utf-8"))
+    return {key: told.get(key, {}) for key in ("also", "parts")}
 
 
 def pictures(
@@ -226,7 +227,7 @@ def teach(name: str, kinds_file: Path, root: Path, folder: Path, most: int) -> d
     codes = predictor.words.codes
     kinds = concepts_by_kind(found, predictor.card["concepts"])
     fit(head, found, codes, kinds)
-    card = {**predictor.card, "kinds": kinds, "kinds_below": BELOW, "also": read_also(kinds_file)}
+    card = {**predictor.card, "kinds": kinds, "kinds_below": BELOW, **read_names(kinds_file)}
     for key, margins in (("kinds_judged", False), ("kinds_judged_in_margins", True)):
         card[key] = judged(head, looks(predictor, sources, root, True, most, margins), codes, card)
     tensors, notes = read(weights.find(name)[0])

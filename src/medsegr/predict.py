@@ -29,6 +29,7 @@ from medsegr.report.lexicon import concepts
 from medsegr.report.parse import parse_phrase
 from medsegr.seen import Seen, inputs, look, stack_of
 from medsegr.types import MODALITIES, Finding, Image, Prompt, Segmentation
+from medsegr.wholes import joined, taken_apart
 
 if TYPE_CHECKING:
     from medsegr.features import FeatureCache
@@ -63,6 +64,9 @@ class Predictor:
         With ``modality`` also whether it was trained for it in such images. Others are refused, not guessed.
         """
         trained: Mapping[str, Any] = self.card["concepts"]
+        parts = self._parts(finding)
+        if len(parts) > 1:
+            return all(self.knows(part, modality) for part in parts)
         finding = self._called(finding, modality)
         wider = [
             p
@@ -82,7 +86,12 @@ class Predictor:
         ``points`` and ``boxes`` are in pixels of the image; they and ``mask`` are for pictures only
         (UsageError on volumes).
         """
-        asked = [self._called(finding, image.modality) for finding in self._findings(image, prompt)]
+        whole = replace(prompt, findings=tuple(self._findings(image, prompt)))
+        apart, joins = taken_apart(whole, self._parts)
+        return joined(self._segment(image, apart), joins)
+
+    def _segment(self, image: Image, prompt: Prompt) -> Segmentation:
+        asked = [self._called(finding, image.modality) for finding in prompt.findings]
         exact = "prob" in prompt.keep
         prob = np.zeros((len(asked), *image.grid), np.float32 if exact else np.uint8)
         if not asked:
@@ -173,12 +182,17 @@ class Predictor:
             self, image, heard(finding, image.modality, planes.patient_left(image), _extent(image))
         )
 
+    def _parts(self, finding: Finding) -> Sequence[Finding]:
+        """The finding, or its parts where the network knows these only."""
+        if finding.name in self.card["concepts"]:
+            return (finding,)
+        names = self.card.get("parts", {}).get(finding.name, ())
+        return [_renamed(finding, name) for name in names] or (finding,)
+
     def _called(self, finding: Finding, modality: str | None) -> Finding:
         """The finding by the name that the network learned from real pictures."""
         name = called(self.card, finding.name, modality)
-        return (
-            finding if name == finding.name else replace(finding, name=name, parents=concepts()[name].parents)
-        )
+        return finding if name == finding.name else _renamed(finding, name)
 
     def _findings(self, image: Image, prompt: Prompt) -> Sequence[Finding]:
         if prompt.findings:
@@ -213,6 +227,10 @@ class Predictor:
             return self.backend.shared(fitted)
         key = f"{seen.key} {first} {len(fitted)}"
         return self.features.through(key, lambda: self.backend.shared(fitted))
+
+
+def _renamed(finding: Finding, name: str) -> Finding:
+    return replace(finding, name=name, parents=concepts()[name].parents)
 
 
 def _same_kind(one: str, other: str) -> bool:
