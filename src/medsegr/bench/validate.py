@@ -196,8 +196,10 @@ def table(config: FitConfig, root: Path, predictor: Predictor, phantoms: int) ->
         }
         result["sets"][name] = row
         print(name, json.dumps(row), flush=True)
+    # Made bodies are asked for by the names they taught, not by what real sets call the same (kinds.called).
+    learned = Predictor(predictor.model, predictor.words, {**predictor.card, "also": {}}, predictor.device)
     for kind in phantom.KINDS if phantoms else ():
-        result["phantoms"][kind] = score_phantoms(kind, ask, phantoms)
+        result["phantoms"][kind] = score_phantoms(kind, asker(learned), phantoms)
         print(kind, json.dumps(result["phantoms"][kind]), flush=True)
     return result
 
