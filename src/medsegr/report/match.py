@@ -210,7 +210,11 @@ def find_places(words: Words, modality: str | None = None) -> tuple[Hit[Place], 
     taken = {i for hit in found for i in range(hit.first, hit.last)}
     for i, norm in enumerate(words.norms):
         if LEVEL.match(norm) and i not in taken and _is_level(words, i):
-            found.append(Hit(Place(f"{norm.upper()} vertebra", of="vertebra"), i, i + 1))
+            root = words.norms[i + 1 : i + 2] in (("root",), ("nerve",))
+            level = (
+                Place(f"{norm.upper()} root") if root else Place(f"{norm.upper()} vertebra", of="vertebra")
+            )
+            found.append(Hit(level, i, i + 1))
         if norm in EYES and words.norms[i + 1 : i + 2] == (":",) and words.tokens[i].raw.isupper():
             found += [Hit(eye, i, i + 1) for eye in (lexicon.places().get(EYES[norm]),) if eye]
         if len(norm) <= 2 and norm.isdecimal() and 1 <= int(norm) <= 12 and words.norms[i + 1 : i + 5]:

@@ -11,6 +11,9 @@ from medsegr.report.side import PICTURE, SIDE_WORDS, Spot, spots
 from medsegr.report.titled import fits
 
 
+SPINAL = frozenset(["spinal cord", "intervertebral disc"])  # at the level that a heading tells
+
+
 @dataclass(frozen=True, slots=True)
 class Setting:
     """What is known of the image: ``by_flag`` is True when the frame was asked for in words. ``about``: the
@@ -127,6 +130,8 @@ def _elsewhere(place: Place, head: Spot) -> bool:
     under "RIGHT EYE"."""
     known = lexicon.concepts()
     name = place.of or place.name
+    if name in SPINAL and all(p.of == "vertebra" for p in head.places):
+        return False
     if name not in known or name in lexicon.paired():
         return False
     parts = {known[p.of].field if p.of in known else p.of for p in head.places}
