@@ -24,6 +24,13 @@ class Setting:
     by_flag: bool
     about: str = ""
     organ: str = ""  # the one organ that the title of the report names ("THYROID ULTRASOUND")
+    whole: bool = False  # a whole report of an ultrasound, whose sides are the patient's
+
+    @property
+    def sides(self) -> Frame:
+        """The frame of a mere word of side. Of a short text about an ultrasound picture it is the picture's,
+        of a whole report the patient's, as radiologists write."""
+        return "patient" if self.whole and not self.by_flag else self.frame
 
 
 def places_of(sentence: Sentence, setting: Setting) -> list[tuple[Spot, ...]]:
@@ -38,7 +45,7 @@ def places_of(sentence: Sentence, setting: Setting) -> list[tuple[Spot, ...]]:
             if item.region[0] <= e.first and e.last <= item.region[1] and e.first not in others
         ]
         own.append(
-            spots(mine, sentence.words, setting.frame, setting.by_flag)
+            spots(mine, sentence.words, setting.sides, setting.by_flag)
             if item.concept.sided or item.concept.kind != "statement"
             else ()
         )
@@ -87,7 +94,7 @@ def _of_body(spot: Spot, item: Candidate, sentence: Sentence) -> Spot:
 
 def _under(item: Candidate, own: tuple[Spot, ...], sentence: Sentence, setting: Setting) -> tuple[Spot, ...]:
     """The places with the side of the heading that they stand under, where they tell none."""
-    told = spots(sentence.over, sentence.over_words, setting.frame, setting.by_flag)
+    told = spots(sentence.over, sentence.over_words, setting.sides, setting.by_flag)
     if len(told) != 1 or not item.concept.sided or item.concept.kind == "statement":
         return own
     where = [place for spot in own for place in spot.places]
