@@ -41,6 +41,7 @@ BONE_WORDS = frozenset(
 )
 
 EYES = {"re": ("right", "eye"), "le": ("left", "eye")}  # as headings alone: "RE: ..."
+EYE_LETTERS = (("od",), ("os",), ("ou",))
 ENDS = frozenset(["apex of lung", "base of lung"])
 PROSTATE = frozenset(["prostate", "prostatic", "pz", "tz"])
 OTHER_ENDS = frozenset(
@@ -207,6 +208,8 @@ def find_places(words: Words, modality: str | None = None) -> tuple[Hit[Place], 
     """Places of a sentence, with vertebral levels ("L4", "ninth thoracic vertebra"), numbered ribs and hours
     of the clock face."""
     found = [_of_eye(hit, modality) for hit in longest(words.norms, lexicon.places())]
+    if modality not in (None, "OP"):  # "a placenta covering the os" is at no eye
+        found = [h for h in found if words.norms[h.first : h.last] not in EYE_LETTERS]
     taken = {i for hit in found for i in range(hit.first, hit.last)}
     for i, norm in enumerate(words.norms):
         if LEVEL.match(norm) and i not in taken and _is_level(words, i):
