@@ -94,14 +94,13 @@ class Words:
 def longest(norms: tuple[str, ...], table: Terms[T]) -> tuple[Hit[T], ...]:
     """Longest matches from left to right, none overlapping."""
     found: list[Hit[T]] = []
-    at = 0
-    while at < len(norms):
-        hit = table.longest(norms, at)
-        if hit is None:
-            at += 1
-            continue
-        found.append(Hit(hit[1], at, at + hit[0]))
-        at += hit[0]
+    free = 0
+    tree = table.tree
+    for at in [i for i, norm in enumerate(norms) if norm in tree]:  # most words begin no phrase
+        hit = table.longest(norms, at) if at >= free else None
+        if hit is not None:
+            free = at + hit[0]
+            found.append(Hit(hit[1], at, free))
     return tuple(found)
 
 
