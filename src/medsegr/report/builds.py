@@ -26,12 +26,12 @@ class Candidate:
     @property
     def first(self) -> int:
         """Index of the first word."""
-        return min(part[0] for part in self.parts)
+        return self.parts[0][0] if len(self.parts) == 1 else min(part[0] for part in self.parts)
 
     @property
     def last(self) -> int:
         """Index behind the last word."""
-        return max(part[1] for part in self.parts)
+        return self.parts[0][1] if len(self.parts) == 1 else max(part[1] for part in self.parts)
 
 
 @cache

@@ -10,7 +10,6 @@ from medsegr.report.sentence import Sentence
 from medsegr.report.side import PICTURE, SIDE_WORDS, Spot, spots
 from medsegr.report.titled import fits
 
-
 SPINAL = frozenset(["spinal cord", "intervertebral disc"])  # at the level that a heading tells
 
 

@@ -252,10 +252,7 @@ def spots(found: Sequence[Element], words: Words, frame: Frame, by_flag: bool) -
         if (OTHER & set(between) or counted_again(between)) and not whole:
             first = spots(found[:i], words, frame, by_flag)
             rest = spots(found[i:], words, frame, by_flag)
-            if len(rest) > 1 and len(first) == 1 and _tells_each(between):
-                side = first[0].side
-                return tuple(s if s.side or s.cols else replace(s, side=side) for s in rest)
-            return (*first, *(_of_organ(spot, first) for spot in rest))
+            return _each(first, rest, between)
     viewer = frame == "viewer"
     organ_frame: Frame = "viewer" if viewer and by_flag else "patient"
     all_spots = [_spot(group, words, viewer, organ_frame) for group in _groups(found, words)]
@@ -287,6 +284,13 @@ def _of_organ(spot: Spot, first: Sequence[Spot]) -> Spot:
     )
     bare = spot.side in SIDE_WORDS and not spot.places and not spot.rows
     return replace(spot, places=organs[:1]) if bare else spot
+
+
+def _each(first: tuple[Spot, ...], rest: tuple[Spot, ...], between: Sequence[str]) -> tuple[Spot, ...]:
+    """The places of several things of one name; ``between``: the words between the first two places."""
+    if len(rest) > 1 and len(first) == 1 and _tells_each(between):
+        return tuple(s if s.side or s.cols else replace(s, side=first[0].side) for s in rest)
+    return (*first, *(_of_organ(spot, first) for spot in rest))
 
 
 def _tells_each(between: Sequence[str]) -> bool:
