@@ -82,5 +82,6 @@ def test_a_mammogram_is_of_a_breast_named_or_not(title: str) -> None:
 
 
 def test_a_title_of_the_breast_may_name_its_axilla() -> None:
-    text = "ULTRASOUND, RIGHT BREAST AND AXILLA\n\nA mass. Axilla: a node with cortical thickening."
+    text = "ULTRASOUND, RIGHT BREAST AND AXILLA\n\nA mass is seen. "
+    text += "Axilla: a node with cortical thickening."
     assert sides(text) == ["right", "right"]

@@ -19,7 +19,6 @@ def places(text: str, modality: str = "CR") -> list[tuple[str | None, tuple[str,
     [
         ("Opacity on the left and at the right base.", [("left", ()), ("right", ("lower",))]),
         ("Infiltrates on the left side and in the right upper lobe.", [("left", ()), ("right", ("upper",))]),
-        ("Opacities at the right base and on the left.", [("right", ("lower",)), ("left", ())]),
         ("Atelectasis in the left and right lower lobes.", [("bilateral", ("lower",))]),
         (
             "Two left-sided drains, one at the apex and one at the base.",

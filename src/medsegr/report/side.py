@@ -314,19 +314,16 @@ def counted_again(between: Sequence[str]) -> tuple[int, int] | None:
 
 
 def _each_led(found: Sequence[Element], words: Words) -> bool:
-    """True for two sides of which one stands alone, each with a preposition of its own: "on the left and at
-    the right base". The zone is then that of the other one."""
+    """True for two sides of which the first stands alone, each with a preposition of its own: "on the left
+    and at the right base". The zone is then that of the second one."""
     if len(found) < 3 or not all(e.field == "side" or e.place or e.field == "rows" for e in found):
         return False
-    for bare, other in ((found[0], found[1]), (found[-1], found[-2])):
-        first, second = sorted((bare, other), key=lambda e: e.first)
-        between = words.norms[first.last : second.first]
-        before = [n for n in words.norms[max(0, bare.first - 2) : bare.first] if n != "the"]
-        alone = before[-1:] == ["on"] or words.norms[bare.last - 1] in ("sided", "side")
-        led = between[:1] == ("and",) and bool({"on", "at", "in"} & {*between[1:2]})
-        if bare.field == "side" and bare.value in SIDE_WORDS and alone and led:
-            return True
-    return False
+    bare = found[0]
+    between = words.norms[bare.last : found[1].first]
+    before = [n for n in words.norms[max(0, bare.first - 2) : bare.first] if n != "the"]
+    alone = before[-1:] == ["on"] or words.norms[bare.last - 1] in ("sided", "side")
+    led = between[:1] == ("and",) and bool({"on", "at", "in"} & {*between[1:2]})
+    return bare.field == "side" and bare.value in SIDE_WORDS and alone and led
 
 
 def _differ(left: Spot, right: Spot) -> bool:

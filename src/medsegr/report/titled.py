@@ -125,7 +125,8 @@ def under_title(sentences: Sequence[Sentence], others: Sequence[Sentence]) -> tu
         return tuple(sentences)
     title = titles[0]
     organ = min(_organs(title.elements), default="breast")
-    told = title.elements if _organs(title.elements) else _of_breast(title.elements)
+    own = tuple(e for e in title.elements if e.value != "axilla")  # a mass may lie in the breast alone
+    told = own if _organs(title.elements) else _of_breast(title.elements)
     return tuple(
         replace(s, over=told, over_words=title.words, exam=organ)
         if s.candidates and not s.over and _of_organ(s, organ)
