@@ -50,7 +50,11 @@ malformation, subdural hygroma, epidural lipomatosis, nerve root compression, in
 skin lesion, pigment network, globules, blue-white veil, hair, rash, negative network, radial streaming,
 regression structure, milia-like cyst, comedo-like opening, structureless area, leaf-like area, blue-grey
 ovoid nest, shiny white structure, skin crust, vitiligo, alopecia, skin marking, extra-axial collection,
-facial cleft, hyperplasia, testicular torsion
+facial cleft, hyperplasia, testicular torsion,
+absent nasal bone, anencephaly, clinodactyly, fetal growth restriction, fluid collection, micrognathia,
+miscarriage, nerve thickening, oligohydramnios, patellar abnormality, polydactyly, polyhydramnios,
+restricted diffusion, rosette, salivary duct dilatation, short cervix, skeletal dysplasia, surgical defect,
+talipes
 """
 # Seen in images of any kind.
 ANYWHERE = """
@@ -60,7 +64,8 @@ calcification, scar, thickening, soft tissue swelling, broken device, fracture, 
 vertebral deformity, scoliosis, kyphosis, degenerative change, arthritis, osteopenia, lymphadenopathy, bone
 lesion, foreign body, ventriculoperitoneal shunt, spinal hardware, implant, ulcer, erythema, bleeding,
 fistula, haemorrhage, hamartoma, bowel perforation, lymphocele, lipoma, spondylolisthesis, anastomosis,
-necrosis, inflammation
+necrosis, inflammation,
+fluid collection, ileus, infection, seroma, tumour recurrence
 """
 NO_VARIANT = {"nipple shadow", "cystic fibrosis", "asthma", "infectious infiltrate", "granulomatous nodule"}
 

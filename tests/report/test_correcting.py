@@ -51,3 +51,19 @@ def test_an_addendum_moves_a_finding_to_the_other_side() -> None:
 def test_an_addendum_that_adds_a_finding_takes_none_back() -> None:
     text = FINDINGS + "ADDENDUM: There is also a 7 mm nodule in the right upper lobe."
     assert drawn(text, "CT") == [("nodule", "left"), ("nodule", "right"), ("pleural effusion", "left")]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "ADDENDUM: The nodule lies in the right middle lobe, not the lower lobe.",
+        "ADDENDUM 16:40: The nodule is in the right middle lobe rather than the right lower lobe.",
+        "Addendum (3/4/2024): The lesion is in the right middle lobe instead of the lower lobe.",
+    ],
+)
+def test_an_addendum_moves_a_lobe_and_the_size_goes_with_it(said: str) -> None:
+    found = parse(f"FINDINGS: A 12 mm nodule in the right lower lobe.\n\n{said}", modality="CT").findings
+    assert [(f.polarity, f.location.rows, f.shape.size_mm) for f in found] == [
+        ("absent", ("lower",), (12.0,)),
+        ("present", ("middle",), (12.0,)),
+    ]

@@ -79,7 +79,7 @@ def test_a_place_is_not_that_of_what_is_denied_behind_it() -> None:
     assert (mass.polarity, mass.location.side) == ("absent", None)
     drusen, none = read("Drusen in the right eye, left eye without drusen.", "OP")
     assert (drusen.location.side, none.location.side, none.polarity) == ("right", "left", "absent")
-    (cap,) = read("Right apical cap without underlying rib destruction.")
+    (cap,) = read("Right apical cap without underlying rib splaying.")
     assert cap.location.anatomy == ("right apex of lung",)
 
 

@@ -74,3 +74,14 @@ def test_a_report_that_says_the_other_side_is_left_alone() -> None:
     text = "ULTRASOUND LEFT BREAST\nA cyst.\nRIGHT BREAST: Skin thickening."
     assert sides(text) == [None, "right"]
     assert sides("ULTRASOUND LEFT BREAST\nCysts on both sides. Duct ectasia.")[1:] == [None]
+
+
+@pytest.mark.parametrize("title", ["MAMMOGRAM, LEFT", "LEFT MAMMOGRAM (DIAGNOSTIC)", "Mammography left, CC"])
+def test_a_mammogram_is_of_a_breast_named_or_not(title: str) -> None:
+    assert sides(f"{title}\n\nA mass at 2 o'clock. Skin thickening.", "MG") == ["left", "left"]
+
+
+def test_a_title_of_the_breast_may_name_its_axilla() -> None:
+    text = "ULTRASOUND, RIGHT BREAST AND AXILLA\n\nA mass is seen. "
+    text += "Axilla: a node with cortical thickening."
+    assert sides(text) == ["right", "right"]

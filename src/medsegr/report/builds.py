@@ -1,7 +1,9 @@
 """Concepts said in several words of one clause: "the heart ... is enlarged"."""
 
+from collections.abc import Mapping
 from dataclasses import dataclass
 from functools import cache
+from types import MappingProxyType
 
 from medsegr.report import lexicon
 from medsegr.report.lexicon import Build, Concept, Terms
@@ -24,22 +26,32 @@ class Candidate:
     @property
     def first(self) -> int:
         """Index of the first word."""
-        return min(part[0] for part in self.parts)
+        return self.parts[0][0] if len(self.parts) == 1 else min(part[0] for part in self.parts)
 
     @property
     def last(self) -> int:
         """Index behind the last word."""
-        return max(part[1] for part in self.parts)
+        return self.parts[0][1] if len(self.parts) == 1 else max(part[1] for part in self.parts)
 
 
 @cache
-def _part_tries() -> tuple[tuple[Build, tuple[Terms[bool], ...], frozenset[str], frozenset[str]], ...]:
-    """Each build with the tables of its two parts, and the words that each part may begin with."""
+def _part_tries() -> tuple[tuple[Build, tuple[Terms[bool], ...], frozenset[str]], ...]:
+    """Each build with the tables of its two parts, and the words that the second part may begin with."""
     made = []
     for build in lexicon.builds():
         heads, tails = (terms((words, True) for words in sorted(part)) for part in build.parts)
-        made.append((build, (heads, tails), frozenset(heads.tree), frozenset(tails.tree)))
+        made.append((build, (heads, tails), frozenset(tails.tree)))
     return tuple(made)
+
+
+@cache
+def _by_head() -> Mapping[str, tuple[int, ...]]:
+    """Word -> the builds, as indices into ``_part_tries``, whose first part may begin with it."""
+    found: dict[str, list[int]] = {}
+    for i, (_, (heads, _), _) in enumerate(_part_tries()):
+        for word in heads.tree:
+            found.setdefault(word, []).append(i)
+    return MappingProxyType({word: tuple(at) for word, at in found.items()})
 
 
 def with_builds(named: list[Candidate], words: Words, starts: tuple[int, ...]) -> list[Candidate]:
@@ -47,8 +59,10 @@ def with_builds(named: list[Candidate], words: Words, starts: tuple[int, ...]) -
     calcification")."""
     out = list(named)
     present = set(words.norms)
-    for build, tables, heads, tails in _part_tries():
-        if present.isdisjoint(heads) or present.isdisjoint(tails):
+    tries, by_head = _part_tries(), _by_head()
+    said = sorted({i for word in present if word in by_head for i in by_head[word]})
+    for build, tables, tails in (tries[i] for i in said):
+        if present.isdisjoint(tails):
             continue
         pair = _pair(build, tables, words, starts)
         if pair is None:

@@ -46,6 +46,7 @@ ASIDES = (
     ("originally", "reported", "as"),
     ("reported", "as"),
 )
+ASIDE_FIRST = frozenset(said[0] for said in ASIDES)
 SEEN = frozenset(["seen", "identified", "noted", "demonstrated", "visualized", "evident", "detected"])
 
 
@@ -110,7 +111,7 @@ def asides(words: Words, starts: tuple[int, ...]) -> frozenset[int]:
     """Words that speak of something else: "an effusion, not to be confused with the fold on the left"."""
     norms = words.norms
     out: set[int] = set()
-    for i in range(len(norms)):
+    for i in (i for i, norm in enumerate(norms) if norm in ASIDE_FIRST):
         said = next((a for a in ASIDES if norms[i : i + len(a)] == a), None)
         if said is not None:
             begin = i + len(said)

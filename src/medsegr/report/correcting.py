@@ -1,16 +1,19 @@
 """What a later sentence takes back: "This has since resolved.", and an addendum that corrects a side."""
 
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from medsegr.findings import Finding
 from medsegr.report.context import Scope
 from medsegr.report.document import tokens
+from medsegr.report.match import find_descriptors, find_places, words_of
 from medsegr.report.sentence import Sentence
 from medsegr.report.side import SIDE_WORDS
 
 POINTING = frozenset(["this", "these", "it", "they", "that", "both", "which"])
 CORRECTING = frozenset(["not", "instead", "than", "correction", "corrected", "erroneously", "incorrectly"])
+WIDE = frozenset(["lesion", "abnormality"])  # how an addendum may call what the report has a name for
+ANY_LESION = frozenset(["lesion", "mass", "nodule", "tumour", "cyst", "opacity", "fracture", "infarct"])
 
 
 def taken_back(before: Sentence, here: Sentence) -> Sentence:
@@ -30,31 +33,64 @@ def taken_back(before: Sentence, here: Sentence) -> Sentence:
 
 
 def corrected(found: Sequence[Finding], text: str) -> list[Finding]:
-    """The findings, those on the wrong side denied where an addendum says "in the left lobe, not the right".
+    """The findings, those at the wrong place denied where an addendum says "in the left lobe, not the right".
 
-    A finding is on the wrong side when it has the name of the one in the addendum, the other side, and the
-    addendum's sentence tells both sides and a word of correction.
+    A finding is at the wrong place when it has the name of the one in the addendum, or that is a mere lesion,
+    and lies on the side or in the lobe that the addendum's sentence takes back. Its size, form and texture
+    are those of the finding at the right place, where the addendum tells none.
     """
     out = list(found)
-    for later in found:
-        wrong = _wrong_side(later, text)
-        if not wrong:
+    for at, later in enumerate(found):
+        wrong = _taken(later, text)
+        if wrong is None:
             continue
-        for i, known in enumerate(out):
-            same = known.name == later.name and known.location.side == wrong
-            sizes = known.shape.size_mm, later.shape.size_mm
-            if same and known.section != "addendum" and (sizes[0] == sizes[1] or not all(sizes)):
+        for i, known in enumerate(out[:at]):
+            if known.section != "addendum" and known.polarity == "present" and _at_wrong(known, later, wrong):
                 out[i] = replace(known, polarity="absent", polarity_span=later.span)
+                out[at] = _with_look(out[at], known)
     return out
 
 
-def _wrong_side(later: Finding, text: str) -> str:
-    """The side that an addendum takes back; "" for none."""
-    right_side = later.location.side
-    if later.section != "addendum" or later.polarity != "present" or right_side not in SIDE_WORDS:
-        return ""
-    if later.sentence is None:
-        return ""
-    norms = [token.norm for token in tokens(text, later.sentence)]
-    other = next(side for side in SIDE_WORDS if side != right_side)
-    return other if other in norms and CORRECTING & {*norms} else ""
+@dataclass(frozen=True, slots=True)
+class Taken:
+    """The place that an addendum takes back: a side ("" for none of its own) and thirds of the height."""
+
+    side: str
+    rows: tuple[str, ...]
+
+
+def _taken(later: Finding, text: str) -> Taken | None:
+    """The place behind the word of correction, if it is another one than the finding's; None for none."""
+    here = later.location
+    if later.section != "addendum" or later.polarity != "present" or later.sentence is None:
+        return None
+    words = words_of(tokens(text, later.sentence), text)
+    marks = [i for i, norm in enumerate(words.norms) if norm in CORRECTING]
+    if not marks:
+        return None
+    other = next((s for s in SIDE_WORDS if s != here.side), "") if here.side in SIDE_WORDS else ""
+    behind = marks[0] + 1
+    rows = {row for p in find_places(words) if p.first >= behind for row in p.value.rows}
+    rows |= {d.value.value for d in find_descriptors(words) if d.first >= behind and d.value.field == "rows"}
+    if rows and here.rows and rows != {*here.rows}:
+        told = {*words.norms[behind:]} & {*SIDE_WORDS}
+        return Taken(told.pop() if len(told) == 1 else here.side or "", tuple(sorted(rows)))
+    return Taken(other, ()) if other and other in words.norms else None
+
+
+def _at_wrong(known: Finding, later: Finding, wrong: Taken) -> bool:
+    one, two = known.shape.size_mm, later.shape.size_mm
+    wide = later.name in WIDE and {known.name, *known.parents} & ANY_LESION
+    same = known.name == later.name or bool(wide)
+    if not same or not (one == two or not one or not two):
+        return False
+    if wrong.rows:
+        return {*known.location.rows} == {*wrong.rows} and known.location.side in (None, wrong.side)
+    return known.location.side == wrong.side
+
+
+def _with_look(later: Finding, known: Finding) -> Finding:
+    """The finding of the addendum with the look of the one that it corrects, where it tells none itself."""
+    outline = later.shape if later.shape.size_mm or later.shape.form else known.shape
+    look = later.texture if later.texture.spans else known.texture
+    return replace(later, shape=outline, texture=look)

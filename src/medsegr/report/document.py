@@ -115,7 +115,8 @@ LONGEST = 1500  # characters of a sentence; real ones stay below 500
 READ = ("findings", "impression", "addendum")  # what is read unless asked otherwise
 _NAMES = {words: name for name, all_words in HEADINGS.items() for words in all_words}
 _HEAD = re.compile(
-    r"(?:^|(?<=[.\n\r])[ \t]*)[ \t*#_>-]{0,8}(?P<words>[A-Za-z][A-Za-z /&-]{1,40}?)[ \t]*+"
+    r"(?:^|(?<=[.\n\r])[ \t]*)[ \t*#_>-]{0,8}(?P<words>[A-Za-z][A-Za-z /&-]{1,40}?)"
+    r"(?:(?:(?<=[Aa]ddendum)|(?<=ADDENDUM))[ \t]*\(?\d[\d:./ -]{0,18}\)?)?[ \t]*+"  # "ADDENDUM 16:40:"
     r"(?P<end>[*_]{0,3}:[*_]{0,3}|(?=\r?\n))",  # blanks are never given back: a run of them is read once
     re.MULTILINE,
 )

@@ -10,9 +10,11 @@ from medsegr.report.lexicon import Place, concepts, paired
 from medsegr.report.match import Words
 from medsegr.report.sentence import NO_WORDS, Sentence, is_name_only, is_request, read
 from medsegr.report.side import SIDE_WORDS, Element
-from medsegr.report.titled import ORGANS
+from medsegr.report.titled import DEVICES, ORGANS
 
-PARTED = frozenset(["vertebra", "colon", "rectum", "stomach", "duodenum", "prostate"])
+PARTED = frozenset(
+    ["vertebra", "colon", "rectum", "stomach", "duodenum", "prostate", "oesophagus", "terminal ileum"]
+)
 SPOKEN = frozenset(
     [
         "kidney",
@@ -62,7 +64,8 @@ def read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[Se
         if colon:
             under = _heading_organ(sentence, colon)
             placed = _heading_place(sentence, colon)
-            over = over if not placed and _stays(under, over[0]) else (placed, sentence.words)
+            stays = _stays(under, over[0]) or _is_device(sentence, colon)
+            over = over if not placed and stays else (placed, sentence.words)
         elif subject and not _stays(subject, over[0]):
             over = (), sentence.words
         front = _fronted(sentence) or _trailing(sentence)
@@ -94,6 +97,11 @@ def _ends_at(sentence: Sentence, text: str) -> int:
     if ":" in sentence.words.norms[:6]:
         return sentence.words.norms.index(":")
     return len(sentence.words.norms) if _is_line(sentence, text) else 0
+
+
+def _is_device(sentence: Sentence, colon: int) -> bool:
+    """True for a heading that tells how was imaged, and no more: the "OCT:" below "RIGHT EYE:"."""
+    return 0 < colon <= 2 and {*sentence.words.norms[:colon]} <= DEVICES
 
 
 def _is_line(sentence: Sentence, text: str) -> bool:

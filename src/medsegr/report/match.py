@@ -41,6 +41,7 @@ BONE_WORDS = frozenset(
 )
 
 EYES = {"re": ("right", "eye"), "le": ("left", "eye")}  # as headings alone: "RE: ..."
+EYE_LETTERS = (("od",), ("os",), ("ou",))
 ENDS = frozenset(["apex of lung", "base of lung"])
 PROSTATE = frozenset(["prostate", "prostatic", "pz", "tz"])
 OTHER_ENDS = frozenset(
@@ -93,14 +94,13 @@ class Words:
 def longest(norms: tuple[str, ...], table: Terms[T]) -> tuple[Hit[T], ...]:
     """Longest matches from left to right, none overlapping."""
     found: list[Hit[T]] = []
-    at = 0
-    while at < len(norms):
-        hit = table.longest(norms, at)
-        if hit is None:
-            at += 1
-            continue
-        found.append(Hit(hit[1], at, at + hit[0]))
-        at += hit[0]
+    free = 0
+    tree = table.tree
+    for at in [i for i, norm in enumerate(norms) if norm in tree]:  # most words begin no phrase
+        hit = table.longest(norms, at) if at >= free else None
+        if hit is not None:
+            free = at + hit[0]
+            found.append(Hit(hit[1], at, free))
     return tuple(found)
 
 
@@ -207,10 +207,16 @@ def find_places(words: Words, modality: str | None = None) -> tuple[Hit[Place], 
     """Places of a sentence, with vertebral levels ("L4", "ninth thoracic vertebra"), numbered ribs and hours
     of the clock face."""
     found = [_of_eye(hit, modality) for hit in longest(words.norms, lexicon.places())]
+    if modality not in (None, "OP"):  # "a placenta covering the os" is at no eye
+        found = [h for h in found if words.norms[h.first : h.last] not in EYE_LETTERS]
     taken = {i for hit in found for i in range(hit.first, hit.last)}
     for i, norm in enumerate(words.norms):
         if LEVEL.match(norm) and i not in taken and _is_level(words, i):
-            found.append(Hit(Place(f"{norm.upper()} vertebra", of="vertebra"), i, i + 1))
+            root = words.norms[i + 1 : i + 2] in (("root",), ("nerve",))
+            level = (
+                Place(f"{norm.upper()} root") if root else Place(f"{norm.upper()} vertebra", of="vertebra")
+            )
+            found.append(Hit(level, i, i + 1))
         if norm in EYES and words.norms[i + 1 : i + 2] == (":",) and words.tokens[i].raw.isupper():
             found += [Hit(eye, i, i + 1) for eye in (lexicon.places().get(EYES[norm]),) if eye]
         if len(norm) <= 2 and norm.isdecimal() and 1 <= int(norm) <= 12 and words.norms[i + 1 : i + 5]:

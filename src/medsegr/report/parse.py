@@ -27,6 +27,7 @@ from medsegr.report.values import shape, size_mm, texture
 if TYPE_CHECKING:
     from medsegr.report.llm import Endpoint
 
+WHOLE = 4  # sentences that make a whole report
 HOLDING = frozenset(["and", "with", "contains", "containing", "&"])
 
 
@@ -63,7 +64,8 @@ def parse(
         for sentence in read_all(plain, document.sentences(plain, s.span), code)
     ]
     setting, warnings = _setting([sentence for _, sentence in read_in], code, frame)
-    setting = replace(setting, about=most_told([sentence for _, sentence in read_in], code))
+    about = most_told([sentence for _, sentence in read_in], code)
+    setting = replace(setting, about=about, whole=code == "US" and len(read_in) >= WHOLE)
     exams = [
         sentence
         for s in found_sections
@@ -178,7 +180,7 @@ def _shared(sentence: Sentence, item: Candidate, whole: Finding, setting: Settin
     for low, high in shares(sentence.words, item.region, sentence.elements):
         mine = [e for e in sentence.elements if low <= e.first and e.last <= high]
         size, size_spans = size_mm(sentence.words, (low, high))
-        for spot in spots(mine, sentence.words, setting.frame, setting.by_flag):
+        for spot in spots(mine, sentence.words, setting.sides, setting.by_flag):
             concept = refined(item, spot, sentence, setting)
             place = location(kept(spot, concept), concept.name, setting.frame)
             outline = replace(whole.shape, size_mm=size, count=None, spans=size_spans)
@@ -305,7 +307,7 @@ def _organs(
         high = _border(sentence, last, heads[i + 1][1]) if i + 1 < len(heads) else len(sentence.words.norms)
         item = Candidate(lexicon.concepts()[name], ((first, last),), (low, high))
         mine = [e for e in sentence.elements if item.region[0] <= e.first and e.last <= item.region[1]]
-        own = spots(mine, sentence.words, setting.frame, setting.by_flag)
+        own = spots(mine, sentence.words, setting.sides, setting.by_flag)
         said = claim(sentence.scopes, item.parts, item.concept, sentence.words)
         made = _of_candidate(sentence, item, own, said, section, setting)
         found += [replace(f, name=name, code=item.concept.code, parents=item.concept.parents) for f in made]

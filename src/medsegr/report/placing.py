@@ -10,6 +10,8 @@ from medsegr.report.sentence import Sentence
 from medsegr.report.side import PICTURE, SIDE_WORDS, Spot, spots
 from medsegr.report.titled import fits
 
+SPINAL = frozenset(["spinal cord", "intervertebral disc"])  # at the level that a heading tells
+
 
 @dataclass(frozen=True, slots=True)
 class Setting:
@@ -21,6 +23,13 @@ class Setting:
     by_flag: bool
     about: str = ""
     organ: str = ""  # the one organ that the title of the report names ("THYROID ULTRASOUND")
+    whole: bool = False  # a whole report of an ultrasound, whose sides are the patient's
+
+    @property
+    def sides(self) -> Frame:
+        """The frame of a mere word of side. Of a short text about an ultrasound picture it is the picture's,
+        of a whole report the patient's, as radiologists write."""
+        return "patient" if self.whole and not self.by_flag else self.frame
 
 
 def places_of(sentence: Sentence, setting: Setting) -> list[tuple[Spot, ...]]:
@@ -35,7 +44,7 @@ def places_of(sentence: Sentence, setting: Setting) -> list[tuple[Spot, ...]]:
             if item.region[0] <= e.first and e.last <= item.region[1] and e.first not in others
         ]
         own.append(
-            spots(mine, sentence.words, setting.frame, setting.by_flag)
+            spots(mine, sentence.words, setting.sides, setting.by_flag)
             if item.concept.sided or item.concept.kind != "statement"
             else ()
         )
@@ -84,7 +93,7 @@ def _of_body(spot: Spot, item: Candidate, sentence: Sentence) -> Spot:
 
 def _under(item: Candidate, own: tuple[Spot, ...], sentence: Sentence, setting: Setting) -> tuple[Spot, ...]:
     """The places with the side of the heading that they stand under, where they tell none."""
-    told = spots(sentence.over, sentence.over_words, setting.frame, setting.by_flag)
+    told = spots(sentence.over, sentence.over_words, setting.sides, setting.by_flag)
     if len(told) != 1 or not item.concept.sided or item.concept.kind == "statement":
         return own
     where = [place for spot in own for place in spot.places]
@@ -127,6 +136,8 @@ def _elsewhere(place: Place, head: Spot) -> bool:
     under "RIGHT EYE"."""
     known = lexicon.concepts()
     name = place.of or place.name
+    if name in SPINAL and all(p.of == "vertebra" for p in head.places):
+        return False
     if name not in known or name in lexicon.paired():
         return False
     parts = {known[p.of].field if p.of in known else p.of for p in head.places}

@@ -122,14 +122,12 @@ def read(text: str, span: Span, modality: str | None, before: Told | None = None
 
 
 def _without_denied(hits: Sequence[Hit[Concept]], words: Words) -> tuple[Hit[Concept], ...]:
-    """A name whose first word alone is denied becomes what is left: a "non calcified nodule" is a nodule."""
+    """A name whose first word alone is denied becomes what is left: a "non-polypoid lesion" is a lesion."""
     known = lexicon.concepts()
     out = []
     for h in hits:
         rest = lexicon.concept_terms().get(words.norms[h.first + 1 : h.last])
-        denied = (
-            words.norms[h.first] in ("calcified", "displaced") and words.norms[max(0, h.first - 1)] == "non"
-        )
+        denied = h.last - h.first > 1 and words.norms[max(0, h.first - 1)] == "non"
         out.append(Hit(known[rest[0]], h.first + 1, h.last) if denied and rest else h)
     return tuple(out)
 

@@ -252,7 +252,7 @@ def spots(found: Sequence[Element], words: Words, frame: Frame, by_flag: bool) -
         if (OTHER & set(between) or counted_again(between)) and not whole:
             first = spots(found[:i], words, frame, by_flag)
             rest = spots(found[i:], words, frame, by_flag)
-            return (*first, *(_of_organ(spot, first) for spot in rest))
+            return _each(first, rest, between)
     viewer = frame == "viewer"
     organ_frame: Frame = "viewer" if viewer and by_flag else "patient"
     all_spots = [_spot(group, words, viewer, organ_frame) for group in _groups(found, words)]
@@ -265,7 +265,7 @@ def spots(found: Sequence[Element], words: Words, frame: Frame, by_flag: bool) -
     by_side = {side: [s for s in all_spots if s.side == side] for side in SIDE_WORDS}
     left, right = (_join(by_side[side]) if by_side[side] else None for side in SIDE_WORDS)
     if left and right:
-        if _differ(left, right):
+        if _differ(left, right) or _each_led(found, words):
             return tuple(sorted((left, right), key=lambda s: s.spans))
         return (replace(_join([*both, right, left, *loose]), side="bilateral"),)
     one = left or right
@@ -286,6 +286,20 @@ def _of_organ(spot: Spot, first: Sequence[Spot]) -> Spot:
     return replace(spot, places=organs[:1]) if bare else spot
 
 
+def _each(first: tuple[Spot, ...], rest: tuple[Spot, ...], between: Sequence[str]) -> tuple[Spot, ...]:
+    """The places of several things of one name; ``between``: the words between the first two places."""
+    if len(rest) > 1 and len(first) == 1 and _tells_each(between):
+        return tuple(s if s.side or s.cols else replace(s, side=first[0].side) for s in rest)
+    return (*first, *(_of_organ(spot, first) for spot in rest))
+
+
+def _tells_each(between: Sequence[str]) -> bool:
+    """True for the words before the first of a list that tells each thing: "two drains on the left, one at
+    the apex and one at the base" are two, not three."""
+    at = next((i for i, norm in enumerate(between) if norm == "one"), 0)
+    return at > 0 and between[at - 1] in (",", ":", ";", "-", "(")
+
+
 def counted_again(between: Sequence[str]) -> tuple[int, int] | None:
     """(index, number) of a number that stands for more of a finding between two of its places: the "three" of
     "two nodules on the left and three on the right", the "another" of "and another at the base"."""
@@ -297,6 +311,19 @@ def counted_again(between: Sequence[str]) -> tuple[int, int] | None:
         if 0 < number < 100 and led and (not between[i + 1 :] or between[i + 1] in BESIDE):
             return i, number
     return None
+
+
+def _each_led(found: Sequence[Element], words: Words) -> bool:
+    """True for two sides of which the first stands alone, each with a preposition of its own: "on the left
+    and at the right base". The zone is then that of the second one."""
+    if len(found) < 3 or not all(e.field == "side" or e.place or e.field == "rows" for e in found):
+        return False
+    bare = found[0]
+    between = words.norms[bare.last : found[1].first]
+    before = [n for n in words.norms[max(0, bare.first - 2) : bare.first] if n != "the"]
+    alone = before[-1:] == ["on"] or words.norms[bare.last - 1] in ("sided", "side")
+    led = between[:1] == ("and",) and bool({"on", "at", "in"} & {*between[1:2]})
+    return bare.field == "side" and bare.value in SIDE_WORDS and alone and led
 
 
 def _differ(left: Spot, right: Spot) -> bool:

@@ -65,6 +65,11 @@ BESIDE = frozenset(
         "single",
         "two",
         "limited",
+        "unilateral",
+        "symptomatic",
+        "spot",
+        "compression",
+        "magnification",
         "complete",
         "diagnostic",
         "screening",
@@ -100,6 +105,7 @@ TITLED = frozenset(
         "ovary",
     ]
 )  # organs of which a report may tell no more than "a 12 mm nodule"
+MAMMOGRAMS = frozenset(["mammogram", "mammography", "tomosynthesis"])  # of one organ, named or not
 TITLE = 8  # words of a title
 BOTH = frozenset(["bilateral", "bilaterally", "both", "ou"])
 GENERAL = frozenset(["calcification", "haematoma", "scar", "surgical clip", "lymphadenopathy"])
@@ -118,9 +124,11 @@ def under_title(sentences: Sequence[Sentence], others: Sequence[Sentence]) -> tu
     if not titles or len(sides) != 1 or "both" in sides:
         return tuple(sentences)
     title = titles[0]
-    (organ,) = _organs(title.elements)
+    organ = min(_organs(title.elements), default="breast")
+    own = tuple(e for e in title.elements if e.value != "axilla")  # a mass may lie in the breast alone
+    told = own if _organs(title.elements) else _of_breast(title.elements)
     return tuple(
-        replace(s, over=title.elements, over_words=title.words, exam=organ)
+        replace(s, over=told, over_words=title.words, exam=organ)
         if s.candidates and not s.over and _of_organ(s, organ)
         else s
         for s in sentences
@@ -155,13 +163,21 @@ def _is_title(sentence: Sentence) -> bool:
     covered = {i for e in sentence.elements for i in range(e.first, e.last)}
     rest = [norm for i, norm in enumerate(sentence.words.norms) if i not in covered]
     organs = {e.place.name for e in sentence.elements if e.place is not None}
+    count = len(_organs(sentence.elements))
     return (
         bool(DEVICES & {*rest})
         and all(norm in DEVICES | BESIDE or norm.isdigit() for norm in rest)
-        and len(_organs(sentence.elements)) == 1
-        and all(any(organ in name for organ in ORGANS) for name in organs)
+        and (count == 1 or (count == 0 and bool(MAMMOGRAMS & {*rest})))
+        and all(name == "axilla" or any(organ in name for organ in ORGANS) for name in organs)
         and any(side_of(e) in SIDE_WORDS for e in sentence.elements)
     )
+
+
+def _of_breast(found: Sequence[Element]) -> tuple[Element, ...]:
+    """The side of "MAMMOGRAM, LEFT" as that of the breast: a mammogram shows no other organ."""
+    side = next(e for e in found if side_of(e) in SIDE_WORDS)
+    place = Place("breast", side=side.value, of="breast")
+    return (replace(side, place=place, field="place", value=place.name),)
 
 
 def _organs(found: Sequence[Element]) -> set[str]:

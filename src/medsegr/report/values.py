@@ -23,6 +23,7 @@ _OTHER_STUDY = re.compile(
     r"(?:measur(?:ed|ing)|at|of|up to|approximately|about|it was|the)?\s*$",
     re.IGNORECASE,
 )
+_AT = re.compile(r"\b(?:at|extend(?:s|ing)? to|down to|from)\s*$", re.IGNORECASE)
 _FROM = re.compile(r"\bfrom\s*(?:a |about |approximately |up to )?$", re.IGNORECASE)
 _TO = re.compile(rf"(?:\bto|-|–)\s*(?P<now>{_NUMBER})$", re.IGNORECASE)
 _DISTANCE = re.compile(
@@ -116,6 +117,8 @@ def size_mm(words: Words, region: tuple[int, int]) -> tuple[tuple[float, ...] | 
         if now and _FROM.search(before):  # "from 51 mm to 34 mm": two studies, or the ends of a range
             at = match.start("more") + now.start("now")
             return (_mm(now["now"], match["unit"]),), ((at, match.end()),)
+        if _AT.search(before) and float(match["first"].replace(",", ".")) >= 10 and _is_cm(match["unit"]):
+            continue  # "a tumour at 32 cm", "extends to 37 cm" from the incisors or the anal verge
         if _OTHER_STUDY.search(before) or _DISTANCE.match(text[match.end() : match.end() + 20]):
             continue
         return _values(match), (match.span(),)
@@ -132,6 +135,10 @@ def _values(match: re.Match[str]) -> tuple[float, ...]:
         match["more"] and re.search(r"-|–|to", match["more"]) and not re.search(r"[x×*]|by", match["more"])
     )
     return (max(values),) if is_range else tuple(values)
+
+
+def _is_cm(unit: str) -> bool:
+    return unit.lower().startswith("c")
 
 
 def _mm(number: str, unit: str) -> float:
