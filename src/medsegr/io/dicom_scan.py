@@ -109,8 +109,8 @@ def why_none(folder: Path, limits: Limits) -> str:
             why = _refusal(path, limits)
             return f"folder: no DICOM image among {len(paths)} files; of the first object: {why}"
     return (
-        f"folder: none of its {len(paths)} files is DICOM; a folder is read as a DICOM series: give one "
-        "file, or a jobs file for many"
+        f"folder: none of its {len(paths)} files is DICOM; a folder is read as a DICOM series: give "
+        "one file at a time"
     )
 
 
