@@ -184,6 +184,10 @@ WARNINGS: Mapping[str, Told] = {
             "the told modality is none that is known",
             "give a DICOM code: CR, CT, MR, US, ES",
         ),
+        "report_language": (
+            "sentences are in another language than English and were not read: what they deny is not known",
+            "give the report in English",
+        ),
         "report_encoding": (
             "the file is not UTF-8 and was read in an older encoding",
             "look at accents and signs, or save it as UTF-8",

@@ -125,6 +125,18 @@ def test_an_answer_from_the_cache_is_the_same_answer(tmp_path: Path) -> None:
     assert np.array_equal(again.segment(image, asked).prob, first)
 
 
+def test_a_question_beside_the_job_keeps_nothing(tmp_path: Path) -> None:
+    """The negative of a film is looked at, too: its maps are no work that somebody will want again."""
+    image = conformance.sample_image((40, 90))
+    asked = conformance.prompt_of(conformance.sample_finding())
+    cached: Predictor = built(untrained=True)
+    cached.features = FeatureCache(Place(tmp_path / "kept"), "x")
+    beside = cached.aside().segment(image, asked).prob
+    assert not (tmp_path / "kept").exists()
+    assert np.array_equal(cached.segment(image, asked).prob, beside)
+    assert len(list((tmp_path / "kept").iterdir())) == 1
+
+
 def test_a_frozen_host_shares_its_cache_and_a_trained_one_does_not() -> None:
     words = vocabulary(["polyp"], [], [])
     assert shared_part(medsegr(words, 32), "sha") == "sha"

@@ -9,10 +9,13 @@ import pytest
 from PIL import Image as Pil
 
 from bench_sets import disc, picture
-from medsegr import image_head
+from medsegr import data, image_head
 from medsegr.bench import backends, peer_scores, temperature, validate
+from medsegr.drawn import Marks
+from medsegr.io.read import image_from_array
 from medsegr.judged import judge
 from medsegr.predict import Predictor
+from medsegr.report.parse import parse_phrase
 from medsegr.types import Image, Prompt, Segmentation
 
 RIM = disc((30, 40), 14) & ~disc((30, 40), 9)
@@ -100,3 +103,17 @@ def test_the_head_is_not_taught_that_what_nobody_judged_is_gone(tmp_path: Path) 
         for name in ("s", "plain")
     }
     assert gone == {"s": [], "plain": [{"polyp"}]}
+
+
+def test_pictures_in_which_nothing_is_do_not_use_up_the_limit(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Only what is asked is counted: a set may begin with many pictures of healthy people."""
+    shape = disc((30, 40), 9)
+    image = image_from_array(picture(0), modality="ES")
+    polyp = parse_phrase("polyp").findings[0]
+    told = [(str(i), image, [(polyp, Marks(shape & (i > 1)))]) for i in range(4)]
+    monkeypatch.setattr(data, "read_drawn", lambda *_, **__: iter(told))
+    made = cast(Predictor, Fixed(shape))
+    assert [row.group for row in judge(made, {"s": tmp_path}, most=1)] == ["2"]
+    assert temperature.counted(made, tmp_path, True, 1).sum() == shape.size

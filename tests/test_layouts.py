@@ -16,7 +16,7 @@ from bench_sets import write_rows
 from medsegr import data
 from medsegr.bench.samples import samples_of
 from medsegr.errors import InputError, UsageError
-from medsegr.layouts import Hints, _labels, _stem, rows_of
+from medsegr.layouts import Hints, _labels, _stem, left_out, rows_of
 from medsegr.sets.table import sources
 
 
@@ -264,3 +264,14 @@ def test_both_versions_of_nnunet_labels_say_the_same(labels: dict[str, int]) -> 
     labels = {name: number for number, name in enumerate(labels, 1) if name not in ("background", "ignore")}
     old = {"0": "background", **{str(v): k for k, v in labels.items()}}
     assert _labels(old) == _labels({"background": 0, **labels}) == {k: str(v) for k, v in labels.items()}
+
+
+def test_images_without_a_mask_of_their_name_are_counted(tmp_path: Path) -> None:
+    for name in "abc":
+        picture(tmp_path / "images" / f"{name}.png")
+    for kind in ("left lung", "right lung"):
+        picture(tmp_path / "masks" / kind / "a.png")
+    picture(tmp_path / "masks" / "right lung" / "b.png")
+    assert left_out(tmp_path) == 1
+    (tmp_path / "samples.csv").write_text("id,image,mask,target\n")
+    assert left_out(tmp_path) == 0

@@ -186,3 +186,15 @@ def test_attention_on_a_small_drawn_thing_is_taught_beside_unknown_pixels() -> N
     location(attention, mask, weight).backward()
     assert attention.grad is not None
     assert (attention.grad != 0).nonzero().tolist() == [[0, 0, 0], [0, 1, 1]]
+
+
+@pytest.mark.parametrize("judged", [None, "drawn"])
+def test_attention_is_taught_where_every_known_cell_is_drawn(judged: str | None) -> None:
+    """A mask that fills its picture, or beside which nobody judged anything."""
+    mask = torch.ones(1, 8, 8)
+    if judged:
+        mask[0, :, 4:] = 0
+    attention = torch.zeros(1, 2, 2, requires_grad=True)
+    location(attention, mask, mask.clone() if judged else None).backward()
+    assert attention.grad is not None
+    assert (attention.grad < 0).tolist() == [[[True, not judged]] * 2]

@@ -683,6 +683,14 @@ def test_what_is_seen_is_not_asked_of_the_negative() -> None:
     assert len(model.asked) == 1
 
 
+def test_the_negative_is_asked_aside_where_a_model_knows_how() -> None:
+    model, beside = Radiologist(), Radiologist()
+    model.aside = lambda: beside  # type: ignore[attr-defined]
+    result = pipeline.run(film(20), model, report=told(finding()))
+    assert "looks_negative" in dict(result.warnings)
+    assert (len(model.asked), len(beside.asked)) == (1, 1)
+
+
 def test_a_model_that_fails_on_the_negative_changes_nothing() -> None:
     model = Radiologist(error=MemoryError("inside"))
     calls = []

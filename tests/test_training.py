@@ -1,12 +1,14 @@
 """From folders to a checkpoint: what is found where, what is refused, what is told about the weights."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pytest
 
 from medsegr import training
+from medsegr.checkpoint import concepts_of
 from medsegr.config import FitConfig
 from medsegr.data import make_phantoms, phantom_case
 from medsegr.errors import InputError, UsageError
@@ -104,10 +106,29 @@ def test_few_images_are_told_and_too_few_refused() -> None:
     rare = [phantom_case(m) for m in make_phantoms("ultrasound", 1, 1, 96)]
     assert training.weak_points([*made, *rare]) == [
         "too few images to be called known, and refused when asked for: breast mass (3), cyst (2); at "
-        "least 5 training images are needed"
+        "least 5 training images in which it is drawn are needed"
     ]
     with pytest.raises(InputError, match=r"too few images of every target \(.*at least 5"):
         training.weak_points(made[:2])
+
+
+def test_empty_masks_alone_make_no_concept_known() -> None:
+    made = [phantom_case(m) for m in make_phantoms("cells", 1, 6, 96)]
+    bare = [
+        replace(case, targets=tuple(replace(t, packed=t.packed * 0) for t in case.targets)) for case in made
+    ]
+    with pytest.raises(InputError, match=r"too few images of every target \(.*\(0\)"):
+        training.weak_points(bare)
+    assert concepts_of(bare) == {}
+    assert {name: row["cases"] for name, row in concepts_of([*made, *bare]).items()} == {
+        name: row["cases"] for name, row in concepts_of(made).items()
+    }
+
+
+def test_a_start_that_is_nowhere_is_a_wrong_argument() -> None:
+    with pytest.raises(UsageError, match="'nomodel' is neither a file nor a folder nor one of"):
+        training.beginning_of("nomodel")
+    assert training.beginning_of("medsegr-tiny").name == "medsegr-tiny.safetensors"
 
 
 def test_weights_inherit_the_licence_that_they_began_with(tmp_path: Path) -> None:

@@ -12,7 +12,7 @@ from medsegr import data
 from medsegr.config import FitConfig
 from medsegr.data import Case, Target
 from medsegr.errors import InputError
-from medsegr.layouts import PLAIN, Hints
+from medsegr.layouts import PLAIN, Hints, left_out
 from medsegr.reasoning.codes import Code, Vocabulary, vocabulary
 
 
@@ -46,6 +46,8 @@ def load_cases(
         held = sum(c.validation for c in found)
         untold = sum(c.modality is None for c in found)
         log(f"{name}: {len(found)} cases, {held} for validation")
+        if bare := left_out(folders[name]):
+            log(f"{name}: {bare} images have no mask of their name and are left out")
         if untold:
             log(f"{name}: no known modality in {untold} cases; say it in the table, or with --modality")
         half = sum(any(t.unknown is not None for t in c.targets) for c in found)

@@ -28,12 +28,13 @@ FEWEST = 5  # training cases below which a concept is not called known
 
 def concepts_of(cases: Sequence[Case]) -> dict[str, dict[str, Any]]:
     """What each concept was learned from: real images or phantoms, in which modalities, on how many training
-    cases."""
+    cases. Cases that only show that it is not there teach nobody how it looks, and do not count."""
     found: dict[str, dict[str, Any]] = {}
     for case in cases:
         if case.validation or not case.drawn:
             continue
-        names = {c.text.partition(":")[2] for t in case.targets for c in t.codes[:1] if c.group == "concept"}
+        seen = [target for target in case.targets if target.packed.any()]
+        names = {c.text.partition(":")[2] for t in seen for c in t.codes[:1] if c.group == "concept"}
         for name in names:
             entry = found.setdefault(name, {"trained_on": set(), "modalities": set(), "cases": 0})
             entry["trained_on"].add("phantom" if case.made else "real")

@@ -4,6 +4,7 @@ front door as a user's, asked for by the target's name alone.
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from itertools import islice
 from pathlib import Path
 from typing import Any
 
@@ -11,6 +12,7 @@ import numpy as np
 from PIL import Image as Pil
 
 from medsegr import data, planes
+from medsegr.drawn import Marks
 from medsegr.layouts import PLAIN, Hints
 from medsegr.metrics.intervals import bootstrap_mean
 from medsegr.metrics.overlap import dice
@@ -44,7 +46,8 @@ def judge(
     most: int = 60,
     say: Callable[[str], None] = lambda _line: None,
 ) -> list[Judged]:
-    """The held-out images of every set, at most ``most`` of each, targets that are there only."""
+    """The held-out images of every set in which a target is there, at most ``most`` of each; only these
+    targets."""
     rows: list[Judged] = []
     for name, folder in folders.items():
         found = list(_of_set(predictor, folder, hints, most))
@@ -57,12 +60,7 @@ def judge(
 
 def _of_set(predictor: Predictor, folder: Path, hints: Hints, most: int) -> Iterator[Judged]:
     threshold = float(predictor.card["presence_threshold"])
-    for number, (group, image, drawn) in enumerate(data.read_drawn(folder, hints)):
-        if number == most:
-            return
-        there = [(finding, marks) for finding, marks in drawn if marks.mask.any()]
-        if not there:
-            continue
+    for group, image, there in islice(_with_targets(folder, hints), most):
         asked = tuple(finding for finding, _ in there)
         out = predictor.segment(image, Prompt(tuple(f.name for f in asked), asked))
         for i, (finding, marks) in enumerate(there):
@@ -71,6 +69,14 @@ def _of_set(predictor: Predictor, folder: Path, hints: Hints, most: int) -> Iter
             yield Judged(
                 folder.resolve().name, group, _label(finding), score, found, *_seen(image, marks.mask, mask)
             )
+
+
+def _with_targets(folder: Path, hints: Hints) -> Iterator[tuple[str, Image, list[tuple[Finding, Marks]]]]:
+    """Held-out images with what is there in them; those in which nothing is are left out."""
+    for group, image, drawn in data.read_drawn(folder, hints):
+        there = [(finding, marks) for finding, marks in drawn if marks.mask.any()]
+        if there:
+            yield group, image, there
 
 
 def _label(finding: Finding) -> str:

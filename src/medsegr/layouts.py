@@ -160,6 +160,16 @@ def files_of(folder: Path) -> dict[str, Path]:
     return found
 
 
+def left_out(folder: Path) -> int:
+    """How many images of an ``images/`` folder have no mask of their name, and so are no row; 0 in other
+    layouts, whose tables say themselves what belongs to the set."""
+    marker = next((name for name in READERS if (folder / name).exists()), "")
+    if marker != "images":
+        return 0
+    masks = [path for path in (folder / "masks").rglob("*") if path.is_file()]
+    return len(set(files_of(folder / "images")) - {_stem(path) for path in masks})
+
+
 def _pairs(folder: Path, hints: Hints) -> list[Row]:
     masks = folder / "masks"
     if not masks.is_dir():

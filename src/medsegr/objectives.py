@@ -80,8 +80,9 @@ def segmentation(
 def location(
     attention: Float[Tensor, "b h w"], mask: Float[Tensor, "b g v"], weight: Tensor | None = None
 ) -> Float[Tensor, ""]:
-    """BCE of a site's attention against the max-pooled mask (max keeps small lesions), positive weight at
-    most 10. A cell without a drawn pixel counts as far as its pixel of the smallest ``weight`` [b g v]."""
+    """BCE of a site's attention against the max-pooled mask (max keeps small lesions), positive weight from a
+    tenth to 10: with nothing beside it that is known, what is drawn is learned still. A cell without a drawn
+    pixel counts as far as its pixel of the smallest ``weight`` [b g v]."""
     size = attention.shape[-2:]
     target = F.adaptive_max_pool2d(mask[:, None], size)[:, 0]
     positive, share = target.sum(), None
@@ -89,7 +90,7 @@ def location(
     if weight is not None:
         share = torch.maximum(target, -F.adaptive_max_pool2d(-weight[:, None], size)[:, 0])
         many = share.sum()
-    factor = ((many - positive) / positive.clamp(min=1)).clamp(max=10.0)
+    factor = ((many - positive) / positive.clamp(min=1)).clamp(0.1, 10.0)
     return F.binary_cross_entropy_with_logits(attention, target, share, pos_weight=factor)
 
 

@@ -111,7 +111,8 @@ def _as_negative(
     other = likeness.negative(image) if missed else None
     if other is None:
         return []
-    said, limit = ask(segmenter, other, missed), threshold(segmenter)
+    aside = getattr(segmenter, "aside", lambda: segmenter)()
+    said, limit = ask(aside, other, missed), threshold(segmenter)
     seen = ", ".join(f.id for f, answer in zip(missed, said, strict=False) if _seen(answer, limit))
     text = f"{seen}: seen in this picture's negative only: if bone is dark in it, invert it and ask again"
     return [("looks_negative", text)] if seen else []

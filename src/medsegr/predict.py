@@ -9,6 +9,7 @@ rows then go through the rest, findings, their mirror images, slices of a volume
 import functools
 import json
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -56,6 +57,13 @@ class Predictor:
         self.temperature = float(card.get("temperature", 1.0))  # of probabilities; masks do not hang on it
         self.features: FeatureCache | None = None  # on disk, where one is asked for
         self._kept = Kept()
+
+    def aside(self) -> "Predictor":
+        """The same network for a question beside the job, of another picture than the one that was given:
+        nothing of it is kept, on disk or in memory."""
+        other = copy(self)
+        other.features, other._kept = None, Kept()
+        return other
 
     def knows(self, finding: Finding, modality: str | None = None) -> bool:
         """Whether the network was trained for what the finding asks: its concept, or on real images the next

@@ -22,7 +22,7 @@ import numpy as np
 from medsegr.errors import InputError, UsageError
 from medsegr.explain import heat_map, scaled
 from medsegr.export import Run, Written, formats_of, report_hash, write_all
-from medsegr.io.write import atomic_folder, write_json, write_labels
+from medsegr.io.write import atomic_folder, check_room, holds_anything, write_json, write_labels
 from medsegr.options import Options
 from medsegr.overlay import NOTICE, draw
 from medsegr.reviews import review_json
@@ -92,13 +92,14 @@ def is_ours(folder: Path) -> bool:
 
 
 def check_free(out: Path) -> None:
-    """Refuse to write over anything that is not ours."""
+    """Refuse to write over anything that is not ours, and where nothing can be written."""
     if out.exists() and not out.is_dir():
         raise InputError("the output is a file where a folder was expected; give -o a folder")
-    if out.is_dir() and any(out.iterdir()) and not is_ours(out):
+    if out.is_dir() and holds_anything(out) and not is_ours(out):
         raise InputError(
             "the output folder holds files that medsegr did not write; give -o a new or empty folder"
         )
+    check_room(out)
 
 
 def _check_ids(result: Result) -> None:

@@ -67,6 +67,13 @@ def reopen(
     )
 
 
+def check_ours(folder: Path) -> None:
+    """InputError for a folder that medsegr did not write, or not whole: told before the image is read, so
+    that a refusal is not taken for one of the image."""
+    manifest_of(folder)
+    findings_of(folder)
+
+
 def findings_of(folder: Path) -> dict[str, Any]:
     """The content of the folder's findings.json; InputError where it is missing, damaged or changed."""
     try:

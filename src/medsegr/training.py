@@ -81,7 +81,7 @@ def train(
     where ``out`` holds another run or something else.
     """
     first = os.environ.get("RANK", "0") == "0"
-    start = start_of(asked.start) if asked.start else None
+    start = beginning_of(asked.start) if asked.start else None
     prepare(asked, first)
     cases = load_cases(asked.config, asked.folders, asked.out / "cache", say, asked.hints)
     for line in weak_points(cases):
@@ -89,6 +89,15 @@ def train(
     name, options = asked.network
     fit(asked.config, cases, asked.out, say, Beginning(start, registry.network(name, **options)), progress)
     return _finish(asked, cases, say) if first else None
+
+
+def beginning_of(given: str) -> Path:
+    """The weights that ``--from`` names; UsageError for a name that means none."""
+    if not Path(given).exists() and given not in weights.names():
+        raise UsageError(
+            f"--from: '{given[:60]}' is neither a file nor a folder nor one of {', '.join(weights.names())}"
+        )
+    return start_of(given)
 
 
 def prepare(asked: Asked, write: bool = True) -> None:
@@ -143,9 +152,9 @@ def weak_points(cases: Sequence[Case]) -> list[str]:
     for case in cases:
         for target in case.targets if case.drawn and not case.validation else ():
             name = next((c.text.partition(":")[2] for c in target.codes if c.group == "concept"), "")
-            own[name] = own.get(name, 0) + 1
+            own[name] = own.get(name, 0) + bool(target.packed.any())
     few = [f"{name} ({count})" for name, count in sorted(own.items()) if name not in known]
-    need = f"at least {checkpoint.FEWEST} training images are needed"
+    need = f"at least {checkpoint.FEWEST} training images in which it is drawn are needed"
     if not known:
         raise InputError(f"too few images of every target ({', '.join(few) or 'none at all'}): {need}")
     if not few:

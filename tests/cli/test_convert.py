@@ -209,6 +209,7 @@ def test_convert_refuses_in_one_line(run: Any, series: Path, words: Path, tmp_pa
     run("convert", out, "--to", "png").fails(2, "png cannot hold a volume")
     run("convert", tmp_path / "none", "--to", "fhir").fails(3, "no such folder")
     run("convert", series, "--to", "fhir").fails(3, "manifest.json")
+    run("convert", series, "--to", "fhir", "-i", out).fails(3, f"{series}: the folder holds no manifest.json")
     run("convert", out, "--to", "dicom-seg", "-i", series, "--seg-type", "fractional").fails(
         2, "probabilities"
     )

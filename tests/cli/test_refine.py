@@ -173,6 +173,8 @@ def test_another_image_model_or_folder(run: Any, out: Path, source: Path, tmp_pa
     run("refine", out, "-i", source, "--model", "otsu", *flags).fails(3, "drawn by")
     run("refine", out, "--model", "place", *flags).fails(2, "-i is missing")
     run("refine", tmp_path / "none", "-i", source, *flags).fails(3, "no such folder")
+    (tmp_path / "bare").mkdir()
+    run("refine", tmp_path / "bare", "-i", source, *flags).fails(3, "bare: the folder holds no manifest.json")
     other = tmp_path / "other.png"
     Picture.fromarray(np.zeros((48, 64), np.uint8)).save(other)
     refine(run, out, other, *flags).fails(3, "another one")

@@ -43,17 +43,19 @@ def test_the_main_job(run: Any, image: Path, report: Path, tmp_path: Path, pixel
 
 
 @pytest.mark.parametrize(
-    ("words", "names"),
+    ("words", "names", "said"),
     [
-        (("-t", "Nodule in the left lung."), ["nodule"]),
-        (("-p", "left lung", "-p", "right lung"), ["lung", "lung"]),
+        (("-t", "Nodule in the left lung."), ["nodule"], ["nodule, left"]),
+        (("-p", "left lung", "-p", "right lung"), ["lung", "lung"], ["lung, left", "lung, right"]),
     ],
 )
 def test_text_and_phrases(
-    run: Any, image: Path, tmp_path: Path, words: tuple[str, ...], names: list[str]
+    run: Any, image: Path, tmp_path: Path, words: tuple[str, ...], names: list[str], said: list[str]
 ) -> None:
-    assert run("segment", "-i", image, "-o", tmp_path / "out", "--modality", "CR", *words, *MODEL).code == 0
+    ran = run("segment", "-i", image, "-o", tmp_path / "out", "--modality", "CR", *words, *MODEL)
+    assert ran.code == 0
     assert [f["name"] for f in found(tmp_path / "out")["findings"]] == names
+    assert [line[6:34].strip() for line in ran.out.splitlines()[:-1]] == said
 
 
 def test_left_and_right_phrases_give_the_patient_s_sides(

@@ -79,6 +79,12 @@ def test_any_other_does(host: str) -> None:
         Settings(host=host)
 
 
+def test_a_key_that_has_ended_already_is_not_made(run: Any, tmp_path: Path) -> None:
+    told = ("serve", "--new-key", "old", "read", tmp_path / "keys.txt", "--key-until")
+    run(*told, "2020-01-31").fails(2, "2020-01-31 is past")
+    assert not (tmp_path / "keys.txt").exists()
+
+
 def test_values_that_make_no_server_are_refused() -> None:
     for wrong in ({"queue": 0}, {"keep_hours": -1.0}, {"job_seconds": float("nan")}, {"workers": -1}):
         with pytest.raises(UsageError):

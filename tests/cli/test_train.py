@@ -58,7 +58,7 @@ def test_a_fine_tuned_checkpoint_segments_and_the_same_command_goes_on(
         (["--data", "{0}", "--target", "polyp", "--tune", "words"], 2, "--from medsegr-tiny"),
         (["--data", "{0}", "--target", "polyp", "--tune", "most"], 2, "'most' is not known"),
         (["--data", "{0}", "--target", "polyp", "--size", "50"], 2, "multiples of 32"),
-        (["--data", "{0}", "--target", "polyp", "--from", "nobody"], 1, "no checkpoint 'nobody'"),
+        (["--data", "{0}", "--target", "polyp", "--from", "nobody"], 2, "'nobody' is neither a file"),
         (["--data", "{0}", "--target", "polyp", "--modality", "smell"], 2, "'smell' is not known"),
         (["--data", "{0}", "--target", "polyp", "--device", "tpu"], 2, "device 'tpu' is not available"),
         (["--config", "{0}/none.toml"], 3, "cannot read the configuration"),

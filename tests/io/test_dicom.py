@@ -326,6 +326,25 @@ def test_a_folder_is_sorted_by_place(tmp_path: Path, dicom: Make) -> None:
     assert again.source.sha256 == image.source.sha256
 
 
+def test_a_folder_without_a_picture_says_what_it_holds(tmp_path: Path, dicom: Make) -> None:
+    (tmp_path / "note.txt").write_text("x")
+    put(dicom(GREY, SOPClassUID="1.2.840.10008.5.1.4.1.1.88.33"), tmp_path / "sr")
+    with pytest.raises(InputError, match="among 2 files; of the first object: a structured report"):
+        read_image(tmp_path)
+
+
+def test_a_damaged_slice_is_named_beside_the_message(tmp_path: Path, dicom: Make) -> None:
+    folder = tmp_path / "a patient"
+    folder.mkdir()
+    volume_in(folder, dicom, [0, 2, 4])
+    hurt = folder / "007"
+    hurt.write_bytes(hurt.read_bytes()[:-20])
+    with pytest.raises(InputError, match="truncated") as refused:
+        read_image(folder)
+    assert "patient" not in str(refused.value)
+    assert refused.value.__notes__ == [str(hurt)]
+
+
 @pytest.mark.parametrize(
     ("heights", "more", "words"),
     [

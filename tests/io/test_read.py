@@ -112,7 +112,7 @@ def test_missing_strange_and_oversized_inputs(tmp_path: Path, picture: Path) -> 
     with pytest.raises(InputError, match="file bytes"):
         read_image(picture, limits=Limits(file_bytes=10))
     (tmp_path / "folder").mkdir()
-    with pytest.raises(InputError, match="no DICOM image among 0 files"):
+    with pytest.raises(InputError, match="it holds no file"):
         read_image(tmp_path / "folder")
 
 
@@ -190,14 +190,16 @@ def test_other_zips_that_are_refused(tmp_path: Path, picture: Path) -> None:
         "link": link,
         "inside a zip": pack(tmp_path / "nested.zip", {"a.zip": inner.read_bytes()}),
         "no file": pack(tmp_path / "empty.zip", {}),
-        "no DICOM image among 2": pack(tmp_path / "two.zip", {"a.png": picture.read_bytes(), "b.png": b"x"}),
+        "none of its 2 files is DICOM": pack(
+            tmp_path / "two.zip", {"a.png": picture.read_bytes(), "b.png": b"x"}
+        ),
         "grows from": pack(tmp_path / "bomb.zip", {"a.png": bytes(80_000_000)}),
     }
     for word, path in cases.items():
         with pytest.raises(InputError, match=word):
             read_image(path)
     with pytest.raises(InputError, match="zip members"):
-        read_image(cases["no DICOM image among 2"], limits=Limits(zip_members=1))
+        read_image(cases["none of its 2 files is DICOM"], limits=Limits(zip_members=1))
     broken = tmp_path / "broken.zip"
     data = bytearray(inner.read_bytes())
     data[45] ^= 0xFF

@@ -12,6 +12,8 @@ from medsegr.io.read import image_from_array, read_image
 from medsegr.io.write import (
     atomic_folder,
     atomic_write,
+    check_room,
+    holds_anything,
     write_json,
     write_labels,
     write_mask,
@@ -132,6 +134,40 @@ def test_atomic_folder_keeps_the_files_of_others(tmp_path: Path) -> None:
     assert (out / "masks" / "f1.png").read_text() == "new"
     assert (out / "manifest.json").exists()
     assert [found.name for found in tmp_path.iterdir()] == ["out"]
+
+
+def test_a_folder_that_is_there_is_filled_from_inside(tmp_path: Path) -> None:
+    """It may be a disk of its own, onto which nothing can be moved from beside it."""
+    out, link = tmp_path / "out", tmp_path / "link"
+    out.mkdir()
+    link.symlink_to(out)
+    for place in (out, link):
+        with atomic_folder(place) as part:
+            assert part.parent == out
+            (part / "manifest.json").write_text(place.name)
+        assert (out / "manifest.json").read_text() == place.name
+        assert [found.name for found in out.iterdir()] == ["manifest.json"]
+    with pytest.raises(RuntimeError), atomic_folder(out):
+        raise RuntimeError
+    assert [found.name for found in out.iterdir()] == ["manifest.json"]
+
+
+def test_room_is_looked_for_before_work(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    check_room(tmp_path / "new" / "deep")
+    assert list(tmp_path.iterdir()) == []
+    (tmp_path / "file").write_text("x")
+    with pytest.raises(InputError, match="a file lies"):
+        check_room(tmp_path / "file" / "out")
+    monkeypatch.setattr(os, "access", lambda *_: False)
+    with pytest.raises(InputError, match="may not be written"):
+        check_room(tmp_path / "new")
+
+
+def test_leavings_of_a_killed_run_are_nothing(tmp_path: Path) -> None:
+    (tmp_path / ".part-0a1b").mkdir()
+    assert not holds_anything(tmp_path)
+    (tmp_path / "notes.txt").write_text("x")
+    assert holds_anything(tmp_path)
 
 
 def test_output_that_cannot_be_written_is_one_input_error(tmp_path: Path) -> None:

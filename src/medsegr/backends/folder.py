@@ -10,7 +10,7 @@ from typing import Any
 
 from medsegr.backends.names import STAGES
 from medsegr.errors import InputError, WeightsError
-from medsegr.io.write import atomic_folder, write_json
+from medsegr.io.write import atomic_folder, check_room, holds_anything, write_json
 
 SCHEMA = "medsegr.graphs/1"
 MANIFEST = "manifest.json"
@@ -65,8 +65,9 @@ def check_free(folder: Path) -> None:
     """InputError where something lies that an export may not replace."""
     if folder.exists() and not folder.is_dir():
         raise InputError("the output is a file where a folder was expected; give -o a folder")
-    if folder.is_dir() and any(folder.iterdir()) and not is_graphs(folder):
+    if folder.is_dir() and holds_anything(folder) and not is_graphs(folder):
         raise InputError("the output folder holds files of another kind; give -o a new or empty folder")
+    check_room(folder)
 
 
 def is_graphs(folder: Path) -> bool:

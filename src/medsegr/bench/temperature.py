@@ -21,14 +21,12 @@ Counts = np.ndarray  # int64 [2 FINE]: pixels outside and inside the truth, by t
 
 
 def counted(predictor: Predictor, folder: Path, held_out: bool, most: int) -> Counts:
-    """Pixels that somebody judged, of at most ``most`` pictures of a part of a set, asked for by name alone;
-    no volumes."""
+    """Pixels that somebody judged, of at most ``most`` pictures of a part of a set in which something is
+    drawn, asked for by name alone; no volumes."""
     counts = np.zeros((2, FINE), np.int64)
     pictures = (row for row in data.read_drawn(folder, held_out=held_out) if len(row[1].grid) == 2)
-    for _, image, drawn in itertools.islice(pictures, most):
-        there = [(finding, marks) for finding, marks in drawn if marks.mask.any()]
-        if not there:
-            continue
+    drawn = ((image, [pair for pair in told if pair[1].mask.any()]) for _, image, told in pictures)
+    for image, there in itertools.islice((row for row in drawn if row[1]), most):
         findings = tuple(finding for finding, _ in there)
         said = predictor.segment(image, Prompt(tuple(f.name for f in findings), findings, keep=("prob",)))
         for prob, (_, marks) in zip(said.prob, there, strict=True):

@@ -60,7 +60,7 @@ def command(
     from medsegr.export import formats_of
     from medsegr.io.limits import limits_from_text
     from medsegr.options import DICOM_FORMATS, Options
-    from medsegr.reopen import reopen
+    from medsegr.reopen import check_ours, reopen
 
     formats = listed(flags.format)
     if not formats:
@@ -78,6 +78,8 @@ def command(
         refused = InputError("there is no such folder; give the -o of 'medsegr segment'")
         refused.add_note(str(folder))
         raise refused
+    with naming(folder):
+        check_ours(folder)
     with naming(flags.input or folder):
         run = reopen(folder, flags.input, limits_from_text(flags.limits), choices_of(image))
         chosen = formats_of(run.result.image, options)

@@ -81,9 +81,11 @@ def command(
     if flags.undo:
         _no_model(run)
     from medsegr.io.limits import limits_from_text
-    from medsegr.reopen import reopen
+    from medsegr.reopen import check_ours, reopen
     from medsegr.revise import before, revise
 
+    with naming(folder):
+        check_ours(folder)
     with naming(flags.input or folder):
         opened = reopen(folder, flags.input, limits_from_text(flags.limits), choices_of(image))
     finding = _finding(opened, flags.finding)

@@ -281,12 +281,13 @@ def strict_failure(result: "Result", options: "Options") -> bool:
 
 
 def tell(result: "Result", out: Path) -> None:
-    """A line a finding and where to look, on stdout. Ids and concepts only, no report text."""
+    """A line a finding and where to look, on stdout. Ids, concepts and sides only, no report text."""
     for item in result.findings:
         state = item.status if item.reason is None else f"{item.status} ({item.reason})"
         warned = [check.name for check in item.checks if check.outcome != "pass"]
         note = f"  check: {', '.join(warned)}" if warned else ""
-        print(f"{item.finding.id:5s} {item.finding.name or '-':28s} {state}{note}")
+        named = ", ".join(filter(None, (item.finding.name or "-", item.finding.location.side)))
+        print(f"{item.finding.id:5s} {named:28s} {state}{note}")
     if not result.findings:
         print("no findings")
     for code, message in result.warnings:

@@ -120,6 +120,8 @@ def add_key(bind: BindFlags) -> int:
         last = date.fromisoformat(bind.key_until) if bind.key_until else None
     except ValueError as error:
         raise UsageError("--key-until: a day was expected, for example 2027-01-31") from error
+    if last is not None and last < date.today():
+        raise UsageError(f"--key-until: {last} is past, the key would open nothing; give a day to come")
     with naming(Path(file)):
         key = new_key(name, role, Path(file), last)
     print(key)

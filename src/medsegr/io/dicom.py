@@ -32,7 +32,7 @@ from medsegr.io.dicom_pixels import (
     open_pixels,
     shape_of,
 )
-from medsegr.io.dicom_scan import Member, frame_groups, member_of, refuse_no_image, scan
+from medsegr.io.dicom_scan import Member, about, frame_groups, member_of, refuse_no_image, scan, why_none
 from medsegr.io.dicom_series import Slice, Stack, choose, stacks_of
 from medsegr.io.limits import Limits, check, check_grid
 from medsegr.io.regrid import arrange, fill
@@ -76,10 +76,7 @@ def read_folder(folder: Path, limits: Limits, choices: Choices = DEFAULT_CHOICES
     """
     members, others, copies = scan(folder, limits)
     if not members:
-        raise InputError(
-            f"folder: no DICOM image among {others} files; a folder with a DICOM series was expected, else "
-            "give one file"
-        )
+        raise InputError(why_none(folder, limits))
     shelf = Shelf(tuple(members), limits)
     image = _read(_stacks(members), shelf, choices)
     if others:
@@ -100,9 +97,9 @@ def _stacks(members: Sequence[Member]) -> tuple[Stack, ...]:
 def list_series(place: Path, limits: Limits) -> tuple[Stack, ...]:
     """All stacks of a DICOM file or folder, as ``--series list`` shows them; InputError where none is."""
     if place.is_dir():
-        members, others, _ = scan(place, limits)
+        members, _, _ = scan(place, limits)
         if not members:
-            raise InputError(f"folder: no DICOM image among {others} files")
+            raise InputError(why_none(place, limits))
         return _stacks(members)
     with guarded(WHAT):
         header = open_header(place, limits)
@@ -130,7 +127,8 @@ class Shelf:
             self._held = None  # two at a time would be twice the memory
             data = self.members[index].path.read_bytes()
             self.hashes[index] = hashlib.sha256(data).hexdigest()
-            self._held = (index, open_pixels(open_dataset(data, self.limits), self.limits))
+            with about(self.members[index].path), guarded(WHAT):
+                self._held = (index, open_pixels(open_dataset(data, self.limits), self.limits))
         return self._held[1]
 
 
@@ -231,7 +229,8 @@ def _volume(stack: Stack, shelf: Shelf, decoder: Decoder, choices: Choices) -> I
             yield partial(decode, opened, item.frame, decoder, _scale(frame_groups(opened.ds, item.frame)))
 
     def load(index: int) -> np.ndarray:
-        decoded = next(found)
+        with about(shelf.members[slices[index].member].path):
+            decoded = next(found)
         if index == middle:
             shown["decoded"] = decoded
         return decoded.values

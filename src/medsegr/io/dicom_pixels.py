@@ -108,6 +108,8 @@ def _parsed(file: Any, header_only: bool = False) -> Dataset:
 
 def open_pixels(ds: Dataset, limits: Limits) -> Opened:
     """A whole data set, its pixels checked against the limits. Call inside ``guarded``."""
+    if not len(ds):  # the parser gives nothing at all of a file that ends within an element
+        raise InputError(f"{WHAT}: it ends before its pixels are whole; it is truncated, copy it again")
     syntax = syntax_of(ds)
     if syntax.startswith(FILMS):
         raise InputError(

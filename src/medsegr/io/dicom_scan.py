@@ -2,7 +2,8 @@
 
 import hashlib
 import os
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -96,6 +97,32 @@ def scan(folder: Path, limits: Limits) -> tuple[list[Member], int, int]:
     return members, others, copies
 
 
+def why_none(folder: Path, limits: Limits) -> str:
+    """What a folder holds in which :func:`scan` found no picture, in one line with what to do."""
+    paths = [path for path in files_below(folder, limits) if path.is_file()]
+    if not paths:
+        return "folder: it holds no file; a folder with a DICOM series was expected, else give one file"
+    for path in paths:
+        with path.open("rb") as file:
+            told = is_dicom(file.read(132))
+        if told:
+            why = _refusal(path, limits)
+            return f"folder: no DICOM image among {len(paths)} files; of the first object: {why}"
+    return (
+        f"folder: none of its {len(paths)} files is DICOM; a folder is read as a DICOM series: give "
+        "one file at a time"
+    )
+
+
+def _refusal(path: Path, limits: Limits) -> str:
+    """Why a DICOM file is no picture, as it is told where it comes alone."""
+    try:
+        refuse_no_image(open_header(path, limits))
+    except InputError as error:
+        return str(error).removeprefix(f"{WHAT}: ")
+    return "it cannot be read"
+
+
 def files_below(folder: Path, limits: Limits) -> list[Path]:
     """Every file below a folder in a fixed order, hidden ones left out; links to folders are not followed."""
     paths: list[Path] = []
@@ -104,6 +131,17 @@ def files_below(folder: Path, limits: Limits) -> list[Path]:
         paths += [Path(root) / name for name in sorted(names) if not name.startswith(".")]
         check("folder_files", len(paths), limits, "folder")
     return paths
+
+
+@contextmanager
+def about(path: Path) -> Iterator[None]:
+    """Note on a refusal which file of a folder it is about; the message stays free of names."""
+    try:
+        yield
+    except InputError as refused:
+        if not hasattr(refused, "__notes__"):
+            refused.add_note("".join(c if c.isprintable() else "?" for c in str(path)))
+        raise
 
 
 def _same_bytes(one: Path, other: Path) -> bool:
@@ -119,8 +157,8 @@ def _member(path: Path, index: int, limits: Limits) -> Member | None:
     with path.open("rb") as file:
         if not is_dicom(file.read(132)):
             return None
-    check("file_bytes", path.stat().st_size, limits, WHAT)
-    with guarded("one file of the folder"):
+    with about(path), guarded("one file of the folder"):
+        check("file_bytes", path.stat().st_size, limits, WHAT)
         header = open_header(path, limits)
         try:
             refuse_no_image(header)

@@ -19,6 +19,7 @@ from medsegr.io.volume import write_nrrd_mask
 from medsegr.types import Image
 
 SUFFIXES = {"png": ".png", "nifti": ".nii.gz", "nrrd": ".nrrd"}
+PART = ".part-"  # begins the name of what is being written; what was killed then leaves it
 LAST = "manifest.json"  # moved last: where it is there, the folder is whole
 JSON_COMMENT = 6  # NIfTI extension code for text
 NIFTI1_AXIS = 32767
@@ -43,7 +44,7 @@ def _told(place: Path) -> Iterator[None]:
 
 
 def _sibling(path: Path) -> Path:
-    return path.with_name(f".part-{secrets.token_hex(6)}-{path.name}")
+    return path.with_name(f"{PART}{secrets.token_hex(6)}-{path.name}")
 
 
 @contextmanager
@@ -68,14 +69,15 @@ def atomic_write(path: str | Path) -> Iterator[Path]:
 
 @contextmanager
 def atomic_folder(path: str | Path) -> Iterator[Path]:
-    """Yield a temporary sibling folder; on success its files appear in ``path``, on failure nothing does.
+    """Yield a temporary folder; on success its files appear in ``path``, on failure nothing does.
 
-    A new or empty ``path`` appears at once. Into a folder with files, each file is moved whole over its
-    namesake, other files are left alone, and ``manifest.json`` comes last. Raises InputError where the place
-    cannot be written.
+    A new ``path`` appears at once, from a folder beside it. Into one that is there, each file is moved whole
+    over its namesake, other files are left alone, and ``manifest.json`` comes last; the temporary folder then
+    lies in it, since it may be a disk of its own (mounted into a container, a stick), onto which nothing can
+    be moved from beside it. Raises InputError where the place cannot be written.
     """
-    final = Path(os.path.abspath(path))
-    part = _sibling(final)
+    final = Path(os.path.realpath(path))
+    part = final / f"{PART}{secrets.token_hex(6)}" if final.is_dir() else _sibling(final)
     with _told(final):
         try:
             if final.exists() and not final.is_dir():
@@ -89,12 +91,28 @@ def atomic_folder(path: str | Path) -> Iterator[Path]:
                 )
             part.mkdir()
             yield part
-            if final.is_dir() and any(final.iterdir()):
+            if final.is_dir():
                 _merge(part, final)
             else:
                 os.replace(part, final)
         finally:
             shutil.rmtree(part, ignore_errors=True)
+
+
+def check_room(folder: Path) -> None:
+    """InputError where a folder could not be made or written, told before hours of work and not after."""
+    there = next(place for place in (folder, *folder.absolute().parents) if place.exists())
+    if not there.is_dir():
+        raise InputError("output: a file lies where a folder was expected; give another folder")
+    if not os.access(there, os.W_OK | os.X_OK):
+        raise InputError(
+            "output: the folder may not be written; give another folder or change its rights or mount"
+        )
+
+
+def holds_anything(folder: Path) -> bool:
+    """Whether something lies in a folder, leavings of a run of ours that was killed not counted."""
+    return any(not item.name.startswith(PART) for item in folder.iterdir())
 
 
 def _merge(part: Path, final: Path) -> None:

@@ -15,6 +15,7 @@ from medsegr.report.builds import Candidate
 from medsegr.report.context import Claim, claim
 from medsegr.report.correcting import corrected
 from medsegr.report.headings import read_all
+from medsegr.report.language import foreign
 from medsegr.report.link import link
 from medsegr.report.placing import Setting, places_of
 from medsegr.report.refining import fitting, kept, most_told, refined
@@ -63,6 +64,7 @@ def parse(
         if s.name in wanted
         for sentence in read_all(plain, document.sentences(plain, s.span), code)
     ]
+    read_in, notes = _english(read_in, plain)
     setting, warnings = _setting([sentence for _, sentence in read_in], code, frame)
     about = most_told([sentence for _, sentence in read_in], code)
     setting = replace(setting, about=about, whole=code == "US" and len(read_in) >= WHOLE)
@@ -84,6 +86,7 @@ def parse(
                 f"'{modality}' is no known modality; give a DICOM code such as CR, CT, MR, US or ES",
             ),
         )
+    warnings = (*notes, *warnings)
     report = Report(text, found_sections, _numbered(link(corrected(found, plain), plain), text), warnings)
     if llm is None:
         return report
@@ -103,14 +106,28 @@ def parse_phrase(text: str, *, modality: str | None = None, frame: Frame | None 
     sentence = read(document.plain(text), (start, stop), code)
     setting, warnings = _setting([sentence], code, frame)
     section = Section("findings", (start, stop))
+    known = not foreign(text, [(start, stop)])
     found = [
-        f for f in _findings(sentence, section, setting) if lexicon.concepts()[f.name].kind != "statement"
+        f
+        for f in _findings(sentence, section, setting)
+        if known and lexicon.concepts()[f.name].kind != "statement"
     ]
-    if not found and sentence.words.norms:
+    if not found and known and sentence.words.norms:
         found = _organs(sentence, section, setting, first_only=True)
     if not found:
         found = [Finding("", text[start:stop], (start, stop), "", "findings", (start, stop))]
     return Report(text, (section,), _numbered(found, text), warnings)
+
+
+def _english(
+    read_in: Sequence[tuple[Section, Sentence]], text: str
+) -> tuple[list[tuple[Section, Sentence]], tuple[tuple[str, str], ...]]:
+    """The sentences without those of another language, whose denials are unknown here, and a note of them."""
+    left = foreign(text, [sentence.span for _, sentence in read_in])
+    kept = [item for i, item in enumerate(read_in) if i not in left]
+    many = f"{len(left)} of {len(read_in)} sentences are"
+    what = f"{many} not in English and were not read; give the report in English"
+    return kept, (("report_language", what),) if left else ()
 
 
 def skip_reason(finding: Finding, polarity: Sequence[str] = ("present",)) -> str | None:
