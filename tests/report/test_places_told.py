@@ -105,6 +105,10 @@ def test_an_organ_heading_asks_for_nothing():
 
 REQUESTS = [
     "{}",
+    "delineate the {}",
+    "please measure the {}.",
+    "Identify the {}",
+    "Chest X-ray PA: {}.",
     "segment the {}",
     "show me the {}",
     "where is the {}?",

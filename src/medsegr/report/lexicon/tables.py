@@ -35,7 +35,7 @@ def read() -> Lexicon:
     tables = {name[:-5]: tomllib.loads((folder / name).read_text("utf-8")) for name in names}
     known = MappingProxyType(dict(_concepts(tables)))
     words = tables["words"]
-    plain = frozenset(normal(word) for word in words["plain"].split())
+    plain = frozenset(normal(word) for word in (words["plain"] + words["lists"]["asks"]).split())
     made = Lexicon(
         concepts=known,
         concept_terms=_concept_terms(known),
