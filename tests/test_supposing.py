@@ -66,6 +66,8 @@ def test_what_is_asked_for_tells_the_kind(
         ("CT CHEST\nFINDINGS: A nodule in the left lung.", "CT"),
         ("PET/CT\nFINDINGS: A nodule in the left lung.", None),  # it names two
         ("COLONOSCOPY\nFINDINGS: A polyp.", "ES"),
+        ("EXAM: US breast\nFINDINGS: A mass.", "US"),
+        ("Please tell us more.\nFINDINGS: A mass.", None),
         ("FINDINGS: No polyp. A liver lesion. The left lung is collapsed.", None),
         ("FINDINGS: A sessile polyp. No pulmonary nodule.", "ES"),  # what is denied has no say
     ],

@@ -13,7 +13,7 @@ NAMED = {
     "CT": r"\bCTA?\b|\bCTPA\b|\bHRCT\b|(?i:computed tomograph|\bcat scan)",
     "MR": r"\bMRI?\b|\bMRA\b|\bMRCP\b|(?i:magnetic resonance)",
     "CR": r"\bCXR\b|\bKUB\b|(?i:radiograph|\bx-? ?rays?\b)",
-    "US": r"(?i:ultraso(?:und|nograph)|\bsonogra|\bechocardiogra)",
+    "US": r"\bUS\b|(?i:ultraso(?:und|nograph)|\bsonogra|\bechocardiogra)",
     "MG": r"(?i:mammogra|tomosynthesis)",
     "PT": r"\bPET\b|(?i:positron emission)",
     "XA": r"\bDSA\b|(?i:fluoroscop|catheter angiogra)",
