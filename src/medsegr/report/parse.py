@@ -65,18 +65,17 @@ def parse(
         for sentence in read_all(plain, document.sentences(plain, s.span), code)
     ]
     read_in, notes = _english(read_in, plain)
-    setting, warnings = _setting([sentence for _, sentence in read_in], code, frame)
-    about = most_told([sentence for _, sentence in read_in], code)
-    setting = replace(setting, about=about, whole=code == "US" and len(read_in) >= WHOLE)
+    said = [sentence for _, sentence in read_in]
+    setting, warnings = _setting(said, code, frame)
     exams = [
         sentence
         for s in found_sections
         if s.name == "technique" and s.name not in wanted
         for sentence in read_all(plain, document.sentences(plain, s.span), code)
     ]
-    below = under_title([sentence for _, sentence in read_in], exams)
-    setting = replace(setting, organ=organ_of_title([sentence for _, sentence in read_in], exams))
-    read_in = [(s, sentence) for (s, _), sentence in zip(read_in, below, strict=True)]
+    whole = code == "US" and len(said) >= WHOLE
+    setting = replace(setting, about=most_told(said, code), whole=whole, organ=organ_of_title(said, exams))
+    read_in = [(s, below) for (s, _), below in zip(read_in, under_title(said, exams), strict=True)]
     found = [f for section, sentence in read_in for f in _findings(sentence, section, setting)]
     if found_sections and modality and code is None:
         warnings = (
