@@ -85,3 +85,16 @@ def test_a_title_of_the_breast_may_name_its_axilla() -> None:
     text = "ULTRASOUND, RIGHT BREAST AND AXILLA\n\nA mass is seen. "
     text += "Axilla: a node with cortical thickening."
     assert sides(text) == ["right", "right"]
+
+
+@pytest.mark.parametrize("modality", ["US", "MG", "MR"])
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Ultrasound of the breast. Findings: solid lesion with irregular margins.",
+        "BREAST MRI\nFINDINGS: lobulated lesion.",
+        "Lesion of the breast.",
+    ],
+)
+def test_a_lesion_of_a_breast_is_one_in_any_kind_of_image(text: str, modality: str) -> None:
+    assert [f.name for f in parse(text, modality=modality).findings] == ["breast finding"]
