@@ -26,9 +26,10 @@ def test_the_kinds_of_a_modality() -> None:
 
 
 ALSO = {
-    "also": {"tumour": ("mass", "lump")},
+    "also": {"finding": ("mass",), "tumour": ("mass", "lump")},
     "concepts": {
-        "tumour": {"modalities": ["US"], "trained_on": ["real"]},
+        "finding": {"modalities": ["CR"], "trained_on": ["real"], "cases": 3},
+        "tumour": {"modalities": ["US"], "trained_on": ["real"], "cases": 80},
         "mass": {"modalities": ["US"], "trained_on": ["phantom"]},
         "lump": {"modalities": ["MG"], "trained_on": ["real"]},
     },
@@ -39,7 +40,8 @@ ALSO = {
     ("name", "modality", "own"),
     [
         ("mass", "US", "tumour"),  # learned itself, but from made pictures
-        ("mass", None, "tumour"),
+        ("mass", None, "tumour"),  # more of it was learned
+        ("mass", "CR", "finding"),
         ("mass", "MG", "mass"),  # no tumour was learned there
         ("lump", "US", "tumour"),
         ("lump", "MG", "lump"),  # it was learned itself

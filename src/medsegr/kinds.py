@@ -25,13 +25,14 @@ def called(card: Mapping[str, Any], name: str, modality: str | None) -> str:
     """The name under which a checkpoint learned from real pictures what is asked as ``name``.
 
     A set of breast ultrasound calls "tumour" what reports call a mass or a lesion. ``card["also"]`` tells
-    such names by concept. A name that was learned from real pictures of the modality itself stays what it is.
+    such names by concept; where several fit, that with the most cases is taken. A name that was learned from real pictures of the modality itself stays what it is.
     """
     own = card["concepts"].get(name, {}).get("trained_on", ())
     if "real" in own and taught(card, name, modality):
         return name
     also: Mapping[str, Sequence[str]] = card.get("also", {})
-    return next((one for one, names in also.items() if name in names and taught(card, one, modality)), name)
+    fitting = [one for one, names in also.items() if name in names and taught(card, one, modality)]
+    return max(fitting, key=lambda one: int(card["concepts"][one].get("cases", 0)), default=name)
 
 
 def kinds_in(card: Mapping[str, Any], modality: str | None) -> Kinds:
