@@ -221,6 +221,10 @@ WARNINGS: Mapping[str, Told] = {
             "what is not seen in a radiograph is seen in its negative",
             "if bone is dark in it, invert the picture and ask again",
         ),
+        "narrower_known": (
+            "what is asked for is refused, but the model knows kinds of it",
+            "name the one that is meant",
+        ),
         "phantom_only": ("the concept was learned from made images only", "do not rely on it"),
         "no_attention": (
             "`--explain` came, and the model gave no map of where the words acted",

@@ -734,6 +734,19 @@ def test_a_kind_that_was_told_is_kept_and_not_warned_of() -> None:
     assert "modality_supposed" not in dict(result.warnings)
 
 
+def test_a_refusal_names_what_is_known_of_the_kind() -> None:
+    model = Fake()
+    told = {"trained_on": ["real"], "modalities": ["US"]}
+    made = {"trained_on": ["phantom"], "modalities": ["US"]}
+    model.card = {**model.card, "concepts": {"breast tumour": told, "kidney tumour": made, "polyp": told}}
+    said = dict(pipeline.run(picture(modality="US"), model, phrases=["tumour"]).warnings)
+    assert "breast tumour" in said["narrower_known"]
+    assert "kidney" not in said["narrower_known"]
+    elsewhere = pipeline.run(picture(modality="CR"), model, phrases=["tumour"])
+    assert elsewhere.findings[0].reason == "unknown_concept"
+    assert "narrower_known" not in dict(elsewhere.warnings)
+
+
 def test_masks_that_json_alone_leaves_out_are_said(tmp_path: Path) -> None:
     result = pipeline.run(picture(), Fake(), report=told(finding()))
     pipeline.save(result, tmp_path / "out", Options(formats=("json",)))

@@ -25,7 +25,8 @@ def called(card: Mapping[str, Any], name: str, modality: str | None) -> str:
     """The name under which a checkpoint learned from real pictures what is asked as ``name``.
 
     A set of breast ultrasound calls "tumour" what reports call a mass or a lesion. ``card["also"]`` tells
-    such names by concept; where several fit, that with the most cases is taken. A name that was learned from real pictures of the modality itself stays what it is.
+    such names by concept; where several fit, that with the most cases is taken. A name that was learned from
+    real pictures of the modality itself stays what it is.
     """
     own = card["concepts"].get(name, {}).get("trained_on", ())
     if "real" in own and taught(card, name, modality):

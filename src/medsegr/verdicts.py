@@ -5,7 +5,7 @@ from dataclasses import replace
 from typing import Any, cast
 
 from medsegr.errors import GeometryError, MedsegrError
-from medsegr.kinds import called
+from medsegr.kinds import called, taught
 from medsegr.options import Options
 from medsegr.planes import axis_letters
 from medsegr.report.lexicon import concepts
@@ -107,9 +107,21 @@ def cautions(
         elif item.mask is not None and card["concepts"].get(name, {}).get("trained_on") == ["phantom"]:
             text = f"{item.finding.id}: its concept was learned from made images only: do not rely on it"
             notes.append(("phantom_only", text))
+        elif item.reason == "unknown_concept" and (narrower := _narrower(card, item.finding, image.modality)):
+            names = ", ".join(narrower)
+            text = f"{item.finding.id}: this alone is not known, but {names}: say so if it is meant"
+            notes.append(("narrower_known", text))
     if options.explain and any(r.mask is not None and r.attention is None for r in results):
         notes.append(("no_attention", "this model gives no map of where the words acted"))
     return notes
+
+
+def _narrower(card: Mapping[str, Any], finding: Finding, modality: str | None) -> list[str]:
+    """What a model learned from real images of the modality and is a kind of what was asked for."""
+    lexicon = concepts()
+    own = [name for name, told in card["concepts"].items() if "real" in told.get("trained_on", ())]
+    kin = [name for name in own if name in lexicon and finding.name in lexicon[name].parents]
+    return [name for name in kin if taught(card, name, modality)]
 
 
 def threshold(segmenter: Segmenter) -> float:
