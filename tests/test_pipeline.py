@@ -728,6 +728,15 @@ def test_the_report_is_read_in_the_kind_of_image_that_it_names() -> None:
     assert chest.image.modality == "CR"
 
 
+def test_a_report_read_beforehand_was_read_in_the_kind_that_it_names() -> None:
+    image = picture(modality=None, source=Source(kind="png", frame_from="assumed"))
+    words = pipeline.read_words(image, "COLONOSCOPY\nFINDINGS: A nodule on the left.")
+    assert words is not None
+    assert words.findings[0].location.side is None
+    result = pipeline.run(image, Fake(), report=words)
+    assert (result.image.modality, result.report) == ("ES", words)
+
+
 def test_a_kind_that_was_told_is_kept_and_not_warned_of() -> None:
     result = pipeline.run(picture(modality="US"), Fake(), report="CHEST RADIOGRAPH\nFINDINGS: A nodule.")
     assert result.image.modality == "US"

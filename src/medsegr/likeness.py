@@ -13,7 +13,7 @@ NAMED = {
     "CT": r"\bCTA?\b|\bCTPA\b|\bHRCT\b|(?i:computed tomograph|\bcat scan)",
     "MR": r"\bMRI?\b|\bMRA\b|\bMRCP\b|(?i:magnetic resonance)",
     "CR": r"\bCXR\b|\bKUB\b|(?i:radiograph|\bx-? ?rays?\b)",
-    "US": r"\bUS\b|(?i:ultraso(?:und|nograph)|\bsonogra|\bechocardiogra)",
+    "US": r"\bUS\b|(?i:ultraso(?:und|nograph)|\bsonogra|\bdoppler|\bechocardiogra)",
     "MG": r"(?i:mammogra|tomosynthesis)",
     "PT": r"\bPET\b|(?i:positron emission)",
     "XA": r"\bDSA\b|(?i:fluoroscop|catheter angiogra)",
@@ -23,7 +23,9 @@ NAMED = {
     "DMS": r"(?i:dermoscop|dermatoscop)",
 }
 OTHER_STUDY = re.compile(r"(?i)\b(compar|prior|previous|correlat|recommend|follow-?up)")
-TITLE = re.compile(r"\s*[^\n.:]{1,120}(?=[\n:])")  # a first line, or what stands before the first colon
+TITLE = re.compile(  # a first line, what stands before the first colon, or a first sentence without a verb
+    r"\s*(?:[^\n.:]{1,120}(?=[\n:])|(?:(?!\b(?i:seen|found|on|by|from|known|is|are|was|were)\b)[^\n.:]){1,60}(?=\.))"
+)
 GREY = ("CT", "MR", "CR", "MG", "PT", "XA")  # never in colour
 COLOURED = ("ES", "SM", "DMS")  # never in grey
 RADIOGRAPHS = ("CR", "MG", None)  # may come as negatives: where bone is dark; None: nobody said what it is

@@ -167,7 +167,8 @@ def read_words(
     phrases: Sequence[str] = (),
     options: Options | None = None,
 ) -> Report | None:
-    """The report in the image's modality and frame, phrases one a line; None where nothing was said."""
+    """The report in the image's modality (or the one that it names) and frame, phrases one a line; None where
+    nothing was said."""
     if report is not None and phrases:
         raise UsageError("a report or text came together with phrases: give one of them")
     if report is None and not phrases:
@@ -175,7 +176,9 @@ def read_words(
     frame = None if image.source.frame_from == "assumed" else image.frame
     sections = options.sections if options else ()
     if isinstance(report, str):
-        return report_of_text(report, image.modality, frame, sections)
+        read = report_of_text(report, image.modality, frame, sections)
+        code = supposing.titled(image, read) if image.modality is None else None
+        return read if code is None else report_of_text(report, code, frame, sections)
     if report is None:
         return report_of_phrases(phrases, image.modality, frame)
     if not sections:
@@ -202,7 +205,9 @@ def _understood(
     if taken is None:
         return supposing.framed(image, words), words, warnings
     image, note = taken
-    return image, words if isinstance(said[0], Report) else read_words(image, *said), [*warnings, note]
+    if not isinstance(said[0], Report):
+        words = read_words(image, *said)
+    return image, words, [*warnings, note]
 
 
 def propose(image: Image, segmenter: Segmenter, warnings: list[tuple[str, str]]) -> tuple[Finding, ...]:

@@ -22,16 +22,10 @@ def supposed(image: Image, words: Report, known: Known) -> tuple[Image, tuple[st
     """
     if image.modality is not None:
         return None
-    colour = pixels.coloured(image.data)
-    never = (*(PICTURES if len(image.grid) == 3 else ()), *(GREY if colour else ()))
-    fitting = [code for code in MODALITIES if code not in never]
-    named = report_modalities(words)
-    if named:
-        found, why = [code for code in fitting if named == {code}], "as the report says"
+    if report_modalities(words):
+        found, why = [code for code in [titled(image, words)] if code is not None], "as the report says"
     else:
-        found, why = _asked(words.findings, fitting, known), "for the model knows what is asked in these only"
-    if len(found) > 1:  # cells, stained or not
-        found = [code for code in found if (code in COLOURED) == colour]
+        found, why = _asked(words.findings, image, known), "for the model knows what is asked in these only"
     if len(found) != 1:
         return None
     source = replace(image.source, meta={**image.source.meta, "modality_from": "words"})
@@ -40,6 +34,12 @@ def supposed(image: Image, words: Report, known: Known) -> tuple[Image, tuple[st
         source, frame = replace(source, frame_from="modality"), MODALITIES[found[0]][0]
     text = f"nobody said what kind of image this is: taken as {found[0]}, {why}; say --modality to be sure"
     return replace(image, modality=found[0], frame=frame, source=source), ("modality_supposed", text)
+
+
+def titled(image: Image, words: Report) -> str | None:
+    """The one modality that a report's title and technique name, where the pixels can be of it."""
+    named = report_modalities(words)
+    return next((code for code in _possible(image) if named == {code}), None)
 
 
 def framed(image: Image, words: Report) -> Image:
@@ -53,8 +53,19 @@ def framed(image: Image, words: Report) -> Image:
     return replace(image, frame="viewer") if frames == {"viewer"} else image
 
 
-def _asked(findings: Sequence[Finding], fitting: Sequence[str], known: Known) -> list[str]:
+def _possible(image: Image) -> list[str]:
+    """Modalities that the pixels do not speak against."""
+    volume, colour = len(image.grid) == 3, pixels.coloured(image.data)
+    never = (*(PICTURES if volume else ()), *(GREY if colour else ()))
+    return [code for code in MODALITIES if code not in never]
+
+
+def _asked(findings: Sequence[Finding], image: Image, known: Known) -> list[str]:
     """Modalities in which all is known that is asked for and known at all."""
     drawn = [one for one in findings if skip_reason(one, ("present", "uncertain")) is None]
     asked = [one for one in drawn if known(one, None)]
-    return [code for code in fitting if asked and all(known(one, code) for one in asked)]
+    found = [code for code in _possible(image) if asked and all(known(one, code) for one in asked)]
+    if len(found) < 2:
+        return found
+    colour = pixels.coloured(image.data)  # cells, stained or not
+    return [code for code in found if (code in COLOURED) == colour]
