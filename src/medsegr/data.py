@@ -173,15 +173,21 @@ def read_drawn(
         )
 
 
-def read_shown(
-    folder: Path, limit: int | None = None
+def read_there(
+    folder: Path, hints: Hints = PLAIN, held_out: bool = True
 ) -> Iterator[tuple[str, Image, list[tuple[Finding, Marks]]]]:
-    """As :func:`read_drawn` of the validation part: its pictures, no volumes, at most ``limit``, that show
-    something drawn, with what they show."""
-    every = (
-        (group, image, [p for p in drawn if p[1].mask.any()]) for group, image, drawn in read_drawn(folder)
-    )
-    return itertools.islice((one for one in every if one[2] and len(one[1].grid) == 2), limit)
+    """As :func:`read_drawn`: the images that show something drawn, with what they show."""
+    for group, image, drawn in read_drawn(folder, hints, held_out):
+        if there := [pair for pair in drawn if pair[1].mask.any()]:
+            yield group, image, there
+
+
+def read_shown(
+    folder: Path, limit: int | None = None, held_out: bool = True
+) -> Iterator[tuple[str, Image, list[tuple[Finding, Marks]]]]:
+    """As :func:`read_there`: pictures, no volumes, at most ``limit``."""
+    pictures = (row for row in read_there(folder, held_out=held_out) if len(row[1].grid) == 2)
+    return itertools.islice(pictures, limit)
 
 
 def group_of(folder: Path, image: str, rows: Sequence[Mapping[str, str]]) -> str:

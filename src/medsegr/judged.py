@@ -12,7 +12,6 @@ import numpy as np
 from PIL import Image as Pil
 
 from medsegr import data, planes
-from medsegr.drawn import Marks
 from medsegr.layouts import PLAIN, Hints
 from medsegr.metrics.intervals import bootstrap_mean
 from medsegr.metrics.overlap import dice
@@ -60,7 +59,7 @@ def judge(
 
 def _of_set(predictor: Predictor, folder: Path, hints: Hints, most: int) -> Iterator[Judged]:
     threshold = float(predictor.card["presence_threshold"])
-    for group, image, there in islice(_with_targets(folder, hints), most):
+    for group, image, there in islice(data.read_there(folder, hints), most):
         asked = tuple(finding for finding, _ in there)
         out = predictor.segment(image, Prompt(tuple(f.name for f in asked), asked))
         for i, (finding, marks) in enumerate(there):
@@ -69,14 +68,6 @@ def _of_set(predictor: Predictor, folder: Path, hints: Hints, most: int) -> Iter
             yield Judged(
                 folder.resolve().name, group, _label(finding), score, found, *_seen(image, marks.mask, mask)
             )
-
-
-def _with_targets(folder: Path, hints: Hints) -> Iterator[tuple[str, Image, list[tuple[Finding, Marks]]]]:
-    """Held-out images with what is there in them; those in which nothing is are left out."""
-    for group, image, drawn in data.read_drawn(folder, hints):
-        there = [(finding, marks) for finding, marks in drawn if marks.mask.any()]
-        if there:
-            yield group, image, there
 
 
 def _label(finding: Finding) -> str:

@@ -39,7 +39,7 @@ def supposed(image: Image, words: Report, known: Known) -> tuple[Image, tuple[st
 def titled(image: Image, words: Report) -> str | None:
     """The one modality that a report's title and technique name, where the pixels can be of it."""
     named = report_modalities(words)
-    return next((code for code in _possible(image) if named == {code}), None)
+    return next((code for code in named if code in _possible(image)), None) if len(named) == 1 else None
 
 
 def framed(image: Image, words: Report) -> Image:

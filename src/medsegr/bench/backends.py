@@ -11,7 +11,6 @@ import tempfile
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
-from itertools import islice
 from pathlib import Path
 from statistics import mean
 from typing import Any
@@ -57,12 +56,9 @@ def training_images(folder: Path, count: int) -> Iterator[Question]:
 
 
 def validation_images(folder: Path, count: int) -> Iterator[Drawn]:
-    """The first pictures of the validation part of a set, with what is there."""
-    pictures = ((image, drawn) for _, image, drawn in data.read_drawn(folder) if len(image.grid) == 2)
-    for image, drawn in islice(pictures, count):
-        there: list[tuple[Finding, Marks | None]] = [(f, m) for f, m in drawn if m.mask.any()]
-        if there:
-            yield image, there
+    """The first pictures of the validation part of a set that show something, with what is there."""
+    for _, image, there in data.read_shown(folder, count):
+        yield image, [(finding, marks) for finding, marks in there]
 
 
 def made_images(count: int) -> Iterator[Drawn]:

@@ -53,12 +53,9 @@ def real_rows(folder: Path, predictor: Predictor, limit: int | None = None) -> I
 def referring_rows(folder: Path, predictor: Predictor) -> Iterator[Row]:
     """Everything that is there in all pictures of a set that was built for judging, by all its words and by
     its name alone."""
-    for seen, (group, image, drawn) in enumerate(
-        one for held_out in (True, False) for one in data.read_drawn(folder, held_out=held_out)
+    for seen, (group, image, there) in enumerate(
+        one for held_out in (True, False) for one in data.read_there(folder, held_out=held_out)
     ):
-        there = [(finding, marks) for finding, marks in drawn if marks.mask.any()]
-        if not there:
-            continue
         findings = [f for finding, _ in there for f in (finding, named_only(finding))]
         masks = _asked(predictor, image, findings)
         for i, (finding, truth) in enumerate(there):

@@ -3,7 +3,6 @@ looked at on validation images. It goes into the card; masks do not hang on it.
 """
 
 import argparse
-import itertools
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -24,9 +23,7 @@ def counted(predictor: Predictor, folder: Path, held_out: bool, most: int) -> Co
     """Pixels that somebody judged, of at most ``most`` pictures of a part of a set in which something is
     drawn, asked for by name alone; no volumes."""
     counts = np.zeros((2, FINE), np.int64)
-    pictures = (row for row in data.read_drawn(folder, held_out=held_out) if len(row[1].grid) == 2)
-    drawn = ((image, [pair for pair in told if pair[1].mask.any()]) for _, image, told in pictures)
-    for image, there in itertools.islice((row for row in drawn if row[1]), most):
+    for _, image, there in data.read_shown(folder, most, held_out):
         findings = tuple(finding for finding, _ in there)
         said = predictor.segment(image, Prompt(tuple(f.name for f in findings), findings, keep=("prob",)))
         for prob, (_, marks) in zip(said.prob, there, strict=True):
