@@ -166,7 +166,7 @@ WARNINGS: Mapping[str, Told] = {
             "see that they belong together",
         ),
         "modality_supposed": (
-            "nobody said what kind of image this is, so it was taken from the words",
+            "nobody said what kind of image this is: taken from the words, or from the look of a picture",
             "say it: `--modality`",
         ),
         "modality_pixels": (
@@ -215,6 +215,10 @@ WARNINGS: Mapping[str, Told] = {
         "error": (
             "the model failed on a finding, or could not propose any",
             "the message says why; with `out of memory` take a smaller image or another `--device`",
+        ),
+        "drawn_as": (
+            "a word for many things (`lesion`) was drawn as the one that the picture surely shows",
+            "name what is meant",
         ),
         "forced": ("drawn by `--force`: the model was not trained for the concept", "do not rely on it"),
         "looks_negative": (

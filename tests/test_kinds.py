@@ -3,7 +3,17 @@
 import numpy as np
 import pytest
 
-from medsegr.kinds import called, doubt, kinds_in, limit, taught
+from medsegr.kinds import (
+    called,
+    doubt,
+    firm,
+    kinds_in,
+    likely_modalities,
+    limit,
+    loosely,
+    sure_kind,
+    taught,
+)
 
 KINDS = {"breast": ("tumour", "cyst"), "neck": ("artery",), "belly": ("cyst", "liver")}
 CARD = {
@@ -101,3 +111,73 @@ def test_what_a_checkpoint_was_taught_in_a_modality() -> None:
     assert taught(CARD, "liver", None)
     assert not taught(CARD, "liver", "US")
     assert not taught(CARD, "spleen", None)
+
+
+SEEN = {
+    "kinds": {"breast": ("tumour", "cyst"), "neck": ("artery",), "colon": ("polyp", "ulcer")},
+    "kinds_below": 0.1,
+    "loose": {"polyp": ("lesion", "mass"), "tumour": ("lesion", "lump")},
+    "concepts": {
+        "tumour": {"modalities": ["US"], "trained_on": ["real"]},
+        "cyst": {"modalities": ["US"], "trained_on": ["phantom"]},
+        "artery": {"modalities": ["US"], "trained_on": ["real"]},
+        "polyp": {"modalities": ["ES"], "trained_on": ["real", "phantom"]},
+        "ulcer": {"modalities": ["ES"], "trained_on": ["phantom"]},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("chances", "kind", "modalities"),
+    [
+        ({"polyp": 0.99}, "colon", {"ES"}),
+        ({"polyp": 0.99, "artery": 0.2}, None, set()),  # it may be a neck, too
+        ({"polyp": 0.9}, None, set()),  # not sure enough where nobody said so
+        ({"ulcer": 0.99}, None, set()),  # learned from made pictures: it is seen in many real ones
+        ({"polyp": 0.99, "cyst": 0.9}, "colon", {"ES"}),  # ... and speaks against none
+        ({}, None, set()),
+    ],
+)
+def test_of_which_kind_a_picture_surely_is(
+    chances: dict[str, float], kind: str | None, modalities: set[str]
+) -> None:
+    assert sure_kind(SEEN, chances) == kind
+    assert likely_modalities(SEEN, chances) == modalities
+
+
+def test_what_several_kinds_hold_tells_none() -> None:
+    shared = {**SEEN, "kinds": {**SEEN["kinds"], "neck": ("artery", "tumour")}}
+    assert sure_kind(shared, {"tumour": 0.99}) is None
+    assert likely_modalities({"concepts": {}}, {"tumour": 0.99}) == frozenset()
+
+
+@pytest.mark.parametrize(
+    ("name", "modality", "chances", "meant"),
+    [
+        ("lesion", "US", {"tumour": 0.99}, "tumour"),
+        ("lesion", None, {"tumour": 0.99}, "tumour"),
+        ("lesion", None, {"polyp": 0.99}, "polyp"),
+        ("lesion", "US", {"polyp": 0.99}, "lesion"),  # it was said that this is ultrasound
+        ("lesion", "US", {"artery": 0.99}, "lesion"),  # a neck: no tumour is shown
+        ("lesion", "US", {"tumour": 0.8}, "lesion"),
+        ("mass", "US", {"tumour": 0.99}, "mass"),  # not called so here
+        ("cyst", "US", {"tumour": 0.99}, "cyst"),
+    ],
+)
+def test_a_word_for_many_things_means_what_the_picture_surely_shows(
+    name: str, modality: str | None, chances: dict[str, float], meant: str
+) -> None:
+    assert loosely(SEEN, name, modality, lambda: chances) == meant
+
+
+def test_the_head_is_asked_for_loose_words_only() -> None:
+    assert loosely(SEEN, "cyst", "US", lambda: pytest.fail("asked")) == "cyst"
+    assert loosely(SEEN, "lesion", "CT", lambda: pytest.fail("asked")) == "lesion"
+
+
+def test_what_was_learned_from_made_pictures_only_is_not_firm() -> None:
+    assert firm(SEEN, "polyp", "ES")
+    assert firm(SEEN, "polyp", None)
+    assert not firm(SEEN, "polyp", "US")
+    assert not firm(SEEN, "ulcer", "ES")
+    assert not firm(SEEN, "liver", None)

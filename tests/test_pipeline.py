@@ -756,6 +756,63 @@ def test_a_refusal_names_what_is_known_of_the_kind() -> None:
     assert "narrower_known" not in dict(elsewhere.warnings)
 
 
+class Looking(Fake):
+    """A model that takes every picture for one of a breast, in which a tumour is."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        told = {"modalities": ["US"], "trained_on": ["real"]}
+        kinds = {"breast": ["breast tumour"], "neck": ["carotid artery"]}
+        names = {name: told for names in kinds.values() for name in names}
+        self.card = {**self.card, "concepts": names, "kinds": kinds, "kinds_below": 0.1}
+
+    def knows(self, finding: Finding, modality: str | None = None) -> bool:
+        return finding.name == "breast tumour" and modality in (None, "US")
+
+    def chances(self, image: Image) -> dict[str, float]:
+        return {"breast tumour": 0.99}
+
+    def meant(self, finding: Finding, image: Image) -> Finding:
+        return replace(finding, name="breast tumour") if finding.name == "lesion" else finding
+
+
+def test_what_a_loose_word_is_drawn_as_is_said_and_the_report_keeps_its_word() -> None:
+    result = pipeline.run(picture(modality="US"), Looking(), phrases=["lesion", "spleen"])
+    lesion, spleen = result.findings
+    assert (lesion.status, lesion.finding.name) == ("segmented", "lesion")
+    assert (spleen.status, spleen.reason) == ("refused", "unknown_concept")
+    assert "f1: drawn as breast tumour" in dict(result.warnings)["drawn_as"]
+    forced = pipeline.run(picture(modality="US"), Looking(), phrases=["lesion"], options=Options(force=True))
+    assert "forced" not in dict(forced.warnings)
+    named = pipeline.run(picture(modality="US"), Looking(), phrases=["breast tumour"])
+    assert "drawn_as" not in dict(named.warnings)
+
+
+def test_a_picture_that_nobody_spoke_of_is_taken_for_what_it_looks_like() -> None:
+    image = picture(modality=None, source=Source(kind="png", frame_from="assumed"))
+    result = pipeline.run(image, Looking(), phrases=["lesion"])
+    assert (result.image.modality, result.findings[0].status) == ("US", "segmented")
+    assert "looks" in dict(result.warnings)["modality_supposed"]
+    volume = picture(modality=None, data=np.zeros((1, 9, *GRID), np.float32), spacing=(1.0, 1.0, 1.0))
+    assert pipeline.run(volume, Looking(), phrases=["spleen"]).image.modality is None
+
+
+def test_a_model_that_fails_on_the_look_of_a_picture_says_so_where_it_draws() -> None:
+    class Broken(Looking):
+        def meant(self, finding: Finding, image: Image) -> Finding:
+            raise MemoryError
+
+        def chances(self, image: Image) -> dict[str, float]:
+            raise MemoryError
+
+        def segment(self, image: Image, prompt: Prompt) -> Segmentation:
+            raise MemoryError
+
+    image = picture(modality=None)
+    result = pipeline.run(image, Broken(), phrases=["breast tumour"])
+    assert result.findings[0].status == "failed"
+
+
 def test_masks_that_json_alone_leaves_out_are_said(tmp_path: Path) -> None:
     result = pipeline.run(picture(), Fake(), report=told(finding()))
     pipeline.save(result, tmp_path / "out", Options(formats=("json",)))

@@ -27,8 +27,17 @@ def known(finding: Finding, modality: str | None) -> bool:
     return seen is not None and (modality is None or modality in seen)
 
 
-def taken(data: np.ndarray, words: Report, **told: str) -> str | None:
-    found = supposing.supposed(Image(data, **told), words, known)  # type: ignore[arg-type]
+def model(*likely: str, made: Sequence[str] = ()) -> supposing.Knowledge:
+    """Pictures look like ``likely``; concepts ``made`` were learned from made ones."""
+    return supposing.Knowledge(
+        known,
+        lambda one, code: known(one, code) and one.name not in made,
+        lambda image: image.modality in likely,
+    )
+
+
+def taken(data: np.ndarray, words: Report, knows: supposing.Knowledge | None = None) -> str | None:
+    found = supposing.supposed(Image(data), words, knows or model())
     return None if found is None else found[0].modality
 
 
@@ -87,20 +96,20 @@ def test_a_volume_is_no_picture() -> None:
 
 
 def test_what_was_told_stays() -> None:
-    assert supposing.supposed(Image(GREY, modality="US"), asked("polyp"), known) is None
+    assert supposing.supposed(Image(GREY, modality="US"), asked("polyp"), model()) is None
 
 
 def test_the_frame_follows_unless_it_was_told() -> None:
     plain = image_from_array(COLOUR[0])
     assert plain.source.frame_from == "assumed"
-    found = supposing.supposed(plain, asked("polyp"), known)
+    found = supposing.supposed(plain, asked("polyp"), model())
     assert found is not None
     image, (code, text) = found
     assert (image.frame, image.source.frame_from) == ("viewer", "modality")
     assert code == "modality_supposed"
     assert "ES" in text
     flagged = image_from_array(COLOUR[0], frame="patient")
-    other = supposing.supposed(flagged, asked("polyp"), known)
+    other = supposing.supposed(flagged, asked("polyp"), model())
     assert other is not None
     assert (other[0].frame, other[0].source.frame_from) == ("patient", "flag")
 
@@ -111,3 +120,40 @@ def test_whose_left_follows_what_is_named() -> None:
     assert supposing.framed(image, asked("polyp", "left lung")).frame == "patient"
     flagged = image_from_array(GREY[0], frame="patient")
     assert supposing.framed(flagged, asked("polyp")).frame == "patient"
+
+
+@pytest.mark.parametrize(
+    ("phrases", "data", "likely", "made", "modality"),
+    [
+        (("thyroid nodule",), GREY, ("US",), (), "US"),  # nothing else tells
+        (("nodule",), GREY, ("CT",), (), "CT"),  # the words leave two
+        (("polyp",), GREY, ("US",), (), "ES"),  # what is known from real images is firmer than the look
+        (("polyp",), GREY, ("US",), ("polyp",), "US"),  # the name was learned from made pictures
+        (("polyp",), GREY, (), ("polyp",), "ES"),
+        (("thyroid nodule",), GREY, ("US", "CT"), (), None),  # two are no answer
+        (("thyroid nodule",), COLOUR, ("CT", "MR"), (), None),  # these are grey
+        (("thyroid nodule",), COLOUR, ("CT", "US"), (), "US"),
+        (("thyroid nodule",), COLOUR, ("US", "ES"), (), None),  # two are no answer
+        (("thyroid nodule",), GREY, ("ES", "OP"), (), None),
+        (("thyroid nodule",), COLOUR, ("GM", "SM"), (), "SM"),
+        ((), GREY, ("US",), (), None),  # nothing is asked
+    ],
+)
+def test_the_look_of_a_picture_tells_where_words_do_not(
+    phrases: tuple[str, ...],
+    data: np.ndarray,
+    likely: tuple[str, ...],
+    made: tuple[str, ...],
+    modality: str | None,
+) -> None:
+    assert taken(data, asked(*phrases), model(*likely, made=made)) == modality
+
+
+def test_a_title_is_firmer_than_the_look() -> None:
+    assert taken(GREY, parse("CT CHEST\nFINDINGS: A thyroid nodule."), model("US")) == "CT"
+
+
+def test_why_a_kind_was_taken_is_said() -> None:
+    found = supposing.supposed(Image(GREY), asked("thyroid nodule"), model("US"))
+    assert found is not None
+    assert "looks" in found[1][1]

@@ -54,10 +54,11 @@ def read_kinds(path: Path) -> Mapping[str, Sequence[str]]:
 
 
 def read_names(path: Path) -> Mapping[str, Mapping[str, Sequence[str]]]:
-    """What else reports call the concepts of sets (a table ``[also]``, :func:`medsegr.kinds.called`), and
-    what they know in parts only (``[parts]``, :mod:`medsegr.wholes`): as it stands in the card."""
+    """What else reports call the concepts of sets (a table ``[also]``, :func:`medsegr.kinds.called`), which
+    words for many things may mean them (``[loose]``, :func:`medsegr.kinds.loosely`), and what they know in
+    parts only (``[parts]``, :mod:`medsegr.wholes`): as it stands in the card."""
     told = tomllib.loads(path.read_text(encoding="utf-8"))
-    return {key: told.get(key, {}) for key in ("also", "parts")}
+    return {key: told.get(key, {}) for key in ("also", "loose", "parts")}
 
 
 def pictures(

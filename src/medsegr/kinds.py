@@ -4,8 +4,11 @@ carotid artery is in no picture of a breast.
 The presence that a network tells of a thing rests on how the thing looks, and a vessel's round cut looks like
 a cyst. What the image-only head says of the whole picture tells such kinds apart. It is heard only where it
 is sure: the picture must look like another kind, and hardly like the one in which the thing is found.
+
+The same tells what nobody said: what kind of picture it is, and what a word for many things means in it.
 """
 
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,12 +16,18 @@ import numpy as np
 
 Kinds = Mapping[str, Sequence[str]]  # name of a kind: the concepts that are found in it
 SURE = 0.5  # chance from which a picture is taken to be of another kind
+SURER = 0.95  # ... to be of a kind that nobody told
 
 
 def taught(card: Mapping[str, Any], name: str, modality: str | None) -> bool:
     """Whether a checkpoint was trained for a concept in a modality (None: in any)."""
     seen = card["concepts"].get(name, {}).get("modalities", ())
     return name in card["concepts"] and (modality is None or not seen or modality in seen)
+
+
+def firm(card: Mapping[str, Any], name: str, modality: str | None) -> bool:
+    """Whether a checkpoint was trained for a concept on real pictures of a modality (None: of any)."""
+    return taught(card, name, modality) and "real" in card["concepts"][name].get("trained_on", ())
 
 
 def called(card: Mapping[str, Any], name: str, modality: str | None) -> str:
@@ -28,8 +37,7 @@ def called(card: Mapping[str, Any], name: str, modality: str | None) -> str:
     such names by concept; where several fit, that with the most cases is taken. A name that was learned from
     real pictures of the modality itself stays what it is.
     """
-    own = card["concepts"].get(name, {}).get("trained_on", ())
-    if "real" in own and taught(card, name, modality):
+    if firm(card, name, modality):
         return name
     also: Mapping[str, Sequence[str]] = card.get("also", {})
     fitting = [one for one, names in also.items() if name in names and taught(card, one, modality)]
@@ -42,6 +50,52 @@ def kinds_in(card: Mapping[str, Any], modality: str | None) -> Kinds:
     told: Kinds = card.get("kinds", {})
     found = {kind: tuple(n for n in names if taught(card, n, modality)) for kind, names in told.items()}
     return {kind: names for kind, names in found.items() if names}
+
+
+def sure_kind(card: Mapping[str, Any], chances: Mapping[str, float]) -> str | None:
+    """The kind of which a picture surely is, and of no other; None where that is not sure. ``chances``: of
+    every concept, by the image alone."""
+    best = {kind: max(chances.get(n, 0.0) for n in names) for kind, names in _telling(card).items()}
+    ranked = sorted(best, key=lambda kind: -best[kind])
+    if len(ranked) < 2 or best[ranked[0]] < SURER or best[ranked[1]] >= float(card["kinds_below"]):
+        return None
+    return ranked[0]
+
+
+def likely_modalities(card: Mapping[str, Any], chances: Mapping[str, float]) -> frozenset[str]:
+    """The modalities that give pictures of the kind of which a picture surely is."""
+    names = _telling(card).get(sure_kind(card, chances) or "", ())
+    seen = [frozenset(card["concepts"][name].get("modalities", ())) for name in names]
+    return frozenset.intersection(*seen) if seen else frozenset()
+
+
+def _telling(card: Mapping[str, Any]) -> Kinds:
+    """The kinds with what is found in them alone and was learned from real pictures: names of made bodies
+    are seen in many real ones."""
+    told = {
+        kind: tuple(name for name in names if firm(card, name, None))
+        for kind, names in kinds_in(card, None).items()
+    }
+    often = Counter(name for names in told.values() for name in names)
+    own = {kind: tuple(n for n in names if often[n] == 1) for kind, names in told.items()}
+    return {kind: names for kind, names in own.items() if names}
+
+
+def loosely(
+    card: Mapping[str, Any],
+    name: str,
+    modality: str | None,
+    chances: Callable[[], Mapping[str, float]],
+) -> str:
+    """The concept that is meant by a word for many things ("lesion") in a picture that surely shows it; else
+    ``name``. ``card["loose"]`` tells such words by concept; ``chances`` is called only for these."""
+    loose: Mapping[str, Sequence[str]] = card.get("loose", {})
+    fitting = [one for one, words in loose.items() if name in words and taught(card, one, modality)]
+    if not fitting:
+        return name
+    seen = chances()
+    own = _telling(card).get(sure_kind(card, seen) or "", ())
+    return next((one for one in fitting if one in own and seen.get(one, 0.0) >= SURE), name)
 
 
 def limit(name: str, chances: Mapping[str, float], kinds: Kinds, below: float) -> float:

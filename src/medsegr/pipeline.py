@@ -37,7 +37,7 @@ from medsegr.types import (
     Shape,
     Texture,
 )
-from medsegr.verdicts import Verdict, cautions, decide, known, marked, model_of, one_line, threshold
+from medsegr.verdicts import Verdict, cautions, decide, knowledge_of, marked, model_of, one_line, threshold
 from medsegr.words import report_of_phrases, report_of_text
 
 Follow = Callable[[Progress], None]
@@ -149,7 +149,7 @@ def _turn(
     for n, (finding, verdict) in enumerate(zip(turn.findings, turn.verdicts, strict=True), 1):
         pair = (guided.get(finding.id), free.get(_alone(finding)))
         item = judge(image, finding, verdict, pair, rules)
-        judged.append(marked(item, segmenter, image.modality) if options.force else item)
+        judged.append(marked(item, segmenter, image) if options.force else item)
         _tell(follow, "segment", *turn.judged(n, pieces), judged[-1])
     return judged, answers
 
@@ -201,7 +201,7 @@ def _understood(
     if words is None:
         return image, None, list(image.source.warnings)
     warnings = [w for w in image.source.warnings if w[0] != "frame_assumed"]  # words know it
-    taken = supposing.supposed(image, words, partial(known, segmenter))
+    taken = supposing.supposed(image, words, knowledge_of(segmenter))
     if taken is None:
         return supposing.framed(image, words), words, warnings
     image, note = taken

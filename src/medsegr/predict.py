@@ -22,7 +22,7 @@ from medsegr.backends.backend import Backend, Clicked, Maps, sigmoid
 from medsegr.backends.kept import Kept
 from medsegr.errors import UsageError, WeightsError
 from medsegr.hearing import heard
-from medsegr.kinds import called, doubt, taught
+from medsegr.kinds import called, doubt, firm, loosely, taught
 from medsegr.metrics.calibration import temper
 from medsegr.passes import CHUNK
 from medsegr.reasoning.codes import Vocabulary, coded, vocabulary
@@ -87,6 +87,15 @@ class Predictor:
                 return modality is None or not seen or modality in seen
         return False
 
+    def meant(self, finding: Finding, image: Image) -> Finding:
+        """The finding by the name that the network learned from real pictures: what it is called there, or
+        what a picture surely shows of what a word for many things ("lesion") may mean."""
+        finding = self._called(finding, image.modality)
+        if len(image.grid) != 2 or firm(self.card, finding.name, image.modality):
+            return finding
+        name = loosely(self.card, finding.name, image.modality, lambda: self.chances(image))
+        return finding if name == finding.name or _elsewhere(finding, name) else _renamed(finding, name)
+
     def segment(self, image: Image, prompt: Prompt) -> Segmentation:
         """Probabilities on the image's own grid; in the extras ``presence``, ``quality`` and, of pictures and
         where the prompt keeps it, ``attention``.
@@ -99,7 +108,7 @@ class Predictor:
         return joined(self._segment(image, apart), joins)
 
     def _segment(self, image: Image, prompt: Prompt) -> Segmentation:
-        asked = [self._called(finding, image.modality) for finding in prompt.findings]
+        asked = [self.meant(finding, image) for finding in prompt.findings]
         exact = "prob" in prompt.keep
         prob = np.zeros((len(asked), *image.grid), np.float32 if exact else np.uint8)
         if not asked:
@@ -142,10 +151,8 @@ class Predictor:
     def propose(self, image: Image) -> tuple[Finding, ...]:
         """Report-free: what the image-only head sees, as findings without words (at most three, likeliest
         first)."""
-        chances = self._chances(self._view(look(image, self.base), image))
-        seen = [
-            (p, name) for name, p in chances.items() if p >= 0.3 and taught(self.card, name, image.modality)
-        ]
+        chances = self.chances(image).items()
+        seen = [(p, name) for name, p in chances if p >= 0.3 and taught(self.card, name, image.modality)]
         ranked = sorted(seen, reverse=True)[:3]
         return tuple(Finding(f"f{i + 1}", "", (0, 0), name) for i, (_, name) in enumerate(ranked))
 
@@ -155,8 +162,11 @@ class Predictor:
         view = self._view(look(image, self.base), image)
         return self._named(self._codes(view, len(view.maps(0)[0]) if len(image.grid) == 2 else 1))
 
-    def _chances(self, view: passes.View) -> dict[str, float]:
+    def chances(self, image: Image) -> dict[str, float]:
         """As :meth:`shown` by the picture as it is, kept for the next question."""
+        return self._chances(self._view(look(image, self.base), image))
+
+    def _chances(self, view: passes.View) -> dict[str, float]:
         return self._named(*self._kept.get((view.seen.key, "codes"), lambda: (self._codes(view),)))
 
     def _named(self, told: np.ndarray) -> dict[str, float]:
@@ -239,6 +249,14 @@ class Predictor:
 
 def _renamed(finding: Finding, name: str) -> Finding:
     return replace(finding, name=name, parents=concepts()[name].parents)
+
+
+def _elsewhere(finding: Finding, name: str) -> bool:
+    """Whether the finding is told in an organ of another part of the body than ``name`` is found in: a lesion
+    "in the pancreas" is none of the breast."""
+    known = concepts()
+    organs = [known[place] for place in finding.location.anatomy if place in known]
+    return any(organ.modalities and organ.field != known[name].field for organ in organs)
 
 
 def _same_kind(one: str, other: str) -> bool:

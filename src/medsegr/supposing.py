@@ -1,8 +1,8 @@
-"""What nobody said of an image, by the words that came with it: what kind of image it is, and whose left is
-meant. Sizes, colours and what is known hang on the kind, so it is told in a warning."""
+"""What nobody said of an image, by the words that came with it and by how it looks: what kind of image it is,
+and whose left is meant. Sizes, colours and what is known hang on the kind, so it is told in a warning."""
 
 from collections.abc import Callable, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
 
 from medsegr import pixels
 from medsegr.likeness import COLOURED, GREY, PICTURES, report_modalities
@@ -13,27 +13,39 @@ from medsegr.types import MODALITIES, Finding, Image, Report
 Known = Callable[[Finding, str | None], bool]  # whether a model draws what a finding asks, in a modality
 
 
-def supposed(image: Image, words: Report, known: Known) -> tuple[Image, tuple[str, str]] | None:
+@dataclass(frozen=True, slots=True)
+class Knowledge:
+    """What a model knows, ``firm`` from real images, and whether an image is ``like`` those of its modality,
+    seen as these are seen."""
+
+    known: Known
+    firm: Known
+    like: Callable[[Image], bool]
+
+
+def supposed(image: Image, words: Report, model: Knowledge) -> tuple[Image, tuple[str, str]] | None:
     """The image with a modality, and a warning (code, message); None where it was told, or nothing decides.
 
     A report's title and technique decide where they name modalities, and name one; else what is asked for
-    does, where the model draws all of it in images of one modality only. A modality that the pixels cannot be
-    of does not count. The frame follows the modality, unless it was told.
+    does, where the model draws all of it in images of one modality only. Where what it draws there was
+    learned from made images only, or nothing is told by what is asked, it counts first what the picture
+    looks like. A modality that the pixels cannot be of does not count. The frame follows the modality, unless
+    it was told.
     """
     if image.modality is not None:
         return None
     if report_modalities(words):
-        found, why = [code for code in [titled(image, words)] if code is not None], "as the report says"
+        code, why = titled(image, words), "as the report says"
     else:
-        found, why = _asked(words.findings, image, known), "for the model knows what is asked in these only"
-    if len(found) != 1:
+        code, why = _untold(words.findings, image, model)
+    if code is None:
         return None
     source = replace(image.source, meta={**image.source.meta, "modality_from": "words"})
     frame = image.frame
     if source.frame_from == "assumed":
-        source, frame = replace(source, frame_from="modality"), MODALITIES[found[0]][0]
-    text = f"nobody said what kind of image this is: taken as {found[0]}, {why}; say --modality to be sure"
-    return replace(image, modality=found[0], frame=frame, source=source), ("modality_supposed", text)
+        source, frame = replace(source, frame_from="modality"), MODALITIES[code][0]
+    text = f"nobody said what kind of image this is: taken as {code}, {why}; say --modality to be sure"
+    return replace(image, modality=code, frame=frame, source=source), ("modality_supposed", text)
 
 
 def titled(image: Image, words: Report) -> str | None:
@@ -60,12 +72,23 @@ def _possible(image: Image) -> list[str]:
     return [code for code in MODALITIES if code not in never]
 
 
-def _asked(findings: Sequence[Finding], image: Image, known: Known) -> list[str]:
-    """Modalities in which all is known that is asked for and known at all."""
+def _untold(findings: Sequence[Finding], image: Image, model: Knowledge) -> tuple[str | None, str]:
+    """The modality by what is asked for and by how the picture looks, and why it is taken."""
     drawn = [one for one in findings if skip_reason(one, ("present", "uncertain")) is None]
-    asked = [one for one in drawn if known(one, None)]
-    found = [code for code in _possible(image) if asked and all(known(one, code) for one in asked)]
-    if len(found) < 2:
-        return found
-    colour = pixels.coloured(image.data)  # cells, stained or not
-    return [code for code in found if (code in COLOURED) == colour]
+    asked = [one for one in drawn if model.known(one, None)]
+    able = [code for code in _possible(image) if asked and all(model.known(one, code) for one in asked)]
+    by_words, why = _only(able, image), "for the model knows what is asked in these only"
+    if not drawn or (by_words is not None and any(model.firm(one, by_words) for one in asked)):
+        return by_words, why
+    # What is grey looks like anything once it is given the colours of a kind. Ultrasound has coloured labels.
+    colour, in_colour = pixels.coloured(image.data), (*COLOURED, *pixels.COLOURS)
+    kinds = [code for code in _possible(image) if code == "US" or (code in in_colour) == colour]
+    likely = [code for code in kinds if model.like(replace(image, modality=code))]
+    return (likely[0], "for it looks like these") if len(likely) == 1 else (by_words, why)
+
+
+def _only(codes: Sequence[str], image: Image) -> str | None:
+    """The one modality of several that is left; cells are stained or not."""
+    colour = pixels.coloured(image.data)
+    left = codes if len(codes) < 2 else [code for code in codes if (code in COLOURED) == colour]
+    return left[0] if len(left) == 1 else None

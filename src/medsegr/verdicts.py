@@ -2,14 +2,16 @@
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from typing import Any, cast
 
 from medsegr.errors import GeometryError, MedsegrError
-from medsegr.kinds import called, taught
+from medsegr.kinds import called, likely_modalities, taught
 from medsegr.options import Options
 from medsegr.planes import axis_letters
 from medsegr.report.lexicon import concepts
 from medsegr.report.parse import skip_reason
+from medsegr.supposing import Knowledge
 from medsegr.types import Check, Finding, FindingResult, Image, Segmenter, Status
 
 SMALLEST_SIDE = 8  # px: a grid below this in height or width is refused as too_small
@@ -22,15 +24,17 @@ Verdict = tuple[Status, str]
 def decide(image: Image, finding: Finding, segmenter: Segmenter, options: Options) -> Verdict | None:
     """Status and reason of a finding that is not drawn, known before the model is asked; None: draw it."""
     reason = skip_reason(finding, options.polarity)
-    if reason is None and _not_in_image(image, finding, segmenter):
+    sound, small = _sound(image), _too_small(image, finding)
+    asked = meant(segmenter, finding, image) if reason is None and sound and not small else finding
+    if reason is None and _not_in_image(image, asked, segmenter):
         reason = "not_in_image"
     if reason is not None:
         return "skipped", reason
-    if not _sound(image):
+    if not sound:
         return "refused", "geometry"
-    if _too_small(image, finding):
+    if small:
         return "refused", "too_small"
-    if not options.force and not known(segmenter, finding, image.modality):
+    if not options.force and not known(segmenter, asked, image.modality):
         return "refused", "unknown_concept"
     return None
 
@@ -59,11 +63,11 @@ def _sound(image: Image) -> bool:
     return True
 
 
-def _too_small(image: Image, finding: Finding) -> bool:
+def _too_small(image: Image, finding: Finding | None = None) -> bool:
     """Fewer than 8 px in two directions of the grid, or a told size below the finest spacing."""
     if sorted(image.grid)[-2] < SMALLEST_SIDE or min(image.grid) < 1:
         return True
-    told = finding.shape.size_mm
+    told = finding.shape.size_mm if finding is not None else None
     return bool(told and image.spacing and max(told) < min(image.spacing))
 
 
@@ -73,6 +77,43 @@ def known(segmenter: Segmenter, finding: Finding, modality: str | None) -> bool:
     return bool(knows(finding, modality)) if knows is not None else bool(finding.name or finding.phrase)
 
 
+def meant(segmenter: Segmenter, finding: Finding, image: Image) -> Finding:
+    """The finding by the name under which the model draws it in this image. A model that fails here will say
+    so when it is asked to draw."""
+    tell = getattr(segmenter, "meant", None)
+    try:
+        return finding if tell is None else cast(Finding, tell(finding, image))
+    except Exception:
+        return finding
+
+
+def firm(segmenter: Segmenter, finding: Finding, modality: str | None) -> bool:
+    """As :func:`known`, and not from made images only."""
+    card = {"concepts": {}, **_card(segmenter)}
+    return known(segmenter, finding, modality) and not _made(card, called(card, finding.name, modality))
+
+
+def like(segmenter: Segmenter, image: Image) -> bool:
+    """Whether the model surely takes a picture for one of its modality; never a volume."""
+    tell, card = getattr(segmenter, "chances", None), _card(segmenter)
+    taught_in = {code for one in card.get("concepts", {}).values() for code in one.get("modalities", ())}
+    if tell is None or len(image.grid) != 2 or image.modality not in taught_in or _too_small(image):
+        return False
+    try:
+        return image.modality in likely_modalities(card, tell(image))
+    except Exception:  # as in meant
+        return False
+
+
+def knowledge_of(segmenter: Segmenter) -> Knowledge:
+    """What a model can be asked for, where nobody said what kind of image it is."""
+    return Knowledge(partial(known, segmenter), partial(firm, segmenter), partial(like, segmenter))
+
+
+def _made(card: Mapping[str, Any], name: str) -> bool:
+    return bool(card["concepts"].get(name, {}).get("trained_on") == ["phantom"])
+
+
 def one_line(error: BaseException) -> str:
     """An error as one line: our own errors speak for themselves, a foreign one is named by its kind only."""
     if isinstance(error, MedsegrError):
@@ -80,9 +121,9 @@ def one_line(error: BaseException) -> str:
     return "out of memory" if isinstance(error, MemoryError) else type(error).__name__
 
 
-def marked(item: FindingResult, segmenter: Segmenter, modality: str | None) -> FindingResult:
+def marked(item: FindingResult, segmenter: Segmenter, image: Image) -> FindingResult:
     """A result with a warning check where ``--force`` drew what the model was not trained for."""
-    if item.mask is None or known(segmenter, item.finding, modality):
+    if item.mask is None or known(segmenter, meant(segmenter, item.finding, image), image.modality):
         return item
     said = "the model was not trained for this concept; drawn because of --force"
     return replace(item, checks=(*item.checks, Check("concept", "warn", said)))
@@ -98,13 +139,17 @@ def cautions(
     """What a run should say beside its masks: errors of the model, forced masks, concepts learned from
     phantoms only, a missing map."""
     notes = [("error", f"the model failed: {one_line(a)}") for a in answers if isinstance(a, Exception)]
-    card = {"concepts": {}, **getattr(segmenter, "card", {})}
+    card = {"concepts": {}, **_card(segmenter)}
     for item in results:
-        name = called(card, item.finding.name, image.modality)
+        known_as = called(card, item.finding.name, image.modality)
+        name = known_as if item.mask is None else meant(segmenter, item.finding, image).name
+        if name != known_as:
+            text = f"{item.finding.id}: drawn as {name}, which this picture shows: say what else is meant"
+            notes.append(("drawn_as", text))
         if any(check.name == "concept" for check in item.checks):
             text = f"{item.finding.id} was drawn by force: the model was not trained for its concept"
             notes.append(("forced", text))
-        elif item.mask is not None and card["concepts"].get(name, {}).get("trained_on") == ["phantom"]:
+        elif item.mask is not None and _made(card, name):
             text = f"{item.finding.id}: its concept was learned from made images only: do not rely on it"
             notes.append(("phantom_only", text))
         elif item.reason == "unknown_concept" and (narrower := _narrower(card, item.finding, image.modality)):
