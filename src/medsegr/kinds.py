@@ -44,6 +44,13 @@ def called(card: Mapping[str, Any], name: str, modality: str | None) -> str:
     return max(fitting, key=lambda one: int(card["concepts"][one].get("cases", 0)), default=name)
 
 
+def parts_of(card: Mapping[str, Any], name: str) -> Sequence[str]:
+    """The concepts as which a whole is drawn: its own name where a checkpoint learned that from real
+    pictures, or knows no parts of it (``card["parts"]``)."""
+    told: Sequence[str] = () if firm(card, name, None) else card.get("parts", {}).get(name, ())
+    return tuple(told) or (name,)
+
+
 def kinds_in(card: Mapping[str, Any], modality: str | None) -> Kinds:
     """The kinds that a checkpoint was taught to tell apart in a modality (None: in any); fewer than two tell
     nothing."""

@@ -22,7 +22,7 @@ from medsegr.backends.backend import Backend, Clicked, Maps, sigmoid
 from medsegr.backends.kept import Kept
 from medsegr.errors import UsageError, WeightsError
 from medsegr.hearing import heard
-from medsegr.kinds import called, doubt, firm, loosely, taught
+from medsegr.kinds import called, doubt, firm, loosely, parts_of, taught
 from medsegr.metrics.calibration import temper
 from medsegr.passes import CHUNK
 from medsegr.reasoning.codes import Vocabulary, coded, vocabulary
@@ -202,10 +202,8 @@ class Predictor:
 
     def _parts(self, finding: Finding) -> Sequence[Finding]:
         """The finding, or its parts where the network knows these only."""
-        if finding.name in self.card["concepts"]:
-            return (finding,)
-        names = self.card.get("parts", {}).get(finding.name, ())
-        return [_renamed(finding, name) for name in names] or (finding,)
+        names = parts_of(self.card, finding.name)
+        return [_renamed(finding, name) for name in names] if len(names) > 1 else (finding,)
 
     def _called(self, finding: Finding, modality: str | None) -> Finding:
         """The finding by the name that the network learned from real pictures."""
@@ -248,7 +246,10 @@ class Predictor:
 
 
 def _renamed(finding: Finding, name: str) -> Finding:
-    return replace(finding, name=name, parents=concepts()[name].parents)
+    """The finding as if it were told by another concept's name, with the density that stands in that name."""
+    said = next(iter(parse_phrase(name).findings), finding).texture.density
+    texture = replace(finding.texture, density=said or finding.texture.density)
+    return replace(finding, name=name, parents=concepts()[name].parents, texture=texture)
 
 
 def _elsewhere(finding: Finding, name: str) -> bool:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, cast
 
 from medsegr.errors import GeometryError, MedsegrError
-from medsegr.kinds import called, likely_modalities, taught
+from medsegr.kinds import called, likely_modalities, parts_of, taught
 from medsegr.options import Options
 from medsegr.planes import axis_letters
 from medsegr.report.lexicon import concepts
@@ -111,7 +111,8 @@ def knowledge_of(segmenter: Segmenter) -> Knowledge:
 
 
 def _made(card: Mapping[str, Any], name: str) -> bool:
-    return bool(card["concepts"].get(name, {}).get("trained_on") == ["phantom"])
+    trained = (card["concepts"].get(part, {}).get("trained_on") for part in parts_of(card, name))
+    return any(one == ["phantom"] for one in trained)
 
 
 def one_line(error: BaseException) -> str:
