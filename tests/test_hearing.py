@@ -16,9 +16,7 @@ from medsegr.types import Finding, Location
     ],
 )
 def test_a_part_is_heard_as_its_organ(place: str, organ: str) -> None:
-    finding = Finding(
-        "f1", "", (0, 0), "nodule", location=Location("right", rows=("lower",), anatomy=(place,))
-    )
+    finding = Finding("f1", "", (0, 0), "cyst", location=Location("right", rows=("lower",), anatomy=(place,)))
     texts = [code.text for code in heard(finding, "CR", "right")]
     assert f"anatomy:{organ}" in texts
     assert {"side:left", "row:lower"} <= set(texts)
@@ -52,3 +50,52 @@ def test_an_organ_in_the_name_is_heard_as_if_it_were_told(name: str, organ: str 
     assert [text for text in told if text.startswith("anatomy:")] == ([f"anatomy:{organ}"] if organ else [])
     beside = Finding("f1", "", (0, 0), name, location=Location(anatomy=(organ or "spleen",)))
     assert sum(code.text.startswith("anatomy:") for code in heard(beside, None, None)) == 1
+
+
+def told(name: str, where: Location, modality: str | None) -> set[str]:
+    texts = [code.text for code in heard(Finding("f1", "", (0, 0), name, location=where), modality, "right")]
+    return {text for text in texts if text.partition(":")[0] in ("side", "row", "col", "anatomy")}
+
+
+def test_both_lungs_say_nothing_of_where_an_opacity_lies() -> None:
+    """Real ones in both lungs were all but missed: made ones had taught that "lung" means a small piece."""
+    assert told("ground-glass opacity", Location("bilateral", anatomy=("lung",)), "CR") == set()
+    lower = Location("left", rows=("lower",), anatomy=("left lower lobe of lung",))
+    assert told("consolidation", lower, "CR") == {"side:right", "row:lower"}
+    assert told("lung", Location("bilateral"), "CR") == {"side:bilateral"}, "an organ is both of them"
+    assert told("cyst", Location(anatomy=("liver",)), "CT") == {"anatomy:liver"}
+
+
+@pytest.mark.parametrize(
+    ("name", "where", "modality", "side"),
+    [
+        ("breast tumour", Location("left", "viewer", anatomy=("left breast",)), "US", False),
+        ("breast finding", Location("right", anatomy=("right breast",)), "MG", False),
+        ("retinal vessels", Location("left", anatomy=("left eye",)), "OP", False),
+        ("breast tumour", Location("left", "viewer", anatomy=("breast",)), "US", True),  # of the picture
+        ("breast tumour", Location("left", anatomy=("left breast",)), "MR", True),  # both are shown
+        ("thyroid nodule", Location("left", "viewer", anatomy=("left lobe of thyroid",)), "US", True),
+    ],
+)
+def test_the_side_of_an_organ_that_is_shown_alone_is_no_place(
+    name: str, where: Location, modality: str, side: bool
+) -> None:
+    assert any(text.startswith("side:") for text in told(name, where, modality)) == side
+
+
+@pytest.mark.parametrize(
+    ("modality", "place", "rows"),
+    [
+        ("CR", "left upper quadrant", {"row:upper"}),
+        ("CT", "left upper quadrant", set()),  # a slice shows it in front
+        ("ES", "cecum", set()),
+        (None, "left upper quadrant", {"row:upper"}),
+        ("CT", "liver", {"row:upper"}),  # said of the picture
+    ],
+)
+def test_how_high_a_named_place_lies_is_heard_in_upright_pictures(
+    modality: str | None, place: str, rows: set[str]
+) -> None:
+    row = "lower" if place == "cecum" else "upper"
+    heard_rows = told("cyst", Location(rows=(row,), anatomy=(place,)), modality)
+    assert {text for text in heard_rows if text.startswith("row:")} == rows

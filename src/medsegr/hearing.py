@@ -9,10 +9,19 @@ from medsegr.reasoning.codes import Code, codes_of
 from medsegr.report.lexicon import concepts, places
 from medsegr.types import Finding, Location
 
+ONE_SIDED = ("US", "MG", "OP")  # such a picture shows one of two organs, from end to end
+UPRIGHT = ("CR", "MG", "XA", None)  # what is above in the patient is above in the picture
+ALONE = ("breast", "eye", "carotid artery", "kidney", "testis", "ovary", "axilla")
+
 
 @cache
 def _organs() -> Mapping[str, str]:
     return MappingProxyType({place.name: place.of for place in places().values() if place.of})
+
+
+@cache
+def _rows() -> Mapping[str, tuple[str, ...]]:
+    return MappingProxyType({place.name: place.rows for place in places().values() if place.rows})
 
 
 def _organ_in(name: str) -> tuple[str, ...]:
@@ -22,14 +31,31 @@ def _organ_in(name: str) -> tuple[str, ...]:
     return (place.name,) if finding and place is not None and place.name in concepts() else ()
 
 
+def _telling(where: Location, name: str, modality: str | None) -> Location:
+    """A finding's place without what tells nothing of where it lies in the picture: the side of a breast or
+    an eye that is the only one shown, both sides, the lung of what is found in lungs only, and how high a
+    named place lies where pictures are not upright (the caecum in an endoscopy, a quadrant in a slice)."""
+    concept = concepts().get(name)
+    alone = {f"{where.side} {organ}" for organ in ALONE} if modality in ONE_SIDED else set()
+    side = None if alone & set(where.anatomy) else where.side
+    high = {row for organ in where.anatomy for row in _rows().get(organ, ()) if modality not in UPRIGHT}
+    organs = tuple(dict.fromkeys(_organs().get(organ, organ) for organ in where.anatomy))
+    if concept is not None and concept.kind == "finding":
+        side = None if side == "bilateral" else side
+        organs = tuple(organ for organ in organs if (organ, concept.field) != ("lung", "chest"))
+    rows = tuple(row for row in where.rows if row not in high)
+    return replace(where, side=side, rows=rows, anatomy=organs)
+
+
 def heard(
     finding: Finding, modality: str | None, patient_left: str | None, extent_mm: float | None = None
 ) -> tuple[Code, ...]:
     """The codes of a finding as the network hears them: named places become the organ that they are a part
-    of, since side and thirds already say the rest, and an organ in the name ("breast tumour") counts as told:
-    "fibroadenoma" is the same question. Arguments as of :func:`medsegr.reasoning.codes.codes_of`."""
-    where = finding.location if finding.polarity != "absent" else Location()  # a denied place must not act
-    named = (*where.anatomy, *_organ_in(finding.name)) if finding.polarity != "absent" else ()
-    organs = dict.fromkeys(_organs().get(name, name) for name in named)
-    plain = replace(finding, location=replace(where, anatomy=tuple(organs)))
+    of, since side and thirds already say the rest; an organ in the name ("breast tumour") counts as told, so
+    that "fibroadenoma" is the same question; what says nothing of the place in the picture is left out.
+    Arguments as of :func:`medsegr.reasoning.codes.codes_of`."""
+    denied = finding.polarity == "absent"  # a denied place must not act
+    where = Location() if denied else finding.location
+    named = replace(where, anatomy=where.anatomy if denied else (*where.anatomy, *_organ_in(finding.name)))
+    plain = replace(finding, location=_telling(named, finding.name, modality))
     return codes_of(plain, modality, patient_left, extent_mm)
