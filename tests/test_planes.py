@@ -230,3 +230,27 @@ def test_channels_nod_alike() -> None:
     stack = np.random.default_rng(1).random((2, 5, 6, 7), np.float32)
     both = tilted(stack, 11, 1.0)
     assert np.array_equal(both[1], tilted(stack[1], 11, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("axes", "flips"),
+    [
+        (("L", "P"), (False, False)),  # from above
+        (("R", "A"), (False, False)),
+        (("I", "A"), (False, False)),  # oblique
+        (("I", "P"), (False, False)),
+        (("S", "A"), (True, False)),  # head below
+        (None, (False, False)),
+    ],
+)
+def test_a_mammogram_hangs_by_the_breast(axes: tuple[str, ...] | None, flips: tuple[bool, ...]) -> None:
+    """A view from above (CC) is no axial slice: the chest stays at the picture's side."""
+    picture = Image(np.zeros((1, 4, 5), np.float32), modality="MG", axes=axes)
+    assert plane_of(picture) == Plane((0, 1), flips, "?")
+    assert patient_left(picture) is None
+
+
+def test_slices_of_a_tomosynthesis_hang_by_the_breast() -> None:
+    stack = Image(np.zeros((1, 3, 4, 5), np.float32), modality="MG", axes=("S", "L", "P"))
+    assert plane_of(stack).order == (0, 1, 2)
+    assert plane_of(stack).flips == (False, False, False)

@@ -11,7 +11,7 @@ import numpy as np
 
 from medsegr.among import parts_of
 from medsegr.errors import GeometryError
-from medsegr.planes import PAIR, axis_letters, plane_of, to_slices
+from medsegr.planes import PAIR, axis_letters, plane_of, shows_sides, to_slices
 from medsegr.types import COLS, ROWS, Check, Finding, Image
 
 Outcome = Literal["pass", "warn", "fail"]
@@ -28,7 +28,7 @@ def left_axis(image: Image) -> tuple[int, bool] | None:
 
     None: the image does not show two sides (viewer frame, lateral or sagittal picture, one breast a picture).
     """
-    if image.frame == "viewer" or image.modality == "MG":
+    if not shows_sides(image):
         return None
     letters = image.axes or (axis_letters(image.affine) if image.affine is not None else ("?",))
     letters = letters[: len(image.grid)]

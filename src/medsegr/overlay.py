@@ -13,7 +13,7 @@ from PIL import Image as Picture
 from PIL import ImageDraw, ImageFont
 
 from medsegr.errors import GeometryError
-from medsegr.planes import Plane, plane_of, to_slices
+from medsegr.planes import Plane, plane_of, shows_sides, to_slices
 from medsegr.types import FindingResult, Image, Result
 
 NOTICE = "Not a medical device. For research."
@@ -157,12 +157,12 @@ def _plane(image: Image) -> Plane:
 
 
 def _letters(image: Image, plane: Plane) -> tuple[str, str] | None:
-    """Letters for the view's left and right edge; None in the viewer's frame or where nobody knows.
+    """Letters for the view's left and right edge; None where these are no sides or where nobody knows.
 
     A picture that does not name its axes is taken in the radiological convention.
     """
     nameless = image.axes is None and image.affine is None
-    if image.frame == "viewer" or (nameless and len(image.grid) == 3):
+    if not shows_sides(image) or (nameless and len(image.grid) == 3):
         return None
     if plane.normal == "?":
         return ("R", "L") if len(image.grid) == 2 else None

@@ -52,17 +52,27 @@ def axis_letters(affine: np.ndarray) -> tuple[str, str, str]:
     return letters[0], letters[1], letters[2]
 
 
+def shows_sides(image: Image) -> bool:
+    """Whether the patient's left and right may be halves of the image: not of one in the viewer's frame, and
+    not of a mammogram, which shows one breast."""
+    return image.frame == "patient" and image.modality != "MG"
+
+
 def plane_of(image: Image) -> Plane:
     """The usual view of an image.
 
     A volume is cut across its widest spacing, axially where spacings are about equal. A picture keeps its
     plane and is only turned or mirrored. Images in the viewer's frame, and those that do not name their axes,
-    stay as they are.
+    stay as they are. So do mammograms, but for the head on top: a view from above has the chest at the
+    picture's side, where a slice of the body has it below.
     """
     count = len(image.grid)
     letters = image.axes or (axis_letters(image.affine) if image.affine is not None else None)
     if letters is None or image.frame == "viewer" or any(letter not in PAIR for letter in letters[:count]):
         return Plane(tuple(range(count)), (False,) * count, "S" if count == 3 else "?")
+    if image.modality == "MG":
+        flips = tuple(axis == count - 2 and letters[axis] == "S" for axis in range(count))
+        return Plane(tuple(range(count)), flips, "?")
     pairs = [PAIR[letter] for letter in letters[:count]]
     if count == 3:
         spacing = np.asarray(image.spacing or (1.0, 1.0, 1.0), float)
@@ -130,9 +140,9 @@ def patient_left(image: Image) -> str | None:
     """On which side of the usual view the patient's left lies: ``"right"``, or None where the question has no
     answer.
 
-    None: viewer frame, lateral view, sagittal slices. A picture in the patient's frame that does not name its
-    axes is taken in the radiological convention.
+    None: viewer frame, mammogram, lateral view, sagittal slices. A picture in the patient's frame that does
+    not name its axes is taken in the radiological convention.
     """
-    if image.frame == "viewer":
+    if not shows_sides(image):
         return None
     return None if plane_of(image).normal == "R" else "right"

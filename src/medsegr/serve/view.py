@@ -18,7 +18,7 @@ from medsegr.export import Written, manifest_of
 from medsegr.io.limits import DEFAULT_LIMITS
 from medsegr.io.read import read_image
 from medsegr.overlay import COLOURS, levels
-from medsegr.planes import Plane
+from medsegr.planes import Plane, shows_sides
 from medsegr.record import image_json, result_json
 from medsegr.reopen import findings_of, inside, on_grid, reopen, result_from
 from medsegr.schema import text_hash
@@ -36,7 +36,7 @@ CT_PRESETS = (
     ("Bone", (-500.0, 1300.0)),
     ("Brain", (0.0, 80.0)),
 )
-UPRIGHT = ("CR", "MG", "XA")  # pictures of these are seen from the front unless the file says otherwise
+UPRIGHT = ("CR", "XA")  # pictures of these are seen from the front unless the file says otherwise
 ENDS = {"S": ("A", "P", "R", "L"), "A": ("S", "I", "R", "L"), "R": ("S", "I", "A", "P")}
 MAP = ("_map.png", "_map.nii.gz")  # what --explain writes beside its picture
 CUES = {"absent": "negation", "uncertain": "uncertainty"}
@@ -252,11 +252,14 @@ def letters_of(image: Image) -> Json:
     """Letters for the four edges of a picture in the usual view, None where nobody knows.
 
     In the viewer's frame L is the picture's left; of a picture in the patient's frame that names no axes the
-    sides are the radiological convention's, and only X-ray pictures are taken as upright.
+    sides are the radiological convention's, and only X-ray pictures are taken as upright. A mammogram has no
+    sides.
     """
     sides: dict[str, str | None] = dict.fromkeys(("top", "bottom", "left", "right"))
     if image.frame == "viewer":
         return sides | {"left": "L", "right": "R"} if len(image.grid) == 2 else sides
+    if not shows_sides(image):
+        return sides
     plane = usual_plane(image)
     if plane.normal in ENDS and len(image.grid) == 2:
         return dict(zip(("top", "bottom", "left", "right"), ENDS[plane.normal], strict=True))
