@@ -211,7 +211,7 @@ class Predictor:
             return prompt.findings
         found = []
         for target in prompt.targets:
-            parsed = parse_phrase(target, modality=image.modality, frame=image.frame).findings
+            parsed = parse_phrase(target, modality=image.modality, frame=image.frame_told).findings
             found.append(parsed[0] if parsed else Finding("f1", target, (0, len(target)), ""))
         return found
 

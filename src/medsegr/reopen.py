@@ -129,7 +129,10 @@ def _bare(masks: list[Image], told: Mapping[str, Any]) -> Image:
     frame: Frame = "viewer" if told.get("frame") == "viewer" else "patient"
     base = masks[0] if masks else Image(np.zeros((1, *grid), np.float32), None, spacing)
     zeros = np.zeros((1, *grid), np.float32)
-    return replace(base, data=zeros, spacing=spacing, modality=told.get("modality"), frame=frame)
+    source = replace(base.source, frame_from=str(told.get("frame_from", "assumed")))
+    return replace(
+        base, data=zeros, spacing=spacing, modality=told.get("modality"), frame=frame, source=source
+    )
 
 
 def on_grid(mask: Image, image: Image, placed: bool) -> np.ndarray:

@@ -118,6 +118,13 @@ class Image:
         """Shape without the channel axis."""
         return tuple(int(n) for n in self.data.shape[1:])
 
+    @property
+    def frame_told(self) -> Frame | None:
+        """The frame that somebody, or the file, told: words are read in it. None where it was assumed or goes
+        with the modality: then "the left breast" is the patient's, also in a picture that a viewer describes.
+        """
+        return None if self.source.frame_from in ("assumed", "modality") else self.frame
+
 
 @dataclass(frozen=True, slots=True)
 class Prompt:

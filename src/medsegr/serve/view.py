@@ -327,8 +327,7 @@ def cues_of(item: Mapping[str, Any]) -> list[Json]:
 
 def words_in(text: str, image: Image) -> Report:
     """The report as the image's kind and frame make it read, as the run read it."""
-    frame = image.frame if image.source.frame_from != "assumed" else None
-    return report_of_text(text, image.modality, frame)
+    return report_of_text(text, image.modality, image.frame_told)
 
 
 def _mentions(item: Mapping[str, Any], words: Report | None) -> list[list[int]]:
