@@ -1,10 +1,11 @@
-"""The size at which a picture is shown to the network: one rule for training and predicting."""
+"""The size and the values in which a picture is shown to the network: one rule for training and predicting."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medsegr.overlay import window
 from medsegr.pixels import COLOURS, HAZY, coloured, to_bytes, working_size
 from medsegr.types import Image
 
@@ -90,6 +91,21 @@ def test_colour_is_three_channels_that_differ() -> None:
     assert coloured(colours(0, 255))
     assert not coloured(np.zeros((3, 4, 4), np.float32))
     assert not coloured(colours(0, 255)[:1])
+
+
+@pytest.mark.parametrize("unit", [1e-12, 1e-9, 1e-3, 1e9, 1e30])
+def test_a_picture_is_seen_the_same_in_any_unit(unit: float) -> None:
+    ramp = np.linspace(0, 1, 3000).reshape(1, 50, 60)
+    image = Image((unit * ramp).astype(np.float32))
+    assert abs(to_bytes(image).astype(int) - to_bytes(Image(ramp.astype(np.float32)))).max() <= 1
+    assert np.unique(window(image)).size == 256
+
+
+def test_a_picture_of_one_value_is_black_and_a_speck_on_it_white() -> None:
+    data = np.full((1, 50, 60), 7, np.float32)
+    assert not to_bytes(Image(data)).any()
+    data[0, 3, 4] = 8
+    assert np.argwhere(to_bytes(Image(data))).tolist() == [[0, 3, 4]]
 
 
 @given(st.floats(0.05, 1.0), st.floats(0.0, 1.0))

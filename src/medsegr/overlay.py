@@ -13,6 +13,7 @@ from PIL import Image as Picture
 from PIL import ImageDraw, ImageFont
 
 from medsegr.errors import GeometryError
+from medsegr.pixels import span_of
 from medsegr.planes import Plane, plane_of, shows_sides, to_slices
 from medsegr.types import FindingResult, Image, Result
 
@@ -93,7 +94,7 @@ def window(image: Image) -> np.ndarray:
         return np.moveaxis((data / top * 255).round().astype(np.uint8), 0, -1)
     data = data[:1] if data.shape[0] != 3 else data
     low, high = _levels(data, image.modality)
-    grey = np.clip((data - low) / max(high - low, 1e-6), 0, 1)
+    grey = np.clip((data - low) / span_of(data, low, high), 0, 1)
     shown = np.moveaxis((grey * 255).round().astype(np.uint8), 0, -1)
     return np.repeat(shown, 3, axis=-1) if shown.shape[-1] == 1 else shown
 
