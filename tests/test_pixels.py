@@ -1,4 +1,4 @@
-"""The size and the values in which a picture is shown to the network: one rule for training and predicting."""
+"""Size and values in which a picture is shown to the network: one rule for training and predicting."""
 
 import numpy as np
 import pytest

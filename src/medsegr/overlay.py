@@ -12,9 +12,8 @@ import numpy as np
 from PIL import Image as Picture
 from PIL import ImageDraw, ImageFont
 
-from medsegr.errors import GeometryError
 from medsegr.pixels import span_of
-from medsegr.planes import Plane, plane_of, shows_sides, to_slices
+from medsegr.planes import Plane, shows_sides, to_slices, usual_plane
 from medsegr.types import FindingResult, Image, Result
 
 NOTICE = "Not a medical device. For research."
@@ -117,7 +116,7 @@ def _views(result: Result) -> list[View]:
     drawn = [
         (i, item.mask) for i, item in enumerate(result.findings) if item.mask is not None and item.mask.any()
     ]
-    plane = _plane(image)
+    plane = usual_plane(image)
     slabs = np.moveaxis(to_slices(np.moveaxis(pixels, -1, 0), plane), 0, -1)
     stacks = [(i, to_slices(mask, plane)) for i, mask in drawn]
     if len(image.grid) == 2:
@@ -146,15 +145,6 @@ def _square_pixels(array: np.ndarray, image: Image, plane: Plane) -> np.ndarray:
         length = max(1, round(array.shape[axis] * min(spacing / step, 8.0)))
         array = np.take(array, (np.arange(length) * array.shape[axis] / length).astype(int), axis)
     return array
-
-
-def _plane(image: Image) -> Plane:
-    """The usual view; where the geometry contradicts itself, the grid as it lies."""
-    try:
-        return plane_of(image)
-    except GeometryError:
-        count = len(image.grid)
-        return Plane(tuple(range(count)), (False,) * count, "?")
 
 
 def _letters(image: Image, plane: Plane) -> tuple[str, str] | None:

@@ -29,6 +29,12 @@ class Plane:
     flips: tuple[bool, ...]
     normal: str
 
+    @property
+    def slice(self) -> "Plane":
+        """The same for one slice, a picture of the other two axes as they are stored."""
+        order = self.order[1:]
+        return Plane(tuple(sorted(order).index(axis) for axis in order), self.flips[1:], "?")
+
 
 def axis_letters(affine: np.ndarray) -> tuple[str, str, str]:
     """Direction (R L A P S I) in which each of the three grid axes grows, for an affine to RAS+ mm.
@@ -69,7 +75,7 @@ def plane_of(image: Image) -> Plane:
     count = len(image.grid)
     letters = image.axes or (axis_letters(image.affine) if image.affine is not None else None)
     if letters is None or image.frame == "viewer" or any(letter not in PAIR for letter in letters[:count]):
-        return Plane(tuple(range(count)), (False,) * count, "S" if count == 3 else "?")
+        return _as_it_lies(count, "S" if count == 3 else "?")
     if image.modality == "MG":
         flips = tuple(axis == count - 2 and letters[axis] == "S" for axis in range(count))
         return Plane(tuple(range(count)), flips, "?")
@@ -85,6 +91,18 @@ def plane_of(image: Image) -> Plane:
     order = tuple(pairs.index(PAIR[letter]) for letter in wanted)
     flips = tuple(letters[axis] != letter for axis, letter in zip(order, wanted, strict=True))
     return Plane(order, flips, normal)
+
+
+def usual_plane(image: Image) -> Plane:
+    """As :func:`plane_of`; where the geometry contradicts itself, the grid as it lies."""
+    try:
+        return plane_of(image)
+    except GeometryError:
+        return _as_it_lies(len(image.grid), "?")
+
+
+def _as_it_lies(count: int, normal: str) -> Plane:
+    return Plane(tuple(range(count)), (False,) * count, normal)
 
 
 def to_slices(array: np.ndarray, plane: Plane) -> np.ndarray:

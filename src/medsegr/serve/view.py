@@ -18,11 +18,11 @@ from medsegr.export import Written, manifest_of
 from medsegr.io.limits import DEFAULT_LIMITS
 from medsegr.io.read import read_image
 from medsegr.overlay import COLOURS, levels
-from medsegr.planes import Plane, shows_sides
+from medsegr.planes import Plane, shows_sides, usual_plane
 from medsegr.record import image_json, result_json
 from medsegr.reopen import findings_of, inside, on_grid, reopen, result_from
 from medsegr.schema import text_hash
-from medsegr.serve.layers import is_placed, pack, usual_plane
+from medsegr.serve.layers import is_placed, pack
 from medsegr.types import Image, Report, Result, Span
 from medsegr.words import report_of_text
 
