@@ -171,6 +171,15 @@ def test_spacing_of_projections_and_ultrasound(tmp_path: Path, dicom: Make) -> N
     assert "spacing_at_detector" in dict(detector.source.warnings)
     ds = dicom(GREY, Modality="MG", ImagerPixelSpacing=[0.2, 0.1], EstimatedRadiographicMagnificationFactor=2)
     assert read_image(put(ds, tmp_path / "b")).spacing == (0.1, 0.05)
+    both = {"Modality": "DX", "ImagerPixelSpacing": [0.2, 0.1], "PixelSpacing": [0.2, 0.1]}
+    for name, more, noted in (
+        ("equal", {}, True),
+        ("calibrated", {"PixelSpacingCalibrationType": "FIDUCIAL"}, False),
+        ("corrected", {"PixelSpacing": [0.19, 0.095]}, False),
+    ):
+        found = read_image(put(dicom(GREY, **{**both, **more}), tmp_path / name))
+        assert ("spacing_at_detector" in dict(found.source.warnings)) == noted
+    assert found.spacing == (0.19, 0.095)
     region = Dataset()
     region.PhysicalUnitsXDirection = region.PhysicalUnitsYDirection = 3
     region.PhysicalDeltaX, region.PhysicalDeltaY = 0.02, 0.03
