@@ -101,3 +101,13 @@ def test_what_a_checkpoint_was_taught_in_a_modality() -> None:
     assert taught(CARD, "liver", None)
     assert not taught(CARD, "liver", "US")
     assert not taught(CARD, "spleen", None)
+
+
+def test_what_was_taught_without_a_modality_is_known_in_any() -> None:
+    assert taught({"concepts": {"scar": {"modalities": []}, "burn": {}}}, "scar", "US")
+    assert taught({"concepts": {"scar": {"modalities": []}, "burn": {}}}, "burn", "US")
+
+
+def test_the_bounds_of_doubt() -> None:
+    assert limit("artery", {"tumour": 0.5, "artery": 0.0}, US, 0.1) == 0, "a half is sure"
+    assert limit("artery", {"tumour": 1.0, "artery": 0.1}, US, 0.1) == 1, "so much is likely enough"

@@ -113,3 +113,26 @@ def test_any_grey_picture_is_seen_the_same_however_faint(contrast: float, offset
     ramp = np.linspace(0, 1, 3000, dtype=np.float64).reshape(1, 50, 60)
     seen = to_bytes(Image((offset + contrast * ramp).astype(np.float32))).astype(int)
     assert abs(seen - to_bytes(Image(ramp.astype(np.float32))).astype(int)).max() <= 1
+
+
+def test_ct_is_cut_to_soft_tissue_where_it_holds_hounsfield_units() -> None:
+    whole = np.array([[-1000, -160, 70, 300, 2000]], np.float32)[None]
+    assert to_bytes(Image(whole, modality="CT")).ravel().tolist() == [0, 0, 127, 255, 255]
+    cut = np.linspace(-150, 250, 3000, dtype=np.float32).reshape(1, 50, 60)  # somebody's own window
+    assert (to_bytes(Image(cut, modality="CT")) == to_bytes(Image(cut, modality="MR"))).all()
+
+
+def test_a_few_odd_pixels_do_not_make_the_rest_dark() -> None:
+    ramp = np.linspace(0, 1, 3000, dtype=np.float32).reshape(1, 50, 60)
+    odd = ramp.copy()
+    odd[0, 0, :5], odd[0, 1, :5] = 1000, -1000
+    assert abs(to_bytes(Image(odd)).astype(int) - to_bytes(Image(ramp)))[:, 2:].max() <= 1
+
+
+@pytest.mark.parametrize(("tint", "part", "told"), [(22, 0.02, True), (11, 0.02, False), (22, 0.005, False)])
+def test_colour_is_a_tenth_of_the_brightest_in_a_hundredth_of_the_pixels(
+    tint: int, part: float, told: bool
+) -> None:
+    data = np.full((3, 40, 50), 200, np.float32)
+    data[0].reshape(-1)[: round(part * 2000)] -= tint
+    assert coloured(data) == told

@@ -254,3 +254,7 @@ def test_slices_of_a_tomosynthesis_hang_by_the_breast() -> None:
     stack = Image(np.zeros((1, 3, 4, 5), np.float32), modality="MG", axes=("S", "L", "P"))
     assert plane_of(stack).order == (0, 1, 2)
     assert plane_of(stack).flips == (False, False, False)
+
+
+def test_what_nods_in_from_outside_repeats_the_border() -> None:
+    assert (tilted(np.full((9, 11, 4), 7, np.uint8), 25, 1.5) == 7).all()

@@ -58,8 +58,8 @@ def left_share(mask: np.ndarray, axis: int, grows_left: bool) -> float:
     profile = mask.sum(axis=other, dtype=np.int64).astype(float)
     half = len(profile) // 2
     low = float(profile[:half].sum()) + (profile[half] / 2 if len(profile) % 2 else 0.0)
-    share = low / float(profile.sum())
-    return 1 - share if grows_left else share
+    total = float(profile.sum())
+    return (total - low if grows_left else low) / total
 
 
 def side_check(image: Image, finding: Finding, mask: np.ndarray) -> Check | None:
@@ -79,7 +79,7 @@ def side_check(image: Image, finding: Finding, mask: np.ndarray) -> Check | None
         return Check("side", "warn", f"not checked: this image does not show {whose} left and right")
     left = left_share(mask, *found)
     if side == "bilateral":
-        both = min(left, 1 - left) >= BOTH_SIDES
+        both = BOTH_SIDES <= left <= 1 - BOTH_SIDES
         return Check(
             "side",
             "pass" if both else "warn",
