@@ -18,13 +18,13 @@ from medsegr.export import Written, manifest_of
 from medsegr.io.limits import DEFAULT_LIMITS
 from medsegr.io.read import read_image
 from medsegr.overlay import COLOURS, levels
+from medsegr.pipeline import read_words
 from medsegr.planes import Plane, shows_sides, usual_plane
 from medsegr.record import image_json, result_json
 from medsegr.reopen import findings_of, inside, on_grid, reopen, result_from
 from medsegr.schema import text_hash
 from medsegr.serve.layers import is_placed, pack
 from medsegr.types import Image, Report, Result, Span
-from medsegr.words import report_of_text
 
 Json = dict[str, Any]
 # Window presets in HU, lower and upper end: the usual centres and widths of radiology.
@@ -67,7 +67,7 @@ def view_of(folder: Path, image: Image | None, text: str | None, base_url: str, 
         )
     text = text if text is not None else (report or {}).get("text")
     result = result_of(folder, image)
-    words = None if text is None else words_in(text, result.image)
+    words = read_words(result.image, text)
     items = [
         {
             **item,
@@ -323,11 +323,6 @@ def cues_of(item: Mapping[str, Any]) -> list[Json]:
     for kind in ("location", "texture", "shape"):
         found += [{"span": span, "kind": kind} for span in item[kind]["spans"]]
     return found
-
-
-def words_in(text: str, image: Image) -> Report:
-    """The report as the image's kind and frame make it read, as the run read it."""
-    return report_of_text(text, image.modality, image.frame_told)
 
 
 def _mentions(item: Mapping[str, Any], words: Report | None) -> list[list[int]]:
