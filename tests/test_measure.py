@@ -285,3 +285,20 @@ def test_the_nearest_point_is_the_nearest_of_all(seed: int) -> None:
     found = measure(image, masks[0], {"liver": masks[1], "spleen": masks[2]})["nearest_structure"]
     assert found.value == pytest.approx(min(apart))
     assert found.of == ("liver" if apart[0] <= apart[1] else "spleen")
+
+
+def test_axes_in_a_sheared_slice_are_those_in_the_body() -> None:
+    affine = np.array([[1.0, 0.5, 0, 0], [0, 1.0, 0, 0], [0, 0, 9.0, 0], [0, 0, 0, 1]])
+    spacing = (1.0, math.sqrt(1.25), 9.0)
+    mask = np.zeros((12, 12, 3), bool)
+    mask[1:11, 1:11, 1] = True
+    image = Image(np.zeros((1, *mask.shape), np.float32), affine, spacing, "CT")
+    corners = np.array([[0, 0], [10, 10]]) @ affine[:2, :2].T
+    assert axes_of(image, mask).long == pytest.approx(float(np.linalg.norm(corners[1] - corners[0])))
+
+
+def test_two_voxels_have_a_spread() -> None:
+    data = np.zeros((1, 9, 9), np.float32)
+    data[0, 4, 4:6] = 10, 14
+    found = measure(Image(data), data[0] > 0)["sd_intensity"]
+    assert found.value == pytest.approx(math.sqrt(8))

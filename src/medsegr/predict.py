@@ -83,8 +83,7 @@ class Predictor:
         ]
         for name in (finding.name, *wider):
             if name in trained:
-                seen = trained[name].get("modalities", ())
-                return modality is None or not seen or modality in seen
+                return taught(self.card, name, modality)
         return False
 
     def segment(self, image: Image, prompt: Prompt) -> Segmentation:
