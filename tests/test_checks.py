@@ -276,6 +276,12 @@ def test_the_picture_s_left_is_that_of_the_usual_view() -> None:
     assert outcome(found) == "pass"
 
 
+def test_rows_are_not_looked_for_in_a_mammogram_from_above() -> None:
+    told = finding(rows=("upper",))
+    assert outcome(checks.place_check(picture("MG", axes=("I", "P")), told, half("left"))) == "pass"
+    assert checks.place_check(picture("MG", axes=("L", "P")), told, half("left")) is None
+
+
 def test_no_mask_no_place_check() -> None:
     assert checks.place_check(picture(), finding(rows=("upper",)), np.zeros((30, 40), bool)) is None
 

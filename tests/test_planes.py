@@ -17,6 +17,7 @@ from medsegr.planes import (
     patient_left,
     plane_of,
     points_to_view,
+    shows_rows,
     tilted,
     to_slices,
 )
@@ -248,6 +249,24 @@ def test_a_mammogram_hangs_by_the_breast(axes: tuple[str, ...] | None, flips: tu
     picture = Image(np.zeros((1, 4, 5), np.float32), modality="MG", axes=axes)
     assert plane_of(picture) == Plane((0, 1), flips, "?")
     assert patient_left(picture) is None
+
+
+@pytest.mark.parametrize(
+    ("modality", "axes", "shown"),
+    [
+        ("MG", ("L", "P"), False),  # from above
+        ("MG", ("R", "A"), False),
+        ("MG", ("I", "A"), True),
+        ("MG", ("S", "A"), True),
+        ("MG", None, True),  # nobody said
+        ("MG", ("?", "?"), True),
+        ("CT", ("P", "L"), True),  # thirds of the picture
+    ],
+)
+def test_up_is_a_part_of_every_picture_but_a_mammogram_from_above(
+    modality: str, axes: tuple[str, ...] | None, shown: bool
+) -> None:
+    assert shows_rows(Image(np.zeros((1, 4, 5), np.float32), modality=modality, axes=axes)) == shown
 
 
 def test_slices_of_a_tomosynthesis_hang_by_the_breast() -> None:

@@ -11,7 +11,7 @@ import numpy as np
 
 from medsegr.among import parts_of
 from medsegr.errors import GeometryError
-from medsegr.planes import PAIR, axis_letters, plane_of, shows_sides, to_slices
+from medsegr.planes import PAIR, axis_letters, plane_of, shows_rows, shows_sides, to_slices
 from medsegr.types import COLS, ROWS, Check, Finding, Image
 
 Outcome = Literal["pass", "warn", "fail"]
@@ -116,7 +116,7 @@ def place_check(image: Image, finding: Finding, mask: np.ndarray) -> Check | Non
 
     The report may mean thirds of an organ, so this only warns. Rows of a volume run from head to foot.
     """
-    rows, cols = finding.location.rows, finding.location.cols
+    rows, cols = finding.location.rows if shows_rows(image) else (), finding.location.cols
     if not mask.any() or not (rows or cols):
         return None
     profiles = _row_col_profiles(image, mask)

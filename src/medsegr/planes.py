@@ -64,6 +64,13 @@ def shows_sides(image: Image) -> bool:
     return image.frame == "patient" and image.modality != "MG"
 
 
+def shows_rows(image: Image) -> bool:
+    """Whether "upper" and "lower" may be parts of the image: not of a mammogram from above (CC), as far as
+    its header tells that it is one."""
+    down = image.axes[-2] if image.axes is not None and len(image.axes) > 1 else "?"
+    return image.modality != "MG" or PAIR.get(down) in (None, PAIR["S"])
+
+
 def plane_of(image: Image) -> Plane:
     """The usual view of an image.
 

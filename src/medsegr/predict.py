@@ -25,7 +25,7 @@ from medsegr.hearing import heard
 from medsegr.kinds import called, doubt, taught
 from medsegr.metrics.calibration import temper
 from medsegr.passes import CHUNK
-from medsegr.reasoning.codes import Vocabulary, coded, vocabulary
+from medsegr.reasoning.codes import Code, Vocabulary, coded, vocabulary
 from medsegr.report.lexicon import concepts
 from medsegr.report.parse import parse_phrase
 from medsegr.seen import Seen, inputs, look, stack_of
@@ -111,8 +111,7 @@ class Predictor:
                 "points, boxes and masks are for pictures; this image is a volume: ask with words only"
             )
         seen = look(image, self.base)
-        left, extent = planes.patient_left(image), _extent(image)
-        codes = [heard(finding, image.modality, left, extent) for finding in asked]
+        codes = _heard(asked, image)
         mirrored = [not volume and self._mirrored(image.modality, finding.name) for finding in asked]
         questions, first = passes.asked_of(codes, mirrored, prompt)
         extras = {name: np.zeros(len(codes), np.float32) for name in ("presence", "quality")}
@@ -185,9 +184,7 @@ class Predictor:
         """A :class:`medsegr.tracking.Tracker` of a finding in a volume; None for hosts without a memory."""
         from medsegr.tracking import tracker_of
 
-        return tracker_of(
-            self, image, heard(finding, image.modality, planes.patient_left(image), _extent(image))
-        )
+        return tracker_of(self, image, *_heard([finding], image))
 
     def _parts(self, finding: Finding) -> Sequence[Finding]:
         """The finding, or its parts where the network knows these only."""
@@ -249,6 +246,14 @@ def _run_by_torch(network: "Network", device: str) -> Backend:
     from medsegr.backends.network import of_network
 
     return of_network(network, device)
+
+
+def _heard(findings: Sequence[Finding], image: Image) -> list[tuple[Code, ...]]:
+    """The codes of each finding in this image."""
+    left, extent = planes.patient_left(image), _extent(image)
+    if not planes.shows_rows(image):
+        findings = [replace(one, location=replace(one.location, rows=())) for one in findings]
+    return [heard(one, image.modality, left, extent) for one in findings]
 
 
 def _extent(image: Image) -> float | None:
