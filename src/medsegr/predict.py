@@ -7,6 +7,7 @@ rows then go through the rest, findings, their mirror images, slices of a volume
 """
 
 import functools
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from copy import copy
@@ -229,7 +230,9 @@ class Predictor:
         fitted = self.backend.fit(data, seen.size, turned)
         if self.features is None:
             return self.backend.shared(fitted)
-        key = f"{seen.key} {first} {len(fitted)}"
+        # What is shown and not what was read: another version may show the same pixels otherwise.
+        shown = hashlib.sha256(data.data).hexdigest()
+        key = f"{shown} {data.shape} {seen.size} {len(fitted)}"
         return self.features.through(key, lambda: self.backend.shared(fitted))
 
 
