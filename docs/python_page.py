@@ -171,7 +171,9 @@ def _default(value: ast.expr) -> str:
 
 
 def _told(annotation: ast.expr | None) -> str:
-    return "None" if annotation is None else ast.unparse(annotation).strip("'")
+    if annotation is None:
+        return "None"
+    return ast.unparse(annotation).strip("'").replace(", ' ", ", '")  # the space is for linters' eyes
 
 
 def _signature(name: str, node: ast.FunctionDef) -> str:

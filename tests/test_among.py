@@ -102,6 +102,30 @@ def test_in_a_volume_the_side_alone_chooses_and_only_between_lesions() -> None:
     assert parts_of(volume & (np.arange(12) < 5)[:, None, None], volume) == (1, 2)
 
 
+def test_many_are_six() -> None:
+    spots = [(10, 10), (10, 50), (10, 86), (50, 10), (50, 50), (86, 86)]
+    assert scattered(np.any([blob(y, x, radius=4) for y, x in spots], axis=0))
+    assert not scattered(np.any([blob(y, x, radius=4) for y, x in spots[1:]], axis=0))
+
+
+def test_what_is_asked_is_the_first_concept_and_not_a_wider_one() -> None:
+    """A cyst of the kidney is a lesion, though "kidney" stands behind it."""
+    pieces = blob(20, 20) | blob(76, 70)
+    prob = pieces[None].astype(np.float32)
+    choose(prob, [(Code("concept:cyst"), Code("concept:kidney"), Code("row:upper"))])
+    assert np.array_equal(prob[0] > 0, blob(20, 20))
+
+
+def test_half_a_probability_is_a_part_of_the_mask_in_bytes_as_in_floats() -> None:
+    one, two = blob(20, 20), blob(76, 70)
+    for below, half in ((127, 128), (np.nextafter(np.float32(0.5), np.float32(0)), np.float32(0.5))):
+        prob = np.where(one, half, np.where(two, below, 0))[None]
+        prob = prob.astype(np.uint8) if half == 128 else prob.astype(np.float32)
+        before = prob.copy()
+        choose(prob, [(Code("concept:cyst"), Code("row:lower"))])
+        assert np.array_equal(prob, before), "one part alone is drawn: nothing to choose from"
+
+
 def test_a_place_where_nothing_lies_decides_nothing() -> None:
     above = cells()
     above[48:] = False

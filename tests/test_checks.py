@@ -253,3 +253,65 @@ def test_sides_of_the_picture_told_as_columns_are_checked(
 def test_columns_of_a_volume_are_left_to_the_place_check() -> None:
     image = Image(np.zeros((1, 8, 9, 10), np.float32), None, None, "CT", "patient")
     assert checks.side_check(image, finding(cols=("left",)), np.ones((8, 9, 10), bool)) is None
+
+
+@pytest.mark.parametrize(("other", "expected"), [(10, "pass"), (9, "warn")])
+def test_bilateral_wants_a_tenth_in_each_half(other: int, expected: str) -> None:
+    mask = np.zeros((30, 40), bool)
+    mask[:, :20].flat[: 100 - other] = mask[:, 20:].flat[:other] = True
+    assert outcome(checks.side_check(picture(), finding(side="bilateral"), mask)) == expected
+
+
+def test_the_middle_is_a_third_of_the_width_and_a_pixel_is_where_its_centre_is() -> None:
+    for columns, expected in (([9, 10], "pass"), ([8, 9], "warn"), ([19, 20], "pass"), ([20, 21], "warn")):
+        mask = np.zeros((8, 30), bool)
+        mask[3, columns] = True  # the middle third ends at the edges of the pixels 10 and 19
+        image = Image(np.zeros((1, 8, 30), np.float32), modality="CR")
+        assert outcome(checks.side_check(image, finding(side="midline"), mask)) == expected
+
+
+def test_the_picture_s_left_is_that_of_the_usual_view() -> None:
+    stored = picture(axes=("P", "R"))  # mirrored: its first columns are shown at the right
+    found = checks.side_check(stored, finding(side="right", side_frame="viewer"), half("left"))
+    assert outcome(found) == "pass"
+
+
+def test_rows_are_not_looked_for_in_a_mammogram_from_above() -> None:
+    told = finding(rows=("upper",))
+    assert outcome(checks.place_check(picture("MG", axes=("I", "P")), told, half("left"))) == "pass"
+    assert checks.place_check(picture("MG", axes=("L", "P")), told, half("left")) is None
+
+
+def test_no_mask_no_place_check() -> None:
+    assert checks.place_check(picture(), finding(rows=("upper",)), np.zeros((30, 40), bool)) is None
+
+
+def test_a_volume_of_one_slice_is_not_cut_at_that_slice() -> None:
+    mask = np.zeros((1, 9, 9), bool)
+    mask[0, 4, 4] = True
+    assert not checks.touches_border(mask)
+    mask[0, 0, 4] = True
+    assert checks.touches_border(mask)
+
+
+@pytest.mark.parametrize(
+    ("own", "both", "free", "expected"),
+    [
+        (100, 50, 900, "pass"),  # half of the mask lies there
+        (100, 49, 900, "warn"),
+        (100, 40, 0, "pass"),  # two fifths, which is all of the other: Dice .57
+    ],
+)
+def test_agreement_is_half_of_the_mask_or_half_in_dice(own: int, both: int, free: int, expected: str) -> None:
+    mask, other = np.zeros((40, 40), bool), np.zeros((40, 40), bool)
+    mask.flat[:own] = other.flat[:both] = other.flat[own : own + free] = True
+    assert outcome(checks.agreement_check(mask, other)) == expected
+
+
+def test_a_mask_that_goes_beyond_the_other_is_no_choice_of_its_parts() -> None:
+    left, right = half("left"), half("right")
+    grown = left.copy()
+    grown[10, 3:9] = True  # a ninth more
+    found = checks.agreement_check(grown, left | right)
+    assert found is not None
+    assert "parts" not in found.detail

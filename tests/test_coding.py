@@ -25,7 +25,7 @@ def published(code: Code) -> bool:
 
 def coded(text: str, image: Image = IMAGE, reason: str | None = None) -> Any:
     """Segments of a report; present findings get a mask."""
-    report = parse(text, modality=image.modality, frame=image.frame)
+    report = parse(text, modality=image.modality, frame=image.frame_told)
     results = []
     for finding in report.findings:
         drawn = finding.polarity == "present" and reason is None
@@ -80,6 +80,13 @@ def test_a_side_of_the_picture_is_no_side_of_the_body() -> None:
     for found in coded("Polyp on the left.", viewer):
         assert found.side is None
         assert "left" not in found.name
+
+
+def test_a_side_of_the_body_is_told_whoever_describes_the_picture() -> None:
+    source = replace(IMAGE.source, frame_from="modality")
+    image = replace(IMAGE, modality="US", frame="viewer", source=source)
+    (found,) = coded("A mass in the left breast.", image)
+    assert (found.side, found.name) == (SIDES["left"], "breast mass (left)")
 
 
 @pytest.mark.parametrize("reason", ["prior", "not_this_patient"])

@@ -343,3 +343,44 @@ def test_sides_of_real_chest_films_are_the_patients() -> None:
                 shares.append(mask[:, mask.shape[1] // 2 :].sum() / mask.sum())
     assert len(shares) >= 5
     assert min(shares) > 0.8
+
+
+def test_what_is_judged_is_what_is_not_trained_on(tmp_path: Path) -> None:
+    """And only pictures that show something are shown, however few."""
+    names = [f"n{number}" for number in range(12)]
+    rows = [row(name, empty="yes" if number % 3 else "no") for number, name in enumerate(names)]
+    folder = write_set(tmp_path / "s", rows)
+    held = {case.group for case in data.read_set(folder) if case.validation}
+    assert len(held) == 2
+    told = {part: {group for group, _, _ in data.read_drawn(folder, held_out=part)} for part in (True, False)}
+    assert told == {True: held, False: {f"s/{name}" for name in names} - held}
+    showing = {f"s/{name}" for name in names[::3]}
+    for part in (True, False):
+        there = [group for group, _, _ in data.read_there(folder, held_out=part)]
+        assert set(there) == told[part] & showing
+        assert len(list(data.read_shown(folder, 1, part))) == min(1, len(there))
+
+
+def test_a_target_of_which_nobody_judged_a_slice_is_not_asked_there(tmp_path: Path) -> None:
+    """The other target of the slice is."""
+    mask = np.zeros((24, 24, 12), np.uint8)
+    mask[6:16, 6:16, 4:8] = 1
+    blank = np.full(mask.shape, 2, np.uint8)
+    blank[:, :, 5] = 0
+    files = {"v.nii.gz": np.zeros(mask.shape, np.int16), "m.nii.gz": mask, "n.nii.gz": blank}
+    for name, array in files.items():
+        nibabel.save(nibabel.Nifti1Image(array, np.eye(4)), tmp_path / name)
+    head = "id,image,mask,target,modality,label,ignore"
+    lines = (head, "1,v.nii.gz,m.nii.gz,liver,CT,1,2", "2,v.nii.gz,n.nii.gz,spleen,CT,1,2")
+    (tmp_path / "samples.csv").write_text("\n".join(lines))
+    cases = {case.id.rpartition("@")[2]: len(case.targets) for case in data.read_set(tmp_path)}
+    assert cases == {"2": 1, "4": 1, "5": 2, "6": 1, "7": 1, "9": 1}
+
+
+def test_a_pixel_of_a_shrunk_mask_belongs_to_it_by_half(tmp_path: Path) -> None:
+    folder = write_set(tmp_path / "s", [row("a")], size=(528, 704))
+    mask = np.zeros((528, 704), np.uint8)
+    mask[100, 100:102] = mask[200, 200] = 255  # two and one of four pixels that become one
+    Pil.fromarray(mask).save(folder / "masks/a.png")
+    (case,) = data.read_set(folder)
+    assert np.argwhere(case.mask(0)).tolist() == [[50, 50]]

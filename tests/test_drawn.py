@@ -13,7 +13,9 @@ from PIL import Image as Pil
 from medsegr import drawn, planes
 from medsegr.drawn import Marks, ignored_in, marked, read_marks
 from medsegr.errors import InputError
+from medsegr.io.masks import MaskInfo, Masks
 from medsegr.io.read import image_from_array
+from medsegr.io.write import write_mask
 
 
 @pytest.mark.parametrize(
@@ -126,3 +128,28 @@ def test_a_mask_file_is_read_once_for_all_of_its_rows(
         assert (one.unknown is None) == (other.unknown is None)
     assert np.array_equal(together[0].mask, values == 3)
     assert np.array_equal(together[4].unknown, values == 3)
+
+
+def test_a_mask_of_as_many_pixels_is_not_yet_one_of_the_same_grid(tmp_path: Path) -> None:
+    Pil.fromarray(np.ones((4, 6), np.uint8)).save(tmp_path / "m.png")
+    with pytest.raises(InputError, match=r"row a: the mask is \(4, 6\), the image \(6, 4\)"):
+        read_marks(tmp_path, [{"id": "a", "mask": "m.png"}], image_from_array(np.zeros((6, 4))))
+
+
+def test_a_mask_that_lies_elsewhere_in_the_patient_is_refused(tmp_path: Path) -> None:
+    mask = np.ones((4, 5, 6), bool)
+    image = image_from_array(np.zeros(mask.shape), affine=np.eye(4))
+    moved = image_from_array(np.zeros(mask.shape), affine=np.eye(4) + 9 * np.eye(4, k=3))
+    write_mask(mask, image, tmp_path / "m", "nifti", "x")
+    row = {"id": "a", "mask": "m.nii.gz"}
+    assert read_marks(tmp_path, [row], image)[0].mask.all()
+    with pytest.raises(InputError, match=r"row a: mask and image lie up to .* mm apart"):
+        read_marks(tmp_path, [row], moved)
+
+
+def test_the_segments_of_a_row_are_those_of_its_label() -> None:
+    image = image_from_array(np.zeros((2, 3)))
+    layer = np.array([[0, 1, 2], [3, 0, 2]], np.uint16)
+    masks = Masks(image, tuple(MaskInfo(n, str(n)) for n in (1, 2, 3)), (layer,))
+    assert (drawn._segment(masks, {"id": "a", "label": "1, 3"}).mask == np.isin(layer, (1, 3))).all()
+    assert (drawn._segment(masks, {"id": "a"}).mask == (layer > 0)).all()

@@ -12,12 +12,13 @@ import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from medsegr import conformance, features
+from medsegr import conformance, features, pixels
 from medsegr.features import FeatureCache, Place, shared_part
 from medsegr.networks import hosted, medsegr
 from medsegr.predict import Predictor
 from medsegr.predict import build as built
 from medsegr.reasoning.codes import vocabulary
+from medsegr.types import Image
 
 
 def maps(value: float, count: int = 2) -> tuple[torch.Tensor, ...]:
@@ -123,6 +124,23 @@ def test_an_answer_from_the_cache_is_the_same_answer(tmp_path: Path) -> None:
     again.features = FeatureCache(Place(tmp_path), "x")
     again.backend = replace(again.backend, shared=never)
     assert np.array_equal(again.segment(image, asked).prob, first)
+
+
+def test_pixels_that_are_shown_otherwise_are_not_those_in_the_cache(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """As after an update: the file is the same, what the network sees of it is not."""
+    noise = np.random.default_rng(0).normal(-100, 300, (1, 40, 90)).astype(np.float32)
+    image = Image(noise, modality="CT")
+    asked = conformance.prompt_of(conformance.sample_finding())
+    cached: Predictor = built(untrained=True)
+    cached.features = FeatureCache(Place(tmp_path), "x")
+    before = cached.segment(image, asked).prob
+    monkeypatch.setattr(pixels, "CT_WINDOW", (-1000.0, 0.0))
+    plain, again = (built(untrained=True) for _ in range(2))
+    again.features = FeatureCache(Place(tmp_path), "x")
+    assert not np.array_equal(plain.segment(image, asked).prob, before)
+    assert np.array_equal(again.segment(image, asked).prob, plain.segment(image, asked).prob)
 
 
 def test_a_question_beside_the_job_keeps_nothing(tmp_path: Path) -> None:

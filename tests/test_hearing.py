@@ -67,23 +67,6 @@ def test_both_lungs_say_nothing_of_where_an_opacity_lies() -> None:
 
 
 @pytest.mark.parametrize(
-    ("name", "where", "modality", "side"),
-    [
-        ("breast tumour", Location("left", "viewer", anatomy=("left breast",)), "US", False),
-        ("breast finding", Location("right", anatomy=("right breast",)), "MG", False),
-        ("retinal vessels", Location("left", anatomy=("left eye",)), "OP", False),
-        ("breast tumour", Location("left", "viewer", anatomy=("breast",)), "US", True),  # of the picture
-        ("breast tumour", Location("left", anatomy=("left breast",)), "MR", True),  # both are shown
-        ("thyroid nodule", Location("left", "viewer", anatomy=("left lobe of thyroid",)), "US", True),
-    ],
-)
-def test_the_side_of_an_organ_that_is_shown_alone_is_no_place(
-    name: str, where: Location, modality: str, side: bool
-) -> None:
-    assert any(text.startswith("side:") for text in told(name, where, modality)) == side
-
-
-@pytest.mark.parametrize(
     ("modality", "place", "rows"),
     [
         ("CR", "left upper quadrant", {"row:upper"}),

@@ -181,3 +181,13 @@ def test_what_was_learned_from_made_pictures_only_is_not_firm() -> None:
     assert not firm(SEEN, "polyp", "US")
     assert not firm(SEEN, "ulcer", "ES")
     assert not firm(SEEN, "liver", None)
+
+
+def test_what_was_taught_without_a_modality_is_known_in_any() -> None:
+    assert taught({"concepts": {"scar": {"modalities": []}, "burn": {}}}, "scar", "US")
+    assert taught({"concepts": {"scar": {"modalities": []}, "burn": {}}}, "burn", "US")
+
+
+def test_the_bounds_of_doubt() -> None:
+    assert limit("artery", {"tumour": 0.5, "artery": 0.0}, US, 0.1) == 0, "a half is sure"
+    assert limit("artery", {"tumour": 1.0, "artery": 0.1}, US, 0.1) == 1, "so much is likely enough"

@@ -83,7 +83,7 @@ def test_a_mask_of_another_grid_is_refused() -> None:
 def test_diameter_is_never_below_the_sides_nor_above_their_sum(h: int, w: int, a: float, b: float) -> None:
     mask = np.zeros((14, 14), bool)
     mask[1 : 1 + h, 1 : 1 + w] = True
-    found = max_diameter(mask, (a, b))
+    found = max_diameter(Image(np.zeros((1, 14, 14), np.float32), None, (a, b)), mask)
     assert max(h * a, w * b) * (1 - 1e-3) <= found <= math.hypot(h * a, w * b) * (1 + 1e-9)
 
 
@@ -155,6 +155,17 @@ def test_the_volume_of_a_sheared_grid_is_its_determinant() -> None:
     assert measure(image, mask)["volume"].value == pytest.approx(64 * 2.0)
 
 
+def test_the_diameter_in_a_sheared_grid_is_that_in_the_body() -> None:
+    """As of a tilted gantry that was stored as it lies: slices are shifted sideways."""
+    affine = np.array([[1.0, 0, 1.0, 0], [0, 1.0, 0, 0], [0, 0, 1.0, 0], [0, 0, 0, 1]])
+    mask = np.zeros((12, 3, 12), bool)
+    mask[np.arange(1, 11), 1, np.arange(1, 11)] = True
+    image = Image(np.zeros((1, *mask.shape), np.float32), affine, (1.0, 1.0, math.sqrt(2)), "CT")
+    corners = np.array([[1, 1, 1], [11, 2, 11]]) @ affine[:3, :3].T
+    expected = np.linalg.norm(corners[1] - corners[0])
+    assert measure(image, mask)["max_diameter"].value == pytest.approx(expected, rel=2e-3)
+
+
 def test_axes_of_an_ellipse_are_its_own_whatever_its_angle() -> None:
     y, x = np.mgrid[:200, :240].astype(float)
     for degrees in (0, 17, 45, 80, 133):
@@ -189,7 +200,7 @@ def test_the_short_axis_is_never_longer_and_the_ends_are_where_it_says(seed: int
     image = Image(np.zeros((1, 9, 11), np.float32), None, (a, b), "CR")
     axes = axes_of(image, mask)
     assert 0 < axes.short <= axes.long * (1 + 1e-9)
-    assert axes.long == pytest.approx(max_diameter(mask, (a, b)), rel=2e-3)
+    assert axes.long == pytest.approx(max_diameter(image, mask), rel=2e-3)
     for length, ends in ((axes.long, axes.ends[:2]), (axes.short, axes.ends[2:])):
         assert np.linalg.norm((ends[1] - ends[0]) * (a, b)) == pytest.approx(length, rel=1e-6)
 
@@ -274,3 +285,20 @@ def test_the_nearest_point_is_the_nearest_of_all(seed: int) -> None:
     found = measure(image, masks[0], {"liver": masks[1], "spleen": masks[2]})["nearest_structure"]
     assert found.value == pytest.approx(min(apart))
     assert found.of == ("liver" if apart[0] <= apart[1] else "spleen")
+
+
+def test_axes_in_a_sheared_slice_are_those_in_the_body() -> None:
+    affine = np.array([[1.0, 0.5, 0, 0], [0, 1.0, 0, 0], [0, 0, 9.0, 0], [0, 0, 0, 1]])
+    spacing = (1.0, math.sqrt(1.25), 9.0)
+    mask = np.zeros((12, 12, 3), bool)
+    mask[1:11, 1:11, 1] = True
+    image = Image(np.zeros((1, *mask.shape), np.float32), affine, spacing, "CT")
+    corners = np.array([[0, 0], [10, 10]]) @ affine[:2, :2].T
+    assert axes_of(image, mask).long == pytest.approx(float(np.linalg.norm(corners[1] - corners[0])))
+
+
+def test_two_voxels_have_a_spread() -> None:
+    data = np.zeros((1, 9, 9), np.float32)
+    data[0, 4, 4:6] = 10, 14
+    found = measure(Image(data), data[0] > 0)["sd_intensity"]
+    assert found.value == pytest.approx(math.sqrt(8))

@@ -81,6 +81,11 @@ def test_letters_of_a_picture(frame: Any, axes: tuple[str, ...] | None, expected
     assert views[0].letters == expected
 
 
+@pytest.mark.parametrize("axes", [None, ("L", "P"), ("I", "A")])
+def test_a_mammogram_has_no_sides(axes: tuple[str, ...] | None) -> None:
+    assert overlay._views(result(image_of((20, 20), modality="MG", axes=axes)))[0].letters is None
+
+
 def test_a_picture_stored_otherwise_is_shown_in_the_usual_view() -> None:
     data = np.zeros((1, 40, 30), np.float32)
     data[0, 38, 2] = 1  # far to the patient's left, in front

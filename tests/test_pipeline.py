@@ -346,6 +346,20 @@ def test_words_are_read_in_the_image_s_frame() -> None:
     assert viewed.findings[0].location.cols == ("left",)
 
 
+@pytest.mark.parametrize(
+    ("frame_from", "whose"), [("modality", "patient"), ("assumed", "patient"), ("flag", "viewer")]
+)
+def test_the_left_breast_is_the_picture_s_left_only_where_somebody_asked_for_the_viewer_s_frame(
+    frame_from: str, whose: str
+) -> None:
+    """An ultrasound shows one breast: "left" says which, and not where in the picture."""
+    image = picture(modality="US", frame="viewer", source=Source(kind="png", frame_from=frame_from))
+    for said in ({"report": "A mass in the left breast."}, {"report": None, "phrases": ["left breast mass"]}):
+        words = pipeline.read_words(image, **said)  # type: ignore[arg-type]
+        assert words is not None
+        assert (words.findings[0].location.side, words.findings[0].location.side_frame) == ("left", whose)
+
+
 def test_an_assumed_frame_follows_the_words() -> None:
     image = picture(modality=None, source=Source(kind="png", frame_from="assumed"))
     result = pipeline.run(image, Fake(), report="A red polyp on the left.")

@@ -1,10 +1,11 @@
-"""The size at which a picture is shown to the network: one rule for training and predicting."""
+"""Size and values in which a picture is shown to the network: one rule for training and predicting."""
 
 import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from medsegr.overlay import window
 from medsegr.pixels import COLOURS, HAZY, coloured, to_bytes, working_size
 from medsegr.types import Image
 
@@ -92,8 +93,46 @@ def test_colour_is_three_channels_that_differ() -> None:
     assert not coloured(colours(0, 255)[:1])
 
 
+@pytest.mark.parametrize("unit", [1e-12, 1e-9, 1e-3, 1e9, 1e30])
+def test_a_picture_is_seen_the_same_in_any_unit(unit: float) -> None:
+    ramp = np.linspace(0, 1, 3000).reshape(1, 50, 60)
+    image = Image((unit * ramp).astype(np.float32))
+    assert abs(to_bytes(image).astype(int) - to_bytes(Image(ramp.astype(np.float32)))).max() <= 1
+    assert np.unique(window(image)).size == 256
+
+
+def test_a_picture_of_one_value_is_black_and_a_speck_on_it_white() -> None:
+    data = np.full((1, 50, 60), 7, np.float32)
+    assert not to_bytes(Image(data)).any()
+    data[0, 3, 4] = 8
+    assert np.argwhere(to_bytes(Image(data))).tolist() == [[0, 3, 4]]
+
+
 @given(st.floats(0.05, 1.0), st.floats(0.0, 1.0))
 def test_any_grey_picture_is_seen_the_same_however_faint(contrast: float, offset: float) -> None:
     ramp = np.linspace(0, 1, 3000, dtype=np.float64).reshape(1, 50, 60)
     seen = to_bytes(Image((offset + contrast * ramp).astype(np.float32))).astype(int)
     assert abs(seen - to_bytes(Image(ramp.astype(np.float32))).astype(int)).max() <= 1
+
+
+def test_ct_is_cut_to_soft_tissue_where_it_holds_hounsfield_units() -> None:
+    whole = np.array([[-1000, -160, 70, 300, 2000]], np.float32)[None]
+    assert to_bytes(Image(whole, modality="CT")).ravel().tolist() == [0, 0, 127, 255, 255]
+    cut = np.linspace(-150, 250, 3000, dtype=np.float32).reshape(1, 50, 60)  # somebody's own window
+    assert (to_bytes(Image(cut, modality="CT")) == to_bytes(Image(cut, modality="MR"))).all()
+
+
+def test_a_few_odd_pixels_do_not_make_the_rest_dark() -> None:
+    ramp = np.linspace(0, 1, 3000, dtype=np.float32).reshape(1, 50, 60)
+    odd = ramp.copy()
+    odd[0, 0, :5], odd[0, 1, :5] = 1000, -1000
+    assert abs(to_bytes(Image(odd)).astype(int) - to_bytes(Image(ramp)))[:, 2:].max() <= 1
+
+
+@pytest.mark.parametrize(("tint", "part", "told"), [(22, 0.02, True), (11, 0.02, False), (22, 0.005, False)])
+def test_colour_is_a_tenth_of_the_brightest_in_a_hundredth_of_the_pixels(
+    tint: int, part: float, told: bool
+) -> None:
+    data = np.full((3, 40, 50), 200, np.float32)
+    data[0].reshape(-1)[: round(part * 2000)] -= tint
+    assert coloured(data) == told

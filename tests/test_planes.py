@@ -17,6 +17,7 @@ from medsegr.planes import (
     patient_left,
     plane_of,
     points_to_view,
+    shows_rows,
     tilted,
     to_slices,
 )
@@ -230,3 +231,49 @@ def test_channels_nod_alike() -> None:
     stack = np.random.default_rng(1).random((2, 5, 6, 7), np.float32)
     both = tilted(stack, 11, 1.0)
     assert np.array_equal(both[1], tilted(stack[1], 11, 1.0))
+
+
+@pytest.mark.parametrize(
+    ("axes", "flips"),
+    [
+        (("L", "P"), (False, False)),  # from above
+        (("R", "A"), (False, False)),
+        (("I", "A"), (False, False)),  # oblique
+        (("I", "P"), (False, False)),
+        (("S", "A"), (True, False)),  # head below
+        (None, (False, False)),
+    ],
+)
+def test_a_mammogram_hangs_by_the_breast(axes: tuple[str, ...] | None, flips: tuple[bool, ...]) -> None:
+    """A view from above (CC) is no axial slice: the chest stays at the picture's side."""
+    picture = Image(np.zeros((1, 4, 5), np.float32), modality="MG", axes=axes)
+    assert plane_of(picture) == Plane((0, 1), flips, "?")
+    assert patient_left(picture) is None
+
+
+@pytest.mark.parametrize(
+    ("modality", "axes", "shown"),
+    [
+        ("MG", ("L", "P"), False),  # from above
+        ("MG", ("R", "A"), False),
+        ("MG", ("I", "A"), True),
+        ("MG", ("S", "A"), True),
+        ("MG", None, True),  # nobody said
+        ("MG", ("?", "?"), True),
+        ("CT", ("P", "L"), True),  # thirds of the picture
+    ],
+)
+def test_up_is_a_part_of_every_picture_but_a_mammogram_from_above(
+    modality: str, axes: tuple[str, ...] | None, shown: bool
+) -> None:
+    assert shows_rows(Image(np.zeros((1, 4, 5), np.float32), modality=modality, axes=axes)) == shown
+
+
+def test_slices_of_a_tomosynthesis_hang_by_the_breast() -> None:
+    stack = Image(np.zeros((1, 3, 4, 5), np.float32), modality="MG", axes=("S", "L", "P"))
+    assert plane_of(stack).order == (0, 1, 2)
+    assert plane_of(stack).flips == (False, False, False)
+
+
+def test_what_nods_in_from_outside_repeats_the_border() -> None:
+    assert (tilted(np.full((9, 11, 4), 7, np.uint8), 25, 1.5) == 7).all()

@@ -130,6 +130,19 @@ def test_a_lateral_film_has_no_left_and_right(predictor: Predictor) -> None:
     assert np.allclose(left, right, atol=1e-6)
 
 
+@pytest.mark.parametrize(("axes", "alike"), [(("L", "P"), True), (("I", "P"), False), (None, False)])
+def test_a_mammogram_from_above_has_no_up_and_no_mammogram_a_left(
+    predictor: Predictor, axes: tuple[str, ...] | None, alike: bool
+) -> None:
+    image = picture(modality="MG", axes=axes)
+    left, right = (predictor.segment(image, sided(side)).prob for side in ("left", "right"))
+    assert np.allclose(left, right, atol=1e-6)
+    where = [Location(rows=(row,)) for row in ("upper", "lower")]
+    told = [Finding("f1", "mass", (0, 4), "breast mass", location=one) for one in where]
+    upper, lower = (predictor.segment(image, Prompt(("mass",), (one,))).prob for one in told)
+    assert np.allclose(upper, lower, atol=1e-6) == alike
+
+
 def test_a_volume_flipped_on_disk_gives_the_same_answer_in_the_patient(predictor: Predictor) -> None:
     data = np.random.default_rng(1).normal(size=(1, 32, 40, 6)).astype(np.float32)
     affine = np.diag([2.0, 2.0, 8.0, 1.0])

@@ -15,7 +15,7 @@ from medsegr.io.read import image_from_array
 from medsegr.measure import measure
 from medsegr.options import Options
 from medsegr.record import is_hash_of, save
-from medsegr.reopen import finding_from, reopen
+from medsegr.reopen import finding_from, on_grid, reopen
 from medsegr.report.parse import parse
 from medsegr.schema import finding_json
 from medsegr.types import FindingResult, Image, Result
@@ -96,6 +96,14 @@ def test_a_mask_of_another_grid(tmp_path: Path) -> None:
     (tmp_path / "out" / name).write_bytes((tmp_path / "other" / name).read_bytes())
     with pytest.raises(GeometryError, match="grid"):
         reopen(tmp_path / "out")
+
+
+def test_a_mask_that_begins_where_the_image_does_and_runs_another_way() -> None:
+    mask = image_from_array(np.ones((4, 4, 4)), affine=np.eye(4))
+    turned = image_from_array(np.ones((4, 4, 4)), affine=np.eye(4)[[1, 0, 2, 3]])
+    assert on_grid(mask, mask, True).all()
+    with pytest.raises(GeometryError, match="mm apart"):
+        on_grid(mask, turned, True)
 
 
 def test_an_image_is_known_by_what_it_holds_and_by_the_hash_of_its_file(tmp_path: Path) -> None:

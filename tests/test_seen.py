@@ -33,3 +33,17 @@ def test_a_kind_that_is_seen_otherwise_is_seen_anew(data: np.ndarray, modality: 
 
 def test_other_pixels_are_seen_anew() -> None:
     assert key(GREY, None) != key(GREY + 1, None)
+
+
+def test_pixels_that_are_not_square_are_shown_as_they_are_in_the_body() -> None:
+    data = np.zeros((1, 100, 100), np.float32)
+    for spacing, taller in (((2.0, 1.0), True), ((1.0, 2.0), False)):
+        height, width = look(Image(data, spacing=spacing), 256).size
+        assert (height > 1.5 * width) == taller
+        assert (width > 1.5 * height) != taller
+
+
+def test_slices_lie_as_far_apart_as_the_axis_says_that_is_cut_across() -> None:
+    stack = Image(np.zeros((1, 20, 30, 40), np.float32), np.diag([1.0, 2.0, 5.0, 1.0]), (1.0, 2.0, 5.0))
+    seen = look(stack, 64)
+    assert (seen.count, seen.gap) == (40, 5.0)

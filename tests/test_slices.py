@@ -134,6 +134,7 @@ def test_the_one_slice_that_is_sure_is_found(sure: int) -> None:
     said = predictor.segment(deep(16), asked("liver"))
     assert said.prob[0].any((1, 2)).all()
     assert said.extras["presence"][0] == pytest.approx(0.9)
+    assert said.extras["quality"][0] == pytest.approx(0.9), "that of the slice which is surest"
 
 
 def test_every_question_has_slices_of_its_own() -> None:

@@ -83,3 +83,16 @@ def test_a_network_that_was_not_told_of_parts_does_not_know_the_whole() -> None:
     assert not network(parts={"hippocampus": ("anterior hippocampus", "thalamus")}).knows(
         finding("hippocampus")
     )
+
+
+def test_what_a_person_gave_for_the_whole_goes_to_each_of_its_parts() -> None:
+    given = replace(
+        prompt("lung", "hippocampus"),
+        boxes=np.arange(8.0).reshape(2, 4),
+        mask=np.arange(8, dtype=np.float32).reshape(2, 2, 2),
+    )
+    apart, _ = taken_apart(given, parts_of)
+    assert apart.boxes is not None
+    assert apart.mask is not None
+    np.testing.assert_array_equal(apart.boxes, given.boxes[[0, 1, 1]])
+    np.testing.assert_array_equal(apart.mask, given.mask[[0, 1, 1]])

@@ -11,7 +11,7 @@ import numpy as np
 
 from medsegr.among import parts_of
 from medsegr.errors import GeometryError
-from medsegr.planes import PAIR, axis_letters, plane_of, to_slices
+from medsegr.planes import PAIR, axis_letters, plane_of, shows_rows, shows_sides, to_slices
 from medsegr.types import COLS, ROWS, Check, Finding, Image
 
 Outcome = Literal["pass", "warn", "fail"]
@@ -28,7 +28,7 @@ def left_axis(image: Image) -> tuple[int, bool] | None:
 
     None: the image does not show two sides (viewer frame, lateral or sagittal picture, one breast a picture).
     """
-    if image.frame == "viewer" or image.modality == "MG":
+    if not shows_sides(image):
         return None
     letters = image.axes or (axis_letters(image.affine) if image.affine is not None else ("?",))
     letters = letters[: len(image.grid)]
@@ -58,8 +58,8 @@ def left_share(mask: np.ndarray, axis: int, grows_left: bool) -> float:
     profile = mask.sum(axis=other, dtype=np.int64).astype(float)
     half = len(profile) // 2
     low = float(profile[:half].sum()) + (profile[half] / 2 if len(profile) % 2 else 0.0)
-    share = low / float(profile.sum())
-    return 1 - share if grows_left else share
+    total = float(profile.sum())
+    return (total - low if grows_left else low) / total
 
 
 def side_check(image: Image, finding: Finding, mask: np.ndarray) -> Check | None:
@@ -79,7 +79,7 @@ def side_check(image: Image, finding: Finding, mask: np.ndarray) -> Check | None
         return Check("side", "warn", f"not checked: this image does not show {whose} left and right")
     left = left_share(mask, *found)
     if side == "bilateral":
-        both = min(left, 1 - left) >= BOTH_SIDES
+        both = BOTH_SIDES <= left <= 1 - BOTH_SIDES
         return Check(
             "side",
             "pass" if both else "warn",
@@ -116,7 +116,7 @@ def place_check(image: Image, finding: Finding, mask: np.ndarray) -> Check | Non
 
     The report may mean thirds of an organ, so this only warns. Rows of a volume run from head to foot.
     """
-    rows, cols = finding.location.rows, finding.location.cols
+    rows, cols = finding.location.rows if shows_rows(image) else (), finding.location.cols
     if not mask.any() or not (rows or cols):
         return None
     profiles = _row_col_profiles(image, mask)

@@ -21,7 +21,7 @@ from medsegr.overlay import COLOURS, NOTICE
 from medsegr.report import lexicon
 from medsegr.report.lexicon import Concept
 from medsegr.schema import text_hash
-from medsegr.types import Code, Finding, FindingResult, Image, Result
+from medsegr.types import Code, Finding, FindingResult, Result
 
 PROGRAM = "medsegr"
 PRIVATE = "99MEDSEGR"  # DICOM: a scheme that begins with 99 is local
@@ -58,7 +58,7 @@ def segments_of(result: Result, key: str, ends: bool = True) -> tuple[Segment, .
     for index, item in enumerate(result.findings):
         if item.reason in NOT_OF_THE_IMAGE or (item.mask is None and not item.finding.name):
             continue
-        segment = _segment(result.image, item, index, key)
+        segment = _segment(item, index, key)
         if ends and segment.mask is not None and result.image.spacing is not None:
             segment = replace(segment, ends=axes_of(result.image, segment.mask).ends)
         found.append(segment)
@@ -70,11 +70,11 @@ def run_key(image_sha256: str, report_sha256: str | None, model_sha256: str) -> 
     return text_hash(json.dumps([image_sha256, report_sha256, model_sha256]))
 
 
-def _segment(image: Image, item: FindingResult, index: int, key: str) -> Segment:
+def _segment(item: FindingResult, index: int, key: str) -> Segment:
     finding = item.finding
     concept = lexicon.concepts().get(finding.name)
     kind = concept.kind if concept is not None else "finding"
-    side = patient_side(finding, image)
+    side = patient_side(finding)
     present = item.mask is not None or finding.polarity == "present"
     mask = None if item.mask is None or not item.mask.any() else np.asarray(item.mask, bool)
     return Segment(
@@ -129,8 +129,6 @@ def _organs() -> Mapping[str, str]:
     return MappingProxyType({place.name: place.of for place in lexicon.places().values() if place.of})
 
 
-def patient_side(finding: Finding, image: Image) -> str | None:
+def patient_side(finding: Finding) -> str | None:
     """The patient's side that the words tell; None for a side of the picture, which is none of the body."""
-    location = finding.location
-    told = location.side is not None and location.side_frame == "patient" and image.frame == "patient"
-    return location.side if told else None
+    return finding.location.side if finding.location.side_frame == "patient" else None

@@ -9,9 +9,7 @@ from medsegr.reasoning.codes import Code, codes_of
 from medsegr.report.lexicon import concepts, places
 from medsegr.types import Finding, Location
 
-ONE_SIDED = ("US", "MG", "OP")  # such a picture shows one of two organs, from end to end
 UPRIGHT = ("CR", "MG", "XA", None)  # what is above in the patient is above in the picture
-ALONE = ("breast", "eye", "carotid artery", "kidney", "testis", "ovary", "axilla")
 
 
 @cache
@@ -32,12 +30,11 @@ def _organ_in(name: str) -> tuple[str, ...]:
 
 
 def _telling(where: Location, name: str, modality: str | None) -> Location:
-    """A finding's place without what tells nothing of where it lies in the picture: the side of a breast or
-    an eye that is the only one shown, both sides, the lung of what is found in lungs only, and how high a
-    named place lies where pictures are not upright (the caecum in an endoscopy, a quadrant in a slice)."""
+    """A finding's place without what tells nothing of where it lies in the picture: both sides, the lung of
+    what is found in lungs only, and how high a named place lies where pictures are not upright (the caecum
+    in an endoscopy, a quadrant in a slice)."""
     concept = concepts().get(name)
-    alone = {f"{where.side} {organ}" for organ in ALONE} if modality in ONE_SIDED else set()
-    side = None if alone & set(where.anatomy) else where.side
+    side = where.side
     high = {row for organ in where.anatomy for row in _rows().get(organ, ()) if modality not in UPRIGHT}
     organs = tuple(dict.fromkeys(_organs().get(organ, organ) for organ in where.anatomy))
     if concept is not None and concept.kind == "finding":

@@ -60,7 +60,7 @@ def measure(
     )
     axes = axes_of(image, mask) if known else None
     long, short = (axes.long, axes.short) if axes else (None, None)
-    widest = max_diameter(mask, image.spacing or ()) if known else None
+    widest = max_diameter(image, mask) if known else None
     for name, value in (("max_diameter", widest), ("long_axis", long), ("short_axis", short)):
         found[name] = Measurement(value, "mm", size if known else lacking)
     found.update(_places(image, mask, count, part))
@@ -74,23 +74,23 @@ def voxel_size(image: Image) -> float:
     """Area (mm2) or volume (mm3) of one voxel, sheared grids included; the image must have a spacing."""
     if image.affine is None or image.spacing is None:
         return math.prod(image.spacing or ())
-    steps = image.affine[:3, : len(image.grid)]
+    steps = _steps(image)
     if steps.shape[1] == 2:
         return float(np.linalg.norm(np.cross(steps[:, 0], steps[:, 1])))
     return float(abs(np.linalg.det(steps)))
 
 
-def max_diameter(mask: np.ndarray, spacing: tuple[float, ...]) -> float:
-    """Largest extent of a non-empty mask in mm, voxel edges included (the widest of all directions, error
-    below 0.2 %).
+def max_diameter(image: Image, mask: np.ndarray) -> float:
+    """Largest extent of a non-empty mask in mm, voxel edges and sheared grids included (the widest of all
+    directions, error below 0.2 %); the image must have a spacing.
     """
-    steps = np.asarray(spacing, float)
-    points = _outermost(_boundary(mask) * steps)
+    basis = _in_plane(image, (0, 1)) if mask.ndim == 2 else _steps(image).T
+    points = _outermost(_boundary(mask) @ basis)
     directions = _circle(720) if mask.ndim == 2 else _hemisphere(2000)
     widest = 0.0
     for chunk in np.array_split(directions, max(1, len(directions) * len(points) // 4_000_000 + 1)):
         along = points @ chunk.T
-        width = along.max(axis=0) - along.min(axis=0) + np.abs(chunk) @ steps
+        width = along.max(axis=0) - along.min(axis=0) + np.abs(chunk @ basis.T).sum(axis=1)
         widest = max(widest, float(width.max(initial=0.0)))
     return widest
 
@@ -134,10 +134,14 @@ def axes_of(image: Image, mask: np.ndarray) -> Axes:
     return Axes(best[0], best[1], turned[:, np.argsort(order)])
 
 
+def _steps(image: Image) -> np.ndarray:
+    """``m d``: a step along each of the d grid axes in mm, of an image with a spacing."""
+    return np.diag(image.spacing or ()) if image.affine is None else image.affine[:3, : len(image.grid)]
+
+
 def _in_plane(image: Image, order: tuple[int, ...]) -> np.ndarray:
     """``2 2``: (row, column) index times this is mm in the plane of a slice, lengths and angles kept."""
-    axes = len(order)
-    steps = np.diag(image.spacing or (1.0,) * axes) if image.affine is None else image.affine[:3]
+    steps = _steps(image)
     first, second = steps[:, order[-2]], steps[:, order[-1]]
     length = float(np.linalg.norm(first))
     along = float(second @ first) / length
@@ -275,15 +279,13 @@ def _nearest(image: Image, mask: np.ndarray, structures: Mapping[str, np.ndarray
 
 
 def _rim(image: Image, mask: np.ndarray) -> np.ndarray:
-    """Millimetres ``n 3`` of the centres of a mask's outermost voxels."""
+    """Millimetres ``n m`` of the centres of a mask's outermost voxels, from the first voxel of the grid."""
     from scipy import ndimage
 
     box = box_of(mask)
     inside = np.pad(mask[box], 1)
     index = np.argwhere(inside & ~ndimage.binary_erosion(inside)) - 1 + [part.start for part in box]
-    if image.affine is None:
-        return np.asarray(index * np.asarray(image.spacing))
-    return np.asarray(index @ image.affine[:3, : mask.ndim].T + image.affine[:3, 3])
+    return np.asarray(index @ _steps(image).T)
 
 
 def with_structures(image: Image, results: Sequence[FindingResult]) -> list[FindingResult]:

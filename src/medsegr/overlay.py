@@ -12,8 +12,8 @@ import numpy as np
 from PIL import Image as Picture
 from PIL import ImageDraw, ImageFont
 
-from medsegr.errors import GeometryError
-from medsegr.planes import Plane, plane_of, to_slices
+from medsegr.pixels import span_of
+from medsegr.planes import Plane, shows_sides, to_slices, usual_plane
 from medsegr.types import FindingResult, Image, Result
 
 NOTICE = "Not a medical device. For research."
@@ -93,7 +93,7 @@ def window(image: Image) -> np.ndarray:
         return np.moveaxis((data / top * 255).round().astype(np.uint8), 0, -1)
     data = data[:1] if data.shape[0] != 3 else data
     low, high = _levels(data, image.modality)
-    grey = np.clip((data - low) / max(high - low, 1e-6), 0, 1)
+    grey = np.clip((data - low) / span_of(data, low, high), 0, 1)
     shown = np.moveaxis((grey * 255).round().astype(np.uint8), 0, -1)
     return np.repeat(shown, 3, axis=-1) if shown.shape[-1] == 1 else shown
 
@@ -116,7 +116,7 @@ def _views(result: Result) -> list[View]:
     drawn = [
         (i, item.mask) for i, item in enumerate(result.findings) if item.mask is not None and item.mask.any()
     ]
-    plane = _plane(image)
+    plane = usual_plane(image)
     slabs = np.moveaxis(to_slices(np.moveaxis(pixels, -1, 0), plane), 0, -1)
     stacks = [(i, to_slices(mask, plane)) for i, mask in drawn]
     if len(image.grid) == 2:
@@ -147,22 +147,13 @@ def _square_pixels(array: np.ndarray, image: Image, plane: Plane) -> np.ndarray:
     return array
 
 
-def _plane(image: Image) -> Plane:
-    """The usual view; where the geometry contradicts itself, the grid as it lies."""
-    try:
-        return plane_of(image)
-    except GeometryError:
-        count = len(image.grid)
-        return Plane(tuple(range(count)), (False,) * count, "?")
-
-
 def _letters(image: Image, plane: Plane) -> tuple[str, str] | None:
-    """Letters for the view's left and right edge; None in the viewer's frame or where nobody knows.
+    """Letters for the view's left and right edge; None where these are no sides or where nobody knows.
 
     A picture that does not name its axes is taken in the radiological convention.
     """
     nameless = image.axes is None and image.affine is None
-    if image.frame == "viewer" or (nameless and len(image.grid) == 3):
+    if not shows_sides(image) or (nameless and len(image.grid) == 3):
         return None
     if plane.normal == "?":
         return ("R", "L") if len(image.grid) == 2 else None

@@ -167,14 +167,13 @@ def read_words(
     phrases: Sequence[str] = (),
     options: Options | None = None,
 ) -> Report | None:
-    """The report in the image's modality (or the one that it names) and frame, phrases one a line; None where
-    nothing was said."""
+    """The report in the image's modality (or the one that it names) and the frame that was told, phrases one
+    a line; None where nothing was said."""
     if report is not None and phrases:
         raise UsageError("a report or text came together with phrases: give one of them")
     if report is None and not phrases:
         return None
-    frame = None if image.source.frame_from == "assumed" else image.frame
-    sections = options.sections if options else ()
+    frame, sections = image.frame_told, options.sections if options else ()
     if isinstance(report, str):
         read = report_of_text(report, image.modality, frame, sections)
         code = supposing.titled(image, read) if image.modality is None else None

@@ -43,8 +43,13 @@ def to_bytes(image: Image) -> np.ndarray:
         low, high = (float(v) for v in np.percentile(data.reshape(-1)[::step], (0.5, 99.5)))
     if colour and not 0 < high - low < HAZY:
         return np.ascontiguousarray(data.round().astype(np.uint8))
-    scale = 255.0 / max(high - low, 1e-6)
-    return np.clip((data - low) * scale, 0, 255).astype(np.uint8)
+    return np.clip((data - low) * (255.0 / span_of(data, low, high)), 0, 255).astype(np.uint8)
+
+
+def span_of(data: np.ndarray, low: float, high: float) -> float:
+    """``high - low``, by which grey values are divided, and above 0 where these are equal. It goes with the
+    values: those of a map of diffusion in m2/s lie 1e-9 apart."""
+    return max(high - low, 1e-6 * (float(data.max()) - float(data.min())), 1e-30)
 
 
 def coloured(data: np.ndarray) -> bool:

@@ -29,6 +29,12 @@ class Plane:
     flips: tuple[bool, ...]
     normal: str
 
+    @property
+    def slice(self) -> "Plane":
+        """The same for one slice, a picture of the other two axes as they are stored."""
+        order = self.order[1:]
+        return Plane(tuple(sorted(order).index(axis) for axis in order), self.flips[1:], "?")
+
 
 def axis_letters(affine: np.ndarray) -> tuple[str, str, str]:
     """Direction (R L A P S I) in which each of the three grid axes grows, for an affine to RAS+ mm.
@@ -52,17 +58,34 @@ def axis_letters(affine: np.ndarray) -> tuple[str, str, str]:
     return letters[0], letters[1], letters[2]
 
 
+def shows_sides(image: Image) -> bool:
+    """Whether the patient's left and right may be halves of the image: not of one in the viewer's frame, and
+    not of a mammogram, which shows one breast."""
+    return image.frame == "patient" and image.modality != "MG"
+
+
+def shows_rows(image: Image) -> bool:
+    """Whether "upper" and "lower" may be parts of the image: not of a mammogram from above (CC), as far as
+    its header tells that it is one."""
+    down = image.axes[-2] if image.axes is not None and len(image.axes) > 1 else "?"
+    return image.modality != "MG" or PAIR.get(down) in (None, PAIR["S"])
+
+
 def plane_of(image: Image) -> Plane:
     """The usual view of an image.
 
     A volume is cut across its widest spacing, axially where spacings are about equal. A picture keeps its
     plane and is only turned or mirrored. Images in the viewer's frame, and those that do not name their axes,
-    stay as they are.
+    stay as they are. So do mammograms, but for the head on top: a view from above has the chest at the
+    picture's side, where a slice of the body has it below.
     """
     count = len(image.grid)
     letters = image.axes or (axis_letters(image.affine) if image.affine is not None else None)
     if letters is None or image.frame == "viewer" or any(letter not in PAIR for letter in letters[:count]):
-        return Plane(tuple(range(count)), (False,) * count, "S" if count == 3 else "?")
+        return _as_it_lies(count, "S" if count == 3 else "?")
+    if image.modality == "MG":
+        flips = tuple(axis == count - 2 and letters[axis] == "S" for axis in range(count))
+        return Plane(tuple(range(count)), flips, "?")
     pairs = [PAIR[letter] for letter in letters[:count]]
     if count == 3:
         spacing = np.asarray(image.spacing or (1.0, 1.0, 1.0), float)
@@ -75,6 +98,18 @@ def plane_of(image: Image) -> Plane:
     order = tuple(pairs.index(PAIR[letter]) for letter in wanted)
     flips = tuple(letters[axis] != letter for axis, letter in zip(order, wanted, strict=True))
     return Plane(order, flips, normal)
+
+
+def usual_plane(image: Image) -> Plane:
+    """As :func:`plane_of`; where the geometry contradicts itself, the grid as it lies."""
+    try:
+        return plane_of(image)
+    except GeometryError:
+        return _as_it_lies(len(image.grid), "?")
+
+
+def _as_it_lies(count: int, normal: str) -> Plane:
+    return Plane(tuple(range(count)), (False,) * count, normal)
 
 
 def to_slices(array: np.ndarray, plane: Plane) -> np.ndarray:
@@ -130,9 +165,9 @@ def patient_left(image: Image) -> str | None:
     """On which side of the usual view the patient's left lies: ``"right"``, or None where the question has no
     answer.
 
-    None: viewer frame, lateral view, sagittal slices. A picture in the patient's frame that does not name its
-    axes is taken in the radiological convention.
+    None: viewer frame, mammogram, lateral view, sagittal slices. A picture in the patient's frame that does
+    not name its axes is taken in the radiological convention.
     """
-    if image.frame == "viewer":
+    if not shows_sides(image):
         return None
     return None if plane_of(image).normal == "R" else "right"

@@ -7,6 +7,7 @@ rows then go through the rest, findings, their mirror images, slices of a volume
 """
 
 import functools
+import hashlib
 import json
 from collections.abc import Mapping, Sequence
 from copy import copy
@@ -25,7 +26,7 @@ from medsegr.hearing import heard
 from medsegr.kinds import called, doubt, firm, loosely, parts_of, taught
 from medsegr.metrics.calibration import temper
 from medsegr.passes import CHUNK
-from medsegr.reasoning.codes import Vocabulary, coded, vocabulary
+from medsegr.reasoning.codes import Code, Vocabulary, coded, vocabulary
 from medsegr.report.lexicon import concepts
 from medsegr.report.parse import parse_phrase
 from medsegr.seen import Seen, inputs, look, stack_of
@@ -83,8 +84,7 @@ class Predictor:
         ]
         for name in (finding.name, *wider):
             if name in trained:
-                seen = trained[name].get("modalities", ())
-                return modality is None or not seen or modality in seen
+                return taught(self.card, name, modality)
         return False
 
     def meant(self, finding: Finding, image: Image) -> Finding:
@@ -121,8 +121,7 @@ class Predictor:
                 "points, boxes and masks are for pictures; this image is a volume: ask with words only"
             )
         seen = look(image, self.base)
-        left, extent = planes.patient_left(image), _extent(image)
-        codes = [heard(finding, image.modality, left, extent) for finding in asked]
+        codes = _heard(asked, image)
         mirrored = [not volume and self._mirrored(image.modality, finding.name) for finding in asked]
         questions, first = passes.asked_of(codes, mirrored, prompt)
         extras = {name: np.zeros(len(codes), np.float32) for name in ("presence", "quality")}
@@ -196,9 +195,7 @@ class Predictor:
         """A :class:`medsegr.tracking.Tracker` of a finding in a volume; None for hosts without a memory."""
         from medsegr.tracking import tracker_of
 
-        return tracker_of(
-            self, image, heard(finding, image.modality, planes.patient_left(image), _extent(image))
-        )
+        return tracker_of(self, image, *_heard([finding], image))
 
     def _parts(self, finding: Finding) -> Sequence[Finding]:
         """The finding, or its parts where the network knows these only."""
@@ -219,7 +216,7 @@ class Predictor:
             return prompt.findings
         found = []
         for target in prompt.targets:
-            parsed = parse_phrase(target, modality=image.modality, frame=image.frame).findings
+            parsed = parse_phrase(target, modality=image.modality, frame=image.frame_told).findings
             found.append(parsed[0] if parsed else Finding("f1", target, (0, len(target)), ""))
         return found
 
@@ -241,7 +238,9 @@ class Predictor:
         fitted = self.backend.fit(data, seen.size, turned)
         if self.features is None:
             return self.backend.shared(fitted)
-        key = f"{seen.key} {first} {len(fitted)}"
+        # What is shown and not what was read: another version may show the same pixels otherwise.
+        shown = hashlib.sha256(data.data).hexdigest()
+        key = f"{shown} {data.shape} {seen.size} {len(fitted)}"
         return self.features.through(key, lambda: self.backend.shared(fitted))
 
 
@@ -269,6 +268,14 @@ def _run_by_torch(network: "Network", device: str) -> Backend:
     from medsegr.backends.network import of_network
 
     return of_network(network, device)
+
+
+def _heard(findings: Sequence[Finding], image: Image) -> list[tuple[Code, ...]]:
+    """The codes of each finding in this image."""
+    left, extent = planes.patient_left(image), _extent(image)
+    if not planes.shows_rows(image):
+        findings = [replace(one, location=replace(one.location, rows=())) for one in findings]
+    return [heard(one, image.modality, left, extent) for one in findings]
 
 
 def _extent(image: Image) -> float | None:

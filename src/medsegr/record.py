@@ -22,6 +22,7 @@ import numpy as np
 from medsegr.errors import InputError, UsageError
 from medsegr.explain import heat_map, scaled
 from medsegr.export import Run, Written, formats_of, report_hash, write_all
+from medsegr.io.segments import rounded
 from medsegr.io.write import atomic_folder, check_room, holds_anything, write_json, write_labels
 from medsegr.options import Options
 from medsegr.overlay import NOTICE, draw
@@ -186,7 +187,7 @@ def measurements_json(numbers: Mapping[str, Measurement]) -> dict[str, dict[str,
     """Each number with unit and status, and ``of`` where it has another end."""
     return {
         name: {
-            "value": None if m.value is None else round(m.value, 4),
+            "value": None if m.value is None else rounded(m.value),
             "unit": m.unit,
             "status": m.status,
             **({} if m.of is None else {"of": m.of}),

@@ -13,6 +13,7 @@ from medsegr.errors import GeometryError, InputError
 from medsegr.export import Run, manifest_of
 from medsegr.io.choices import DEFAULT_CHOICES, Choices
 from medsegr.io.limits import DEFAULT_LIMITS, Limits
+from medsegr.io.masks import check_place
 from medsegr.io.read import read_image
 from medsegr.record import is_hash_of
 from medsegr.report.lexicon import concepts
@@ -129,7 +130,10 @@ def _bare(masks: list[Image], told: Mapping[str, Any]) -> Image:
     frame: Frame = "viewer" if told.get("frame") == "viewer" else "patient"
     base = masks[0] if masks else Image(np.zeros((1, *grid), np.float32), None, spacing)
     zeros = np.zeros((1, *grid), np.float32)
-    return replace(base, data=zeros, spacing=spacing, modality=told.get("modality"), frame=frame)
+    source = replace(base.source, frame_from=str(told.get("frame_from", "assumed")))
+    return replace(
+        base, data=zeros, spacing=spacing, modality=told.get("modality"), frame=frame, source=source
+    )
 
 
 def on_grid(mask: Image, image: Image, placed: bool) -> np.ndarray:
@@ -140,12 +144,8 @@ def on_grid(mask: Image, image: Image, placed: bool) -> np.ndarray:
         values = values.reshape(image.grid)  # a slice that was written as h w 1
     if values.shape != image.grid:
         raise GeometryError(f"a mask has grid {values.shape}, the image {image.grid}; {CHANGED}")
-    both = mask.affine is not None and image.affine is not None
-    if placed and both and mask.source.kind != "png":
-        assert mask.affine is not None and image.affine is not None
-        apart = float(np.abs(mask.affine[:3, 3] - image.affine[:3, 3]).max())
-        if apart > 0.1 * min(image.spacing or (1.0,)):
-            raise GeometryError(f"a mask lies {apart:.3g} mm beside the image; {CHANGED}")
+    if placed:
+        check_place(mask, image)
     return np.asarray(values)
 
 

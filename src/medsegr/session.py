@@ -93,6 +93,8 @@ class Model:
     ) -> Outcome:
         """One mask or one reason for every finding; with no words the model proposes. ``report`` is a whole
         report, ``text`` one sentence. ``follow`` as in :func:`medsegr.pipeline.run`."""
+        if report is not None and text is not None:
+            raise UsageError("a report and a text came together: give one of them")
         chosen, words = options or self.options, report if report is not None else text
         result = pipeline.run(
             as_image(image), self.segmenter, report=words, phrases=phrases, options=chosen, follow=follow

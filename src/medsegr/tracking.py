@@ -40,10 +40,7 @@ class Tracker:
         self._maps = predictor._view(self.seen, image).maps
         self._newest: tuple[int, Maps] | None = None
         self._bank = Bank(self.seen.count)
-        order = self.seen.plane.order[1:]
-        self._plane = planes.Plane(
-            tuple(sorted(order).index(axis) for axis in order), self.seen.plane.flips[1:], "?"
-        )
+        self._plane = self.seen.plane.slice
 
     def show(self, number: int, mask: np.ndarray) -> None:
         """Remember ``mask`` (bool ``h w``) as what is on slice ``number``."""

@@ -105,7 +105,7 @@ class Image:
     nobody said.
     """
 
-    data: Float32[np.ndarray, "c *grid"]
+    data: Float32[np.ndarray, " c *grid"]
     affine: Float[np.ndarray, "4 4"] | None = None
     spacing: tuple[float, ...] | None = None
     modality: str | None = None
@@ -118,6 +118,13 @@ class Image:
         """Shape without the channel axis."""
         return tuple(int(n) for n in self.data.shape[1:])
 
+    @property
+    def frame_told(self) -> Frame | None:
+        """The frame that somebody, or the file, told: words are read in it. None where it was assumed or goes
+        with the modality: then "the left breast" is the patient's, also in a picture that a viewer describes.
+        """
+        return None if self.source.frame_from in ("assumed", "modality") else self.frame
+
 
 @dataclass(frozen=True, slots=True)
 class Prompt:
@@ -129,7 +136,7 @@ class Prompt:
     text: str = ""  # for methods that read raw words
     boxes: Float[np.ndarray, "k 4"] | None = None
     points: Float[np.ndarray, "k n 3"] | None = None  # x, y, 1 = inside / 0 = outside / -1 = padding
-    mask: Float32[np.ndarray, "k *grid"] | None = None  # a previous mask, probabilities
+    mask: Float32[np.ndarray, " k *grid"] | None = None  # a previous mask, probabilities
     # Per target: None where its answer counts for itself; else the numbers of the targets that it is only
     # compared with. It may be drawn more coarsely, and not at all where none of these is seen.
     beside: tuple[tuple[int, ...] | None, ...] = ()
@@ -148,7 +155,7 @@ class Segmentation:
     ``quality`` [k] in [0, 1], ``attention`` [k *grid] in [0, 1].
     """
 
-    prob: Float32[np.ndarray, "k *grid"] | UInt8[np.ndarray, "k *grid"]
+    prob: Float32[np.ndarray, " k *grid"] | UInt8[np.ndarray, " k *grid"]
     targets: tuple[str, ...]
     affine: Float[np.ndarray, "4 4"] | None = None
     extras: Mapping[str, np.ndarray] = field(default_factory=dict)

@@ -160,7 +160,11 @@ def test_a_lateral_view_has_no_left_and_right(tmp_path: Path, dicom: Make) -> No
 
 
 def test_a_slice_tells_its_distance_to_the_next_one_before_its_thickness(tmp_path: Path, dicom: Make) -> None:
-    for more, step in (({"SliceThickness": 3}, 3), ({"SliceThickness": 3, "SpacingBetweenSlices": 5}, 5)):
+    for more, step in (
+        ({"SliceThickness": 3}, 3),
+        ({"SliceThickness": 3, "SpacingBetweenSlices": 5}, 5),
+        ({"SliceThickness": 3, "SpacingBetweenSlices": -6}, 6),  # counted downwards
+    ):
         image = read_image(put(dicom(GREY, **PLACE, **more), tmp_path / str(step)))
         np.testing.assert_allclose(np.asarray(image.affine)[:, 2], [0, 0, step, 0])
 
@@ -171,9 +175,18 @@ def test_spacing_of_projections_and_ultrasound(tmp_path: Path, dicom: Make) -> N
     assert "spacing_at_detector" in dict(detector.source.warnings)
     ds = dicom(GREY, Modality="MG", ImagerPixelSpacing=[0.2, 0.1], EstimatedRadiographicMagnificationFactor=2)
     assert read_image(put(ds, tmp_path / "b")).spacing == (0.1, 0.05)
+    both = {"Modality": "DX", "ImagerPixelSpacing": [0.2, 0.1], "PixelSpacing": [0.2, 0.1]}
+    for name, more, noted in (
+        ("equal", {}, True),
+        ("calibrated", {"PixelSpacingCalibrationType": "FIDUCIAL"}, False),
+        ("corrected", {"PixelSpacing": [0.19, 0.095]}, False),
+    ):
+        found = read_image(put(dicom(GREY, **{**both, **more}), tmp_path / name))
+        assert ("spacing_at_detector" in dict(found.source.warnings)) == noted
+    assert found.spacing == (0.19, 0.095)
     region = Dataset()
     region.PhysicalUnitsXDirection = region.PhysicalUnitsYDirection = 3
-    region.PhysicalDeltaX, region.PhysicalDeltaY = 0.02, 0.03
+    region.PhysicalDeltaX, region.PhysicalDeltaY = 0.02, -0.03  # a y axis that points up
     ds = dicom(GREY, Modality="US", SequenceOfUltrasoundRegions=Sequence([region]))
     image = read_image(put(ds, tmp_path / "c"))
     assert image.spacing == (0.3, 0.2)

@@ -332,3 +332,15 @@ def test_a_compression_that_is_not_decoded_is_called_so(syntax: str, tmp_path: P
     (tmp_path / "a").write_bytes(data.replace(str(HTJ2KLossless).encode(), padded))
     with pytest.raises(InputError, match="stored in a way that is not decoded here"):
         read_image(tmp_path / "a")
+
+
+def test_a_picture_of_nothing_but_padding_stays(tmp_path: Path, dicom: Make) -> None:
+    ds = dicom(np.full((6, 5), -2000, np.int16), Modality="CT", PixelPaddingValue=-2000)
+    image = read_image(put(ds, tmp_path / "a"))
+    assert (image.data == -2000).all()
+    assert "constant_image" in dict(image.source.warnings)
+
+
+def test_a_slope_of_nothing_says_nothing(tmp_path: Path, dicom: Make) -> None:
+    ds = dicom(GREY, Modality="MR", RescaleSlope=0, RescaleIntercept=-3)
+    np.testing.assert_array_equal(read_image(put(ds, tmp_path / "a")).data[0], GREY - 3.0)

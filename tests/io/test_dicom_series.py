@@ -150,6 +150,19 @@ def test_one_acquisition_number_a_slice_splits_nothing(tmp_path: Path, stack: Ma
     assert read_image(tmp_path).grid == (4, 6, 5)
 
 
+@pytest.mark.parametrize(("angle", "one"), [(0.0008, True), (0.003, False)])
+def test_cosines_may_differ_by_a_thousandth(tmp_path: Path, stack: Make, angle: float, one: bool) -> None:
+    stack(tmp_path, 4)
+    turned = [float(np.cos(angle)), float(np.sin(angle)), 0, float(-np.sin(angle)), float(np.cos(angle)), 0]
+    ds_at = {"ImageOrientationPatient": turned, "ImagePositionPatient": [0, 0, 8.0]}
+    stack(tmp_path, 1, **ds_at)
+    if one:
+        assert read_image(tmp_path).grid == (5, 6, 5)
+        return
+    with pytest.raises(GeometryError, match="1 slices are turned against the other 4"):
+        read_image(tmp_path)
+
+
 def test_slices_a_little_turned_are_refused_with_the_number(tmp_path: Path, stack: Make) -> None:
     stack(tmp_path, 4)
     turned = [float(np.cos(0.1)), float(np.sin(0.1)), 0, float(-np.sin(0.1)), float(np.cos(0.1)), 0]

@@ -99,6 +99,22 @@ def test_forms_that_nearly_agree_pass(tmp_path: Path) -> None:
     np.testing.assert_allclose(read_image(tmp_path / "a.nii").affine, AFFINE)
 
 
+def test_forms_may_lie_a_tenth_of_a_voxel_apart(tmp_path: Path) -> None:
+    voxel = float(np.linalg.norm(AFFINE[:3, :3], axis=0).min())
+    for part, agree in ((0.09, True), (0.11, False)):
+        file = nib.Nifti1Image(VALUES, AFFINE)
+        moved = AFFINE.copy()
+        moved[2, 3] += part * voxel
+        file.set_sform(AFFINE, 1)
+        file.set_qform(moved, 1)
+        nib.save(file, tmp_path / "a.nii")
+        if agree:
+            read_image(tmp_path / "a.nii")
+            continue
+        with pytest.raises(GeometryError, match="disagree by"):
+            read_image(tmp_path / "a.nii")
+
+
 @pytest.mark.parametrize(
     "codes", [{"sform": 0, "qform": 0}, {"sform": 0, "qform": 1}, {"sform": 4, "qform": 0}]
 )

@@ -1,11 +1,12 @@
 """Many masks as one label map, as layers, and what they share."""
 
 import numpy as np
+import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
 from dicom_files import segment
-from medsegr.io.segments import box_of, drawn, label_map, layers, overlaps
+from medsegr.io.segments import box_of, drawn, label_map, layers, overlaps, rounded
 
 
 def blobs() -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -69,3 +70,12 @@ def test_the_box_is_the_smallest(seed: int) -> None:
     for axis, part in enumerate(box):
         assert mask.take(part.start, axis).any()
         assert mask.take(part.stop - 1, axis).any()
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [(1234.56789, 1234.5679), (-98.76543, -98.7654), (0.000812345, 0.0008123), (3e-10, 3e-10), (0.0, 0.0)],
+)
+def test_small_numbers_keep_their_digits(value: float, told: float) -> None:
+    """Four decimals of a map of diffusion (mm2/s) would be one digit."""
+    assert rounded(value) == told

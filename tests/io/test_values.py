@@ -1,4 +1,6 @@
 import logging
+import threading
+import warnings
 
 import numpy as np
 import pytest
@@ -34,6 +36,30 @@ def test_the_libraries_are_silent_inside_and_heard_again_after(caplog: pytest.Lo
         logger.error("NAME^OF")
     logger.error("after")
     assert [record.message for record in caplog.records] == ["after"]
+
+
+def test_threads_that_are_silent_at_a_time_are_heard_again_after() -> None:
+    """The first to begin ends first: the second must not keep what it found for ever."""
+    before = [*warnings.filters], logging.getLogger("pydicom").level
+    both, first_left = threading.Barrier(2, timeout=10), threading.Event()
+
+    def first() -> None:
+        with guarded("DICOM file"):
+            both.wait()
+        first_left.set()
+
+    def second() -> None:
+        with guarded("DICOM file"):
+            both.wait()
+            first_left.wait(10)
+            assert not logging.getLogger("pydicom.values").isEnabledFor(logging.CRITICAL)
+
+    threads = [threading.Thread(target=work) for work in (first, second)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert ([*warnings.filters], logging.getLogger("pydicom").level) == before
 
 
 def test_values_become_float32_and_the_bad_ones_are_refused() -> None:

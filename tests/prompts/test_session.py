@@ -47,6 +47,16 @@ class Colonoscopist(Disc):
         return finding.name == "polyp" and modality in (None, "ES")
 
 
+def test_words_come_by_one_way() -> None:
+    model = Model(Disc())
+    for given in ({"report": "Nodule."}, {"text": "Nodule."}):
+        assert model.segment(picture(), **given).findings  # type: ignore[arg-type]
+        with pytest.raises(UsageError, match="together"):
+            model.segment(picture(), phrases=["mass"], **given)  # type: ignore[arg-type]
+    with pytest.raises(UsageError, match="a report and a text came together"):
+        model.segment(picture(), report="Nodule.", text="Mass.")
+
+
 def test_clicks_act_on_the_kind_of_image_that_the_words_told() -> None:
     model = Colonoscopist()
     values = np.random.default_rng(0).uniform(0, 255, (48, 64)).astype(np.float32)

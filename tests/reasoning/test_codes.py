@@ -48,6 +48,12 @@ def test_mirror_twice_is_the_same(side: str | None, frame: str, rows: list[str],
     assert mirror(mirror(codes)) == codes
 
 
+def test_mirrored_words_name_the_other_side_and_nothing_else() -> None:
+    told = ("side:left", "col:right", "col:centre", "row:upper", "side:bilateral", "anatomy:left breast")
+    other = ("side:right", "col:left", "col:centre", "row:upper", "side:bilateral", "anatomy:left breast")
+    assert tuple(code.text for code in mirror(map(Code, told))) == other
+
+
 @given(sides, rows, cols)
 def test_mirrored_picture_equals_mirrored_codes(side: str | None, rows: list[str], cols: list[str]) -> None:
     """The flipped picture has the patient's left on its other side; only words about the picture itself

@@ -3,15 +3,17 @@
 import os
 import signal
 import sqlite3
+import threading
 import time
 from collections.abc import Iterator
+from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pytest
 
 from medsegr.serve import crew, work
-from medsegr.serve.hands import DEAD, ProcessHand
+from medsegr.serve.hands import DEAD, ProcessHand, ThreadHand
 from medsegr.serve.settings import Settings
 from medsegr.serve.work import Task
 from ray_head import swept
@@ -45,6 +47,40 @@ def test_a_killed_worker_is_replaced_and_its_job_done_again(serve: Serve) -> Non
     for job in jobs:
         states = [data["state"] for _, kind, data in server.events(job) if kind == "state"]
         assert states in (["queued", "running"], ["queued", "running", "queued", "running"])
+
+
+def test_a_thread_that_was_replaced_stays_told_to_stop(
+    monkeypatch: pytest.MonkeyPatch, tmp_path: Path
+) -> None:
+    """It looks again only after the next thread has a job of its own."""
+    begun, go_on = threading.Event(), threading.Event()
+    told: dict[str, str] = {}
+
+    def do(task: Task, model: object, settings: Settings, say: object, stopped: Any) -> tuple[str, ...]:
+        if task.job == "slow":
+            begun.set()
+            go_on.wait(PATIENCE)
+        told[task.job] = stopped()
+        return ("done",)
+
+    monkeypatch.setattr(work, "do", do)
+    monkeypatch.setattr(work, "load", lambda settings: None)
+    hand = ThreadHand(Settings(data_dir=tmp_path))
+    hand.start()
+    hand.give(Task("slow", tmp_path, tmp_path))
+    assert begun.wait(PATIENCE)
+    hand.stop("time_limit")
+    hand.kill()
+    hand.start()
+    hand.give(Task("next", tmp_path, tmp_path))
+    until = time.monotonic() + PATIENCE
+    while "next" not in told and time.monotonic() < until:
+        time.sleep(0.01)
+    go_on.set()
+    while "slow" not in told and time.monotonic() < until:
+        time.sleep(0.01)
+    hand.kill()
+    assert told == {"next": "", "slow": "time_limit"}
 
 
 def test_a_lane_outlives_a_store_that_cannot_be_written(

@@ -161,6 +161,23 @@ def test_a_model_that_does_not_listen_is_not_waited_for(tmp_path: Path) -> None:
     on(desk, play)
 
 
+def test_a_step_that_ends_after_its_time_has_not_happened(tmp_path: Path) -> None:
+    """Whoever asked was told so; a model's last pass is not broken off."""
+    gate = threading.Event()
+    desk = Desk(lambda: Model(Disc()), seconds=0.3)
+    kept = Kept(tmp_path, desk)
+
+    async def play() -> None:
+        with pytest.raises(Refusal) as refused:
+            await kept.at("a", lambda it: (nodule(it), gate.wait(60)))
+        assert refused.value.code == "timeout"
+        gate.set()
+        desk.seconds = 120.0
+        assert not (await kept.at("a", lambda it: None)).steps
+
+    on(desk, play)
+
+
 def test_only_so_many_wait(tmp_path: Path) -> None:
     gate = threading.Event()
     desk = Desk(lambda: Model(Disc()))

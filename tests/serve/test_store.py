@@ -114,6 +114,27 @@ def test_what_was_committed_is_there_for_the_next_who_opens(store: Store, tmp_pa
     assert other.image("i1") == IMAGE
 
 
+def test_a_full_disk_is_told_as_such_and_the_store_goes_on(store: Store) -> None:
+    store.add_job(job(1), 10)
+    pages = store._base.execute("PRAGMA page_count").fetchone()[0]
+    store._base.execute(f"PRAGMA max_page_count={pages}")
+    with pytest.raises(sqlite3.OperationalError, match="full"):
+        store.found("j1", "x" * 100_000) if store.claim() else None
+    store._base.execute("PRAGMA max_page_count=100000")
+    store.add_job(job(2), 10)
+    assert {row.id: row.state for row in store.jobs()} == {"j1": "running", "j2": "queued"}
+
+
+def test_a_change_that_cannot_be_committed_leaves_nothing_open(store: Store) -> None:
+    """Deferred foreign keys are looked at by COMMIT alone."""
+    store._base.execute("PRAGMA foreign_keys=ON")
+    store._base.execute("CREATE TABLE notes (job TEXT REFERENCES jobs (id) DEFERRABLE INITIALLY DEFERRED)")
+    with pytest.raises(sqlite3.IntegrityError), store._change() as base:
+        base.execute("INSERT INTO notes VALUES ('nobody')")
+    store.add_job(job(1), 10)
+    assert store.claim() is not None
+
+
 def test_an_image_goes_with_its_jobs_and_sessions(store: Store) -> None:
     store.add_job(job(1), 9)
     store.add_session(SessionRow("s1", "i1", None, "", 1.0, 50.0))

@@ -183,6 +183,8 @@ def flat(**about: object) -> Image:
         (flat(axes=("P", "L")), {"left": "R", "right": "L", "top": "A", "bottom": "P"}),
         (flat(axes=("I", "P")), {"left": "A", "right": "P", "top": "S", "bottom": "I"}),
         (flat(axes=("R", "S")), {"left": "R", "right": "L", "top": "S", "bottom": "I"}),
+        (flat(modality="MG"), dict.fromkeys(("left", "right", "top", "bottom"))),
+        (flat(modality="MG", axes=("L", "P")), dict.fromkeys(("left", "right", "top", "bottom"))),
         (flat(axes=("?", "?")), dict.fromkeys(("left", "right", "top", "bottom"))),
     ],
 )

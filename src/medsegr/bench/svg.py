@@ -25,16 +25,16 @@ def _text(x: float, y: float, words: str, anchor: str = "start") -> str:
     return f'<text x="{x:.1f}" y="{y:.1f}" text-anchor="{anchor}">{html.escape(words)}</text>'
 
 
-def dots(title: str, rows: Sequence[Dot], low: float = 0.0, high: float = 1.0) -> str:
-    """A mean with its interval a row, on an axis from ``low`` to ``high``; rows without a mean say so."""
+def dots(title: str, rows: Sequence[Dot]) -> str:
+    """A mean with its interval a row, on an axis from 0 to 1; rows without a mean say so."""
     height = ROW * (len(rows) + 2)
 
     def at(value: float) -> float:
-        return LABELS + PLOT * (min(max(value, low), high) - low) / ((high - low) or 1.0)
+        return LABELS + PLOT * min(max(value, 0.0), 1.0)
 
     parts = []
     for step in range(5):
-        value = low + step * (high - low) / 4
+        value = step / 4
         parts.append(
             f'<line class="grid" x1="{at(value):.1f}" x2="{at(value):.1f}" y1="{ROW}" y2="{height - ROW}"/>'
         )

@@ -173,10 +173,10 @@ def _counted(words: Iterable[str]) -> dict[str, int]:
     return dict(sorted(found.items()))
 
 
-def by(rows: Sequence[Row], key: Callable[[Row], str | None], control: str = MAIN) -> dict[str, Any]:
+def by(rows: Sequence[Row], key: Callable[[Row], str | None]) -> dict[str, Any]:
     """Overlap, sensitivity and numbers of targets for every value of ``key`` over the targets that are
     there."""
-    there = [row for row in rows if row["control"] == control and row["truth"]]
+    there = [row for row in rows if row["control"] == MAIN and row["truth"]]
     values = [key(row) for row in there]
     return {
         str(value): {
@@ -190,9 +190,9 @@ def by(rows: Sequence[Row], key: Callable[[Row], str | None], control: str = MAI
     }
 
 
-def strata(rows: Sequence[Row], control: str = MAIN) -> dict[str, Any]:
+def strata(rows: Sequence[Row]) -> dict[str, Any]:
     """:func:`by` area of the target, in the order of size; a stratum without targets is left out."""
-    found = by(rows, stratum_of, control)
+    found = by(rows, stratum_of)
     return {name: found[name] for name in map(stratum_name, STRATA) if name in found}
 
 

@@ -134,11 +134,11 @@ def _foreign(image: Image, own: set[str], ask: Ask, threshold: float) -> list[fl
     return [float(m.any() and p >= threshold) for m, p in zip(masks, presence, strict=True)]
 
 
-def interval(values: Sequence[float], groups: Sequence[str], draws: int = 1000) -> list[float] | None:
+def interval(values: Sequence[float], groups: Sequence[str]) -> list[float] | None:
     """95 % bootstrap interval of the mean, drawn over groups, with three places; None with one group."""
     pairs = sorted(zip(groups, values, strict=True))  # the order of the groups is that of the draws
     own = np.array([value for _, value in pairs], float)
-    found = bootstrap_mean(own, np.random.default_rng(0), [group for group, _ in pairs], draws=draws)
+    found = bootstrap_mean(own, np.random.default_rng(0), [group for group, _ in pairs], draws=1000)
     return found.bounds and [round(bound, 3) for bound in found.bounds]
 
 

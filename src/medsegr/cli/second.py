@@ -35,8 +35,8 @@ class SecondReader:
 
 def with_model(report: Report, picture: Image, options: "Options", endpoint: Endpoint) -> Report:
     """The report of a picture with what a language model adds to it."""
-    frame = None if picture.source.frame_from == "assumed" else picture.frame
-    return consult(report, endpoint, modality=picture.modality, frame=frame, sections=options.sections)
+    kind, frame = picture.modality, picture.frame_told
+    return consult(report, endpoint, modality=kind, frame=frame, sections=options.sections)
 
 
 @cache

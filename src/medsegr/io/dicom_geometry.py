@@ -143,11 +143,14 @@ def projection_spacing(ds: Dataset) -> tuple[tuple[float, float] | None, tuple[t
     """Millimetres a pixel (rows, columns) of a picture without a place, and a warning where they hold at the
     detector only, or differ inside the picture.
     """
+    detector = numbers(ds, "ImagerPixelSpacing")
     for name in ("PixelSpacing", "NominalScannedPixelSpacing"):
         values = numbers(ds, name)
-        if len(values) == 2 and min(values) > 0:
+        # Equal to the detector's it was not corrected for the body, unless it was calibrated (PS3.3, 10.7).
+        plain = values == detector and not ds.get("PixelSpacingCalibrationType")
+        if len(values) == 2 and min(values) > 0 and not plain:
             return (values[0], values[1]), ()
-    values = numbers(ds, "ImagerPixelSpacing")
+    values = detector
     if len(values) == 2 and min(values) > 0:
         factor = number(ds, "EstimatedRadiographicMagnificationFactor") or 0.0
         if factor >= 1:

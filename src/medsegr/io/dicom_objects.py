@@ -28,7 +28,7 @@ def composing(what: str) -> Iterator[None]:
     header.
     """
     try:
-        with silent(("highdicom", "pydicom")):
+        with silent():
             yield
     except (AttributeError, TypeError, ValueError, KeyError, IndexError, NotImplementedError) as error:
         raise InputError(

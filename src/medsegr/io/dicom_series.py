@@ -16,7 +16,7 @@ The **rule**, where nobody chose with ``--series``:
 File names, the order of files and instance numbers are never looked at.
 """
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field, replace
 
 import numpy as np
@@ -222,7 +222,7 @@ def _newest(stacks: Sequence[Stack]) -> list[Stack]:
     return [s for s in stacks if s.series.study == newest]
 
 
-def listed(stacks: Sequence[Stack], line: Callable[[Stack], str] = Stack.line) -> str:
+def listed(stacks: Sequence[Stack]) -> str:
     """The stacks in one line, the first twenty of them."""
     more = f"; and {len(stacks) - MOST_LISTED} more" if len(stacks) > MOST_LISTED else ""
-    return "; ".join(line(stack) for stack in stacks[:MOST_LISTED]) + more
+    return "; ".join(stack.line() for stack in stacks[:MOST_LISTED]) + more

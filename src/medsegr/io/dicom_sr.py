@@ -17,7 +17,7 @@ from medsegr.errors import InputError
 from medsegr.io.dicom_objects import ascii_text, coded, composing, identity
 from medsegr.io.dicom_seg import frames_of
 from medsegr.io.dicom_source import Sources
-from medsegr.io.segments import Maker, Segment, drawn
+from medsegr.io.segments import Maker, Segment, drawn, rounded
 from medsegr.io.values import LPS_TO_RAS
 from medsegr.types import Code, Image, Measurement
 
@@ -217,7 +217,7 @@ def _measurements(image: Image, segment: Segment) -> list[Any]:
         found.append(
             hd.sr.Measurement(
                 name=hd.sr.CodedConcept.from_code(concept),
-                value=round(number.value, 4),
+                value=rounded(number.value),
                 unit=UNITS[number.unit],
                 derivation=derivation,
                 qualifier=_qualifier(number),
@@ -260,7 +260,7 @@ def _axes(image: Image, segment: Segment, sources: Sources) -> list[Any]:
         found.append(
             hd.sr.Measurement(
                 name=hd.sr.CodedConcept.from_code(LENGTHS[name][0]),
-                value=round(number.value, 4),
+                value=rounded(number.value),
                 unit=codes.UCUM.Millimeter,
                 referenced_coordinates=[place],
                 qualifier=_qualifier(number),

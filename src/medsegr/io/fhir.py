@@ -9,7 +9,7 @@ from collections.abc import Mapping, Sequence
 from html import escape
 from typing import Any
 
-from medsegr.io.segments import Maker, Segment
+from medsegr.io.segments import Maker, Segment, rounded
 from medsegr.types import Code, Measurement
 
 SYSTEMS = {"SCT": "http://snomed.info/sct", "DCM": "http://dicom.nema.org/resources/ontology/DCM"}
@@ -139,7 +139,7 @@ def _component(name: str, number: Measurement) -> dict[str, Any]:
         return {"code": code, "dataAbsentReason": reason}
     unit = UNITS[number.unit]
     quantity: Mapping[str, Any] = {
-        "value": round(number.value, 4),
+        "value": rounded(number.value),
         "unit": number.unit,
         "system": UCUM,
         "code": unit,

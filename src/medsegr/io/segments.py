@@ -43,6 +43,11 @@ class Maker:
     notice: str
 
 
+def rounded(value: float) -> float:
+    """A number as files tell it: four decimals, and four digits below 1. A map of diffusion holds 0.0008."""
+    return round(value, 4) if abs(value) >= 1 else float(f"{value:.4g}")
+
+
 def drawn(segments: Sequence[Segment]) -> tuple[Segment, ...]:
     """Segments with a mask, in order; an empty one is never written (viewers hang on it)."""
     return tuple(s for s in segments if s.mask is not None and bool(s.mask.any()))

@@ -1,9 +1,10 @@
 """What every reader shares: checks of values and affines, LPS to RAS, and the silence of the libraries."""
 
 import logging
+import threading
 import warnings
-from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Iterator, Sequence
+from contextlib import AbstractContextManager, ExitStack, contextmanager
 from itertools import product
 
 import numpy as np
@@ -11,14 +12,51 @@ import numpy as np
 from medsegr.errors import GeometryError, InputError, MedsegrError
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
-CHATTY = ("pydicom", "pylibjpeg", "openjpeg", "libjpeg", "rle", "nibabel", "nibabel.global", "PIL")
+CHATTY = (
+    "highdicom",
+    "pydicom",
+    "pylibjpeg",
+    "openjpeg",
+    "libjpeg",
+    "rle",
+    "nibabel",
+    "nibabel.global",
+    "PIL",
+)
 Warnings = tuple[tuple[str, str], ...]
 
 
+class Together:
+    """A change of what belongs to the process, such as its loggers, for as long as any thread is inside.
+
+    Each thread for itself would in the end put back what another had begun, and it would stay for ever.
+    """
+
+    def __init__(self, change: Callable[[], AbstractContextManager[None]]) -> None:
+        self._change = change
+        self._lock, self._inside, self._ends = threading.Lock(), 0, ExitStack()
+
+    @contextmanager
+    def __call__(self) -> Iterator[None]:
+        """Inside, the change holds."""
+        with self._lock:
+            if not self._inside:
+                self._ends.enter_context(self._change())
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._inside -= 1
+                if not self._inside:
+                    self._ends.close()
+
+
+@Together
 @contextmanager
-def silent(names: Sequence[str]) -> Iterator[None]:
-    """Without warnings, and without log lines of the libraries of these names."""
-    loggers = [logging.getLogger(name) for name in names]
+def silent() -> Iterator[None]:
+    """Without warnings, and without log lines of the libraries."""
+    loggers = [logging.getLogger(name) for name in CHATTY]
     levels = [logger.level for logger in loggers]
     for logger in loggers:
         logger.setLevel(logging.CRITICAL + 1)
@@ -39,7 +77,7 @@ def guarded(what: str, advice: str = "open it in another program and save it aga
     cause. Warnings and log lines of the libraries are silenced for the same reason.
     """
     try:
-        with silent(CHATTY):
+        with silent():
             yield
     except (MedsegrError, KeyboardInterrupt, SystemExit, GeneratorExit):
         raise

@@ -1,6 +1,8 @@
 """NRRD and MetaImage through SimpleITK, in nibabel's index order (i j k) and RAS+ mm; and writing of NRRD."""
 
 import re
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 
@@ -8,7 +10,7 @@ import numpy as np
 
 from medsegr.errors import InputError
 from medsegr.io.limits import Limits, check_grid, check_ratio
-from medsegr.io.values import LPS_TO_RAS, Warnings, checked, checked_affine, guarded, spacing_of
+from medsegr.io.values import LPS_TO_RAS, Together, Warnings, checked, checked_affine, guarded, spacing_of
 from medsegr.planes import axis_letters
 from medsegr.types import Image, Source
 
@@ -35,29 +37,23 @@ def read_volume(path: Path, kind: str, limits: Limits) -> Image:
 
     what = f"{kind.upper()} file"
     stored = sum(file.stat().st_size for file in files_of(path, kind))
-    shown = sitk.ProcessObject.GetGlobalWarningDisplay()
-    sitk.ProcessObject.SetGlobalWarningDisplay(False)  # ITK would print the path
-    try:
-        with guarded(what, "copy the file again, with its data file if it has one"):
-            reader = sitk.ImageFileReader()
-            reader.SetImageIO(IMAGE_IO[kind])
-            reader.SetFileName(str(path))
-            reader.ReadImageInformation()
-            shape = tuple(int(n) for n in reader.GetSize())
-            if len(shape) > 3:
-                raise InputError(
-                    f"{what}: {len(shape)} axes ({' x '.join(map(str, shape))}) came; take one time point "
-                    "first"
-                )
-            check_grid(shape, limits, what)
-            channels = int(reader.GetNumberOfComponents())
-            item = _item_bytes(sitk.GetPixelIDValueAsString(reader.GetPixelID()))
-            check_ratio(int(np.prod(shape, dtype=object)) * channels * item, stored, limits, what)
-            told = kind == "mha" or "NRRD_space" in reader.GetMetaDataKeys()
-            picture = reader.Execute()
-            array = sitk.GetArrayFromImage(picture)
-    finally:
-        sitk.ProcessObject.SetGlobalWarningDisplay(shown)
+    with guarded(what, "copy the file again, with its data file if it has one"), _silent_itk():
+        reader = sitk.ImageFileReader()
+        reader.SetImageIO(IMAGE_IO[kind])
+        reader.SetFileName(str(path))
+        reader.ReadImageInformation()
+        shape = tuple(int(n) for n in reader.GetSize())
+        if len(shape) > 3:
+            raise InputError(
+                f"{what}: {len(shape)} axes ({' x '.join(map(str, shape))}) came; take one time point first"
+            )
+        check_grid(shape, limits, what)
+        channels = int(reader.GetNumberOfComponents())
+        item = _item_bytes(sitk.GetPixelIDValueAsString(reader.GetPixelID()))
+        check_ratio(int(np.prod(shape, dtype=object)) * channels * item, stored, limits, what)
+        told = kind == "mha" or "NRRD_space" in reader.GetMetaDataKeys()
+        picture = reader.Execute()
+        array = sitk.GetArrayFromImage(picture)
     array = np.moveaxis(array, -1, 0) if channels > 1 else array[None]
     array = array.transpose(0, *range(array.ndim - 1, 0, -1))  # ITK's arrays are k j i
     values, found = checked(array, what)
@@ -74,6 +70,20 @@ def read_volume(path: Path, kind: str, limits: Limits) -> Image:
         kind=kind, frame_from=kind if axes == 3 else "assumed", warnings=notes + found, meta={"ndim": axes}
     )
     return Image(values, affine, spacing, None, "patient", axis_letters(affine)[:axes], source)
+
+
+@Together
+@contextmanager
+def _silent_itk() -> Iterator[None]:
+    """ITK's warnings hold the path."""
+    import SimpleITK as sitk
+
+    shown = sitk.ProcessObject.GetGlobalWarningDisplay()
+    sitk.ProcessObject.SetGlobalWarningDisplay(False)
+    try:
+        yield
+    finally:
+        sitk.ProcessObject.SetGlobalWarningDisplay(shown)
 
 
 def _lps(picture: Any) -> np.ndarray:

@@ -66,14 +66,11 @@ def slice_image(stack: Stack, number: int) -> Image:
     view = number if not stack.plane.flips[0] else stack.count - 1 - number
     shown = planes.neighbours(stack.seen[0], view) if stack.seen.shape[0] == 1 else stack.seen[:, view]
     rest = [axis for axis in range(3) if axis != stack.axis]
-    inner = planes.Plane(
-        tuple(rest.index(axis) for axis in stack.plane.order[1:]), stack.plane.flips[1:], "?"
-    )
     image = stack.image
     letters = image.axes or (None if image.affine is None else planes.axis_letters(image.affine))
     return replace(
         image,
-        data=np.ascontiguousarray(planes.from_slices(shown, inner), dtype=np.float32),
+        data=np.ascontiguousarray(planes.from_slices(shown, stack.plane.slice), dtype=np.float32),
         affine=None,
         spacing=None if image.spacing is None else tuple(image.spacing[axis] for axis in rest),
         axes=None if letters is None else tuple(letters[axis] for axis in rest),

@@ -31,11 +31,9 @@ def words_of(told: Coded, device: str | torch.device = "cpu") -> Words:
     return Words(*(torch.from_numpy(part).to(device) for part in (told.index, told.kind, told.scalar)))
 
 
-def encode_words(
-    batch: Sequence[Sequence[Code]], vocabulary: Vocabulary, device: str | torch.device = "cpu"
-) -> Words:
+def encode_words(batch: Sequence[Sequence[Code]], vocabulary: Vocabulary) -> Words:
     """Codes to a padded batch of tensors (:func:`medsegr.reasoning.codes.coded`)."""
-    return words_of(coded(batch, vocabulary), device)
+    return words_of(coded(batch, vocabulary))
 
 
 def silent(words: Words) -> Words:

@@ -141,9 +141,10 @@ class Desk:
         """Do ``work`` on a session in the thread, then ``keep`` what it left (in a file). Answers that it
         gives as ``Offered`` are shown until the next step.
 
-        ``bring`` makes the session where it is not open. Where keeping fails, the session is closed, so that
-        it comes back as it was kept last: a step counts for all or for nobody. Refusal ``timeout`` after
-        ``seconds`` (the step is given up where it stands), ``queue_full`` where too many wait.
+        ``bring`` makes the session where it is not open. Where keeping fails, or the step ends too late, the
+        session is closed, so that it comes back as it was kept last: a step counts for all or for nobody.
+        Refusal ``timeout`` after ``seconds`` (the step is given up where it stands), ``queue_full`` where too
+        many wait.
         """
         until = time.monotonic() + self.seconds
 
@@ -154,6 +155,7 @@ class Desk:
             self._timed.look()
             done = work(session)
             try:
+                self._timed.look()  # else whoever asked was told that it took too long
                 keep(session)
             except BaseException:
                 self._forget(name)

@@ -112,13 +112,14 @@ class ThreadHand:
         """Begin a thread."""
         self.kill()
         self._said, self._tasks = queue.SimpleQueue(), queue.SimpleQueue()
+        self._why = why = [""]  # a thread that was left alone keeps its own: it stays told to stop
         run: Callable[..., None] = _serve
-        given = (self._settings, self._said, self._tasks, lambda: self._why[0])
+        given = (self._settings, self._said, self._tasks, lambda: why[0])
         threading.Thread(target=run, args=given, daemon=True, name="medsegr-work").start()
 
     def give(self, task: Task) -> None:
         """Put the job where the thread waits."""
-        self._why = [""]
+        self._why[0] = ""
         self._tasks.put(task)
 
     def stop(self, why: str) -> None:

@@ -16,21 +16,12 @@ from typing import Any
 import numpy as np
 
 from medsegr.errors import GeometryError
-from medsegr.planes import PAIR, Plane, plane_of
+from medsegr.planes import PAIR, usual_plane
 from medsegr.types import Image
 
 QUICK = 1  # gzip's level: the way is short, and the page waits
 BYTES_OF_RGB = np.dtype([("R", "u1"), ("G", "u1"), ("B", "u1")])
 NIFTI1_AXIS = 32767
-
-
-def usual_plane(image: Image) -> Plane:
-    """The usual view; where the geometry contradicts itself, the grid as it lies."""
-    try:
-        return plane_of(image)
-    except GeometryError:
-        count = len(image.grid)
-        return Plane(tuple(range(count)), (False,) * count, "?")
 
 
 def is_placed(image: Image) -> bool:

@@ -8,6 +8,7 @@ from typing import Any
 from fastapi import APIRouter, Response
 
 from medsegr.errors import InputError
+from medsegr.pipeline import read_words
 from medsegr.serve import partial
 from medsegr.serve.capabilities import model_info
 from medsegr.serve.images import opened
@@ -15,7 +16,7 @@ from medsegr.serve.layers import pack
 from medsegr.serve.refusal import Refusal
 from medsegr.serve.rows import JobRow
 from medsegr.serve.service import Service
-from medsegr.serve.view import Json, layer_of, layer_of_result, view_of, view_of_result, words_in
+from medsegr.serve.view import Json, layer_of, layer_of_result, view_of, view_of_result
 from medsegr.serve.wire import problems
 from medsegr.serve.words import words_of
 from medsegr.types import Image, Result
@@ -59,7 +60,7 @@ def so_far(service: Service, row: JobRow, image: Image) -> Result:
     """What a job that is not done has found until now, with its report."""
     said = words_of(service, row.id).said
     items = partial.read(service.folders.job(row.id))
-    report = None if said is None else words_in(said, image)
+    report = read_words(image, said)
     model = model_info(service.settings).model_dump(include={"name", "sha256", "licence"})
     return Result(image, report, items, model, image.source.warnings)
 

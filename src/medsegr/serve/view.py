@@ -18,13 +18,13 @@ from medsegr.export import Written, manifest_of
 from medsegr.io.limits import DEFAULT_LIMITS
 from medsegr.io.read import read_image
 from medsegr.overlay import COLOURS, levels
-from medsegr.planes import Plane
+from medsegr.pipeline import read_words
+from medsegr.planes import Plane, shows_sides, usual_plane
 from medsegr.record import image_json, result_json
 from medsegr.reopen import findings_of, inside, on_grid, reopen, result_from
 from medsegr.schema import text_hash
-from medsegr.serve.layers import is_placed, pack, usual_plane
+from medsegr.serve.layers import is_placed, pack
 from medsegr.types import Image, Report, Result, Span
-from medsegr.words import report_of_text
 
 Json = dict[str, Any]
 # Window presets in HU, lower and upper end: the usual centres and widths of radiology.
@@ -36,7 +36,7 @@ CT_PRESETS = (
     ("Bone", (-500.0, 1300.0)),
     ("Brain", (0.0, 80.0)),
 )
-UPRIGHT = ("CR", "MG", "XA")  # pictures of these are seen from the front unless the file says otherwise
+UPRIGHT = ("CR", "XA")  # pictures of these are seen from the front unless the file says otherwise
 ENDS = {"S": ("A", "P", "R", "L"), "A": ("S", "I", "R", "L"), "R": ("S", "I", "A", "P")}
 MAP = ("_map.png", "_map.nii.gz")  # what --explain writes beside its picture
 CUES = {"absent": "negation", "uncertain": "uncertainty"}
@@ -67,7 +67,7 @@ def view_of(folder: Path, image: Image | None, text: str | None, base_url: str, 
         )
     text = text if text is not None else (report or {}).get("text")
     result = result_of(folder, image)
-    words = None if text is None else words_in(text, result.image)
+    words = read_words(result.image, text)
     items = [
         {
             **item,
@@ -252,11 +252,14 @@ def letters_of(image: Image) -> Json:
     """Letters for the four edges of a picture in the usual view, None where nobody knows.
 
     In the viewer's frame L is the picture's left; of a picture in the patient's frame that names no axes the
-    sides are the radiological convention's, and only X-ray pictures are taken as upright.
+    sides are the radiological convention's, and only X-ray pictures are taken as upright. A mammogram has no
+    sides.
     """
     sides: dict[str, str | None] = dict.fromkeys(("top", "bottom", "left", "right"))
     if image.frame == "viewer":
         return sides | {"left": "L", "right": "R"} if len(image.grid) == 2 else sides
+    if not shows_sides(image):
+        return sides
     plane = usual_plane(image)
     if plane.normal in ENDS and len(image.grid) == 2:
         return dict(zip(("top", "bottom", "left", "right"), ENDS[plane.normal], strict=True))
@@ -320,12 +323,6 @@ def cues_of(item: Mapping[str, Any]) -> list[Json]:
     for kind in ("location", "texture", "shape"):
         found += [{"span": span, "kind": kind} for span in item[kind]["spans"]]
     return found
-
-
-def words_in(text: str, image: Image) -> Report:
-    """The report as the image's kind and frame make it read, as the run read it."""
-    frame = image.frame if image.source.frame_from != "assumed" else None
-    return report_of_text(text, image.modality, frame)
 
 
 def _mentions(item: Mapping[str, Any], words: Report | None) -> list[list[int]]:
