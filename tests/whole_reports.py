@@ -90,7 +90,7 @@ def _holds(key: str, finding: Finding) -> bool:
 
 def fits(one: Wanted, finding: Finding) -> bool:
     """True when all that the line tells is read."""
-    here = one.state == OPTIONAL or one.state == state(finding)
+    here = one.state in (OPTIONAL, state(finding)) or (one.state == "+" and not state(finding))
     place = finding.location.side == one.side if one.side else True
     return here and place and same_name(one, finding) and all(_holds(key, finding) for key in one.keys)
 

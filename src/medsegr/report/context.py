@@ -230,11 +230,17 @@ def scopes(
         if hit.value.direction in ("pre", "both"):
             end = _forward(words, hit, starts, adjectives)
             found.append(Scope(hit.value, span, _meant(words, hit, end), end))
-        if hit.value.direction in ("post", "both"):
+        if hit.value.direction in ("post", "both") and not _is_adjective(words, hit):
             first = max(_back(words, hit, starts, anchors), _said_before(words, hit, cues))
             first = max(first, _doubted(words, hit, cues))
             found.append(Scope(hit.value, span, first, hit.first))
     return tuple(found)
+
+
+def _is_adjective(words: Words, hit: Hit[Cue]) -> bool:
+    """True for the "healed" of "skin tags, a healed fissure": it is said of what follows."""
+    one = hit.last - hit.first == 1 and hit.value.value == "resolved"
+    return one and hit.first > 0 and words.norms[hit.first - 1] in ("a", "an", "old")
 
 
 def _meant(words: Words, hit: Hit[Cue], end: int) -> int:

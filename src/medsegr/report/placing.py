@@ -109,12 +109,18 @@ def _under(item: Candidate, own: tuple[Spot, ...], sentence: Sentence, setting: 
             replace(
                 s, side=head.side, side_frame=head.side_frame, spans=tuple(sorted({*head.spans, *s.spans}))
             )
-            if head.side and s.side is None and not s.cols
+            if head.side and s.side is None and (not s.cols or _is_hour(s, head))
             else s,
             head,
         )
         for s in own
     )
+
+
+def _is_hour(spot: Spot, head: Spot) -> bool:
+    """True for a part of the picture that an hour tells, in an eye: "7 o'clock" under "RIGHT EYE"."""
+    told = {col for place in spot.places for col in place.cols if place.name.endswith("o'clock")}
+    return {*spot.cols} <= told and any(p.name == "eye" or p.of == "eye" for p in head.places)
 
 
 def _at_level(spot: Spot, head: Spot) -> Spot:
