@@ -331,38 +331,17 @@ def _line_ends(part: str, match: re.Match[str]) -> bool:
         return False
     line = part[max(0, match.start() - 200) : match.start()].rsplit("\n", 1)[-1].strip()
     if len(line) > 50:  # a wrapped line is a full one
-        return line.endswith((".", ":", ";", "!", "?"))
+        return line.endswith((".", ":", ";", "!", "?")) or _LABEL.match(after) is not None
     return not line.endswith((",", "-")) and line.rsplit(" ", 1)[-1].lower() not in _OPEN
 
 
-_OPEN = frozenset(
+_OPEN = frozenset(  # words that end no line
     [
-        "of",
-        "the",
-        "a",
-        "an",
-        "in",
-        "and",
-        "or",
-        "with",
-        "no",
-        "without",
-        "to",
-        "for",
-        "is",
-        "are",
-        "at",
-        "on",
-        "by",
-        "from",
-        "left",
-        "right",
-        "small",
-        "mild",
-        "possible",
-        "there",
+        *("of", "the", "a", "an", "in", "and", "or", "with", "no", "without", "to", "for", "is", "are"),
+        *("at", "on", "by", "from", "left", "right", "small", "mild", "possible", "there"),
     ]
 )
+_LABEL = re.compile(r"[A-Z][A-Za-z /-]{1,40}:(?=\s)")
 
 
 def tokens(text: str, span: Span) -> tuple[Token, ...]:

@@ -120,10 +120,10 @@ def correct(norm: str) -> tuple[str, ...]:
     away).
     """
     known = lexicon.known_words()
-    if norm in known or len(norm) < 4 or len(norm) > 30 or not norm.isalpha() or norm == "xxxx":
-        return (norm,)
     if norm in lexicon.typos():
         return (lexicon.typos()[norm],)
+    if norm in known or len(norm) < 4 or len(norm) > 30 or not norm.isalpha() or norm == "xxxx":
+        return (norm,)
     for cut in range(3, len(norm) - 2):
         left, right = norm[:cut], lexicon.normal(norm[cut:])
         if len(norm) >= 8 and _whole(left) and _whole(right):

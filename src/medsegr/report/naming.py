@@ -118,6 +118,8 @@ def _is_purpose(hit: Hit[Concept], words: Words) -> bool:
 
 def _is_look(hit: Hit[Concept], hits: Sequence[Hit[Concept]], words: Words) -> bool:
     """True for the uptake of "a node with increased uptake" and of "increased uptake in a nodule"."""
+    if hit.value.name == "enhancing lesion":  # "a tonsil with striated enhancement"
+        return "with" in words.norms[max(0, hit.first - 2) : hit.first]
     if hit.value.name not in LOOKS:
         return False
     others = [h for h in hits if h is not hit and h.value.kind in ("finding", "device")]

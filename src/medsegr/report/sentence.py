@@ -35,6 +35,7 @@ PARTING = frozenset(["without", "no"])  # what is said before is not of what is 
 VIEWS = frozenset(["view", "projection", "radiograph", "film", "image", "examination"])
 
 
+BRACKETS = frozenset(["(", ")"])  # what they hold is said beside a statement and ends none
 NO_WORDS = Words((), ())
 
 
@@ -275,10 +276,11 @@ def _parts_at(denier: int, end: int, words: Words, placed: frozenset[int]) -> in
 def _are_joined(one: Candidate, two: Candidate, words: Words, starts: tuple[int, ...]) -> bool:
     end, begin = one.last, two.first
     between = words.norms[end:begin]
-    hard = any(end < s <= begin for s in starts)
+    hard = any(end < s <= begin and words.norms[s - 1] not in BRACKETS for s in starts)
     if not hard and len(between) <= 24 and explains(between):
         return True
-    return not hard and len(between) <= 12 and bool(word_list("joiners") & set(between))
+    most = 20 if "with" in between[-3:] else 12
+    return not hard and len(between) <= most and bool(word_list("joiners") & set(between))
 
 
 def explains(between: Sequence[str]) -> bool:
