@@ -10,6 +10,7 @@ from medsegr.report.sentence import Sentence
 from medsegr.report.side import PICTURE, SIDE_WORDS, Spot, spots
 from medsegr.report.titled import fits
 
+WITH_PARTS = frozenset(["eye", "breast"])  # what lies in them may stand under a mere side, too
 SPINAL = frozenset(["spinal cord", "intervertebral disc"])  # at the level that a heading tells
 
 
@@ -147,7 +148,7 @@ def _elsewhere(place: Place, head: Spot) -> bool:
     if name not in known or name in lexicon.paired():
         return False
     parts = {known[p.of].field if p.of in known else p.of for p in head.places}
-    return known[name].field not in parts & {"eye", "breast"}
+    return known[name].field not in ((parts or WITH_PARTS) & WITH_PARTS)
 
 
 def _closer(sentence: Sentence, at: int) -> bool:

@@ -35,6 +35,7 @@ PARTING = frozenset(["without", "no"])  # what is said before is not of what is 
 VIEWS = frozenset(["view", "projection", "radiograph", "film", "image", "examination"])
 
 
+CAUSING = frozenset(["cause", "causes", "causing", "producing", "resulting"])
 BRACKETS = frozenset(["(", ")"])  # what they hold is said beside a statement and ends none
 NO_WORDS = Words((), ())
 
@@ -278,6 +279,8 @@ def _are_joined(one: Candidate, two: Candidate, words: Words, starts: tuple[int,
     between = words.norms[end:begin]
     hard = any(end < s <= begin and words.norms[s - 1] not in BRACKETS for s in starts)
     if not hard and len(between) <= 24 and explains(between):
+        return True
+    if not hard and CAUSING & {*between} and len(between) <= 12:
         return True
     most = 20 if "with" in between[-3:] else 12
     return not hard and len(between) <= most and bool(word_list("joiners") & set(between))
