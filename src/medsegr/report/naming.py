@@ -25,6 +25,7 @@ PURPOSES = frozenset(  # "glaucoma clinic", "epilepsy protocol": nobody is said 
 LOOKS = frozenset(["increased uptake", "signal abnormality"])  # of a thing, where one is named
 WHERE = frozenset(["in", "within", "of", "at", "involving", "throughout", "along", "around"])
 MEANING = frozenset(["corresponding", "consistent", "compatible", "representing", "keeping", "matching"])
+MATCHING = frozenset(["corresponding", "correlating", "corresponds", "correlates", "correspond"])
 NEAR = 5  # words between a look and the thing that it is the look of
 
 
@@ -34,7 +35,10 @@ def names(
     """The concepts that a sentence names, in text order, what only describes another one left out."""
     found = _shared(_without_denied(find_concepts(words, modality), words), words)
     found = _nouns(found, describing, words)
-    return tuple(h for h in found if not (_is_purpose(h, words) or _is_look(h, found, words)))
+    apart = (
+        _is_purpose(h, words) or _is_look(h, found, words) or _is_matched(h, found, words) for h in found
+    )
+    return tuple(h for h, left in zip(found, apart, strict=True) if not left)
 
 
 def is_named_as_tool(hit: Hit[Concept], words: Words) -> bool:
@@ -110,6 +114,13 @@ def _describes(
     beside = any(hit.last <= other.first <= hit.last + 1 for other in known)
     leads = beside and words.norms[hit.last] not in word_list("joiners")
     return leads or words.norms[looks[hit.last] - 1] == "of"
+
+
+def _is_matched(hit: Hit[Concept], hits: Sequence[Hit[Concept]], words: Words) -> bool:
+    """True for the mass of "a cyst, corresponding to the mass on mammography": the same thing once more."""
+    before = words.norms[max(0, hit.first - 4) : hit.first]
+    same = MATCHING & {*before} and "the" in before and not {",", ";"} & {*before}
+    return bool(same) and hits[0].first < hit.first
 
 
 def _is_purpose(hit: Hit[Concept], words: Words) -> bool:

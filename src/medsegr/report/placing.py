@@ -163,6 +163,7 @@ def _closer(sentence: Sentence, at: int) -> bool:
 def _may_take(
     taker: Candidate, own: tuple[Spot, ...], giver: Candidate, given: tuple[Spot, ...], joined: bool
 ) -> bool:
-    levels = all(p.of == "vertebra" for s in given for p in s.places) and any(s.places for s in given)
+    told = [p for s in given for p in s.places if p.name not in SPINAL]
+    levels = bool(told) and all(p.of == "vertebra" for p in told)
     sided = taker.concept.sided and giver.concept.sided
     return joined and not own and bool(given) and (sided or levels)  # a level is no side

@@ -278,7 +278,7 @@ def _are_joined(one: Candidate, two: Candidate, words: Words, starts: tuple[int,
     end, begin = one.last, two.first
     between = words.norms[end:begin]
     hard = any(end < s <= begin and words.norms[s - 1] not in BRACKETS for s in starts)
-    if not hard and len(between) <= 24 and explains(between):
+    if len(between) <= 24 and not {".", ";"} & {*between} and explains(between):
         return True
     if not hard and CAUSING & {*between} and len(between) <= 12:
         return True
