@@ -303,7 +303,7 @@ def _is_level(words: Words, at: int) -> bool:
     norm = words.norms[at]
     near = words.norms[max(0, at - 3) : at] + words.norms[at + 1 : at + 4]
     if norm[0] == "d":  # elsewhere a part of the duodenum, a vitamin or a day
-        return bool(BONE_WORDS & {*near}) or any(LEVEL.match(n) and n[0] in "dl" for n in near)
+        return bool(BONE_WORDS & {*near}) or any(LEVEL.match(n) and n[0] == "l" for n in near)
     if norm not in ("t1", "t2"):
         return True
     return bool(BONE_WORDS & set(near))

@@ -22,7 +22,9 @@ PURPOSES = frozenset(  # "glaucoma clinic", "epilepsy protocol": nobody is said 
         *("programme", "pathway", "board", "meeting", "mdt", "registry", "ward"),
     ]
 )
-LOOKS = frozenset(["increased uptake", "signal abnormality"])  # of a thing, where one is named
+LOOKS = frozenset(
+    ["increased uptake", "signal abnormality", "enhancing lesion"]
+)  # of a thing, where one is named
 WHERE = frozenset(["in", "within", "of", "at", "involving", "throughout", "along", "around"])
 MEANING = frozenset(["corresponding", "consistent", "compatible", "representing", "keeping", "matching"])
 MATCHING = frozenset(["corresponding", "correlating", "corresponds", "correlates", "correspond"])
@@ -35,10 +37,11 @@ def names(
     """The concepts that a sentence names, in text order, what only describes another one left out."""
     found = _shared(_without_denied(find_concepts(words, modality), words), words)
     found = _nouns(found, describing, words)
-    apart = (
-        _is_purpose(h, words) or _is_look(h, found, words) or _is_matched(h, found, words) for h in found
-    )
-    return tuple(h for h, left in zip(found, apart, strict=True) if not left)
+    if not PURPOSES.isdisjoint(words.norms):
+        found = tuple(h for h in found if not _is_purpose(h, words))
+    if not MATCHING.isdisjoint(words.norms):
+        found = tuple(h for h in found if not _is_matched(h, found, words))
+    return tuple(h for h in found if not (h.value.name in LOOKS and _is_look(h, found, words)))
 
 
 def is_named_as_tool(hit: Hit[Concept], words: Words) -> bool:
@@ -77,6 +80,9 @@ def _shared(hits: Sequence[Hit[Concept]], words: Words) -> tuple[Hit[Concept], .
     known, table, looks = lexicon.concepts(), lexicon.concept_terms(), lexicon.descriptors()
     out: list[Hit[Concept]] = []
     for h in hits:
+        if h.last - h.first < 2 or words.norms[h.first - 1] not in JOINTS:
+            out.append(h)
+            continue
         before: list[Hit[Concept]] = []
         at, free = h.first, out[-1].last if out else 0
         rest = words.norms[h.first + 1 : h.last]
@@ -101,6 +107,8 @@ def _nouns(
 ) -> tuple[Hit[Concept], ...]:
     """Without concepts that only describe another one: the density of a "fluid density cyst", of "collections
     of mixed density"."""
+    if "density" not in {d.value.field for d in describing}:
+        return tuple(hits)
     known = [h for h in hits if h.value.kind == "finding"]
     looks = {d.last: d.first for d in reversed(describing) if d.value.field == "density"}
     inside = [h for h in known if looks.get(h.last, h.first) < h.first and _describes(h, known, looks, words)]
@@ -118,9 +126,10 @@ def _describes(
 
 def _is_matched(hit: Hit[Concept], hits: Sequence[Hit[Concept]], words: Words) -> bool:
     """True for the mass of "a cyst, corresponding to the mass on mammography": the same thing once more."""
-    before = words.norms[max(0, hit.first - 4) : hit.first]
-    same = MATCHING & {*before} and "the" in before and not {",", ";"} & {*before}
-    return bool(same) and hits[0].first < hit.first
+    low = max(0, hit.first - 4)
+    at = next((i for i in range(low, hit.first) if words.norms[i] in MATCHING), hit.first)
+    between = words.norms[at : hit.first]
+    return "the" in between and not {",", ";"} & {*between} and hits[0].first < at
 
 
 def _is_purpose(hit: Hit[Concept], words: Words) -> bool:
@@ -131,8 +140,6 @@ def _is_look(hit: Hit[Concept], hits: Sequence[Hit[Concept]], words: Words) -> b
     """True for the uptake of "a node with increased uptake" and of "increased uptake in a nodule"."""
     if hit.value.name == "enhancing lesion":  # "a tonsil with striated enhancement"
         return "with" in words.norms[max(0, hit.first - 2) : hit.first]
-    if hit.value.name not in LOOKS:
-        return False
     others = [h for h in hits if h is not hit and h.value.kind in ("finding", "device")]
     behind = min((h.first for h in others if h.first >= hit.last), default=None)
     between = words.norms[hit.last : behind]
