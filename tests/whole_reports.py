@@ -14,7 +14,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medsegr.findings import Finding
-from medsegr.report.lexicon import concepts
+from medsegr.report.lexicon import concept_terms, concepts, split_words
 from medsegr.report.parse import parse, skip_reason
 from medsegr.verdicts import KINDS
 
@@ -53,8 +53,14 @@ def wanted(lines: str) -> tuple[Wanted, ...]:
     for line in filter(None, map(str.strip, lines.splitlines())):
         name, side, keys = [*(part.strip() for part in line[1:].split(";")), "", ""][:3]
         parts = tuple(filter(None, (key.strip() for key in keys.split(","))))
-        out.append(Wanted(line[0], frozenset(name.split("|")), side, parts, line))
+        out.append(Wanted(line[0], _names(name.split("|")), side, parts, line))
     return tuple(out)
+
+
+def _names(told: list[str]) -> frozenset[str]:
+    """The names as told and what the lexicon calls these, so that an answer may be written without it."""
+    known = concept_terms()
+    return frozenset(told).union(*(known.get(split_words(name)) or () for name in told))
 
 
 def state(finding: Finding) -> str:
@@ -84,7 +90,7 @@ def _holds(key: str, finding: Finding) -> bool:
 
 def fits(one: Wanted, finding: Finding) -> bool:
     """True when all that the line tells is read."""
-    here = one.state == OPTIONAL or one.state == state(finding)
+    here = one.state in (OPTIONAL, state(finding)) or (one.state == "+" and not state(finding))
     place = finding.location.side == one.side if one.side else True
     return here and place and same_name(one, finding) and all(_holds(key, finding) for key in one.keys)
 

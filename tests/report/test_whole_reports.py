@@ -13,6 +13,9 @@ HERE = Path(__file__).parent
 DEVELOPMENT, HELDOUT = HERE / "reports_development.toml", HERE / "reports_heldout.toml"
 SECOND = HERE / "reports_development_second.toml"
 HELDOUT_SECOND = HERE / "reports_heldout_second.toml"
+THIRD = HERE / "reports_development_third.toml"
+HELDOUT_THIRD = HERE / "reports_heldout_third.toml"
+HELDOUT_FOURTH = HERE / "reports_heldout_fourth.toml"
 TEXT = "Nodule of 9 mm in the right upper lobe. No effusion. Possible pneumonia."
 
 
@@ -31,14 +34,26 @@ def test_the_second_dozen_that_the_rules_were_mended_on_stays_read() -> None:
     assert sum(len(s.invented) for s in scores) <= 4
 
 
-@pytest.mark.parametrize(("path", "count"), [(HELDOUT, 20), (HELDOUT_SECOND, 12)])
+def test_the_third_lot_that_the_rules_were_mended_on_stays_read() -> None:
+    scores = score_file(THIRD).values()
+    lines = sum(len(s.right) + len(s.wrong) + len(s.missed) for s in scores)
+    assert sum(len(s.right) for s in scores) >= 0.93 * lines
+    assert sum(len(s.invented) for s in scores) <= 1
+    assert sum(s.clean for s in scores) >= 0.5 * len(scores)
+
+
+@pytest.mark.parametrize(
+    ("path", "count"), [(HELDOUT, 20), (HELDOUT_SECOND, 12), (HELDOUT_THIRD, 20), (HELDOUT_FOURTH, 10)]
+)
 def test_the_held_out_reports_can_be_scored(path: Path, count: int) -> None:
     scores = score_file(path)
     assert len(scores) == count
     assert all(s.right or s.wrong or s.missed for s in scores.values())
 
 
-@pytest.mark.parametrize("path", [DEVELOPMENT, HELDOUT, SECOND, HELDOUT_SECOND])
+@pytest.mark.parametrize(
+    "path", [DEVELOPMENT, HELDOUT, SECOND, HELDOUT_SECOND, THIRD, HELDOUT_THIRD, HELDOUT_FOURTH]
+)
 def test_every_report_says_what_must_be_read(path: Path) -> None:
     reports = tomllib.loads(path.read_text("utf-8"))["report"]
     assert len({r["name"] for r in reports}) == len(reports)

@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from typing import Any, Literal
 
 from medsegr.findings import Polarity, Span
+from medsegr.report.idle import acts_back, explained_at
 from medsegr.report.lexicon import Concept, Cue, word_list
 from medsegr.report.match import Hit, Words
 
@@ -230,7 +231,7 @@ def scopes(
         if hit.value.direction in ("pre", "both"):
             end = _forward(words, hit, starts, adjectives)
             found.append(Scope(hit.value, span, _meant(words, hit, end), end))
-        if hit.value.direction in ("post", "both"):
+        if hit.value.direction in ("post", "both") and acts_back(words, hit):
             first = max(_back(words, hit, starts, anchors), _said_before(words, hit, cues))
             first = max(first, _doubted(words, hit, cues))
             found.append(Scope(hit.value, span, first, hit.first))
@@ -276,6 +277,7 @@ def _forward(words: Words, hit: Hit[Cue], starts: tuple[int, ...], adjectives: S
     norms = words.norms
     end = next((s for s in starts if s >= hit.last), len(norms))
     end = min(end, hit.last + hit.value.reach)
+    end = explained_at(norms, hit.last, end) if hit.value.kind == "negation" else end
     if norms[hit.first : hit.last] == ("non",):
         return hit.last + 1  # "non-avid nodule": it is of one word with what it denies
     if norms[hit.first : hit.last] == ("not",):

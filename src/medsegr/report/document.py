@@ -202,7 +202,13 @@ def sections(text: str) -> tuple[Section, ...]:
     for i, (match, name) in enumerate(heads):
         stop = heads[i + 1][0].start() if i + 1 < len(heads) else len(text)
         headed = name in READ or i < last  # findings have a heading of their own further on
-        cut = stop if headed else _ends_early(text, match, stop)
+        cut = (
+            stop
+            if name in READ
+            else _organs_begin(text, match, stop)
+            if headed
+            else _ends_early(text, match, stop)
+        )
         found.append(Section(name, _trim(text, match.end(), cut)))
         if text[cut:stop].strip():
             found.append(Section("findings", _trim(text, cut, stop)))
@@ -219,6 +225,12 @@ def _ends_early(text: str, head: re.Match[str], stop: int) -> int:
         return found.end()
     organ = (m for m in _ORGAN_LINE.finditer(text, start, stop) if _is_organ(m["words"]))
     return next((m.start() for m in organ), stop)  # "History: diabetes\nRight eye: ..."
+
+
+def _organs_begin(text: str, head: re.Match[str], stop: int) -> int:
+    """Where headings of organs begin behind an empty line: "Indication: lymphoma", "", "Neck: no node"."""
+    found = (m for m in _ORGAN_LINE.finditer(text, head.end(), stop) if _is_organ(m["words"]))
+    return next((m.start() for m in found if not text[: m.start()].rsplit("\n", 1)[-1].strip()), stop)
 
 
 def _is_organ(heading: str) -> bool:
@@ -319,38 +331,17 @@ def _line_ends(part: str, match: re.Match[str]) -> bool:
         return False
     line = part[max(0, match.start() - 200) : match.start()].rsplit("\n", 1)[-1].strip()
     if len(line) > 50:  # a wrapped line is a full one
-        return line.endswith((".", ":", ";", "!", "?"))
+        return line.endswith((".", ":", ";", "!", "?")) or _LABEL.match(after) is not None
     return not line.endswith((",", "-")) and line.rsplit(" ", 1)[-1].lower() not in _OPEN
 
 
-_OPEN = frozenset(
+_OPEN = frozenset(  # words that end no line
     [
-        "of",
-        "the",
-        "a",
-        "an",
-        "in",
-        "and",
-        "or",
-        "with",
-        "no",
-        "without",
-        "to",
-        "for",
-        "is",
-        "are",
-        "at",
-        "on",
-        "by",
-        "from",
-        "left",
-        "right",
-        "small",
-        "mild",
-        "possible",
-        "there",
+        *("of", "the", "a", "an", "in", "and", "or", "with", "no", "without", "to", "for", "is", "are"),
+        *("at", "on", "by", "from", "left", "right", "small", "mild", "possible", "there"),
     ]
 )
+_LABEL = re.compile(r"[A-Z][A-Za-z /-]{1,40}:(?=\s)")
 
 
 def tokens(text: str, span: Span) -> tuple[Token, ...]:

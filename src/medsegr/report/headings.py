@@ -5,6 +5,7 @@ from dataclasses import dataclass, replace
 
 from medsegr.findings import Span
 from medsegr.report.again import told_last
+from medsegr.report.blocks import joined
 from medsegr.report.correcting import taken_back
 from medsegr.report.lexicon import Place, concepts, paired
 from medsegr.report.match import Words
@@ -53,7 +54,7 @@ def read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[Se
     under, end = "", 0
     spoken = Spoken()
     over: tuple[tuple[Element, ...], Words] = ((), NO_WORDS)
-    for span in spans:
+    for span in joined(text, spans):
         before = told_last(out[-1].candidates, out[-1].words.norms) if out else None
         sentence = read(text, span, modality, before)
         alone = bool(out) and (out[-1].words.norms[-1:] == (":",) or _is_line(out[-1], text))

@@ -42,6 +42,7 @@ def resolved(found: Sequence[Element], words: Words) -> tuple[Element, ...]:
             continue
         if (
             _not_a_side(element, words)
+            or _is_aim(element, words)
             or _more(element, out, words)
             or (out and _is_healthy(element, found, words))
         ):
@@ -71,6 +72,16 @@ def _is_healthy(element: Element, found: Sequence[Element], words: Words) -> boo
         last += 1
     healthy = norms[last : last + 1] and norms[last] in HEALTHY and norms[last + 1 : last + 2] in CLOSED
     return bool(healthy) and norms[max(0, first - 1) : first] in ((",",), (";",), ("and",), ("while",))
+
+
+def _is_aim(element: Element, words: Words) -> bool:
+    """True for the nipple of "35 mm towards the nipple" and of "5 cm from the nipple"."""
+    before = [
+        n for n in words.norms[max(0, element.first - 4) : element.first] if n not in ("the", "right", "left")
+    ]
+    if before[-1:] in (["towards"], ["toward"]):
+        return element.place is not None
+    return element.place is not None and before[-1:] == ["from"] and before[-2:-1] in (["cm"], ["mm"])
 
 
 def _not_a_side(element: Element, words: Words) -> bool:

@@ -19,7 +19,7 @@ from medsegr.report.document import Token
 from medsegr.report.lexicon import Concept, Cue, Descriptor, Place, Terms
 
 T = TypeVar("T")
-LEVEL = re.compile(r"^(?:c[1-8]|t(?:[1-9]|1[0-2])|l[1-6]|s[1-5])$")
+LEVEL = re.compile(r"^(?:c[1-8]|[td](?:[1-9]|1[0-2])|l[1-6]|s[1-5])$")  # D12 is T12, as many write
 YEAR = re.compile(r"^(?:19|20)\d\d$")
 HOURS = (("o", "'", "clock"), ("o", "’", "clock"), ("o", "clock"), ("oclock",), (":", "00"), (":", "30"))
 ORDINALS = [
@@ -120,10 +120,10 @@ def correct(norm: str) -> tuple[str, ...]:
     away).
     """
     known = lexicon.known_words()
-    if norm in known or len(norm) < 4 or len(norm) > 30 or not norm.isalpha() or norm == "xxxx":
-        return (norm,)
     if norm in lexicon.typos():
         return (lexicon.typos()[norm],)
+    if norm in known or len(norm) < 4 or len(norm) > 30 or not norm.isalpha() or norm == "xxxx":
+        return (norm,)
     for cut in range(3, len(norm) - 2):
         left, right = norm[:cut], lexicon.normal(norm[cut:])
         if len(norm) >= 8 and _whole(left) and _whole(right):
@@ -213,9 +213,8 @@ def find_places(words: Words, modality: str | None = None) -> tuple[Hit[Place], 
     for i, norm in enumerate(words.norms):
         if LEVEL.match(norm) and i not in taken and _is_level(words, i):
             root = words.norms[i + 1 : i + 2] in (("root",), ("nerve",))
-            level = (
-                Place(f"{norm.upper()} root") if root else Place(f"{norm.upper()} vertebra", of="vertebra")
-            )
+            name = norm.upper().replace("D", "T")
+            level = Place(f"{name} root") if root else Place(f"{name} vertebra", of="vertebra")
             found.append(Hit(level, i, i + 1))
         if norm in EYES and words.norms[i + 1 : i + 2] == (":",) and words.tokens[i].raw.isupper():
             found += [Hit(eye, i, i + 1) for eye in (lexicon.places().get(EYES[norm]),) if eye]
@@ -303,6 +302,8 @@ def _numbered(words: Words, at: int, number: int) -> list[Hit[Place]]:
 def _is_level(words: Words, at: int) -> bool:
     norm = words.norms[at]
     near = words.norms[max(0, at - 3) : at] + words.norms[at + 1 : at + 4]
+    if norm[0] == "d":  # elsewhere a part of the duodenum, a vitamin or a day
+        return bool(BONE_WORDS & {*near}) or any(LEVEL.match(n) and n[0] == "l" for n in near)
     if norm not in ("t1", "t2"):
         return True
     return bool(BONE_WORDS & set(near))

@@ -20,7 +20,7 @@ from medsegr.report.link import link
 from medsegr.report.placing import Setting, places_of
 from medsegr.report.refining import fitting, kept, most_told, refined
 from medsegr.report.sentence import Sentence, is_name_only, is_request, read
-from medsegr.report.several import by_place, outlines, shares
+from medsegr.report.several import by_place, in_all, outlines, shares
 from medsegr.report.side import Spot, location, spots
 from medsegr.report.titled import organ_of_title, under_title
 from medsegr.report.values import shape, size_mm, texture
@@ -193,8 +193,11 @@ def _findings(sentence: Sentence, section: Section, setting: Setting) -> list[Fi
 def _shared(sentence: Sentence, item: Candidate, whole: Finding, setting: Setting) -> list[Finding]:
     """A finding for each place of a list with a size each; nothing where the sentence holds no such list."""
     out: list[Finding] = []
-    for low, high in shares(sentence.words, item.region, sentence.elements):
-        mine = [e for e in sentence.elements if low <= e.first and e.last <= high]
+    parts = shares(sentence.words, item.region, sentence.elements)
+    until = parts[0][0] if parts else 0
+    lead = [e for e in sentence.elements if item.region[0] <= e.first and e.last <= until and in_all(e)]
+    for low, high in parts:
+        mine = [*lead, *(e for e in sentence.elements if low <= e.first and e.last <= high)]
         size, size_spans = size_mm(sentence.words, (low, high))
         for spot in spots(mine, sentence.words, setting.sides, setting.by_flag):
             concept = refined(item, spot, sentence, setting)

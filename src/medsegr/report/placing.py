@@ -10,6 +10,7 @@ from medsegr.report.sentence import Sentence
 from medsegr.report.side import PICTURE, SIDE_WORDS, Spot, spots
 from medsegr.report.titled import fits
 
+WITH_PARTS = frozenset(["eye", "breast"])  # what lies in them may stand under a mere side, too
 SPINAL = frozenset(["spinal cord", "intervertebral disc"])  # at the level that a heading tells
 
 
@@ -109,12 +110,18 @@ def _under(item: Candidate, own: tuple[Spot, ...], sentence: Sentence, setting: 
             replace(
                 s, side=head.side, side_frame=head.side_frame, spans=tuple(sorted({*head.spans, *s.spans}))
             )
-            if head.side and s.side is None and not s.cols
+            if head.side and s.side is None and (not s.cols or _is_hour(s, head))
             else s,
             head,
         )
         for s in own
     )
+
+
+def _is_hour(spot: Spot, head: Spot) -> bool:
+    """True for a part of the picture that an hour tells, in an eye: "7 o'clock" under "RIGHT EYE"."""
+    told = {col for place in spot.places for col in place.cols if place.name.endswith("o'clock")}
+    return {*spot.cols} <= told and any(p.name == "eye" or p.of == "eye" for p in head.places)
 
 
 def _at_level(spot: Spot, head: Spot) -> Spot:
@@ -141,7 +148,7 @@ def _elsewhere(place: Place, head: Spot) -> bool:
     if name not in known or name in lexicon.paired():
         return False
     parts = {known[p.of].field if p.of in known else p.of for p in head.places}
-    return known[name].field not in parts & {"eye", "breast"}
+    return known[name].field not in ((parts or WITH_PARTS) & WITH_PARTS)
 
 
 def _closer(sentence: Sentence, at: int) -> bool:
@@ -156,6 +163,7 @@ def _closer(sentence: Sentence, at: int) -> bool:
 def _may_take(
     taker: Candidate, own: tuple[Spot, ...], giver: Candidate, given: tuple[Spot, ...], joined: bool
 ) -> bool:
-    levels = all(p.of == "vertebra" for s in given for p in s.places) and any(s.places for s in given)
+    told = [p for s in given for p in s.places if p.name not in SPINAL]
+    levels = bool(told) and all(p.of == "vertebra" for p in told)
     sided = taker.concept.sided and giver.concept.sided
     return joined and not own and bool(given) and (sided or levels)  # a level is no side

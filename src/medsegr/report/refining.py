@@ -88,5 +88,7 @@ def _in_organ(spot: Spot, organ: str) -> Spot:
 
 
 def kept(spot: Spot, concept: Concept) -> Spot:
-    """Without the side where a side beside the concept is not its own."""
-    return spot if concept.sided else replace(spot, side=None)
+    """Without the side where a side beside the concept is not its own; of a limb it is: "arthritis of the
+    right hip"."""
+    limb = concept.kind == "finding" and any({p.name, p.of} & LIMBS for p in spot.places)
+    return spot if concept.sided or limb else replace(spot, side=None)

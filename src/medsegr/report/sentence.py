@@ -15,31 +15,28 @@ from medsegr.report.lexicon import Concept, Cue, Descriptor, Place, word_list
 from medsegr.report.match import (
     Hit,
     Words,
-    find_concepts,
     find_cues,
     find_descriptors,
     find_places,
     words_of,
 )
+from medsegr.report.naming import TISSUES, is_named_as_tool, is_over, names
 from medsegr.report.side import Element, elements
 
-TISSUES = frozenset(["interstitial", "alveolar", "airspace", "reticular", "nodular"])
 BRAIN = frozenset(["frontal lobe", "parietal lobe", "temporal lobe", "occipital lobe"])
 EXPLAINING = ("in keeping with", "consistent with", "compatible with", "representing", "diagnostic of")
 UNSURE = frozenset(
     [".", ";", "possible", "possibly", "probable", "probably", "likely", "may", "could", "not"]
 )
 LOOKS = (("hypodensity",), ("hyperdensity",))
-ACTS = frozenset(
-    ["removed", "resected", "retrieved", "biopsied", "sampled", "obtained", "excised", "ablated", "taken"]
-)
 EDGES = frozenset(["margin", "border", "edge", "contour", "outline", "rim", "surface", "stalk", "center"])
 TELLING = frozenset(["a", "an", "the", "acute", "chronic", "recent", "old", "known", "benign", "active"])
-MEANS = frozenset(["with", "using", "by", "via"])
 PARTING = frozenset(["without", "no"])  # what is said before is not of what is denied behind
 VIEWS = frozenset(["view", "projection", "radiograph", "film", "image", "examination"])
 
 
+CAUSING = frozenset(["cause", "causes", "causing", "producing", "resulting"])
+BRACKETS = frozenset(["(", ")"])  # what they hold is said beside a statement and ends none
 NO_WORDS = Words((), ())
 
 
@@ -72,7 +69,7 @@ def read(text: str, span: Span, modality: str | None, before: Told | None = None
     """Read the sentence at ``span``. ``before``: what the sentence before it named last."""
     words = words_of(tokens(text, span), text)
     describing = find_descriptors(words)
-    hits = _nouns(_without_denied(find_concepts(words, modality), words), describing, words)
+    hits = names(words, modality, describing)
     places = [
         p
         for p in find_places(words, modality)
@@ -83,7 +80,11 @@ def read(text: str, span: Span, modality: str | None, before: Told | None = None
     hits = tuple(
         h
         for h in hits
-        if not (any(_tells_time(cue, h) for cue in all_cues) or _heads(h, hits, words) or _is_tool(h, words))
+        if not (
+            any(_tells_time(cue, h) for cue in all_cues)
+            or is_over(h, hits, words)
+            or is_named_as_tool(h, words)
+        )
     )
     cues = _free_cues(all_cues, (*hits, *describing))
     starts = clause_starts(words, cues, hits)
@@ -119,51 +120,6 @@ def read(text: str, span: Span, modality: str | None, before: Told | None = None
     placed = frozenset(i for e in where for i in range(e.first, e.last))
     regions = _regions(named, words, starts, placed)
     return Sentence(span, words, regions, tuple(organs), where, tuple(loose), acting, starts)
-
-
-def _without_denied(hits: Sequence[Hit[Concept]], words: Words) -> tuple[Hit[Concept], ...]:
-    """A name whose first word alone is denied becomes what is left: a "non-polypoid lesion" is a lesion."""
-    known = lexicon.concepts()
-    out = []
-    for h in hits:
-        rest = lexicon.concept_terms().get(words.norms[h.first + 1 : h.last])
-        denied = h.last - h.first > 1 and words.norms[max(0, h.first - 1)] == "non"
-        out.append(Hit(known[rest[0]], h.first + 1, h.last) if denied and rest else h)
-    return tuple(out)
-
-
-def _nouns(
-    hits: Sequence[Hit[Concept]], describing: Sequence[Hit[Descriptor]], words: Words
-) -> tuple[Hit[Concept], ...]:
-    """Without concepts that only describe another one: the density of a "fluid density cyst"."""
-    known = [h for h in hits if h.value.kind == "finding"]
-    inside = [
-        h
-        for h in known
-        if any(h.last <= other.first <= h.last + 1 for other in known)
-        and words.norms[h.last] not in word_list("joiners")
-        and any(d.value.field == "density" and d.first < h.first and h.last == d.last for d in describing)
-    ]
-    return tuple(h for h in hits if h not in inside)
-
-
-def _heads(hit: Hit[Concept], hits: Sequence[Hit[Concept]], words: Words) -> bool:
-    """True for the "tubes" of "Tubes and lines: endotracheal tube": a heading over narrower concepts."""
-    colon = next(
-        (i for i in range(hit.last, min(hit.last + 4, len(words.norms))) if words.norms[i] == ":"), None
-    )
-    name = hit.value.name
-    if colon is None:
-        return False
-    return any(h.first > colon and name in (h.value.name, *h.value.parents) for h in hits)
-
-
-def _is_tool(hit: Hit[Concept], words: Words) -> bool:
-    """True for the "snare" of "resected with a cold snare": it tells how something was done."""
-    before = words.norms[max(0, hit.first - 4) : hit.first]
-    done = hit.value.kind == "device" and ACTS & set(words.norms[: hit.first])
-    means = [i for i, norm in enumerate(before) if norm in MEANS]
-    return bool(done and means) and not {"and", ","} & set(before[means[-1] :])
 
 
 def _of_none(
@@ -321,10 +277,13 @@ def _parts_at(denier: int, end: int, words: Words, placed: frozenset[int]) -> in
 def _are_joined(one: Candidate, two: Candidate, words: Words, starts: tuple[int, ...]) -> bool:
     end, begin = one.last, two.first
     between = words.norms[end:begin]
-    hard = any(end < s <= begin for s in starts)
-    if not hard and len(between) <= 24 and explains(between):
+    hard = any(end < s <= begin and words.norms[s - 1] not in BRACKETS for s in starts)
+    if len(between) <= 24 and not {".", ";"} & {*between} and explains(between):
         return True
-    return not hard and len(between) <= 12 and bool(word_list("joiners") & set(between))
+    if not hard and CAUSING & {*between} and len(between) <= 12:
+        return True
+    most = 20 if "with" in between[-3:] else 12
+    return not hard and len(between) <= most and bool(word_list("joiners") & set(between))
 
 
 def explains(between: Sequence[str]) -> bool:

@@ -70,6 +70,12 @@ def shares(words: Words, region: tuple[int, int], found: Sequence[Element]) -> t
     return tuple(out) if len(out) > 1 else ()
 
 
+def in_all(element: Element) -> bool:
+    """True for a place before a list that holds for all of it: the frontal lobes of "collections over the
+    frontal convexities, 9 mm on the left and 6 mm on the right"."""
+    return element.place is not None and element.place.side is None and not element.own
+
+
 def outlines(outline: Shape, own: Sequence[Spot], words: Words) -> tuple[Shape, ...]:
     """The outline of a finding at each of its places, with its own number where one is told: "two nodules on
     the left and one on the right"."""

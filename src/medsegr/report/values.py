@@ -23,7 +23,9 @@ _OTHER_STUDY = re.compile(
     r"(?:measur(?:ed|ing)|at|of|up to|approximately|about|it was|the)?\s*$",
     re.IGNORECASE,
 )
-_AT = re.compile(r"\b(?:at|extend(?:s|ing)? to|down to|from)\s*$", re.IGNORECASE)
+_AT = re.compile(
+    r"\b(?:at|extend(?:s|ing)? to|down to|(?:verge|incisors) to|from|between \d{1,2} and)\s*$", re.IGNORECASE
+)
 _FROM = re.compile(r"\bfrom\s*(?:a |about |approximately |up to )?$", re.IGNORECASE)
 _TO = re.compile(rf"(?:\bto|-|–)\s*(?P<now>{_NUMBER})$", re.IGNORECASE)
 _DISTANCE = re.compile(

@@ -1,0 +1,30 @@
+"""Lines of a form about one thing: "Nodule 2", "Location: left", "Size: 9 mm" are one sentence."""
+
+import re
+from collections.abc import Sequence
+
+from medsegr.findings import Span
+
+_NUMBERED = re.compile(r"[A-Za-z][A-Za-z /-]{2,40}#?\s?\d{1,2}\s*[:.)-]*")
+_TELLING = re.compile(
+    r"(?:(?:anatomic(?:al)? |approximate |maximum |max )?"
+    r"(?:location|site|side|laterality|position|lobe|segment|level|quadrant|size|dimensions?|diameter)"
+    r"|measurements?|composition|echogenicity|density|signal|shape|margins?|contour|borders?"
+    r"|echogenic foci|calcifications?)\s*:",
+    re.IGNORECASE,
+)
+_LONGEST = 600  # characters of such a form
+
+
+def joined(text: str, spans: Sequence[Span]) -> tuple[Span, ...]:
+    """The spans of sentences, those of a numbered name and of the lines that tell of it as one."""
+    out: list[Span] = []
+    going = False
+    for start, stop in spans:
+        next_line = bool(out) and text[out[-1][1] : start].count("\n") == 1
+        if going and next_line and stop - out[-1][0] <= _LONGEST and _TELLING.match(text, start, stop):
+            out[-1] = out[-1][0], stop
+            continue
+        going = _NUMBERED.fullmatch(text, start, stop) is not None
+        out.append((start, stop))
+    return tuple(out)

@@ -1,0 +1,153 @@
+"""Which names of a sentence name a finding: not tools, titles, mere looks or what a clinic is called by."""
+
+from collections.abc import Mapping, Sequence
+
+from medsegr.report import lexicon
+from medsegr.report.lexicon import Concept, Descriptor, word_list
+from medsegr.report.match import Hit, Words, find_concepts
+
+ACTS = frozenset(
+    ["removed", "resected", "retrieved", "biopsied", "sampled", "obtained", "excised", "ablated", "taken"]
+)
+MEANS = frozenset(["with", "using", "by", "via"])
+JOINTS = frozenset(["or", "and", "nor", "/", "&", ","])
+TISSUES = frozenset(["interstitial", "alveolar", "airspace", "reticular", "nodular"])
+KINDS_OF = TISSUES | {  # tell a second look, no second thing
+    *("acute", "chronic", "old", "active", "benign", "malignant"),
+    *("inflammatory", "infectious", "neoplastic", "fibrotic"),
+}
+PURPOSES = frozenset(  # "glaucoma clinic", "epilepsy protocol": nobody is said to have it
+    [
+        *("clinic", "protocol", "service", "screening", "surveillance", "team", "unit", "program"),
+        *("programme", "pathway", "board", "meeting", "mdt", "registry", "ward"),
+    ]
+)
+LOOKS = frozenset(
+    ["increased uptake", "signal abnormality", "enhancing lesion"]
+)  # of a thing, where one is named
+WHERE = frozenset(["in", "within", "of", "at", "involving", "throughout", "along", "around"])
+MEANING = frozenset(["corresponding", "consistent", "compatible", "representing", "keeping", "matching"])
+MATCHING = frozenset(["corresponding", "correlating", "corresponds", "correlates", "correspond"])
+NEAR = 5  # words between a look and the thing that it is the look of
+
+
+def names(
+    words: Words, modality: str | None, describing: Sequence[Hit[Descriptor]]
+) -> tuple[Hit[Concept], ...]:
+    """The concepts that a sentence names, in text order, what only describes another one left out."""
+    found = _shared(_without_denied(find_concepts(words, modality), words), words)
+    found = _nouns(found, describing, words)
+    if not PURPOSES.isdisjoint(words.norms):
+        found = tuple(h for h in found if not _is_purpose(h, words))
+    if not MATCHING.isdisjoint(words.norms):
+        found = tuple(h for h in found if not _is_matched(h, found, words))
+    return tuple(h for h in found if not (h.value.name in LOOKS and _is_look(h, found, words)))
+
+
+def is_named_as_tool(hit: Hit[Concept], words: Words) -> bool:
+    """True for the "snare" of "resected with a cold snare": it tells how something was done."""
+    before = words.norms[max(0, hit.first - 4) : hit.first]
+    done = hit.value.kind == "device" and ACTS & set(words.norms[: hit.first])
+    means = [i for i, norm in enumerate(before) if norm in MEANS]
+    return bool(done and means) and not {"and", ","} & set(before[means[-1] :])
+
+
+def is_over(hit: Hit[Concept], hits: Sequence[Hit[Concept]], words: Words) -> bool:
+    """True for the "tubes" of "Tubes and lines: endotracheal tube": a heading over narrower concepts."""
+    colon = next(
+        (i for i in range(hit.last, min(hit.last + 4, len(words.norms))) if words.norms[i] == ":"), None
+    )
+    name = hit.value.name
+    if colon is None:
+        return False
+    return any(h.first > colon and name in (h.value.name, *h.value.parents) for h in hits)
+
+
+def _without_denied(hits: Sequence[Hit[Concept]], words: Words) -> tuple[Hit[Concept], ...]:
+    """A name whose first word alone is denied becomes what is left: a "non-polypoid lesion" is a lesion."""
+    known = lexicon.concepts()
+    out = []
+    for h in hits:
+        rest = lexicon.concept_terms().get(words.norms[h.first + 1 : h.last])
+        denied = h.last - h.first > 1 and words.norms[max(0, h.first - 1)] == "non"
+        out.append(Hit(known[rest[0]], h.first + 1, h.last) if denied and rest else h)
+    return tuple(out)
+
+
+def _shared(hits: Sequence[Hit[Concept]], words: Words) -> tuple[Hit[Concept], ...]:
+    """With the names that share their last words with a name behind them: the pleural one of "no pleural or
+    pericardial effusion", the stones of "no renal, ureteric or bladder calculi"."""
+    known, table, looks = lexicon.concepts(), lexicon.concept_terms(), lexicon.descriptors()
+    out: list[Hit[Concept]] = []
+    for h in hits:
+        if h.last - h.first < 2 or words.norms[h.first - 1] not in JOINTS:
+            out.append(h)
+            continue
+        before: list[Hit[Concept]] = []
+        at, free = h.first, out[-1].last if out else 0
+        rest = words.norms[h.first + 1 : h.last]
+        while rest and at - 2 >= 0 and words.norms[at - 1] in JOINTS:
+            head = at - 2 - (words.norms[at - 2] == ",")
+            norm = words.norms[head]
+            free_word = head >= free and norm not in KINDS_OF and (norm,) not in looks
+            told = table.get((norm, *rest)) if free_word else None
+            if told is None or known[told[0]].kind not in ("finding", "device"):
+                break
+            before.insert(0, Hit(known[told[0]], head, head + 1))
+            at = head
+        for one in before:
+            if one.value.name != h.value.name and one.value.name not in {b.value.name for b in out[-3:]}:
+                out.append(one)
+        out.append(h)
+    return tuple(out)
+
+
+def _nouns(
+    hits: Sequence[Hit[Concept]], describing: Sequence[Hit[Descriptor]], words: Words
+) -> tuple[Hit[Concept], ...]:
+    """Without concepts that only describe another one: the density of a "fluid density cyst", of "collections
+    of mixed density"."""
+    if "density" not in {d.value.field for d in describing}:
+        return tuple(hits)
+    known = [h for h in hits if h.value.kind == "finding"]
+    looks = {d.last: d.first for d in reversed(describing) if d.value.field == "density"}
+    inside = [h for h in known if looks.get(h.last, h.first) < h.first and _describes(h, known, looks, words)]
+    return tuple(h for h in hits if h not in inside)
+
+
+def _describes(
+    hit: Hit[Concept], known: Sequence[Hit[Concept]], looks: Mapping[int, int], words: Words
+) -> bool:
+    """True where a name stands before it ("of mixed density") or right behind it ("fluid density cyst")."""
+    beside = any(hit.last <= other.first <= hit.last + 1 for other in known)
+    leads = beside and words.norms[hit.last] not in word_list("joiners")
+    return leads or words.norms[looks[hit.last] - 1] == "of"
+
+
+def _is_matched(hit: Hit[Concept], hits: Sequence[Hit[Concept]], words: Words) -> bool:
+    """True for the mass of "a cyst, corresponding to the mass on mammography": the same thing once more."""
+    low = max(0, hit.first - 4)
+    at = next((i for i in range(low, hit.first) if words.norms[i] in MATCHING), hit.first)
+    between = words.norms[at : hit.first]
+    return "the" in between and not {",", ";"} & {*between} and hits[0].first < at
+
+
+def _is_purpose(hit: Hit[Concept], words: Words) -> bool:
+    return words.norms[hit.last : hit.last + 1] != () and words.norms[hit.last] in PURPOSES
+
+
+def _is_look(hit: Hit[Concept], hits: Sequence[Hit[Concept]], words: Words) -> bool:
+    """True for the uptake of "a node with increased uptake" and of "increased uptake in a nodule"."""
+    if hit.value.name == "enhancing lesion":  # "a tonsil with striated enhancement"
+        return "with" in words.norms[max(0, hit.first - 2) : hit.first]
+    others = [h for h in hits if h is not hit and h.value.kind in ("finding", "device")]
+    behind = min((h.first for h in others if h.first >= hit.last), default=None)
+    between = words.norms[hit.last : behind]
+    near = len(between) <= NEAR or MEANING & {*between}
+    if behind is not None and near and not {",", ";", "."} & {*between}:
+        return True
+    before = max((h.last for h in others if h.last <= hit.first), default=None)
+    if before is None:
+        return False
+    apart = {",", ";"} & {*words.norms[before : hit.first]}
+    return not (apart and words.norms[hit.last : hit.last + 1] and words.norms[hit.last] in WHERE)

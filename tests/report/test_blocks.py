@@ -1,0 +1,26 @@
+"""Lines of a form that tell of one thing."""
+
+from medsegr.report.blocks import joined
+from medsegr.report.document import sentences
+from medsegr.report.parse import parse
+
+FIRST = "NODULE 1\nLocation: right mid\nSize: 1.9 x 1.4 x 1.6 cm\n"
+FORM = FIRST + "\nNODULE 2\nLocation: left inferior\nSize: 8 mm\n"
+
+
+def test_a_numbered_name_takes_the_lines_that_tell_of_it():
+    spans = joined(FORM, sentences(FORM, (0, len(FORM))))
+    assert [FORM[a : a + 8] for a, _ in spans] == ["NODULE 1", "NODULE 2"]
+
+
+def test_place_and_size_of_a_form_are_those_of_its_nodule():
+    rest = "\nNo lymphadenopathy.\nNo parathyroid adenoma.\n"
+    found = parse("EXAM: US THYROID\n\nFINDINGS:\n" + FORM + rest, modality="US").findings[:2]
+    assert [f.location.side for f in found] == ["right", "left"]
+    assert [f.shape.size_mm for f in found] == [(19.0, 14.0, 16.0), (8.0,)]
+
+
+def test_other_lines_stay_apart():
+    text = "Nodule in the left lobe.\nSize: 8 mm\nNo other nodule 2\n\nLocation: right"
+    spans = sentences(text, (0, len(text)))
+    assert joined(text, spans) == spans
