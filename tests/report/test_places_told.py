@@ -148,3 +148,22 @@ def test_describing_words_are_not_findings():
     text = "left mid lung zone small well-defined lobulated pulmonary nodule"
     (nodule,) = parse(text, modality="CR").findings
     assert (nodule.location.side, nodule.location.rows) == ("left", ("middle",))
+
+
+@pytest.mark.parametrize(
+    ("text", "side", "rows"),
+    [
+        ("Consolidations in both lungs, except for the left upper zone.", "bilateral", ()),
+        ("Consolidations in bilateral lungs, except for left upper lung zone.", None, ()),
+        ("Consolidations bilaterally, apart from the left upper lobe.", "bilateral", ()),
+        ("Patchy opacities except in the left upper lobe.", None, ()),
+        ("The lungs are clear except for an opacity in the left upper lobe.", "left", ("upper",)),
+        ("No opacity except in the left upper lobe.", "left", ("upper",)),
+        ("Normal except for left upper lobe opacity.", "left", ("upper",)),
+    ],
+)
+def test_an_excepted_place_is_not_where_a_finding_lies(
+    text: str, side: str | None, rows: tuple[str, ...]
+) -> None:
+    found = [f for f in parse(text, modality="CR").findings if f.drawable and f.polarity == "present"]
+    assert [(f.location.side, f.location.rows) for f in found] == [(side, rows)]

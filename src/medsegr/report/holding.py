@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from medsegr.report.elided import DENYING, EXCEPTING
 from medsegr.report.lexicon import word_list
 from medsegr.report.match import Words
 from medsegr.report.side import INTO, SIDE_WORDS, Element, side_of
@@ -45,6 +46,7 @@ def resolved(found: Sequence[Element], words: Words) -> tuple[Element, ...]:
             or _is_aim(element, words)
             or _more(element, out, words)
             or (out and _is_healthy(element, found, words))
+            or _is_excepted(element, found, words)
         ):
             continue
         if element.field != "side" or element.value not in RELATIVE:
@@ -62,16 +64,33 @@ def _is_healthy(element: Element, found: Sequence[Element], words: Words) -> boo
     """True for a place behind a comma of which only its health is told: the "right eye" of "detachment of
     the left eye, right eye flat", the "left base" of "effusion, the left base is clear"."""
     norms = words.norms
-    first, last = element.first, element.last
-    for e in found:  # in text order: the words of place that follow at once
-        last = e.last if e.first == last else last
-    for e in reversed(found):
-        first = e.first if e.last == first else first
+    first, last = _run(element, found)
     first -= norms[first - 1 : first] == ("the",)
     while norms[last : last + 1] and norms[last] in STATING:
         last += 1
     healthy = norms[last : last + 1] and norms[last] in HEALTHY and norms[last + 1 : last + 2] in CLOSED
     return bool(healthy) and norms[max(0, first - 1) : first] in ((",",), (";",), ("and",), ("while",))
+
+
+def _run(element: Element, found: Sequence[Element]) -> tuple[int, int]:
+    """First and last (exclusive) word of the words of place that stand beside each other."""
+    first, last = element.first, element.last
+    for e in found:  # in text order
+        last = e.last if e.first == last else last
+    for e in reversed(found):
+        first = e.first if e.last == first else first
+    return first, last
+
+
+def _is_excepted(element: Element, found: Sequence[Element], words: Words) -> bool:
+    """True for the zone of "opacities in both lungs, except for the left upper zone". Not where something is
+    denied: what is "clear except for the left base" is there."""
+    norms = words.norms
+    first, last = _run(element, found)
+    first -= norms[first - 1 : first] == ("the",)
+    excepting = any(norms[max(0, first - len(e)) : first] == e for e in EXCEPTING)
+    closed = norms[last : last + 1] in CLOSED
+    return excepting and closed and not DENYING & {*norms[:first]}
 
 
 def _is_aim(element: Element, words: Words) -> bool:
