@@ -9,6 +9,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
+from medsegr.errors import UsageError
 from medsegr.findings import MODALITIES, Finding, Frame, Report, Section, Shape, Span, Texture, modality_code
 from medsegr.report import document, lexicon
 from medsegr.report.builds import Candidate
@@ -53,7 +54,11 @@ def parse(
     Returns:
         The sections found, and the findings f1, f2 ... in text order. ``warnings`` holds (code, message)
         pairs.
+
+    Raises:
+        UsageError: no text, or a section or frame that does not exist.
     """
+    _check(text, frame, sections)
     plain = document.plain(text)
     found_sections = document.sections(plain)
     wanted = sections if sections is not None else document.READ
@@ -92,6 +97,18 @@ def parse(
     from medsegr.report.llm import consult  # it reads with this function, too
 
     return consult(report, llm, modality=modality, frame=frame, sections=sections or ())
+
+
+def _check(text: str, frame: str | None, sections: tuple[str, ...] | None) -> None:
+    if not isinstance(text, str):
+        raise UsageError(f"a report is a text; {type(text).__name__} came: read_report reads a file")
+    if frame not in (None, "patient", "viewer"):
+        raise UsageError(f"frame '{str(frame)[:40]}' is not known: patient or viewer was expected")
+    for name in sections or ():
+        if name not in document.HEADINGS:
+            raise UsageError(
+                f"section '{name[:40]}' is not known; expected a tuple of {', '.join(document.HEADINGS)}"
+            )
 
 
 def parse_phrase(text: str, *, modality: str | None = None, frame: Frame | None = None) -> Report:
