@@ -46,7 +46,7 @@ def test_a_text_where_several_words_are_taken_is_refused(name: str) -> None:
         Options(**{name: "present"})
 
 
-@pytest.mark.parametrize("threads", [0, -1, "2"])
-def test_a_number_of_threads_that_is_none_is_refused(threads: Any) -> None:
+@pytest.mark.parametrize("threads", [0, -1])
+def test_a_number_of_threads_that_is_none_is_refused(threads: int) -> None:
     with pytest.raises(UsageError, match="came where a whole number from 1 was expected"):
         load(threads=threads)

@@ -192,8 +192,8 @@ def check_model(name: str, device: str = "auto", threads: int | None = None) -> 
         raise UsageError(
             f"no model '{name[:80]}': a folder with a checkpoint or one of {', '.join(known)} was expected"
         )
-    if threads is not None and (not isinstance(threads, int) or threads < 1):
-        raise UsageError(f"--threads: {str(threads)[:20]} came where a whole number from 1 was expected")
+    if threads is not None and threads < 1:
+        raise UsageError(f"--threads: {threads} came where a whole number from 1 was expected")
     if has_network(name):
         return
     if device not in ("auto", "cpu"):
