@@ -9,9 +9,9 @@ from collections.abc import Sequence
 from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from medsegr.errors import UsageError
 from medsegr.findings import MODALITIES, Finding, Frame, Report, Section, Shape, Span, Texture, modality_code
 from medsegr.report import document, lexicon
+from medsegr.report.asked import check
 from medsegr.report.builds import Candidate
 from medsegr.report.context import Claim, claim
 from medsegr.report.correcting import corrected
@@ -58,7 +58,7 @@ def parse(
     Raises:
         UsageError: no text, or a section or frame that does not exist.
     """
-    _check(text, frame, sections)
+    check(text, frame, sections)
     plain = document.plain(text)
     found_sections = document.sections(plain)
     wanted = sections if sections is not None else document.READ
@@ -83,13 +83,8 @@ def parse(
     read_in = [(s, below) for (s, _), below in zip(read_in, under_title(said, exams), strict=True)]
     found = [f for section, sentence in read_in for f in _findings(sentence, section, setting)]
     if found_sections and modality and code is None:
-        warnings = (
-            *warnings,
-            (
-                "modality_unknown",
-                f"'{modality}' is no known modality; give a DICOM code such as CR, CT, MR, US or ES",
-            ),
-        )
+        unknown = f"'{modality}' is no known modality; give a DICOM code such as CR, CT, MR, US or ES"
+        warnings = (*warnings, ("modality_unknown", unknown))
     warnings = (*notes, *warnings)
     report = Report(text, found_sections, _numbered(link(corrected(found, plain), plain), text), warnings)
     if llm is None:
@@ -97,18 +92,6 @@ def parse(
     from medsegr.report.llm import consult  # it reads with this function, too
 
     return consult(report, llm, modality=modality, frame=frame, sections=sections or ())
-
-
-def _check(text: str, frame: str | None, sections: tuple[str, ...] | None) -> None:
-    if not isinstance(text, str):
-        raise UsageError(f"a report is a text; {type(text).__name__} came: read_report reads a file")
-    if frame not in (None, "patient", "viewer"):
-        raise UsageError(f"frame '{str(frame)[:40]}' is not known: patient or viewer was expected")
-    for name in sections or ():
-        if name not in document.HEADINGS:
-            raise UsageError(
-                f"section '{name[:40]}' is not known; expected a tuple of {', '.join(document.HEADINGS)}"
-            )
 
 
 def parse_phrase(text: str, *, modality: str | None = None, frame: Frame | None = None) -> Report:
