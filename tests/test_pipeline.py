@@ -383,6 +383,22 @@ def test_phrases_stand_one_a_line_and_every_span_counts_in_the_whole() -> None:
     assert [r.reason for r in result.findings] == [None, "unknown_concept", None]
 
 
+@pytest.mark.parametrize(
+    ("value", "told"), [(7.0, "0 to 7"), (-2.0, "-2 to 0"), (np.nan, "nan to nan"), (np.inf, "0 to inf")]
+)
+def test_values_that_are_no_probabilities_are_no_mask(value: float, told: str) -> None:
+    class Logits(Fake):
+        def segment(self, image: Image, prompt: Prompt) -> Segmentation:
+            said = super().segment(image, prompt)
+            return replace(said, prob=np.full_like(said.prob, value))
+
+    result = pipeline.run(picture(), Logits(), phrases=("opacity",))
+    assert [item.status for item in result.findings] == ["failed"]
+    assert (
+        f"the model gave {told} for this image, expected values in [0, 1]" in dict(result.warnings)["error"]
+    )
+
+
 def test_words_that_do_not_go_together() -> None:
     with pytest.raises(UsageError, match="one of them"):
         pipeline.run(picture(), Fake(), report="nodule", phrases=("mass",))

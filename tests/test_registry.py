@@ -1,7 +1,11 @@
+import re
+import sys
+from importlib.metadata import EntryPoint
+
 import pytest
 
 from medsegr import registry
-from medsegr.errors import MissingExtra, UsageError
+from medsegr.errors import MedsegrError, MissingExtra, UsageError
 from medsegr.registry import Card, cards, create
 from medsegr.types import Segmenter
 
@@ -52,3 +56,27 @@ def test_packages_from_outside_can_add_but_not_replace(monkeypatch: pytest.Monke
     found = cards()
     assert found["extra"].family == "outside"
     assert found["otsu"].family == "baselines"
+
+
+@pytest.mark.parametrize(
+    ("value", "told"),
+    [
+        ("medsegr.methods.baselines:NONE", "AttributeError: "),
+        ("no_such_module_here:CARDS", "ModuleNotFoundError: "),
+        ("medsegr.methods.baselines:CARDS.__len__", "TypeError: "),
+        ("medsegr.registry:FAMILIES", "a str came where a tuple of cards was expected"),
+        ("test_registry:ALONE", "a Card came where a tuple of cards was expected"),
+    ],
+)
+def test_a_package_whose_cards_cannot_be_read_is_named(
+    value: str, told: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    point = EntryPoint("mine", value, "medsegr.methods")
+    monkeypatch.setattr(registry, "entry_points", lambda group: [point])
+    monkeypatch.setitem(sys.modules, "test_registry", sys.modules[__name__])
+    with pytest.raises(MedsegrError, match=f"{re.escape(told)}.*; repair that package") as caught:
+        cards()
+    assert f"(entry point mine = {value})" in str(caught.value)
+
+
+ALONE = Card("alone", "elsewhere:build", "", family="outside")

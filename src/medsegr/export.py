@@ -239,6 +239,10 @@ def manifest_of(folder: Path) -> dict[str, Any]:
     except (OSError, ValueError):
         told = None
     if not isinstance(told, dict) or not str(told.get("schema", "")).startswith("medsegr.manifest/"):
+        if (folder / "jobs.jsonl").is_file():
+            raise InputError(
+                "this is the output of a batch, a folder a job: give one of these, -o and its id"
+            )
         raise InputError(
             "the folder holds no manifest.json of medsegr: a result of 'medsegr segment' was "
             "expected; give its -o"

@@ -7,6 +7,7 @@ from types import MappingProxyType
 
 from medsegr.reasoning.codes import Code, codes_of
 from medsegr.report.lexicon import concepts, places
+from medsegr.report.parse import parse_phrase
 from medsegr.types import Finding, Location
 
 UPRIGHT = ("CR", "MG", "XA", None)  # what is above in the patient is above in the picture
@@ -56,3 +57,24 @@ def heard(
     named = replace(where, anatomy=where.anatomy if denied else (*where.anatomy, *_organ_in(finding.name)))
     plain = replace(finding, location=_telling(named, finding.name, modality))
     return codes_of(plain, modality, patient_left, extent_mm)
+
+
+def renamed(finding: Finding, name: str) -> Finding:
+    """The finding as if it were told by another concept's name, with the density that stands in that name."""
+    said = next(iter(parse_phrase(name).findings), finding).texture.density
+    texture = replace(finding.texture, density=said or finding.texture.density)
+    return replace(finding, name=name, parents=concepts()[name].parents, texture=texture)
+
+
+def elsewhere(finding: Finding, name: str) -> bool:
+    """Whether the finding is told in an organ of another part of the body than ``name`` is found in: a lesion
+    "in the pancreas" is none of the breast."""
+    known = concepts()
+    organs = [known[place] for place in finding.location.anatomy if place in known]
+    return any(organ.modalities and organ.field != known[name].field for organ in organs)
+
+
+def same_kind(one: str, other: str) -> bool:
+    """Whether two concepts are both findings, or both organs or devices; also where the other is unknown."""
+    known = concepts()
+    return one in known and (other not in known or known[one].kind == known[other].kind)

@@ -44,7 +44,11 @@ class Options:
         return self.seg_type == "fractional"
 
     def __post_init__(self) -> None:
-        """Refuses values that do not exist."""
+        """Refuses values that do not exist, and one text where several words are taken."""
+        for name in ("polarity", "sections", "formats"):
+            value = getattr(self, name)
+            if isinstance(value, str):
+                raise UsageError(f"{name}: a text came where a tuple was expected; write ({value[:40]!r},)")
         for name, values, known in (
             ("--polarity", self.polarity, POLARITIES),
             ("--side-check", (self.side_check,), SIDE_CHECKS),

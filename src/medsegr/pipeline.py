@@ -327,8 +327,9 @@ def _segment(
     if said.prob.shape != (len(findings), *image.grid):
         expected = (len(findings), *image.grid)
         raise InputError(f"the model gave {said.prob.shape}, expected {expected}: it is not a Segmenter")
-    if said.prob.dtype != np.uint8 and not np.isfinite(said.prob).all():
-        raise InputError("the model gave values that are not finite numbers for this image")
+    low, high = said.prob.min(initial=0), said.prob.max(initial=0)
+    if said.prob.dtype != np.uint8 and not -0.001 <= low <= high <= 1.001:  # also where they are not finite
+        raise InputError(f"the model gave {low:.3g} to {high:.3g} for this image, expected values in [0, 1]")
     return iter([answer_of(said, k, options.fractional) for k in range(len(findings))])
 
 

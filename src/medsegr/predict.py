@@ -22,7 +22,7 @@ from medsegr.among import choose
 from medsegr.backends.backend import Backend, Clicked, Maps, sigmoid
 from medsegr.backends.kept import Kept
 from medsegr.errors import UsageError, WeightsError
-from medsegr.hearing import heard
+from medsegr.hearing import elsewhere, heard, renamed, same_kind
 from medsegr.kinds import called, doubt, firm, loosely, parts_of, taught
 from medsegr.metrics.calibration import temper
 from medsegr.passes import CHUNK
@@ -72,20 +72,14 @@ class Predictor:
 
         With ``modality`` also whether it was trained for it in such images. Others are refused, not guessed.
         """
-        trained: Mapping[str, Any] = self.card["concepts"]
         parts = self._parts(finding)
         if len(parts) > 1:
             return all(self.knows(part, modality) for part in parts)
         finding = self._called(finding, modality)
-        wider = [
-            p
-            for p in finding.parents[:1]
-            if "real" in trained.get(p, {}).get("trained_on", ()) and _same_kind(p, finding.name)
-        ]
-        for name in (finding.name, *wider):
-            if name in trained:
-                return taught(self.card, name, modality)
-        return False
+        near = finding.parents[:1]
+        wider = [name for name in near if firm(self.card, name, None) and same_kind(name, finding.name)]
+        asked = [name for name in (finding.name, *wider) if name in self.card["concepts"]]
+        return bool(asked) and taught(self.card, asked[0], modality)
 
     def meant(self, finding: Finding, image: Image) -> Finding:
         """The finding by the name that the network learned from real pictures: what it is called there, or
@@ -94,7 +88,7 @@ class Predictor:
         if len(image.grid) != 2 or firm(self.card, finding.name, image.modality):
             return finding
         name = loosely(self.card, finding.name, image.modality, lambda: self.chances(image))
-        return finding if name == finding.name or _elsewhere(finding, name) else _renamed(finding, name)
+        return finding if name == finding.name or elsewhere(finding, name) else renamed(finding, name)
 
     def segment(self, image: Image, prompt: Prompt) -> Segmentation:
         """Probabilities on the image's own grid; in the extras ``presence``, ``quality`` and, of pictures and
@@ -152,8 +146,8 @@ class Predictor:
         first)."""
         chances = self.chances(image).items()
         seen = [(p, name) for name, p in chances if p >= 0.3 and taught(self.card, name, image.modality)]
-        ranked = sorted(seen, reverse=True)[:3]
-        return tuple(Finding(f"f{i + 1}", "", (0, 0), name) for i, (_, name) in enumerate(ranked))
+        ranked = enumerate(sorted(seen, reverse=True)[:3], 1)
+        return tuple(Finding(f"f{i}", "", (0, 0), name) for i, (_, name) in ranked)
 
     def shown(self, image: Image) -> dict[str, float]:
         """Chance of every concept by the image alone, in a picture (averaged with its mirror image, where
@@ -200,12 +194,12 @@ class Predictor:
     def _parts(self, finding: Finding) -> Sequence[Finding]:
         """The finding, or its parts where the network knows these only."""
         names = parts_of(self.card, finding.name)
-        return [_renamed(finding, name) for name in names] if len(names) > 1 else (finding,)
+        return [renamed(finding, name) for name in names] if len(names) > 1 else (finding,)
 
     def _called(self, finding: Finding, modality: str | None) -> Finding:
         """The finding by the name that the network learned from real pictures."""
         name = called(self.card, finding.name, modality)
-        return finding if name == finding.name else _renamed(finding, name)
+        return finding if name == finding.name else renamed(finding, name)
 
     def _findings(self, image: Image, prompt: Prompt) -> Sequence[Finding]:
         if prompt.findings:
@@ -242,26 +236,6 @@ class Predictor:
         shown = hashlib.sha256(data.data).hexdigest()
         key = f"{shown} {data.shape} {seen.size} {len(fitted)}"
         return self.features.through(key, lambda: self.backend.shared(fitted))
-
-
-def _renamed(finding: Finding, name: str) -> Finding:
-    """The finding as if it were told by another concept's name, with the density that stands in that name."""
-    said = next(iter(parse_phrase(name).findings), finding).texture.density
-    texture = replace(finding.texture, density=said or finding.texture.density)
-    return replace(finding, name=name, parents=concepts()[name].parents, texture=texture)
-
-
-def _elsewhere(finding: Finding, name: str) -> bool:
-    """Whether the finding is told in an organ of another part of the body than ``name`` is found in: a lesion
-    "in the pancreas" is none of the breast."""
-    known = concepts()
-    organs = [known[place] for place in finding.location.anatomy if place in known]
-    return any(organ.modalities and organ.field != known[name].field for organ in organs)
-
-
-def _same_kind(one: str, other: str) -> bool:
-    known = concepts()
-    return one in known and (other not in known or known[one].kind == known[other].kind)
 
 
 def _run_by_torch(network: "Network", device: str) -> Backend:

@@ -5,11 +5,11 @@ import importlib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
 from functools import partial
-from importlib.metadata import entry_points
+from importlib.metadata import EntryPoint, entry_points
 from importlib.util import find_spec
 from typing import Any, Literal
 
-from medsegr.errors import MissingExtra, UsageError
+from medsegr.errors import MedsegrError, MissingExtra, UsageError
 
 Door = Literal["segmenter", "network", "objective", "wrapper", "explainer", "sampler", "aggregator"]
 FAMILIES = (
@@ -53,15 +53,34 @@ class Card:
 
 def cards() -> dict[str, Card]:
     """All cards by name: the house's own families, then packages of the entry-point group
-    ``medsegr.methods``."""
+    ``medsegr.methods``. What has a name keeps it.
+
+    Raises MedsegrError for a package whose cards cannot be read.
+    """
     found: dict[str, Card] = {}
     for family in FAMILIES:
         for card in importlib.import_module(f"medsegr.methods.{family}").CARDS:
             found[card.name] = card
     for point in entry_points(group="medsegr.methods"):
-        for card in point.load():
+        for card in _from_outside(point):
             found.setdefault(card.name, card)
     return found
+
+
+def _from_outside(point: EntryPoint) -> tuple[Card, ...]:
+    try:
+        told = point.load()
+        several = (told,) if isinstance(told, Card) else tuple(told)
+        strange = [told] if isinstance(told, Card) else [x for x in several if not isinstance(x, Card)]
+        wrong = f"a {type(strange[0]).__name__} came where a tuple of cards was expected" if strange else ""
+    except Exception as error:
+        several, wrong = (), f"{type(error).__name__}: {error}"
+    if wrong:
+        raise MedsegrError(
+            f"the methods of another package cannot be read (entry point {point.name} = {point.value}): "
+            f"{' '.join(wrong.split())[:200]}; repair that package or uninstall it"
+        )
+    return several
 
 
 def create(name: str, **options: Any) -> Any:

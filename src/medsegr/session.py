@@ -2,6 +2,7 @@
 drawn.
 """
 
+import os
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -37,13 +38,19 @@ Input = Image | np.ndarray | Path | str
 
 
 def as_image(image: Input, modality: str | None = None, frame: Frame | None = None) -> Image:
-    """A path, an array (``h w``, ``h w 3`` or ``d h w``) or an Image as an Image. An Image stays as it is."""
+    """A path, an array (``h w``, ``h w 3`` or ``d h w``) or an Image as an Image. An Image stays as it is.
+    UsageError for anything else."""
     if isinstance(image, Image):
         if modality or frame:
             raise UsageError("modality and frame came together with an Image: set them in the Image itself")
         return image
     if isinstance(image, np.ndarray):
         return image_from_array(image, modality=modality, frame=frame)
+    if not isinstance(image, str | os.PathLike):
+        raise UsageError(
+            f"image: {type(image).__name__} came where a path, a NumPy array or a medsegr.Image was "
+            "expected; np.asarray makes an array of most pictures"
+        )
     return read_image(Path(image), modality=modality, frame=frame)
 
 
@@ -92,12 +99,17 @@ class Model:
         follow: pipeline.Follow | None = None,
     ) -> Outcome:
         """One mask or one reason for every finding; with no words the model proposes. ``report`` is a whole
-        report, ``text`` one sentence. ``follow`` as in :func:`medsegr.pipeline.run`."""
-        if report is not None and text is not None:
-            raise UsageError("a report and a text came together: give one of them")
-        chosen, words = options or self.options, report if report is not None else text
+        report, ``text`` one sentence, ``phrases`` direct phrases: one of the three. ``follow`` as in
+        :func:`medsegr.pipeline.run`.
+
+        What kind of image it is, whose left is meant and how large a pixel is are said with the image:
+        :func:`medsegr.io.read.read_image` and :func:`medsegr.io.read.image_from_array` take ``modality``,
+        ``frame`` and, for arrays, ``spacing`` or ``affine``.
+        """
+        chosen = _chosen(options or self.options)
+        words, asked = _said(report, text, phrases)
         result = pipeline.run(
-            as_image(image), self.segmenter, report=words, phrases=phrases, options=chosen, follow=follow
+            as_image(image), self.segmenter, report=words, phrases=asked, options=chosen, follow=follow
         )
         return outcome_of(result, chosen)
 
@@ -139,6 +151,28 @@ class Model:
         return session.compared(saved.masks)
 
 
+def _said(report: Any, text: Any, phrases: Sequence[str] | None) -> tuple[Report | str | None, Sequence[str]]:
+    """The words of one call: a report or text, or phrases. UsageError for two of them, or another type."""
+    if report is not None and text is not None:
+        raise UsageError("a report came together with a text: give one of them")
+    words = text if report is None else report
+    if words is not None and not isinstance(words, str | Report):
+        raise UsageError(
+            f"report: {type(words).__name__} came where its text or a medsegr.Report was expected; "
+            "medsegr.report.read.read_report reads a file"
+        )
+    return words, (phrases,) if isinstance(phrases, str) else phrases or ()
+
+
+def _chosen(options: Any) -> Options:
+    if not isinstance(options, Options):
+        raise UsageError(
+            f"options: {type(options).__name__} came where medsegr.Options was expected, for example "
+            "Options(explain=True)"
+        )
+    return options
+
+
 def methods() -> set[str]:
     """Names of the registered methods that segment and need no checkpoint of ours."""
     return {card.name for card in cards().values() if card.door == "segmenter" and card.family != "core"}
@@ -150,13 +184,16 @@ def has_network(name: str) -> bool:
 
 
 def check_model(name: str, device: str = "auto", threads: int | None = None) -> None:
-    """UsageError where no model is called so, or where one without a network was given a device or a number
-    of threads, neither of which could act. A damaged checkpoint shows when it is loaded."""
+    """UsageError where no model is called so, for a number of threads that is none, and where one without a
+    network was given a device or threads, neither of which could act. A damaged checkpoint shows when it is
+    loaded."""
     known = sorted({*weights.names(), weights.DEFAULT, *methods()})
     if name not in known and not Path(name).is_dir():
         raise UsageError(
             f"no model '{name[:80]}': a folder with a checkpoint or one of {', '.join(known)} was expected"
         )
+    if threads is not None and threads < 1:
+        raise UsageError(f"--threads: {threads} came where a whole number from 1 was expected")
     if has_network(name):
         return
     if device not in ("auto", "cpu"):

@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from medsegr.errors import ReportError, UsageError
 from medsegr.findings import Finding, Frame, Report, Span, modality_code
-from medsegr.report.document import HEADINGS, LIMIT
+from medsegr.report.document import LIMIT
 from medsegr.report.parse import parse, parse_phrase
 
 MOST_FINDINGS = 1000  # of one report; each may become a mask of the image's size
@@ -21,9 +21,6 @@ def report_of_text(
     """
     if len(text) > LIMIT:
         raise ReportError(f"the report has more than {LIMIT:,} characters; give one report at a time")
-    for name in sections:
-        if name not in HEADINGS:
-            raise UsageError(f"section '{name[:40]}' is not known; expected {', '.join(HEADINGS)}")
     if modality is not None and modality_code(modality) is None:
         raise UsageError(f"modality '{modality[:40]}' is not known; expected a DICOM code or a common name")
     report = parse(text, modality=modality, frame=frame, sections=sections or None)

@@ -3,7 +3,9 @@
 Hostile job files stop at the door.
 """
 
+import csv
 import json
+import re
 from pathlib import Path
 from typing import Any
 
@@ -279,6 +281,47 @@ def test_files_that_hold_no_jobs_are_refused(tmp_path: Path, content: bytes) -> 
     (tmp_path / "j").write_bytes(content)
     with pytest.raises(InputError, match="jobs file"):
         list(jobs_in(tmp_path / "j"))
+
+
+TABLE = """id,image,report,text,phrases,modality,film_frame
+p1,images/p 1.png,reports/p 1.txt,,,CR,
+,images/größe.png,,"Nodule, left lung.
+No effusion.",,,
+p3,images/p3.dcm,,,left lung; right lung,,3
+"""
+
+
+@pytest.mark.parametrize(("name", "sign"), [("jobs.csv", ","), ("jobs.csv", ";"), ("jobs.tsv", "\t")])
+def test_a_table_is_a_jobs_file(tmp_path: Path, name: str, sign: str) -> None:
+    rows = csv.reader(TABLE.splitlines(keepends=True))
+    with (tmp_path / name).open("w", encoding="utf-8-sig", newline="") as file:
+        csv.writer(file, delimiter=sign).writerows(rows)
+    first, second, third = jobs_in(tmp_path / name)
+    assert first == Job(id="p1", image="images/p 1.png", report="reports/p 1.txt", modality="CR")
+    assert second == Job(id="2", image="images/größe.png", text="Nodule, left lung.\nNo effusion.")
+    assert third == Job(id="p3", image="images/p3.dcm", phrases=("left lung", "right lung"), film_frame=3)
+
+
+def test_a_json_array_is_a_jobs_file_and_one_text_one_phrase(tmp_path: Path) -> None:
+    (tmp_path / "jobs.json").write_text('[{"id": "a", "image": "x", "phrases": "left lung"}]', "utf-8")
+    assert list(jobs_in(tmp_path / "jobs.json")) == [Job(id="a", image="x", phrases=("left lung",))]
+
+
+@pytest.mark.parametrize(
+    ("table", "told"),
+    [
+        ("image,modalty\nx,CR\n", "line 2: modalty: a job has no such field; it has id, image, report"),
+        ("id,file\na,x\n", "line 2: image: Field required"),
+        ("image,text\nx\n", "line 2: it has 1 cells and the first row has 2"),
+        ("id,image\na,x\nA,y\n", "line 3: its id stands in line 2 already"),
+        ("id,image\nä b,x\n", "line 2: id: it names a folder"),
+        ("image,film_frame\nx,one\n", "line 2: film_frame: Input should be a valid integer"),
+    ],
+)
+def test_a_bad_row_of_a_table_is_named(tmp_path: Path, table: str, told: str) -> None:
+    (tmp_path / "jobs.csv").write_text(table, encoding="utf-8")
+    with pytest.raises(InputError, match=re.escape(told)):
+        list(jobs_in(tmp_path / "jobs.csv"))
 
 
 def test_a_missing_jobs_file_is_refused(tmp_path: Path) -> None:

@@ -42,7 +42,9 @@ def test_judge_then_compare(run: Any, folder: Path, tmp_path: Path) -> None:
     assert "[one group]" not in lines
     run("bench", "compare", out, f"{out}:half").fails(2, "FOLDER:LABEL")
     run("bench", "compare", f"{out}:half", f"{out}:place", "--control", "other").fails(2, "--control")
-    run("bench", "compare", f"{out}:half", f"{out}:place", "--min-images", "9").fails(3, "no target")
+    run("bench", "compare", f"{out}:half", f"{out}:place", "--min-images", "9").fails(
+        3, "--min-images 9: the largest set that both have judged has 2 images"
+    )
 
 
 def test_one_patient_gives_no_interval(run: Any, tmp_path: Path) -> None:

@@ -221,6 +221,12 @@ def test_convert_refuses_in_one_line(run: Any, series: Path, words: Path, tmp_pa
     assert {name: (out / name).read_bytes() for name in before} == before
 
 
+def test_the_output_of_a_batch_is_told_from_a_result(run: Any, tmp_path: Path) -> None:
+    run("convert", tmp_path, "--to", "fhir").fails(3, "holds no manifest.json of medsegr")
+    (tmp_path / "jobs.jsonl").touch()
+    run("convert", tmp_path, "--to", "fhir").fails(3, "this is the output of a batch, a folder a job")
+
+
 def test_a_mask_path_that_leads_out_of_the_folder_is_refused(
     run: Any, series: Path, words: Path, tmp_path: Path
 ) -> None:

@@ -70,6 +70,7 @@ def test_export_without_a_folder_is_for_later_runs(
         (("--to", "onnx", "--precision", "int4"), "--precision: 'int4' is not known"),
         (("--to", "onnx", "--precision", "int8", "--calibrate", "nowhere"), "--calibrate is no folder"),
         (("--to", "onnx", "--model", "nobody"), "no model 'nobody'"),
+        (("--to", "onnx", "--model", "otsu"), "'otsu' is a method that runs as it is"),
     ],
 )
 def test_refusals(run: Any, tmp_path: Path, flags: tuple[str, ...], said: str) -> None:

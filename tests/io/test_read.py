@@ -255,6 +255,9 @@ def test_arrays_without_spacing_or_affine_warn() -> None:
     assert "no_spacing" in dict(image_from_array(GREY).source.warnings)
     assert "no_affine" in dict(image_from_array(np.ones((2, 3, 4)), spacing=(1, 1, 1)).source.warnings)
     assert "no_spacing" not in dict(image_from_array(GREY, spacing=(1, 1)).source.warnings)
+    assert "no_affine" not in dict(image_from_array(GREY).source.warnings)
+    bare = dict(image_from_array(GREY[None].repeat(5, 0)).source.warnings)
+    assert {"no_spacing", "no_affine"} <= set(bare)
 
 
 def test_arrays_that_are_refused() -> None:
@@ -271,8 +274,9 @@ def test_arrays_that_are_refused() -> None:
     ):
         with pytest.raises(InputError, match="array"):
             image_from_array(array)
-    with pytest.raises(GeometryError, match="spacing"):
-        image_from_array(GREY, spacing=(1, 0))
+    for spacing in ((1, 0), 2.5, "wide"):
+        with pytest.raises(GeometryError, match="spacing"):
+            image_from_array(GREY, spacing=spacing)
     with pytest.raises(GeometryError, match="give one of them"):
         image_from_array(np.ones((2, 3, 4)), affine=np.eye(4), spacing=(1, 1, 2))
     with pytest.raises(GeometryError, match="singular"):

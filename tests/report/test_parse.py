@@ -2,6 +2,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from medsegr.errors import UsageError
 from medsegr.report.parse import parse, parse_phrase, skip_reason
 
 
@@ -35,6 +36,21 @@ def test_a_report():
 
 def test_sections_can_be_chosen():
     assert [f.name for f in parse(REPORT, sections=("indication",)).findings] == ["pleural effusion"]
+
+
+@pytest.mark.parametrize(
+    ("words", "told"),
+    [
+        ({"text": b"Nodule."}, "bytes came"),
+        ({"text": None}, "NoneType came"),
+        ({"text": REPORT, "frame": "mine"}, "frame 'mine' is not known"),
+        ({"text": REPORT, "sections": ("finding",)}, "section 'finding' is not known"),
+        ({"text": REPORT, "sections": "findings"}, "expected a tuple of findings"),
+    ],
+)
+def test_what_does_not_exist_is_refused(words, told):
+    with pytest.raises(UsageError, match=told):
+        parse(**words)
 
 
 def test_every_value_has_its_words():

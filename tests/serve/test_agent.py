@@ -80,6 +80,23 @@ def test_a_folder_with_a_link_to_the_outside_is_no_image(agent: Agent, tmp_path:
         agent.segment("ct", ["liver"])
 
 
+def test_equal_names_of_several_roots_are_told_apart(agent: Agent, tmp_path: Path) -> None:
+    for place in ("more", "deep/root"):
+        (tmp_path / place).mkdir(parents=True)
+    other = picture(tmp_path / "more" / "image.png")
+    third = picture(tmp_path / "deep" / "root" / "only.png")
+    roots = [tmp_path / "root", tmp_path / "more", tmp_path / "deep" / "root", tmp_path / "root" / "sub"]
+    agent.fence = fence_of(roots, tmp_path / "results")
+    told = agent.list_files()["files"]
+    own = ["root/image.png", "root/in-file.png", "root/report.txt", "root/sub/other.png"]
+    assert told == [*own, "more/image.png", "root-2/only.png"]
+    assert agent.list_files("more")["files"] == ["more/image.png"]
+    assert agent.fence.inside("more/image.png") == other
+    assert agent.fence.inside("only.png") == agent.fence.inside("root-2/only.png") == third
+    with pytest.raises(InputError, match=r"which is meant: root/image\.png, more/image\.png$"):
+        agent.segment("image.png", ["lung"])
+
+
 PARTS = st.sampled_from(["..", ".", "sub", "root", "out-folder", "x", ""])
 
 
@@ -88,12 +105,13 @@ def test_no_words_lead_out(told: str, tmp_path_factory: pytest.TempPathFactory) 
     base = tmp_path_factory.mktemp("fence")
     (base / "root" / "sub").mkdir(parents=True)
     (base / "root" / "out-folder").symlink_to(base)
-    fence = fence_of([base / "root"], base / "results")
+    (base / "more").mkdir()
+    fence = fence_of([base / "root", base / "more"][: 1 + len(told) % 2], base / "results")
     try:
         path = fence.inside(told)
     except InputError:
         return
-    assert path.is_relative_to(base / "root") or path.is_relative_to(base / "results")
+    assert any(path.is_relative_to(base / name) for name in ("root", "more", "results"))
 
 
 def test_files_are_listed_and_counted(agent: Agent, tmp_path: Path) -> None:

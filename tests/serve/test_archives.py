@@ -6,8 +6,8 @@ from typing import Any
 
 import pytest
 
-from medsegr.errors import InputError
-from medsegr.serve.archives import Archive, read_archives
+from medsegr.errors import InputError, UsageError
+from medsegr.serve.archives import Archive, archive_named, read_archives
 
 HTTPS = {"name": "a", "url": "https://pacs.example.org/dicom-web"}
 
@@ -31,6 +31,7 @@ def test_what_is_written_is_what_is_read(tmp_path: Path) -> None:
     assert (found["a"].user, found["a"].password(), found["a"].token()) == ("me", "geheim", None)
     assert (found["a"].timeout_s, found["a"].push, found["b"].push) == (5.0, True, False)
     assert "geheim" not in repr(found)
+    assert archive_named(found, "b").name == "b"
 
 
 def test_a_slash_at_the_end_is_no_other_address(tmp_path: Path) -> None:
@@ -115,6 +116,13 @@ def test_a_file_that_is_not_there(tmp_path: Path) -> None:
 def test_two_of_one_name(tmp_path: Path) -> None:
     with pytest.raises(InputError, match="two servers are called 'a'"):
         read_archives(config(tmp_path, HTTPS, HTTPS))
+
+
+def test_an_unknown_name_lists_the_known(tmp_path: Path) -> None:
+    archives = read_archives(config(tmp_path, HTTPS))
+    for name in ("b", "https://evil.example", ""):
+        with pytest.raises(UsageError, match=r"there are: a$"):
+            archive_named(archives, name)
 
 
 def test_loopback_is_told_by_the_address_alone() -> None:

@@ -331,7 +331,7 @@ def test_whoever_breaks_off_the_wait_cancels_the_job() -> None:
         httpx.Response(200, json={}),
     )
     with pytest.raises(KeyboardInterrupt):
-        client.segment({"id": "i1"}, phrases=["nodule"], follow=stop)
+        client.segment({"id": "i1"}, phrases="nodule", follow=stop)  # one text is one phrase
     assert [request.url.path for request in asked] == ["/v1/jobs", "/v1/jobs/j1/events", "/v1/jobs/j1/cancel"]
     assert json.loads(asked[0].content) == {"image": "i1", "options": {}, "phrases": ["nodule"]}
 

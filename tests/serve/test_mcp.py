@@ -121,6 +121,23 @@ def test_errors_are_one_line_and_the_server_goes_on(room: Path) -> None:
     assert not (room / "out").exists() or list((room / "out").iterdir()) == []
 
 
+def test_arguments_that_are_missing_or_unknown_are_named(room: Path) -> None:
+    calls: list[Call] = [
+        ("segment", {"image": "image.png", "report": REPORT}),
+        ("segment", {"image": "image.png", "words": ["lung"], "side": "left"}),
+        ("list_models", {"name": "x"}),
+        ("list_files", {}),
+    ]
+    _, answers, _, _ = talk(room, calls)
+    assert [answer.content[0].text for answer in answers[:-1]] == [
+        "segment: words is missing; it takes image, words, modality, frame, series",
+        "segment: 'side' is no argument; it takes image, words, modality, frame, series",
+        "list_models: 'name' is no argument; it takes none",
+    ]
+    assert all(answer.is_error for answer in answers[:-1])
+    assert said(answers[-1])["files"] == ["image.png"]
+
+
 def test_without_output_nothing_stays(room: Path) -> None:
     from medsegr.cli.mcp import command
 

@@ -64,11 +64,15 @@ def compare(one: str, other: str, control: str = "free", fewest: int = 0) -> dic
         found = table.difference(mine, theirs, control)
         if found is not None:
             sets.append({"set": name, **found})
+    if not sets:
+        raise InputError(f"no target under '{control}' was judged by both; judge both on the same sets")
     kept = {row["set"] for row in sets if row["images"] >= fewest}
+    if not kept:
+        most = max(row["images"] for row in sets)
+        raise InputError(f"--min-images {fewest}: the largest set that both have judged has {most} images")
     a, b = ([r for r in rows if r["set"] in kept] for rows in (a, b))
     total = table.difference(a, b, control)
-    if total is None:
-        raise InputError(f"no target under '{control}' was judged by both; judge both on the same sets")
+    assert total is not None  # the sets that are kept have targets
     strata = []
     for area in map(stratum_name, STRATA):
         mine, theirs = ([r for r in rows if stratum_of(r) == area] for rows in (a, b))

@@ -40,7 +40,7 @@ def command(graph: Graph, logs: LogFlags) -> int:
     """Write the model as graphs that run without torch's kernels: segment --backend FOLDER uses them."""
     set_up(logs)
     from medsegr.backends.names import NAMES, check
-    from medsegr.session import check_model
+    from medsegr.session import check_model, has_network
 
     if graph.to not in NAMES[1:]:
         raise UsageError(f"--to: '{graph.to[:40]}' is not known; expected onnx or openvino")
@@ -48,6 +48,8 @@ def command(graph: Graph, logs: LogFlags) -> int:
         raise UsageError("--calibrate belongs to --precision int8")
     check(graph.to, graph.precision)
     check_model(graph.model)
+    if not has_network(graph.model):
+        raise UsageError(f"--model: checkpoints are exported; '{graph.model}' is a method that runs as it is")
     from medsegr import conversion, weights
     from medsegr.backends.store import size_of
 

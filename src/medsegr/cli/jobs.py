@@ -1,20 +1,18 @@
-"""The jobs file: JSON lines checked at the door. One bad line refuses the whole file, before any work."""
+"""The jobs file: JSON lines or a table, checked at the door. One bad line refuses the whole file, before any
+work."""
 
-import json
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
+from medsegr.cli.tables import TABLES, Text, fault_of, numbered
 from medsegr.errors import InputError
 
-LARGEST_FILE = 512 * 2**20
-MOST_JOBS = 1_000_000
 SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
 RESERVED = {"jobs.jsonl", "con", "prn", "aux", "nul"}
-Text = Annotated[str, Field(max_length=4 * 2**20)]
 
 
 class Job(BaseModel):
@@ -46,6 +44,11 @@ class Job(BaseModel):
             )
         return value
 
+    @field_validator("phrases", mode="before")
+    @classmethod
+    def _one_phrase(cls, value: object) -> object:
+        return (value,) if isinstance(value, str) else value
+
     @field_validator("image", "report")
     @classmethod
     def _path(cls, value: str | None) -> str | None:
@@ -60,37 +63,19 @@ class Job(BaseModel):
         return self
 
 
-class Words(BaseModel):
-    """One report to parse: ``report`` or ``text`` is the report itself. Other keys are left alone."""
-
-    model_config = ConfigDict(extra="ignore", frozen=True)
-
-    id: str | int
-    report: Text | None = None
-    text: Text | None = None
-    modality: str | None = None
-    frame: Literal["patient", "viewer"] | None = None
-
-    @model_validator(mode="after")
-    def _one_text(self) -> "Words":
-        if (self.report is None) == (self.text is None):
-            raise ValueError("give report or text, one of them: the words themselves")
-        return self
-
-
 def jobs_in(path: Path) -> Iterator[Job]:
-    """The jobs of a file in order, read line by line as they are asked for; empty lines are skipped.
+    """The jobs of a file in order, read row by row as they are asked for: JSON lines, a JSON array
+    (``.json``), or a table (``.csv``, ``.tsv``) whose first row names the fields.
 
     InputError names the line and the field, never its content; at the end where there was no job at all.
     """
+    table = path.suffix.lower() in TABLES
     seen: dict[str, int] = {}
-    for number, text in _lines(path):
+    for count, (number, values) in enumerate(numbered(path), 1):
         try:
-            job = Job.model_validate(_object(text))
+            job = Job.model_validate(_cells(values, count) if table else values)
         except ValidationError as error:
-            raise InputError(f"jobs file, line {number}: {fault_of(error)}") from None
-        except (ValueError, RecursionError):
-            raise InputError(f"jobs file, line {number}: a JSON object was expected") from None
+            raise InputError(f"jobs file, line {number}: {_fault(error)}") from None
         key = job.id.lower()
         if key in seen:
             raise InputError(f"jobs file, line {number}: its id stands in line {seen[key]} already")
@@ -100,32 +85,21 @@ def jobs_in(path: Path) -> Iterator[Job]:
         raise InputError("the jobs file holds no job; write one JSON object a line")
 
 
-def _object(text: str) -> dict[str, Any]:
-    value = json.loads(text)
-    if not isinstance(value, dict):
-        raise ValueError("no object")
-    return value
+def _cells(values: Mapping[str, str], count: int) -> dict[str, Any]:
+    """A row of a table as a job: empty cells say nothing, several phrases stand between semicolons, rows
+    without an id are numbered."""
+    told: dict[str, Any] = {name: cell.strip() for name, cell in values.items() if cell.strip()}
+    told.setdefault("id", str(count))
+    if "phrases" in told:
+        told["phrases"] = [phrase.strip() for phrase in told["phrases"].split(";") if phrase.strip()]
+    if told.get("film_frame", "").isdecimal():
+        told["film_frame"] = int(told["film_frame"])
+    return told
 
 
-def _lines(path: Path) -> Iterator[tuple[int, str]]:
-    try:
-        if path.stat().st_size > LARGEST_FILE:
-            raise InputError("the jobs file is larger than 512 MB; split it")
-        with path.open(encoding="utf-8-sig") as stream:
-            for number, line in enumerate(stream, 1):
-                if number > MOST_JOBS:
-                    raise InputError(f"the jobs file has more than {MOST_JOBS:,} lines; split it")
-                if line.strip():
-                    yield number, line
-    except UnicodeDecodeError:
-        raise InputError("the jobs file is not UTF-8 text; save it as UTF-8") from None
-    except OSError as error:
-        raise InputError(f"the jobs file cannot be read: {error.strerror}; check the path") from None
-
-
-def fault_of(error: ValidationError) -> str:
-    """Field and fault in one line, without the value that came."""
-    first = error.errors(include_input=False, include_url=False)[0]
-    where = ".".join(str(part)[:40] for part in first["loc"])
-    message = first["msg"].removeprefix("Value error, ")
-    return f"{where}: {message}" if where else message
+def _fault(error: ValidationError) -> str:
+    if error.errors(include_input=False, include_url=False)[0]["type"] == "extra_forbidden":
+        return (
+            f"{fault_of(error).split(':')[0]}: a job has no such field; it has {', '.join(Job.model_fields)}"
+        )
+    return fault_of(error)

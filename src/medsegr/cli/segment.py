@@ -79,8 +79,8 @@ class Batch:
         Path | None,
         option(
             "--jobs",
-            help='JSON lines: {"id","image","report" or "text" or "phrases","modality","frame"}; '
-            "paths relative to the file.",
+            help='JSON lines: {"id","image","report" or "text" or "phrases","modality","frame"}, '
+            "or a .csv with these columns; paths relative to the file.",
         ),
     ] = None
     resume: Annotated[

@@ -11,18 +11,19 @@ from dataclasses import dataclass, field
 from io import TextIOBase
 from itertools import chain
 from pathlib import Path
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
-from pydantic import ValidationError
+from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
-from medsegr.cli.jobs import MOST_JOBS, Words, fault_of
 from medsegr.errors import InputError, UsageError
 
+MOST_JOBS = 1_000_000
+Text = Annotated[str, Field(max_length=4 * 2**20)]
 LONGEST_ROW = 8 * 2**20  # characters of one line, or of one object of an array
 LONGEST_ID = 200
 CHUNK = 2**16
 _BLANKS = re.compile(r"[ \t\r\n]*")
-_TABLES = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
+TABLES = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 Numbered = Iterator[tuple[int, Mapping[str, Any]]]
 
 
@@ -74,6 +75,32 @@ def columns_of(names: Sequence[str], id_column: str | None = None) -> Columns:
     return Columns(tuple(found), id_column)
 
 
+class Words(BaseModel):
+    """One report to parse: ``report`` or ``text`` is the report itself. Other keys are left alone."""
+
+    model_config = ConfigDict(extra="ignore", frozen=True)
+
+    id: str | int
+    report: Text | None = None
+    text: Text | None = None
+    modality: str | None = None
+    frame: Literal["patient", "viewer"] | None = None
+
+    @model_validator(mode="after")
+    def _one_text(self) -> "Words":
+        if (self.report is None) == (self.text is None):
+            raise ValueError("give report or text, one of them: the words themselves")
+        return self
+
+
+def fault_of(error: ValidationError) -> str:
+    """Field and fault in one line, without the value that came."""
+    first = error.errors(include_input=False, include_url=False)[0]
+    where = ".".join(str(part)[:40] for part in first["loc"])
+    message = first["msg"].removeprefix("Value error, ")
+    return f"{where}: {message}" if where else message
+
+
 def read_rows(path: Path, columns: Columns) -> Iterator[Row]:
     """The reports of a file in its order.
 
@@ -81,24 +108,33 @@ def read_rows(path: Path, columns: Columns) -> Iterator[Row]:
     absent column, an id that came before; and for a file without any row.
     """
     seen: dict[str, int] = {}
+    for count, (number, values) in enumerate(numbered(path), 1):
+        row = _row(values, number, count, columns)
+        key = str(row.id).lower()
+        if key in seen:
+            raise InputError(f"{_at(number)}: its id stands in line {seen[key]} already")
+        seen[key] = number
+        yield row
+    if not seen:
+        raise InputError("the jobs file holds no job; give one report a row, or one JSON object a line")
+
+
+def numbered(path: Path) -> Numbered:
+    """The rows of a file (JSON lines, ``.json``, ``.csv``, ``.tsv``) with their lines, one at a time.
+
+    Raises InputError, naming the row: unreadable text, broken quoting or JSON, a row beyond the limits.
+    """
     suffix = path.suffix.lower()
     try:
-        with path.open(encoding="utf-8-sig", newline="" if suffix in _TABLES else None) as handle:
-            for count, (number, values) in enumerate(_source(handle, suffix), 1):
+        with path.open(encoding="utf-8-sig", newline="" if suffix in TABLES else None) as handle:
+            for count, row in enumerate(_source(handle, suffix), 1):
                 if count > MOST_JOBS:
                     raise InputError(f"the jobs file has more than {MOST_JOBS:,} rows; split it")
-                row = _row(values, number, count, columns)
-                key = str(row.id).lower()
-                if key in seen:
-                    raise InputError(f"{_at(number)}: its id stands in line {seen[key]} already")
-                seen[key] = number
                 yield row
     except UnicodeDecodeError:
         raise InputError("the jobs file is not UTF-8 text; save it as UTF-8") from None
     except OSError as error:
         raise InputError(f"the jobs file cannot be read: {error.strerror}; check the path") from None
-    if not seen:
-        raise InputError("the jobs file holds no job; give one report a row, or one JSON object a line")
 
 
 def _at(number: int) -> str:
@@ -106,8 +142,8 @@ def _at(number: int) -> str:
 
 
 def _source(handle: TextIOBase, suffix: str) -> Numbered:
-    if suffix in _TABLES:
-        return _table(handle, _TABLES[suffix])
+    if suffix in TABLES:
+        return _table(handle, TABLES[suffix])
     return _array(handle) if suffix == ".json" else _json_lines(handle)
 
 

@@ -252,15 +252,17 @@ def image_from_array(
 
     ``h w 3`` is a colour picture unless an affine or three spacings say that it is a volume. ``affine`` (4 x
     4) maps an index to RAS+ mm; ``spacing`` is mm along each grid axis. Without both: warning ``no_spacing``.
-    Raises InputError (NaN, no numbers, wrong number of axes), GeometryError (affine and spacing disagree by
-    more than 1 %), UsageError.
+    A volume without an affine is taken as slice, row, column: warning ``no_affine``. Raises InputError (NaN,
+    no numbers, wrong number of axes), GeometryError (a spacing that is none, affine and spacing that disagree
+    by more than 1 %), UsageError.
     """
     code = _known_modality(modality, frame)
     values = np.array(array)  # a copy: the image must not change with the caller's array
-    data = _channels_first(values, affine is not None or (spacing is not None and len(spacing) == 3))
+    steps = _steps(spacing)
+    data = _channels_first(values, affine is not None or (steps is not None and len(steps) == 3))
     data, found = checked(data, "array")
     grid = data.shape[1:]
-    matrix, steps, notes = _array_geometry(affine, spacing, len(grid))
+    matrix, steps, notes = _array_geometry(affine, steps, len(grid))
     axes = None if matrix is None else axis_letters(matrix)[: len(grid)]
     digest = hashlib.sha256(data.tobytes() + str(data.shape).encode()).hexdigest()
     source = Source(sha256=digest, kind="array", frame_from="assumed", warnings=(*notes, *found))
@@ -288,26 +290,33 @@ def _channels_first(values: np.ndarray, volume: bool) -> np.ndarray:
     return values[None]
 
 
+def _steps(spacing: Any) -> tuple[float, ...] | None:
+    if spacing is None:
+        return None
+    try:
+        return tuple(float(step) for step in spacing)
+    except (TypeError, ValueError) as error:
+        raise GeometryError(
+            f"array: spacing {str(spacing)[:40]!r} came where a number (mm) along each axis was expected, "
+            "for example (5.0, 0.8, 0.8)"
+        ) from error
+
+
 def _array_geometry(
-    affine: Any, spacing: Sequence[float | int] | np.ndarray | None, axes: int
+    affine: Any, steps: tuple[float, ...] | None, axes: int
 ) -> tuple[np.ndarray | None, tuple[float, ...] | None, Warnings]:
-    steps = None if spacing is None else tuple(float(step) for step in spacing)
     if steps is not None and (len(steps) != axes or not all(np.isfinite(steps)) or min(steps) <= 0):
         raise GeometryError(
             f"array: spacing {steps} came where {axes} positive numbers (mm along each axis) were expected"
         )
     if affine is None:
-        if steps is None:
-            return (
-                None,
-                None,
-                (("no_spacing", "the array came without spacing or affine: nothing can be measured in mm"),),
-            )
-        note = (
+        told = (("no_spacing", "the array came without spacing or affine: nothing can be measured in mm"),)
+        assumed = (
             "no_affine",
-            "the array came without an affine: its axes are taken in the usual order, sides are assumed",
+            "the array came without an affine: its axes are taken in the usual order (slice, row, column), "
+            "sides are assumed; give the affine with it",
         )
-        return None, steps, (note,) if axes == 3 else ()
+        return None, steps, (*(told if steps is None else ()), *((assumed,) if axes == 3 else ()))
     matrix = checked_affine(np.asarray(affine, dtype=float), "array")
     own = spacing_of(matrix, axes)
     if steps is not None and not np.allclose(own, steps, rtol=0.01):

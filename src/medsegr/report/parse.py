@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from medsegr.findings import MODALITIES, Finding, Frame, Report, Section, Shape, Span, Texture, modality_code
 from medsegr.report import document, lexicon
+from medsegr.report.asked import check
 from medsegr.report.builds import Candidate
 from medsegr.report.context import Claim, claim
 from medsegr.report.correcting import corrected
@@ -53,7 +54,11 @@ def parse(
     Returns:
         The sections found, and the findings f1, f2 ... in text order. ``warnings`` holds (code, message)
         pairs.
+
+    Raises:
+        UsageError: no text, or a section or frame that does not exist.
     """
+    check(text, frame, sections)
     plain = document.plain(text)
     found_sections = document.sections(plain)
     wanted = sections if sections is not None else document.READ
@@ -78,13 +83,8 @@ def parse(
     read_in = [(s, below) for (s, _), below in zip(read_in, under_title(said, exams), strict=True)]
     found = [f for section, sentence in read_in for f in _findings(sentence, section, setting)]
     if found_sections and modality and code is None:
-        warnings = (
-            *warnings,
-            (
-                "modality_unknown",
-                f"'{modality}' is no known modality; give a DICOM code such as CR, CT, MR, US or ES",
-            ),
-        )
+        unknown = f"'{modality}' is no known modality; give a DICOM code such as CR, CT, MR, US or ES"
+        warnings = (*warnings, ("modality_unknown", unknown))
     warnings = (*notes, *warnings)
     report = Report(text, found_sections, _numbered(link(corrected(found, plain), plain), text), warnings)
     if llm is None:

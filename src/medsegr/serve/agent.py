@@ -10,6 +10,7 @@ import threading
 import time
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
+from itertools import chain, count
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,31 +29,43 @@ LONGEST_SIDE = 1024  # pixels of a picture that is shown
 
 @dataclass(frozen=True, slots=True)
 class Fence:
-    """Where may be read (``roots``) and written (``output``): existing folders, resolved."""
+    """Where may be read (``roots``) and written (``output``): existing folders, resolved.
+
+    ``names``, one a root: what a path below it is told with in front, so that equal paths of several roots
+    are told apart; empty for the only root.
+    """
 
     roots: tuple[Path, ...]
     output: Path
+    names: tuple[str, ...] = ("",)
 
     def inside(self, told: str, whole: bool = True) -> Path:
-        """An existing file or folder by a path relative to a root (or to the output), or absolute.
+        """An existing file or folder by its path as it is told, relative to a root or to the output, or
+        absolute.
 
         ``whole``: all that lies below a folder must lie within the fence too, as where it is read as an
         image.
 
         Raises InputError for a path that is not there or leaves the fence, with the same words: what lies
-        outside is not told.
+        outside is not told. And for a path that lies below several roots, with their names.
         """
-        for root in (*self.roots, self.output):
-            try:
-                path = (root / told).resolve(strict=True)
-            except (OSError, ValueError, RuntimeError):
-                continue
-            if self.holds(path) and not (whole and path.is_dir() and self._leads_out(path)):
-                return path
+        first, _, rest = told.partition("/")
+        pairs = zip(self.names, self.roots, strict=True)
+        named = [root / rest for name, root in pairs if name == first != ""]
+        for ways in (named, [root / told for root in self.roots], [self.output / told]):
+            found = {path: None for path in map(_there, ways) if path is not None and self._lets(path, whole)}
+            if len(found) > 1:
+                those = ", ".join(map(self.shown, found))
+                raise InputError(f"several opened folders hold that path; say which is meant: {those}")
+            if found:
+                return next(iter(found))
         raise InputError(
             "there is no such file or folder below those that were opened with --root; list_files shows "
             "what is there"
         )
+
+    def _lets(self, path: Path, whole: bool) -> bool:
+        return self.holds(path) and not (whole and path.is_dir() and self._leads_out(path))
 
     def holds(self, path: Path) -> bool:
         """Whether a resolved path lies below a root or the output."""
@@ -64,10 +77,10 @@ class Fence:
         return any(not self.holds(file.resolve()) for file in links)
 
     def shown(self, path: Path) -> str:
-        """A path as it is told and understood: relative to its root."""
-        for root in (*self.roots, self.output):
+        """A path as it is told and understood: relative to its root, the root's name in front."""
+        for name, root in (*zip(self.names, self.roots, strict=True), ("", self.output)):
             if path.is_relative_to(root):
-                return path.relative_to(root).as_posix()
+                return (Path(name) / path.relative_to(root)).as_posix()
         raise InputError("the path lies outside of the folders that were opened")
 
 
@@ -79,7 +92,28 @@ def fence_of(roots: Sequence[Path], output: Path) -> Fence:
         if not root.is_dir():
             raise UsageError("--root: an existing folder was expected")
     output.mkdir(parents=True, exist_ok=True)
-    return Fence(tuple(root.resolve() for root in roots), output.resolve())
+    opened = tuple(dict.fromkeys(root.resolve() for root in roots))
+    return Fence(opened, output.resolve(), _names_of(opened))
+
+
+def _names_of(roots: Sequence[Path]) -> tuple[str, ...]:
+    """The folders' own names, numbered where several have the same; nothing for the only one."""
+    if len(roots) == 1:
+        return ("",)
+    names: list[str] = []
+    for root in roots:
+        own = root.name or "root"
+        numbered = (f"{own}-{number}" for number in count(2))
+        names.append(next(name for name in chain((own,), numbered) if name not in names))
+    return tuple(names)
+
+
+def _there(path: Path) -> Path | None:
+    """The path with its links followed; None where nothing is there, or that is no path."""
+    try:
+        return path.resolve(strict=True)
+    except (OSError, ValueError, RuntimeError):
+        return None
 
 
 def _files(folder: Path) -> Iterator[Path]:
@@ -102,17 +136,21 @@ class Agent:
     _turn: threading.Lock = field(default_factory=threading.Lock)
 
     def list_files(self, folder: str = ".") -> dict[str, Any]:
-        """Files below a folder, in order; at most ``MOST_FILES``."""
-        place = self.fence.inside(folder, whole=False)
-        if not place.is_dir():
+        """Files below a folder (``.``: below every root), in order; at most ``MOST_FILES``."""
+        whole = folder in ("", ".")
+        places = self.fence.roots if whole else (self.fence.inside(folder, whole=False),)
+        if not places[0].is_dir():
             raise InputError("a folder was expected; a file is its own list")
         names: list[str] = []
-        for file in _files(place):
+        for file in chain.from_iterable(map(_files, places)):
             if file.is_symlink() and not self.fence.holds(file.resolve()):
+                continue
+            told = self.fence.shown(file)
+            if told in names:  # a root that lies in another
                 continue
             if len(names) == MOST_FILES:
                 return {"files": names, "more": True}
-            names.append(self.fence.shown(file))
+            names.append(told)
         return {"files": names, "more": False}
 
     def read_report(self, file: str) -> dict[str, Any]:

@@ -21,7 +21,7 @@ from urllib.parse import urlsplit
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from medsegr.errors import InputError
+from medsegr.errors import InputError, UsageError
 
 MOST_BYTES = 4 * 2**30
 MOST_SECRET = 64 * 2**10  # a bearer token is shorter
@@ -181,3 +181,11 @@ def _why(error: ValidationError) -> str:
         return f"the key '{key}' is not known; {hint}known are {known}"
     told = first["msg"].removeprefix("Value error, ")
     return f"{key}: {told}" if key else told
+
+
+def archive_named(archives: Mapping[str, Archive], name: str) -> Archive:
+    """The configured server of that name; UsageError lists those that there are."""
+    if name not in archives:
+        known = ", ".join(archives) or "none"
+        raise UsageError(f"no DICOMweb server is configured by that name; there are: {known}")
+    return archives[name]

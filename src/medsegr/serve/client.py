@@ -145,7 +145,8 @@ class Client:
         options: Mapping[str, Any] | None = None,
     ) -> dict[str, Any]:
         """Ask for masks without waiting: the job, with its ``id``."""
-        words = {"report": report, "text": text, "phrases": list(phrases) or None}
+        several = [phrases] if isinstance(phrases, str) else list(phrases)
+        words = {"report": report, "text": text, "phrases": several or None}
         asked: dict[str, Any] = {"image": self._id(image), "options": dict(options or {})}
         asked |= {name: value for name, value in words.items() if value is not None}
         return self.remote.json("POST", "/v1/jobs", asked)

@@ -4,9 +4,10 @@ By the protocol's own SDK. A tool that fails says so in one line; what the SDK o
 with names and values in it is not passed on.
 """
 
+import inspect
 import json
 import logging
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from typing import TYPE_CHECKING, Annotated, Any
 
 from pydantic import Field
@@ -27,7 +28,7 @@ Not a medical device. For research. Paths are relative to the opened folders; li
 A usual way: parse the report, segment the image with it, look at the overlay. A finding that the report
 denies gets no mask; one that the model does not know, or does not see, gets a reason instead of a mask."""
 
-Path = Annotated[str, Field(max_length=4096, description="Path relative to an opened folder.")]
+Path = Annotated[str, Field(max_length=4096, description="Path as list_files or segment tells it.")]
 Report = Annotated[str, Field(max_length=LIMIT, description="Text of the whole report, or one sentence.")]
 Phrase = Annotated[str, Field(max_length=10_000)]
 Words = Annotated[
@@ -42,10 +43,20 @@ def server_of(agent: Agent) -> "MCPServer[Any]":
     """The server with its tools. MissingExtra where the SDK is not installed."""
     try:
         from mcp.server import MCPServer
-        from mcp_types import ToolAnnotations
+        from mcp_types import CallToolResult, TextContent, ToolAnnotations
     except ImportError as error:
         raise MissingExtra("the agent server needs the extra 'mcp': pip install 'medsegr[mcp]'") from error
     from medsegr.record import package_version
+
+    tools = {tool.__name__: tool for tool in tools_of(agent)}
+
+    async def answer(ctx: Any, call_next: Callable[[Any], Any]) -> Any:
+        asked = ctx.params if ctx.method == "tools/call" else {}
+        tool = tools.get(str(asked.get("name")))
+        wrong = None if tool is None else _wrong_names(tool, asked.get("arguments") or {})
+        if wrong is not None:
+            return CallToolResult(content=[TextContent(type="text", text=_short(wrong))], is_error=True)
+        return _one_line(await call_next(ctx))
 
     server: MCPServer[Any] = MCPServer(
         "medsegr",
@@ -53,12 +64,12 @@ def server_of(agent: Agent) -> "MCPServer[Any]":
         version=package_version("medsegr") or "0",
         instructions=INSTRUCTIONS,
         log_level="CRITICAL",
-        middleware=[_one_line],
+        middleware=[answer],
     )
     reads = ToolAnnotations(read_only_hint=True, open_world_hint=False)
     writes = ToolAnnotations(read_only_hint=False, destructive_hint=False, open_world_hint=False)
-    for tool in tools_of(agent):
-        hints = writes if tool.__name__ == "segment" else reads
+    for name, tool in tools.items():
+        hints = writes if name == "segment" else reads
         server.add_tool(tool, annotations=hints, structured_output=False)
     return server
 
@@ -68,7 +79,8 @@ def tools_of(agent: Agent) -> list[Callable[..., Any]]:
     from mcp.server.mcpserver import Context
 
     def list_files(folder: Path = ".") -> str:
-        """List the files below an opened folder. A folder of DICOM slices is one image: give the folder."""
+        """List the files below the opened folders, or below one folder in them. A folder of DICOM slices is
+        one image: give the folder."""
         return _said(lambda: agent.list_files(folder))
 
     def read_report(file: Path) -> str:
@@ -142,9 +154,19 @@ def _guarded(call: Callable[[], Any]) -> Any:
         raise ToolError(f"{type(error).__name__} inside medsegr") from None
 
 
-async def _one_line(ctx: Any, call_next: Callable[[Any], Any]) -> Any:
+def _wrong_names(tool: Callable[..., Any], told: Mapping[str, Any]) -> str | None:
+    """What is wrong with the names of a tool's arguments, in one line: the SDK lets unknown ones fall."""
+    taken = {name: p for name, p in inspect.signature(tool).parameters.items() if name != "ctx"}
+    missing = [name for name, p in taken.items() if p.default is p.empty and name not in told]
+    unknown = [str(name)[:64] for name in told if name not in taken]
+    if not missing and not unknown:
+        return None
+    wrong = f"{missing[0]} is missing" if missing else f"{unknown[0]!r} is no argument"
+    return f"{tool.__name__}: {wrong}; it takes {', '.join(taken) or 'none'}"
+
+
+def _one_line(answer: Any) -> Any:
     """Errors of tools in one line of bounded length: what validation says repeats the values that came."""
-    answer = await call_next(ctx)
     if isinstance(answer, dict) and answer.get("isError"):
         parts = [{**p, "text": _short(p["text"])} if "text" in p else p for p in answer["content"]]
         return {**answer, "content": parts}
