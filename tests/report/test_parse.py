@@ -425,3 +425,20 @@ def test_new_since_the_prior_study_is_nothing_of_that_study() -> None:
     text = "Left lower lobe opacity, new since prior, concerning for pneumonia."
     times = {f.name: f.time for f in parse(text, modality="CR").findings}
     assert times == {"opacity": "new", "pneumonia": "current"}
+
+
+@pytest.mark.parametrize(
+    ("text", "name"),
+    [
+        ("Fetal biometry: measure the fetal head.", "fetal head"),
+        ("CT abdomen - segment the liver", "liver"),
+        ("Task: outline the spleen", "spleen"),
+        ("Target: liver", "liver"),
+    ],
+)
+def test_a_request_may_stand_behind_a_heading_of_its_own(text: str, name: str) -> None:
+    assert [f.name for f in parse(text).findings] == [name]
+
+
+def test_an_organ_behind_a_heading_is_not_asked_for_where_something_is_said_of_it() -> None:
+    assert not parse("Abdomen - the liver measures 15 cm.").findings

@@ -36,6 +36,7 @@ VIEWS = frozenset(["view", "projection", "radiograph", "film", "image", "examina
 
 
 CAUSING = frozenset(["cause", "causes", "causing", "producing", "resulting"])
+MOST_LEAD = 5  # words of a heading before a request, its colon included
 BRACKETS = frozenset(["(", ")"])  # what they hold is said beside a statement and ends none
 NO_WORDS = Words((), ())
 
@@ -295,12 +296,15 @@ def explains(between: Sequence[str]) -> bool:
 
 
 def is_request(words: Words) -> bool:
-    """True for a sentence that asks for a mask: "segment the liver", "could you show me the polyp?"."""
-    polite = 0
+    """True for a sentence that asks for a mask: "segment the liver", "could you show me the polyp?", also
+    behind a heading of its own ("Biometry: measure the fetal head")."""
+    start = next((i + 1 for i, norm in enumerate(words.norms[:MOST_LEAD]) if norm in (":", "-")), 0)
+    polite = start
     while words.norms[polite : polite + 1] and words.norms[polite] in word_list("polite"):
         polite += 1
     asks = words.norms[polite : polite + 1]
-    return bool(asks) and (asks[0] in word_list("asks") or bool({"want", "need"} & set(words.norms[:polite])))
+    wanted = {"want", "need"} & set(words.norms[start:polite])
+    return bool(asks) and (asks[0] in word_list("asks") or bool(wanted))
 
 
 def is_name_only(sentence: Sentence) -> bool:
