@@ -3,7 +3,7 @@
 import pytest
 
 from medsegr.hearing import heard
-from medsegr.types import Finding, Location
+from medsegr.types import Finding, Location, Shape
 
 
 @pytest.mark.parametrize(
@@ -82,3 +82,12 @@ def test_how_high_a_named_place_lies_is_heard_in_upright_pictures(
     row = "lower" if place == "cecum" else "upper"
     heard_rows = told("cyst", Location(rows=(row,), anatomy=(place,)), modality)
     assert {text for text in heard_rows if text.startswith("row:")} == rows
+
+
+def test_patchy_is_how_an_opacity_is_spread_and_no_outline() -> None:
+    shape = Shape(form="patchy", size_class="large")
+    texts = {c.text for c in heard(Finding("f1", "", (0, 0), "opacity", shape=shape), "CR", "right")}
+    assert "size:large" in texts
+    assert "form:patchy" not in texts
+    polyp = {c.text for c in heard(Finding("f1", "", (0, 0), "polyp", shape=shape), "ES", None)}
+    assert "form:patchy" in polyp

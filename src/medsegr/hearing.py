@@ -55,7 +55,10 @@ def heard(
     denied = finding.polarity == "absent"  # a denied place must not act
     where = Location() if denied else finding.location
     named = replace(where, anatomy=where.anatomy if denied else (*where.anatomy, *_organ_in(finding.name)))
-    plain = replace(finding, location=_telling(named, finding.name, modality))
+    concept = concepts().get(finding.name)
+    spread = finding.shape.form == "patchy" and concept is not None and concept.field == "chest"
+    shape = replace(finding.shape, form=None) if spread else finding.shape  # "multifocal" is no outline
+    plain = replace(finding, location=_telling(named, finding.name, modality), shape=shape)
     return codes_of(plain, modality, patient_left, extent_mm)
 
 
