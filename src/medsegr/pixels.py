@@ -12,7 +12,7 @@ HAZY = 110.0  # of 255: no colour picture that was trained on spans so little, a
 COLOUR_SAMPLE = 200_000  # values of a colour picture that are looked at: its latency counts
 ENLARGED = 4.0  # slices of 35 x 50 pixels are best seen at 160 to 192 px (decision 0040)
 TINT = 0.1  # of the brightest value: difference of channels that is a colour
-TINTED = 0.01  # of the pixels: less is a coloured label
+TINTED = 0.05  # of the pixels: a coloured label on a film has up to 0.03, pictures in colour 0.18 and more
 # Gains and offsets that make red, green and blue of a stretched grey value, in kinds of pictures that are
 # learned in colour only: least squares over 80 endoscopies and 30 fundus photographs (decision 0046).
 COLOURS = {
@@ -53,7 +53,7 @@ def span_of(data: np.ndarray, low: float, high: float) -> float:
 
 
 def coloured(data: np.ndarray) -> bool:
-    """Whether more than a hundredth of the pixels of ``c *grid`` have a clear colour: c is 3 then."""
+    """Whether more than a twentieth of the pixels of ``c *grid`` have a clear colour: c is 3 then."""
     if len(data) != 3:
         return False
     tint = data.max(axis=0) - data.min(axis=0)
