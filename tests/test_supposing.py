@@ -27,11 +27,11 @@ def known(finding: Finding, modality: str | None) -> bool:
     return seen is not None and (modality is None or modality in seen)
 
 
-def model(*likely: str, made: Sequence[str] = ()) -> supposing.Knowledge:
-    """Pictures look like ``likely``; concepts ``made`` were learned from made ones."""
+def model(*likely: str, made: Sequence[str] = (), cases: int = supposing.FEW) -> supposing.Knowledge:
+    """Pictures look like ``likely``; concepts ``made`` were learned from made ones, others from ``cases``."""
     return supposing.Knowledge(
         known,
-        lambda one, code: known(one, code) and one.name not in made,
+        lambda one, code: 0 if one.name in made or not known(one, code) else cases,
         lambda image: image.modality in likely,
     )
 
@@ -127,7 +127,11 @@ def test_whose_left_follows_what_is_named() -> None:
     [
         (("thyroid nodule",), GREY, ("US",), (), "US"),  # nothing else tells
         (("nodule",), GREY, ("CT",), (), "CT"),  # the words leave two
-        (("polyp",), GREY, ("US",), (), "ES"),  # what is known from real images is firmer than the look
+        (("polyp",), GREY, ("US",), (), "US"),  # who asks an ultrasound for a polyp gets none
+        (("polyp",), GREY, ("US", "CT"), (), None),
+        (("polyp",), COLOUR, ("ES", "OP"), (), "ES"),  # one of those that it looks like
+        (("polyp",), COLOUR, ("OP",), (), "OP"),
+        (("polyp",), COLOUR, (), (), "ES"),
         (("polyp",), GREY, ("US",), ("polyp",), "US"),  # the name was learned from made pictures
         (("polyp",), GREY, (), ("polyp",), "ES"),
         (("thyroid nodule",), GREY, ("US", "CT"), (), None),  # two are no answer
@@ -147,6 +151,10 @@ def test_the_look_of_a_picture_tells_where_words_do_not(
     modality: str | None,
 ) -> None:
     assert taken(data, asked(*phrases), model(*likely, made=made)) == modality
+
+
+def test_the_look_says_little_of_what_was_learned_from_few_cases() -> None:
+    assert taken(COLOUR, asked("polyp"), model("OP", cases=supposing.FEW - 1)) == "ES"
 
 
 def test_a_title_is_firmer_than_the_look() -> None:

@@ -10,16 +10,17 @@ from medsegr.report.lexicon import concepts
 from medsegr.report.parse import skip_reason
 from medsegr.types import MODALITIES, Finding, Image, Report
 
+FEW = 7  # cases: of what was learned from fewer the look of a picture says little
 Known = Callable[[Finding, str | None], bool]  # whether a model draws what a finding asks, in a modality
 
 
 @dataclass(frozen=True, slots=True)
 class Knowledge:
-    """What a model knows, ``firm`` from real images, and whether an image is ``like`` those of its modality,
-    seen as these are seen."""
+    """What a model knows, from how many ``real`` cases, and whether an image is surely ``like`` those of its
+    modality, seen as these are seen."""
 
     known: Known
-    firm: Known
+    real: Callable[[Finding, str | None], int]
     like: Callable[[Image], bool]
 
 
@@ -27,10 +28,9 @@ def supposed(image: Image, words: Report, model: Knowledge) -> tuple[Image, tupl
     """The image with a modality, and a warning (code, message); None where it was told, or nothing decides.
 
     A report's title and technique decide where they name modalities, and name one; else what is asked for
-    does, where the model draws all of it in images of one modality only. Where what it draws there was
-    learned from made images only, or nothing is told by what is asked, it counts first what the picture
-    looks like. A modality that the pixels cannot be of does not count. The frame follows the modality, unless
-    it was told.
+    does, where the model draws all of it in images of one modality only, and the picture does not surely look
+    like another: who asks a chest film for a polyp gets none. A modality that the pixels cannot be of does
+    not count. The frame follows the modality, unless it was told.
     """
     if image.modality is not None:
         return None
@@ -77,14 +77,24 @@ def _untold(findings: Sequence[Finding], image: Image, model: Knowledge) -> tupl
     drawn = [one for one in findings if skip_reason(one, ("present", "uncertain")) is None]
     asked = [one for one in drawn if model.known(one, None)]
     able = [code for code in _possible(image) if asked and all(model.known(one, code) for one in asked)]
-    by_words, why = _only(able, image), "for the model knows what is asked in these only"
-    if not drawn or (by_words is not None and any(model.firm(one, by_words) for one in asked)):
-        return by_words, why
-    # What is grey looks like anything once it is given the colours of a kind. Ultrasound has coloured labels.
+    code, why = _only(able, image), "for the model knows what is asked in these only"
+    cases = max((model.real(one, code) for one in asked), default=0) if code is not None else 0
+    kinds = _in_such_colours(image)
+    if not drawn or (cases and code in kinds and model.like(replace(image, modality=code))):
+        return code, why
+    likely = [other for other in kinds if model.like(replace(image, modality=other))]
+    if code in likely or not likely or 0 < cases < FEW:
+        return code, why
+    if len(likely) == 1:
+        return likely[0], "for it looks like these"
+    return (None if cases else code), why
+
+
+def _in_such_colours(image: Image) -> list[str]:
+    """Modalities whose images come in colour, or grey, as this one does: what is grey looks like anything
+    once it is given the colours of a kind. Ultrasound has coloured labels."""
     colour, in_colour = pixels.coloured(image.data), (*COLOURED, *pixels.COLOURS)
-    kinds = [code for code in _possible(image) if code == "US" or (code in in_colour) == colour]
-    likely = [code for code in kinds if model.like(replace(image, modality=code))]
-    return (likely[0], "for it looks like these") if len(likely) == 1 else (by_words, why)
+    return [code for code in _possible(image) if code == "US" or (code in in_colour) == colour]
 
 
 def _only(codes: Sequence[str], image: Image) -> str | None:

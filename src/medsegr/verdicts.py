@@ -87,10 +87,14 @@ def meant(segmenter: Segmenter, finding: Finding, image: Image) -> Finding:
         return finding
 
 
-def firm(segmenter: Segmenter, finding: Finding, modality: str | None) -> bool:
-    """As :func:`known`, and not from made images only."""
+def real_cases(segmenter: Segmenter, finding: Finding, modality: str | None) -> int:
+    """From how many cases the model learned what a finding asks; 0 where it is not :func:`known`, or from
+    made images only."""
     card = {"concepts": {}, **_card(segmenter)}
-    return known(segmenter, finding, modality) and not _made(card, called(card, finding.name, modality))
+    name = called(card, finding.name, modality)
+    if not known(segmenter, finding, modality) or _made(card, name):
+        return 0
+    return max(int(card["concepts"].get(part, {}).get("cases", 1)) for part in parts_of(card, name))
 
 
 def like(segmenter: Segmenter, image: Image) -> bool:
@@ -107,7 +111,7 @@ def like(segmenter: Segmenter, image: Image) -> bool:
 
 def knowledge_of(segmenter: Segmenter) -> Knowledge:
     """What a model can be asked for, where nobody said what kind of image it is."""
-    return Knowledge(partial(known, segmenter), partial(firm, segmenter), partial(like, segmenter))
+    return Knowledge(partial(known, segmenter), partial(real_cases, segmenter), partial(like, segmenter))
 
 
 def _made(card: Mapping[str, Any], name: str) -> bool:
