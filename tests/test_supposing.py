@@ -165,3 +165,7 @@ def test_why_a_kind_was_taken_is_said() -> None:
     found = supposing.supposed(Image(GREY), asked("thyroid nodule"), model("US"))
     assert found is not None
     assert "looks" in found[1][1]
+    assert found[0].source.meta["modality_from"] == "look"
+    named = supposing.supposed(Image(GREY), parse("CT CHEST\nFINDINGS: A nodule."), model())
+    assert named is not None
+    assert named[0].source.meta["modality_from"] == "words"

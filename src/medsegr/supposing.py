@@ -10,6 +10,7 @@ from medsegr.report.lexicon import concepts
 from medsegr.report.parse import skip_reason
 from medsegr.types import MODALITIES, Finding, Image, Report
 
+BY_LOOK = "for it looks like these"
 FEW = 7  # cases: of what was learned from fewer the look of a picture says little
 Known = Callable[[Finding, str | None], bool]  # whether a model draws what a finding asks, in a modality
 
@@ -40,7 +41,8 @@ def supposed(image: Image, words: Report, model: Knowledge) -> tuple[Image, tupl
         code, why = _untold(words.findings, image, model)
     if code is None:
         return None
-    source = replace(image.source, meta={**image.source.meta, "modality_from": "words"})
+    told_by = "look" if why == BY_LOOK else "words"
+    source = replace(image.source, meta={**image.source.meta, "modality_from": told_by})
     frame = image.frame
     if source.frame_from == "assumed":
         source, frame = replace(source, frame_from="modality"), MODALITIES[code][0]
@@ -86,7 +88,7 @@ def _untold(findings: Sequence[Finding], image: Image, model: Knowledge) -> tupl
     if code in likely or not likely or 0 < cases < FEW:
         return code, why
     if len(likely) == 1:
-        return likely[0], "for it looks like these"
+        return likely[0], BY_LOOK
     return (None if cases else code), why
 
 
