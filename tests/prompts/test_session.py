@@ -53,7 +53,7 @@ def test_words_come_by_one_way() -> None:
         assert model.segment(picture(), **given).findings  # type: ignore[arg-type]
         with pytest.raises(UsageError, match="together"):
             model.segment(picture(), phrases=["mass"], **given)  # type: ignore[arg-type]
-    with pytest.raises(UsageError, match="a report and a text came together"):
+    with pytest.raises(UsageError, match="a report came together with a text"):
         model.segment(picture(), report="Nodule.", text="Mass.")
 
 
