@@ -23,7 +23,7 @@ from medsegr import data, weights
 from medsegr.averaging import read, store
 from medsegr.errors import UsageError
 from medsegr.io.read import image_from_array
-from medsegr.kinds import SURE, kinds_in, limit
+from medsegr.kinds import NAMES, SURE, kinds_in, limit
 from medsegr.predict import Predictor, load
 from medsegr.types import Image
 
@@ -58,7 +58,7 @@ def read_names(path: Path) -> Mapping[str, Mapping[str, Sequence[str]]]:
     words for many things may mean them (``[loose]``, :func:`medsegr.kinds.loosely`), and what they know in
     parts only (``[parts]``, :mod:`medsegr.wholes`): as it stands in the card."""
     told = tomllib.loads(path.read_text(encoding="utf-8"))
-    return {key: told.get(key, {}) for key in ("also", "loose", "parts")}
+    return {key: told.get(key, {}) for key in NAMES}
 
 
 def pictures(

@@ -15,6 +15,7 @@ from typing import Any
 import numpy as np
 
 Kinds = Mapping[str, Sequence[str]]  # name of a kind: the concepts that are found in it
+NAMES = ("also", "loose", "parts")  # tables of a card: what else is asked for as what was learned
 SURE = 0.5  # chance from which a picture is taken to be of another kind
 SURER = 0.95  # ... to be of a kind that nobody told
 

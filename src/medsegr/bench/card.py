@@ -101,7 +101,12 @@ def concepts_table(card: Mapping[str, Any]) -> str:
     for name, entry in card["concepts"].items():
         seen = ", ".join(entry["modalities"])
         lines.append(f"| {name} | {' and '.join(entry['trained_on'])} | {seen} | {entry['cases']} |")
-    for key, told in (("also", "also asked for as"), ("parts", "drawn as the union of")):
+    words = (
+        ("also", "also asked for as"),
+        ("loose", "drawn, where the picture surely shows it, for"),
+        ("parts", "drawn as the union of"),
+    )
+    for key, told in words:
         lines += [f"\n{name}: {told} {', '.join(names)}." for name, names in card.get(key, {}).items()]
     return "\n".join(lines)
 

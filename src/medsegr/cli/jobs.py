@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, field_validator, model_validator
 
-from medsegr.cli.tables import TABLES, Text, fault_of, numbered
+from medsegr.cli.tables import TABLES, Text, fault_of, numbered, told_once
 from medsegr.errors import InputError
 
 SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
@@ -69,20 +69,18 @@ def jobs_in(path: Path) -> Iterator[Job]:
 
     InputError names the line and the field, never its content; at the end where there was no job at all.
     """
+    rows = enumerate(numbered(path), 1)
     table = path.suffix.lower() in TABLES
-    seen: dict[str, int] = {}
-    for count, (number, values) in enumerate(numbered(path), 1):
-        try:
-            job = Job.model_validate(_cells(values, count) if table else values)
-        except ValidationError as error:
-            raise InputError(f"jobs file, line {number}: {_fault(error)}") from None
-        key = job.id.lower()
-        if key in seen:
-            raise InputError(f"jobs file, line {number}: its id stands in line {seen[key]} already")
-        seen[key] = number
-        yield job
-    if not seen:
-        raise InputError("the jobs file holds no job; write one JSON object a line")
+    yield from told_once(
+        (number, _job(_cells(values, count) if table else values, number)) for count, (number, values) in rows
+    )
+
+
+def _job(values: Mapping[str, Any], number: int) -> Job:
+    try:
+        return Job.model_validate(values)
+    except ValidationError as error:
+        raise InputError(f"jobs file, line {number}: {_fault(error)}") from None
 
 
 def _cells(values: Mapping[str, str], count: int) -> dict[str, Any]:

@@ -6,12 +6,12 @@ A fault names the row and what was expected there, never what the row says.
 import csv
 import json
 import re
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from io import TextIOBase
 from itertools import chain
 from pathlib import Path
-from typing import Annotated, Any, Literal
+from typing import Annotated, Any, Literal, Protocol, TypeVar
 
 from pydantic import BaseModel, ConfigDict, Field, ValidationError, model_validator
 
@@ -25,6 +25,14 @@ CHUNK = 2**16
 _BLANKS = re.compile(r"[ \t\r\n]*")
 TABLES = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
 Numbered = Iterator[tuple[int, Mapping[str, Any]]]
+
+
+class _HasId(Protocol):
+    @property
+    def id(self) -> str | int: ...
+
+
+Named = TypeVar("Named", bound=_HasId)
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,16 +115,21 @@ def read_rows(path: Path, columns: Columns) -> Iterator[Row]:
     Raises InputError, naming the row: unreadable text, broken quoting or JSON, a row beyond the limits, an
     absent column, an id that came before; and for a file without any row.
     """
+    rows = enumerate(numbered(path), 1)
+    yield from told_once((number, _row(values, number, count, columns)) for count, (number, values) in rows)
+
+
+def told_once(rows: Iterable[tuple[int, Named]]) -> Iterator[Named]:
+    """Rows without their lines. InputError for an id that came before, and where there was no row."""
     seen: dict[str, int] = {}
-    for count, (number, values) in enumerate(numbered(path), 1):
-        row = _row(values, number, count, columns)
+    for number, row in rows:
         key = str(row.id).lower()
         if key in seen:
             raise InputError(f"{_at(number)}: its id stands in line {seen[key]} already")
         seen[key] = number
         yield row
     if not seen:
-        raise InputError("the jobs file holds no job; give one report a row, or one JSON object a line")
+        raise InputError("the jobs file holds no job; give one a row, or one JSON object a line")
 
 
 def numbered(path: Path) -> Numbered:
