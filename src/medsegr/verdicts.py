@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, cast
 
 from medsegr.errors import GeometryError, MedsegrError
-from medsegr.kinds import called, likely_modalities, parts_of, taught
+from medsegr.kinds import called, firm, likely_modalities, parts_of
 from medsegr.options import Options
 from medsegr.planes import axis_letters
 from medsegr.report.lexicon import concepts
@@ -169,9 +169,8 @@ def cautions(
 def _narrower(card: Mapping[str, Any], finding: Finding, modality: str | None) -> list[str]:
     """What a model learned from real images of the modality and is a kind of what was asked for."""
     lexicon = concepts()
-    own = [name for name, told in card["concepts"].items() if "real" in told.get("trained_on", ())]
-    kin = [name for name in own if name in lexicon and finding.name in lexicon[name].parents]
-    return [name for name in kin if taught(card, name, modality)]
+    own = [name for name in card["concepts"] if name in lexicon and firm(card, name, modality)]
+    return [name for name in own if finding.name in lexicon[name].parents]
 
 
 def threshold(segmenter: Segmenter) -> float:

@@ -13,8 +13,8 @@ from pydicom.sr.coding import Code as DicomCode
 
 from medsegr.errors import InputError
 from medsegr.io.segments import Maker
-from medsegr.io.values import silent
 from medsegr.io.write import atomic_write
+from medsegr.quiet import silent
 from medsegr.types import Code
 
 LABEL, TEXT = 16, 64  # characters of the DICOM types CS and LO

@@ -6,8 +6,6 @@ and persons are left. pydicom is imported when a file is read and not before.
 """
 
 import io
-import logging
-import warnings
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -15,6 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from medsegr.errors import MedsegrError, ReportError
+from medsegr.quiet import silent
 from medsegr.report.document import HEADINGS
 from medsegr.report.sr_words import Item, is_finding, measured, said_of
 
@@ -102,12 +101,8 @@ def _flags(root: Any) -> Iterator[tuple[str, str]]:
 def _guarded() -> Iterator[None]:
     """Whatever pydicom raises on a damaged file is one ReportError, without its text, which may quote values;
     its warnings and log lines are silenced for the same reason."""
-    logger = logging.getLogger("pydicom")
-    level = logger.level
-    logger.setLevel(logging.CRITICAL + 1)
     try:
-        with warnings.catch_warnings():
-            warnings.simplefilter("ignore")
+        with silent():
             yield
     except MedsegrError:
         raise
@@ -116,8 +111,6 @@ def _guarded() -> Iterator[None]:
             f"the DICOM report cannot be decoded ({type(error).__name__}): it is truncated, damaged or "
             "nested too deeply; export it again or as plain text"
         ) from error
-    finally:
-        logger.setLevel(level)
 
 
 @dataclass(frozen=True, slots=True)
