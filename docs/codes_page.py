@@ -49,6 +49,10 @@ REASONS: Told = {
         "the model was not trained for this concept in such images",
         "`medsegr info --classes` lists what it knows; `--force` draws all the same and marks the mask",
     ),
+    "made_only": (
+        "the model learned this concept from made images only, and this is a real one",
+        "`--force` draws it and marks the mask ([why](../decisions/0051-learned-from-made-images.md))",
+    ),
     "geometry": (
         "the image's place in space makes no sense, so no side can be told",
         "repair the header ([how](../how-to/read-images.md)), or give the image without one",
@@ -220,7 +224,10 @@ WARNINGS: Mapping[str, Told] = {
             "a word for many things (`lesion`) was drawn as the one that the picture surely shows",
             "name what is meant",
         ),
-        "forced": ("drawn by `--force`: the model was not trained for the concept", "do not rely on it"),
+        "forced": (
+            "drawn by `--force`: the model was not trained for the concept, or on made images only",
+            "do not rely on it",
+        ),
         "looks_negative": (
             "what is not seen in a radiograph is seen in its negative",
             "if bone is dark in it, invert the picture and ask again",
@@ -229,7 +236,7 @@ WARNINGS: Mapping[str, Told] = {
             "what is asked for is refused, but the model knows kinds of it",
             "name the one that is meant",
         ),
-        "phantom_only": ("the concept was learned from made images only", "do not rely on it"),
+        "phantom_only": ("the organ was learned from made images only", "do not rely on it"),
         "no_attention": (
             "`--explain` came, and the model gave no map of where the words acted",
             "nothing; the masks are not touched by it",

@@ -8,9 +8,11 @@ from medsegr.kinds import (
     doubt,
     firm,
     kinds_in,
+    likeliest,
     likely_modalities,
     limit,
     loosely,
+    made_only,
     sure_kind,
     taught,
 )
@@ -191,3 +193,29 @@ def test_what_was_taught_without_a_modality_is_known_in_any() -> None:
 def test_the_bounds_of_doubt() -> None:
     assert limit("artery", {"tumour": 0.5, "artery": 0.0}, US, 0.1) == 0, "a half is sure"
     assert limit("artery", {"tumour": 1.0, "artery": 0.1}, US, 0.1) == 1, "so much is likely enough"
+
+
+LEARNED = {
+    "parts": {"infection": ("haze", "ulcer")},
+    "concepts": {
+        "polyp": {"modalities": ["ES"], "trained_on": ["phantom", "real"]},
+        "ulcer": {"modalities": ["ES"], "trained_on": ["phantom"]},
+        "haze": {"modalities": ["CR"], "trained_on": ["real"]},
+    },
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "only"),
+    [("polyp", False), ("ulcer", True), ("infection", True), ("haze", False), ("moon", False)],
+)
+def test_what_was_learned_from_made_pictures_only(name: str, only: bool) -> None:
+    assert made_only(LEARNED, name) is only
+
+
+def test_what_is_proposed_first() -> None:
+    chances = {"ulcer": 0.9, "polyp": 0.5, "haze": 0.8, "moon": 1.0}
+    assert likeliest(LEARNED, chances, "ES", made=True) == ["ulcer", "polyp"]
+    assert likeliest(LEARNED, chances, "ES", made=False) == ["polyp"]
+    assert likeliest(LEARNED, chances, None, made=False) == ["haze", "polyp"]
+    assert likeliest(LEARNED, {**chances, "polyp": 0.29}, "ES", made=False) == []

@@ -17,6 +17,7 @@ from medsegr.export import Written
 from medsegr.options import Options
 from medsegr.schema import STATUSES, findings_schema
 from medsegr.session import Model, load
+from medsegr.synthetic import marked
 from medsegr.types import (
     Finding,
     Image,
@@ -43,11 +44,12 @@ class Fake:
             "sha256": "ab",
             "licence": "Apache-2.0",
             "presence_threshold": 0.5,
+            "concepts": {"cyst": {"trained_on": ["phantom"]}},
         }
         self.asked: list[tuple[Finding, ...]] = []
 
     def knows(self, finding: Finding, modality: str | None = None) -> bool:
-        return finding.name in ("opacity", "nodule", "lung", "polyp") and modality != "MR"
+        return finding.name in ("opacity", "nodule", "lung", "polyp", "cyst") and modality != "MR"
 
     def propose(self, image: Image) -> tuple[Finding, ...]:
         return (Finding("x", "", (0, 0), "opacity"),)
@@ -121,6 +123,7 @@ TABLE = [
     (finding(name="cardiomegaly"), {}, "refused", "unknown_concept"),
     (finding(name=""), {}, "refused", "unknown_concept"),
     (finding(), {"modality": "MR"}, "refused", "unknown_concept"),
+    (finding(name="cyst"), {}, "refused", "made_only"),
     (finding(), {"affine": np.zeros((4, 4))}, "refused", "geometry"),
     (finding(), {"data": np.ones((1, 7, 90), np.float32)}, "refused", "too_small"),
     (finding(), {"data": np.ones((1, 8, 90), np.float32)}, "segmented", None),
@@ -662,17 +665,41 @@ def test_load_knows_methods_and_says_what_is_missing() -> None:
         load("no-such-model")
 
 
-def test_a_concept_learned_from_phantoms_only_is_drawn_with_a_warning() -> None:
+def of_made_images() -> Fake:
+    """A model that learned a lesion and an organ from made images only."""
     model = Fake()
-    model.card = {
-        **model.card,
-        "concepts": {"opacity": {"trained_on": ["phantom"]}, "lung": {"trained_on": ["real"]}},
-    }
-    result = pipeline.run(picture(), model, report=told(finding(), finding(2, "left lung", "lung")))
-    assert [f.status for f in result.findings] == ["segmented", "segmented"]
+    concepts = {"opacity": {"trained_on": ["phantom"]}, "lung": {"trained_on": ["phantom"]}}
+    model.card = {**model.card, "concepts": concepts}
+    return model
+
+
+LEARNED = told(finding(), finding(2, "left lung", "lung"))
+
+
+def test_a_lesion_learned_from_made_images_only_is_refused_in_a_real_one_and_an_organ_drawn() -> None:
+    result = pipeline.run(picture(), of_made_images(), report=LEARNED)
+    assert [(f.status, f.reason) for f in result.findings] == [("refused", "made_only"), ("segmented", None)]
     assert [(code, text[:2]) for code, text in result.warnings if code == "phantom_only"] == [
-        ("phantom_only", "f1")
+        ("phantom_only", "f2")
     ]
+
+
+def test_it_is_drawn_in_a_made_image_without_a_word() -> None:
+    grey = np.full((96, 96), 100, np.uint8)
+    result = pipeline.run(
+        picture(data=marked(grey)[None].astype(np.float32)), of_made_images(), report=LEARNED
+    )
+    assert [f.status for f in result.findings] == ["segmented", "segmented"]
+    assert {"phantom_only", "forced"}.isdisjoint(dict(result.warnings))
+
+
+def test_it_is_drawn_by_force_and_marked_so() -> None:
+    result = pipeline.run(picture(), of_made_images(), report=LEARNED, options=Options(force=True))
+    drawn, _ = result.findings
+    assert drawn.status == "segmented"
+    assert ("concept", "warn") in {(check.name, check.outcome) for check in drawn.checks}
+    (text,) = [text for code, text in result.warnings if code == "forced"]
+    assert text == "f1: the model learned this concept from made images only; drawn because of --force"
 
 
 class Radiologist(Fake):

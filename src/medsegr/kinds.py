@@ -17,6 +17,7 @@ import numpy as np
 Kinds = Mapping[str, Sequence[str]]  # name of a kind: the concepts that are found in it
 NAMES = ("also", "loose", "parts")  # tables of a card: what else is asked for as what was learned
 SURE = 0.5  # chance from which a picture is taken to be of another kind
+PROPOSED, MOST = 0.3, 3  # chance from which a thing is proposed where no word asks; how many at most
 SURER = 0.95  # ... to be of a kind that nobody told
 
 
@@ -50,6 +51,27 @@ def parts_of(card: Mapping[str, Any], name: str) -> Sequence[str]:
     pictures, or knows no parts of it (``card["parts"]``)."""
     told: Sequence[str] = () if firm(card, name, None) else card.get("parts", {}).get(name, ())
     return tuple(told) or (name,)
+
+
+def made_only(card: Mapping[str, Any], name: str) -> bool:
+    """Whether a checkpoint learned a concept, or one of its parts, from made pictures only."""
+    trained = (card["concepts"].get(part, {}).get("trained_on") for part in parts_of(card, name))
+    return any(one == ["phantom"] for one in trained)
+
+
+def from_made(card: Mapping[str, Any], name: str) -> bool:
+    """Whether made pictures, among others, taught a checkpoint what ``name`` means."""
+    return "phantom" in card["concepts"].get(name, {}).get("trained_on", ())
+
+
+def likeliest(
+    card: Mapping[str, Any], chances: Mapping[str, float], modality: str | None, made: bool
+) -> list[str]:
+    """What to propose in a picture that no word is said of, likeliest first; in real pictures (not ``made``)
+    nothing that was learned from made ones only."""
+    able = (name for name in chances if taught(card, name, modality))
+    seen = (name for name in able if chances[name] >= PROPOSED and (made or not made_only(card, name)))
+    return sorted(seen, key=lambda name: (-chances[name], name))[:MOST]
 
 
 def kinds_in(card: Mapping[str, Any], modality: str | None) -> Kinds:

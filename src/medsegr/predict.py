@@ -23,13 +23,14 @@ from medsegr.backends.backend import Backend, Clicked, Maps, sigmoid
 from medsegr.backends.kept import Kept
 from medsegr.errors import UsageError, WeightsError
 from medsegr.hearing import elsewhere, heard, renamed, same_kind
-from medsegr.kinds import called, doubt, firm, loosely, parts_of, taught
+from medsegr.kinds import called, doubt, firm, from_made, likeliest, loosely, parts_of, taught
 from medsegr.metrics.calibration import temper
 from medsegr.passes import CHUNK
 from medsegr.reasoning.codes import Code, Vocabulary, coded, vocabulary
 from medsegr.report.lexicon import concepts
 from medsegr.report.parse import parse_phrase
 from medsegr.seen import Seen, inputs, look, stack_of
+from medsegr.synthetic import is_made
 from medsegr.types import MODALITIES, Finding, Image, Prompt, Segmentation
 from medsegr.wholes import joined, taken_apart
 
@@ -83,7 +84,10 @@ class Predictor:
 
     def meant(self, finding: Finding, image: Image) -> Finding:
         """The finding by the name that the network learned from real pictures: what it is called there, or
-        what a picture surely shows of what a word for many things ("lesion") may mean."""
+        what a picture surely shows of what a word for many things ("lesion") may mean. In made pictures a
+        name means what made ones taught by it."""
+        if self._of_made(finding, image):
+            return finding
         finding = self._called(finding, image.modality)
         if len(image.grid) != 2 or firm(self.card, finding.name, image.modality):
             return finding
@@ -98,7 +102,7 @@ class Predictor:
         (UsageError on volumes).
         """
         whole = replace(prompt, findings=tuple(self._findings(image, prompt)))
-        apart, joins = taken_apart(whole, self._parts)
+        apart, joins = taken_apart(whole, lambda f: (f,) if self._of_made(f, image) else self._parts(f))
         return joined(self._segment(image, apart), joins)
 
     def _segment(self, image: Image, prompt: Prompt) -> Segmentation:
@@ -143,11 +147,9 @@ class Predictor:
 
     def propose(self, image: Image) -> tuple[Finding, ...]:
         """Report-free: what the image-only head sees, as findings without words (at most three, likeliest
-        first)."""
-        chances = self.chances(image).items()
-        seen = [(p, name) for name, p in chances if p >= 0.3 and taught(self.card, name, image.modality)]
-        ranked = enumerate(sorted(seen, reverse=True)[:3], 1)
-        return tuple(Finding(f"f{i}", "", (0, 0), name) for i, (_, name) in ranked)
+        first); in real images nothing that was learned from made ones only."""
+        names = likeliest(self.card, self.chances(image), image.modality, is_made(image.data))
+        return tuple(Finding(f"f{i}", "", (0, 0), name) for i, name in enumerate(names, 1))
 
     def shown(self, image: Image) -> dict[str, float]:
         """Chance of every concept by the image alone, in a picture (averaged with its mirror image, where
@@ -195,6 +197,9 @@ class Predictor:
         """The finding, or its parts where the network knows these only."""
         names = parts_of(self.card, finding.name)
         return [renamed(finding, name) for name in names] if len(names) > 1 else (finding,)
+
+    def _of_made(self, finding: Finding, image: Image) -> bool:
+        return from_made(self.card, finding.name) and is_made(image.data)
 
     def _called(self, finding: Finding, modality: str | None) -> Finding:
         """The finding by the name that the network learned from real pictures."""

@@ -6,12 +6,13 @@ from functools import partial
 from typing import Any, cast
 
 from medsegr.errors import GeometryError, MedsegrError
-from medsegr.kinds import called, firm, likely_modalities, parts_of
+from medsegr.kinds import called, firm, likely_modalities, made_only, parts_of
 from medsegr.options import Options
 from medsegr.planes import axis_letters
 from medsegr.report.lexicon import concepts
 from medsegr.report.parse import skip_reason
 from medsegr.supposing import Knowledge
+from medsegr.synthetic import is_made
 from medsegr.types import Check, Finding, FindingResult, Image, Segmenter, Status
 
 SMALLEST_SIDE = 8  # px: a grid below this in height or width is refused as too_small
@@ -36,7 +37,21 @@ def decide(image: Image, finding: Finding, segmenter: Segmenter, options: Option
         return "refused", "too_small"
     if not options.force and not known(segmenter, asked, image.modality):
         return "refused", "unknown_concept"
+    if not options.force and unproven(segmenter, asked, image):
+        return "refused", "made_only"
     return None
+
+
+def unproven(segmenter: Segmenter, finding: Finding, image: Image) -> bool:
+    """Whether the model learned from made images only what a real one is asked for, and that is no organ.
+
+    Organs are in nearly every such picture, and are drawn with a warning. Lesions learned so are drawn
+    whether they are there or not (decision 0051).
+    """
+    concept = concepts().get(finding.name)
+    organ = concept is not None and concept.kind == "anatomy"
+    card = {"concepts": {}, **_card(segmenter)}
+    return not organ and made_only(card, finding.name) and not is_made(image.data)
 
 
 def _not_in_image(image: Image, finding: Finding, segmenter: Segmenter) -> bool:
@@ -92,7 +107,7 @@ def real_cases(segmenter: Segmenter, finding: Finding, modality: str | None) -> 
     made images only."""
     card = {"concepts": {}, **_card(segmenter)}
     name = called(card, finding.name, modality)
-    if not known(segmenter, finding, modality) or _made(card, name):
+    if not known(segmenter, finding, modality) or made_only(card, name):
         return 0
     return max(int(card["concepts"].get(part, {}).get("cases", 1)) for part in parts_of(card, name))
 
@@ -114,11 +129,6 @@ def knowledge_of(segmenter: Segmenter) -> Knowledge:
     return Knowledge(partial(known, segmenter), partial(real_cases, segmenter), partial(like, segmenter))
 
 
-def _made(card: Mapping[str, Any], name: str) -> bool:
-    trained = (card["concepts"].get(part, {}).get("trained_on") for part in parts_of(card, name))
-    return any(one == ["phantom"] for one in trained)
-
-
 def one_line(error: BaseException) -> str:
     """An error as one line: our own errors speak for themselves, a foreign one is named by its kind only."""
     if isinstance(error, MedsegrError):
@@ -127,10 +137,17 @@ def one_line(error: BaseException) -> str:
 
 
 def marked(item: FindingResult, segmenter: Segmenter, image: Image) -> FindingResult:
-    """A result with a warning check where ``--force`` drew what the model was not trained for."""
-    if item.mask is None or known(segmenter, meant(segmenter, item.finding, image), image.modality):
+    """A result with a warning check where ``--force`` drew what the model was not trained for, or not on
+    real images."""
+    if item.mask is None:
         return item
-    said = "the model was not trained for this concept; drawn because of --force"
+    asked = meant(segmenter, item.finding, image)
+    if not known(segmenter, asked, image.modality):
+        said = "the model was not trained for this concept; drawn because of --force"
+    elif unproven(segmenter, asked, image):
+        said = "the model learned this concept from made images only; drawn because of --force"
+    else:
+        return item
     return replace(item, checks=(*item.checks, Check("concept", "warn", said)))
 
 
@@ -141,20 +158,19 @@ def cautions(
     segmenter: Segmenter,
     options: Options,
 ) -> list[tuple[str, str]]:
-    """What a run should say beside its masks: errors of the model, forced masks, concepts learned from
-    phantoms only, a missing map."""
+    """What a run should say beside its masks: errors of the model, forced masks, organs learned from
+    made images only, a missing map."""
     notes = [("error", f"the model failed: {one_line(a)}") for a in answers if isinstance(a, Exception)]
     card = {"concepts": {}, **_card(segmenter)}
     for item in results:
-        known_as = called(card, item.finding.name, image.modality)
-        name = known_as if item.mask is None else meant(segmenter, item.finding, image).name
-        if name != known_as:
+        usual = (item.finding.name, called(card, item.finding.name, image.modality))
+        name = usual[1] if item.mask is None else meant(segmenter, item.finding, image).name
+        if name not in usual:
             text = f"{item.finding.id}: drawn as {name}, which this picture shows: say what else is meant"
             notes.append(("drawn_as", text))
-        if any(check.name == "concept" for check in item.checks):
-            text = f"{item.finding.id} was drawn by force: the model was not trained for its concept"
-            notes.append(("forced", text))
-        elif item.mask is not None and _made(card, name):
+        if (check := next((one for one in item.checks if one.name == "concept"), None)) is not None:
+            notes.append(("forced", f"{item.finding.id}: {check.detail}"))
+        elif item.mask is not None and made_only(card, name) and not is_made(image.data):
             text = f"{item.finding.id}: its concept was learned from made images only: do not rely on it"
             notes.append(("phantom_only", text))
         elif item.reason == "unknown_concept" and (narrower := _narrower(card, item.finding, image.modality)):

@@ -162,8 +162,8 @@ columns):
 
 ## Concepts it knows
 
-Anything else is refused as `unknown_concept`. What comes from phantoms only was never seen in a real image:
-do not expect it to work there.
+Anything else is refused as `unknown_concept`. What comes from phantoms only was never seen in a real image
+and is refused there as `made_only`; organs are drawn with a warning.
 
 {concepts_table(card)}
 

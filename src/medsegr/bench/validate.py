@@ -19,7 +19,6 @@ from medsegr import data, phantom, weights
 from medsegr.among import scattered
 from medsegr.config import FitConfig, read_config
 from medsegr.drawn import Marks
-from medsegr.kinds import NAMES
 from medsegr.metrics.intervals import bootstrap_mean
 from medsegr.metrics.overlap import dice
 from medsegr.predict import Predictor, load
@@ -197,11 +196,8 @@ def table(config: FitConfig, root: Path, predictor: Predictor, phantoms: int) ->
         }
         result["sets"][name] = row
         print(name, json.dumps(row), flush=True)
-    # Made bodies are asked for by the names they taught, not by what real sets call the same.
-    own_names: dict[str, Any] = {**predictor.card, **{key: {} for key in NAMES}}
-    learned = Predictor(predictor.model, predictor.words, own_names, predictor.device)
     for kind in phantom.KINDS if phantoms else ():
-        result["phantoms"][kind] = score_phantoms(kind, asker(learned), phantoms)
+        result["phantoms"][kind] = score_phantoms(kind, ask, phantoms)
         print(kind, json.dumps(result["phantoms"][kind]), flush=True)
     return result
 

@@ -12,6 +12,7 @@ from medsegr.phantom.concepts import CONCEPTS
 from medsegr.phantom.plan import plan
 from medsegr.phantom.scene import Lesion, PhantomCase, Scene
 from medsegr.phantom.words import Said, say, truth
+from medsegr.synthetic import marked
 
 SCENES: Mapping[str, tuple[Callable[[np.random.Generator, int], Scene], str, Frame]] = MappingProxyType(
     {
@@ -41,8 +42,9 @@ def check(kind: str, size: int) -> None:
 def make(kind: str, rng: np.random.Generator, size: int = 256) -> PhantomCase:
     """Make one phantom of ``size`` x ``size`` pixels (96 to 2048).
 
-    The image is uint8, ``h w`` (chest, abdomen, ultrasound) or ``h w 3`` (mucosa, cells). All randomness is
-    from ``rng``. Lesions with a phrase are described in the report; each phrase fits that lesion alone.
+    The image is uint8, ``h w`` (chest, abdomen, ultrasound) or ``h w 3`` (mucosa, cells), and carries the
+    mark of :mod:`medsegr.synthetic`. All randomness is from ``rng``. Lesions with a phrase are described in
+    the report; each phrase fits that lesion alone.
 
     Raises
         UsageError: unknown kind, or a size out of range.
@@ -51,7 +53,7 @@ def make(kind: str, rng: np.random.Generator, size: int = 256) -> PhantomCase:
     build, modality, frame = SCENES[kind]
     scene = build(rng, size)
     spots = plan(rng, scene, scene.concepts or CONCEPTS[kind])
-    image = scene.render(rng, spots)
+    image = marked(scene.render(rng, spots))
     told = 1 + int(rng.binomial(len(spots) - 1, 0.7)) if len(spots) > 1 else 1
     chosen = [int(i) for i in rng.permutation(len(spots))[:told]]
     said = {i: say(rng, kind, spots[i], spots, scene.mm) for i in chosen}
