@@ -236,6 +236,10 @@ WARNINGS: Mapping[str, Told] = {
             "what is asked for is refused, but the model knows kinds of it",
             "name the one that is meant",
         ),
+        "measured_low": (
+            "on the validation images in the model's card its masks of this concept reached a Dice below .5",
+            "look at the mask closely; `medsegr info --classes` tells what was measured",
+        ),
         "phantom_only": ("the organ was learned from made images only", "do not rely on it"),
         "no_attention": (
             "`--explain` came, and the model gave no map of where the words acted",

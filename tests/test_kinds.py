@@ -13,8 +13,10 @@ from medsegr.kinds import (
     limit,
     loosely,
     made_only,
+    measured,
     sure_kind,
     taught,
+    ways,
 )
 
 KINDS = {"breast": ("tumour", "cyst"), "neck": ("artery",), "belly": ("cyst", "liver")}
@@ -93,18 +95,19 @@ def test_what_is_doubted_stays_below_a_half() -> None:
 
 
 def test_presence_of_what_cannot_be_there_is_lowered_in_place() -> None:
-    presence = np.array([0.95, 0.9, 0.8], np.float32)
-    doubt(
-        presence, ["tumour", "artery", "spleen"], lambda: {"tumour": 0.9}, {**CARD, "kinds_below": 0.1}, "US"
-    )
-    np.testing.assert_allclose(presence, [0.95, 0.0, 0.8])
+    presence = np.array([0.95, 0.9, 0.8, 0.9, 0.04], np.float32)
+    names = ["tumour", "artery", "spleen", "artery", "artery"]
+    breast, neck = (lambda: {"tumour": 0.9}), (lambda: {"artery": 0.9})
+    seen = [breast, breast, breast, neck, lambda: pytest.fail("it is hardly seen: nothing to doubt")]
+    doubt(presence, names, seen, {**CARD, "kinds_below": 0.1}, "US")
+    np.testing.assert_allclose(presence, [0.95, 0.0, 0.8, 0.9, 0.04])
 
 
 @pytest.mark.parametrize(("names", "modality"), [(["liver"], "CT"), (["spleen"], "US"), ([], None)])
 def test_where_there_is_nothing_to_tell_apart_the_head_is_not_asked(names: list[str], modality: str) -> None:
     card = {**CARD, "kinds": {"breast": ("tumour",), "belly": ("liver",), "neck": ("artery",)}}
     presence = np.ones(len(names))
-    doubt(presence, names, lambda: pytest.fail("asked"), card, modality)
+    doubt(presence, names, [lambda: pytest.fail("asked")] * len(names), card, modality)
     assert presence.tolist() == [1.0] * len(names)
 
 
@@ -219,3 +222,40 @@ def test_what_is_proposed_first() -> None:
     assert likeliest(LEARNED, chances, "ES", made=False) == ["polyp"]
     assert likeliest(LEARNED, chances, None, made=False) == ["haze", "polyp"]
     assert likeliest(LEARNED, {**chances, "polyp": 0.29}, "ES", made=False) == []
+
+
+WAYS = {
+    "also": {"polyp": ("tumour of the gut",)},
+    "loose": {"polyp": ("lesion",), "haze": ("lesion",)},
+    "parts": {"infection": ("haze", "ulcer"), "haze": ("ulcer",)},
+    "concepts": {**LEARNED["concepts"], "lesion": {"trained_on": ["phantom"]}},
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "parents", "drawn"),
+    [
+        ("polyp", (), ("polyp",)),
+        ("haze", (), ("haze",)),
+        ("ulcer", ("polyp",), ("ulcer",)),
+        ("tumour of the gut", ("polyp",), ("polyp",)),
+        ("lesion", (), ("polyp", "haze", "lesion")),
+        ("infection", (), ("haze", "ulcer")),
+        ("adenoma", ("polyp", "haze"), ("polyp",)),
+        ("deep ulcer", ("ulcer", "polyp"), ()),
+        ("moon", (), ()),
+    ],
+)
+def test_as_what_a_name_is_drawn(name: str, parents: tuple[str, ...], drawn: tuple[str, ...]) -> None:
+    assert ways(WAYS, name, parents) == drawn
+
+
+def test_what_was_measured_of_a_concept() -> None:
+    """Over all sets and both sides, each target alike; "left lung tumour" is no lung."""
+    lungs = {"left lung": [0.9, 1], "right lung": [0.6, 2], "left lung tumour": [0.0, 5]}
+    card = {
+        "validation": {"sets": {"a": {"by target": lungs}, "b": {"by target": {"lung": [0.9, 3]}}, "c": {}}}
+    }
+    assert measured(card, "lung") == (pytest.approx((0.9 + 2 * 0.6 + 3 * 0.9) / 6), 6)
+    assert measured(card, "liver") is None
+    assert measured({}, "lung") is None

@@ -702,6 +702,30 @@ def test_it_is_drawn_by_force_and_marked_so() -> None:
     assert text == "f1: the model learned this concept from made images only; drawn because of --force"
 
 
+@pytest.mark.parametrize(
+    ("targets", "said"),
+    [
+        ({"opacity": [0.49, 3]}, "f1: its masks of opacity reached a Dice of 0.49 on 3 validation targets"),
+        ({"opacity": [0.5, 3]}, None),
+        (
+            {"left opacity": [0.1, 1], "right opacity": [0.3, 1]},
+            "f1: its masks of opacity reached a Dice of 0.20",
+        ),
+        ({"lung": [0.1, 9]}, None),
+    ],
+)
+def test_a_concept_that_was_drawn_poorly_is_told(targets: dict[str, list[float]], said: str | None) -> None:
+    model = Fake()
+    model.card = {**model.card, "validation": {"sets": {"films": {"by target": targets}}}}
+    result = pipeline.run(picture(), model, report=told(finding()))
+    assert result.findings[0].mask is not None
+    text = dict(result.warnings).get("measured_low")
+    assert text is None if said is None else text is not None and text.startswith(said)
+    model.presence = 0.1
+    missed = pipeline.run(picture(), model, report=told(finding()))
+    assert "measured_low" not in dict(missed.warnings)
+
+
 class Radiologist(Fake):
     """Sees what it is asked for where the middle of the picture is bright, as in a film with white bone."""
 

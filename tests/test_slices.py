@@ -223,6 +223,24 @@ def test_two_rounds_of_a_volume_are_told_as_one_way() -> None:
     assert {total for _, total in told} == {40}
 
 
+@pytest.mark.parametrize(("shown", "there"), [(4, True), (0, False), (None, False)])
+def test_the_slice_that_shows_a_thing_best_tells_whether_it_can_be_there(
+    monkeypatch: pytest.MonkeyPatch, shown: int | None, there: bool
+) -> None:
+    """The head of a liver at the end of a chest is not refused for what the middle shows."""
+    made, _ = scripted(lambda _, z: (disc(8), 0.9 if z == 4 else 0.6))
+    card = {**made.card, "kinds": {"belly": ("liver",), "chest": ("heart",)}, "kinds_below": 0.1}
+    model = Predictor(made.backend, made.words, card)
+
+    def told(_: Any, z: int) -> np.ndarray:
+        name = "concept:liver" if z == shown else "concept:heart"
+        return np.array([code == name for code in model.words.codes], np.float32)
+
+    monkeypatch.setattr(model, "_codes", told)
+    presence = float(model.segment(deep(6, None), asked("liver")).extras["presence"][0])
+    assert presence == pytest.approx(0.9 if there else 0.0)
+
+
 @pytest.mark.parametrize("kind", [np.uint8, np.float32])
 def test_a_border_that_jumps_through_the_slices_is_evened(kind: type) -> None:
     whole = 255 if kind is np.uint8 else 1

@@ -29,6 +29,7 @@ from medsegr.types import Image
 
 BELOW = 0.1  # chance of its own kind below which a thing is taken not to be in a picture of another kind
 DARK = 0.06  # of the range of values: a margin is no brighter
+SLICES = (0.25, 0.5, 0.75)  # of a volume's height: those that are seen
 WIDEST = 0.35  # of a side of the picture: margin that is put around it
 STEPS, RATE, DECAY = 400, 2e-3, 0.02
 
@@ -64,7 +65,7 @@ def read_names(path: Path) -> Mapping[str, Mapping[str, Sequence[str]]]:
 def pictures(
     source: str, root: Path, held_out: bool, most: int
 ) -> Iterator[tuple[Image, set[str], set[str]]]:
-    """(picture, names that are shown, names that are marked as not there) of at most ``most``."""
+    """(image, names that are shown, names that are marked as not there) of at most ``most``."""
     done = 0
     if source.startswith("phantom "):
         made = data.make_phantoms(source.partition(" ")[2], 9100 + held_out, most // (4 if held_out else 1))
@@ -81,7 +82,7 @@ def pictures(
             yield image, names, set()
         return
     for _, image, drawn in data.read_drawn(root / source, held_out=held_out):
-        if len(image.grid) != 2 or not drawn:
+        if not drawn:
             continue
         shown = {finding.name for finding, marks in drawn if marks.mask.any()}
         open_ = {finding.name for finding, marks in drawn if marks.unknown is not None}
@@ -101,7 +102,9 @@ def relit(image: Image, rng: np.random.Generator) -> Image:
 
 def reframed(image: Image, rng: np.random.Generator) -> Image:
     """The picture without its dark margins and with others, each side's by chance, often none: what a picture
-    shows is not known by them, and screens and scanners put them around anything."""
+    shows is not known by them, and screens and scanners put them around anything. A volume stays as it is."""
+    if len(image.grid) == 3:
+        return image
     bright = image.data.max(0) > image.data.min() + DARK * np.ptp(image.data)
     if not bright.any():
         return image
@@ -114,16 +117,17 @@ def reframed(image: Image, rng: np.random.Generator) -> Image:
     return replace(image, data=np.pad(inside, around, constant_values=image.data.min()))
 
 
-def summary_of(predictor: Predictor, image: Image) -> Float[Tensor, "ways w"]:
-    """What the head is given of a picture and of its mirror image, when nothing is said."""
+def summary_of(predictor: Predictor, image: Image, share: float | None = None) -> Float[Tensor, "ways w"]:
+    """What the head is given of a picture and of its mirror image, or of the slice at ``share`` of a volume's
+    height, when nothing is said."""
     held: list[Tensor] = []
     head = cast(nn.Module, predictor.model).get_submodule("attributes")
     hook = head.register_forward_pre_hook(lambda _, given: held.append(given[0].detach().clone()))
     try:
-        predictor.shown(image)
+        predictor.shown(image, share)
     finally:
         hook.remove()
-    return held[0]
+    return torch.cat(held)
 
 
 def looks(
@@ -134,8 +138,8 @@ def looks(
     most: int,
     margins: bool = False,
 ) -> list[Look]:
-    """Every picture of a part of the sets as the head sees it: held-out ones as they are, or with other
-    ``margins``; the rest in several ways."""
+    """Every picture of a part of the sets as the head sees it, of a volume :data:`SLICES`: held-out ones as
+    they are, or with other ``margins``; the rest in several ways."""
     rng = np.random.default_rng(5)
     found = []
     for kind, sources in kinds.items():
@@ -145,10 +149,11 @@ def looks(
                 if not held_out:
                     lit = relit(image, rng)
                     views += [lit, reframed(image, rng), reframed(lit, rng)]
-                seen = torch.cat([summary_of(predictor, view) for view in views])
                 whole = source.startswith("phantom ")
                 told = (kind, image.modality, frozenset(shown), frozenset(gone))
-                found.append(Look(*told, seen, whole))
+                for share in SLICES if len(image.grid) == 3 else (None,):
+                    seen = torch.cat([summary_of(predictor, view, share) for view in views])
+                    found.append(Look(*told, seen, whole))
         print(kind, sum(look.kind == kind for look in found), flush=True)
     return found
 

@@ -17,6 +17,7 @@ import numpy as np
 Kinds = Mapping[str, Sequence[str]]  # name of a kind: the concepts that are found in it
 NAMES = ("also", "loose", "parts")  # tables of a card: what else is asked for as what was learned
 SURE = 0.5  # chance from which a picture is taken to be of another kind
+FAINT = 0.05  # presence up to which nothing is doubted any more
 PROPOSED, MOST = 0.3, 3  # chance from which a thing is proposed where no word asks; how many at most
 SURER = 0.95  # ... to be of a kind that nobody told
 
@@ -57,6 +58,32 @@ def made_only(card: Mapping[str, Any], name: str) -> bool:
     """Whether a checkpoint learned a concept, or one of its parts, from made pictures only."""
     trained = (card["concepts"].get(part, {}).get("trained_on") for part in parts_of(card, name))
     return any(one == ["phantom"] for one in trained)
+
+
+def measured(card: Mapping[str, Any], name: str) -> tuple[float, int] | None:
+    """Mean Dice by its name alone, and of how many targets, that a concept reached on the validation images
+    in the card (of all sets, sides together); None where nobody measured it."""
+    rows = [
+        (float(dice), int(count))
+        for one in card.get("validation", {}).get("sets", {}).values()
+        for target, (dice, count) in one.get("by target", {}).items()
+        if target in (name, f"left {name}", f"right {name}")
+    ]
+    count = sum(n for _, n in rows)
+    return (sum(dice * n for dice, n in rows) / count, count) if count else None
+
+
+def ways(card: Mapping[str, Any], name: str, parents: Sequence[str] = ()) -> tuple[str, ...]:
+    """The learned concepts as which a checkpoint may draw what is asked as ``name``: another name for one,
+    its parts, what a word for many things may mean, itself; where there is none of these, the nearest of
+    its ``parents`` that was learned from real pictures."""
+    if firm(card, name, None):
+        return (name,)
+    if (parts := parts_of(card, name)) != (name,):
+        return tuple(parts)
+    other = [one for key in ("also", "loose") for one, names in card.get(key, {}).items() if name in names]
+    own = [name] if name in card["concepts"] else [one for one in parents[:1] if firm(card, one, None)]
+    return tuple(dict.fromkeys((*other, *own)))
 
 
 def from_made(card: Mapping[str, Any], name: str) -> bool:
@@ -147,15 +174,16 @@ def limit(name: str, chances: Mapping[str, float], kinds: Kinds, below: float) -
 def doubt(
     presence: np.ndarray,
     names: Sequence[str],
-    chances: Callable[[], Mapping[str, float]],
+    chances: Sequence[Callable[[], Mapping[str, float]]],
     card: Mapping[str, Any],
     modality: str | None,
 ) -> None:
     """Lower ``presence`` [k] of the concepts ``names`` to what a picture of its kind allows, in place.
-    ``chances`` is called only where there is something to tell apart."""
+    ``chances`` [k]: of every concept, by the picture alone or by the slice of a volume that shows the thing
+    best. Called only where there is something to tell apart."""
     told = kinds_in(card, modality)
-    if len(told) < 2 or not any(name in own for name in names for own in told.values()):
+    if len(told) < 2:
         return
-    seen = chances()
     for k, name in enumerate(names):
-        presence[k] = min(presence[k], limit(name, seen, told, float(card["kinds_below"])))
+        if presence[k] > FAINT and any(name in own for own in told.values()):
+            presence[k] = min(presence[k], limit(name, chances[k](), told, float(card["kinds_below"])))

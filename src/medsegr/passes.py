@@ -73,13 +73,23 @@ class Answers:
     attention: np.ndarray | None  # [k h w]
     presence: np.ndarray  # [k]
     quality: np.ndarray  # [k]
+    best: np.ndarray  # [k] number of the slice that shows it best
 
     def again(self, first: Sequence[int]) -> None:
         """Questions that were asked before get the answer of the first time, ``first`` [k]."""
         for k, own in enumerate(first):
-            for values in (self.prob, self.attention, self.presence, self.quality):
+            for values in (self.prob, self.attention, self.presence, self.quality, self.best):
                 if own != k and values is not None:
                     values[k] = values[own]
+
+
+def answers_in(prob: np.ndarray, extras: Mapping[str, np.ndarray], plane: planes.Plane) -> Answers:
+    """Where answers are filled in: views of ``prob`` [k *grid] and ``extras`` (``presence``, ``quality``,
+    perhaps ``attention``), turned to the usual view ``plane``."""
+    drawn = extras.get("attention")
+    turned = None if drawn is None else planes.to_slices(drawn, plane)
+    best = np.zeros(len(prob), int)
+    return Answers(planes.to_slices(prob, plane), turned, extras["presence"], extras["quality"], best)
 
 
 def asked_of(codes: Sequence[Codes], mirrored: Sequence[bool], prompt: Prompt) -> tuple[Asked, list[int]]:

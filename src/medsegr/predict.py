@@ -125,18 +125,16 @@ class Predictor:
         extras = {name: np.zeros(len(codes), np.float32) for name in ("presence", "quality")}
         if "attention" in prompt.keep and not volume:
             extras["attention"] = np.zeros((len(codes), *image.grid), np.float32)
-        turned = {name: planes.to_slices(a, seen.plane) for name, a in extras.items() if a.ndim > 1}
-        answers = passes.Answers(
-            planes.to_slices(prob, seen.plane), turned.get("attention"), extras["presence"], extras["quality"]
-        )
+        answers = passes.answers_in(prob, extras, seen.plane)
         view = self._view(seen, image)
         (slices.volume if volume else passes.picture)(view, questions, answers)
         answers.again(first)
         if not clicked:
             choose(answers.prob, codes)
-        if not (volume or clicked):
+        if not clicked:
+            shown = [functools.partial(self._chances, view, int(best)) for best in answers.best]
             names = [finding.name for finding in asked]
-            doubt(extras["presence"], names, lambda: self._chances(view), self.card, image.modality)
+            doubt(extras["presence"], names, shown, self.card, image.modality)
         temper(prob, self.temperature)
         return Segmentation(prob, prompt.targets, image.affine, extras)
 
@@ -151,32 +149,33 @@ class Predictor:
         names = likeliest(self.card, self.chances(image), image.modality, is_made(image.data))
         return tuple(Finding(f"f{i}", "", (0, 0), name) for i, name in enumerate(names, 1))
 
-    def shown(self, image: Image) -> dict[str, float]:
+    def shown(self, image: Image, share: float | None = None) -> dict[str, float]:
         """Chance of every concept by the image alone, in a picture (averaged with its mirror image, where
-        that is seen) or in the middle slice of a volume; none without such a head. Asked anew each time."""
+        that is seen) or in the slice at ``share`` of a volume's height (None: a half); none without such a
+        head. Asked anew each time."""
         view = self._view(look(image, self.base), image)
-        return self._named(self._codes(view, len(view.maps(0)[0]) if len(image.grid) == 2 else 1))
+        flat = len(image.grid) == 2
+        rows = range(len(view.maps(0)[0])) if flat else [int(view.seen.count * (share or 0.5))]
+        return self._named(np.mean([self._codes(view, row) for row in rows], axis=0))
 
     def chances(self, image: Image) -> dict[str, float]:
         """As :meth:`shown` by the picture as it is, kept for the next question."""
-        return self._chances(self._view(look(image, self.base), image))
+        view = self._view(look(image, self.base), image)
+        return self._chances(view, view.seen.count // 2)
 
-    def _chances(self, view: passes.View) -> dict[str, float]:
-        return self._named(*self._kept.get((view.seen.key, "codes"), lambda: (self._codes(view),)))
+    def _chances(self, view: passes.View, at: int) -> dict[str, float]:
+        return self._named(*self._kept.get((view.seen.key, "codes", at), lambda: (self._codes(view, at),)))
 
     def _named(self, told: np.ndarray) -> dict[str, float]:
         pairs = zip(self.words.codes, told.tolist(), strict=False)
         return {name: p for code, p in pairs if (name := code.partition("concept:")[2])}
 
-    def _codes(self, view: passes.View, ways: int = 1) -> np.ndarray:
-        """Chance of every code by the image alone; empty without such a head."""
-        middle = view.seen.count // 2
-        maps = view.maps(middle // CHUNK * CHUNK)
-        start = middle % CHUNK
-        maps = tuple(part[list(range(start, start + ways))] for part in maps)
-        heard = self.backend.hear(coded([()] * ways, self.words))
-        logits = self.backend.decode(maps, heard, Clicked()).codes
-        return np.zeros(0, np.float32) if logits is None else np.asarray(sigmoid(logits).mean(0))
+    def _codes(self, view: passes.View, at: int) -> np.ndarray:
+        """Chance of every code by a slice alone (of a picture: 0, and 1 for its mirror image); empty without
+        such a head."""
+        maps = tuple(part[[at % CHUNK]] for part in view.maps(at // CHUNK * CHUNK))
+        logits = self.backend.decode(maps, self.backend.hear(coded([()], self.words)), Clicked()).codes
+        return np.zeros(0, np.float32) if logits is None else np.asarray(sigmoid(logits)[0])
 
     def _mirrored(self, modality: str | None, name: str = "") -> bool:
         """Whether a picture is asked flipped, too; of an unknown modality where ``name`` may stand in such

@@ -87,7 +87,8 @@ def _slices(view: View, asked: Asked, answers: Answers, what: tuple[Sequence[int
         answers.prob[k, ~lasting(presence[at], view.threshold)] = 0
     view.backend.each(lambda k: smooth(answers.prob[k], view.seen.gap), own)
     answers.presence[own] = presence.max(1)
-    answers.quality[own] = quality[np.arange(len(own)), presence.argmax(1)]
+    answers.best[own] = presence.argmax(1)
+    answers.quality[own] = quality[np.arange(len(own)), answers.best[own]]
 
 
 def _parted(todo: Sequence[tuple[int, int]], most: int) -> list[Sequence[tuple[int, int]]]:

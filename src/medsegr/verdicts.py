@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, cast
 
 from medsegr.errors import GeometryError, MedsegrError
-from medsegr.kinds import called, firm, likely_modalities, made_only, parts_of
+from medsegr.kinds import called, firm, likely_modalities, made_only, measured, parts_of
 from medsegr.options import Options
 from medsegr.planes import axis_letters
 from medsegr.report.lexicon import concepts
@@ -18,6 +18,7 @@ from medsegr.types import Check, Finding, FindingResult, Image, Segmenter, Statu
 SMALLEST_SIDE = 8  # px: a grid below this in height or width is refused as too_small
 # What kind of image a modality gives; all that are not named are radiology.
 KINDS = {"ES": "endoscopy", "SM": "microscopy", "GM": "microscopy", "OP": "eye", "DMS": "skin"}
+LOW = 0.5  # Dice on validation images below which a mask is not given without saying so
 DEFAULT_THRESHOLD = 0.5  # of the presence score, where the model's card tells none
 Verdict = tuple[Status, str]
 
@@ -159,7 +160,7 @@ def cautions(
     options: Options,
 ) -> list[tuple[str, str]]:
     """What a run should say beside its masks: errors of the model, forced masks, organs learned from
-    made images only, a missing map."""
+    made images only, concepts that were drawn poorly where they were judged, a missing map."""
     notes = [("error", f"the model failed: {one_line(a)}") for a in answers if isinstance(a, Exception)]
     card = {"concepts": {}, **_card(segmenter)}
     for item in results:
@@ -173,6 +174,8 @@ def cautions(
         elif item.mask is not None and made_only(card, name) and not is_made(image.data):
             text = f"{item.finding.id}: its concept was learned from made images only: do not rely on it"
             notes.append(("phantom_only", text))
+        elif item.mask is not None and (low := _low(card, name)):
+            notes.append(("measured_low", f"{item.finding.id}: {low}"))
         elif item.reason == "unknown_concept" and (narrower := _narrower(card, item.finding, image.modality)):
             names = ", ".join(narrower)
             text = f"{item.finding.id}: this alone is not known, but {names}: say so if it is meant"
@@ -180,6 +183,16 @@ def cautions(
     if options.explain and any(r.mask is not None and r.attention is None for r in results):
         notes.append(("no_attention", "this model gives no map of where the words acted"))
     return notes
+
+
+def _low(card: Mapping[str, Any], name: str) -> str:
+    """What the card says of a concept, or of the worst of its parts, of which masks were poor where they were
+    judged; else nothing."""
+    told = [(found, part) for part in parts_of(card, name) if (found := measured(card, part)) is not None]
+    (dice, count), part = min(told, default=((1.0, 0), name))
+    if dice >= LOW:
+        return ""
+    return f"its masks of {part} reached a Dice of {dice:.2f} on {count} validation targets: look closely"
 
 
 def _narrower(card: Mapping[str, Any], finding: Finding, modality: str | None) -> list[str]:

@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -54,6 +55,28 @@ def test_info(run: Any) -> None:
     assert "classes" not in told
     classes = run("info", "--classes", "--json").json["classes"]
     assert {"nodule", "polyp", "left ventricle"} <= {item["name"] for item in classes}
+    drawn = {item["name"]: (item["drawn_as"].get("medsegr-tiny"), item["made_only"]) for item in classes}
+    assert drawn["polyp"] == (["polyp"], [])
+    assert drawn["nodule"][0] == ["breast finding", "breast tumour", "nodule"]
+    assert drawn["cyst"] == (["cyst"], ["medsegr-tiny"])
+    assert drawn["juvenile polyp"] == (["polyp"], [])
+    assert drawn["left ventricle"] == (None, [])
+    told = {" ".join(line.split()) for line in run("info", "--classes").out.splitlines()}
+    assert {
+        "finding cyst medsegr-tiny (in made images only)",
+        "anatomy kidney medsegr-tiny (learned from made images)",
+        "finding pneumonia medsegr-tiny (as ground-glass opacity or consolidation)",
+        "anatomy left ventricle no model",
+    } <= told
+    assert any(re.fullmatch(r"finding polyp medsegr-tiny \(Dice 0\.\d\d of \d+\)", line) for line in told)
+
+
+@pytest.mark.parametrize(
+    "part", ["nucleolus", "nuclear atypia", "chromosome", "mucosal bridge", "implant rupture", "rolled edge"]
+)
+def test_what_is_only_a_part_or_a_look_of_a_thing_is_not_drawn_as_all_of_it(run: Any, part: str) -> None:
+    (item,) = [item for item in run("info", "--classes", "--json").json["classes"] if item["name"] == part]
+    assert item["models"] == []
     assert "Not a medical device" in run("info").out
 
 

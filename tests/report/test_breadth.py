@@ -23,7 +23,8 @@ ROOTS = """
 debris,
 lesion, tumour, cyst, stone, ascites, abscess, bowel obstruction, diverticulosis, bowel wall thickening,
 hernia, hydrocele, laceration, thrombus, plaque, stenosis, fat stranding, joint effusion, breast finding,
-skin thickening, axillary lymph node, posterior shadowing, posterior enhancement,
+skin thickening, skin fissure, rolled edge, cerebriform pattern,
+axillary lymph node, posterior shadowing, posterior enhancement,
 tubular atrophy, localisation wire, opacity, tuberculosis, nodule,
 mass, cavity, pleural effusion, pneumothorax, pneumomediastinum, atelectasis, volume loss, calcified
 granuloma, calcification, scar, fibrosis, interstitial lung disease, interstitial markings, interstitial

@@ -2,12 +2,15 @@
 
 import json
 from dataclasses import dataclass
-from typing import Annotated, Any
+from typing import TYPE_CHECKING, Annotated, Any
 
 import medsegr
 from medsegr.cli.flags import Json, LogFlags, grouped, option
 from medsegr.cli.logs import set_up
 from medsegr.options import FORMATS
+
+if TYPE_CHECKING:
+    from medsegr.report.lexicon import Concept
 
 READS = (
     "PNG",
@@ -70,11 +73,17 @@ def gather(parts: tuple[str, ...]) -> dict[str, Any]:
 
 
 def classes() -> list[dict[str, Any]]:
-    """Every concept of the lexicon: name, kind, code, modalities, and the models that know it."""
+    """Every concept of the lexicon: name, kind, code, modalities, the models that draw it, as what, with
+    which mean Dice of how many validation targets, and which of them in made images only."""
     from medsegr import weights
+    from medsegr.kinds import made_only, measured
     from medsegr.report.lexicon import concepts
 
-    cards = {name: weights.read_card(name).get("concepts", {}) for name in weights.names()}
+    cards = {name: {"concepts": {}, **weights.read_card(name)} for name in weights.names()}
+    drawn = {
+        concept.name: {model: list(names) for model, card in cards.items() if (names := _ways(card, concept))}
+        for concept in concepts().values()
+    }
     return [
         {
             "name": concept.name,
@@ -84,10 +93,41 @@ def classes() -> list[dict[str, Any]]:
             else [concept.code.scheme, concept.code.value, concept.code.meaning],
             "modalities": list(concept.modalities),
             "drawable": concept.drawable,
-            "models": [name for name, known in cards.items() if concept.name in known],
+            "models": list(drawn[concept.name]),
+            "drawn_as": drawn[concept.name],
+            "measured": {
+                model: {name: found for name in names if (found := measured(cards[model], name))}
+                for model, names in drawn[concept.name].items()
+            },
+            "made_only": [
+                model
+                for model, names in drawn[concept.name].items()
+                if all(made_only(cards[model], name) for name in names)
+            ],
         }
         for concept in concepts().values()
     ]
+
+
+def _ways(card: dict[str, Any], concept: "Concept") -> tuple[str, ...]:
+    from medsegr.hearing import same_kind
+    from medsegr.kinds import ways
+
+    if not concept.drawable:
+        return ()
+    return ways(card, concept.name, [one for one in concept.parents[:1] if same_kind(one, concept.name)])
+
+
+def _model_line(name: str, item: dict[str, Any]) -> str:
+    """How a model draws a concept, for a person."""
+    ways, notes = item["drawn_as"][name], []
+    if ways == [item["name"]] and (found := item["measured"][name].get(item["name"])):
+        notes.append(f"Dice {found[0]:.2f} of {found[1]}")
+    if ways != [item["name"]]:
+        notes.append("as " + " or ".join(filter(None, (", ".join(ways[:-1]), ways[-1]))))
+    if name in item["made_only"]:
+        notes.append("learned from made images" if item["kind"] == "anatomy" else "in made images only")
+    return f"{name} ({', '.join(notes)})" if notes else name
 
 
 def lines(told: dict[str, Any]) -> list[str]:
@@ -102,6 +142,6 @@ def lines(told: dict[str, Any]) -> list[str]:
             f"writes  {', '.join(told['formats']['writes'])}",
         ]
     for item in told.get("classes", ()):
-        models = ", ".join(item["models"]) or "no model"
+        models = ", ".join(_model_line(name, item) for name in item["models"]) or "no model"
         out.append(f"{item['kind']:10s} {item['name']:30s} {models}")
     return out
