@@ -28,6 +28,23 @@ def test_two_parts_of_one_organ_are_heard_once() -> None:
     assert texts.count("anatomy:liver") == 1
 
 
+@pytest.mark.parametrize(
+    ("name", "heard_so"),
+    [
+        ("spleen", False),
+        ("liver", False),
+        ("left atrium", False),
+        ("lung", True),
+        ("kidney", True),
+        ("cyst", True),
+    ],
+)
+def test_the_side_of_an_organ_that_the_body_has_once_says_nothing(name: str, heard_so: bool) -> None:
+    """A spleen "on the left" is the spleen, wherever it lies in the picture."""
+    told = heard(Finding("f1", "", (0, 0), name, location=Location("left")), "CT", "right")
+    assert ("side:right" in {code.text for code in told}) is heard_so
+
+
 def test_a_denied_place_is_not_heard() -> None:
     where = Location("left", rows=("upper",), cols=("left",), anatomy=("spleen",))
     denied = Finding("f1", "", (0, 0), "cyst", polarity="absent", location=where)

@@ -6,7 +6,7 @@ from functools import cache
 from types import MappingProxyType
 
 from medsegr.reasoning.codes import Code, codes_of
-from medsegr.report.lexicon import concepts, places
+from medsegr.report.lexicon import concepts, paired, places
 from medsegr.report.parse import parse_phrase
 from medsegr.types import Finding, Location
 
@@ -31,9 +31,9 @@ def _organ_in(name: str) -> tuple[str, ...]:
 
 
 def _telling(where: Location, name: str, modality: str | None) -> Location:
-    """A finding's place without what tells nothing of where it lies in the picture: both sides, the lung of
-    what is found in lungs only, and how high a named place lies where pictures are not upright (the caecum
-    in an endoscopy, a quadrant in a slice)."""
+    """A finding's place without what tells nothing of where it lies in the picture: both sides, the side of
+    an organ that the body has once, the lung of what is found in lungs only, and how high a named place lies
+    where pictures are not upright (the caecum in an endoscopy, a quadrant in a slice)."""
     concept = concepts().get(name)
     side = where.side
     high = {row for organ in where.anatomy for row in _rows().get(organ, ()) if modality not in UPRIGHT}
@@ -41,6 +41,8 @@ def _telling(where: Location, name: str, modality: str | None) -> Location:
     if concept is not None and concept.kind == "finding":
         side = None if side == "bilateral" else side
         organs = tuple(organ for organ in organs if (organ, concept.field) != ("lung", "chest"))
+    elif concept is not None and concept.kind == "anatomy" and name not in paired():
+        side = None
     rows = tuple(row for row in where.rows if row not in high)
     return replace(where, side=side, rows=rows, anatomy=organs)
 
