@@ -19,7 +19,7 @@ def heads(sentence: Sentence) -> list[Head]:
         between = norms[found[-1][2] : organ.first] if found else ()
         joints = [i for i, norm in enumerate(between) if norm in JOINTS]
         near = bool(joints) and (len(between) - joints[-1] <= 3 or not INTO & {*between[joints[-1] :]})
-        if not found or near:
+        if not found or near or _apart(sentence, found[-1][2], organ.first):
             found.append((organ.concept.name, organ.first, organ.last))
     if found:
         return found
@@ -32,10 +32,29 @@ def heads(sentence: Sentence) -> list[Head]:
 
 
 def border(sentence: Sentence, end: int, begin: int) -> int:
-    """Index of the first word that belongs to the later of two organs: the one behind the last "and" or
-    comma."""
+    """Index of the first word that belongs to the later of two organs: the one behind the last "and", comma
+    or line end."""
     joints = [i for i in range(end, begin) if sentence.words.norms[i] in JOINTS]
-    return joints[-1] + 1 if joints else begin
+    lines = [i for i in range(end, begin + 1) if _begins_line(sentence, i)]
+    return max([*(i + 1 for i in joints), *lines], default=begin)
+
+
+def _begins_line(sentence: Sentence, at: int) -> bool:
+    tokens = sentence.words.tokens
+    return at > 0 and "\n" in sentence.words.text[tokens[at - 1].end : tokens[at].start]
+
+
+def _apart(sentence: Sentence, end: int, begin: int) -> bool:
+    """True for the next of a list without joints: on its own line, behind a number ("1) liver 2) spleen"), or
+    of at least three names and nothing else ("liver spleen kidney")."""
+    if any(_begins_line(sentence, i) for i in range(end, begin + 1)):
+        return True
+    between = sentence.words.norms[end:begin]
+    if between:
+        return any(norm.isdecimal() for norm in between) and not any(norm.isalpha() for norm in between)
+    return len(sentence.anatomy) > 2 and sum(c.last - c.first for c in sentence.anatomy) == len(
+        sentence.words.norms
+    )
 
 
 def asked_for(sentence: Sentence) -> list[Head]:

@@ -76,6 +76,8 @@ def read(
     """Read the sentence at ``span``. ``before``: what the sentence before it named last. ``asked``: it is a
     direct phrase, whose questions and conditions doubt nothing."""
     words = words_of(tokens(text, span), text)
+    if asked:
+        words = _in_reports_words(words, modality)
     describing = find_descriptors(words)
     hits = names(words, modality, describing)
     places = [
@@ -131,6 +133,16 @@ def read(
     placed = frozenset(i for e in where for i in range(e.first, e.last))
     regions = _regions(named, words, starts, placed)
     return Sentence(span, words, regions, tuple(organs), where, tuple(loose), acting, starts)
+
+
+def _in_reports_words(words: Words, modality: str | None) -> Words:
+    """A direct phrase in the words of reports: a "lump" is a mass, but not the spot of "cotton wool spot"."""
+    said = lexicon.everyday()
+    if said.keys().isdisjoint(words.norms):
+        return words
+    held = {i for h in names(words, modality, ()) for i in range(h.first, h.last)}
+    norms = tuple(n if i in held else said.get(n, n) for i, n in enumerate(words.norms))
+    return replace(words, norms=norms)
 
 
 def _organs_only(hits: Sequence[Hit[Concept]]) -> bool:
@@ -335,7 +347,8 @@ def is_name_only(sentence: Sentence) -> bool:
     covered |= {i for d in sentence.descriptors for i in range(d.first, d.last)}
     covered |= {i for c in sentence.anatomy for i in range(c.first, c.last)}
     norms = sentence.words.norms
-    if sentence.titled or norms[-1:] == (":",) or ({"is", "are"} & set(norms) and "where" not in norms):
+    tells = {"is", "are"} & set(norms) and "where" not in norms and norms[:2] != ("this", "is")
+    if sentence.titled or norms[-1:] == (":",) or tells:
         return False  # "the trachea is midline" says something of it
     rest = [
         n for i, n in enumerate(norms) if i not in covered and n not in word_list("glue") and not n.isdigit()
