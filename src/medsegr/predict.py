@@ -21,6 +21,7 @@ from medsegr import passes, planes, registry, slices, weights
 from medsegr.among import choose
 from medsegr.backends.backend import Backend, Clicked, Maps, sigmoid
 from medsegr.backends.kept import Kept
+from medsegr.colours import with_plain, without_plain
 from medsegr.errors import UsageError, WeightsError
 from medsegr.hearing import elsewhere, heard, renamed, same_kind
 from medsegr.kinds import called, doubt, firm, loosely, parts_of, taught
@@ -55,6 +56,7 @@ class Predictor:
         self.base = int(card.get("base", 256))
         # Pictures that are seen flipped, too, and both answers averaged: all, none, or of these modalities.
         self.mirror: bool | Sequence[str] = card.get("mirror", False)
+        self._threshold = float(card.get("presence_threshold", 0.5))
         self.temperature = float(card.get("temperature", 1.0))  # of probabilities; masks do not hang on it
         self.features: FeatureCache | None = None  # on disk, where one is asked for
         self._kept = Kept()
@@ -99,7 +101,11 @@ class Predictor:
         """
         whole = replace(prompt, findings=tuple(self._findings(image, prompt)))
         apart, joins = taken_apart(whole, self._parts)
-        return joined(self._segment(image, apart), joins)
+        if len(image.grid) != 2 or _clicked(prompt):
+            return joined(self._segment(image, apart), joins)
+        asked, twins = with_plain(apart)
+        said = without_plain(self._segment(image, asked), twins, self._threshold)
+        return joined(said, joins)
 
     def _segment(self, image: Image, prompt: Prompt) -> Segmentation:
         asked = [self.meant(finding, image) for finding in prompt.findings]
@@ -109,7 +115,7 @@ class Predictor:
             none = np.zeros(0, np.float32)
             return Segmentation(prob, (), image.affine, {"presence": none, "quality": none})
         volume = len(image.grid) == 3
-        clicked = not (prompt.points is None and prompt.boxes is None and prompt.mask is None)
+        clicked = _clicked(prompt)
         if volume and clicked:
             raise UsageError(
                 "points, boxes and masks are for pictures; this image is a volume: ask with words only"
@@ -224,8 +230,7 @@ class Predictor:
             key = (seen.key, first, turned)
             return self._kept.get(key, lambda: self._encode(seen, stack(), first, turned))
 
-        threshold = float(self.card.get("presence_threshold", 0.5))
-        return passes.View(seen, self.backend, self.words, maps, threshold)
+        return passes.View(seen, self.backend, self.words, maps, self._threshold)
 
     def _encode(self, seen: Seen, stack: np.ndarray, first: int, turned: bool) -> Maps:
         data = inputs(stack, first, min(first + CHUNK, seen.count))
@@ -250,6 +255,10 @@ def _heard(findings: Sequence[Finding], image: Image) -> list[tuple[Code, ...]]:
     if not planes.shows_rows(image):
         findings = [replace(one, location=replace(one.location, rows=())) for one in findings]
     return [heard(one, image.modality, left, extent) for one in findings]
+
+
+def _clicked(prompt: Prompt) -> bool:
+    return not (prompt.points is None and prompt.boxes is None and prompt.mask is None)
 
 
 def _extent(image: Image) -> float | None:
