@@ -78,10 +78,8 @@ class Predictor:
         if len(parts) > 1:
             return all(self.knows(part, modality) for part in parts)
         finding = self._called(finding, modality)
-        near = finding.parents[:1]
-        wider = [name for name in near if firm(self.card, name, None) and same_kind(name, finding.name)]
-        asked = [name for name in (finding.name, *wider) if name in self.card["concepts"]]
-        return bool(asked) and taught(self.card, asked[0], modality)
+        name = self._wider(finding).name
+        return name in self.card["concepts"] and taught(self.card, name, modality)
 
     def meant(self, finding: Finding, image: Image) -> Finding:
         """The finding by the name that the network learned from real pictures: what it is called there, or
@@ -108,7 +106,7 @@ class Predictor:
         return joined(said, joins)
 
     def _segment(self, image: Image, prompt: Prompt) -> Segmentation:
-        asked = [self.meant(finding, image) for finding in prompt.findings]
+        asked = [self._wider(self.meant(finding, image)) for finding in prompt.findings]
         exact = "prob" in prompt.keep
         prob = np.zeros((len(asked), *image.grid), np.float32 if exact else np.uint8)
         if not asked:
@@ -206,6 +204,13 @@ class Predictor:
         """The finding by the name that the network learned from real pictures."""
         name = called(self.card, finding.name, modality)
         return finding if name == finding.name else renamed(finding, name)
+
+    def _wider(self, finding: Finding) -> Finding:
+        """The finding by the next wider name of its kind, where only that was learned, and from real images:
+        a melanoma is heard as a skin lesion, not as the tumour that it is, too."""
+        names = () if finding.name in self.card["concepts"] else finding.parents[:1]
+        wider = [name for name in names if firm(self.card, name, None) and same_kind(name, finding.name)]
+        return renamed(finding, wider[0]) if wider else finding
 
     def _findings(self, image: Image, prompt: Prompt) -> Sequence[Finding]:
         if prompt.findings:

@@ -83,7 +83,7 @@ def read(
     places = [
         p
         for p in find_places(words, modality)
-        if _visible(p.value.of or p.value.name, modality) and not _of_view(p, words)
+        if (asked or _visible(p.value.of or p.value.name, modality)) and not _of_view(p, words)
     ]
     request = is_request(words)
     marks = CONDITIONS if asked else ASKING if request or _organs_only(hits) else frozenset()
