@@ -129,13 +129,25 @@ def correct(norm: str) -> tuple[str, ...]:
         if len(norm) >= 8 and _whole(left) and _whole(right):
             return left, right
     if len(norm) < 5:
-        return (norm,)
+        return (_with_letter(norm),)
     tries = ((norm, lexicon.meant_words(), 1 if len(norm) < 7 else 2), (norm + "s", _ending_in_s(), 1))
     for word, targets, most in tries:  # the second: the normal form of "arthrits" has lost its "s"
         best = process.extractOne(word, targets, scorer=OSA.distance, score_cutoff=most)
         if best is not None and _alike(word, best[0]):
             return (lexicon.normal(best[0]),)
     return (norm,)
+
+
+def _with_letter(norm: str) -> str:
+    """A word of four letters, or the one of five that it is without an inner letter: "livr", "plyp"."""
+    longer = (w for w in _five_letters() if w[0] == norm[0] and w[-1] == norm[-1])
+    near = [w for w in longer if any(w[:i] + w[i + 1 :] == norm for i in range(1, 4))]
+    return lexicon.normal(near[0]) if len(near) == 1 else norm
+
+
+@cache
+def _five_letters() -> tuple[str, ...]:
+    return tuple(word for word in lexicon.meant_words() if len(word) == 5)
 
 
 def _whole(part: str) -> bool:

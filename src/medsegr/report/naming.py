@@ -91,7 +91,8 @@ def _shared(hits: Sequence[Hit[Concept]], words: Words) -> tuple[Hit[Concept], .
             norm = words.norms[head]
             free_word = head >= free and norm not in KINDS_OF and (norm,) not in looks
             told = table.get((norm, *rest)) if free_word else None
-            if told is None or known[told[0]].kind not in ("finding", "device"):
+            alike = told and {known[told[0]].kind, h.value.kind} in ({"finding"}, {"device"}, {"anatomy"})
+            if told is None or not (alike or known[told[0]].kind in ("finding", "device")):
                 break
             before.insert(0, Hit(known[told[0]], head, head + 1))
             at = head

@@ -88,8 +88,10 @@ def read(
     request = is_request(words)
     marks = CONDITIONS if asked else ASKING if request or _organs_only(hits) else frozenset()
     all_cues = tuple(c for c in find_cues(words) if words.norms[c.first] not in marks)
+    if asked:
+        all_cues = tuple(c for c in all_cues if c.value.kind != "advice" or words.norms[c.first] == "exclude")
     if asked or request:
-        hits = tuple(_lesion(h, words) for h in hits)
+        hits = tuple(_lesion(h, words, modality) for h in hits)
     hits = tuple(
         h
         for h in hits
@@ -149,9 +151,12 @@ def _organs_only(hits: Sequence[Hit[Concept]]) -> bool:
     return bool(hits) and all(h.value.kind == "anatomy" for h in hits)
 
 
-def _lesion(hit: Hit[Concept], words: Words) -> Hit[Concept]:
-    """What somebody means who asks for "the abnormality", which a report only tells of."""
-    asks = hit.value.kind == "statement" and "abnormality" in words.norms[hit.first : hit.last]
+def _lesion(hit: Hit[Concept], words: Words, modality: str | None) -> Hit[Concept]:
+    """What somebody means who asks for "the abnormality" or, but of a slide, "all pathology"."""
+    said = words.norms[hit.first : hit.last]
+    led = words.norms[max(0, hit.first - 1) : hit.first] in (("the",), ("all",), ("any",))
+    pathology = said == ("pathology",) and led and modality not in ("SM", "GM")
+    asks = hit.value.kind == "statement" and ("abnormality" in said or pathology)
     return replace(hit, value=lexicon.concepts()["lesion"]) if asks else hit
 
 
