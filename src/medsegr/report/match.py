@@ -21,6 +21,7 @@ from medsegr.report.lexicon import Concept, Cue, Descriptor, Place, Terms
 T = TypeVar("T")
 LEVEL = re.compile(r"^(?:c[1-8]|[td](?:[1-9]|1[0-2])|l[1-6]|s[1-5])$")  # D12 is T12, as many write
 YEAR = re.compile(r"^(?:19|20)\d\d$")
+THRICE = re.compile(r"([a-hj-z])\1\1+")
 HOURS = (("o", "'", "clock"), ("o", "’", "clock"), ("o", "clock"), ("oclock",), (":", "00"), (":", "30"))
 ORDINALS = [
     "first",
@@ -120,8 +121,12 @@ def correct(norm: str) -> tuple[str, ...]:
     away).
     """
     known = lexicon.known_words()
+    if norm not in known and (base := norm.rstrip("0123456789")) != norm and _whole(base):
+        return (base,) if (base,) in lexicon.concept_terms() else (norm,)  # "polyp1"
     if norm in lexicon.typos():
         return (lexicon.typos()[norm],)
+    if norm not in known and len(norm) > 4 and (short := THRICE.sub(r"\1\1", norm)) != norm:  # "massses"
+        return correct(lexicon.normal(short))
     if norm in known or len(norm) < 4 or len(norm) > 30 or not norm.isalpha() or norm == "xxxx":
         return (norm,)
     for cut in range(3, len(norm) - 2):

@@ -112,7 +112,8 @@ def parse_phrase(text: str, *, modality: str | None = None, frame: Frame | None 
         for f in _findings(sentence, section, setting)
         if known and lexicon.concepts()[f.name].kind != "statement"
     ]
-    if known and all(f.polarity == "absent" for f in found):
+    denied = all(f.polarity == "absent" and lexicon.concepts()[f.name].kind != "anatomy" for f in found)
+    if known and denied:
         found = [*_organs(sentence, section, setting, asked_for(sentence)), *found]
     if not found:
         found = [Finding("", text[start:stop], (start, stop), "", "findings", (start, stop))]

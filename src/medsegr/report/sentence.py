@@ -138,13 +138,15 @@ def read(
 
 
 def _in_reports_words(words: Words, modality: str | None) -> Words:
-    """A direct phrase in the words of reports: a "lump" is a mass, but not the spot of "cotton wool spot"."""
+    """A direct phrase in the words of reports: a "lump" is a mass, where nothing else is named ("cotton
+    wool spot")."""
     said = lexicon.everyday()
     if said.keys().isdisjoint(words.norms):
         return words
-    held = {i for h in names(words, modality, ()) for i in range(h.first, h.last)}
-    norms = tuple(n if i in held else said.get(n, n) for i, n in enumerate(words.norms))
-    return replace(words, norms=norms)
+    hits = names(words, modality, ())
+    if any(h.value.kind != "anatomy" for h in hits):
+        return words
+    return replace(words, norms=tuple(said.get(norm, norm) for norm in words.norms))
 
 
 def _organs_only(hits: Sequence[Hit[Concept]]) -> bool:
