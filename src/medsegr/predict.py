@@ -27,6 +27,7 @@ from medsegr.hearing import elsewhere, heard, renamed, same_kind
 from medsegr.kinds import called, doubt, firm, loosely, parts_of, taught
 from medsegr.metrics.calibration import temper
 from medsegr.passes import CHUNK
+from medsegr.pixels import coloured
 from medsegr.reasoning.codes import Code, Vocabulary, coded, vocabulary
 from medsegr.report.lexicon import concepts
 from medsegr.report.parse import parse_phrase
@@ -257,6 +258,8 @@ def _run_by_torch(network: "Network", device: str) -> Backend:
 def _heard(findings: Sequence[Finding], image: Image) -> list[tuple[Code, ...]]:
     """The codes of each finding in this image."""
     left, extent = planes.patient_left(image), _extent(image)
+    if len(image.grid) == 2 and not coloured(image.data):  # "purple nuclei" of a grey picture
+        findings = [replace(one, texture=replace(one.texture, colour=None)) for one in findings]
     if not planes.shows_rows(image):
         findings = [replace(one, location=replace(one.location, rows=())) for one in findings]
     return [heard(one, image.modality, left, extent) for one in findings]
