@@ -11,7 +11,7 @@ from scipy import ndimage
 
 from made_sets import blob
 from medsegr import among
-from medsegr.among import choose, like_one, meant, parts_of, place_told, scattered
+from medsegr.among import choose, like_one, lone, meant, parts_of, place_told, scattered
 from medsegr.checks import agreement_check
 from medsegr.io.read import image_from_array
 from medsegr.portrait import portrait
@@ -29,6 +29,14 @@ def tree() -> np.ndarray:
     mask = np.zeros((96, 96), bool)
     mask[4:92:8] = True  # many long pieces, as of vessels
     return mask
+
+
+def test_one_thing_may_have_specks_beside_it() -> None:
+    large = blob(50, 50, radius=20)
+    assert lone(large)
+    assert lone(large | blob(5, 5, radius=2))
+    assert not lone(large | blob(5, 90, radius=9))
+    assert not lone(np.zeros((96, 96), bool))
 
 
 def test_cells_are_scattered_and_a_tree_or_a_pair_is_not() -> None:

@@ -3,7 +3,7 @@
 import pytest
 
 from medsegr.hearing import heard
-from medsegr.types import Finding, Location, Shape
+from medsegr.types import Finding, Location, Shape, Texture
 
 
 @pytest.mark.parametrize(
@@ -108,3 +108,10 @@ def test_patchy_is_how_an_opacity_is_spread_and_no_outline() -> None:
     assert "form:patchy" not in texts
     polyp = {c.text for c in heard(Finding("f1", "", (0, 0), "polyp", shape=shape), "ES", None)}
     assert "form:patchy" in polyp
+
+
+@pytest.mark.parametrize(("modality", "told"), [("ES", True), ("SM", True), ("DMS", False), ("OP", False)])
+def test_a_colour_is_heard_in_pictures_that_taught_colours(modality: str, told: bool) -> None:
+    look = Texture(colour="brown")
+    texts = {c.text for c in heard(Finding("f1", "", (0, 0), "lesion", texture=look), modality, None)}
+    assert ("colour:brown" in texts) == told

@@ -345,6 +345,15 @@ def test_unknown_concepts_are_not_known(predictor: Predictor) -> None:
     assert not narrow.knows(ask("granuloma", "nodule"))  # phantoms vouch for themselves only
 
 
+def test_what_is_drawn_as_a_wider_thing_is_heard_as_that(predictor: Predictor) -> None:
+    learned = {"skin lesion": {"trained_on": ["real"], "modalities": ["DMS"]}}
+    narrow = Predictor(predictor.model, predictor.words, {**predictor.card, "concepts": learned})
+    melanoma = Finding("f1", "", (0, 0), "melanoma", parents=("skin lesion", "tumour"))
+    both = Prompt(("melanoma", "skin lesion"), (melanoma, *asked("skin lesion").findings))
+    said = narrow.segment(picture(modality="DMS"), both)
+    np.testing.assert_array_equal(said.prob[0], said.prob[1])
+
+
 def test_proposals_are_known_concepts(predictor: Predictor) -> None:
     found = predictor.propose(picture(modality="ES"))
     assert found

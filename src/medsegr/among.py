@@ -29,6 +29,13 @@ def scattered(mask: np.ndarray) -> bool:
     return _many(*_labelled(mask))
 
 
+def lone(mask: np.ndarray) -> bool:
+    """Whether a mask ``h w`` is one thing, specks below ``WEIGHTY`` of it aside."""
+    labels, count = _labelled(mask)
+    sizes = np.sort(_sizes(labels, count))
+    return count == 1 or (count > 1 and bool(sizes[-2] < WEIGHTY * sizes[-1]))
+
+
 def place_told(codes: Sequence[Code], volume: bool = False) -> dict[str, frozenset[str]]:
     """What the words say of where in the picture, by group (``row``, ``col``, ``side``). With an organ told
     thirds are its own, and only the side is the picture's; of a ``volume`` only the side counts."""

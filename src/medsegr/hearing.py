@@ -10,6 +10,7 @@ from medsegr.report.lexicon import concepts, paired, places
 from medsegr.report.parse import parse_phrase
 from medsegr.types import Finding, Location
 
+TINTED = ("ES", "SM", "GM", None)  # colours were learned of made bodies alone, and these are such pictures
 UPRIGHT = ("CR", "MG", "XA", None)  # what is above in the patient is above in the picture
 
 
@@ -52,7 +53,8 @@ def heard(
 ) -> tuple[Code, ...]:
     """The codes of a finding as the network hears them: named places become the organ that they are a part
     of, since side and thirds already say the rest; an organ in the name ("breast tumour") counts as told, so
-    that "fibroadenoma" is the same question; what says nothing of the place in the picture is left out.
+    that "fibroadenoma" is the same question; what says nothing of the place in the picture is left out, and a
+    colour in pictures of which none was learned.
     Arguments as of :func:`medsegr.reasoning.codes.codes_of`."""
     denied = finding.polarity == "absent"  # a denied place must not act
     where = Location() if denied else finding.location
@@ -60,7 +62,9 @@ def heard(
     concept = concepts().get(finding.name)
     spread = finding.shape.form == "patchy" and concept is not None and concept.field == "chest"
     shape = replace(finding.shape, form=None) if spread else finding.shape  # "multifocal" is no outline
-    plain = replace(finding, location=_telling(named, finding.name, modality), shape=shape)
+    texture = finding.texture if modality in TINTED else replace(finding.texture, colour=None)
+    where = _telling(named, finding.name, modality)
+    plain = replace(finding, location=where, texture=texture, shape=shape)
     return codes_of(plain, modality, patient_left, extent_mm)
 
 

@@ -21,11 +21,13 @@ from medsegr import passes, planes, registry, slices, weights
 from medsegr.among import choose
 from medsegr.backends.backend import Backend, Clicked, Maps, sigmoid
 from medsegr.backends.kept import Kept
+from medsegr.colours import with_plain, without_plain
 from medsegr.errors import UsageError, WeightsError
 from medsegr.hearing import elsewhere, heard, renamed, same_kind
 from medsegr.kinds import called, doubt, firm, from_made, likeliest, loosely, parts_of, taught
 from medsegr.metrics.calibration import temper
 from medsegr.passes import CHUNK
+from medsegr.pixels import coloured
 from medsegr.reasoning.codes import Code, Vocabulary, coded, vocabulary
 from medsegr.report.lexicon import concepts
 from medsegr.report.parse import parse_phrase
@@ -56,6 +58,7 @@ class Predictor:
         self.base = int(card.get("base", 256))
         # Pictures that are seen flipped, too, and both answers averaged: all, none, or of these modalities.
         self.mirror: bool | Sequence[str] = card.get("mirror", False)
+        self._threshold = float(card.get("presence_threshold", 0.5))
         self.temperature = float(card.get("temperature", 1.0))  # of probabilities; masks do not hang on it
         self.features: FeatureCache | None = None  # on disk, where one is asked for
         self._kept = Kept()
@@ -77,10 +80,8 @@ class Predictor:
         if len(parts) > 1:
             return all(self.knows(part, modality) for part in parts)
         finding = self._called(finding, modality)
-        near = finding.parents[:1]
-        wider = [name for name in near if firm(self.card, name, None) and same_kind(name, finding.name)]
-        asked = [name for name in (finding.name, *wider) if name in self.card["concepts"]]
-        return bool(asked) and taught(self.card, asked[0], modality)
+        name = self._wider(finding).name
+        return name in self.card["concepts"] and taught(self.card, name, modality)
 
     def meant(self, finding: Finding, image: Image) -> Finding:
         """The finding by the name that the network learned from real pictures: what it is called there, or
@@ -103,17 +104,21 @@ class Predictor:
         """
         whole = replace(prompt, findings=tuple(self._findings(image, prompt)))
         apart, joins = taken_apart(whole, lambda f: (f,) if self._of_made(f, image) else self._parts(f))
-        return joined(self._segment(image, apart), joins)
+        if len(image.grid) != 2 or _clicked(prompt) or is_made(image.data):
+            return joined(self._segment(image, apart), joins)
+        asked, twins = with_plain(apart)
+        said = without_plain(self._segment(image, asked), twins, self._threshold)
+        return joined(said, joins)
 
     def _segment(self, image: Image, prompt: Prompt) -> Segmentation:
-        asked = [self.meant(finding, image) for finding in prompt.findings]
+        asked = [self._wider(self.meant(finding, image)) for finding in prompt.findings]
         exact = "prob" in prompt.keep
         prob = np.zeros((len(asked), *image.grid), np.float32 if exact else np.uint8)
         if not asked:
             none = np.zeros(0, np.float32)
             return Segmentation(prob, (), image.affine, {"presence": none, "quality": none})
         volume = len(image.grid) == 3
-        clicked = not (prompt.points is None and prompt.boxes is None and prompt.mask is None)
+        clicked = _clicked(prompt)
         if volume and clicked:
             raise UsageError(
                 "points, boxes and masks are for pictures; this image is a volume: ask with words only"
@@ -205,6 +210,13 @@ class Predictor:
         name = called(self.card, finding.name, modality)
         return finding if name == finding.name else renamed(finding, name)
 
+    def _wider(self, finding: Finding) -> Finding:
+        """The finding by the next wider name of its kind, where only that was learned, and from real images:
+        a melanoma is heard as a skin lesion, not as the tumour that it is, too."""
+        names = () if finding.name in self.card["concepts"] else finding.parents[:1]
+        wider = [name for name in names if firm(self.card, name, None) and same_kind(name, finding.name)]
+        return renamed(finding, wider[0]) if wider else finding
+
     def _findings(self, image: Image, prompt: Prompt) -> Sequence[Finding]:
         if prompt.findings:
             if len(prompt.findings) != len(prompt.targets):
@@ -228,8 +240,7 @@ class Predictor:
             key = (seen.key, first, turned)
             return self._kept.get(key, lambda: self._encode(seen, stack(), first, turned))
 
-        threshold = float(self.card.get("presence_threshold", 0.5))
-        return passes.View(seen, self.backend, self.words, maps, threshold)
+        return passes.View(seen, self.backend, self.words, maps, self._threshold)
 
     def _encode(self, seen: Seen, stack: np.ndarray, first: int, turned: bool) -> Maps:
         data = inputs(stack, first, min(first + CHUNK, seen.count))
@@ -251,9 +262,15 @@ def _run_by_torch(network: "Network", device: str) -> Backend:
 def _heard(findings: Sequence[Finding], image: Image) -> list[tuple[Code, ...]]:
     """The codes of each finding in this image."""
     left, extent = planes.patient_left(image), _extent(image)
+    if len(image.grid) == 2 and not coloured(image.data):  # "purple nuclei" of a grey picture
+        findings = [replace(one, texture=replace(one.texture, colour=None)) for one in findings]
     if not planes.shows_rows(image):
         findings = [replace(one, location=replace(one.location, rows=())) for one in findings]
     return [heard(one, image.modality, left, extent) for one in findings]
+
+
+def _clicked(prompt: Prompt) -> bool:
+    return not (prompt.points is None and prompt.boxes is None and prompt.mask is None)
 
 
 def _extent(image: Image) -> float | None:

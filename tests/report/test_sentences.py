@@ -1,6 +1,5 @@
 """Sentences in the manner of reports of all fields: exactly what they state as present may be drawn."""
 
-import re
 import tomllib
 from pathlib import Path
 
@@ -8,7 +7,7 @@ import pytest
 
 from medsegr.report.lexicon import concepts
 from medsegr.report.parse import parse, skip_reason
-from medsegr.types import Finding
+from told_lines import told, wanted
 
 FILES = sorted(Path(__file__).parent.glob("sentences*.toml"))
 GROUPS = [group for file in FILES for group in tomllib.loads(file.read_text("utf-8"))["group"]]
@@ -18,21 +17,6 @@ LINES = [
     for line in group["lines"].splitlines()
     if line.strip()
 ]
-_WANTED = re.compile(r"([^(),]+)(?:\(([^()]*)\))?(?:,|$)")
-
-
-def wanted(words: str) -> list[tuple[str, ...]]:
-    """``"nodule(right;upper), mass"`` -> name, side, rows, cols of each; "" where nothing is told."""
-    found = []
-    for name, place in _WANTED.findall(words):
-        side, rows, cols = [*(part.strip() for part in place.split(";")), "", "", ""][:3]
-        found.append((name.strip(), side, rows, cols))
-    return sorted(found)
-
-
-def told(finding: Finding) -> tuple[str, ...]:
-    place = finding.location
-    return finding.name, place.side or "", " ".join(place.rows), " ".join(place.cols)
 
 
 @pytest.mark.parametrize(("modality", "text", "expected"), LINES)

@@ -48,6 +48,9 @@ ASIDES = (
     ("reported", "as"),
 )
 ASIDE_FIRST = frozenset(said[0] for said in ASIDES)
+IMPERATIVES = frozenset(  # "ignore the heart, segment the lungs"
+    ["segment", "show", "draw", "delineate", "highlight", "find", "locate", "detect", "extract", "annotate"]
+)
 SEEN = frozenset(["seen", "identified", "noted", "demonstrated", "visualized", "evident", "detected"])
 
 
@@ -200,7 +203,7 @@ def _opens(norms: tuple[str, ...], start: int, end: int, edge: str) -> bool:
     part = norms[start:end]
     if not part or part[0] in ("or", "nor"):
         return False
-    if part[0] in DENIERS or part[0] in ("there", "which", "but", "it", "this"):
+    if part[0] in DENIERS or part[0] in IMPERATIVES or part[0] in ("there", "which", "but", "it", "this"):
         return True
     if edge == "with":
         return part[0] in word_list("openers")

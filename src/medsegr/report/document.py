@@ -158,6 +158,8 @@ _ABBREVIATIONS = frozenset(
         "dept",
         "rt",
         "lt",
+        "ant",
+        "post",
     ]
 )
 _ITEM = re.compile(r"(?:(?<=\n)|(?<=\r)|^)[ \t]*(?:\(?\d{1,2}[.):](?!\d)|[-*•–·o](?=\s))[ \t]*", re.MULTILINE)
@@ -352,7 +354,8 @@ def tokens(text: str, span: Span) -> tuple[Token, ...]:
     for match in _TOKEN.finditer(text, start, stop):
         raw = match.group()
         if raw == "?" or _MARKED.fullmatch(raw):
-            norm = _mark(raw, text, match.end(), bool(found) and found[-1].is_word)
+            behind = bool(found) and (found[-1].is_word or found[-1].norm == "?")  # "liver??"
+            norm = _mark(raw, text, match.end(), behind)
             found.append(Token(norm, match.start(), match.end(), raw))
             continue
         if (

@@ -21,6 +21,7 @@ from medsegr.report.lexicon import Concept, Cue, Descriptor, Place, Terms
 T = TypeVar("T")
 LEVEL = re.compile(r"^(?:c[1-8]|[td](?:[1-9]|1[0-2])|l[1-6]|s[1-5])$")  # D12 is T12, as many write
 YEAR = re.compile(r"^(?:19|20)\d\d$")
+THRICE = re.compile(r"([a-hj-z])\1\1+")
 HOURS = (("o", "'", "clock"), ("o", "’", "clock"), ("o", "clock"), ("oclock",), (":", "00"), (":", "30"))
 ORDINALS = [
     "first",
@@ -120,8 +121,12 @@ def correct(norm: str) -> tuple[str, ...]:
     away).
     """
     known = lexicon.known_words()
+    if norm not in known and (base := norm.rstrip("0123456789")) != norm and _whole(base):
+        return (base,) if (base,) in lexicon.concept_terms() else (norm,)  # "polyp1"
     if norm in lexicon.typos():
         return (lexicon.typos()[norm],)
+    if norm not in known and len(norm) > 4 and (short := THRICE.sub(r"\1\1", norm)) != norm:  # "massses"
+        return correct(lexicon.normal(short))
     if norm in known or len(norm) < 4 or len(norm) > 30 or not norm.isalpha() or norm == "xxxx":
         return (norm,)
     for cut in range(3, len(norm) - 2):
@@ -129,13 +134,25 @@ def correct(norm: str) -> tuple[str, ...]:
         if len(norm) >= 8 and _whole(left) and _whole(right):
             return left, right
     if len(norm) < 5:
-        return (norm,)
+        return (_with_letter(norm),)
     tries = ((norm, lexicon.meant_words(), 1 if len(norm) < 7 else 2), (norm + "s", _ending_in_s(), 1))
     for word, targets, most in tries:  # the second: the normal form of "arthrits" has lost its "s"
         best = process.extractOne(word, targets, scorer=OSA.distance, score_cutoff=most)
         if best is not None and _alike(word, best[0]):
             return (lexicon.normal(best[0]),)
     return (norm,)
+
+
+def _with_letter(norm: str) -> str:
+    """A word of four letters, or the one of five that it is without an inner letter: "livr", "plyp"."""
+    longer = (w for w in _five_letters() if w[0] == norm[0] and w[-1] == norm[-1])
+    near = [w for w in longer if any(w[:i] + w[i + 1 :] == norm for i in range(1, 4))]
+    return lexicon.normal(near[0]) if len(near) == 1 else norm
+
+
+@cache
+def _five_letters() -> tuple[str, ...]:
+    return tuple(word for word in lexicon.meant_words() if len(word) == 5)
 
 
 def _whole(part: str) -> bool:

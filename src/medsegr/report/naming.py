@@ -25,6 +25,7 @@ PURPOSES = frozenset(  # "glaucoma clinic", "epilepsy protocol": nobody is said 
 LOOKS = frozenset(
     ["increased uptake", "signal abnormality", "enhancing lesion"]
 )  # of a thing, where one is named
+PICTURES = frozenset(["image", "picture", "photo", "photograph", "dataset"])
 WHERE = frozenset(["in", "within", "of", "at", "involving", "throughout", "along", "around"])
 MEANING = frozenset(["corresponding", "consistent", "compatible", "representing", "keeping", "matching"])
 MATCHING = frozenset(["corresponding", "correlating", "corresponds", "correlates", "correspond"])
@@ -37,6 +38,8 @@ def names(
     """The concepts that a sentence names, in text order, what only describes another one left out."""
     found = _shared(_without_denied(find_concepts(words, modality), words), words)
     found = _nouns(found, describing, words)
+    if len(found) > 1 and not PICTURES.isdisjoint(words.norms):
+        found = tuple(h for i, h in enumerate(found) if not (i and _is_pictured(h, words)))
     if not PURPOSES.isdisjoint(words.norms):
         found = tuple(h for h in found if not _is_purpose(h, words))
     if not MATCHING.isdisjoint(words.norms):
@@ -91,7 +94,8 @@ def _shared(hits: Sequence[Hit[Concept]], words: Words) -> tuple[Hit[Concept], .
             norm = words.norms[head]
             free_word = head >= free and norm not in KINDS_OF and (norm,) not in looks
             told = table.get((norm, *rest)) if free_word else None
-            if told is None or known[told[0]].kind not in ("finding", "device"):
+            alike = told and {known[told[0]].kind, h.value.kind} in ({"finding"}, {"device"}, {"anatomy"})
+            if told is None or not (alike or known[told[0]].kind in ("finding", "device")):
                 break
             before.insert(0, Hit(known[told[0]], head, head + 1))
             at = head
@@ -130,6 +134,13 @@ def _is_matched(hit: Hit[Concept], hits: Sequence[Hit[Concept]], words: Words) -
     at = next((i for i in range(low, hit.first) if words.norms[i] in MATCHING), hit.first)
     between = words.norms[at : hit.first]
     return "the" in between and not {",", ";"} & {*between} and hits[0].first < at
+
+
+def _is_pictured(hit: Hit[Concept], words: Words) -> bool:
+    """True for the lesion of "melanoma in a skin lesion image": it tells what kind of picture this is."""
+    led = {"in", "of", "from", "on"} & {*words.norms[max(0, hit.first - 2) : hit.first]}
+    behind = words.norms[hit.last : hit.last + 1]
+    return bool(led) and behind != () and behind[0] in PICTURES and hit.value.kind == "finding"
 
 
 def _is_purpose(hit: Hit[Concept], words: Words) -> bool:

@@ -16,6 +16,7 @@ from medsegr.report.builds import Candidate
 from medsegr.report.context import Claim, claim
 from medsegr.report.correcting import corrected
 from medsegr.report.headings import read_all
+from medsegr.report.heads import Head, asked_for, border, heads
 from medsegr.report.language import foreign
 from medsegr.report.link import link
 from medsegr.report.placing import Setting, places_of
@@ -97,12 +98,12 @@ def parse(
 def parse_phrase(text: str, *, modality: str | None = None, frame: Frame | None = None) -> Report:
     """Read a direct phrase ("polyp", "lower lobe of the left lung"): at least one finding comes back.
 
-    The first concept named is the target, an organ too. A phrase in which nothing is known gives a finding
-    with the name "" and the whole phrase as its span.
+    A phrase that names findings asks for these, else for its organs. A phrase in which nothing is known gives
+    a finding with the name "" and the whole phrase as its span.
     """
     code = modality_code(modality)
     start, stop = _stripped(text)
-    sentence = read(document.plain(text), (start, stop), code)
+    sentence = read(document.plain(text), (start, stop), code, asked=True)
     setting, warnings = _setting([sentence], code, frame)
     section = Section("findings", (start, stop))
     known = not foreign(text, [(start, stop)])
@@ -111,8 +112,9 @@ def parse_phrase(text: str, *, modality: str | None = None, frame: Frame | None 
         for f in _findings(sentence, section, setting)
         if known and lexicon.concepts()[f.name].kind != "statement"
     ]
-    if not found and known and sentence.words.norms:
-        found = _organs(sentence, section, setting, first_only=True)
+    denied = all(f.polarity == "absent" and lexicon.concepts()[f.name].kind != "anatomy" for f in found)
+    if known and denied:
+        found = [*_organs(sentence, section, setting, asked_for(sentence)), *found]
     if not found:
         found = [Finding("", text[start:stop], (start, stop), "", "findings", (start, stop))]
     return Report(text, (section,), _numbered(found, text), warnings)
@@ -173,7 +175,7 @@ def _setting(
 def _findings(sentence: Sentence, section: Section, setting: Setting) -> list[Finding]:
     real = [c for c in sentence.candidates if c.concept.kind != "statement"]
     if not real and sentence.words.norms and (is_name_only(sentence) or is_request(sentence.words)):
-        organs = _organs(sentence, section, setting)
+        organs = _organs(sentence, section, setting, heads(sentence))
         if organs:
             return organs
     places = places_of(sentence, setting)
@@ -315,15 +317,12 @@ def _own_words(sentence: Sentence, item: Candidate) -> tuple[int, int]:
     return low, high
 
 
-def _organs(
-    sentence: Sentence, section: Section, setting: Setting, first_only: bool = False
-) -> list[Finding]:
+def _organs(sentence: Sentence, section: Section, setting: Setting, asked: Sequence[Head]) -> list[Finding]:
     """Organs asked for by name; one behind "of" or "in" is the place of the one before it."""
     found: list[Finding] = []
-    heads = _heads(sentence)[: 1 if first_only else None]
-    for i, (name, first, last) in enumerate(heads):
-        low = _border(sentence, heads[i - 1][2], first) if i else 0
-        high = _border(sentence, last, heads[i + 1][1]) if i + 1 < len(heads) else len(sentence.words.norms)
+    for i, (name, first, last) in enumerate(asked):
+        low = border(sentence, asked[i - 1][2], first) if i else 0
+        high = border(sentence, last, asked[i + 1][1]) if i + 1 < len(asked) else len(sentence.words.norms)
         item = Candidate(lexicon.concepts()[name], ((first, last),), (low, high))
         mine = [e for e in sentence.elements if item.region[0] <= e.first and e.last <= item.region[1]]
         own = spots(mine, sentence.words, setting.sides, setting.by_flag)
@@ -331,32 +330,3 @@ def _organs(
         made = _of_candidate(sentence, item, own, said, section, setting)
         found += [replace(f, name=name, code=item.concept.code, parents=item.concept.parents) for f in made]
     return found
-
-
-def _border(sentence: Sentence, end: int, begin: int) -> int:
-    """Index of the first word that belongs to the later of two organs: the one behind the last "and" or
-    comma."""
-    joints = [i for i in range(end, begin) if sentence.words.norms[i] in ("and", ",", "&")]
-    return joints[-1] + 1 if joints else begin
-
-
-def _heads(sentence: Sentence) -> list[tuple[str, int, int]]:
-    """(concept, first word, last word) of each organ that is asked for."""
-    organs = list(sentence.anatomy)
-    norms = sentence.words.norms
-    heads: list[tuple[str, int, int]] = []
-    for organ in organs:
-        before = norms[max(0, organ.first - 3) : organ.first]
-        if heads and not (
-            {"and", ",", "&"} & set(before) or norms[heads[-1][2] : organ.first] in (("and",), (",",))
-        ):
-            continue
-        heads.append((organ.concept.name, organ.first, organ.last))
-    if heads:
-        return heads
-    known = lexicon.concepts()
-    return [
-        (e.place.of, e.first, e.last)
-        for e in sentence.elements
-        if e.place is not None and e.place.of in known
-    ][:1]

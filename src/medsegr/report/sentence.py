@@ -1,7 +1,7 @@
 """One sentence: which concepts it names, and which of its words belong to which of them."""
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from medsegr.findings import Span
@@ -37,6 +37,10 @@ VIEWS = frozenset(["view", "projection", "radiograph", "film", "image", "examina
 
 CAUSING = frozenset(["cause", "causes", "causing", "producing", "resulting"])
 MOST_LEAD = 5  # words of a heading before a request, its colon included
+ASKING = frozenset(["?"])
+CONDITIONS = ASKING | {"if"}  # of who asks: "is there a polyp?", "if there is a polyp, segment it"
+SEEING = frozenset(["see", "view", "get", "have"])  # asks for a mask behind one of these:
+ASKERS = frozenset(["i", "you", "we", "us", "i'd"])
 BRACKETS = frozenset(["(", ")"])  # what they hold is said beside a statement and ends none
 NO_WORDS = Words((), ())
 
@@ -66,18 +70,28 @@ class Sentence:
         return sign if sign is not None and explains(self.words.norms[sign.last : item.first]) else None
 
 
-def read(text: str, span: Span, modality: str | None, before: Told | None = None) -> Sentence:
-    """Read the sentence at ``span``. ``before``: what the sentence before it named last."""
+def read(
+    text: str, span: Span, modality: str | None, before: Told | None = None, asked: bool = False
+) -> Sentence:
+    """Read the sentence at ``span``. ``before``: what the sentence before it named last. ``asked``: it is a
+    direct phrase, whose questions and conditions doubt nothing."""
     words = words_of(tokens(text, span), text)
+    if asked:
+        words = _in_reports_words(words, modality)
     describing = find_descriptors(words)
     hits = names(words, modality, describing)
     places = [
         p
         for p in find_places(words, modality)
-        if _visible(p.value.of or p.value.name, modality) and not _of_view(p, words)
+        if (asked or _visible(p.value.of or p.value.name, modality)) and not _of_view(p, words)
     ]
-    asked = is_request(words)
-    all_cues = tuple(c for c in find_cues(words) if not (asked and words.norms[c.first] == "?"))
+    request = is_request(words)
+    marks = CONDITIONS if asked else ASKING if request or _organs_only(hits) else frozenset()
+    all_cues = tuple(c for c in find_cues(words) if words.norms[c.first] not in marks)
+    if asked:
+        all_cues = tuple(c for c in all_cues if c.value.kind != "advice" or words.norms[c.first] == "exclude")
+    if asked or request:
+        hits = tuple(_lesion(h, words, modality) for h in hits)
     hits = tuple(
         h
         for h in hits
@@ -121,6 +135,31 @@ def read(text: str, span: Span, modality: str | None, before: Told | None = None
     placed = frozenset(i for e in where for i in range(e.first, e.last))
     regions = _regions(named, words, starts, placed)
     return Sentence(span, words, regions, tuple(organs), where, tuple(loose), acting, starts)
+
+
+def _in_reports_words(words: Words, modality: str | None) -> Words:
+    """A direct phrase in the words of reports: a "lump" is a mass, where nothing else is named ("cotton
+    wool spot")."""
+    said = lexicon.everyday()
+    if said.keys().isdisjoint(words.norms):
+        return words
+    hits = names(words, modality, ())
+    if any(h.value.kind != "anatomy" for h in hits):
+        return words
+    return replace(words, norms=tuple(said.get(norm, norm) for norm in words.norms))
+
+
+def _organs_only(hits: Sequence[Hit[Concept]]) -> bool:
+    return bool(hits) and all(h.value.kind == "anatomy" for h in hits)
+
+
+def _lesion(hit: Hit[Concept], words: Words, modality: str | None) -> Hit[Concept]:
+    """What somebody means who asks for "the abnormality" or, but of a slide, "all pathology"."""
+    said = words.norms[hit.first : hit.last]
+    led = words.norms[max(0, hit.first - 1) : hit.first] in (("the",), ("all",), ("any",))
+    pathology = said == ("pathology",) and led and modality not in ("SM", "GM")
+    asks = hit.value.kind == "statement" and ("abnormality" in said or pathology)
+    return replace(hit, value=lexicon.concepts()["lesion"]) if asks else hit
 
 
 def _of_none(
@@ -303,8 +342,10 @@ def is_request(words: Words) -> bool:
     while words.norms[polite : polite + 1] and words.norms[polite] in word_list("polite"):
         polite += 1
     asks = words.norms[polite : polite + 1]
-    wanted = {"want", "need"} & set(words.norms[start:polite])
-    return bool(asks) and (asks[0] in word_list("asks") or bool(wanted))
+    said = set(words.norms[start:polite])
+    wanted = {"want", "need"} & said or ("like" in said and ASKERS & said)
+    seeing = bool(ASKERS & said) and asks[:1] and asks[0] in SEEING
+    return bool(asks) and (asks[0] in word_list("asks") or bool(wanted) or bool(seeing))
 
 
 def is_name_only(sentence: Sentence) -> bool:
@@ -313,7 +354,8 @@ def is_name_only(sentence: Sentence) -> bool:
     covered |= {i for d in sentence.descriptors for i in range(d.first, d.last)}
     covered |= {i for c in sentence.anatomy for i in range(c.first, c.last)}
     norms = sentence.words.norms
-    if sentence.titled or norms[-1:] == (":",) or ({"is", "are"} & set(norms) and "where" not in norms):
+    tells = {"is", "are"} & set(norms) and "where" not in norms and norms[:2] != ("this", "is")
+    if sentence.titled or norms[-1:] == (":",) or tells:
         return False  # "the trachea is midline" says something of it
     rest = [
         n for i, n in enumerate(norms) if i not in covered and n not in word_list("glue") and not n.isdigit()

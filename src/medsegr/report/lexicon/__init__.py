@@ -43,6 +43,7 @@ __all__ = [
     "concepts",
     "cues",
     "descriptors",
+    "everyday",
     "expand",
     "known_words",
     "meant_words",
@@ -137,6 +138,11 @@ def word_list(name: str) -> frozenset[str]:
 def typos() -> Mapping[str, str]:
     """Known slips too short for the general rule."""
     return _all().typos
+
+
+def everyday() -> Mapping[str, str]:
+    """Words of everyday speech -> the word of reports that a direct phrase means by them ("lump")."""
+    return _all().everyday
 
 
 def known_words() -> frozenset[str]:

@@ -180,6 +180,7 @@ class Lexicon:
     plain: frozenset[str]
     lists: Mapping[str, frozenset[str]]
     typos: Mapping[str, str]
+    everyday: Mapping[str, str]
     known: frozenset[str] = frozenset()
     meant: tuple[str, ...] = ()
     whole: frozenset[str] = frozenset()

@@ -48,6 +48,7 @@ def read() -> Lexicon:
         plain=plain,
         lists=MappingProxyType({name: frozenset(said.split()) for name, said in words["lists"].items()}),
         typos=MappingProxyType(dict(words["typos"])),
+        everyday=MappingProxyType(dict(words["everyday"])),
     )
     return _with_words(made)
 
@@ -176,7 +177,7 @@ def _with_words(made: Lexicon) -> Lexicon:
     return replace(
         made,
         known=frozenset(known),
-        meant=(*sorted(meant), "upper", "lower", "middle", "right", "small", "large"),
+        meant=(*sorted(meant), "upper", "lower", "middle", "right", "small", "large", "heart"),
         whole=frozenset(whole | {"one", "two", "three", "four", "five", "six", "all", "and"}),
     )
 
