@@ -151,7 +151,8 @@ def _configured(
     from medsegr.config import FitConfig, read_config
     from medsegr.training import changed, located, undrawn
 
-    read = read_config(data.config) if data.config else None
+    # a configuration may leave it to --data what is trained on
+    read = read_config(data.config, located(data.data, None)[0]) if data.config else None
     sets, folders = located(data.data, read)
     values: dict[str, Any] = {"sets": sets}
     if data.unlabelled:
