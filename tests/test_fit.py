@@ -149,9 +149,17 @@ def test_a_run_that_stops_getting_better_ends_early_and_keeps_the_best(
     config = replace(TINY, steps=9, validate_every=1, patience=2)
     fit.fit(config, cases, tmp_path, lines.append)
     last, best = (saved.read(tmp_path / name) for name in ("last.pt", "best.pt"))
-    assert (last["state"]["step"], last["state"]["stopped"]) == (4, True)
+    assert last["state"]["step"] == 4
     assert (best["state"]["step"], best["state"]["best"]) == (2, 0.5)
-    assert any("stopped early" in line for line in lines)
+    assert any("stopped early: no better" in line for line in lines)
+
+    fit.fit(config, cases, tmp_path, lines.append)
+    assert saved.read(tmp_path / "last.pt")["state"]["step"] == 4
+    assert "stopped early before" in lines[-1]
+    marks = iter([0.9] * 5)
+    fit.fit(replace(config, patience=5), cases, tmp_path, lines.append)  # whoever is more patient goes on
+    assert saved.read(tmp_path / "last.pt")["state"]["step"] == 9
+    assert saved.read(tmp_path / "best.pt")["state"]["step"] == 5
 
 
 def test_without_held_out_cases_a_run_says_that_it_does_not_validate(

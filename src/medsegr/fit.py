@@ -217,7 +217,9 @@ def _loop(
     state, fabric = run.kept.state, run.fabric
     saved = state.seconds
     now = time.thread_time if config.clock == "processor" else time.monotonic
-    while not state.stopped and (part := part_of(config, state.step, state.seconds)) < 1:
+    if impatient(config, state):
+        book.say("stopped early before: with a larger patience, or 0, the same command goes on")
+    while not impatient(config, state) and (part := part_of(config, state.step, state.seconds)) < 1:
         began = now()
         run.part.fill_(part)
         pulled = [next(batches) for _ in range(config.accumulate)]
@@ -248,9 +250,13 @@ def due(config: FitConfig, state: State) -> bool:
     return bool(config.validate_every) and not over and at >= (state.checked + 1) * config.validate_every
 
 
+def impatient(config: FitConfig, state: State) -> bool:
+    """Whether ``patience`` validations have passed without a better one, which ends a run early."""
+    return bool(config.patience) and state.since >= config.patience
+
+
 def check(config: FitConfig, run: Run, book: Logbook) -> None:
-    """One validation of the averaged weights. The best so far are kept; after ``patience`` without a better
-    one the run is told to stop."""
+    """One validation of the averaged weights. The best so far are kept."""
     state = run.kept.state
     state.checked, state.judged = state.checked + 1, state.step
     if run.watch is None:
@@ -263,8 +269,7 @@ def check(config: FitConfig, run: Run, book: Logbook) -> None:
         state.best = scores["dice"]
         _save(run, BEST)
     book.check(scores)
-    if config.patience and state.since >= config.patience:
-        state.stopped = True
+    if impatient(config, state):
         book.say(f"stopped early: no better validation in the last {state.since}; the best stays")
 
 

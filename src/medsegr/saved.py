@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -41,7 +41,6 @@ class State:
     since: int = 0
     checked: int = 0
     judged: int = -1
-    stopped: bool = False
 
 
 class Average:
@@ -158,8 +157,8 @@ def resume(path: Path, kept: Kept) -> None:
     kept.optimiser.load_state_dict(stored["optimiser"])
     average = kept.average
     average.state = {name: value.to(average.state[name].device) for name, value in stored["average"].items()}
-    for name, value in stored["state"].items():
-        setattr(kept.state, name, value)
+    for one in fields(kept.state):
+        setattr(kept.state, one.name, stored["state"].get(one.name, getattr(kept.state, one.name)))
     if "rng" in stored:
         torch.set_rng_state(stored["rng"])
 
