@@ -213,7 +213,7 @@ def test_half_precision_trains(tmp_path: Path, cases: list[data.Case]) -> None:
 def test_a_loss_that_is_not_finite_names_step_and_pictures(tmp_path: Path, cases: list[data.Case]) -> None:
     run, batch = run_of(cases, tmp_path), batch_of(cases[:3], 2)
     broken = replace(batch, pixels=batch.pixels * float("nan"))
-    with pytest.raises(MedsegrError, match=f"at step 0, batch of {batch.cases[0]}.*last checkpoint is kept"):
+    with pytest.raises(MedsegrError, match=f"at step 0, batch of {batch.cases[0]}.*begin another run"):
         fit.step(run, [batch, broken], TINY, 0.3)
 
 
@@ -298,9 +298,11 @@ def test_two_processes_learn_what_one_does_from_the_same_batches(tmp_path: Path)
     ],
 )
 def test_too_little_memory_gives_advice(error: Exception) -> None:
-    told = r"batches of 2 at 64 px: halve batch and double accumulate"
-    with pytest.raises(MedsegrError, match=told), fit.advice(TINY, 0.0):
+    told = r"batches of 4 at 64 px: halve batch and double accumulate"
+    with pytest.raises(MedsegrError, match=told), fit.advice(replace(TINY, batch=4), 0.0):
         raise error
+    with pytest.raises(MedsegrError, match=r"batches of 2 at 64 px: set precision"), fit.advice(TINY, 0.0):
+        raise error  # a batch cannot be smaller
 
 
 def test_another_error_stays_what_it_is() -> None:

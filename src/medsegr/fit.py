@@ -40,6 +40,7 @@ from medsegr.watch import Watch, watch_of
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
+FEWEST = 2  # samples a batch of one process
 BETTER = 1e-4  # Dice by which a validation must be better to count
 READS_WORDS = ("tokens.", "fusion.")  # codes to prior tokens, in every network that has them
 
@@ -197,7 +198,7 @@ def _begin(
 
 def _batches(config: FitConfig, cases: Sequence[Case], run: Run, stop: threading.Event) -> Iterator[Batch]:
     fabric, step, words = run.fabric, run.kept.state.step, run.kept.words
-    count = max(2, config.batch // fabric.world_size)
+    count = max(FEWEST, config.batch // fabric.world_size)
     if config.steps:
         source = feed.Numbered(cases, config, words, (config.seed, fabric.global_rank), count)
         numbers = range(min(step * config.accumulate, len(source)), len(source))
@@ -311,8 +312,9 @@ def step(run: Run, batches: Sequence[Batch], config: FitConfig, part: float) -> 
 def _finite(what: str, value: float, run: Run, batch: Batch) -> None:
     if not math.isfinite(value):
         raise MedsegrError(
-            f"the {what} is {value} at step {run.kept.state.step}, batch of {', '.join(batch.cases)}; "
-            "the last checkpoint is kept: look at these pictures, or go on with a smaller lr or clip"
+            f"the {what} is {value} at step {run.kept.state.step}, batch of {', '.join(batch.cases)}; what "
+            "was saved is kept: look at these pictures, or begin another run with a smaller lr or clip, from "
+            "this one's folder if it had learned something"
         )
 
 
@@ -326,10 +328,11 @@ def advice(config: FitConfig, part: float) -> Iterator[None]:
         if not short and not any(w in str(error) for w in ("out of memory", "can't allocate memory")):
             raise
         largest = max(side for _, side in config.sizes) if config.mixed else size_at(part, config.sizes)
+        parts = "halve batch and double accumulate (the same step in two parts, and the same run), "
         raise MedsegrError(
-            f"out of memory with batches of {config.batch} at {largest} px: halve "
-            "batch and double accumulate (the same step in two parts), use a smaller size, or precision = "
-            "bf16-mixed on a device that gains from it; the last checkpoint is kept"
+            f"out of memory with batches of {config.batch} at {largest} px: "
+            f"{parts if config.batch >= 2 * FEWEST else ''}set precision to bf16-mixed on a device that gains "
+            "from it, or begin another run with a smaller size; what was saved is kept"
         ) from error
 
 

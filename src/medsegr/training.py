@@ -138,7 +138,11 @@ def _others(noted: Path, now: Mapping[str, Any]) -> list[str]:
             f"{noted.name} in the output folder cannot be read ({type(error).__name__}); give another --out"
         ) from error
     before = {"network": [weights.DEFAULT, {}], "from": "", **now, **before, "config": config}
-    other = [key for key in now["config"] if now["config"][key] != config[key] and key not in FREE]
+    own = now["config"]
+    free = FREE
+    if own["batch"] * own["accumulate"] == config["batch"] * config["accumulate"]:
+        free |= {"batch", "accumulate"}  # the same step in other parts, for too little memory
+    other = [key for key in own if own[key] != config[key] and key not in free]
     return other + [key for key in ("from", "network", "target", "modality") if now[key] != before[key]]
 
 
