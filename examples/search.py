@@ -122,7 +122,7 @@ def main() -> None:
     found = settings(optuna.trial.FixedTrial(best.params), base)
     path.write_text(toml(found), encoding="utf-8")
     asked = f'--data {folder} --target "{given.target}" --modality {given.modality}'
-    print(f"now for longer: medsegr train --config {path} {asked} --from medsegr-tiny --minutes 10 --out best")
+    print(f"now for longer: medsegr train --config {path} {asked} --from medsegr-tiny --out best")
 
 
 if __name__ == "__main__":

@@ -331,8 +331,8 @@ def advice(config: FitConfig, part: float) -> Iterator[None]:
         parts = "halve batch and double accumulate (the same step in two parts, and the same run), "
         raise MedsegrError(
             f"out of memory with batches of {config.batch} at {largest} px: "
-            f"{parts if config.batch >= 2 * FEWEST else ''}set precision to bf16-mixed on a device that gains "
-            "from it, or begin another run with a smaller size; what was saved is kept"
+            f"{parts if config.batch >= 2 * FEWEST else ''}set precision to bf16-mixed on a device that "
+            "gains from it, or begin another run with a smaller size; what was saved is kept"
         ) from error
 
 
