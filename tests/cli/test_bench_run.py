@@ -37,10 +37,12 @@ def test_judge_then_compare(run: Any, folder: Path, tmp_path: Path) -> None:
     told = run("bench", "compare", f"{out}:place", f"{out}:half", "--control", "right", "--json").json
     assert (told["a"], told["b"], told["all"]["images"]) == ("place", "half", 2)
     lines = run("bench", "compare", f"{out}:half", f"{out}:place").out
-    assert "half minus place" in lines
+    assert "half minus place, Dice an image, control free (words: name)" in lines
+    assert "neither reads words" in run("bench", "compare", f"{out}:half", f"{out}:half").out
     assert "Holm" in lines
     assert "[one group]" not in lines
     run("bench", "compare", out, f"{out}:half").fails(2, "FOLDER:LABEL")
+    run(*judging(folder, out, "-m", "half=otsu,part=bright")).fails(2, "'half' was another method")
     run("bench", "compare", f"{out}:half", f"{out}:place", "--control", "other").fails(2, "--control")
     run("bench", "compare", f"{out}:half", f"{out}:place", "--min-images", "9").fails(
         3, "--min-images 9: the largest set that both have judged has 2 images"

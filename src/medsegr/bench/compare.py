@@ -86,7 +86,10 @@ def compare(one: str, other: str, control: str = "free", fewest: int = 0) -> dic
         "control": control,
         "fewest": fewest,
         "same_device": record_a.get("device") == record_b.get("device"),
-        "words": sorted({r["words"] for rows in (a, b) for r in table.under(rows, control)}),
+        # of a method that reads none the rows stand under "right" alone, whatever the others were told
+        "words": sorted(
+            {r["words"] for rows in (a, b) if table.reads(rows) for r in table.under(rows, control)}
+        ),
         "all": total,
         "sets": table.corrected(sets),
         "strata": table.corrected(strata),

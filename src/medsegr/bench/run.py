@@ -20,10 +20,10 @@ import numpy as np
 from medsegr import planes
 from medsegr.bench import controls, leaks, store
 from medsegr.bench.controls import Other
-from medsegr.bench.methods import Method, Ready, built, device_record, operations
+from medsegr.bench.methods import Method, Ready, built, device_record, operations, told_apart
 from medsegr.bench.samples import Sample, Wanted, Words, chosen, read_sample, samples_of, thinned
 from medsegr.bench.score import PICTURED, Answer, answer_of, kept_view, score, view_index
-from medsegr.errors import InputError, MedsegrError
+from medsegr.errors import InputError, MedsegrError, UsageError
 from medsegr.pipeline import LARGEST_CALL
 from medsegr.types import Finding, Image, Prompt
 from medsegr.verdicts import one_line
@@ -79,10 +79,12 @@ def run(plan: Plan, out: Path, step: Step = lambda: None) -> Outcome:
     Raises:
         InputError: a table that cannot be read, nothing to judge, or (LeaksFound) leaks under
             ``leaks="refuse"``: then ``leaks.json`` in ``out`` lists them and nothing else is written.
-        UsageError: the folder holds another run.
+        UsageError: the folder holds another run, or another method under a label of this one.
     """
     judged, samples = planned(plan)
     record = store.open_run(out, _asked(plan))
+    for method in plan.methods:
+        _same(method, out / "methods" / method.label)
     if "found_leaks" not in record:
         record["found_leaks"] = [] if plan.leaks == "off" else _leaks(plan, judged, samples)
     leaky = {leak["judged"] for leak in record["found_leaks"]}
@@ -96,7 +98,11 @@ def run(plan: Plan, out: Path, step: Step = lambda: None) -> Outcome:
             (out / store.RECORD).unlink()
             raise InputError("every image to be judged leaks; choose other sets or another part")
     labels = [*record.get("labels", ()), *(m.label for m in plan.methods)]
-    record |= {"images": len(judged), "device": device_record(plan.device), "labels": sorted(set(labels))}
+    record |= {
+        "images": len(judged),
+        "device": device_record(plan.device, plan.threads),
+        "labels": sorted(set(labels)),
+    }
     store.write_json(out / store.RECORD, record)
     return _judge_all(plan, judged, out, step)
 
@@ -158,6 +164,22 @@ def _judge_all(plan: Plan, judged: Sequence[Sample], out: Path, step: Step) -> O
     return Outcome(done, failed, broken)
 
 
+def _same(method: Method, folder: Path) -> None:
+    """UsageError where the answers in ``folder`` are of another method, of other options or of a checkpoint
+    that has changed."""
+    judged = any("rows" in line for line in store.lines_of(folder / "images.jsonl").values())
+    if not judged or not (folder / "method.json").is_file():
+        return
+    before, now = store.read_json(folder / "method.json"), told_apart(method)
+    keys = ["options", "sha256" if now["sha256"] else "asked"]  # a checkpoint may have moved
+    other = [key for key in keys if key in before and before[key] != now[key]]
+    if other:
+        raise UsageError(
+            f"-o: '{method.label}' was another method or checkpoint in the run there ({', '.join(other)}); "
+            "give this one its own label with LABEL=NAME, or a new folder"
+        )
+
+
 def _pool(judged: Sequence[Sample]) -> Pool:
     """The words of every target of the run. An image that cannot be read has none: it fails when it is
     judged."""
@@ -192,10 +214,6 @@ def _judge(
         return reason
     told |= {"reads_text": ready.reads_text, **ready.facts, "operations": None}
     before = store.read_json(folder / "method.json") if (folder / "method.json").is_file() else {}
-    if before.get("sha256", told["sha256"]) != told["sha256"]:
-        raise InputError(
-            f"{method.label}: the run there judged another checkpoint; give a new folder or label"
-        )
     told["operations"] = before.get("operations")
     store.write_json(folder / "method.json", told)
     for sample in samples:

@@ -35,8 +35,8 @@ def lines(told: dict[str, Any]) -> list[str]:
     """The comparison as lines for a person."""
     from medsegr.metrics.intervals import span
 
-    words = ", ".join(told["words"])
-    out = [f"{told['a']} minus {told['b']}, Dice an image, control {told['control']} (words: {words})"]
+    words = f"words: {', '.join(told['words'])}" if told["words"] else "neither reads words"
+    out = [f"{told['a']} minus {told['b']}, Dice an image, control {told['control']} ({words})"]
     rows = [
         ("all", told["all"], None),
         *((row["set"], row, row["p_holm"]) for row in told["sets"]),
