@@ -248,10 +248,12 @@ def _reason(folder: Path) -> str:
 
 
 def _flags(bench: Bench) -> list[str]:
-    """The comparison as flags of :func:`main`; ``jobs`` is left out."""
+    """The comparison as flags of :func:`main`, without what is as usual; ``jobs`` is left out."""
     told = {f.name: getattr(bench, f.name) for f in fields(Bench) if f.name not in ("jobs", "referring")}
-    pairs = [*told.items(), *(("referring", folder) for folder in bench.referring)]
-    return [text for name, value in pairs if value not in (None, "") for text in (f"--{name}", str(value))]
+    usual = {f.name: f.default for f in fields(Bench)}
+    pairs = [(name, value) for name, value in told.items() if value != usual[name]]
+    pairs += [("referring", folder) for folder in bench.referring]
+    return [text for name, value in pairs for text in (f"--{name}", str(value))]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:
