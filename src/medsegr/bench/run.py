@@ -86,7 +86,9 @@ def run(plan: Plan, out: Path, step: Step = lambda: None) -> Outcome:
     for method in plan.methods:
         _same(method, out / "methods" / method.label)
     if "found_leaks" not in record:
-        record["found_leaks"] = [] if plan.leaks == "off" else _leaks(plan, judged, samples)
+        record |= {"found_leaks": [], "like_named": []}
+        if plan.leaks != "off":
+            record |= _leaks(plan, judged, samples)
     leaky = {leak["judged"] for leak in record["found_leaks"]}
     if leaky and plan.leaks == "refuse":
         store.write_json(out / store.LEAKS, record["found_leaks"])
@@ -133,12 +135,14 @@ def _asked(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _leaks(plan: Plan, judged: Sequence[Sample], samples: Sequence[Sample]) -> list[dict[str, Any]]:
+def _leaks(plan: Plan, judged: Sequence[Sample], samples: Sequence[Sample]) -> dict[str, Any]:
+    """What the record tells of them."""
     ours = {sample.id for sample in chosen(samples, plan.split)}
     elsewhere = [s for folder in plan.trained_on for s in samples_of(folder)]
     others = [s for s in (*samples, *elsewhere) if s.id not in ours]
     found = [asdict(leak) for leak in leaks.check(judged, others)]
-    return [{**leak, "likeness": None if leak["kind"] == "group" else leak["likeness"]} for leak in found]
+    told = [{**leak, "likeness": None if leak["kind"] == "group" else leak["likeness"]} for leak in found]
+    return {"found_leaks": told, "like_named": leaks.like_named(judged, elsewhere)}
 
 
 def _judge_all(plan: Plan, judged: Sequence[Sample], out: Path, step: Step) -> Outcome:
