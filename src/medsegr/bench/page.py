@@ -110,8 +110,8 @@ def _head(told: Data) -> str:
             f"{len(leaky)} images to be judged also stand on the other side of the split; they {what}."
         )
     if named := record.get("like_named"):
-        told = f"{len(named)} groups bear names that also stand in what was trained on"
-        notes.append(f"{told} ({', '.join(named[:5])} ...): if they are the same patients, this flatters.")
+        known = f"{len(named)} groups bear names that also stand in what was trained on"
+        notes.append(f"{known} ({', '.join(named[:5])} ...): if they are the same patients, this flatters.")
     if record["leaks"] == "off":
         notes.append("Nobody looked for images that stand on both sides of the split.")
     if record["split"] in ("train", "all"):
