@@ -59,8 +59,10 @@ def page(told: Data, rows: Mapping[str, Sequence[Data]], folders: Mapping[str, P
 
 
 def cell(value: Any) -> str:
-    """A value as text: intervals as ``mean [low, high]``, numbers with three places."""
+    """A value as text: intervals as ``mean [low, high]``, numbers with three places, units apart."""
     if isinstance(value, Mapping):
+        if "mean" not in value:
+            return ", ".join(f"{cell(one)} {unit}" for unit, one in value.items()) or NONE
         if value.get("mean") is None:
             return NONE
         return f"{value['mean']:.3f} {span(value['low'], value['high'])}"

@@ -95,7 +95,9 @@ def summary(rows: Sequence[Row], control: str = MAIN) -> dict[str, Any]:
     by_image = {row["image"]: row["seconds"] for row in rows if row["seconds"]}
     return {
         **overlap(own),
-        "nsd": _mean(there, lambda r: r["nsd"]),
+        "nsd": {
+            unit: _mean([r for r in there if r["unit"] == unit], lambda r: float(r["nsd"])) for unit in units
+        },
         "hd95": {
             unit: {
                 "median": _median(
