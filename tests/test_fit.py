@@ -109,8 +109,9 @@ def test_a_killed_run_goes_on_to_the_same_bits(tmp_path: Path, cases: list[data.
         assert saved.read(out / "last.pt")["state"]["step"] < 4
         fit.fit(config, cases, out, quiet)
         one, two = saved.read(whole / "last.pt"), saved.read(out / "last.pt")
-        one["state"].pop("seconds")
-        two["state"].pop("seconds")
+        for clock in ("seconds", "judged_after"):
+            one["state"].pop(clock)
+            two["state"].pop(clock)
         assert same(one, two)
         for name in (logbook.STEPS, logbook.CHECKS):
             rows = [logbook.read_rows(folder / name) for folder in (whole, out)]
@@ -160,6 +161,30 @@ def test_a_run_that_stops_getting_better_ends_early_and_keeps_the_best(
     fit.fit(replace(config, patience=5), cases, tmp_path, lines.append)  # whoever is more patient goes on
     assert saved.read(tmp_path / "last.pt")["state"]["step"] == 9
     assert saved.read(tmp_path / "best.pt")["state"]["step"] == 5
+
+
+def test_a_longer_run_goes_on_validating_at_its_own_distance(
+    tmp_path: Path, cases: list[data.Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch.Watch, "judge", lambda _self, _state: {"dice": 0.5})
+    fit.fit(replace(TINY, steps=4, validate_every=1), cases, tmp_path, quiet)
+    fit.fit(replace(TINY, steps=8, validate_every=2), cases, tmp_path, quiet)
+    assert [row["step"] for row in logbook.read_rows(tmp_path / "validation.csv")] == [1, 2, 3, 4, 6, 8]
+
+
+def test_a_validation_is_due_at_multiples_of_its_minutes() -> None:
+    config = replace(TINY, steps=0, minutes=3.0, validate_every=0.5)
+    state = saved.State(step=7, seconds=29.0)
+    assert not fit.due(config, state)
+    state.seconds = 31.0
+    assert fit.due(config, state)
+    state.judged_after = 31.0
+    state.seconds = 59.0
+    assert not fit.due(config, state)
+    state.seconds = 60.5
+    assert fit.due(config, state)
+    state.seconds = 180.0  # the end has its own
+    assert not fit.due(config, state)
 
 
 def test_without_held_out_cases_a_run_says_that_it_does_not_validate(

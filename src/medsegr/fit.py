@@ -245,10 +245,13 @@ def _loop(
 
 
 def due(config: FitConfig, state: State) -> bool:
-    """Whether the next validation is due. Not at the very end, where there is one anyway."""
-    at = state.step if config.steps else state.seconds / 60
-    over = part_of(config, state.step, state.seconds) >= 1
-    return bool(config.validate_every) and not over and at >= (state.checked + 1) * config.validate_every
+    """Whether the next validation is due: a multiple of their distance was passed since the last one, also
+    where a longer run has another distance. Not at the very end, where there is one anyway."""
+    every = config.validate_every
+    if not every or part_of(config, state.step, state.seconds) >= 1:
+        return False
+    at, last = (state.step, state.judged) if config.steps else (state.seconds / 60, state.judged_after / 60)
+    return at >= (math.floor(max(0.0, last) / every + 1e-9) + 1) * every
 
 
 def impatient(config: FitConfig, state: State) -> bool:
@@ -259,7 +262,7 @@ def impatient(config: FitConfig, state: State) -> bool:
 def check(config: FitConfig, run: Run, book: Logbook) -> None:
     """One validation of the averaged weights. The best so far are kept."""
     state = run.kept.state
-    state.checked, state.judged = state.checked + 1, state.step
+    state.judged, state.judged_after = state.step, state.seconds
     if run.watch is None:
         return
     scores = run.watch.judge(run.kept.average.state) if run.fabric.is_global_zero else {}

@@ -30,7 +30,7 @@ class State:
     """Where a run stands; saved whole, so that a killed run goes on as if nothing had been.
 
     ``recent`` are the loss terms since the last row of the log; ``best`` the best validation so far,
-    ``since`` how many came after it, ``checked`` how many there were, the last at step ``judged``.
+    ``since`` how many came after it, the last at step ``judged``, ``judged_after`` seconds.
     """
 
     step: int = 0
@@ -39,8 +39,8 @@ class State:
     recent: list[dict[str, float]] = field(default_factory=list)
     best: float = -1.0
     since: int = 0
-    checked: int = 0
     judged: int = -1
+    judged_after: float = 0.0
 
 
 class Average:
