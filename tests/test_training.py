@@ -81,6 +81,14 @@ def test_a_folder_goes_on_with_the_same_run_only(tmp_path: Path) -> None:
     assert [p.name for p in (tmp_path / "photos").iterdir()] == ["cat.jpg"]
 
 
+def test_the_first_process_may_come_after_another_one_has_begun(tmp_path: Path) -> None:
+    """The others read their cases meanwhile, into the cache."""
+    training.prepare(training.Asked(CONFIG, {}, tmp_path / "run"), write=False)
+    (tmp_path / "run" / training.CACHE).mkdir(parents=True)
+    training.prepare(training.Asked(CONFIG, {}, tmp_path / "run"))
+    assert (tmp_path / "run" / training.RUN).is_file()
+
+
 def test_a_step_may_be_taken_in_other_parts_when_a_run_goes_on(tmp_path: Path) -> None:
     out = tmp_path / "run"
     training.prepare(training.Asked(CONFIG, {}, out))
