@@ -113,3 +113,14 @@ def test_patients_of_one_name_in_what_was_trained_on_are_told(run: Any, tmp_path
     assert json.loads((out / "record.json").read_text())["like_named"] == ["patient 1", "patient 2"]
     assert "2 groups bear names that also stand in what was trained on, see the page" in ran.out
     assert "what was trained on (patient 1, patient 2 ...)" in (out / "index.html").read_text()
+
+
+def test_words_that_were_drawn_otherwise_are_told(run: Any, folder: Path, tmp_path: Path) -> None:
+    for seed in ("1", "2"):
+        words = judging(folder, tmp_path / seed, "-m", "place", "--seed", seed)
+        assert run(*words).code == 0
+    pair = ("bench", "compare", tmp_path / "1", tmp_path / "2", "--control")
+    assert "drew these words with different seeds" in run(*pair, "shuffled").out
+    assert "different seeds" not in run(*pair, "right").out
+    same = ("bench", "compare", tmp_path / "1", tmp_path / "1", "--control", "shuffled")
+    assert "different seeds" not in run(*same).out
