@@ -1,12 +1,13 @@
 """Which settings suit my images? A search with Optuna (``pip install optuna``): short runs, judged on the
 held-out images, the poor ones stopped early.
 
-``python examples/search.py FOLDER --target "breast tumour" --modality US --trials 20 --steps 200`` prints the
-best settings, for one longer run. The study is kept in ``search.db`` in the folder of the runs, so the same
-command again goes on with it.
+``python examples/search.py FOLDER --target "breast tumour" --modality US --trials 20 --steps 200`` writes the
+best settings to ``best.toml``, for one longer run, and prints its command. The study is kept in ``search.db``
+in the folder of the runs, so the same command again goes on with it.
 """
 
 import argparse
+import json
 from collections.abc import Callable
 from dataclasses import replace
 from pathlib import Path
@@ -76,6 +77,21 @@ def search(folder: Path, hints: Hints, base: FitConfig, out: Path, trials: int) 
     return study
 
 
+def toml(config: FitConfig) -> str:
+    """What was found, and what all trials shared, as a configuration of ``medsegr train``."""
+    recipe = (f"{name} = {getattr(config.recipe, name)}" for name in ("absent", "place", "looks"))
+    return "\n".join(
+        [
+            *(f"{name} = {json.dumps(getattr(config, name))}" for name in ("lr", "tune", "ema", "cooling")),
+            f"batch = {config.batch}",
+            f"sizes = {json.dumps(config.sizes)}",
+            "[recipe]",
+            *recipe,
+            "",
+        ]
+    )
+
+
 def main() -> None:
     """Command line; without a folder two tiny trials on pictures that are made here."""
     parser = argparse.ArgumentParser(description="Search for training settings.")
@@ -102,7 +118,11 @@ def main() -> None:
     study = search(folder, Hints(given.target, given.modality), base, given.out, given.trials or trials)
     best = study.best_trial
     print(f"best Dice on the held-out images: {best.value:.3f} (trial {best.number} of {len(study.trials)})")
-    print(f"settings for a TOML file (--config): {best.params}")
+    path = given.out / "best.toml"
+    found = settings(optuna.trial.FixedTrial(best.params), base)
+    path.write_text(toml(found), encoding="utf-8")
+    asked = f'--data {folder} --target "{given.target}" --modality {given.modality}'
+    print(f"now for longer: medsegr train --config {path} {asked} --from medsegr-tiny --out best")
 
 
 if __name__ == "__main__":

@@ -72,6 +72,26 @@ def test_told_places_are_true_after_any_turn(angle: float, flip: tuple[bool, boo
     assert f"col:{batches.COLS[int(3 * xs.mean() / 96)]}" in told
 
 
+@pytest.mark.parametrize("angle", [0.0, 90.0, 180.0, -90.0])
+@pytest.mark.parametrize("flip", [(False, False), (True, False), (False, True), (True, True)])
+def test_places_that_a_set_tells_are_told_anew_after_any_turn(angle: float, flip: tuple[bool, bool]) -> None:
+    """What a table says of a place is true of the whole picture as it lies there."""
+    case = case_of([blob(16, 40)], [words("polyp", "upper", "centre")], made=False)
+    sample = render(case, Plan((0,), case.targets[0].codes, frozenset(), (), 0, flip, angle), 96)
+    ys, xs = np.nonzero(sample.mask.numpy())
+    here = {f"row:{batches.ROWS[int(3 * ys.mean() / 96)]}", f"col:{batches.COLS[int(3 * xs.mean() / 96)]}"}
+    assert {c.text for c in sample.codes} == {"concept:polyp", *here}
+    assert {c.text for c in sample.known if c.group in ("row", "col")} == here
+
+
+def test_a_place_that_a_set_tells_is_dropped_where_the_window_cuts_the_thing_away() -> None:
+    case = case_of([blob(16, 40)], [words("polyp", "upper", "centre")], made=False)
+    plan = Plan((0,), case.targets[0].codes, frozenset(), (), 0, whole=False, zoom=(0.3, 0.3), shift=(1, 1))
+    sample = render(case, plan, 96)
+    assert not sample.mask.any()
+    assert {c.text for c in sample.codes} == {"concept:polyp"}
+
+
 def test_a_phantom_is_never_turned_upside_down() -> None:
     rng = np.random.default_rng(0)
     assert not any(draw(TWO, by_set([TWO]), Recipe(), rng).flip[1] for _ in range(200))

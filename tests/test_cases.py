@@ -1,14 +1,17 @@
 """What is said of the cases of a run while they are read."""
 
+import json
 from pathlib import Path
 
 import numpy as np
 import pytest
 from PIL import Image as Pil
 
+from bench_sets import add, disc, picture, write_rows
 from medsegr.cases import load_cases
 from medsegr.config import FitConfig
 from medsegr.errors import InputError
+from medsegr.layouts import Hints
 
 CONFIG = FitConfig(sets={"s": 1.0})
 
@@ -46,3 +49,18 @@ def test_a_set_of_which_nobody_judged_a_pixel_is_one_line(tmp_path: Path) -> Non
     folder = half_judged(tmp_path / "s", [np.full((30, 30), 9)] * 2)
     with pytest.raises(InputError, match="set s holds no case to train on"):
         load_cases(CONFIG, {"s": folder}, tmp_path / "cache", lambda _line: None)
+
+
+def test_pictures_in_which_nobody_drew_are_asked_by_the_name_alone(tmp_path: Path) -> None:
+    """Where a polyp lies in another picture, and how it looks there, is not true of this one."""
+    rows, folder = [], tmp_path / "s"
+    for i, place in enumerate(("upper", "middle", "lower")):
+        told = json.dumps({"name": "polyp", "location": {"rows": [place]}, "shape": {"form": "round"}})
+        rows.append(add(folder, f"p{i}", picture(i), disc((15, 20), 6), attributes=told))
+    write_rows(folder, rows)
+    add(tmp_path / "more", "q", picture(9), disc((15, 20), 6))
+    config = FitConfig(sets={"s": 1.0}, unlabelled={"more": 1.0})
+    folders = {"s": folder, "more": tmp_path / "more"}
+    cases = load_cases(config, folders, tmp_path / "cache", lambda _line: None, Hints(None, "ES"))
+    (bare,) = [case for case in cases if not case.drawn]
+    assert [sorted(target.names) for target in bare.targets] == [["concept:polyp", "modality:ES"]]

@@ -37,6 +37,13 @@ def test_the_comparisons_of_the_evidence_can_be_made_again() -> None:
         ("[recipe]\nfoo = 1", "unknown key recipe.foo"),
         ("minutes = 3", "nothing to train on"),
         ("sizes = [[0.5, 64]]\n[phantoms]\ncells = 1", "add up to 1"),
+        ("sizes = [[2.0, 64], [-1.0, 96]]\n[phantoms]\ncells = 1", "0 or more, must add up to 1"),
+        ("sizes = [[nan, 64]]\n[phantoms]\ncells = 1", "0 or more, must add up to 1"),
+        ("minutes = nan\n[phantoms]\ncells = 1", "minutes: nan came where 0 or more was expected"),
+        ("seed = -1\n[phantoms]\ncells = 1", "seed: -1 came where at least 0 was expected"),
+        ("phantom_seed = -1\n[phantoms]\ncells = 1", "phantom_seed: -1 came where at least 0"),
+        ("phantom_count = 0\n[phantoms]\ncells = 1", "phantom_count: 0 came where at least 1"),
+        ("validate_cases = 0\n[phantoms]\ncells = 1", "validate_cases: 0 came where at least 1"),
         ("sizes = [[1.0, 50]]\n[phantoms]\ncells = 1", "multiples of 32"),
         ("[phantoms]\nunicorns = 1", "unknown kind"),
         ('precision = "fp8"\n[phantoms]\ncells = 1', "precision: 'fp8' is not known; known are auto"),
@@ -64,6 +71,14 @@ def test_nonsense_is_refused_by_name(tmp_path: Path, text: str, words: str) -> N
     (tmp_path / "c.toml").write_text(text)
     with pytest.raises(UsageError, match=words):
         read_config(tmp_path / "c.toml")
+
+
+def test_sets_are_those_of_the_file_or_else_those_that_are_given(tmp_path: Path) -> None:
+    path = tmp_path / "c.toml"
+    path.write_text("lr = 0.01")
+    assert read_config(path, {"mine": 2.0}).sets == {"mine": 2.0}
+    path.write_text("[sets]\na = 1")
+    assert read_config(path, {"mine": 2.0}).sets == {"a": 1}
 
 
 def test_a_missing_configuration_is_one_line(tmp_path: Path) -> None:

@@ -109,8 +109,9 @@ def test_a_killed_run_goes_on_to_the_same_bits(tmp_path: Path, cases: list[data.
         assert saved.read(out / "last.pt")["state"]["step"] < 4
         fit.fit(config, cases, out, quiet)
         one, two = saved.read(whole / "last.pt"), saved.read(out / "last.pt")
-        one["state"].pop("seconds")
-        two["state"].pop("seconds")
+        for clock in ("seconds", "judged_after"):
+            one["state"].pop(clock)
+            two["state"].pop(clock)
         assert same(one, two)
         for name in (logbook.STEPS, logbook.CHECKS):
             rows = [logbook.read_rows(folder / name) for folder in (whole, out)]
@@ -149,9 +150,41 @@ def test_a_run_that_stops_getting_better_ends_early_and_keeps_the_best(
     config = replace(TINY, steps=9, validate_every=1, patience=2)
     fit.fit(config, cases, tmp_path, lines.append)
     last, best = (saved.read(tmp_path / name) for name in ("last.pt", "best.pt"))
-    assert (last["state"]["step"], last["state"]["stopped"]) == (4, True)
+    assert last["state"]["step"] == 4
     assert (best["state"]["step"], best["state"]["best"]) == (2, 0.5)
-    assert any("stopped early" in line for line in lines)
+    assert any("stopped early: no better" in line for line in lines)
+
+    fit.fit(config, cases, tmp_path, lines.append)
+    assert saved.read(tmp_path / "last.pt")["state"]["step"] == 4
+    assert "stopped early before" in lines[-1]
+    marks = iter([0.9] * 5)
+    fit.fit(replace(config, patience=5), cases, tmp_path, lines.append)  # whoever is more patient goes on
+    assert saved.read(tmp_path / "last.pt")["state"]["step"] == 9
+    assert saved.read(tmp_path / "best.pt")["state"]["step"] == 5
+
+
+def test_a_longer_run_goes_on_validating_at_its_own_distance(
+    tmp_path: Path, cases: list[data.Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(watch.Watch, "judge", lambda _self, _state: {"dice": 0.5})
+    fit.fit(replace(TINY, steps=4, validate_every=1), cases, tmp_path, quiet)
+    fit.fit(replace(TINY, steps=8, validate_every=2), cases, tmp_path, quiet)
+    assert [row["step"] for row in logbook.read_rows(tmp_path / "validation.csv")] == [1, 2, 3, 4, 6, 8]
+
+
+def test_a_validation_is_due_at_multiples_of_its_minutes() -> None:
+    config = replace(TINY, steps=0, minutes=3.0, validate_every=0.5)
+    state = saved.State(step=7, seconds=29.0)
+    assert not fit.due(config, state)
+    state.seconds = 31.0
+    assert fit.due(config, state)
+    state.judged_after = 31.0
+    state.seconds = 59.0
+    assert not fit.due(config, state)
+    state.seconds = 60.5
+    assert fit.due(config, state)
+    state.seconds = 180.0  # the end has its own
+    assert not fit.due(config, state)
 
 
 def test_without_held_out_cases_a_run_says_that_it_does_not_validate(
@@ -205,7 +238,7 @@ def test_half_precision_trains(tmp_path: Path, cases: list[data.Case]) -> None:
 def test_a_loss_that_is_not_finite_names_step_and_pictures(tmp_path: Path, cases: list[data.Case]) -> None:
     run, batch = run_of(cases, tmp_path), batch_of(cases[:3], 2)
     broken = replace(batch, pixels=batch.pixels * float("nan"))
-    with pytest.raises(MedsegrError, match=f"at step 0, batch of {batch.cases[0]}.*last checkpoint is kept"):
+    with pytest.raises(MedsegrError, match=f"at step 0, batch of {batch.cases[0]}.*begin another run"):
         fit.step(run, [batch, broken], TINY, 0.3)
 
 
@@ -290,9 +323,11 @@ def test_two_processes_learn_what_one_does_from_the_same_batches(tmp_path: Path)
     ],
 )
 def test_too_little_memory_gives_advice(error: Exception) -> None:
-    told = r"batches of 2 at 64 px: halve batch and double accumulate"
-    with pytest.raises(MedsegrError, match=told), fit.advice(TINY, 0.0):
+    told = r"batches of 4 at 64 px: halve batch and double accumulate"
+    with pytest.raises(MedsegrError, match=told), fit.advice(replace(TINY, batch=4), 0.0):
         raise error
+    with pytest.raises(MedsegrError, match=r"batches of 2 at 64 px: set precision"), fit.advice(TINY, 0.0):
+        raise error  # a batch cannot be smaller
 
 
 def test_another_error_stays_what_it_is() -> None:

@@ -81,6 +81,25 @@ def test_a_folder_goes_on_with_the_same_run_only(tmp_path: Path) -> None:
     assert [p.name for p in (tmp_path / "photos").iterdir()] == ["cat.jpg"]
 
 
+def test_the_first_process_may_come_after_another_one_has_begun(tmp_path: Path) -> None:
+    """The others read their cases meanwhile, into the cache."""
+    training.prepare(training.Asked(CONFIG, {}, tmp_path / "run"), write=False)
+    (tmp_path / "run" / training.CACHE).mkdir(parents=True)
+    training.prepare(training.Asked(CONFIG, {}, tmp_path / "run"))
+    assert (tmp_path / "run" / training.RUN).is_file()
+
+
+def test_a_step_may_be_taken_in_other_parts_when_a_run_goes_on(tmp_path: Path) -> None:
+    out = tmp_path / "run"
+    training.prepare(training.Asked(CONFIG, {}, out))
+    append(out / STEPS, {"step": 1, "loss": 0.5})
+    training.prepare(
+        training.Asked(training.changed(CONFIG, {"batch": CONFIG.batch // 2, "accumulate": 2}), {}, out)
+    )
+    with pytest.raises(UsageError, match=r"other settings \(accumulate\)"):
+        training.prepare(training.Asked(training.changed(CONFIG, {"batch": CONFIG.batch // 2}), {}, out))
+
+
 def test_a_run_that_was_refused_before_its_first_step_can_be_asked_otherwise(tmp_path: Path) -> None:
     training.prepare(training.Asked(CONFIG, {}, tmp_path / "run"))
     training.prepare(training.Asked(training.changed(CONFIG, {"lr": 1.0}), {}, tmp_path / "run"))

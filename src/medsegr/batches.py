@@ -333,9 +333,13 @@ def _words(
     if case.made and plan.flip[1]:
         raise ValueError("a phantom is never turned upside down: its words would be wrong")
     told = describe(mask, grey, case.modality in COLOURED) if mask.any() and not case.made else ()
+    place: set[str] = set()
+    if plan.targets and not case.made:  # a place that the set tells is that in its own frame: told anew
+        place = {code.group for code in base} & {"row", "col"}
+        base = tuple(code for code in base if code.group not in place)
     if plan.part is None and scattered(mask):  # the middle of things that lie everywhere is no place
-        told = tuple(code for code in told if code.kind != LOCATION)
+        told = tuple(code for code in told if code.kind != LOCATION or code.group in place)
     known = (*base, *told) if plan.codes else tuple(told)
     replaced = {code.group for code in plan.noise}
-    kept = [code for code in told if code.group in plan.told and code.group not in replaced]
+    kept = [code for code in told if code.group in plan.told | place and code.group not in replaced]
     return (*base, *kept, *plan.noise), known

@@ -13,7 +13,7 @@ from medsegr.config import FitConfig
 from medsegr.data import Case, Target
 from medsegr.errors import InputError
 from medsegr.layouts import PLAIN, Hints, left_out
-from medsegr.reasoning.codes import Code, Vocabulary, vocabulary
+from medsegr.reasoning.codes import NAMED, Code, Vocabulary, vocabulary
 
 
 def folders_below(config: FitConfig, root: Path | None) -> dict[str, Path]:
@@ -88,13 +88,15 @@ def _undrawn(
     drawn: Sequence[Case],
     how: tuple[Callable[[str], None], Hints],
 ) -> list[Case]:
-    """Pictures of the unlabelled folders, asked for what was drawn in pictures of their kind. One that is
-    held out for validation elsewhere is left out: its answer would leak."""
+    """Pictures of the unlabelled folders, asked by its name for what was drawn in pictures of their kind:
+    where it lay and how it looked there is not true here. One that is held out for validation elsewhere is
+    left out: its answer would leak."""
     log, hints = how
     held = {case.pixels.tobytes() for case in drawn if case.validation}
     questions: dict[str | None, dict[tuple[Code, ...], None]] = {}
     for case in drawn:
-        questions.setdefault(case.modality, {}).update(dict.fromkeys(t.codes for t in case.targets))
+        names = (tuple(code for code in t.codes if code.group in NAMED) for t in case.targets)
+        questions.setdefault(case.modality, {}).update(dict.fromkeys(names))
     found: list[Case] = []
     for name in config.unlabelled:
         with about(folders[name]):

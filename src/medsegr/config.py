@@ -29,9 +29,10 @@ BETWEEN = {  # (least, most)
     "cooling": (0.0, 1.0),
     "ema": (0.0, 1.0),
     "save_minutes": (0.0, math.inf),
+    "minutes": (0.0, math.inf),
+    "validate_every": (0.0, math.inf),
 }
 LEAST = {
-    "minutes": 0,
     "steps": 0,
     "batch": 1,
     "accumulate": 1,
@@ -39,8 +40,11 @@ LEAST = {
     "threads": 1,
     "rank": 1,
     "log_every": 1,
-    "validate_every": 0,
+    "validate_cases": 1,
     "patience": 0,
+    "seed": 0,
+    "phantom_seed": 0,
+    "phantom_count": 1,
 }
 
 
@@ -134,8 +138,9 @@ def _is_number(value: object) -> bool:
 
 
 def _check_sizes(sizes: Sequence[tuple[float, int]]) -> None:
-    if abs(sum(share for share, _ in sizes) - 1) > 1e-6:
-        raise UsageError(f"sizes: the shares of time must add up to 1, got {[s for s, _ in sizes]}")
+    shares = [share for share, _ in sizes]
+    if not abs(sum(shares) - 1) <= 1e-6 or min(shares) < 0:
+        raise UsageError(f"sizes: shares of time, 0 or more, must add up to 1, got {shares}")
     if any(side < 32 or side % 32 for _, side in sizes):
         raise UsageError(f"sizes: multiples of 32 pixels were expected, got {[side for _, side in sizes]}")
 
@@ -159,12 +164,15 @@ def part_of(config: FitConfig, step: int, seconds: float) -> float:
     return min(1.0, done)
 
 
-def read_config(path: Path) -> FitConfig:
-    """A TOML file whose keys are the fields of :class:`FitConfig`; an unknown key is an error."""
+def read_config(path: Path, sets: Mapping[str, float] | None = None) -> FitConfig:
+    """A TOML file whose keys are the fields of :class:`FitConfig`; an unknown key is an error. ``sets``:
+    where the file names none of its own."""
     try:
         raw: dict[str, Any] = tomllib.loads(path.read_text(encoding="utf-8"))
     except (OSError, UnicodeDecodeError, tomllib.TOMLDecodeError) as error:
         raise InputError(f"cannot read the configuration {path.name}: {error}") from error
+    if sets:
+        raw.setdefault("sets", dict(sets))
     nested = {"recipe": Recipe, "weights": Weights}
     for name, kind in nested.items():
         if name in raw:

@@ -40,6 +40,7 @@ from medsegr.watch import Watch, watch_of
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
+FEWEST = 2  # samples a batch of one process
 BETTER = 1e-4  # Dice by which a validation must be better to count
 READS_WORDS = ("tokens.", "fusion.")  # codes to prior tokens, in every network that has them
 
@@ -197,7 +198,7 @@ def _begin(
 
 def _batches(config: FitConfig, cases: Sequence[Case], run: Run, stop: threading.Event) -> Iterator[Batch]:
     fabric, step, words = run.fabric, run.kept.state.step, run.kept.words
-    count = max(2, config.batch // fabric.world_size)
+    count = max(FEWEST, config.batch // fabric.world_size)
     if config.steps:
         source = feed.Numbered(cases, config, words, (config.seed, fabric.global_rank), count)
         numbers = range(min(step * config.accumulate, len(source)), len(source))
@@ -217,7 +218,9 @@ def _loop(
     state, fabric = run.kept.state, run.fabric
     saved = state.seconds
     now = time.thread_time if config.clock == "processor" else time.monotonic
-    while not state.stopped and (part := part_of(config, state.step, state.seconds)) < 1:
+    if impatient(config, state):
+        book.say("stopped early before: with a larger patience, or 0, the same command goes on")
+    while not impatient(config, state) and (part := part_of(config, state.step, state.seconds)) < 1:
         began = now()
         run.part.fill_(part)
         pulled = [next(batches) for _ in range(config.accumulate)]
@@ -242,17 +245,24 @@ def _loop(
 
 
 def due(config: FitConfig, state: State) -> bool:
-    """Whether the next validation is due. Not at the very end, where there is one anyway."""
-    at = state.step if config.steps else state.seconds / 60
-    over = part_of(config, state.step, state.seconds) >= 1
-    return bool(config.validate_every) and not over and at >= (state.checked + 1) * config.validate_every
+    """Whether the next validation is due: a multiple of their distance was passed since the last one, also
+    where a longer run has another distance. Not at the very end, where there is one anyway."""
+    every = config.validate_every
+    if not every or part_of(config, state.step, state.seconds) >= 1:
+        return False
+    at, last = (state.step, state.judged) if config.steps else (state.seconds / 60, state.judged_after / 60)
+    return at >= (math.floor(max(0.0, last) / every + 1e-9) + 1) * every
+
+
+def impatient(config: FitConfig, state: State) -> bool:
+    """Whether ``patience`` validations have passed without a better one, which ends a run early."""
+    return bool(config.patience) and state.since >= config.patience
 
 
 def check(config: FitConfig, run: Run, book: Logbook) -> None:
-    """One validation of the averaged weights. The best so far are kept; after ``patience`` without a better
-    one the run is told to stop."""
+    """One validation of the averaged weights. The best so far are kept."""
     state = run.kept.state
-    state.checked, state.judged = state.checked + 1, state.step
+    state.judged, state.judged_after = state.step, state.seconds
     if run.watch is None:
         return
     scores = run.watch.judge(run.kept.average.state) if run.fabric.is_global_zero else {}
@@ -263,8 +273,7 @@ def check(config: FitConfig, run: Run, book: Logbook) -> None:
         state.best = scores["dice"]
         _save(run, BEST)
     book.check(scores)
-    if config.patience and state.since >= config.patience:
-        state.stopped = True
+    if impatient(config, state):
         book.say(f"stopped early: no better validation in the last {state.since}; the best stays")
 
 
@@ -306,8 +315,9 @@ def step(run: Run, batches: Sequence[Batch], config: FitConfig, part: float) -> 
 def _finite(what: str, value: float, run: Run, batch: Batch) -> None:
     if not math.isfinite(value):
         raise MedsegrError(
-            f"the {what} is {value} at step {run.kept.state.step}, batch of {', '.join(batch.cases)}; "
-            "the last checkpoint is kept: look at these pictures, or go on with a smaller lr or clip"
+            f"the {what} is {value} at step {run.kept.state.step}, batch of {', '.join(batch.cases)}; what "
+            "was saved is kept: look at these pictures, or begin another run with a smaller lr or clip, from "
+            "this one's folder if it had learned something"
         )
 
 
@@ -321,10 +331,11 @@ def advice(config: FitConfig, part: float) -> Iterator[None]:
         if not short and not any(w in str(error) for w in ("out of memory", "can't allocate memory")):
             raise
         largest = max(side for _, side in config.sizes) if config.mixed else size_at(part, config.sizes)
+        parts = "halve batch and double accumulate (the same step in two parts, and the same run), "
         raise MedsegrError(
-            f"out of memory with batches of {config.batch} at {largest} px: halve "
-            "batch and double accumulate (the same step in two parts), use a smaller size, or precision = "
-            "bf16-mixed on a device that gains from it; the last checkpoint is kept"
+            f"out of memory with batches of {config.batch} at {largest} px: "
+            f"{parts if config.batch >= 2 * FEWEST else ''}set precision to bf16-mixed on a device that "
+            "gains from it, or begin another run with a smaller size; what was saved is kept"
         ) from error
 
 

@@ -7,7 +7,7 @@ import os
 import shutil
 from collections.abc import Iterator, Mapping
 from contextlib import contextmanager
-from dataclasses import asdict, dataclass, field
+from dataclasses import asdict, dataclass, field, fields
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ class State:
     """Where a run stands; saved whole, so that a killed run goes on as if nothing had been.
 
     ``recent`` are the loss terms since the last row of the log; ``best`` the best validation so far,
-    ``since`` how many came after it, ``checked`` how many there were, the last at step ``judged``.
+    ``since`` how many came after it, the last at step ``judged``, ``judged_after`` seconds.
     """
 
     step: int = 0
@@ -39,9 +39,8 @@ class State:
     recent: list[dict[str, float]] = field(default_factory=list)
     best: float = -1.0
     since: int = 0
-    checked: int = 0
     judged: int = -1
-    stopped: bool = False
+    judged_after: float = 0.0
 
 
 class Average:
@@ -158,8 +157,8 @@ def resume(path: Path, kept: Kept) -> None:
     kept.optimiser.load_state_dict(stored["optimiser"])
     average = kept.average
     average.state = {name: value.to(average.state[name].device) for name, value in stored["average"].items()}
-    for name, value in stored["state"].items():
-        setattr(kept.state, name, value)
+    for one in fields(kept.state):
+        setattr(kept.state, one.name, stored["state"].get(one.name, getattr(kept.state, one.name)))
     if "rng" in stored:
         torch.set_rng_state(stored["rng"])
 

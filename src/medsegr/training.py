@@ -28,7 +28,7 @@ from medsegr.saved import BEST, LAST, start_of
 from medsegr.training_report import write_report
 
 Say = Callable[[str], None]
-RUN, CHECKPOINT, REPORT = "run.json", "checkpoint", "report.html"
+RUN, CHECKPOINT, REPORT, CACHE = "run.json", "checkpoint", "report.html", "cache"
 # What may differ when a run goes on; all else would make it another run.
 FREE = frozenset(
     [
@@ -83,7 +83,7 @@ def train(
     first = os.environ.get("RANK", "0") == "0"
     start = beginning_of(asked.start) if asked.start else None
     prepare(asked, first)
-    cases = load_cases(asked.config, asked.folders, asked.out / "cache", say, asked.hints)
+    cases = load_cases(asked.config, asked.folders, asked.out / CACHE, say, asked.hints)
     for line in weak_points(cases):
         say(line)
     name, options = asked.network
@@ -117,7 +117,7 @@ def prepare(asked: Asked, write: bool = True) -> None:
                 f"the output folder holds a run with other settings ({', '.join(other)}); give the same to "
                 "go on with it, or another --out"
             )
-    elif out.is_dir() and any(out.iterdir()):
+    elif out.is_dir() and any(path.name != CACHE for path in out.iterdir()):  # another process may be ahead
         raise InputError(
             "the output folder holds files that are no training run; give --out a new or empty folder"
         )
@@ -138,7 +138,11 @@ def _others(noted: Path, now: Mapping[str, Any]) -> list[str]:
             f"{noted.name} in the output folder cannot be read ({type(error).__name__}); give another --out"
         ) from error
     before = {"network": [weights.DEFAULT, {}], "from": "", **now, **before, "config": config}
-    other = [key for key in now["config"] if now["config"][key] != config[key] and key not in FREE]
+    own = now["config"]
+    free = FREE
+    if own["batch"] * own["accumulate"] == config["batch"] * config["accumulate"]:
+        free |= {"batch", "accumulate"}  # the same step in other parts, for too little memory
+    other = [key for key in own if own[key] != config[key] and key not in free]
     return other + [key for key in ("from", "network", "target", "modality") if now[key] != before[key]]
 
 

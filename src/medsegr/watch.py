@@ -15,9 +15,7 @@ from medsegr.batches import Plan, render
 from medsegr.config import FitConfig
 from medsegr.data import Case
 from medsegr.feed import Batch, collate, moved
-from medsegr.reasoning.codes import Code, Vocabulary
-
-NAMED = ("concept", "side", "anatomy", "modality")
+from medsegr.reasoning.codes import NAMED, Code, Vocabulary
 
 
 def spread(cases: Sequence[Case], most: int) -> list[Case]:

@@ -71,6 +71,23 @@ def test_a_comparison_that_fails_goes_on_and_is_not_made_twice(
         peers.compare(replace(bench, made=5), lambda _line: None)
 
 
+def test_no_made_bodies_are_none_in_the_process_of_a_method_too(
+    bench: peers.Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """What is left out of the flags of a method's own process would be as usual there: sixty."""
+    heard: list[peers.Bench] = []
+    monkeypatch.setattr(peers, "train", lambda told, _method: heard.append(told))
+    asked = replace(bench, made=0)
+    peers.main(["--only", "small", *peers._flags(asked)])
+    assert heard == [asked]
+
+
+@pytest.mark.parametrize("count", [{"made": -1}, {"jobs": 0}, {"limit": 0}])
+def test_counts_that_are_none_are_refused(bench: peers.Bench, count: dict[str, int]) -> None:
+    with pytest.raises(UsageError, match=f"{next(iter(count))} .* at least"):
+        replace(bench, **count)
+
+
 def test_other_weights_to_begin_with_are_other_settings(bench: peers.Bench, tmp_path: Path) -> None:
     """Every run calls its weights last.pt."""
     method, starts = peers.read_methods(bench.methods)[0], []

@@ -3,6 +3,7 @@ refuses."""
 
 import json
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -245,9 +246,29 @@ def test_methods_by_their_words() -> None:
         methods_of(["otsy"])
 
 
+def test_a_label_keeps_its_method_and_its_checkpoint(tmp_path: Path, install: Install) -> None:
+    install(a=ready(Square()), b=ready(Square()))
+    checkpoint, out = tmp_path / "checkpoint", tmp_path / "out"
+    checkpoint.mkdir()
+    (checkpoint / "c.safetensors").touch()
+    (checkpoint / "c.json").write_text('{"sha256": "one"}')
+    asked = replace(plan(write_set(tmp_path / "s", 2)), methods=(Method("a", str(checkpoint)),))
+    install(a=replace(ready(Square()), facts={"parameters": None, "sha256": "one"}))
+    bench.run(asked, out)
+    bench.run(asked, out)
+    moved = checkpoint.rename(tmp_path / "moved")
+    bench.run(replace(asked, methods=(Method("a", str(moved)),)), out)  # the same weights elsewhere
+    (moved / "c.json").write_text('{"sha256": "two"}')
+    for other in (Method("a", str(moved)), Method("a", "otsu"), Method("a", "otsu", (("part", "dark"),))):
+        with pytest.raises(UsageError, match="'a' was another method or checkpoint"):
+            bench.run(replace(asked, methods=(Method("b", "b"), other)), out)
+    assert not (out / "methods" / "b").exists()  # it is told before anything is judged
+
+
 def test_the_device_is_told() -> None:
-    told = device_record("cpu")
+    told = device_record("cpu", 3)
     assert told["device"] == "cpu"
+    assert told["threads"] == 3
     assert told["processor"]
 
 

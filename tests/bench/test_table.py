@@ -3,6 +3,7 @@
 import pytest
 
 from medsegr.bench import table
+from medsegr.bench.page import cell
 
 
 def row(
@@ -48,6 +49,13 @@ def test_a_missed_target_is_infinitely_far() -> None:
         [row("a"), row("b", counts=(0, 10, 0), hd95=None), row("c", counts=(0, 10, 0), hd95=None)]
     )
     assert told["hd95"]["px"] == {"median": None, "infinite": 2, "n": 3}
+
+
+def test_millimetres_and_pixels_are_never_averaged_together() -> None:
+    told = table.summary([row("a", unit="mm", nsd=1.0), row("b", nsd=0.2), row("c", nsd=0.4)])
+    assert {unit: one["mean"] for unit, one in told["nsd"].items()} == {"mm": 1.0, "px": 0.3}
+    assert {unit: one["n"] for unit, one in told["hd95"].items()} == {"mm": 1, "px": 2}
+    assert cell(told["nsd"]) == "1.000 [one group] mm, 0.300 [0.200, 0.400] px"
 
 
 def test_nothing_gives_no_numbers() -> None:

@@ -37,10 +37,12 @@ def test_judge_then_compare(run: Any, folder: Path, tmp_path: Path) -> None:
     told = run("bench", "compare", f"{out}:place", f"{out}:half", "--control", "right", "--json").json
     assert (told["a"], told["b"], told["all"]["images"]) == ("place", "half", 2)
     lines = run("bench", "compare", f"{out}:half", f"{out}:place").out
-    assert "half minus place" in lines
+    assert "half minus place, Dice an image, control free (words: name)" in lines
+    assert "neither reads words" in run("bench", "compare", f"{out}:half", f"{out}:half").out
     assert "Holm" in lines
     assert "[one group]" not in lines
     run("bench", "compare", out, f"{out}:half").fails(2, "FOLDER:LABEL")
+    run(*judging(folder, out, "-m", "half=otsu,part=bright")).fails(2, "'half' was another method")
     run("bench", "compare", f"{out}:half", f"{out}:place", "--control", "other").fails(2, "--control")
     run("bench", "compare", f"{out}:half", f"{out}:place", "--min-images", "9").fails(
         3, "--min-images 9: the largest set that both have judged has 2 images"
@@ -97,3 +99,28 @@ def test_leaks_are_listed(run: Any, tmp_path: Path) -> None:
     ran.fails(3, "--leaks drop")
     assert ran.out.splitlines() == ["s/images/a.png = s/images/b.png (image)"]
     assert run(*words, "--leaks", "note").code == 0
+
+
+def test_patients_of_one_name_in_what_was_trained_on_are_told(run: Any, tmp_path: Path) -> None:
+    judged, trained = tmp_path / "judged", tmp_path / "trained"
+    rows = [add(judged, f"p{i}", picture(i), disc((20, 20), 5), group=f"patient {i}") for i in range(3)]
+    write_rows(judged, rows)
+    rows = [add(trained, f"p{i}", picture(9 + i), disc((20, 20), 5), group=f"patient {i}") for i in (1, 2)]
+    write_rows(trained, [*rows, add(trained, "p9", picture(19), disc((20, 20), 5), group="")])
+    out = tmp_path / "out"
+    ran = run(*judging(judged, out, "-m", "otsu", "--trained-on", trained))
+    assert ran.code == 0, ran.err
+    assert json.loads((out / "record.json").read_text())["like_named"] == ["patient 1", "patient 2"]
+    assert "2 groups bear names that also stand in what was trained on, see the page" in ran.out
+    assert "what was trained on (patient 1, patient 2 ...)" in (out / "index.html").read_text()
+
+
+def test_words_that_were_drawn_otherwise_are_told(run: Any, folder: Path, tmp_path: Path) -> None:
+    for seed in ("1", "2"):
+        words = judging(folder, tmp_path / seed, "-m", "place", "--seed", seed)
+        assert run(*words).code == 0
+    pair = ("bench", "compare", tmp_path / "1", tmp_path / "2", "--control")
+    assert "drew these words with different seeds" in run(*pair, "shuffled").out
+    assert "different seeds" not in run(*pair, "right").out
+    same = ("bench", "compare", tmp_path / "1", tmp_path / "1", "--control", "shuffled")
+    assert "different seeds" not in run(*same).out

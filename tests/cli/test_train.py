@@ -76,6 +76,16 @@ def test_what_cannot_be_done_is_one_line_and_a_code(
     assert error.count("\n") == 1
 
 
+def test_a_configuration_may_leave_the_sets_to_the_flags(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
+    data, config = pictures(tmp_path / "mine", 4), tmp_path / "c.toml"
+    config.write_text("lr = 0.01\n")
+    given = ["train", "--config", str(config), "--data", f"{data}:2", *TOLD, *TINY]
+    assert main([*given, "--out", str(tmp_path / "run")]) == 3
+    assert "mine: 4 cases" in capsys.readouterr().out  # they were read, and are too few
+
+
 def test_a_refusal_names_the_set_and_not_the_output(
     tmp_path: Path, capsys: pytest.CaptureFixture[str]
 ) -> None:

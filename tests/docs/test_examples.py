@@ -6,6 +6,9 @@ from pathlib import Path
 
 import pytest
 
+from medsegr.asking import Recipe
+from medsegr.config import FitConfig, read_config
+
 EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "examples").glob("*.py"))
 
 
@@ -27,6 +30,18 @@ def test_example(
     monkeypatch.syspath_prepend(str(path.parent))
     runpy.run_path(str(path), run_name="__main__")
     assert capsys.readouterr().out.strip()
+
+
+def test_what_a_search_found_is_a_configuration(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+    pytest.importorskip("optuna")
+    path = next(one for one in EXAMPLES if one.stem == "search")
+    monkeypatch.syspath_prepend(str(path.parent))
+    search = runpy.run_path(str(path))
+    found = FitConfig(lr=3e-4, tune="lora", cooling=0.0, recipe=Recipe(absent=0.1), phantoms={"cells": 1.0})
+    (tmp_path / "best.toml").write_text(search["toml"](found))
+    read = read_config(tmp_path / "best.toml", {"mine": 1.0})
+    assert (read.lr, read.tune, read.cooling, read.recipe.absent) == (3e-4, "lora", 0.0, 0.1)
+    assert read.sizes == found.sizes
 
 
 def test_all_are_listed() -> None:

@@ -148,6 +148,20 @@ def test_what_is_not_there_is_denied():
         assert read["pleural effusion"] == "absent"
 
 
+def test_nothing_is_both_denied_and_doubted():
+    setting = Setting("ES", "viewer")
+    polyp = finding_from({"name": "polyp", "location": {"side_frame": "viewer", "rows": ["upper"]}})
+    both = 0
+    for seed in range(60):
+        text = narrate([polyp], [0], setting, np.random.default_rng(seed)).text
+        told: dict[str, set[str | None]] = {}
+        for one in parse(text, modality="ES", frame="viewer").findings:
+            told.setdefault(one.name, set()).add(skip_reason(one))
+        assert not any({"absent", "uncertain"} <= reasons for reasons in told.values()), text
+        both += {"absent", "uncertain"} <= set().union(*told.values())
+    assert both > 5  # reports in which one thing is denied and another doubted
+
+
 def test_a_lesion_that_lies_there_is_not_denied():
     setting = Setting("CR", "patient")
     pair = [finding_from({"name": "nodule"}), finding_from({"name": "pleural effusion"})]

@@ -157,6 +157,8 @@ def test_filling():
     assert patterns.fill(pattern, {"a": "a cyst", "where": "on the left"}) == "A cyst is seen on the left."
     assert patterns.fill(pattern, {"a": "a cyst", "size": "3 mm"}) == "A cyst is seen, 3 mm."
     assert patterns.fill("There is {a}.", {"a": "two cysts"}, many=True) == "There are two cysts."
+    told = patterns.fill("The main finding is {a}.", {"a": "two cysts"}, many=True)
+    assert told == "The main findings are two cysts."
     with pytest.raises(ReportError, match="where"):
         patterns.fill("{A} lies {where}.", {"a": "a cyst", "where": ""})
 

@@ -11,6 +11,7 @@ from medsegr.bench.score import STRATA, stratum_name, stratum_of
 from medsegr.errors import InputError, UsageError
 
 Rows = Sequence[Mapping[str, Any]]
+DRAWN = ("shuffled", "wrong")  # controls whose words are drawn, by the seed of the run
 
 
 def side_of(text: str) -> tuple[Path, str | None]:
@@ -86,7 +87,11 @@ def compare(one: str, other: str, control: str = "free", fewest: int = 0) -> dic
         "control": control,
         "fewest": fewest,
         "same_device": record_a.get("device") == record_b.get("device"),
-        "words": sorted({r["words"] for rows in (a, b) for r in table.under(rows, control)}),
+        "same_words": control not in DRAWN or record_a.get("seed") == record_b.get("seed"),
+        # of a method that reads none the rows stand under "right" alone, whatever the others were told
+        "words": sorted(
+            {r["words"] for rows in (a, b) if table.reads(rows) for r in table.under(rows, control)}
+        ),
         "all": total,
         "sets": table.corrected(sets),
         "strata": table.corrected(strata),

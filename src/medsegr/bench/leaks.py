@@ -109,6 +109,16 @@ def shared_groups(judged: Sequence[Sample], others: Sequence[Sample]) -> list[tu
     return [(s.id, first[s.group]) for s in judged if s.group in first]
 
 
+def like_named(judged: Sequence[Sample], elsewhere: Sequence[Sample]) -> list[str]:
+    """Groups, as the tables name them, of judged images that stand in another folder too. These may be the
+    same patients or not: "patient 3" is somebody else in every set."""
+
+    def named(samples: Sequence[Sample]) -> set[str]:
+        return {sample.rows[0].get("group") or "" for sample in samples} - {""}
+
+    return sorted(named(judged) & named(elsewhere))
+
+
 def check(judged: Sequence[Sample], others: Sequence[Sample]) -> list[Leak]:
     """Make the prints of both sides and compare. An image that cannot be read is no leak: it fails when it is
     judged."""

@@ -16,7 +16,8 @@ from typing import Any
 
 import numpy as np
 
-from medsegr.errors import UsageError
+from medsegr import weights
+from medsegr.errors import UsageError, WeightsError
 from medsegr.registry import cards, create
 from medsegr.session import check_model, has_network, load
 from medsegr.types import Image, Prompt, Segmenter
@@ -94,6 +95,16 @@ def methods_of(texts: list[str]) -> tuple[Method, ...]:
     return found
 
 
+def told_apart(method: Method) -> dict[str, Any]:
+    """What a run must find again under a label to go on with it: name, options and, of a checkpoint, the hash
+    on its card ("" where it cannot be read: then it fails when it is built)."""
+    try:
+        sha = str(weights.read_card(method.name).get("sha256", "")) if has_network(method.name) else ""
+    except WeightsError:
+        sha = ""
+    return {"asked": method.name, "options": dict(method.options), "sha256": sha}
+
+
 def built(method: Method, device: str, threads: int | None) -> Ready:
     """Build a method. Whatever its builder raises comes out; the run catches it and goes on with the
     others."""
@@ -166,9 +177,9 @@ def _processor() -> str:
         return platform.processor() or platform.machine()
 
 
-def device_record(device: str) -> dict[str, Any]:
-    """What seconds depend on: processor, threads, accelerator, versions. Times of different records are not
-    comparable."""
+def device_record(device: str, threads: int | None = None) -> dict[str, Any]:
+    """What seconds depend on: processor, threads (None: as many as torch takes), accelerator, versions. Times
+    of different records are not comparable."""
     import torch
 
     from medsegr.devices import pick_device
@@ -179,7 +190,7 @@ def device_record(device: str) -> dict[str, Any]:
         "accelerator": torch.cuda.get_device_name(picked) if picked.startswith("cuda") else None,
         "processor": _processor(),
         "cores": os.cpu_count(),
-        "threads": torch.get_num_threads(),
+        "threads": threads or torch.get_num_threads(),
         "system": f"{platform.system()} {platform.machine()}",
         "torch": torch.__version__,
         "python": platform.python_version(),

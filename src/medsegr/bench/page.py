@@ -59,8 +59,10 @@ def page(told: Data, rows: Mapping[str, Sequence[Data]], folders: Mapping[str, P
 
 
 def cell(value: Any) -> str:
-    """A value as text: intervals as ``mean [low, high]``, numbers with three places."""
+    """A value as text: intervals as ``mean [low, high]``, numbers with three places, units apart."""
     if isinstance(value, Mapping):
+        if "mean" not in value:
+            return ", ".join(f"{cell(one)} {unit}" for unit, one in value.items()) or NONE
         if value.get("mean") is None:
             return NONE
         return f"{value['mean']:.3f} {span(value['low'], value['high'])}"
@@ -109,6 +111,9 @@ def _head(told: Data) -> str:
         notes.append(
             f"{len(leaky)} images to be judged also stand on the other side of the split; they {what}."
         )
+    if named := record.get("like_named"):
+        known = f"{len(named)} groups bear names that also stand in what was trained on"
+        notes.append(f"{known} ({', '.join(named[:5])} ...): if they are the same patients, this flatters.")
     if record["leaks"] == "off":
         notes.append("Nobody looked for images that stand on both sides of the split.")
     if record["split"] in ("train", "all"):

@@ -63,7 +63,7 @@ class Bench:
     referring: tuple[Path, ...] = ()
 
     def __post_init__(self) -> None:
-        """Refuses a comparison without a budget or with two."""
+        """Refuses a comparison without a budget or with two, and counts that are none."""
         if (self.minutes > 0) == (self.steps > 0):
             raise UsageError(
                 f"minutes {self.minutes:g} and steps {self.steps}: exactly one budget above 0 was expected"
@@ -71,8 +71,10 @@ class Bench:
         names = [folder.resolve().name for folder in self.referring]
         if len(set(names)) < len(names):
             raise UsageError(f"referring {', '.join(names)}: sets of different names were expected")
-        if self.jobs < 1:
-            raise UsageError(f"jobs {self.jobs}: at least 1 was expected")
+        for name, least in (("jobs", 1), ("made", 0), ("limit", 1)):
+            value = getattr(self, name)
+            if value is not None and value < least:
+                raise UsageError(f"{name} {value}: at least {least} was expected")
 
 
 def read_methods(which: str) -> tuple[Method, ...]:
@@ -246,10 +248,12 @@ def _reason(folder: Path) -> str:
 
 
 def _flags(bench: Bench) -> list[str]:
-    """The comparison as flags of :func:`main`; ``jobs`` is left out."""
+    """The comparison as flags of :func:`main`, without what is as usual; ``jobs`` is left out."""
     told = {f.name: getattr(bench, f.name) for f in fields(Bench) if f.name not in ("jobs", "referring")}
-    pairs = [*told.items(), *(("referring", folder) for folder in bench.referring)]
-    return [text for name, value in pairs if value for text in (f"--{name}", str(value))]
+    usual = {f.name: f.default for f in fields(Bench)}
+    pairs = [(name, value) for name, value in told.items() if value != usual[name]]
+    pairs += [("referring", folder) for folder in bench.referring]
+    return [text for name, value in pairs for text in (f"--{name}", str(value))]
 
 
 def main(arguments: Sequence[str] | None = None) -> int:

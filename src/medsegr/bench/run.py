@@ -20,10 +20,10 @@ import numpy as np
 from medsegr import planes
 from medsegr.bench import controls, leaks, store
 from medsegr.bench.controls import Other
-from medsegr.bench.methods import Method, Ready, built, device_record, operations
+from medsegr.bench.methods import Method, Ready, built, device_record, operations, told_apart
 from medsegr.bench.samples import Sample, Wanted, Words, chosen, read_sample, samples_of, thinned
 from medsegr.bench.score import PICTURED, Answer, answer_of, kept_view, score, view_index
-from medsegr.errors import InputError, MedsegrError
+from medsegr.errors import InputError, MedsegrError, UsageError
 from medsegr.pipeline import LARGEST_CALL
 from medsegr.types import Finding, Image, Prompt
 from medsegr.verdicts import one_line
@@ -79,12 +79,16 @@ def run(plan: Plan, out: Path, step: Step = lambda: None) -> Outcome:
     Raises:
         InputError: a table that cannot be read, nothing to judge, or (LeaksFound) leaks under
             ``leaks="refuse"``: then ``leaks.json`` in ``out`` lists them and nothing else is written.
-        UsageError: the folder holds another run.
+        UsageError: the folder holds another run, or another method under a label of this one.
     """
     judged, samples = planned(plan)
     record = store.open_run(out, _asked(plan))
+    for method in plan.methods:
+        _same(method, out / "methods" / method.label)
     if "found_leaks" not in record:
-        record["found_leaks"] = [] if plan.leaks == "off" else _leaks(plan, judged, samples)
+        record |= {"found_leaks": [], "like_named": []}
+        if plan.leaks != "off":
+            record |= _leaks(plan, judged, samples)
     leaky = {leak["judged"] for leak in record["found_leaks"]}
     if leaky and plan.leaks == "refuse":
         store.write_json(out / store.LEAKS, record["found_leaks"])
@@ -96,7 +100,11 @@ def run(plan: Plan, out: Path, step: Step = lambda: None) -> Outcome:
             (out / store.RECORD).unlink()
             raise InputError("every image to be judged leaks; choose other sets or another part")
     labels = [*record.get("labels", ()), *(m.label for m in plan.methods)]
-    record |= {"images": len(judged), "device": device_record(plan.device), "labels": sorted(set(labels))}
+    record |= {
+        "images": len(judged),
+        "device": device_record(plan.device, plan.threads),
+        "labels": sorted(set(labels)),
+    }
     store.write_json(out / store.RECORD, record)
     return _judge_all(plan, judged, out, step)
 
@@ -127,12 +135,14 @@ def _asked(plan: Plan) -> dict[str, Any]:
     }
 
 
-def _leaks(plan: Plan, judged: Sequence[Sample], samples: Sequence[Sample]) -> list[dict[str, Any]]:
+def _leaks(plan: Plan, judged: Sequence[Sample], samples: Sequence[Sample]) -> dict[str, Any]:
+    """What the record tells of them."""
     ours = {sample.id for sample in chosen(samples, plan.split)}
     elsewhere = [s for folder in plan.trained_on for s in samples_of(folder)]
     others = [s for s in (*samples, *elsewhere) if s.id not in ours]
     found = [asdict(leak) for leak in leaks.check(judged, others)]
-    return [{**leak, "likeness": None if leak["kind"] == "group" else leak["likeness"]} for leak in found]
+    told = [{**leak, "likeness": None if leak["kind"] == "group" else leak["likeness"]} for leak in found]
+    return {"found_leaks": told, "like_named": leaks.like_named(judged, elsewhere)}
 
 
 def _judge_all(plan: Plan, judged: Sequence[Sample], out: Path, step: Step) -> Outcome:
@@ -156,6 +166,22 @@ def _judge_all(plan: Plan, judged: Sequence[Sample], out: Path, step: Step) -> O
         done[method.label] = sum("rows" in lines.get(s.id, {}) for s in judged)
         failed[method.label] = sum("error" in lines.get(s.id, {}) for s in judged)
     return Outcome(done, failed, broken)
+
+
+def _same(method: Method, folder: Path) -> None:
+    """UsageError where the answers in ``folder`` are of another method, of other options or of a checkpoint
+    that has changed."""
+    judged = any("rows" in line for line in store.lines_of(folder / "images.jsonl").values())
+    if not judged or not (folder / "method.json").is_file():
+        return
+    before, now = store.read_json(folder / "method.json"), told_apart(method)
+    keys = ["options", "sha256" if now["sha256"] else "asked"]  # a checkpoint may have moved
+    other = [key for key in keys if key in before and before[key] != now[key]]
+    if other:
+        raise UsageError(
+            f"-o: '{method.label}' was another method or checkpoint in the run there ({', '.join(other)}); "
+            "give this one its own label with LABEL=NAME, or a new folder"
+        )
 
 
 def _pool(judged: Sequence[Sample]) -> Pool:
@@ -192,10 +218,6 @@ def _judge(
         return reason
     told |= {"reads_text": ready.reads_text, **ready.facts, "operations": None}
     before = store.read_json(folder / "method.json") if (folder / "method.json").is_file() else {}
-    if before.get("sha256", told["sha256"]) != told["sha256"]:
-        raise InputError(
-            f"{method.label}: the run there judged another checkpoint; give a new folder or label"
-        )
     told["operations"] = before.get("operations")
     store.write_json(folder / "method.json", told)
     for sample in samples:

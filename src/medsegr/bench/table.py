@@ -95,7 +95,9 @@ def summary(rows: Sequence[Row], control: str = MAIN) -> dict[str, Any]:
     by_image = {row["image"]: row["seconds"] for row in rows if row["seconds"]}
     return {
         **overlap(own),
-        "nsd": _mean(there, lambda r: r["nsd"]),
+        "nsd": {
+            unit: _mean([r for r in there if r["unit"] == unit], lambda r: float(r["nsd"])) for unit in units
+        },
         "hd95": {
             unit: {
                 "median": _median(
@@ -224,12 +226,16 @@ def effects(rows: Sequence[Row]) -> dict[str, Any]:
     return told
 
 
+def reads(rows: Sequence[Row]) -> bool:
+    """Whether a method was asked with more than one kind of words, which is to say that it reads them."""
+    return {row["control"] for row in rows if row["truth"]} != {MAIN}
+
+
 def under(rows: Sequence[Row], control: str) -> list[Row]:
     """The rows of one control about targets that are there. A method that reads no words has one answer to
     all of them."""
-    there = [row for row in rows if row["truth"]]
-    asked = {row["control"] for row in there}
-    return [row for row in there if row["control"] == (MAIN if asked == {MAIN} else control)]
+    told = control if reads(rows) else MAIN
+    return [row for row in rows if row["truth"] and row["control"] == told]
 
 
 def difference(one: Sequence[Row], other: Sequence[Row], control: str = MAIN) -> dict[str, Any] | None:

@@ -35,8 +35,8 @@ def lines(told: dict[str, Any]) -> list[str]:
     """The comparison as lines for a person."""
     from medsegr.metrics.intervals import span
 
-    words = ", ".join(told["words"])
-    out = [f"{told['a']} minus {told['b']}, Dice an image, control {told['control']} (words: {words})"]
+    words = f"words: {', '.join(told['words'])}" if told["words"] else "neither reads words"
+    out = [f"{told['a']} minus {told['b']}, Dice an image, control {told['control']} ({words})"]
     rows = [
         ("all", told["all"], None),
         *((row["set"], row, row["p_holm"]) for row in told["sets"]),
@@ -49,6 +49,8 @@ def lines(told: dict[str, Any]) -> list[str]:
             f"  {name:22s} {row['a']:.3f} - {row['b']:.3f} = {d['mean']:+.3f} "
             f"{span(d['low'], d['high'], '+.3f')}  {p}  ({d['n']} targets, {row['images']} images)"
         )
+    if not told["same_words"]:
+        out.append("  the runs drew these words with different seeds: the two were not told the same")
     if not told["same_device"]:
         out.append("  the runs come from different devices: their seconds and U-Scores are not comparable")
     return out

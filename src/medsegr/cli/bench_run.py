@@ -134,6 +134,11 @@ def lines(told: dict[str, Any]) -> list[str]:
                 f"{label}, {known}: Dice {dice['mean']:.3f} {span(dice['low'], dice['high'])} "
                 f"an image, {pooled:.3f} pooled; {part['targets']} targets, {part['images']} images"
             )
+    if named := told["record"].get("like_named"):
+        out.append(
+            f"{len(named)} groups bear names that also stand in what was trained on, see the page: are these "
+            "the same patients?"
+        )
     if told["failures"]:
         out.append(f"{len(told['failures'])} failures, see the page")
     return out

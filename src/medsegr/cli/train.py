@@ -89,7 +89,13 @@ class LengthFlags:
         int | None, option("--steps", min=1, help="Steps instead of minutes; resumes to the same bits.")
     ] = None
     size: Annotated[int | None, option("--size", help="Side of the pictures, a multiple of 32.")] = None
-    batch: Annotated[int | None, option("--batch", min=1, help="Samples a step.")] = None
+    batch: Annotated[
+        int | None, option("--batch", min=1, help="Samples at a time; 2 a process at the least.")
+    ] = None
+    accumulate: Annotated[
+        int | None,
+        option("--accumulate", min=1, help="Batches a step, for a larger step than the memory holds."),
+    ] = None
     lr: Annotated[float | None, option("--lr", min=0, help="Highest learning rate.")] = None
     patience: Annotated[
         int | None, option("--patience", min=0, help="Validations without a better one; then it ends.")
@@ -151,7 +157,8 @@ def _configured(
     from medsegr.config import FitConfig, read_config
     from medsegr.training import changed, located, undrawn
 
-    read = read_config(data.config) if data.config else None
+    # a configuration may leave it to --data what is trained on
+    read = read_config(data.config, located(data.data, None)[0]) if data.config else None
     sets, folders = located(data.data, read)
     values: dict[str, Any] = {"sets": sets}
     if data.unlabelled:
@@ -168,6 +175,7 @@ def _configured(
         "steps": 0 if length.minutes else length.steps,
         "sizes": ((1.0, length.size),) if length.size else None,
         "batch": length.batch,
+        "accumulate": length.accumulate,
         "lr": length.lr,
         "patience": length.patience,
         "device": machine.device,

@@ -29,6 +29,7 @@ KIND_OF = {
     "modality": REPORT,
     "count": REPORT,
 }
+NAMED = ("concept", "side", "anatomy", "modality")  # what a thing is called, in whatever picture
 SCALAR_GROUPS = ("extent", "count")
 FIXED = (
     *(f"side:{v}" for v in SIDES),

@@ -82,7 +82,7 @@ def narrate(
         body, said = _sentences(told, setting, rng)
         share = left / (TRIES - 1) if style.talk else 0.0
         talk = [line for line in _talk(setting, rng, share) if _true(line, (*findings, *denied), setting)]
-        text = _arranged(body, [*noes, *talk], said, setting, rng)
+        text = _arranged(body, [*noes, *_agreeing(talk, setting)], said, setting, rng)
         if asks_for(text, wanted, setting):
             return Story(text, said, clear)
     raise ReportError(
@@ -208,6 +208,19 @@ def _talk(setting: Setting, rng: np.random.Generator, share: float) -> list[str]
         for line in _some(rng, patterns.lines(part, setting.modality), *SAID[part])
         if rng.random() < share
     ]
+
+
+def _agreeing(talk: Sequence[str], setting: Setting) -> list[str]:
+    """The lines without those that doubt what another one denies, or deny what another one doubts."""
+    kept: list[str] = []
+    told: dict[str, str] = {}
+    for line in talk:
+        found = parse(line, modality=setting.modality, frame=setting.frame).findings
+        now = {f.name: reason for f in found if (reason := skip_reason(f)) in ("absent", "uncertain")}
+        if all(told.get(name, reason) == reason for name, reason in now.items()):
+            kept.append(line)
+            told |= now
+    return kept
 
 
 @lru_cache(maxsize=4096)

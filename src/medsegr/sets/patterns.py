@@ -58,7 +58,8 @@ def fits_many(pattern: str) -> bool:
 
 def fill(pattern: str, values: Mapping[str, str], many: bool = False) -> str:
     """The sentence of a pattern. ``values`` by slot in lower case; what stands in brackets is left out where
-    one of its slots is empty. ``many`` makes "there is" of a plural "there are".
+    one of its slots is empty. ``many`` makes "there is" of a plural "there are", "the finding is" "the
+    findings are".
 
     Raises:
         ReportError: a slot outside brackets has no value.
@@ -76,5 +77,6 @@ def fill(pattern: str, values: Mapping[str, str], many: bool = False) -> str:
         return match[1] if told else ""
 
     if many:
+        pattern = re.sub(r"\bfinding (?=(is|was) \{a\})", "findings ", pattern)
         pattern = re.sub(r"\b(is|was) (?=\{a\})", lambda m: {"is": "are ", "was": "were "}[m[1]], pattern)
     return _SLOT.sub(put, _OPTION.sub(option, pattern))
