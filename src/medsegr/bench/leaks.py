@@ -6,7 +6,7 @@ Mirrored images and those turned by quarters are found as well. Of a volume the 
 
 Groups. A group (patient, study) with images on both sides of one table's split.
 
-Cropped, turned or strongly recoloured copies are not found, nor a patient under two names.
+Cropped, otherwise turned or strongly recoloured copies are not found, nor a patient under two names.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
