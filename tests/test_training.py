@@ -15,6 +15,7 @@ from medsegr.errors import InputError, UsageError
 from medsegr.judged import Judged, numbers
 from medsegr.layouts import Hints
 from medsegr.logbook import CHECKS, STEPS, append
+from medsegr.saved import LAST
 from medsegr.training_report import write_report
 
 CONFIG = FitConfig(sets={"a": 1.0})
@@ -117,6 +118,18 @@ def test_a_run_that_is_older_than_a_key_goes_on_as_that_was(tmp_path: Path) -> N
     (out / training.RUN).write_text('{"config": {')
     with pytest.raises(InputError, match=r"run\.json in the output folder cannot be read"):
         training.prepare(training.Asked(CONFIG, {}, out))
+
+
+def test_other_data_than_a_run_began_with_are_told(tmp_path: Path) -> None:
+    made = [phantom_case(m) for m in make_phantoms("cells", 1, 3, 96)]
+    assert training.other_data(tmp_path, made[:2]) == []
+    assert training.other_data(tmp_path, made) == []  # nothing was learned yet
+    (tmp_path / LAST).touch()
+    assert training.other_data(tmp_path, made) == []
+    for other in (made[:2], [replace(made[0], validation=True), *made[1:]]):
+        for _ in range(2):  # it stays so
+            (line,) = training.other_data(tmp_path, other)
+            assert "may have been trained on" in line
 
 
 def test_few_images_are_told_and_too_few_refused() -> None:

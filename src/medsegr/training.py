@@ -19,7 +19,7 @@ from medsegr.data import Case
 from medsegr.devices import pick_device
 from medsegr.errors import InputError, UsageError
 from medsegr.fit import Beginning, fit
-from medsegr.io.write import write_json
+from medsegr.io.write import atomic_write, write_json
 from medsegr.judged import judge, numbers
 from medsegr.layouts import PLAIN, Hints
 from medsegr.logbook import STEPS
@@ -28,7 +28,7 @@ from medsegr.saved import BEST, LAST, start_of
 from medsegr.training_report import write_report
 
 Say = Callable[[str], None]
-RUN, CHECKPOINT, REPORT, CACHE = "run.json", "checkpoint", "report.html", "cache"
+RUN, CHECKPOINT, REPORT, CACHE, DATA = "run.json", "checkpoint", "report.html", "cache", "cases.txt"
 # What may differ when a run goes on; all else would make it another run.
 FREE = frozenset(
     [
@@ -84,7 +84,7 @@ def train(
     start = beginning_of(asked.start) if asked.start else None
     prepare(asked, first)
     cases = load_cases(asked.config, asked.folders, asked.out / CACHE, say, asked.hints)
-    for line in weak_points(cases):
+    for line in (*weak_points(cases), *other_data(asked.out, cases, first)):
         say(line)
     name, options = asked.network
     fit(asked.config, cases, asked.out, say, Beginning(start, registry.network(name, **options)), progress)
@@ -164,6 +164,24 @@ def weak_points(cases: Sequence[Case]) -> list[str]:
     if not few:
         return []
     return [f"too few images to be called known, and refused when asked for: {', '.join(few)}; {need}"]
+
+
+def other_data(out: Path, cases: Sequence[Case], write: bool = True) -> list[str]:
+    """What the person should hear where a run goes on with other cases than it began with, which are noted:
+    which of them are held out hangs on all of them."""
+    noted = out / DATA
+    told = "".join(f"{case.id} {'held out' if case.validation else 'trained on'}\n" for case in cases)
+    if not ((out / LAST).exists() and noted.is_file()):
+        if write:
+            with atomic_write(noted) as part:
+                part.write_text(told, encoding="utf-8")
+        return []
+    if noted.read_bytes() == told.encode():
+        return []
+    return [
+        f"the data are not those that this run began with ({DATA}): what is held out now may have been "
+        "trained on, and the numbers be too kind; a new --out begins anew"
+    ]
 
 
 def _finish(asked: Asked, cases: Sequence[Case], say: Say) -> Made:

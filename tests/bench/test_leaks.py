@@ -50,6 +50,14 @@ def test_a_mirrored_copy_is_found() -> None:
     assert leak.kind == "mirrored"
 
 
+@pytest.mark.parametrize("quarters", [1, 2, 3])
+@pytest.mark.parametrize("mirrored", [False, True])
+def test_a_turned_copy_is_found(quarters: int, mirrored: bool) -> None:
+    copy = np.rot90(detailed(0)[:, :: -1 if mirrored else 1], quarters)
+    (leak,) = leaks.leaks([printed(copy.copy(), "t")], [printed(detailed(1), "b"), printed(detailed(0), "a")])
+    assert (leak.other, leak.kind) == ("a", "turned")
+
+
 def test_other_images_are_no_leak() -> None:
     prints = [printed(detailed(seed), str(seed)) for seed in range(12)]
     assert leaks.leaks(prints[:6], prints[6:]) == []

@@ -2,11 +2,11 @@
 
 Images. Each is reduced to its print: grey, 64 x 64, mean 0 and length 1, so that size, compression,
 brightness and contrast do not count. A correlation of ``SAME`` or more makes two the same image, or nearly.
-The mirrored image is looked for as well. Of a volume the middle slice stands for all.
+Mirrored images and those turned by quarters are found as well. Of a volume the middle slice stands for all.
 
 Groups. A group (patient, study) with images on both sides of one table's split.
 
-Cropped, turned or strongly recoloured copies are not found, nor a patient under two names.
+Cropped, otherwise turned or strongly recoloured copies are not found, nor a patient under two names.
 """
 
 from collections.abc import Iterable, Iterator, Mapping, Sequence
@@ -37,7 +37,8 @@ class Print:
 
 @dataclass(frozen=True, slots=True)
 class Leak:
-    """A judged image and what it shares with one that is not judged: ``image``, ``mirrored`` or ``group``;
+    """A judged image and what it shares with one that is not judged: ``image``, ``mirrored``, ``turned`` or
+    ``group``;
     ``likeness`` is the correlation of the two, NaN for a group."""
 
     judged: str
@@ -92,13 +93,22 @@ def _same_images(judged: Sequence[Print], others: Sequence[Print]) -> Iterator[L
     looks = np.stack([p.small.ravel() for p in others])
     for one in judged:
         best: Leak | None = None
-        for kind, small in (("image", one.small), ("mirrored", one.small[:, ::-1])):
+        for kind, small in _views(one.small):
             alike = looks @ small.ravel()
             at = int(alike.argmax())
             if alike[at] >= SAME and (best is None or alike[at] > best.likeness):
                 best = Leak(one.sample, others[at].sample, kind, round(float(alike[at]), 4))
         if best is not None:
             yield best
+
+
+def _views(small: np.ndarray) -> Iterator[tuple[str, np.ndarray]]:
+    """The print as it is, mirrored, and turned by quarters, each as it is and mirrored."""
+    yield "image", small
+    yield "mirrored", small[:, ::-1]
+    for quarters in (1, 2, 3):
+        for one in (small, small[:, ::-1]):
+            yield "turned", np.rot90(one, quarters)
 
 
 def shared_groups(judged: Sequence[Sample], others: Sequence[Sample]) -> list[tuple[str, str]]:
