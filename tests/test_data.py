@@ -27,7 +27,7 @@ def write_set(folder: Path, rows: list[dict[str, str]], size: tuple[int, int] = 
         Pil.fromarray(mask).save(folder / row["mask"])
     with (folder / "samples.csv").open("w", newline="") as handle:
         writer = csv.DictWriter(
-            handle, ["id", "image", "mask", "text", "target", "modality", "split", "group"]
+            handle, ["id", "image", "mask", "text", "target", "modality", "split", "group", "frame"]
         )
         writer.writeheader()
         writer.writerows(rows)
@@ -52,6 +52,23 @@ def test_reads_a_folder(tmp_path: Path) -> None:
     assert case.modality == "ES"
     assert case.mask(0).sum() == 10 * 22
     assert {"concept:polyp", "modality:ES"} <= case.targets[0].names
+
+
+@pytest.mark.parametrize(("frame", "side"), [("", "right"), ("patient", "right"), ("viewer", "left")])
+def test_whose_left_a_table_means_is_learned_so(tmp_path: Path, frame: str, side: str) -> None:
+    """The patient's left lung lies at the picture's right; a table in the viewer's words means the other."""
+    told = row("a", "left lung", "chest X-ray") | ({"frame": frame} if frame else {})
+    folder = write_set(tmp_path / "s", [told])
+    (case,) = data.read_set(folder)
+    assert {n for n in case.targets[0].names if n.startswith("side:")} == {f"side:{side}"}
+    ((_, image, _),) = data.read_drawn(folder)
+    assert image.frame == (frame or "patient")
+
+
+def test_a_frame_that_nobody_knows_is_refused(tmp_path: Path) -> None:
+    folder = write_set(tmp_path / "s", [row("a", frame="radiological")])
+    with pytest.raises(InputError, match="row a: frame 'radiological' came, patient or viewer was expected"):
+        data.read_set(folder)
 
 
 def test_one_image_with_two_targets_is_one_case(tmp_path: Path) -> None:

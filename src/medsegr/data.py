@@ -20,7 +20,7 @@ import numpy as np
 from PIL import Image as Pil
 
 from medsegr import phantom, pixels, planes
-from medsegr.drawn import Marks, finding_of, read_column, read_marks
+from medsegr.drawn import Marks, finding_of, read_marks, read_picture
 from medsegr.errors import InputError
 from medsegr.hearing import heard
 from medsegr.io.read import read_image
@@ -165,7 +165,7 @@ def read_drawn(
     for name, rows in table.items():
         if (group_of(folder, name, rows) in held) != held_out:
             continue
-        image = read_column(folder, rows[0], "image", modality_code(rows[0].get("modality")))
+        image = read_picture(folder, rows[0])
         yield (
             group_of(folder, name, rows),
             image,
@@ -202,8 +202,7 @@ def _cases_of(
     held: frozenset[str],
     tilts: Sequence[float],
 ) -> Iterator[Case]:
-    modality = modality_code(rows[0].get("modality"))
-    image = read_column(folder, rows[0], "image", modality)
+    image = read_picture(folder, rows[0])
     group = group_of(folder, image_name, rows)
     marks = read_marks(folder, rows, image)
     drawn = list(zip(map(finding_of, rows), marks, strict=True))
@@ -212,7 +211,7 @@ def _cases_of(
         set=folder.name,
         pixels=np.zeros((1, 1, 1), np.uint8),
         targets=(),
-        modality=modality,
+        modality=modality_code(rows[0].get("modality")),
         viewer=image.frame == "viewer",
         made=False,
         validation=group in held,

@@ -5,7 +5,7 @@ from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import Any, cast, get_args
 
 import numpy as np
 
@@ -17,7 +17,7 @@ from medsegr.io.masks import Masks, check_place
 from medsegr.io.read import read_image
 from medsegr.report.describe import finding_from
 from medsegr.report.parse import parse_phrase
-from medsegr.types import Finding, Image, modality_code
+from medsegr.types import Finding, Frame, Image, modality_code
 
 
 @dataclass(frozen=True, slots=True)
@@ -74,7 +74,7 @@ def finding_of(row: dict[str, str]) -> Finding:
                 f"row {row['id']}: attributes: a value has another form than findings.json gives it"
             ) from error
     words = row["target"].replace("_", " ")
-    found = parse_phrase(words, modality=modality_code(row.get("modality"))).findings
+    found = parse_phrase(words, modality=modality_code(row.get("modality")), frame=frame_in(row)).findings
     if not found or not found[0].name:
         raise InputError(
             f"row {row['id']}: target '{words}' is not in the lexicon; add it or rename the target"
@@ -97,12 +97,32 @@ def attributes_in(row: Mapping[str, str]) -> dict[str, Any]:
     return told
 
 
-def read_column(folder: Path, row: Mapping[str, str], column: str, modality: str | None = None) -> Image:
+def frame_in(row: Mapping[str, str]) -> Frame | None:
+    """Whose left a row means; None where it does not say. InputError for anything but patient and viewer."""
+    told = (row.get("frame") or "").strip()
+    if told in get_args(Frame):
+        return cast(Frame, told)
+    if told:
+        raise InputError(f"row {row['id']}: frame '{told[:40]}' came, patient or viewer was expected")
+    return None
+
+
+def read_picture(folder: Path, row: Mapping[str, str]) -> Image:
+    """The image of a row, of its modality and frame. InputError names the row and its entry."""
+    return read_column(folder, row, "image", modality_code(row.get("modality")), frame_in(row))
+
+
+def read_column(
+    folder: Path,
+    row: Mapping[str, str],
+    column: str,
+    modality: str | None = None,
+    frame: Frame | None = None,
+) -> Image:
     """The file that a row names in ``column``. InputError names the row and its entry."""
+    choices = Choices(series=row.get("series") or "")
     try:
-        return read_image(
-            folder / row[column], modality=modality, choices=Choices(series=row.get("series") or "")
-        )
+        return read_image(folder / row[column], modality=modality, frame=frame, choices=choices)
     except InputError as error:
         raise InputError(f"row {row['id']}: {row[column]}: {error}") from error
 

@@ -55,19 +55,24 @@ PLAIN = Hints()
 
 
 def rows_of(folder: Path, hints: Hints = PLAIN) -> dict[str, list[Row]]:
-    """Rows by image (path relative to ``folder``), in the order of the table or of the names.
+    """Rows by image (path relative to ``folder``), in the order of the table or of the names, as of
+    :func:`read_rows`. Those of a held split and second opinions of another reader are left out."""
+    return by_image(read_rows(folder, hints))
+
+
+def read_rows(folder: Path, hints: Hints = PLAIN) -> list[Row]:
+    """All rows of a set.
 
     Keys as the columns of ``samples.csv``, values text; ``ignore`` are the values of the mask file, joined by
     commas, whose pixels nobody judged; ``series`` tells a DICOM series from others in its folder, ``case`` is
-    a name for it. Rows of a held split and second opinions of another reader are left out. An unknown layout
-    is an InputError that lists the known ones.
+    a name for it. An unknown layout is an InputError that lists the known ones.
     """
     for marker, reader in READERS.items():
         if (folder / marker).exists():
-            return by_image(_filled(reader(folder, hints), hints))
+            return _filled(reader(folder, hints), hints)
     rows = _dicom(folder, hints)
     if rows:
-        return by_image(_filled(rows, hints))
+        return _filled(rows, hints)
     raise InputError(f"{folder.name} is no set that is known here: expected {KNOWN}")
 
 

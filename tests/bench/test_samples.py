@@ -7,8 +7,9 @@ import numpy as np
 import pytest
 
 from bench_sets import add, disc, picture, write_rows, write_set
+from made_sets import pictures
 from medsegr import data
-from medsegr.bench.samples import chosen, read_sample, read_table, samples_of, thinned
+from medsegr.bench.samples import chosen, read_sample, read_table, samples_of, table_hash, thinned
 from medsegr.errors import InputError
 from medsegr.phantom import write_set as write_phantoms
 
@@ -93,7 +94,7 @@ def test_phantoms_are_oracle_text_although_they_have_phrases(tmp_path: Path) -> 
 def test_masks_of_another_size_are_refused(tmp_path: Path) -> None:
     folder = tmp_path / "s"
     row = add(folder, "a", picture(0), disc((20, 20), 5, (50, 50)))
-    with pytest.raises(InputError, match="target 1 of the image: the mask has grid"):
+    with pytest.raises(InputError, match="target 1 of the image: row a: the mask is"):
         read_sample(samples_of(write_rows(folder, [row]))[0])
 
 
@@ -131,7 +132,7 @@ def test_a_hostile_table_is_refused_in_one_line(tmp_path: Path, text: str, word:
 
 
 def test_no_table_and_no_utf8_are_refused(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"no samples\.csv"):
+    with pytest.raises(InputError, match=r"no set that is known here: expected samples\.csv"):
         read_table(tmp_path)
     (tmp_path / "samples.csv").write_bytes(b"id,image\xff\n")
     with pytest.raises(InputError, match="UTF-8"):
@@ -163,5 +164,34 @@ def test_masks_that_lie_elsewhere_in_the_patient_are_refused(tmp_path: Path) -> 
         "id,image,mask,target,modality\na,image.nii.gz,mask.nii.gz,liver,CT\n", encoding="utf-8"
     )
     (sample,) = samples_of(tmp_path)
-    with pytest.raises(InputError, match="target 1 of the image: mask and image lie up to 30 mm apart"):
+    with pytest.raises(InputError, match="target 1 of the image: row a: mask and image lie up to"):
         read_sample(sample)
+
+
+def test_whatever_training_takes_can_be_judged(tmp_path: Path) -> None:
+    """The same parts, targets and masks as training has, of a folder of masks by target."""
+    folder = pictures(tmp_path / "s", 12)
+    (folder / "masks").rename(folder / "polyp")
+    (folder / "masks").mkdir()
+    (folder / "polyp").rename(folder / "masks" / "polyp")
+    found = samples_of(folder)
+    trained = {case.group: case.validation for case in data.read_set(folder)}
+    assert {one.group: one.part == "validation" for one in found} == trained
+    image, (wanted,) = read_sample(found[0])
+    assert (wanted.label, int(wanted.mask.sum()), image.grid) == ("polyp", 400, (64, 64))
+    assert table_hash(folder) == table_hash(folder)
+    (folder / "masks" / "polyp" / "3.png").unlink()
+    assert len(samples_of(folder)) == 11
+
+
+def test_a_folder_that_does_not_name_its_target_says_how_to(tmp_path: Path) -> None:
+    with pytest.raises(InputError, match=r"nothing says what the masks show; .* sort them into"):
+        samples_of(pictures(tmp_path / "s", 2))
+
+
+def test_a_missing_mask_is_named(tmp_path: Path) -> None:
+    folder = tmp_path / "s"
+    row = add(folder, "a", picture(0), disc((20, 20), 5))
+    (folder / row["mask"]).unlink()
+    with pytest.raises(InputError, match=f"target 1 of the image: row a: {row['mask']}: .*no such file"):
+        read_sample(samples_of(write_rows(folder, [row]))[0])

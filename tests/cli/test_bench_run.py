@@ -70,7 +70,9 @@ def test_a_method_that_fails_ends_with_four(run: Any, folder: Path, tmp_path: Pa
 
 def test_refusals(run: Any, folder: Path, tmp_path: Path) -> None:
     to = ("-o", tmp_path / "out")
-    run("bench", "run", "-d", tmp_path, *to, "-m", "otsu").fails(3, "no samples.csv")
+    run("bench", "run", "-d", tmp_path, *to, "-m", "otsu").fails(
+        3, "no set that is known here: expected samples.csv"
+    )
     run("bench", "run", "-d", folder, *to, "-m", "otsy").fails(2, "no model 'otsy'")
     run("bench", "run", "-d", folder, *to, "-m", "otsu", "--leaks", "maybe").fails(2, "--leaks")
     run("bench", "run", "-d", folder, *to, "-m", "otsu", "--split", "held").fails(3, "'held'")

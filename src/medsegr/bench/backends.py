@@ -21,8 +21,7 @@ from medsegr import conversion, data, predict, weights
 from medsegr.backends import folder as folders
 from medsegr.backends.runtimes import Place, backend_of
 from medsegr.conversion import IMAGES, Question
-from medsegr.drawn import Marks, finding_of, read_column
-from medsegr.findings import modality_code
+from medsegr.drawn import Marks, finding_of, read_picture
 from medsegr.layouts import rows_of
 from medsegr.metrics.overlap import dice
 from medsegr.phantom import KINDS
@@ -50,7 +49,7 @@ def training_images(folder: Path, count: int) -> Iterator[Question]:
     free = [(i, rows) for i, rows in table.items() if data.group_of(folder, i, rows) not in held]
     step = max(1, len(free) // max(1, count))
     for _, rows in free[::step][:count]:
-        image = read_column(folder, rows[0], "image", modality_code(rows[0].get("modality")))
+        image = read_picture(folder, rows[0])
         if len(image.grid) == 2:
             yield image, tuple(finding_of(row) for row in rows)
 

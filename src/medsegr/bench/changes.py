@@ -141,7 +141,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser = argparse.ArgumentParser(
         prog="python -m medsegr.bench.changes", description="Masks of pictures that come otherwise."
     )
-    parser.add_argument("--data", type=Path, required=True, nargs="+", help="sets with a samples.csv")
+    parser.add_argument("--data", type=Path, required=True, nargs="+", help="sets, laid out as for train")
     parser.add_argument("--model", default=weights.DEFAULT)
     parser.add_argument("--limit", type=int, help="at most so many pictures a set")
     given = parser.parse_args(arguments)

@@ -37,7 +37,7 @@ Step = Callable[[], None]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is judged: ``sets`` are folders with a samples.csv; ``phantoms`` made images of each kind come
+    """What is judged: ``sets`` are folders in a known layout; ``phantoms`` made images of each kind come
     beside them; ``targets`` at most of one image; ``limit`` images of a set; ``most`` clicks a target."""
 
     sets: tuple[Path, ...] = ()

@@ -16,11 +16,10 @@ from typing import Any
 import numpy as np
 from PIL import Image as Pil
 
-from medsegr import pixels, planes
+from medsegr import drawn, pixels, planes
 from medsegr.bench.samples import Sample
 from medsegr.errors import InputError
-from medsegr.io.read import read_image
-from medsegr.types import Image, modality_code
+from medsegr.types import Image
 
 SAME = 0.985
 SIDE = 64
@@ -61,8 +60,7 @@ class LeaksFound(InputError):
 
 def fingerprint(sample: Sample) -> Print:
     """Read one image and make its print."""
-    image = read_image(sample.folder / sample.image, modality=modality_code(sample.rows[0].get("modality")))
-    return fingerprint_of(image, sample.id, sample.group)
+    return fingerprint_of(drawn.read_picture(sample.folder, sample.rows[0]), sample.id, sample.group)
 
 
 def fingerprint_of(image: Image, sample: str = "", group: str = "") -> Print:

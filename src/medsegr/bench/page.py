@@ -393,7 +393,7 @@ def _record(record: Data, methods: Mapping[str, Data]) -> str:
         "<h2>Record</h2>",
         _table(("method", "asked for as", "options", "licence", "SHA-256"), facts),
         _table(("device", ""), device, "seconds hold for this device"),
-        _table(("set", "SHA-256 of samples.csv"), tables),
+        _table(("set", "SHA-256 of its table"), tables),
     ]
     if leaks:
         parts.append(_table(("judged", "the same on the other side", "kind", "likeness"), leaks, "leaks"))

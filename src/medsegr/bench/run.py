@@ -5,7 +5,6 @@ run stopped: every draw is seeded by the run's seed and the image. What fails is
 tried again when the run is repeated; the rest goes on.
 """
 
-import hashlib
 import logging
 import math
 import time
@@ -21,7 +20,7 @@ from medsegr import planes
 from medsegr.bench import controls, leaks, store
 from medsegr.bench.controls import Other
 from medsegr.bench.methods import Method, Ready, built, device_record, operations, told_apart
-from medsegr.bench.samples import Sample, Wanted, Words, chosen, read_sample, samples_of, thinned
+from medsegr.bench.samples import Sample, Wanted, Words, chosen, read_sample, samples_of, table_hash, thinned
 from medsegr.bench.score import PICTURED, Answer, answer_of, kept_view, score, view_index
 from medsegr.errors import InputError, MedsegrError, UsageError
 from medsegr.pipeline import LARGEST_CALL
@@ -120,9 +119,7 @@ def planned(plan: Plan) -> tuple[list[Sample], list[Sample]]:
 
 
 def _asked(plan: Plan) -> dict[str, Any]:
-    tables = {
-        folder.name: hashlib.sha256((folder / "samples.csv").read_bytes()).hexdigest() for folder in plan.sets
-    }
+    tables = {folder.name: table_hash(folder) for folder in plan.sets}
     return {
         "sets": [folder.name for folder in plan.sets],
         "split": plan.split,

@@ -1,5 +1,5 @@
-"""What is judged on: rows of ``samples.csv`` tables, which part of them, and the words that ask for each
-target.
+"""What is judged on: rows of ``samples.csv`` tables or of other known layouts (:mod:`medsegr.layouts`), which
+part of them, and the words that ask for each target.
 
 Parts. ``validation`` is the tenth of the groups that training never sees (:func:`medsegr.data.
 validation_groups`), ``train`` the other nine, ``all`` both. Any other word is looked for in the table's
@@ -14,6 +14,7 @@ its name alone where the set says that pixels were not judged. Words that come f
 
 import csv
 import hashlib
+import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,15 +24,13 @@ import numpy as np
 
 from medsegr import data, drawn
 from medsegr.drawn import Marks
-from medsegr.errors import GeometryError, InputError, ReportError
-from medsegr.io.masks import check_place
-from medsegr.io.read import read_image
-from medsegr.layouts import check_below
+from medsegr.errors import InputError, ReportError
+from medsegr.layouts import check_below, read_rows
 from medsegr.pipeline import name_only
 from medsegr.portrait import portrait
 from medsegr.report.describe import finding_from
 from medsegr.report.parse import parse_phrase
-from medsegr.types import Finding, Image, Location, Shape, Texture, modality_code
+from medsegr.types import Finding, Image, Location, Shape, Texture
 
 Row = Mapping[str, str]
 Words = tuple[Finding, str]  # all words of a target, and where they come from
@@ -49,7 +48,7 @@ class Sample:
 
     set: str
     folder: Path
-    image: str  # as the table names it, relative to the folder
+    image: str  # as the table names it, relative to the folder; a name for a DICOM series
     group: str
     part: str
     rows: tuple[Row, ...]
@@ -78,16 +77,17 @@ class Wanted:
 
 
 def samples_of(folder: Path) -> list[Sample]:
-    """All images of a folder with a ``samples.csv``, in the table's order, each with its part.
+    """All images of a set, in the order of its table or of its names, each with its part.
 
     Raises:
-        InputError: no table, no UTF-8 CSV, a column or a cell is missing, a path that leaves the folder, or a
-            row id that comes twice.
+        InputError: no known layout, no UTF-8 CSV, a column or a cell is missing, a path that leaves the
+            folder, or a row id that comes twice.
     """
     by_image: dict[tuple[str, str], list[Row]] = {}
     for row in read_table(folder):
         if SECOND_READER not in (row.get("notes") or ""):
-            by_image.setdefault((row["image"], (row.get("split") or "").strip()), []).append(row)
+            key = (row.get("case") or row["image"], (row.get("split") or "").strip())
+            by_image.setdefault(key, []).append(row)
     named = [
         (image, split, f"{folder.name}/{rows[0].get('group') or Path(image).stem}", rows)
         for (image, split), rows in by_image.items()
@@ -128,12 +128,23 @@ def thinned(samples: Sequence[Sample], most: int | None) -> list[Sample]:
 
 
 def read_table(folder: Path) -> list[Row]:
-    """The checked rows of a folder's ``samples.csv``; errors as of :func:`samples_of`."""
+    """The checked rows of a set; errors as of :func:`samples_of`."""
     path = folder / "samples.csv"
-    if not path.is_file():
-        raise InputError(
-            f"there is no samples.csv: a table with the columns {', '.join(NEEDED)} was expected"
-        )
+    rows: list[Row] = _csv(path) if path.is_file() else [*read_rows(folder)]
+    seen: set[str] = set()
+    for number, row in enumerate(rows, 2):
+        _check_row(row, f"samples.csv, row {number}" if path.is_file() else f"row {number - 1}", seen)
+    return rows
+
+
+def table_hash(folder: Path) -> str:
+    """SHA-256 of a set's ``samples.csv``, or of the rows that its layout gives."""
+    path = folder / "samples.csv"
+    told = path.read_bytes() if path.is_file() else json.dumps(read_rows(folder), sort_keys=True).encode()
+    return hashlib.sha256(told).hexdigest()
+
+
+def _csv(path: Path) -> list[Row]:
     if path.stat().st_size > LARGEST_TABLE:
         raise InputError(f"samples.csv has {path.stat().st_size} bytes, at most {LARGEST_TABLE} are read")
     try:
@@ -147,22 +158,19 @@ def read_table(folder: Path) -> list[Row]:
         raise InputError("samples.csv is no CSV in UTF-8; write it as such") from error
     if not rows:
         raise InputError("samples.csv has no row: one a target was expected")
-    seen: set[str] = set()
-    for number, row in enumerate(rows, 2):
-        _check_row(row, number, seen)
     return rows
 
 
-def _check_row(row: Mapping[Any, Any], number: int, seen: set[str]) -> None:
+def _check_row(row: Mapping[Any, Any], name: str, seen: set[str]) -> None:
     if None in row or any(value is None for value in row.values()):
-        raise InputError(f"samples.csv, row {number}: another number of cells than columns")
+        raise InputError(f"{name}: another number of cells than columns")
     for key in NEEDED:
         if not row[key].strip():
-            raise InputError(f"samples.csv, row {number}: '{key}' is empty, a value was expected")
+            raise InputError(f"{name}: '{key}' is empty, a value was expected")
     if row["id"] in seen:
-        raise InputError(f"samples.csv, row {number}: the id comes twice, each row needs its own")
+        raise InputError(f"{name}: the id comes twice, each row needs its own")
     seen.add(row["id"])
-    check_below(row, f"samples.csv, row {number}")
+    check_below(row, name)
 
 
 def read_sample(
@@ -173,20 +181,14 @@ def read_sample(
 
     ``known`` has the words of images that were read before, by id: to make them out of masks takes the time.
     """
-    frame = sample.rows[0].get("frame") or None
-    told_frame = frame if frame in ("patient", "viewer") else None
-    image = read_image(
-        sample.folder / sample.image,
-        modality=modality_code(sample.rows[0].get("modality")),
-        frame=told_frame,  # type: ignore[arg-type]  # one of the two words, checked above
-    )
+    image = drawn.read_picture(sample.folder, sample.rows[0])
     return image, list(_wanted(sample, image, (known or {}).get(sample.id, ())))
 
 
 def _wanted(sample: Sample, image: Image, known: Sequence[Words]) -> Iterator[Wanted]:
     for number, row in enumerate(sample.rows, 1):
         try:
-            marks = _marks(sample.folder, row, image)
+            (marks,) = drawn.read_marks(sample.folder, [row], image)
             name = _plain(drawn.finding_of(dict(row)))
             finding, source = known[number - 1] if known else words_of(row, image, marks, name)
         except (InputError, ReportError, ValueError) as error:
@@ -197,18 +199,8 @@ def _wanted(sample: Sample, image: Image, known: Sequence[Words]) -> Iterator[Wa
 
 def read_masks(sample: Sample) -> tuple[Image, list[np.ndarray]]:
     """The image and the masks of its targets without their words; errors as of :func:`read_sample`."""
-    image = read_image(sample.folder / sample.image, modality=modality_code(sample.rows[0].get("modality")))
-    return image, [_marks(sample.folder, row, image).mask for row in sample.rows]
-
-
-def _marks(folder: Path, row: Row, image: Image) -> Marks:
-    held = read_image(folder / row["mask"], modality=image.modality)
-    marks = drawn.marked(held.data[0], row)
-    grid = marks.mask.shape
-    if grid != image.grid:
-        raise GeometryError(f"the mask has grid {grid}, the image {image.grid}: the same was expected")
-    check_place(held, image)
-    return marks
+    image = drawn.read_picture(sample.folder, sample.rows[0])
+    return image, [marks.mask for marks in drawn.read_marks(sample.folder, sample.rows, image)]
 
 
 def words_of(row: Row, image: Image, marks: Marks, name: Finding) -> Words:

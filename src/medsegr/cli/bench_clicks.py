@@ -19,7 +19,8 @@ class ClickFlags:
 
     output: Annotated[Path, option("--output", "-o", help="Folder of the run; an unfinished one goes on.")]
     data: Annotated[
-        list[Path], option("--data", "-d", metavar="FOLDER", help="A set with a samples.csv; repeat it.")
+        list[Path],
+        option("--data", "-d", metavar="FOLDER", help="A set, laid out as for train; repeat it."),
     ] = field(default_factory=list)
     phantoms: Annotated[
         int, option("--phantoms", min=0, help="So many made images of each kind, beside the sets.")

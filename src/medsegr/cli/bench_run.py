@@ -19,7 +19,7 @@ class JudgeFlags:
 
     data: Annotated[
         list[Path],
-        option("--data", "-d", metavar="FOLDER", help="A set with a samples.csv; repeat it."),
+        option("--data", "-d", metavar="FOLDER", help="A set, laid out as for train; repeat it."),
     ]
     output: Annotated[Path, option("--output", "-o", help="Folder of the run; an unfinished one goes on.")]
     method: Annotated[

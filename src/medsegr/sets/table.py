@@ -50,7 +50,7 @@ class Source:
 
     def image(self) -> Image:
         """The image as every command reads it. InputError names the row and its entry."""
-        return drawn.read_column(self.folder, self.rows[0], "image", self.modality)
+        return drawn.read_picture(self.folder, self.rows[0])
 
     def mask(self, row: Mapping[str, str], image: Image) -> np.ndarray:
         """Bool ``*grid``: one row's mask. InputError where it is missing or has another grid."""
