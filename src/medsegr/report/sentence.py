@@ -80,11 +80,7 @@ def read(
         words = _in_reports_words(words, modality)
     describing = find_descriptors(words)
     hits = names(words, modality, describing)
-    places = [
-        p
-        for p in find_places(words, modality)
-        if (asked or _visible(p.value.of or p.value.name, modality)) and not _of_view(p, words)
-    ]
+    places = _places(words, modality, asked)
     all_cues = _heard_cues(words, hits, asked)
     if asked or is_request(words):
         hits = tuple(_lesion(h, words, modality) for h in hits)
@@ -143,6 +139,15 @@ def _in_reports_words(words: Words, modality: str | None) -> Words:
     if any(h.value.kind != "anatomy" for h in hits):
         return words
     return replace(words, norms=tuple(said.get(norm, norm) for norm in words.norms))
+
+
+def _places(words: Words, modality: str | None, asked: bool) -> list[Hit[Place]]:
+    """The named places, in a report those that such an image can show."""
+    return [
+        p
+        for p in find_places(words, modality)
+        if (asked or _visible(p.value.of or p.value.name, modality)) and not _of_view(p, words)
+    ]
 
 
 def _heard_cues(words: Words, hits: Sequence[Hit[Concept]], asked: bool) -> tuple[Hit[Cue], ...]:
