@@ -80,17 +80,9 @@ def read(
         words = _in_reports_words(words, modality)
     describing = find_descriptors(words)
     hits = names(words, modality, describing)
-    places = [
-        p
-        for p in find_places(words, modality)
-        if (asked or _visible(p.value.of or p.value.name, modality)) and not _of_view(p, words)
-    ]
-    request = is_request(words)
-    marks = CONDITIONS if asked else ASKING if request or _organs_only(hits) else frozenset()
-    all_cues = tuple(c for c in find_cues(words) if words.norms[c.first] not in marks)
-    if asked:
-        all_cues = tuple(c for c in all_cues if c.value.kind != "advice" or words.norms[c.first] == "exclude")
-    if asked or request:
+    places = _places(words, modality, asked)
+    all_cues = _heard_cues(words, hits, asked)
+    if asked or is_request(words):
         hits = tuple(_lesion(h, words, modality) for h in hits)
     hits = tuple(
         h
@@ -149,8 +141,24 @@ def _in_reports_words(words: Words, modality: str | None) -> Words:
     return replace(words, norms=tuple(said.get(norm, norm) for norm in words.norms))
 
 
-def _organs_only(hits: Sequence[Hit[Concept]]) -> bool:
-    return bool(hits) and all(h.value.kind == "anatomy" for h in hits)
+def _places(words: Words, modality: str | None, asked: bool) -> list[Hit[Place]]:
+    """The named places, in a report those that such an image can show."""
+    return [
+        p
+        for p in find_places(words, modality)
+        if (asked or _visible(p.value.of or p.value.name, modality)) and not _of_view(p, words)
+    ]
+
+
+def _heard_cues(words: Words, hits: Sequence[Hit[Concept]], asked: bool) -> tuple[Hit[Cue], ...]:
+    """The cues, but those by which somebody asks: the question mark of a request or behind an organ, in a
+    direct phrase also conditions and advice ("look for polyps"), "exclude" aside."""
+    organs = bool(hits) and all(h.value.kind == "anatomy" for h in hits)
+    marks = CONDITIONS if asked else ASKING if organs or is_request(words) else frozenset()
+    cues = (c for c in find_cues(words) if words.norms[c.first] not in marks)
+    return tuple(
+        c for c in cues if not (asked and c.value.kind == "advice" and words.norms[c.first] != "exclude")
+    )
 
 
 def _lesion(hit: Hit[Concept], words: Words, modality: str | None) -> Hit[Concept]:
