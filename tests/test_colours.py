@@ -42,7 +42,7 @@ def test_only_what_is_told_with_a_colour_is_asked_twice() -> None:
     ("plain", "quality", "presence", "taken"),
     [
         (ONE, (0.4, 0.9), 1.0, True),
-        (ONE, (0.8, 0.9), 1.0, False),  # the colour is trusted nearly as much
+        (ONE, (0.9, 0.9), 1.0, False),  # the colour is trusted as much
         (ONE, (0.4, 0.9), 0.2, False),  # not seen without it
         (ONE | blob(15, 15, radius=9), (0.4, 0.9), 1.0, False),  # two things to choose from
     ],

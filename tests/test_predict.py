@@ -16,7 +16,8 @@ from medsegr.hearing import heard
 from medsegr.predict import Predictor
 from medsegr.reasoning.attributes import encode_words
 from medsegr.reasoning.codes import mirror
-from medsegr.types import Finding, Image, Location, Prompt, Shape
+from medsegr.synthetic import marked
+from medsegr.types import Finding, Image, Location, Prompt, Shape, Texture
 
 
 @pytest.fixture(scope="module")
@@ -57,6 +58,25 @@ def test_a_volume_comes_back_in_its_own_axis_order(predictor: Predictor, shape: 
     out = predictor.segment(Image(data, affine=affine, spacing=spacing, modality="CT"), asked("liver"))
     assert out.prob.shape == (1, *shape)
     assert np.array_equal(out.affine, affine)
+
+
+def test_a_colour_is_asked_away_in_real_pictures_alone(
+    predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """In a made one it means what made ones taught by it."""
+    grey = np.random.default_rng(0).integers(0, 256, (3, 80, 80), dtype=np.uint8)
+    made = np.moveaxis(marked(np.moveaxis(grey, 0, -1)), -1, 0)
+    looked: list[Prompt] = []
+
+    def beside(prompt: Prompt) -> tuple[Prompt, tuple[int, ...]]:
+        looked.append(prompt)
+        return prompt, ()
+
+    monkeypatch.setattr(predict, "with_plain", beside)
+    red = Finding("f1", "", (0, 0), "polyp", texture=Texture(colour="red"))
+    for data in (grey, made):
+        predictor.segment(Image(data.astype(np.float32), modality="ES"), Prompt(("polyp",), (red,)))
+    assert len(looked) == 1
 
 
 def test_targets_do_not_depend_on_company_or_order(predictor: Predictor) -> None:

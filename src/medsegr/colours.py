@@ -3,8 +3,8 @@ in a field of cells, it tells nothing.
 
 Colours were learned from made bodies, where they set lesions apart. Real polyps are as pink as what is around
 them, and "pink polyp" drew a part of one, or another place (decision 0052). So what is told with a colour is
-asked without it, too: where that draws one thing or many of a kind, and the network trusts it clearly more,
-this is what was meant. Numpy only.
+asked without it, too: where that draws one thing or many of a kind, and the network trusts it more, this is
+what was meant. In made pictures a colour means what it meant there. Numpy only.
 """
 
 from collections.abc import Sequence
@@ -15,7 +15,6 @@ import numpy as np
 from medsegr.among import lone, scattered
 from medsegr.types import Prompt, Segmentation
 
-CLEARLY = 0.15  # by so much more the network must guess its overlap to be (real pictures against made ones)
 Twins = Sequence[int]  # of every further target the one that it is asked beside
 
 
@@ -38,12 +37,12 @@ def with_plain(prompt: Prompt) -> tuple[Prompt, Twins]:
 
 def without_plain(said: Segmentation, twins: Twins, threshold: float) -> Segmentation:
     """What was said of the targets themselves, in the place of each the answer without its colour where that
-    is one thing or many of a kind, is seen (presence of ``threshold`` and more) and clearly trusted more."""
+    is one thing or many of a kind, is seen (presence of ``threshold`` and more) and trusted more."""
     count = len(said.targets) - len(twins)
     half = 128 if said.prob.dtype == np.uint8 else 0.5
     for row, k in enumerate(twins, count):
         seen = said.extras["presence"][row] >= threshold
-        trusted = said.extras["quality"][row] > said.extras["quality"][k] + CLEARLY
+        trusted = said.extras["quality"][row] > said.extras["quality"][k]
         mask = said.prob[row] >= half
         if seen and trusted and (lone(mask) or scattered(mask)):
             for values in (said.prob, *said.extras.values()):
