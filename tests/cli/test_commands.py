@@ -65,6 +65,7 @@ def test_info(run: Any) -> None:
     assert {
         "finding cyst medsegr-tiny (in made images only)",
         "anatomy kidney medsegr-tiny (learned from made images)",
+        "finding cardiomegaly medsegr-tiny (as heart, learned from made images)",
         "finding pneumonia medsegr-tiny (as ground-glass opacity or consolidation)",
         "anatomy left ventricle no model",
     } <= told

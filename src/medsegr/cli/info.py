@@ -118,15 +118,16 @@ def _ways(card: dict[str, Any], concept: "Concept") -> tuple[str, ...]:
     return ways(card, concept.name, [one for one in concept.parents[:1] if same_kind(one, concept.name)])
 
 
-def _model_line(name: str, item: dict[str, Any]) -> str:
-    """How a model draws a concept, for a person."""
+def _model_line(name: str, item: dict[str, Any], organs: frozenset[str]) -> str:
+    """How a model draws a concept, for a person. ``organs`` are drawn in real images, too
+    (:func:`medsegr.verdicts.unproven`)."""
     ways, notes = item["drawn_as"][name], []
     if ways == [item["name"]] and (found := item["measured"][name].get(item["name"])):
         notes.append(f"Dice {found[0]:.2f} of {found[1]}")
     if ways != [item["name"]]:
         notes.append("as " + " or ".join(filter(None, (", ".join(ways[:-1]), ways[-1]))))
     if name in item["made_only"]:
-        notes.append("learned from made images" if item["kind"] == "anatomy" else "in made images only")
+        notes.append("learned from made images" if organs.issuperset(ways) else "in made images only")
     return f"{name} ({', '.join(notes)})" if notes else name
 
 
@@ -141,7 +142,8 @@ def lines(told: dict[str, Any]) -> list[str]:
             f"reads   {', '.join(told['formats']['reads'])}",
             f"writes  {', '.join(told['formats']['writes'])}",
         ]
+    organs = frozenset(item["name"] for item in told.get("classes", ()) if item["kind"] == "anatomy")
     for item in told.get("classes", ()):
-        models = ", ".join(_model_line(name, item) for name in item["models"]) or "no model"
+        models = ", ".join(_model_line(name, item, organs) for name in item["models"]) or "no model"
         out.append(f"{item['kind']:10s} {item['name']:30s} {models}")
     return out
