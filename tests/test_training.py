@@ -132,6 +132,19 @@ def test_other_data_than_a_run_began_with_are_told(tmp_path: Path) -> None:
             assert "may have been trained on" in line
 
 
+@pytest.mark.parametrize(
+    ("start", "side", "said"),
+    [("medsegr-tiny", 128, 1), ("medsegr-tiny", 160, 0), ("", 64, 0), ("nobody", 64, 0)],
+)
+def test_pictures_that_are_shown_far_smaller_than_the_first_weights_know_them_are_told(
+    tmp_path: Path, start: str, side: int, said: int
+) -> None:
+    small = training.changed(CONFIG, {"sizes": ((0.5, 64), (0.5, side))})
+    told = training.seen_small(training.Asked(small, {}, tmp_path, start=start))
+    assert len(told) == said
+    assert not said or told[0].startswith("pictures are shown at 128 px, and medsegr-tiny has learned at 256")
+
+
 def test_few_images_are_told_and_too_few_refused() -> None:
     made = [phantom_case(m) for m in make_phantoms("cells", 1, 6, 96)]
     assert training.weak_points(made) == []

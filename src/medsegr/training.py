@@ -17,7 +17,7 @@ from medsegr.cases import load_cases
 from medsegr.config import FitConfig
 from medsegr.data import Case
 from medsegr.devices import pick_device
-from medsegr.errors import InputError, UsageError
+from medsegr.errors import InputError, UsageError, WeightsError
 from medsegr.fit import Beginning, fit
 from medsegr.io.write import atomic_write, write_json
 from medsegr.judged import judge, numbers
@@ -84,7 +84,7 @@ def train(
     start = beginning_of(asked.start) if asked.start else None
     prepare(asked, first)
     cases = load_cases(asked.config, asked.folders, asked.out / CACHE, say, asked.hints)
-    for line in (*weak_points(cases), *other_data(asked.out, cases, first)):
+    for line in (*weak_points(cases), *seen_small(asked), *other_data(asked.out, cases, first)):
         say(line)
     name, options = asked.network
     fit(asked.config, cases, asked.out, say, Beginning(start, registry.network(name, **options)), progress)
@@ -164,6 +164,21 @@ def weak_points(cases: Sequence[Case]) -> list[str]:
     if not few:
         return []
     return [f"too few images to be called known, and refused when asked for: {', '.join(few)}; {need}"]
+
+
+def seen_small(asked: Asked) -> list[str]:
+    """What the person should hear where pictures are shown at half or less of the side that the first weights
+    have learned them at: what these know of them is lost then."""
+    try:
+        base = int(weights.read_card(asked.start).get("base", 0)) if asked.start else 0
+    except WeightsError:  # a run or a file without a card
+        return []
+    largest = max(side for _, side in asked.config.sizes)
+    if 2 * largest > base:
+        return []
+    return [
+        f"pictures are shown at {largest} px, and {asked.start} has learned at {base}: much of it is lost"
+    ]
 
 
 def other_data(out: Path, cases: Sequence[Case], write: bool = True) -> list[str]:
