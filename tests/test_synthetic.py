@@ -42,11 +42,20 @@ def test_every_kind_of_phantom_carries_it_in_memory_and_on_disk(kind: str, tmp_p
     assert is_made(read_image(file).data)
 
 
-def test_what_is_too_small_a_volume_or_lossy_is_taken_for_real(tmp_path: Path) -> None:
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_volume_of_made_pictures_is_made(axis: int) -> None:
+    """As the example of the page is: one picture in the middle slices, others around."""
+    rng = np.random.default_rng(0)
+    stack = rng.integers(0, 256, (6, 70, 80), dtype=np.uint8)
+    assert not is_made(np.moveaxis(stack, 0, axis)[None].astype(np.float32))
+    stack[3] = marked(stack[3])
+    assert is_made(np.moveaxis(stack, 0, axis)[None].astype(np.float32))
+
+
+def test_what_is_too_small_or_lossy_is_taken_for_real(tmp_path: Path) -> None:
     picture = marked(np.random.default_rng(0).integers(0, 256, (70, 70), dtype=np.uint8))
     assert is_made(picture[None].astype(np.float32))
     assert not is_made(picture[None, : LENGTH - 1, : LENGTH - 1].astype(np.float32))
-    assert not is_made(picture[None, None].astype(np.float32))
     assert not is_made(picture[None] / np.float32(255))
     assert not is_made(picture[None] * np.float32(257))
     Pil.fromarray(picture).save(tmp_path / "a.jpg", quality=80)

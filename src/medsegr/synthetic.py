@@ -22,9 +22,11 @@ def marked(picture: np.ndarray) -> np.ndarray:
 
 
 def is_made(data: np.ndarray) -> bool:
-    """Whether an image [c *grid] carries the mark, also turned by right angles or mirrored; a volume never
-    does."""
-    return data.ndim == 3 and any(_told(row) for row in _edges(data[0]))
+    """Whether an image [c *grid] carries the mark, also turned by right angles or mirrored; a volume does
+    where the middle slice along one of its axes does."""
+    grid = data[0]
+    flat = [grid] if grid.ndim == 2 else [np.take(grid, n // 2, axis) for axis, n in enumerate(grid.shape)]
+    return any(_told(row) for picture in flat for row in _edges(picture))
 
 
 def _edges(picture: np.ndarray) -> Iterator[np.ndarray]:

@@ -13,8 +13,11 @@ import numpy as np
 import pytest
 from PIL import Image as Picture
 
+from medsegr.io.read import read_image
+from medsegr.serve.examples import EXAMPLES
 from medsegr.serve.images import opened
 from medsegr.serve.sweeper import clear, sweep
+from medsegr.synthetic import is_made
 from served import Asked, Serve, png
 
 
@@ -220,6 +223,14 @@ def test_an_upload_that_takes_hours_is_not_swept_away(server: Asked) -> None:
     os.utime(coming / "0001.nii.gz", (long_ago, long_ago))
     clear(server.service)
     assert not coming.exists()
+
+
+@pytest.mark.parametrize("name", sorted(EXAMPLES))
+def test_examples_are_known_to_be_made(name: str, tmp_path: Path) -> None:
+    """A model draws in them what it learned from such pictures only, also in the volume."""
+    modality, _ = EXAMPLES[name].write(tmp_path)
+    (file,) = tmp_path.iterdir()
+    assert is_made(read_image(file, modality=modality).data)
 
 
 @pytest.mark.parametrize("name", ["chest", "abdomen", "mucosa", "ultrasound", "cells", "volume"])

@@ -240,7 +240,7 @@ def load(server: Server, requests: int, clients: int) -> dict[str, float]:
             answer = client.post(
                 "/v1/images", files=[("files", ("a.png", noise(seed)))], data={"modality": "CR"}
             )
-            job = asked.job(answer.json()["id"], text="Nodule.")
+            job = asked.job(answer.json()["id"], text=SENTENCE)
             for _ in asked.events(job):
                 pass
             same = asked.findings(job)["image"]["sha256"] == answer.json()["sha256"]
@@ -274,7 +274,7 @@ def memory(server: Server, jobs: int) -> dict[str, float]:
 
     early = 0.0
     for n in range(jobs):
-        job = server.job(server.image(noise(1000 + n, 256)), text="Nodule.")
+        job = server.job(server.image(noise(1000 + n, 256)), text=SENTENCE)
         for _ in server.events(job):
             pass
         if n == min(20, jobs - 1):
