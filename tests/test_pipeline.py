@@ -712,12 +712,18 @@ def test_it_is_drawn_by_force_and_marked_so() -> None:
             "f1: its masks of opacity reached a Dice of 0.20",
         ),
         ({"lung": [0.1, 9]}, None),
+        ({"shadow": [0.1, 9]}, "f1: its masks of shadow reached a Dice of 0.10 on 9 validation targets"),
     ],
 )
 def test_a_concept_that_was_drawn_poorly_is_told(targets: dict[str, list[float]], said: str | None) -> None:
     model = Fake()
-    model.card = {**model.card, "validation": {"sets": {"films": {"by target": targets}}}}
-    result = pipeline.run(picture(), model, report=told(finding()))
+    learned = {"shadow": {"trained_on": ["real"]}}
+    model.card = {
+        **model.card,
+        "concepts": learned,
+        "validation": {"sets": {"films": {"by target": targets}}},
+    }
+    result = pipeline.run(picture(), model, report=told(replace(finding(), parents=("shadow",))))
     assert result.findings[0].mask is not None
     text = dict(result.warnings).get("measured_low")
     assert text is None if said is None else text is not None and text.startswith(said)

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, cast
 
 from medsegr.errors import GeometryError, MedsegrError
-from medsegr.kinds import called, firm, likely_modalities, made_only, measured, parts_of
+from medsegr.kinds import called, firm, likely_modalities, made_only, measured, parts_of, ways
 from medsegr.options import Options
 from medsegr.planes import axis_letters
 from medsegr.report.lexicon import concepts
@@ -174,7 +174,7 @@ def cautions(
         elif item.mask is not None and made_only(card, name) and not is_made(image.data):
             text = f"{item.finding.id}: its concept was learned from made images only: do not rely on it"
             notes.append(("phantom_only", text))
-        elif item.mask is not None and (low := _low(card, name)):
+        elif item.mask is not None and (low := _low(card, name, item.finding.parents)):
             notes.append(("measured_low", f"{item.finding.id}: {low}"))
         elif item.reason == "unknown_concept" and (narrower := _narrower(card, item.finding, image.modality)):
             names = ", ".join(narrower)
@@ -185,10 +185,11 @@ def cautions(
     return notes
 
 
-def _low(card: Mapping[str, Any], name: str) -> str:
-    """What the card says of a concept, or of the worst of its parts, of which masks were poor where they were
-    judged; else nothing."""
-    told = [(found, part) for part in parts_of(card, name) if (found := measured(card, part)) is not None]
+def _low(card: Mapping[str, Any], name: str, parents: Sequence[str]) -> str:
+    """What the card says of a concept whose masks were poor where they were judged, or of the worst of what is
+    drawn for it; else nothing."""
+    drawn = (name, *ways(card, name, parents))
+    told = [(found, one) for one in drawn if (found := measured(card, one)) is not None]
     (dice, count), part = min(told, default=((1.0, 0), name))
     if dice >= LOW:
         return ""
