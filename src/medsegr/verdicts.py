@@ -186,8 +186,8 @@ def cautions(
 
 
 def _low(card: Mapping[str, Any], name: str, parents: Sequence[str]) -> str:
-    """What the card says of a concept whose masks were poor where they were judged, or of the worst of what is
-    drawn for it; else nothing."""
+    """What the card says of a concept whose masks were poor where they were judged, or of the worst of what
+    is drawn for it; else nothing."""
     drawn = (name, *ways(card, name, parents))
     told = [(found, one) for one in drawn if (found := measured(card, one)) is not None]
     (dice, count), part = min(told, default=((1.0, 0), name))
