@@ -38,6 +38,12 @@ def test_only_what_is_told_with_a_colour_is_asked_twice() -> None:
     assert (twin.texture.colour, twin.shape.size_class) == (None, "small")
 
 
+def test_what_is_compared_with_a_target_is_with_its_twin() -> None:
+    whole = replace(prompt("small pink polyp", "polyp", "ulcer"), beside=(None, (0,), ()))
+    assert with_plain(whole)[0].beside == (None, (0, 3), (), None)
+    assert with_plain(prompt("pink polyp"))[0].beside == ()
+
+
 @pytest.mark.parametrize(
     ("plain", "quality", "presence", "taken"),
     [
