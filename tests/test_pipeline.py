@@ -15,6 +15,7 @@ from medsegr import pipeline, record
 from medsegr.errors import GeometryError, InputError, UsageError, WeightsError
 from medsegr.export import Written
 from medsegr.options import Options
+from medsegr.report.lexicon import concepts
 from medsegr.schema import STATUSES, findings_schema
 from medsegr.session import Model, load
 from medsegr.synthetic import marked
@@ -724,6 +725,22 @@ def test_a_concept_that_was_drawn_poorly_is_told(targets: dict[str, list[float]]
     model.presence = 0.1
     missed = pipeline.run(picture(), model, report=told(finding()))
     assert "measured_low" not in dict(missed.warnings)
+
+
+def test_what_is_heard_as_a_wider_concept_is_told_by_what_was_measured_of_that() -> None:
+    model = Fake()
+    known = {"skin lesion": {"trained_on": ["real"], "modalities": []}}
+    model.card = {
+        **model.card,
+        "concepts": known,
+        "validation": {"sets": {"moles": {"by target": {"skin lesion": [0.3, 4]}}}},
+    }
+    wart = replace(finding(), name="wart", parents=concepts()["wart"].parents)
+    result = pipeline.run(picture(), model, report=told(wart), options=Options(force=True))
+    assert "measured_low" not in dict(result.warnings), "what is forced is told as that alone"
+    model.knows = lambda *_: True  # type: ignore[method-assign]
+    said = dict(pipeline.run(picture(), model, report=told(wart)).warnings)["measured_low"]
+    assert said.startswith("f1: its masks of skin lesion reached a Dice of 0.30 on 4 validation targets")
 
 
 class Radiologist(Fake):

@@ -400,3 +400,11 @@ def test_a_click_is_answered_without_the_mirror() -> None:
     both.mirror = True
     prompt = Prompt(("polyp",), points=np.array([[[10.0, 12.0, 1.0]]]))
     assert np.allclose(both.segment(picture(), prompt).prob, plain.segment(picture(), prompt).prob, atol=1e-5)
+
+
+def test_any_slice_of_a_volume_is_shown_to_the_image_only_head(predictor: Predictor) -> None:
+    volume = Image(np.random.default_rng(0).uniform(0, 255, (1, 5, 40, 48)).astype(np.float32), modality="MR")
+    for share, at in ((0.0, 0), (None, 2), (0.5, 2), (1.0, 4)):
+        alone = Image(volume.data[:, at : at + 1], modality="MR")
+        assert predictor.shown(volume, share) == pytest.approx(predictor.shown(alone), abs=0.02), share
+    assert predictor.shown(volume, 0.0) != predictor.shown(volume, 1.0)

@@ -6,6 +6,7 @@ from functools import partial
 from typing import Any, cast
 
 from medsegr.errors import GeometryError, MedsegrError
+from medsegr.hearing import wider
 from medsegr.kinds import called, firm, likely_modalities, made_only, measured, parts_of
 from medsegr.options import Options
 from medsegr.planes import axis_letters
@@ -165,7 +166,8 @@ def cautions(
     card = {"concepts": {}, **_card(segmenter)}
     for item in results:
         usual = (item.finding.name, called(card, item.finding.name, image.modality))
-        name = usual[1] if item.mask is None else meant(segmenter, item.finding, image).name
+        drawn = item.finding if item.mask is None else meant(segmenter, item.finding, image)
+        name = drawn.name
         if name not in usual:
             text = f"{item.finding.id}: drawn as {name}, which this picture shows: say what else is meant"
             notes.append(("drawn_as", text))
@@ -174,7 +176,7 @@ def cautions(
         elif item.mask is not None and made_only(card, name) and not is_made(image.data):
             text = f"{item.finding.id}: its concept was learned from made images only: do not rely on it"
             notes.append(("phantom_only", text))
-        elif item.mask is not None and (low := _low(card, name)):
+        elif item.mask is not None and (low := _low(card, wider(drawn, card).name)):
             notes.append(("measured_low", f"{item.finding.id}: {low}"))
         elif item.reason == "unknown_concept" and (narrower := _narrower(card, item.finding, image.modality)):
             names = ", ".join(narrower)
