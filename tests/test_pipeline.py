@@ -743,6 +743,15 @@ def test_what_is_heard_as_a_wider_concept_is_told_by_what_was_measured_of_that()
     assert said.startswith("f1: its masks of skin lesion reached a Dice of 0.30 on 4 validation targets")
 
 
+def test_what_is_drawn_by_its_own_name_is_no_other_thing() -> None:
+    """As in made pictures, of what real ones are asked for by another name."""
+    model = Fake()
+    model.card = {**model.card, "also": {"nodule": ["opacity"]}, "concepts": {"nodule": {"cases": 9}}}
+    result = pipeline.run(picture(), model, report=told(finding()))
+    assert result.findings[0].mask is not None
+    assert "drawn_as" not in dict(result.warnings)
+
+
 class Radiologist(Fake):
     """Sees what it is asked for where the middle of the picture is bright, as in a film with white bone."""
 

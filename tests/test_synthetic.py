@@ -49,5 +49,6 @@ def test_what_is_too_small_a_volume_or_lossy_is_taken_for_real(tmp_path: Path) -
     assert not is_made(picture[None, None].astype(np.float32))
     assert not is_made(picture[None] / np.float32(255))
     assert not is_made(picture[None] * np.float32(257))
+    assert not is_made(picture[None] + np.float32(256))
     Pil.fromarray(picture).save(tmp_path / "a.jpg", quality=80)
     assert not is_made(read_image(tmp_path / "a.jpg").data)

@@ -256,7 +256,7 @@ def _run_by_torch(network: "Network", device: str) -> Backend:
 def _heard(findings: Sequence[Finding], image: Image) -> list[tuple[Code, ...]]:
     """The codes of each finding in this image."""
     left, extent = planes.patient_left(image), _extent(image)
-    if len(image.grid) == 2 and not coloured(image.data):  # "purple nuclei" of a grey picture
+    if not coloured(image.data):  # "purple nuclei" of a grey picture
         findings = [replace(one, texture=replace(one.texture, colour=None)) for one in findings]
     if not planes.shows_rows(image):
         findings = [replace(one, location=replace(one.location, rows=())) for one in findings]

@@ -21,6 +21,7 @@ SMALLEST_SIDE = 8  # px: a grid below this in height or width is refused as too_
 KINDS = {"ES": "endoscopy", "SM": "microscopy", "GM": "microscopy", "OP": "eye", "DMS": "skin"}
 LOW = 0.5  # Dice on validation images below which a mask is not given without saying so
 DEFAULT_THRESHOLD = 0.5  # of the presence score, where the model's card tells none
+FORCED, POINTED = "drawn because of --force", "drawn because a person pointed at it"
 Verdict = tuple[Status, str]
 
 
@@ -138,16 +139,16 @@ def one_line(error: BaseException) -> str:
     return "out of memory" if isinstance(error, MemoryError) else type(error).__name__
 
 
-def marked(item: FindingResult, segmenter: Segmenter, image: Image) -> FindingResult:
-    """A result with a warning check where ``--force`` drew what the model was not trained for, or not on
-    real images."""
+def marked(item: FindingResult, segmenter: Segmenter, image: Image, why: str = FORCED) -> FindingResult:
+    """A result with a warning check where a mask was drawn of what the model was not trained for, or not on
+    real images; ``why`` it was drawn all the same."""
     if item.mask is None:
         return item
     asked = meant(segmenter, item.finding, image)
     if not known(segmenter, asked, image.modality):
-        said = "the model was not trained for this concept; drawn because of --force"
+        said = f"the model was not trained for this concept; {why}"
     elif unproven(segmenter, asked, image):
-        said = "the model learned this concept from made images only; drawn because of --force"
+        said = f"the model learned this concept from made images only; {why}"
     else:
         return item
     return replace(item, checks=(*item.checks, Check("concept", "warn", said)))
