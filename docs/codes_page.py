@@ -79,7 +79,7 @@ CHECKS: Told = {
         "at `warn`, compare both: `masks/f1.*` and `masks/f1_free.*`",
     ),
     "concept": (
-        "the model was trained for it: `warn` where `--force` drew it all the same",
+        "the model was trained for it: `warn` where `--force` or a person's prompts drew it all the same",
         "do not rely on it",
     ),
 }

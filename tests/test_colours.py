@@ -13,6 +13,7 @@ from medsegr.types import Image, Prompt, Segmentation
 
 ONE = blob(60, 60, radius=20)
 PART = blob(60, 60, radius=5)
+CELLS = np.any([blob(y, x, radius=5) for y in (15, 40, 65) for x in (15, 40, 65)], axis=0)
 
 
 def prompt(*phrases: str) -> Prompt:
@@ -38,12 +39,20 @@ def test_only_what_is_told_with_a_colour_is_asked_twice() -> None:
     assert (twin.texture.colour, twin.shape.size_class) == (None, "small")
 
 
+def test_what_is_compared_with_a_target_is_with_its_twin() -> None:
+    whole = replace(prompt("small pink polyp", "polyp", "ulcer"), beside=(None, (0,), ()))
+    assert with_plain(whole)[0].beside == (None, (0, 3), (), None)
+    assert with_plain(prompt("pink polyp"))[0].beside == ()
+
+
 @pytest.mark.parametrize(
     ("plain", "quality", "presence", "taken"),
     [
         (ONE, (0.4, 0.9), 1.0, True),
         (ONE, (0.9, 0.9), 1.0, False),  # the colour is trusted as much
+        (ONE, (0.4, 0.9), 0.5, True),  # just seen
         (ONE, (0.4, 0.9), 0.2, False),  # not seen without it
+        (CELLS, (0.4, 0.9), 1.0, True),  # a field of them
         (ONE | blob(15, 15, radius=9), (0.4, 0.9), 1.0, False),  # two things to choose from
     ],
 )
@@ -58,7 +67,8 @@ def test_where_one_thing_is_drawn_without_it_the_colour_says_nothing(
 
 def test_bytes_are_read_as_probabilities() -> None:
     told = said(ONE, (0.4, 0.9))
-    out = without_plain(replace(told, prob=(told.prob * 255).astype(np.uint8)), [0], 0.5)
+    faint = told.prob * 255 + 100 * (told.prob == 0) * blob(15, 15, radius=9)
+    out = without_plain(replace(told, prob=faint.astype(np.uint8)), [0], 0.5)
     assert np.array_equal(out.prob[0] >= 128, ONE)
 
 

@@ -161,6 +161,9 @@ def test_a_run_that_stops_getting_better_ends_early_and_keeps_the_best(
     fit.fit(replace(config, patience=5), cases, tmp_path, lines.append)  # whoever is more patient goes on
     assert saved.read(tmp_path / "last.pt")["state"]["step"] == 9
     assert saved.read(tmp_path / "best.pt")["state"]["step"] == 5
+    lines.clear()
+    fit.fit(replace(config, patience=1), cases, tmp_path, lines.append)
+    assert not any("stopped early before" in line for line in lines), "a run at its end has nothing to go on"
 
 
 def test_a_longer_run_goes_on_validating_at_its_own_distance(

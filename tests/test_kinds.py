@@ -222,10 +222,12 @@ def test_what_is_proposed_first() -> None:
     assert likeliest(LEARNED, chances, "ES", made=False) == ["polyp"]
     assert likeliest(LEARNED, chances, None, made=False) == ["haze", "polyp"]
     assert likeliest(LEARNED, {**chances, "polyp": 0.29}, "ES", made=False) == []
+    many = {"concepts": {name: {"trained_on": ["real"]} for name in "edcba"}}
+    assert likeliest(many, dict.fromkeys("edcba", 0.9), None, made=False) == ["a", "b", "c"]
 
 
 WAYS = {
-    "also": {"polyp": ("tumour of the gut",)},
+    "also": {"polyp": ("tumour of the gut",), "ulcer": ("polyp",)},
     "loose": {"polyp": ("lesion",), "haze": ("lesion",)},
     "parts": {"infection": ("haze", "ulcer"), "haze": ("ulcer",)},
     "concepts": {**LEARNED["concepts"], "lesion": {"trained_on": ["phantom"]}},

@@ -15,6 +15,7 @@ from medsegr import pipeline, record
 from medsegr.errors import GeometryError, InputError, UsageError, WeightsError
 from medsegr.export import Written
 from medsegr.options import Options
+from medsegr.report.lexicon import concepts
 from medsegr.schema import STATUSES, findings_schema
 from medsegr.session import Model, load
 from medsegr.synthetic import marked
@@ -712,7 +713,6 @@ def test_it_is_drawn_by_force_and_marked_so() -> None:
             "f1: its masks of opacity reached a Dice of 0.20",
         ),
         ({"lung": [0.1, 9]}, None),
-        ({"shadow": [0.1, 9]}, "f1: its masks of shadow reached a Dice of 0.10 on 9 validation targets"),
     ],
 )
 def test_a_concept_that_was_drawn_poorly_is_told(targets: dict[str, list[float]], said: str | None) -> None:
@@ -730,6 +730,31 @@ def test_a_concept_that_was_drawn_poorly_is_told(targets: dict[str, list[float]]
     model.presence = 0.1
     missed = pipeline.run(picture(), model, report=told(finding()))
     assert "measured_low" not in dict(missed.warnings)
+
+
+def test_what_is_heard_as_a_wider_concept_is_told_by_what_was_measured_of_that() -> None:
+    model = Fake()
+    known = {"skin lesion": {"trained_on": ["real"], "modalities": []}}
+    model.card = {
+        **model.card,
+        "concepts": known,
+        "validation": {"sets": {"moles": {"by target": {"skin lesion": [0.3, 4]}}}},
+    }
+    wart = replace(finding(), name="wart", parents=concepts()["wart"].parents)
+    result = pipeline.run(picture(), model, report=told(wart), options=Options(force=True))
+    assert "measured_low" not in dict(result.warnings), "what is forced is told as that alone"
+    model.knows = lambda *_: True  # type: ignore[method-assign]
+    said = dict(pipeline.run(picture(), model, report=told(wart)).warnings)["measured_low"]
+    assert said.startswith("f1: its masks of skin lesion reached a Dice of 0.30 on 4 validation targets")
+
+
+def test_what_is_drawn_by_its_own_name_is_no_other_thing() -> None:
+    """As in made pictures, of what real ones are asked for by another name."""
+    model = Fake()
+    model.card = {**model.card, "also": {"nodule": ["opacity"]}, "concepts": {"nodule": {"cases": 9}}}
+    result = pipeline.run(picture(), model, report=told(finding()))
+    assert result.findings[0].mask is not None
+    assert "drawn_as" not in dict(result.warnings)
 
 
 class Radiologist(Fake):

@@ -79,6 +79,40 @@ def test_a_colour_is_asked_away_in_real_pictures_alone(
     assert len(looked) == 1
 
 
+def test_a_colour_with_a_click_is_asked_once(predictor: Predictor) -> None:
+    red = Finding("f1", "", (0, 0), "polyp", texture=Texture(colour="red"))
+    prompt = Prompt(("polyp",), (red,), points=np.array([[[10.0, 12.0, 1.0]]]))
+    assert predictor.segment(picture(channels=3, modality="ES"), prompt).prob.shape == (1, 50, 70)
+
+
+@pytest.mark.parametrize("grid", [(50, 70), (3, 50, 70)])
+def test_a_colour_is_heard_where_there_are_colours(predictor: Predictor, grid: tuple[int, ...]) -> None:
+    values = np.random.default_rng(0).uniform(0, 255, (3, *grid)).astype(np.float32)
+    grey = np.broadcast_to(values[:1], values.shape)
+    red = Finding("f1", "", (0, 0), "nucleus", texture=Texture(colour="red"))
+    told = Prompt(("a", "b"), (red, *asked("nucleus").findings), beside=(None, None))
+    for data, alike in ((values, False), (grey, True), (values[:1], True)):
+        made = predict._heard(told.findings, Image(data, modality="SM"))
+        assert (made[0] == made[1]) is alike
+
+
+def test_in_a_made_picture_a_whole_is_what_made_ones_taught(predictor: Predictor) -> None:
+    """Its parts, learned from real ones, are asked for in real pictures."""
+    learned = {
+        "opacity": {"trained_on": ["phantom"], "modalities": ["CR"]},
+        "consolidation": {"trained_on": ["real"], "modalities": ["CR"]},
+        "ground-glass opacity": {"trained_on": ["real"], "modalities": ["CR"]},
+    }
+    parts = {"opacity": ["consolidation", "ground-glass opacity"]}
+    card = {**predictor.card, "concepts": learned, "parts": parts}
+    whole, plain = (Predictor(predictor.model, predictor.words, {**card, "parts": p}) for p in (parts, {}))
+    grey = np.random.default_rng(0).integers(0, 256, (80, 80), dtype=np.uint8)
+    for data, alike in ((marked(grey), True), (grey, False)):
+        image = Image(data[None].astype(np.float32), modality="CR")
+        both = [one.segment(image, asked("opacity")).prob for one in (whole, plain)]
+        assert np.array_equal(*both) is alike
+
+
 def test_targets_do_not_depend_on_company_or_order(predictor: Predictor) -> None:
     image = picture()
     both = predictor.segment(image, asked("polyp", "nucleus")).prob
@@ -362,6 +396,7 @@ def test_unknown_concepts_are_not_known(predictor: Predictor) -> None:
     assert not narrow.knows(ask(""))
     assert narrow.knows(ask("hyperplastic growth", "polyp"), "ES")
     assert not narrow.knows(ask("carotid plaque", "carotid artery"))  # a finding is not the organ it sits in
+    assert not narrow.knows(ask("odd growth", "cyst", "polyp"))  # the nearest wider one alone
     assert not narrow.knows(ask("granuloma", "nodule"))  # phantoms vouch for themselves only
 
 
@@ -400,3 +435,11 @@ def test_a_click_is_answered_without_the_mirror() -> None:
     both.mirror = True
     prompt = Prompt(("polyp",), points=np.array([[[10.0, 12.0, 1.0]]]))
     assert np.allclose(both.segment(picture(), prompt).prob, plain.segment(picture(), prompt).prob, atol=1e-5)
+
+
+def test_any_slice_of_a_volume_is_shown_to_the_image_only_head(predictor: Predictor) -> None:
+    volume = Image(np.random.default_rng(0).uniform(0, 255, (1, 5, 40, 48)).astype(np.float32), modality="MR")
+    for share, at in ((0.0, 0), (None, 2), (0.5, 2), (1.0, 4)):
+        alone = Image(volume.data[:, at : at + 1], modality="MR")
+        assert predictor.shown(volume, share) == pytest.approx(predictor.shown(alone), abs=0.02), share
+    assert predictor.shown(volume, 0.0) != predictor.shown(volume, 1.0)

@@ -241,6 +241,20 @@ def test_the_slice_that_shows_a_thing_best_tells_whether_it_can_be_there(
     assert presence == pytest.approx(0.9 if there else 0.0)
 
 
+def test_a_question_asked_twice_is_doubted_by_the_same_slice(monkeypatch: pytest.MonkeyPatch) -> None:
+    made, _ = scripted(lambda _, z: (disc(8), 0.9 if z == 4 else 0.6))
+    card = {**made.card, "kinds": {"belly": ("liver",), "chest": ("heart",)}, "kinds_below": 0.1}
+    model, looked = Predictor(made.backend, made.words, card), []
+
+    def told(_: Any, z: int) -> np.ndarray:
+        looked.append(z)
+        return np.zeros(len(model.words.codes), np.float32)
+
+    monkeypatch.setattr(model, "_codes", told)
+    model.segment(deep(6, None), asked("liver", "liver"))
+    assert looked == [4]
+
+
 @pytest.mark.parametrize("kind", [np.uint8, np.float32])
 def test_a_border_that_jumps_through_the_slices_is_evened(kind: type) -> None:
     whole = 255 if kind is np.uint8 else 1

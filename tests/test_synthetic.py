@@ -58,5 +58,6 @@ def test_what_is_too_small_or_lossy_is_taken_for_real(tmp_path: Path) -> None:
     assert not is_made(picture[None, : LENGTH - 1, : LENGTH - 1].astype(np.float32))
     assert not is_made(picture[None] / np.float32(255))
     assert not is_made(picture[None] * np.float32(257))
+    assert not is_made(picture[None] + np.float32(256))
     Pil.fromarray(picture).save(tmp_path / "a.jpg", quality=80)
     assert not is_made(read_image(tmp_path / "a.jpg").data)

@@ -40,7 +40,7 @@ def test_further_parts_stand_behind_all_targets() -> None:
     ]
     assert apart.targets == ("lung", "hippocampus", "liver", "hippocampus")
     assert joins == [1]
-    assert apart.beside == (None, (0,), (1,), (0,))
+    assert apart.beside == (None, (0,), (1, 3), (0,)), "who is compared with a whole is with all its parts"
     assert apart.points is not None
     assert np.array_equal(apart.points[3], apart.points[1])
     assert (apart.boxes, apart.mask) == (None, None)

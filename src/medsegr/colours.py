@@ -14,6 +14,7 @@ import numpy as np
 
 from medsegr.among import lone, scattered
 from medsegr.types import Prompt, Segmentation
+from medsegr.wholes import beside_copies
 
 Twins = Sequence[int]  # of every further target the one that it is asked beside
 
@@ -30,7 +31,7 @@ def with_plain(prompt: Prompt) -> tuple[Prompt, Twins]:
         prompt,
         targets=(*prompt.targets, *(prompt.targets[k] for k in twins)),
         findings=(*prompt.findings, *plain),
-        beside=(*prompt.beside, *(prompt.beside[k] for k in twins)) if prompt.beside else (),
+        beside=beside_copies(prompt.beside, [*range(len(prompt.targets)), *twins]),
     )
     return more, twins
 

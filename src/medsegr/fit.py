@@ -218,7 +218,7 @@ def _loop(
     state, fabric = run.kept.state, run.fabric
     saved = state.seconds
     now = time.thread_time if config.clock == "processor" else time.monotonic
-    if impatient(config, state):
+    if impatient(config, state) and part_of(config, state.step, state.seconds) < 1:
         book.say("stopped early before: with a larger patience, or 0, the same command goes on")
     while not impatient(config, state) and (part := part_of(config, state.step, state.seconds)) < 1:
         began = now()

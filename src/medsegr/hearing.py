@@ -4,7 +4,9 @@ from collections.abc import Mapping
 from dataclasses import replace
 from functools import cache
 from types import MappingProxyType
+from typing import Any
 
+from medsegr.kinds import firm
 from medsegr.reasoning.codes import Code, codes_of
 from medsegr.report.lexicon import concepts, paired, places
 from medsegr.report.parse import parse_phrase
@@ -87,3 +89,11 @@ def same_kind(one: str, other: str) -> bool:
     """Whether two concepts are both findings, or both organs or devices; also where the other is unknown."""
     known = concepts()
     return one in known and (other not in known or known[one].kind == known[other].kind)
+
+
+def wider(finding: Finding, card: Mapping[str, Any]) -> Finding:
+    """The finding by the next wider name of its kind, where a checkpoint learned only that, and from real
+    images: a melanoma is heard as a skin lesion, not as the tumour that it is, too."""
+    names = () if finding.name in card["concepts"] else finding.parents[:1]
+    found = [name for name in names if firm(card, name, None) and same_kind(name, finding.name)]
+    return renamed(finding, found[0]) if found else finding

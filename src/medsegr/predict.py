@@ -23,7 +23,7 @@ from medsegr.backends.backend import Backend, Clicked, Maps, sigmoid
 from medsegr.backends.kept import Kept
 from medsegr.colours import with_plain, without_plain
 from medsegr.errors import UsageError, WeightsError
-from medsegr.hearing import elsewhere, heard, renamed, same_kind
+from medsegr.hearing import elsewhere, heard, renamed, wider
 from medsegr.kinds import called, doubt, firm, from_made, likeliest, loosely, parts_of, taught
 from medsegr.metrics.calibration import temper
 from medsegr.passes import CHUNK
@@ -80,7 +80,7 @@ class Predictor:
         if len(parts) > 1:
             return all(self.knows(part, modality) for part in parts)
         finding = self._called(finding, modality)
-        name = self._wider(finding).name
+        name = wider(finding, self.card).name
         return name in self.card["concepts"] and taught(self.card, name, modality)
 
     def meant(self, finding: Finding, image: Image) -> Finding:
@@ -111,7 +111,7 @@ class Predictor:
         return joined(said, joins)
 
     def _segment(self, image: Image, prompt: Prompt) -> Segmentation:
-        asked = [self._wider(self.meant(finding, image)) for finding in prompt.findings]
+        asked = [wider(self.meant(finding, image), self.card) for finding in prompt.findings]
         exact = "prob" in prompt.keep
         prob = np.zeros((len(asked), *image.grid), np.float32 if exact else np.uint8)
         if not asked:
@@ -160,7 +160,8 @@ class Predictor:
         head. Asked anew each time."""
         view = self._view(look(image, self.base), image)
         flat = len(image.grid) == 2
-        rows = range(len(view.maps(0)[0])) if flat else [int(view.seen.count * (share or 0.5))]
+        at = min(int(view.seen.count * (0.5 if share is None else share)), view.seen.count - 1)
+        rows = range(len(view.maps(0)[0])) if flat else [at]
         return self._named(np.mean([self._codes(view, row) for row in rows], axis=0))
 
     def chances(self, image: Image) -> dict[str, float]:
@@ -210,13 +211,6 @@ class Predictor:
         name = called(self.card, finding.name, modality)
         return finding if name == finding.name else renamed(finding, name)
 
-    def _wider(self, finding: Finding) -> Finding:
-        """The finding by the next wider name of its kind, where only that was learned, and from real images:
-        a melanoma is heard as a skin lesion, not as the tumour that it is, too."""
-        names = () if finding.name in self.card["concepts"] else finding.parents[:1]
-        wider = [name for name in names if firm(self.card, name, None) and same_kind(name, finding.name)]
-        return renamed(finding, wider[0]) if wider else finding
-
     def _findings(self, image: Image, prompt: Prompt) -> Sequence[Finding]:
         if prompt.findings:
             if len(prompt.findings) != len(prompt.targets):
@@ -262,7 +256,7 @@ def _run_by_torch(network: "Network", device: str) -> Backend:
 def _heard(findings: Sequence[Finding], image: Image) -> list[tuple[Code, ...]]:
     """The codes of each finding in this image."""
     left, extent = planes.patient_left(image), _extent(image)
-    if len(image.grid) == 2 and not coloured(image.data):  # "purple nuclei" of a grey picture
+    if not coloured(image.data):  # "purple nuclei" of a grey picture
         findings = [replace(one, texture=replace(one.texture, colour=None)) for one in findings]
     if not planes.shows_rows(image):
         findings = [replace(one, location=replace(one.location, rows=())) for one in findings]

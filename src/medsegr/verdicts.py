@@ -6,7 +6,8 @@ from functools import partial
 from typing import Any, cast
 
 from medsegr.errors import GeometryError, MedsegrError
-from medsegr.kinds import called, firm, likely_modalities, made_only, measured, parts_of, ways
+from medsegr.hearing import wider
+from medsegr.kinds import called, firm, likely_modalities, made_only, measured, parts_of
 from medsegr.options import Options
 from medsegr.planes import axis_letters
 from medsegr.report.lexicon import concepts
@@ -20,6 +21,7 @@ SMALLEST_SIDE = 8  # px: a grid below this in height or width is refused as too_
 KINDS = {"ES": "endoscopy", "SM": "microscopy", "GM": "microscopy", "OP": "eye", "DMS": "skin"}
 LOW = 0.5  # Dice on validation images below which a mask is not given without saying so
 DEFAULT_THRESHOLD = 0.5  # of the presence score, where the model's card tells none
+FORCED, POINTED = "drawn because of --force", "drawn because a person pointed at it"
 Verdict = tuple[Status, str]
 
 
@@ -137,16 +139,16 @@ def one_line(error: BaseException) -> str:
     return "out of memory" if isinstance(error, MemoryError) else type(error).__name__
 
 
-def marked(item: FindingResult, segmenter: Segmenter, image: Image) -> FindingResult:
-    """A result with a warning check where ``--force`` drew what the model was not trained for, or not on
-    real images."""
+def marked(item: FindingResult, segmenter: Segmenter, image: Image, why: str = FORCED) -> FindingResult:
+    """A result with a warning check where a mask was drawn of what the model was not trained for, or not on
+    real images; ``why`` it was drawn all the same."""
     if item.mask is None:
         return item
     asked = meant(segmenter, item.finding, image)
     if not known(segmenter, asked, image.modality):
-        said = "the model was not trained for this concept; drawn because of --force"
+        said = f"the model was not trained for this concept; {why}"
     elif unproven(segmenter, asked, image):
-        said = "the model learned this concept from made images only; drawn because of --force"
+        said = f"the model learned this concept from made images only; {why}"
     else:
         return item
     return replace(item, checks=(*item.checks, Check("concept", "warn", said)))
@@ -165,7 +167,8 @@ def cautions(
     card = {"concepts": {}, **_card(segmenter)}
     for item in results:
         usual = (item.finding.name, called(card, item.finding.name, image.modality))
-        name = usual[1] if item.mask is None else meant(segmenter, item.finding, image).name
+        drawn = item.finding if item.mask is None else meant(segmenter, item.finding, image)
+        name = drawn.name
         if name not in usual:
             text = f"{item.finding.id}: drawn as {name}, which this picture shows: say what else is meant"
             notes.append(("drawn_as", text))
@@ -174,7 +177,7 @@ def cautions(
         elif item.mask is not None and made_only(card, name) and not is_made(image.data):
             text = f"{item.finding.id}: its concept was learned from made images only: do not rely on it"
             notes.append(("phantom_only", text))
-        elif item.mask is not None and (low := _low(card, name, item.finding.parents)):
+        elif item.mask is not None and (low := _low(card, wider(drawn, card).name)):
             notes.append(("measured_low", f"{item.finding.id}: {low}"))
         elif item.reason == "unknown_concept" and (narrower := _narrower(card, item.finding, image.modality)):
             names = ", ".join(narrower)
@@ -185,11 +188,10 @@ def cautions(
     return notes
 
 
-def _low(card: Mapping[str, Any], name: str, parents: Sequence[str]) -> str:
-    """What the card says of a concept whose masks were poor where they were judged, or of the worst of what
-    is drawn for it; else nothing."""
-    drawn = (name, *ways(card, name, parents))
-    told = [(found, one) for one in drawn if (found := measured(card, one)) is not None]
+def _low(card: Mapping[str, Any], name: str) -> str:
+    """What the card says of a concept, or of the worst of its parts, of which masks were poor where they were
+    judged; else nothing."""
+    told = [(found, part) for part in parts_of(card, name) if (found := measured(card, part)) is not None]
     (dice, count), part = min(told, default=((1.0, 0), name))
     if dice >= LOW:
         return ""

@@ -29,9 +29,22 @@ def taken_apart(prompt: Prompt, parts_of: Callable[[Finding], Sequence[Finding]]
         points=longer(prompt.points),
         boxes=longer(prompt.boxes),
         mask=longer(prompt.mask),
-        beside=tuple(prompt.beside[k] for k in rows) if prompt.beside else (),
+        beside=beside_copies(prompt.beside, rows),
     )
     return apart, joins
+
+
+def beside_copies(
+    beside: Sequence[tuple[int, ...] | None], rows: Sequence[int]
+) -> tuple[tuple[int, ...] | None, ...]:
+    """``Prompt.beside`` where target ``rows[k]`` is asked as target ``k``, some several times: what is
+    compared with one of these is compared with its copies, too, any of which may be seen."""
+    if not beside:
+        return ()
+    told = [beside[row] for row in rows]
+    return tuple(
+        None if whom is None else tuple(k for k, row in enumerate(rows) if row in whom) for whom in told
+    )
 
 
 def joined(said: Segmentation, joins: Joins) -> Segmentation:

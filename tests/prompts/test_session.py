@@ -47,6 +47,19 @@ class Colonoscopist(Disc):
         return finding.name == "polyp" and modality in (None, "ES")
 
 
+def test_what_was_refused_is_drawn_by_a_click_and_marked_so() -> None:
+    session = Model(Colonoscopist()).open(image_from_array(np.zeros((48, 64), np.uint8), modality="ES"))
+    first = session.segment(["polyp", "ulcer"])
+    assert first["f2"].reason == "unknown_concept"
+    session.refine("f1", points=[[30, 20, 1]])
+    drawn = session.refine("f2", points=[[30, 20, 1]])
+    said = [[one.detail for one in item.checks if one.name == "concept"] for item in drawn.findings]
+    assert said == [[], ["the model was not trained for this concept; drawn because a person pointed at it"]]
+    nameless = session.draw(points=[[30, 20, 1]]).findings[-1]
+    assert nameless.mask is not None
+    assert "concept" not in [one.name for one in nameless.checks]
+
+
 def test_words_come_by_one_way() -> None:
     model = Model(Disc())
     for given in ({"report": "Nodule."}, {"text": "Nodule."}):

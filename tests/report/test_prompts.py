@@ -46,10 +46,25 @@ def test_held_out_phrases() -> None:
         ("node in the mediastinum", "CR"),
         ("lymph nodes near the heart", "CR"),
         ("gizmo in the liver", "CT"),
+        ("all pathology", "SM"),  # of a slide: a word of its own
     ],
 )
 def test_an_organ_is_not_drawn_for_an_unknown_thing_in_it(phrase: str, modality: str) -> None:
     assert {finding.name for finding in parse_phrase(phrase, modality=modality).findings} == {""}
+
+
+@pytest.mark.parametrize(
+    ("phrase", "names"),
+    [
+        ("liver: no lesion", {"liver lesion"}),
+        ("no nodule in the lung", {"nodule"}),
+        ("vessels, no haemorrhage", {"vessel", "haemorrhage"}),
+        ("florps in wugs of the liver", {"liver"}),  # nobody knows what of it: its place is shown
+        ("polyp in an instrument image", {"polyp", "instrument"}),  # an instrument is no kind of picture
+    ],
+)
+def test_what_a_phrase_speaks_of(phrase: str, names: set[str]) -> None:
+    assert {finding.name for finding in parse_phrase(phrase, modality="CT").findings} == names
 
 
 @pytest.mark.parametrize(

@@ -113,7 +113,8 @@ def _head(told: Data) -> str:
         )
     if named := record.get("like_named"):
         known = f"{len(named)} groups bear names that also stand in what was trained on"
-        notes.append(f"{known} ({', '.join(named[:5])} ...): if they are the same patients, this flatters.")
+        names = ", ".join(named[:5]) + " ..." * (len(named) > 5)
+        notes.append(f"{known} ({names}): if they are the same patients, this flatters.")
     if record["leaks"] == "off":
         notes.append("Nobody looked for images that stand on both sides of the split.")
     if record["split"] in ("train", "all"):

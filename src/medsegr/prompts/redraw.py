@@ -13,7 +13,7 @@ from medsegr.prompts.door import added
 from medsegr.prompts.slices import Stack, get, put, slice_image, slice_number
 from medsegr.reviews import Hints, Review
 from medsegr.types import Finding, FindingResult, Image, Result, Segmenter
-from medsegr.verdicts import threshold
+from medsegr.verdicts import POINTED, marked, threshold
 
 DISAGREE = "words_and_clicks_disagree"
 
@@ -71,6 +71,8 @@ def redone(
     free = pipeline.Answer(item.free_mask, None, None, None) if item.free_mask is not None else None
     rules = (threshold(desk.segmenter), options)
     judged = pipeline.judge(desk.image, item.finding, None, (said, free), rules)
+    if item.finding.name:
+        judged = marked(judged, desk.segmenter, desk.image, POINTED)
     others = tuple(one for one in _hints(item) if one.slice != asked.hints.slice)
     before = item.review or Review()
     return replace(judged, review=Review((*others, asked.hints), before.revision + 1))

@@ -152,13 +152,11 @@ def _places(words: Words, modality: str | None, asked: bool) -> list[Hit[Place]]
 
 def _heard_cues(words: Words, hits: Sequence[Hit[Concept]], asked: bool) -> tuple[Hit[Cue], ...]:
     """The cues, but those by which somebody asks: the question mark of a request or behind an organ, in a
-    direct phrase also conditions and advice ("look for polyps"), "exclude" aside."""
+    direct phrase also conditions and advice ("look for polyps")."""
     organs = bool(hits) and all(h.value.kind == "anatomy" for h in hits)
     marks = CONDITIONS if asked else ASKING if organs or is_request(words) else frozenset()
     cues = (c for c in find_cues(words) if words.norms[c.first] not in marks)
-    return tuple(
-        c for c in cues if not (asked and c.value.kind == "advice" and words.norms[c.first] != "exclude")
-    )
+    return tuple(c for c in cues if not (asked and c.value.kind == "advice"))
 
 
 def _lesion(hit: Hit[Concept], words: Words, modality: str | None) -> Hit[Concept]:
