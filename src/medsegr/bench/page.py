@@ -108,9 +108,7 @@ def _head(told: Data) -> str:
     notes = []
     if leaky:
         what = {"drop": "were left out", "note": "were judged all the same"}.get(record["leaks"], "")
-        notes.append(
-            f"{len(leaky)} images to be judged also stand on the other side of the split; they {what}."
-        )
+        notes.append(f"{len(leaky)} judged images also stand on the other side of the split; they {what}.")
     if named := record.get("like_named"):
         known = f"{len(named)} groups bear names that also stand in what was trained on"
         names = ", ".join(named[:5]) + " ..." * (len(named) > 5)
