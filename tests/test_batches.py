@@ -84,6 +84,15 @@ def test_places_that_a_set_tells_are_told_anew_after_any_turn(angle: float, flip
     assert {c.text for c in sample.known if c.group in ("row", "col")} == here
 
 
+def test_a_place_that_a_set_tells_of_scattered_things_is_told_anew_too() -> None:
+    """Nothing else is said of where they lie."""
+    many = np.any([blob(y, x, radius=2) for y in (10, 16, 22) for x in (50, 56, 62)], axis=0)
+    case = case_of([many], [words("nucleus", "upper", "centre")], made=False)
+    plan = Plan((0,), case.targets[0].codes, frozenset({"row", "col"}), (), 0, (False, True))
+    told = [c.text for c in render(case, plan, 96).codes]
+    assert sorted(told) == ["col:centre", "concept:nucleus", "row:lower"]
+
+
 def test_a_place_that_a_set_tells_is_dropped_where_the_window_cuts_the_thing_away() -> None:
     case = case_of([blob(16, 40)], [words("polyp", "upper", "centre")], made=False)
     plan = Plan((0,), case.targets[0].codes, frozenset(), (), 0, whole=False, zoom=(0.3, 0.3), shift=(1, 1))

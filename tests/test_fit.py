@@ -141,6 +141,18 @@ def test_workers_do_not_change_the_run(tmp_path: Path, cases: list[data.Case]) -
     assert same(one["model"], two["model"])
 
 
+def test_a_run_of_another_version_goes_on(tmp_path: Path, cases: list[data.Case]) -> None:
+    """What it did not note is as at the beginning; what is noted no more is left out."""
+    fit.fit(replace(TINY, steps=1), cases, tmp_path, print)
+    stored = saved.read(tmp_path / "last.pt")
+    del stored["state"]["judged_after"]
+    torch.save({**stored, "state": {**stored["state"], "stopped": False}}, tmp_path / "last.pt")
+    fit.fit(replace(TINY, steps=2), cases, tmp_path, print)
+    state = saved.read(tmp_path / "last.pt")["state"]
+    assert state["step"] == 2
+    assert "stopped" not in state
+
+
 def test_a_run_that_stops_getting_better_ends_early_and_keeps_the_best(
     tmp_path: Path, cases: list[data.Case], monkeypatch: pytest.MonkeyPatch
 ) -> None:

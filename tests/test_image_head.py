@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from medsegr import weights
+from medsegr import image_head, weights
 from medsegr.averaging import read
 from medsegr.errors import UsageError
 from medsegr.image_head import Look, concepts_by_kind, fit, judged, read_kinds, reframed, teach, truth_of
@@ -64,6 +64,24 @@ def test_margins_are_cut_away_and_put_around_by_chance() -> None:
     assert len(grids) > 10
     black = Image(np.zeros((1, 20, 20), np.float32))
     np.testing.assert_array_equal(reframed(black, rng).data, black.data)
+    volume = Image(np.pad(np.ones((1, 4, 20, 20), np.float32), ((0, 0), (0, 0), (9, 9), (9, 9))))
+    assert all(reframed(volume, rng) is volume for _ in range(20))
+
+
+def test_of_a_volume_slices_at_three_heights_are_seen(monkeypatch: pytest.MonkeyPatch) -> None:
+    seen: list[float | None] = []
+
+    def summary(_: object, _image: Image, share: float | None = None) -> torch.Tensor:
+        seen.append(share)
+        return torch.zeros(1, 8)
+
+    flat, deep = Image(np.ones((1, 20, 20), np.float32)), Image(np.ones((1, 4, 20, 20), np.float32))
+    found = [(image, {"liver"}, set[str]()) for image in (flat, deep)]
+    monkeypatch.setattr(image_head, "summary_of", summary)
+    monkeypatch.setattr(image_head, "pictures", lambda *_: iter(found))
+    told = image_head.looks(load(), {"belly": ["a"]}, Path(), held_out=True, most=9)
+    assert seen == [None, 0.25, 0.5, 0.75]
+    assert [len(look.summary) for look in told] == [1] * 4
 
 
 def test_a_file_without_kinds_is_refused(tmp_path: Path) -> None:

@@ -101,6 +101,15 @@ def test_a_step_may_be_taken_in_other_parts_when_a_run_goes_on(tmp_path: Path) -
         training.prepare(training.Asked(training.changed(CONFIG, {"batch": CONFIG.batch // 2}), {}, out))
 
 
+def test_a_batch_of_one_is_no_half_of_two(tmp_path: Path) -> None:
+    """Two samples are taken at the least: the step would be twice as large."""
+    two = training.changed(CONFIG, {"batch": 2})
+    training.prepare(training.Asked(two, {}, tmp_path))
+    append(tmp_path / STEPS, {"step": 1, "loss": 0.5})
+    with pytest.raises(UsageError, match=r"other settings \(batch, accumulate\)"):
+        training.prepare(training.Asked(training.changed(two, {"batch": 1, "accumulate": 2}), {}, tmp_path))
+
+
 def test_a_run_that_was_refused_before_its_first_step_can_be_asked_otherwise(tmp_path: Path) -> None:
     training.prepare(training.Asked(CONFIG, {}, tmp_path / "run"))
     training.prepare(training.Asked(training.changed(CONFIG, {"lr": 1.0}), {}, tmp_path / "run"))

@@ -265,6 +265,20 @@ def test_a_label_keeps_its_method_and_its_checkpoint(tmp_path: Path, install: In
     assert not (out / "methods" / "b").exists()  # it is told before anything is judged
 
 
+def test_a_label_that_judged_nothing_so_far_may_be_another_method(tmp_path: Path, install: Install) -> None:
+    asked, out = plan(write_set(tmp_path / "s", 2)), tmp_path / "out"
+
+    class Broken(Square):
+        def segment(self, *_: Any) -> Any:
+            raise ValueError
+
+    install(a=ready(Broken()))
+    bench.run(replace(asked, methods=(Method("a", "otsu"),)), out)
+    assert (out / "methods" / "a" / "method.json").is_file()
+    install(a=ready(Square()))
+    assert bench.run(replace(asked, methods=(Method("a", "constant"),)), out).failed == {"a": 0}
+
+
 def test_the_device_is_told() -> None:
     told = device_record("cpu", 3)
     assert told["device"] == "cpu"

@@ -57,6 +57,17 @@ def test_a_limit_keeps_the_same_images_in_any_order(tmp_path: Path) -> None:
     assert thinned(samples, None) == samples
 
 
+def test_series_of_one_folder_are_images_of_their_own(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    rows = [
+        {**add(tmp_path, f"p{i}", picture(i), disc((20, 20), 5)), "image": "ct", "case": f"ct {i}"}
+        for i in (1, 2)
+    ]
+    monkeypatch.setattr("medsegr.bench.samples.read_rows", lambda _: rows)
+    assert [(s.image, len(s.rows)) for s in samples_of(tmp_path)] == [("ct 1", 1), ("ct 2", 1)]
+
+
 def test_words_from_the_mask_are_oracle(tmp_path: Path) -> None:
     folder = tmp_path / "s"
     rows = [

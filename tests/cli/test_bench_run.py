@@ -106,7 +106,7 @@ def test_leaks_are_listed(run: Any, tmp_path: Path) -> None:
 def test_patients_of_one_name_in_what_was_trained_on_are_told(run: Any, tmp_path: Path) -> None:
     judged, trained = tmp_path / "judged", tmp_path / "trained"
     rows = [add(judged, f"p{i}", picture(i), disc((20, 20), 5), group=f"patient {i}") for i in range(3)]
-    write_rows(judged, rows)
+    write_rows(judged, [*rows, add(judged, "p8", picture(18), disc((20, 20), 5), group="")])
     rows = [add(trained, f"p{i}", picture(9 + i), disc((20, 20), 5), group=f"patient {i}") for i in (1, 2)]
     write_rows(trained, [*rows, add(trained, "p9", picture(19), disc((20, 20), 5), group="")])
     out = tmp_path / "out"

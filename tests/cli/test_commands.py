@@ -60,6 +60,8 @@ def test_info(run: Any) -> None:
     assert drawn["nodule"][0] == ["breast finding", "breast tumour", "nodule"]
     assert drawn["cyst"] == (["cyst"], ["medsegr-tiny"])
     assert drawn["juvenile polyp"] == (["polyp"], [])
+    assert drawn["lesion"][1] == [], "what else it may mean was learned from real images"
+    assert drawn["neovascularisation"] == (None, []), "a finding is not the organ it sits in"
     assert drawn["left ventricle"] == (None, [])
     told = {" ".join(line.split()) for line in run("info", "--classes").out.splitlines()}
     assert {

@@ -110,9 +110,8 @@ def _head(told: Data) -> str:
         what = {"drop": "were left out", "note": "were judged all the same"}.get(record["leaks"], "")
         notes.append(f"{len(leaky)} judged images also stand on the other side of the split; they {what}.")
     if named := record.get("like_named"):
-        known = f"{len(named)} groups bear names that also stand in what was trained on"
-        names = ", ".join(named[:5]) + " ..." * (len(named) > 5)
-        notes.append(f"{known} ({names}): if they are the same patients, this flatters.")
+        names = f"also stand in what was trained on ({', '.join(named[:5])}{' ...' * (len(named) > 5)})"
+        notes.append(f"{len(named)} groups bear names that {names}: if the same patients, this flatters.")
     if record["leaks"] == "off":
         notes.append("Nobody looked for images that stand on both sides of the split.")
     if record["split"] in ("train", "all"):

@@ -139,7 +139,8 @@ def _leaks(plan: Plan, judged: Sequence[Sample], samples: Sequence[Sample]) -> d
     others = [s for s in (*samples, *elsewhere) if s.id not in ours]
     found = [asdict(leak) for leak in leaks.check(judged, others)]
     told = [{**leak, "likeness": None if leak["kind"] == "group" else leak["likeness"]} for leak in found]
-    further = [s for s in elsewhere if s.id not in {sample.id for sample in samples}]
+    own = {sample.id for sample in samples}
+    further = [sample for sample in elsewhere if sample.id not in own]
     return {"found_leaks": told, "like_named": leaks.like_named(judged, further)}
 
 
