@@ -5,7 +5,7 @@ from pathlib import Path
 
 import pytest
 
-from medsegr.report.parse import parse_phrase, skip_reason
+from medsegr.report.parse import parse, parse_phrase, skip_reason
 from told_lines import told, wanted
 
 HERE = Path(__file__).parent
@@ -81,3 +81,24 @@ def test_who_asks_doubts_nothing(phrase: str) -> None:
 def test_what_is_left_out_is_absent(phrase: str) -> None:
     (finding,) = parse_phrase(phrase, modality="CR").findings
     assert (finding.name, finding.polarity) == ("heart", "absent")
+
+
+@pytest.mark.parametrize(
+    ("words", "name"),
+    [
+        ("fluid in the liver", ""),
+        ("dark area in the liver", ""),
+        ("hyperechoic area in the left kidney", ""),
+        ("blood in the left lung", ""),
+        ("fluid around the heart", "pericardial effusion"),
+        ("water in the lungs", "pulmonary edema"),
+        ("fluid around the left lung", "pleural effusion"),
+        ("liver area in the CT image", "liver"),
+        ("the area of the liver", "liver"),
+        ("the region in the image that shows the liver", "liver"),
+    ],
+)
+def test_a_substance_or_a_look_in_an_organ_is_not_the_organ(words: str, name: str) -> None:
+    assert [finding.name for finding in parse_phrase(words).findings] == [name]
+    said = {finding.name for finding in parse(f"Findings: {words}.").findings if finding.name}
+    assert said <= {name}

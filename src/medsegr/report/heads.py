@@ -65,7 +65,20 @@ def asked_for(sentence: Sentence) -> list[Head]:
     found = [head for head in heads(sentence) if head[1] < until]
     if sentence.candidates and ":" in sentence.words.norms[:until]:
         return []  # "liver: no lesion"
-    return [] if found and _of_other(sentence, found[0]) else found
+    other = found and (_of_other(sentence, found[0]) or holds(sentence, found[0]))
+    return [] if other else found
+
+
+def holds(sentence: Sentence, head: Head) -> bool:
+    """True where a substance or a look is told to lie in an organ ("fluid in the liver", "a dark area in the
+    lung"): the organ is its place, and not what is meant."""
+    norms = sentence.words.norms
+    for at in range(max(1, head[1] - 3), head[1]):
+        spot = norms[at - 1] in word_list("spots") and norms[at - 2 : at - 1]
+        shade = bool(spot) and norms[at - 2] in word_list("shades")
+        if norms[at] in WITHIN and (norms[at - 1] in word_list("substances") or shade):
+            return True
+    return False
 
 
 def _of_other(sentence: Sentence, head: Head) -> bool:
