@@ -73,17 +73,15 @@ def measured(card: Mapping[str, Any], name: str) -> tuple[float, int] | None:
     return (sum(dice * n for dice, n in rows) / count, count) if count else None
 
 
-def ways(card: Mapping[str, Any], name: str, parents: Sequence[str] = ()) -> tuple[str, ...]:
+def ways(card: Mapping[str, Any], name: str) -> tuple[str, ...]:
     """The learned concepts as which a checkpoint may draw what is asked as ``name``: another name for one,
-    its parts, what a word for many things may mean, itself; where there is none of these, the nearest of
-    its ``parents`` that was learned from real pictures."""
+    its parts, what a word for many things may mean, itself."""
     if firm(card, name, None):
         return (name,)
     if (parts := parts_of(card, name)) != (name,):
         return tuple(parts)
     other = [one for key in ("also", "loose") for one, names in card.get(key, {}).items() if name in names]
-    own = [name] if name in card["concepts"] else [one for one in parents[:1] if firm(card, one, None)]
-    return tuple(dict.fromkeys((*other, *own)))
+    return tuple(dict.fromkeys((*other, *([name] if name in card["concepts"] else ()))))
 
 
 def from_made(card: Mapping[str, Any], name: str) -> bool:

@@ -53,7 +53,7 @@ def unproven(segmenter: Segmenter, finding: Finding, image: Image) -> bool:
     """
     concept = concepts().get(finding.name)
     organ = concept is not None and concept.kind == "anatomy"
-    card = {"concepts": {}, **_card(segmenter)}
+    card = _card(segmenter)
     return not organ and made_only(card, finding.name) and not is_made(image.data)
 
 
@@ -108,7 +108,7 @@ def meant(segmenter: Segmenter, finding: Finding, image: Image) -> Finding:
 def real_cases(segmenter: Segmenter, finding: Finding, modality: str | None) -> int:
     """From how many cases the model learned what a finding asks; 0 where it is not :func:`known`, or from
     made images only."""
-    card = {"concepts": {}, **_card(segmenter)}
+    card = _card(segmenter)
     name = called(card, finding.name, modality)
     if not known(segmenter, finding, modality) or made_only(card, name):
         return 0
@@ -164,7 +164,7 @@ def cautions(
     """What a run should say beside its masks: errors of the model, forced masks, organs learned from
     made images only, concepts that were drawn poorly where they were judged, a missing map."""
     notes = [("error", f"the model failed: {one_line(a)}") for a in answers if isinstance(a, Exception)]
-    card = {"concepts": {}, **_card(segmenter)}
+    card = _card(segmenter)
     for item in results:
         usual = (item.finding.name, called(card, item.finding.name, image.modality))
         drawn = item.finding if item.mask is None else meant(segmenter, item.finding, image)
@@ -218,4 +218,4 @@ def model_of(segmenter: Segmenter) -> Mapping[str, Any]:
 
 
 def _card(segmenter: Segmenter) -> Mapping[str, Any]:
-    return cast(Mapping[str, Any], getattr(segmenter, "card", None) or {})
+    return {"concepts": {}, **(getattr(segmenter, "card", None) or {})}

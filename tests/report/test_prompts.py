@@ -83,6 +83,10 @@ def test_what_is_left_out_is_absent(phrase: str) -> None:
     assert (finding.name, finding.polarity) == ("heart", "absent")
 
 
+def test_an_organ_is_asked_for_beside_one_that_only_holds_something() -> None:
+    assert [f.name for f in parse_phrase("liver and fluid in the spleen").findings if f.name] == ["liver"]
+
+
 @pytest.mark.parametrize(
     ("words", "name"),
     [

@@ -19,27 +19,18 @@ HELDOUT_FOURTH = HERE / "reports_heldout_fourth.toml"
 TEXT = "Nodule of 9 mm in the right upper lobe. No effusion. Possible pneumonia."
 
 
-def test_the_reports_that_the_rules_were_mended_on_stay_read() -> None:
-    scores = score_file(DEVELOPMENT).values()
+@pytest.mark.parametrize(
+    ("file", "right", "invented", "clean"),
+    [(DEVELOPMENT, 0.98, 2, 0.85), (SECOND, 0.88, 4, 0.0), (THIRD, 0.93, 1, 0.5)],
+)
+def test_the_reports_that_the_rules_were_mended_on_stay_read(
+    file: Path, right: float, invented: int, clean: float
+) -> None:
+    scores = score_file(file).values()
     lines = sum(len(s.right) + len(s.wrong) + len(s.missed) for s in scores)
-    assert sum(len(s.right) for s in scores) >= 0.98 * lines
-    assert sum(len(s.invented) for s in scores) <= 2
-    assert sum(s.clean for s in scores) >= 0.85 * len(scores)
-
-
-def test_the_second_dozen_that_the_rules_were_mended_on_stays_read() -> None:
-    scores = score_file(SECOND).values()
-    lines = sum(len(s.right) + len(s.wrong) + len(s.missed) for s in scores)
-    assert sum(len(s.right) for s in scores) >= 0.88 * lines
-    assert sum(len(s.invented) for s in scores) <= 4
-
-
-def test_the_third_lot_that_the_rules_were_mended_on_stays_read() -> None:
-    scores = score_file(THIRD).values()
-    lines = sum(len(s.right) + len(s.wrong) + len(s.missed) for s in scores)
-    assert sum(len(s.right) for s in scores) >= 0.93 * lines
-    assert sum(len(s.invented) for s in scores) <= 1
-    assert sum(s.clean for s in scores) >= 0.5 * len(scores)
+    assert sum(len(s.right) for s in scores) >= right * lines
+    assert sum(len(s.invented) for s in scores) <= invented
+    assert sum(s.clean for s in scores) >= clean * len(scores)
 
 
 @pytest.mark.parametrize(

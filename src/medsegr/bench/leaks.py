@@ -37,8 +37,7 @@ class Print:
 @dataclass(frozen=True, slots=True)
 class Leak:
     """A judged image and what it shares with one that is not judged: ``image``, ``mirrored``, ``turned`` or
-    ``group``;
-    ``likeness`` is the correlation of the two, NaN for a group."""
+    ``group``; ``likeness`` is the correlation of the two, NaN for a group."""
 
     judged: str
     other: str

@@ -110,12 +110,14 @@ def classes() -> list[dict[str, Any]]:
 
 
 def _ways(card: dict[str, Any], concept: "Concept") -> tuple[str, ...]:
-    from medsegr.hearing import same_kind
+    from medsegr.hearing import wider
     from medsegr.kinds import ways
+    from medsegr.types import Finding
 
     if not concept.drawable:
         return ()
-    return ways(card, concept.name, [one for one in concept.parents[:1] if same_kind(one, concept.name)])
+    asked = Finding("f1", "", (0, 0), concept.name, parents=concept.parents)
+    return ways(card, concept.name) or ways(card, wider(asked, card).name)
 
 
 def _model_line(name: str, item: dict[str, Any], organs: frozenset[str]) -> str:

@@ -12,7 +12,11 @@ Head = tuple[str, int, int]  # concept, first word, last word (exclusive)
 
 
 def heads(sentence: Sentence) -> list[Head]:
-    """Each organ that is asked for."""
+    """Each organ that is asked for; none that only holds something ("liver, fluid in the spleen")."""
+    return [head for head in _named(sentence) if not _holds(sentence, head)]
+
+
+def _named(sentence: Sentence) -> list[Head]:
     norms = sentence.words.norms
     found: list[Head] = []
     for organ in sentence.anatomy:
@@ -65,11 +69,10 @@ def asked_for(sentence: Sentence) -> list[Head]:
     found = [head for head in heads(sentence) if head[1] < until]
     if sentence.candidates and ":" in sentence.words.norms[:until]:
         return []  # "liver: no lesion"
-    other = found and (_of_other(sentence, found[0]) or holds(sentence, found[0]))
-    return [] if other else found
+    return [] if found and _of_other(sentence, found[0]) else found
 
 
-def holds(sentence: Sentence, head: Head) -> bool:
+def _holds(sentence: Sentence, head: Head) -> bool:
     """True where a substance or a look is told to lie in an organ ("fluid in the liver", "a dark area in the
     lung"): the organ is its place, and not what is meant."""
     norms = sentence.words.norms

@@ -16,7 +16,7 @@ from medsegr.report.builds import Candidate
 from medsegr.report.context import Claim, claim
 from medsegr.report.correcting import corrected
 from medsegr.report.headings import read_all
-from medsegr.report.heads import Head, asked_for, border, heads, holds
+from medsegr.report.heads import Head, asked_for, border, heads
 from medsegr.report.language import foreign
 from medsegr.report.link import link
 from medsegr.report.placing import Setting, places_of
@@ -175,8 +175,7 @@ def _setting(
 def _findings(sentence: Sentence, section: Section, setting: Setting) -> list[Finding]:
     real = [c for c in sentence.candidates if c.concept.kind != "statement"]
     if not real and sentence.words.norms and (is_name_only(sentence) or is_request(sentence.words)):
-        named = [head for head in heads(sentence) if not holds(sentence, head)]
-        organs = _organs(sentence, section, setting, named)
+        organs = _organs(sentence, section, setting, heads(sentence))
         if organs:
             return organs
     places = places_of(sentence, setting)
