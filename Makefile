@@ -10,7 +10,7 @@ HARDWARE ?= this machine
 PYTEST ?= -n 2 --dist loadfile --no-loadscope-reorder
 # For training on a processor: glibc keeps freed memory, 2 to 3 times faster at large batches (docs/how-to/train.md).
 ALLOCATOR = MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=17179869184 MALLOC_TOP_PAD_=268435456
-EXPORT = $(PY) -m medsegr.checkpoint --data $(DATA) --mirror --hardware "$(HARDWARE)"
+EXPORT = $(PY) -m medsegr.training.checkpoint --data $(DATA) --mirror --hardware "$(HARDWARE)"
 
 .PHONY: help venv viewer wheel demo test lint format docs lexicon bench-speed bench-backends bench-io bench-scale bench-serve train-default clean
 .DEFAULT_GOAL := help
@@ -83,30 +83,30 @@ train-default: $(VENV)/.stamp  ## train the embedded checkpoint again (hours, an
 		--out $(RUN)-absent --warm $(RUN)-words/last.pt
 	for stage in accelerator absent; do $(EXPORT) --run $(RUN)-$$stage --config configs/medsegr-tiny-$$stage.toml \
 		--folder $(RUN)-$$stage/checkpoint || exit 1; done
-	$(PY) -m medsegr.averaging --of $(RUN)-accelerator/checkpoint=0.5 --of $(RUN)-absent/checkpoint=0.5 --folder $(RUN)-half
+	$(PY) -m medsegr.training.averaging --of $(RUN)-accelerator/checkpoint=0.5 --of $(RUN)-absent/checkpoint=0.5 --folder $(RUN)-half
 	OMP_NUM_THREADS=1 $(PY) -m medsegr.fit --config configs/medsegr-tiny-rare.toml --data $(DATA) \
 		--out $(RUN)-rare --warm $(RUN)-half/medsegr-tiny.safetensors
 	$(EXPORT) --run $(RUN)-rare --config configs/medsegr-tiny-rare.toml --folder $(RUN)-rare/checkpoint
-	$(PY) -m medsegr.averaging --of $(RUN)-accelerator/checkpoint=0.5833 --of $(RUN)-absent/checkpoint=0.25 \
+	$(PY) -m medsegr.training.averaging --of $(RUN)-accelerator/checkpoint=0.5833 --of $(RUN)-absent/checkpoint=0.25 \
 		--of $(RUN)-rare/checkpoint=0.1667 --folder $(RUN)-mean --warm-start "five earlier stages (docs/log.md)"
-	$(PY) -m medsegr.image_head --model $(RUN)-mean --kinds configs/kinds/medsegr-tiny.toml --data $(DATA) \
+	$(PY) -m medsegr.training.image_head --model $(RUN)-mean --kinds configs/kinds/medsegr-tiny.toml --data $(DATA) \
 		--most 60 --folder $(RUN)-kinds
 	OMP_NUM_THREADS=1 $(PY) -m medsegr.fit --config configs/medsegr-tiny-slices.toml --data $(DATA) \
 		--out $(RUN)-slices --warm $(RUN)-kinds/medsegr-tiny.safetensors
 	$(EXPORT) --run $(RUN)-slices --config configs/medsegr-tiny-slices.toml --folder $(RUN)-slices/checkpoint
-	$(PY) -m medsegr.averaging --of $(RUN)-kinds=0.3 --of $(RUN)-slices/checkpoint=0.7 --folder $(RUN)-seven \
+	$(PY) -m medsegr.training.averaging --of $(RUN)-kinds=0.3 --of $(RUN)-slices/checkpoint=0.7 --folder $(RUN)-seven \
 		--warm-start "six earlier stages (docs/log.md)"
 	OMP_NUM_THREADS=1 $(PY) -m medsegr.fit --config configs/medsegr-tiny-long.toml --data $(DATA) \
 		--out $(RUN)-long --warm $(RUN)-seven/medsegr-tiny.safetensors
 	$(EXPORT) --run $(RUN)-long --config configs/medsegr-tiny-long.toml --folder $(RUN)-long/checkpoint
-	$(PY) -m medsegr.averaging --of $(RUN)-seven=0.3 --of $(RUN)-long/checkpoint=0.7 --folder $(RUN)-eight \
+	$(PY) -m medsegr.training.averaging --of $(RUN)-seven=0.3 --of $(RUN)-long/checkpoint=0.7 --folder $(RUN)-eight \
 		--warm-start "seven earlier stages (docs/log.md)"
 	$(ALLOCATOR) OMP_NUM_THREADS=1 $(VENV)/bin/torchrun --nproc-per-node 2 -m medsegr.fit \
 		--config configs/medsegr-tiny-nodded.toml --data $(DATA) --out $(RUN)-nodded --warm $(RUN)-eight/medsegr-tiny.safetensors
 	$(EXPORT) --run $(RUN)-nodded --config configs/medsegr-tiny-nodded.toml --folder $(RUN)-nodded/checkpoint
-	$(PY) -m medsegr.averaging --of $(RUN)-eight=0.6 --of $(RUN)-nodded/checkpoint=0.4 --folder $(RUN)-all \
+	$(PY) -m medsegr.training.averaging --of $(RUN)-eight=0.6 --of $(RUN)-nodded/checkpoint=0.4 --folder $(RUN)-all \
 		--warm-start "eight earlier stages (docs/log.md)"
-	$(PY) -m medsegr.image_head --model $(RUN)-all --kinds configs/kinds/medsegr-tiny.toml --data $(DATA) \
+	$(PY) -m medsegr.training.image_head --model $(RUN)-all --kinds configs/kinds/medsegr-tiny.toml --data $(DATA) \
 		--most 60 --folder $(RUN)-shipped
 	$(PY) -m medsegr.bench.validate --model $(RUN)-shipped --config configs/medsegr-tiny-slices.toml --data $(DATA) --card
 	$(PY) -m medsegr.bench.temperature --model $(RUN)-shipped --config configs/medsegr-tiny-slices.toml --data $(DATA) \

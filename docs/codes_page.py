@@ -6,7 +6,7 @@ The codes of status and reason come from the schema; that no other code is missi
 
 from collections.abc import Iterable, Mapping
 
-from medsegr.schema import STATUSES, findings_schema
+from medsegr.results.schema import STATUSES, findings_schema
 
 Told = Mapping[str, tuple[str, str]]  # code -> what it means, what to do
 

@@ -21,7 +21,7 @@ GROUPS: Mapping[str, Sequence[str]] = {
         "medsegr.session.load",
         "medsegr.session.Model",
         "medsegr.options.Options",
-        "medsegr.outcome.Outcome",
+        "medsegr.results.outcome.Outcome",
         "medsegr.types.Result",
         "medsegr.types.FindingResult",
         "medsegr.types.Check",
@@ -59,7 +59,7 @@ GROUPS: Mapping[str, Sequence[str]] = {
         "medsegr.types.Segmentation",
         "medsegr.registry.Card",
     ),
-    "A result folder, read back": ("medsegr.reopen.reopen", "medsegr.export.Run"),
+    "A result folder, read back": ("medsegr.results.reopen.reopen", "medsegr.results.export.Run"),
     "A server from Python": ("medsegr.serve.client.Client",),
 }
 WORDS = (

@@ -14,9 +14,9 @@ from PIL import Image as Pil
 from scipy import ndimage
 
 from medsegr.cli.main import main
-from medsegr.judged import judge, numbers
-from medsegr.layouts import Hints
 from medsegr.predict import load
+from medsegr.samples.layouts import Hints
+from medsegr.training.judged import judge, numbers
 
 SIDE, COUNT = 96, 20
 

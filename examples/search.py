@@ -16,13 +16,13 @@ import numpy as np
 import optuna
 from fine_tune import make
 
-from medsegr.asking import Recipe
-from medsegr.cases import load_cases
-from medsegr.config import FitConfig
 from medsegr.fit import Beginning, fit
-from medsegr.layouts import Hints
-from medsegr.logbook import CHECKS, read_rows
-from medsegr.saved import start_of
+from medsegr.fitting.cases import load_cases
+from medsegr.fitting.config import FitConfig
+from medsegr.fitting.logbook import CHECKS, read_rows
+from medsegr.fitting.saved import start_of
+from medsegr.samples.asking import Recipe
+from medsegr.samples.layouts import Hints
 
 
 def settings(trial: optuna.Trial, base: FitConfig) -> FitConfig:

@@ -7,7 +7,7 @@ import numpy as np
 import pytest
 
 from medsegr import checks
-from medsegr.planes import axis_letters
+from medsegr.grid.planes import axis_letters
 from medsegr.types import Check, Finding, Image, Location
 
 

@@ -9,8 +9,9 @@ import numpy as np
 import pytest
 from PIL import Image as Pil
 
-from medsegr import data, drawn
+from medsegr import data
 from medsegr.errors import InputError
+from medsegr.samples import drawn
 
 SETS = Path(__file__).resolve().parents[2] / "shared" / "data"
 

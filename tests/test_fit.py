@@ -13,10 +13,12 @@ import numpy as np
 import pytest
 import torch
 
-from medsegr import batches, data, feed, fit, logbook, saved, watch
-from medsegr.cases import load_cases, vocabulary_of
-from medsegr.config import FitConfig, part_of, read_config
+from medsegr import data, fit
 from medsegr.errors import MedsegrError, MissingExtra
+from medsegr.fitting import logbook, saved, watch
+from medsegr.fitting.cases import load_cases, vocabulary_of
+from medsegr.fitting.config import FitConfig, part_of, read_config
+from medsegr.samples import batches, feed
 
 TINY = FitConfig(
     phantoms={"cells": 1.0},

@@ -14,8 +14,8 @@ from medsegr.errors import Cancelled
 from medsegr.io.read import image_from_array
 from medsegr.options import Options
 from medsegr.phantom.write import case_of
+from medsegr.results.turns import turns_of
 from medsegr.session import Model
-from medsegr.turns import turns_of
 from medsegr.types import Finding, Image, Progress, Prompt, Result, Segmentation
 
 REPORT = "Opacity in the left lung. No pneumothorax. Nodule in the right lung. Mass in the left lung."

@@ -11,14 +11,15 @@ import numpy as np
 import pytest
 from PIL import Image as Picture
 
-from medsegr import pipeline, record
+from medsegr import pipeline
 from medsegr.errors import GeometryError, InputError, UsageError, WeightsError
-from medsegr.export import Written
+from medsegr.modality.synthetic import marked
 from medsegr.options import Options
 from medsegr.report.lexicon import concepts
-from medsegr.schema import STATUSES, findings_schema
+from medsegr.results import record
+from medsegr.results.export import Written
+from medsegr.results.schema import STATUSES, findings_schema
 from medsegr.session import Model, load
-from medsegr.synthetic import marked
 from medsegr.types import (
     Finding,
     Image,

@@ -9,14 +9,15 @@ import pytest
 import torch
 import torch.nn.functional as F
 
-from medsegr import pixels, predict
+from medsegr import predict
 from medsegr.backends.backend import Backend, filled
 from medsegr.errors import GeometryError, UsageError
-from medsegr.hearing import heard
+from medsegr.grid import pixels
+from medsegr.meaning.hearing import heard
+from medsegr.modality.synthetic import marked
 from medsegr.predict import Predictor
 from medsegr.reasoning.attributes import encode_words
 from medsegr.reasoning.codes import mirror
-from medsegr.synthetic import marked
 from medsegr.types import Finding, Image, Location, Prompt, Shape, Texture
 
 

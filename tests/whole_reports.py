@@ -16,7 +16,7 @@ from pathlib import Path
 from medsegr.findings import Finding
 from medsegr.report.lexicon import concept_terms, concepts, split_words
 from medsegr.report.parse import parse, skip_reason
-from medsegr.verdicts import KINDS
+from medsegr.results.verdicts import KINDS
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?(?:x\d+(?:\.\d+)?)*) mm")
 OPTIONAL = "="

@@ -9,9 +9,9 @@ from typing import Literal
 
 import numpy as np
 
-from medsegr.among import parts_of
 from medsegr.errors import GeometryError
-from medsegr.planes import PAIR, axis_letters, plane_of, shows_rows, shows_sides, to_slices
+from medsegr.grid.planes import PAIR, axis_letters, plane_of, shows_rows, shows_sides, to_slices
+from medsegr.meaning.among import parts_of
 from medsegr.types import COLS, ROWS, Check, Finding, Image
 
 Outcome = Literal["pass", "warn", "fail"]

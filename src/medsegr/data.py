@@ -19,15 +19,16 @@ from typing import Any
 import numpy as np
 from PIL import Image as Pil
 
-from medsegr import phantom, pixels, planes
-from medsegr.drawn import Marks, finding_of, read_marks, read_picture
+from medsegr import phantom
 from medsegr.errors import InputError
-from medsegr.hearing import heard
+from medsegr.grid import pixels, planes
 from medsegr.io.read import read_image
-from medsegr.layouts import PLAIN, Hints, files_of, rows_of
+from medsegr.meaning.hearing import heard
 from medsegr.reasoning.codes import Code
 from medsegr.report.describe import finding_from
 from medsegr.report.parse import parse_phrase
+from medsegr.samples.drawn import Marks, finding_of, read_marks, read_picture
+from medsegr.samples.layouts import PLAIN, Hints, files_of, rows_of
 from medsegr.types import Finding, Image, modality_code
 
 LONG_SIDE = 352  # pixels kept in memory; fine structures keep more
@@ -114,7 +115,7 @@ def validation_groups(groups: Iterable[str]) -> frozenset[str]:
 def read_set(
     folder: Path, limit: int | None = None, hints: Hints = PLAIN, tilts: Sequence[float] = ()
 ) -> list[Case]:
-    """All cases of a folder in a known layout (:mod:`medsegr.layouts`; unknown columns are ignored).
+    """All cases of a folder in a known layout (:mod:`medsegr.samples.layouts`; unknown columns are ignored).
 
     A missing or odd file raises InputError with its row's id. ``limit`` keeps the first so many images.
     ``tilts``: degrees by which volumes that are not held out are read nodded as well (:func:`planes.tilted`).

@@ -3,8 +3,8 @@
 import numpy as np
 from PIL import Image as Picture
 
-from medsegr.overlay import window
-from medsegr.planes import plane_of, to_slices
+from medsegr.grid.planes import plane_of, to_slices
+from medsegr.results.overlay import window
 from medsegr.types import FindingResult, Image
 
 # Anchors of a perceptually even ramp from black over purple and orange to pale yellow.

@@ -22,20 +22,32 @@ from typing import TYPE_CHECKING, Any
 import torch
 from torch import Tensor, nn
 
-from medsegr import feed, teaching, tuning
-from medsegr.cases import folders_below, load_cases, vocabulary_of
-from medsegr.config import FitConfig, part_of, read_config, schedule, size_at
 from medsegr.data import Case
-from medsegr.devices import pick_device
 from medsegr.errors import MedsegrError, MissingExtra
-from medsegr.feed import Batch, moved
-from medsegr.logbook import Logbook
+from medsegr.fitting import teaching, tuning
+from medsegr.fitting.cases import folders_below, load_cases, vocabulary_of
+from medsegr.fitting.config import FitConfig, part_of, read_config, schedule, size_at
+from medsegr.fitting.logbook import Logbook
+from medsegr.fitting.saved import (
+    BEST,
+    LAST,
+    Average,
+    Kept,
+    State,
+    read,
+    resume,
+    save,
+    stored_vocabulary,
+    warm_start,
+)
+from medsegr.fitting.watch import Watch, watch_of
 from medsegr.model import build_model
 from medsegr.objectives import Weights, total
+from medsegr.process.devices import pick_device
 from medsegr.reasoning.codes import Vocabulary
 from medsegr.reasoning.modulators import TextureHead
-from medsegr.saved import BEST, LAST, Average, Kept, State, read, resume, save, stored_vocabulary, warm_start
-from medsegr.watch import Watch, watch_of
+from medsegr.samples import feed
+from medsegr.samples.feed import Batch, moved
 
 if TYPE_CHECKING:
     from lightning_fabric import Fabric

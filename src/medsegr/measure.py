@@ -15,8 +15,8 @@ from dataclasses import dataclass, replace
 import numpy as np
 
 from medsegr.checks import touches_border
+from medsegr.grid.planes import plane_of
 from medsegr.io.segments import box_of
-from medsegr.planes import plane_of
 from medsegr.types import FindingResult, Image, Measurement
 
 INDEX_NAMES = {
@@ -111,7 +111,7 @@ class Axes:
 def axes_of(image: Image, mask: np.ndarray) -> Axes:
     """Axes of a non-empty mask on an image with a spacing, as RECIST asks for them.
 
-    Slices are those of the usual view (:func:`~medsegr.planes.plane_of`): axial, or across the widest
+    Slices are those of the usual view (:func:`~medsegr.grid.planes.plane_of`): axial, or across the widest
     spacing. The slice with the longest extent decides both. Exact for the convex hull of the slice's voxels.
     """
     order = plane_of(image).order

@@ -16,13 +16,24 @@ from types import MappingProxyType
 
 import numpy as np
 
-from medsegr import checks, likeness, supposing
+from medsegr import checks
 from medsegr.errors import Cancelled, GeometryError, InputError, MedsegrError, UsageError
 from medsegr.measure import measure, with_structures
+from medsegr.modality import likeness, supposing
 from medsegr.options import Options
-from medsegr.record import save
 from medsegr.report.lexicon import concepts
-from medsegr.turns import Turn, turns_of
+from medsegr.results.record import save
+from medsegr.results.turns import Turn, turns_of
+from medsegr.results.verdicts import (
+    Verdict,
+    cautions,
+    decide,
+    knowledge_of,
+    marked,
+    model_of,
+    one_line,
+    threshold,
+)
 from medsegr.types import (
     Finding,
     FindingResult,
@@ -37,12 +48,11 @@ from medsegr.types import (
     Shape,
     Texture,
 )
-from medsegr.verdicts import Verdict, cautions, decide, knowledge_of, marked, model_of, one_line, threshold
 from medsegr.words import report_of_phrases, report_of_text
 
 Follow = Callable[[Progress], None]
 LARGEST_CALL = 2**28  # probabilities asked for in one call, at most 1 GiB; longer lists go in turns
-__all__ = ["Options", "ask", "decide", "propose", "read_words", "run", "save", "side_failures"]
+__all__ = ["Options", "ask", "decide", "propose", "read_words", "run", "save"]
 
 
 @dataclass(frozen=True, slots=True)
@@ -386,12 +396,3 @@ def judge(
         measurements=measure(image, guided.mask),
         checks=found,
     )
-
-
-def side_failures(result: Result) -> list[str]:
-    """Ids of the findings whose side check failed: what ``--side-check strict`` ends with exit code 5 for."""
-    return [
-        r.finding.id
-        for r in result.findings
-        if any(c.name == "side" and c.outcome == "fail" for c in r.checks)
-    ]

@@ -4,13 +4,13 @@ The values are *oracle* values: made from the mask, so they say nothing about wh
 number that a model reaches with them is a number with oracle text. :func:`medsegr.report.wording.sentence`
 says them.
 
-The rules, each with its cut as a constant here or in :mod:`medsegr.looks`:
+The rules, each with its cut as a constant here or in :mod:`medsegr.grid.looks`:
 
 * **Side** (patient's frame, image with a left and right): the half that holds ``SIDE`` of the mask; else
   ``midline`` where half of it and its centre lie in the middle third of the width; else ``bilateral``.
 * **Rows, cols**: the third of the image, in the usual view, in which the centre lies, and each other third
   that holds ``SPREAD`` of the mask. Rows of a volume run from head to foot. Columns where no side is told.
-  Neither of a picture's many small parts (:mod:`medsegr.among`), of which a place would mean some.
+  Neither of a picture's many small parts (:mod:`medsegr.meaning.among`), of which a place would mean some.
 * **Density** (grey images): mean inside minus mean of the rim, as a share of the grey range: ``iso`` within
   ``ISO``, else ``hyper`` or ``hypo``. **Uniformity**: standard deviation inside, as the same share; between
   the two cuts neither is told. "Inside" is what lies deeper than half of the greatest depth.
@@ -33,12 +33,12 @@ from dataclasses import replace
 import numpy as np
 from scipy import ndimage
 
-from medsegr.among import scattered
 from medsegr.checks import left_axis, left_share, touches_border
 from medsegr.errors import GeometryError
-from medsegr.looks import View, form, hull, margin, parts, size_class, texture, thirds, view_of
-from medsegr.pixels import to_bytes
-from medsegr.planes import PAIR, Plane, axis_letters, plane_of, to_slices
+from medsegr.grid.looks import View, form, hull, margin, parts, size_class, texture, thirds, view_of
+from medsegr.grid.pixels import to_bytes
+from medsegr.grid.planes import PAIR, Plane, axis_letters, plane_of, to_slices
+from medsegr.meaning.among import scattered
 from medsegr.report import lexicon
 from medsegr.report.describe import finding_from
 from medsegr.types import COLS, ROWS, Finding, Image, Location, Shape

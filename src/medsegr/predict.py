@@ -17,27 +17,29 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from medsegr import passes, planes, registry, slices, weights
-from medsegr.among import choose
+from medsegr import registry, weights
 from medsegr.backends.backend import Backend, Clicked, Maps, sigmoid
 from medsegr.backends.kept import Kept
-from medsegr.colours import with_plain, without_plain
 from medsegr.errors import UsageError, WeightsError
-from medsegr.hearing import elsewhere, heard, renamed, wider
-from medsegr.kinds import called, doubt, firm, from_made, likeliest, loosely, parts_of, taught
+from medsegr.grid import planes
+from medsegr.grid.pixels import coloured
+from medsegr.grid.seen import Seen, inputs, look, stack_of
+from medsegr.inference import passes, slices
+from medsegr.inference.passes import CHUNK
+from medsegr.meaning.among import choose
+from medsegr.meaning.colours import with_plain, without_plain
+from medsegr.meaning.hearing import elsewhere, heard, renamed, wider
+from medsegr.meaning.wholes import joined, taken_apart
 from medsegr.metrics.calibration import temper
-from medsegr.passes import CHUNK
-from medsegr.pixels import coloured
+from medsegr.modality.kinds import called, doubt, firm, from_made, likeliest, loosely, parts_of, taught
+from medsegr.modality.synthetic import is_made
 from medsegr.reasoning.codes import Code, Vocabulary, coded, vocabulary
 from medsegr.report.lexicon import concepts
 from medsegr.report.parse import parse_phrase
-from medsegr.seen import Seen, inputs, look, stack_of
-from medsegr.synthetic import is_made
 from medsegr.types import MODALITIES, Finding, Image, Prompt, Segmentation
-from medsegr.wholes import joined, taken_apart
 
 if TYPE_CHECKING:
-    from medsegr.features import FeatureCache
+    from medsegr.inference.features import FeatureCache
     from medsegr.networks import Build, Network
 
 FORMAT = "medsegr/1"
@@ -193,8 +195,8 @@ class Predictor:
         return not seen or any(one in self.mirror for one in seen)
 
     def tracker(self, image: Image, finding: Finding) -> Any:
-        """A :class:`medsegr.tracking.Tracker` of a finding in a volume; None for hosts without a memory."""
-        from medsegr.tracking import tracker_of
+        """A :class:`~medsegr.inference.tracking.Tracker` of a finding in a volume; None without a memory."""
+        from medsegr.inference.tracking import tracker_of
 
         return tracker_of(self, image, *_heard([finding], image))
 
@@ -298,8 +300,8 @@ def load(name: str | Path = weights.DEFAULT, device: str = "auto", threads: int 
     from safetensors.torch import load_file
 
     from medsegr.backends.network import folded
-    from medsegr.devices import pick_device
-    from medsegr.saved import noted_host, same_host
+    from medsegr.fitting.saved import noted_host, same_host
+    from medsegr.process.devices import pick_device
 
     card, words = described(name)
     path, _ = weights.find(name)

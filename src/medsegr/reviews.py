@@ -3,7 +3,7 @@ is accepted. Stdlib only.
 
 Points are ``x y``, boxes ``x0 y0 x1 y1`` with their upper edge exclusive, in pixels of the picture as stored
 (x along its last axis); on a volume in pixels of one slice, whose number counts along the axis that
-:func:`medsegr.planes.plane_of` cuts across.
+:func:`medsegr.grid.planes.plane_of` cuts across.
 """
 
 from collections.abc import Mapping

@@ -14,14 +14,14 @@ from medsegr.backends.names import AUTO, check
 from medsegr.errors import UsageError
 from medsegr.io.read import image_from_array, read_image
 from medsegr.options import Options
-from medsegr.outcome import Outcome, outcome_of
 from medsegr.prompts.session import Session
 from medsegr.prompts.steps import check_begin, check_same, read
-from medsegr.record import image_json
 from medsegr.registry import cards, create
 from medsegr.report.parse import parse
+from medsegr.results.outcome import Outcome, outcome_of
+from medsegr.results.record import image_json
+from medsegr.results.verdicts import model_of
 from medsegr.types import Finding, Frame, Image, Report, Result, Segmenter
-from medsegr.verdicts import model_of
 
 __all__ = [
     "Input",
@@ -118,7 +118,7 @@ class Model:
         return Session(self, as_image(image, modality, frame))
 
     def resume(self, result: Result) -> Session:
-        """A session that goes on from an earlier result (:func:`medsegr.reopen.reopen` reads one)."""
+        """A session that goes on from an earlier result (:func:`medsegr.results.reopen.reopen` reads one)."""
         return Session(self, result.image, result)
 
     def replay(
@@ -207,7 +207,7 @@ def keep_features(model: Model, folder: Path, gb: float) -> Model:
     without a checkpoint, and other runtimes than torch, have none."""
     predictor: Any = model.segmenter
     if getattr(getattr(predictor, "backend", None), "name", "") == "torch":
-        from medsegr.features import FeatureCache, Place, shared_part
+        from medsegr.inference.features import FeatureCache, Place, shared_part
 
         stands = shared_part(predictor.model, str(predictor.card["sha256"]))
         predictor.features = FeatureCache(Place(folder, gb), stands, predictor.device)

@@ -12,7 +12,7 @@ ROOT = Path(__file__).resolve().parents[2]
 PACKAGE = ROOT / "src" / "medsegr"
 FILES = sorted(PACKAGE.rglob("*.py"))
 
-MAX_FILE, MAX_FUNCTION, MAX_ARGUMENTS, MAX_DEPTH, MAX_TOUR = 400, 60, 6, 2, 2000
+MAX_FILE, MAX_FUNCTION, MAX_ARGUMENTS, MAX_DEPTH, MAX_TOUR, MAX_TOP = 400, 60, 6, 2, 2000, 30
 TOUR = (
     "types.py",
     "report/parse.py",
@@ -81,3 +81,16 @@ def test_the_tour_page_lists_the_tour() -> None:
     page = (ROOT / "docs" / "start" / "tour.md").read_text(encoding="utf-8")
     listed = re.findall(r"^\d+\. \[`([^`]+)`\]", page, re.MULTILINE)
     assert tuple(listed) == TOUR
+
+
+def test_few_modules_stand_outside_of_the_rooms() -> None:
+    top = [path.stem for path in PACKAGE.glob("*.py")]
+    assert len(top) <= MAX_TOP, f"{len(top)} modules at the top of the package: put new ones into a room"
+
+
+def test_the_tour_names_every_room_and_every_module_at_the_top() -> None:
+    page = (ROOT / "docs" / "start" / "tour.md").read_text(encoding="utf-8")
+    table = page[page.index("| room |") : page.index("`pyproject.toml`")]
+    rooms = {path.parent.name for path in PACKAGE.glob("*/__init__.py")}
+    top = {path.stem for path in PACKAGE.glob("*.py") if not path.stem.startswith("__")}
+    assert set(re.findall(r"`(\w+)`", table)) == rooms | top

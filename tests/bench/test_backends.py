@@ -5,7 +5,7 @@ import pytest
 
 from medsegr.bench import backends
 from medsegr.bench.backends import Told
-from medsegr.drawn import Marks
+from medsegr.samples.drawn import Marks
 from medsegr.types import Finding, Image
 from small_networks import small_predictor
 

@@ -15,10 +15,10 @@ from medsegr.bench import click_table
 from medsegr.bench.clicks import MODES, Plan, box_of, clicked, count, next_click, run
 from medsegr.bench.samples import Wanted
 from medsegr.cli.main import main
-from medsegr.drawn import Marks
 from medsegr.errors import InputError, UsageError
 from medsegr.io.read import image_from_array
 from medsegr.report.describe import finding_from
+from medsegr.samples.drawn import Marks
 
 MASKS = arrays.arrays(bool, (9, 12))
 

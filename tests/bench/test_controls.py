@@ -10,8 +10,8 @@ from hypothesis import strategies as st
 from medsegr.bench import controls
 from medsegr.bench.controls import CONTROLS, Other, controlled, foreign, generator, some_wrong, strangers
 from medsegr.bench.samples import Wanted, told
-from medsegr.drawn import Marks
 from medsegr.report.describe import finding_from
+from medsegr.samples.drawn import Marks
 from medsegr.types import COLS, DENSITIES, FORMS, MARGINS, ROWS, SIZES, Finding, Shape, Texture
 
 ALL = {

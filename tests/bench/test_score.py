@@ -9,10 +9,10 @@ from hypothesis import strategies as st
 from hypothesis.extra import numpy as hnp
 
 from bench_sets import disc
-from medsegr import planes
 from medsegr.bench import score as scoring
 from medsegr.bench.score import Answer, answer_of, score, stratum_of
 from medsegr.errors import InputError
+from medsegr.grid import planes
 from medsegr.io.read import image_from_array
 from medsegr.metrics import dice, iou, reliability
 from medsegr.types import Segmentation

@@ -10,9 +10,9 @@ from PIL import Image as Pil
 
 from medsegr import data, phantom, weights
 from medsegr.bench import temperature
-from medsegr.layouts import Hints
 from medsegr.metrics.calibration import ece_of, reliability
 from medsegr.predict import load
+from medsegr.samples.layouts import Hints
 from medsegr.session import as_image
 from medsegr.types import Prompt
 

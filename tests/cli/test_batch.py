@@ -156,9 +156,9 @@ def test_an_interrupted_batch_keeps_what_was_done(
 def test_strict_side_failures_end_a_batch_with_5(
     run: Any, folder: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    from medsegr import pipeline
+    from medsegr.results import verdicts
 
-    monkeypatch.setattr(pipeline, "side_failures", lambda result: ["f1"])
+    monkeypatch.setattr(verdicts, "side_failures", lambda result: ["f1"])
     jobs = write_jobs(folder, GOOD[0])
     assert run("segment", "--jobs", jobs, "-o", folder / "a", "--side-check", "strict", *MODEL).code == 5
     assert rows(folder / "a")["one"]["side_failed"] == ["f1"]

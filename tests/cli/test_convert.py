@@ -17,7 +17,7 @@ import pydicom
 import pytest
 
 from dicom_files import ID, PLANTED, dciodvfy, write_ct, write_dx
-from medsegr.schema import findings_schema
+from medsegr.results.schema import findings_schema
 
 ROOT = Path(__file__).resolve().parents[2]
 REPORT = "FINDINGS: Nodule in the left lung. Mass in the right lung. No pneumothorax. Possible atelectasis.\n"

@@ -84,10 +84,10 @@ def test_a_host_is_trained_on_and_found_again_by_its_hash(run: Any, tmp_path: Pa
 
 
 def test_a_wrong_host_is_refused_by_name(tmp_path: Path) -> None:
-    from medsegr.cases import vocabulary_of
     from medsegr.errors import WeightsError
+    from medsegr.fitting.cases import vocabulary_of
+    from medsegr.fitting.saved import same_host
     from medsegr.networks import hosted
-    from medsegr.saved import same_host
 
     one, two = saved(tmp_path / "one"), saved(tmp_path / "two", seed=1)
     model = hosted(vocabulary_of([]), str(one), prior=32)

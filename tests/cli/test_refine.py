@@ -11,7 +11,7 @@ import pytest
 from PIL import Image as Picture
 
 from dicom_files import write_ct
-from medsegr.schema import findings_schema
+from medsegr.results.schema import findings_schema
 
 AFFINE = np.array([[0, 0, -1.5, 60], [0, -1.5, 0, 60], [3.0, 0, 0, -30], [0, 0, 0, 1]], float)
 

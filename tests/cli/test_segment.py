@@ -11,7 +11,7 @@ import numpy as np
 import pytest
 from PIL import Image as Picture
 
-from medsegr.schema import findings_schema
+from medsegr.results.schema import findings_schema
 from medsegr.types import Prompt, Segmentation
 
 MODEL = ("--model", "place")

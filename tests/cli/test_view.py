@@ -15,8 +15,8 @@ from PIL import Image as Picture
 
 from medsegr.cli.main import main
 from medsegr.io.read import read_image
-from medsegr.record import save
 from medsegr.report.parse import parse
+from medsegr.results.record import save
 from medsegr.serve import page
 from medsegr.types import FindingResult, Result
 

@@ -33,7 +33,7 @@ def test_every_warning_is_listed_and_no_other() -> None:
 def test_every_status_and_reason_is_listed_and_no_other() -> None:
     from typing import get_args
 
-    from medsegr.schema import STATUSES
+    from medsegr.results.schema import STATUSES
     from medsegr.types import Status
 
     page = told()

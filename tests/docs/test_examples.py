@@ -6,8 +6,8 @@ from pathlib import Path
 
 import pytest
 
-from medsegr.asking import Recipe
-from medsegr.config import FitConfig, read_config
+from medsegr.fitting.config import FitConfig, read_config
+from medsegr.samples.asking import Recipe
 
 EXAMPLES = sorted((Path(__file__).resolve().parents[2] / "examples").glob("*.py"))
 

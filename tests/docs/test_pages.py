@@ -97,7 +97,7 @@ def test_generated_pages_are_fresh(page: str) -> None:
 
 
 def test_findings_page_names_every_field() -> None:
-    from medsegr.schema import findings_schema
+    from medsegr.results.schema import findings_schema
 
     page = (ROOT / "docs" / "reference" / "findings-json.md").read_text(encoding="utf-8")
     schema = findings_schema()

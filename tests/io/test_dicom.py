@@ -17,11 +17,11 @@ from pydicom.uid import (
 )
 
 from medsegr.errors import GeometryError, InputError, UsageError
+from medsegr.grid.planes import patient_left
 from medsegr.io.choices import Choices
 from medsegr.io.dicom_pixels import codestream_size
 from medsegr.io.limits import Limits
 from medsegr.io.read import read_image
-from medsegr.planes import patient_left
 
 Make = Callable[..., Any]
 GREY = np.random.default_rng(5).integers(0, 4096, (6, 4), dtype=np.uint16)

@@ -15,8 +15,8 @@ from pydicom.sequence import Sequence
 from pydicom.uid import JPEG2000, ExplicitVRBigEndian, HTJ2KLossless, JPEGLSLossless, RLELossless
 
 from medsegr.errors import InputError
+from medsegr.grid.planes import patient_left
 from medsegr.io.read import read_image
-from medsegr.planes import patient_left
 
 Make = Callable[..., Any]
 CLASS = "1.2.840.10008.5.1.4.1.1."

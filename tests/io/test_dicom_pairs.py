@@ -15,7 +15,7 @@ from medsegr.io.dicom_pairs import pairs
 from medsegr.io.dicom_seg import make_seg
 from medsegr.io.dicom_source import sources_of
 from medsegr.io.read import read_image
-from medsegr.layouts import Hints, rows_of
+from medsegr.samples.layouts import Hints, rows_of
 from medsegr.types import Code
 
 SHAPE = (6, 40, 32)
@@ -156,7 +156,7 @@ def test_a_segmentation_without_its_series_is_one_line(archive: Path, tmp_path: 
 
 
 def test_a_table_may_name_segments_of_a_dicom_seg(archive: Path) -> None:
-    from medsegr.drawn import read_marks
+    from medsegr.samples.drawn import read_marks
 
     image = read_image(archive / "p1" / "scans" / "a")
     row = {"id": "x", "mask": "p1/drawn/1"}

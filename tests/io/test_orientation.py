@@ -12,9 +12,9 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
+from medsegr.grid.planes import axis_letters
 from medsegr.io.read import image_from_array, read_image
 from medsegr.io.write import write_mask
-from medsegr.planes import axis_letters
 from medsegr.types import Image
 from placed import TILT, affine_of, centre_mm, itk_centre_mm
 

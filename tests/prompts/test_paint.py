@@ -15,9 +15,9 @@ from medsegr.errors import InputError, UsageError
 from medsegr.io.read import image_from_array
 from medsegr.prompts.runs import mask_of, runs_of
 from medsegr.prompts.session import Session
-from medsegr.reopen import reopen
+from medsegr.results.reopen import reopen
+from medsegr.results.schema import findings_schema
 from medsegr.reviews import Hints, Review, review_from
-from medsegr.schema import findings_schema
 from medsegr.session import Model
 
 

@@ -7,7 +7,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medsegr import planes
+from medsegr.grid import planes
 from medsegr.io.read import image_from_array
 from medsegr.prompts.slices import get, put, slice_image, spread, stack_of
 from medsegr.types import Image

@@ -7,8 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
+from medsegr.grid.planes import plane_of, to_slices
 from medsegr.io.read import image_from_array
-from medsegr.planes import plane_of, to_slices
 from medsegr.serve.view import layer_of_result, view_of_result
 from medsegr.types import Finding, FindingResult, Image, Result
 

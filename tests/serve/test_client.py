@@ -20,10 +20,10 @@ from dicom_files import write_ct
 from live import Live, running
 from made_discs import Disc
 from medsegr.errors import InputError, RemoteError, UsageError
-from medsegr.export import Written
 from medsegr.phantom import make
-from medsegr.record import result_json
-from medsegr.schema import finding_json
+from medsegr.results.export import Written
+from medsegr.results.record import result_json
+from medsegr.results.schema import finding_json
 from medsegr.serve import remote, work
 from medsegr.serve.answers import layer_of, unpacked
 from medsegr.serve.client import Client

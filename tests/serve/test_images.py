@@ -14,10 +14,10 @@ import pytest
 from PIL import Image as Picture
 
 from medsegr.io.read import read_image
+from medsegr.modality.synthetic import is_made
 from medsegr.serve.examples import EXAMPLES
 from medsegr.serve.images import opened
 from medsegr.serve.sweeper import clear, sweep
-from medsegr.synthetic import is_made
 from served import Asked, Serve, png
 
 

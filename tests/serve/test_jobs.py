@@ -246,7 +246,7 @@ def test_a_server_that_only_shows_changes_nothing(serve: Serve) -> None:
 
 def test_reading_a_report_is_what_the_command_line_does(server: Asked) -> None:
     from medsegr.report.parse import parse
-    from medsegr.schema import parse_json
+    from medsegr.results.schema import parse_json
 
     told = server.client.post("/v1/parse", json={"report": REPORT, "modality": "CR"}).json()
     assert told == json.loads(json.dumps(parse_json(parse(REPORT, modality="CR"))))

@@ -13,8 +13,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medsegr.errors import GeometryError
+from medsegr.grid.planes import PAIR, plane_of, to_slices
 from medsegr.io.read import image_from_array
-from medsegr.planes import PAIR, plane_of, to_slices
 from medsegr.serve.layers import display_affine, is_placed, pack
 from medsegr.types import Image
 

@@ -14,8 +14,8 @@ from medsegr.errors import InputError
 from medsegr.io.read import read_image
 from medsegr.measure import measure
 from medsegr.options import Options
-from medsegr.record import save
 from medsegr.report.parse import parse
+from medsegr.results.record import save
 from medsegr.types import FindingResult, Result
 
 pytest.importorskip("fastapi", reason="the package fastapi is not here (extra serve)")

@@ -15,9 +15,9 @@ from medsegr.errors import InputError
 from medsegr.io.read import image_from_array, read_image
 from medsegr.measure import measure
 from medsegr.options import Options
-from medsegr.overlay import COLOURS
-from medsegr.record import save
 from medsegr.report.parse import parse
+from medsegr.results.overlay import COLOURS
+from medsegr.results.record import save
 from medsegr.serve.view import (
     focus_of,
     layer_of,

@@ -11,8 +11,8 @@ from typing import Any, TypeVar
 
 import numpy as np
 
+from medsegr.grid.resize import resized
 from medsegr.reasoning.codes import Coded
-from medsegr.resize import resized
 
 Maps = tuple[Any, ...]  # arrays of the backend's own kind, one row a picture, that a list of rows may index
 Heard = Any  # of the backend's own kind: prior tokens [b 4 d]; the codes for networks without such tokens

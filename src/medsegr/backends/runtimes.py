@@ -24,7 +24,7 @@ from medsegr.backends.backend import Backend, Clicked, Heard, Maps, Said
 from medsegr.backends.folder import Graphs
 from medsegr.backends.names import ANSWER, WORDS, needs
 from medsegr.errors import MissingExtra, WeightsError
-from medsegr.processors import usable
+from medsegr.process.processors import usable
 from medsegr.reasoning.codes import Coded
 
 LOG = logging.getLogger("medsegr")

@@ -29,13 +29,13 @@ from torch import Tensor, nn
 from medsegr.backends.names import WORDS, needs
 from medsegr.backends.network import acted, folded
 from medsegr.errors import MissingExtra, UsageError
+from medsegr.fitting.tuning import identity
 from medsegr.model import MedSegR, Output
 from medsegr.reasoning.attributes import Words
 from medsegr.reasoning.modulators import LocationHead, TextureHead
 from medsegr.sam.host import Clicks
 from medsegr.sam.prompt_encoder import FourierPosition
 from medsegr.sam.sam import Sam
-from medsegr.tuning import identity
 
 OPSET = 18
 CLICKS = ("points", "kinds", "mask", "has")

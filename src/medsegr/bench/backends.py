@@ -21,11 +21,11 @@ from medsegr import conversion, data, predict, weights
 from medsegr.backends import folder as folders
 from medsegr.backends.runtimes import Place, backend_of
 from medsegr.conversion import IMAGES, Question
-from medsegr.drawn import Marks, finding_of, read_picture
-from medsegr.layouts import rows_of
 from medsegr.metrics.overlap import dice
 from medsegr.phantom import KINDS
 from medsegr.predict import Predictor
+from medsegr.samples.drawn import Marks, finding_of, read_picture
+from medsegr.samples.layouts import rows_of
 from medsegr.types import Finding, Image, Prompt
 
 ALL = ("onnx fp32", "openvino fp32", "onnx int8", "openvino int8")

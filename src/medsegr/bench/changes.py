@@ -16,9 +16,9 @@ from PIL import Image as Pil
 from scipy import ndimage
 
 from medsegr import data, weights
+from medsegr.grid.pixels import to_bytes
 from medsegr.metrics.intervals import bootstrap_mean, span
 from medsegr.metrics.overlap import dice
-from medsegr.pixels import to_bytes
 from medsegr.predict import Predictor, load
 from medsegr.types import Prompt
 

@@ -23,9 +23,9 @@ from medsegr.metrics import dice
 from medsegr.phantom import KINDS, write_set
 from medsegr.prompts.ask import Asked, answer, silent
 from medsegr.prompts.door import added
+from medsegr.results.verdicts import one_line, threshold
 from medsegr.reviews import Box, Hints, Point
 from medsegr.types import Image, Prompt, Segmenter
-from medsegr.verdicts import one_line, threshold
 
 MODES = ("words", "clicks", "box", "words and box")
 MOST = 20  # clicks after which a target counts as failed, unless it is asked otherwise

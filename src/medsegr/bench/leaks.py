@@ -16,9 +16,10 @@ from typing import Any
 import numpy as np
 from PIL import Image as Pil
 
-from medsegr import drawn, pixels, planes
 from medsegr.bench.samples import Sample
 from medsegr.errors import InputError
+from medsegr.grid import pixels, planes
+from medsegr.samples import drawn
 from medsegr.types import Image
 
 SAME = 0.985

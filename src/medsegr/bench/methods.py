@@ -19,9 +19,9 @@ import numpy as np
 from medsegr import weights
 from medsegr.errors import UsageError, WeightsError
 from medsegr.registry import cards, create
+from medsegr.results.verdicts import model_of, threshold
 from medsegr.session import check_model, has_network, load
 from medsegr.types import Image, Prompt, Segmenter
-from medsegr.verdicts import model_of, threshold
 
 BATCH = 8
 LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
@@ -182,7 +182,7 @@ def device_record(device: str, threads: int | None = None) -> dict[str, Any]:
     of different records are not comparable."""
     import torch
 
-    from medsegr.devices import pick_device
+    from medsegr.process.devices import pick_device
 
     picked = pick_device(device)
     return {

@@ -13,11 +13,11 @@ import numpy as np
 from PIL import Image as Pil
 from scipy import ndimage
 
-from medsegr import planes
 from medsegr.bench.samples import Sample, read_masks, samples_of
 from medsegr.bench.score import dice_of, opened_view, view_index
 from medsegr.errors import MedsegrError
-from medsegr.overlay import window
+from medsegr.grid import planes
+from medsegr.results.overlay import window
 
 SIDE = 288  # px of the longer side of one tile
 TRUTH, DRAWN = (86, 180, 233), (230, 159, 0)  # Okabe and Ito's sky blue and orange

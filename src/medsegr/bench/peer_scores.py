@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from medsegr import data, phantom
-from medsegr.hearing import heard
+from medsegr.meaning.hearing import heard
 from medsegr.metrics.overlap import dice
 from medsegr.predict import Predictor
 from medsegr.report.describe import finding_from

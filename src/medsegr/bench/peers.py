@@ -21,11 +21,11 @@ from typing import Any
 
 from medsegr import registry
 from medsegr.bench import peer_table
-from medsegr.cases import folders_below, load_cases
-from medsegr.config import FitConfig, read_config
-from medsegr.devices import pick_device
 from medsegr.errors import InputError, UsageError
-from medsegr.layouts import rows_of
+from medsegr.fitting.cases import folders_below, load_cases
+from medsegr.fitting.config import FitConfig, read_config
+from medsegr.process.devices import pick_device
+from medsegr.samples.layouts import rows_of
 
 HERE = Path(__file__).parent
 LISTS = {"peers": HERE / "peers.toml", "ablations": HERE / "ablations.toml"}
@@ -140,9 +140,10 @@ def settings(bench: Bench, method: Method) -> dict[str, Any]:
 def train(bench: Bench, method: Method, log: Callable[[str], None] = print) -> None:
     """Train and judge one method in this process; writes ``OUT/LABEL/scores.json``. A killed one goes on from
     its last state."""
-    from medsegr import checkpoint, fit
+    from medsegr import fit
     from medsegr.bench.peer_scores import made_rows, real_rows, referring_rows
     from medsegr.predict import load
+    from medsegr.training import checkpoint
 
     config, folder = configured(bench), bench.out / method.label
     folder.mkdir(parents=True, exist_ok=True)

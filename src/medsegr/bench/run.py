@@ -16,16 +16,16 @@ from typing import Any
 
 import numpy as np
 
-from medsegr import planes
 from medsegr.bench import controls, leaks, store
 from medsegr.bench.controls import Other
 from medsegr.bench.methods import Method, Ready, built, device_record, operations, told_apart
 from medsegr.bench.samples import Sample, Wanted, Words, chosen, read_sample, samples_of, table_hash, thinned
 from medsegr.bench.score import PICTURED, Answer, answer_of, kept_view, score, view_index
 from medsegr.errors import InputError, MedsegrError, UsageError
+from medsegr.grid import planes
 from medsegr.pipeline import LARGEST_CALL
+from medsegr.results.verdicts import one_line
 from medsegr.types import Finding, Image, Prompt
-from medsegr.verdicts import one_line
 
 LOG = logging.getLogger("medsegr")
 LONGEST_REASON = 300  # characters of a foreign error

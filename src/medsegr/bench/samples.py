@@ -1,5 +1,5 @@
-"""What is judged on: rows of ``samples.csv`` tables or of other known layouts (:mod:`medsegr.layouts`), which
-part of them, and the words that ask for each target.
+"""What is judged on: rows of ``samples.csv`` tables or of other layouts (:mod:`medsegr.samples.layouts`),
+which part of them, and the words that ask for each target.
 
 Parts. ``validation`` is the tenth of the groups that training never sees (:func:`medsegr.data.
 validation_groups`), ``train`` the other nine, ``all`` both. Any other word is looked for in the table's
@@ -22,14 +22,15 @@ from typing import Any
 
 import numpy as np
 
-from medsegr import data, drawn
-from medsegr.drawn import Marks
+from medsegr import data
 from medsegr.errors import InputError, ReportError
-from medsegr.layouts import check_below, read_rows
 from medsegr.pipeline import name_only
 from medsegr.portrait import portrait
 from medsegr.report.describe import finding_from
 from medsegr.report.parse import parse_phrase
+from medsegr.samples import drawn
+from medsegr.samples.drawn import Marks
+from medsegr.samples.layouts import check_below, read_rows
 from medsegr.types import Finding, Image, Location, Shape, Texture
 
 Row = Mapping[str, str]

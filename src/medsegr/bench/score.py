@@ -15,10 +15,10 @@ from typing import Any
 import numpy as np
 from PIL import Image as Pil
 
-from medsegr import planes
-from medsegr.drawn import judged
 from medsegr.errors import InputError
+from medsegr.grid import planes
 from medsegr.metrics import ReliabilityBins, hd95_and_nsd, lesion_counts, reliability
+from medsegr.samples.drawn import judged
 from medsegr.types import Image, Segmentation
 
 BINS = 20  # of calibration; 0.5 is an edge

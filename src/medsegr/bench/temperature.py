@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 
 from medsegr import data, weights
-from medsegr.config import read_config
+from medsegr.fitting.config import read_config
 from medsegr.metrics.calibration import ReliabilityBins, ece_of, temper
 from medsegr.predict import Predictor, load
 from medsegr.types import Prompt

@@ -16,13 +16,13 @@ from typing import Any
 import numpy as np
 
 from medsegr import data, phantom, weights
-from medsegr.among import scattered
-from medsegr.config import FitConfig, read_config
-from medsegr.drawn import Marks
+from medsegr.fitting.config import FitConfig, read_config
+from medsegr.meaning.among import scattered
 from medsegr.metrics.intervals import bootstrap_mean
 from medsegr.metrics.overlap import dice
 from medsegr.predict import Predictor, load
 from medsegr.report.parse import parse_phrase
+from medsegr.samples.drawn import Marks
 from medsegr.types import COLS, ROWS, Finding, Image, Location, Prompt, modality_code
 
 Ask = Callable[[Image, Sequence[Finding]], tuple[np.ndarray, np.ndarray]]

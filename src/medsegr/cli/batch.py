@@ -24,7 +24,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import medsegr
-from medsegr import processors
 from medsegr.cli.flags import naming
 from medsegr.cli.jobs import Job, jobs_in
 from medsegr.cli.logs import LOG, say_error
@@ -33,6 +32,7 @@ from medsegr.io.choices import DEFAULT_CHOICES, Choices
 from medsegr.io.limits import DEFAULT_LIMITS, Limits
 from medsegr.io.write import atomic_write
 from medsegr.options import Options
+from medsegr.process import processors
 
 if TYPE_CHECKING:
     from medsegr.report.llm import Endpoint
@@ -250,9 +250,10 @@ def failure(job_id: str, code: str, message: str) -> Row:
 def _work(job: Job, base: Path, model: str, plan: Plan) -> Row:
     from medsegr import pipeline
     from medsegr.cli.segment import check_apart, told
-    from medsegr.export import formats_of
     from medsegr.io.read import read_image
     from medsegr.report.read import read_report
+    from medsegr.results.export import formats_of
+    from medsegr.results.verdicts import side_failures
 
     out, image = plan.out / job.id, base / job.image
     text, notes = read_report(base / job.report) if job.report is not None else (job.text, ())
@@ -272,7 +273,7 @@ def _work(job: Job, base: Path, model: str, plan: Plan) -> Row:
     result = pipeline.run(picture, loaded.segmenter, report=read, options=plan.options)
     pipeline.save(result, out, plan.options, {**loaded.ran_on, "job": {"key": key}})
     findings = [{"id": r.finding.id, "status": r.status, "reason": r.reason} for r in result.findings]
-    return done(job.id, findings, pipeline.side_failures(result))
+    return done(job.id, findings, side_failures(result))
 
 
 def done(job_id: str, findings: list[Row], side_failed: list[str], resumed: bool = False) -> Row:
@@ -332,7 +333,7 @@ def path_hash(path: Path) -> str:
 
     InputError where it cannot be read.
     """
-    from medsegr.record import file_hash
+    from medsegr.results.record import file_hash
 
     try:
         if not path.is_dir():

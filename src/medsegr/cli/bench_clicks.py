@@ -61,8 +61,8 @@ def command(flags: ClickFlags, which: OneModel, logs: LogFlags, as_json: Json = 
         raise UsageError("there is nothing to judge: give a set with --data, or --phantoms with a number")
     from medsegr.bench import click_table, clicks
     from medsegr.cli.batch import progress
+    from medsegr.results.verdicts import model_of
     from medsegr.session import load
-    from medsegr.verdicts import model_of
 
     sets = tuple(path.resolve() for path in flags.data)
     plan = clicks.Plan(

@@ -53,7 +53,7 @@ def command(
     """Train networks alike, judge them on validation pictures and made bodies, compare with the first."""
     set_up(flags)
     from medsegr.bench import peer_table, peers
-    from medsegr.saved import start_of
+    from medsegr.fitting.saved import start_of
 
     told = (flags.data, flags.methods, flags.minutes, flags.steps, flags.jobs, flags.made)
     start = start_of(flags.start) if flags.start else None

@@ -18,12 +18,12 @@ from pathlib import Path
 from typing import Any
 
 import medsegr
-from medsegr import processors
 from medsegr.cli import batch
 from medsegr.cli.batch import DIED, IN_FLIGHT, Finish, Plan, Row, Rows, Task, failure
 from medsegr.cli.logs import LOG
 from medsegr.errors import ClusterError
 from medsegr.machines import cannot_run, check_address, check_hello, connected, imported, python
+from medsegr.process import processors
 
 TRIES = 3  # workers that may be lost at one job
 SIGN = ".part-cluster-"  # a file in the output folder by which a worker shows that it sees the same folder

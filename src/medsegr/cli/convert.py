@@ -20,8 +20,8 @@ from medsegr.cli.logs import LOG, set_up
 from medsegr.errors import InputError, UsageError
 
 if TYPE_CHECKING:
-    from medsegr.export import Run
     from medsegr.options import Options
+    from medsegr.results.export import Run
 
 
 @dataclass(frozen=True)
@@ -57,10 +57,10 @@ def command(
     No model is loaded. The image is asked for where a DICOM object must refer to it, and must be unchanged.
     """
     set_up(logs)
-    from medsegr.export import formats_of
     from medsegr.io.limits import limits_from_text
     from medsegr.options import DICOM_FORMATS, Options
-    from medsegr.reopen import check_ours, reopen
+    from medsegr.results.export import formats_of
+    from medsegr.results.reopen import check_ours, reopen
 
     formats = listed(flags.format)
     if not formats:
@@ -110,9 +110,9 @@ def add(
     run: "Run", folder: Path, formats: tuple[str, ...], options: "Options"
 ) -> tuple[list[str], tuple[tuple[str, str], ...]]:
     """Write the formats into the folder of the run; its manifest lists them, last. Names and warnings."""
-    from medsegr.export import manifest_of, write_all
     from medsegr.io.write import atomic_folder, write_json
-    from medsegr.record import file_hash
+    from medsegr.results.export import manifest_of, write_all
+    from medsegr.results.record import file_hash
 
     manifest: dict[str, Any] = manifest_of(folder)
     with atomic_folder(folder) as part:

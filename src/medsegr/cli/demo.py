@@ -95,7 +95,7 @@ def _one(model: "Model", out: Path, given: tuple[Path, Path, str], quiet: bool) 
     from medsegr import pipeline
     from medsegr.io.read import read_image
     from medsegr.options import Options
-    from medsegr.overlay import clean
+    from medsegr.results.overlay import clean
 
     image, report, modality = given
     text = report.read_text(encoding="utf-8")

@@ -76,7 +76,7 @@ def _torch() -> Report:
 
 
 def _device() -> Report:
-    from medsegr.devices import pick_device
+    from medsegr.process.devices import pick_device
 
     return "ok", f"auto takes {pick_device('auto')}"
 

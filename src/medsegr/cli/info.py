@@ -44,7 +44,7 @@ def command(flags: InfoFlags, logs: LogFlags) -> int:
     """Say what this installation can do."""
     set_up(logs)
     if flags.schema:
-        from medsegr.schema import findings_schema
+        from medsegr.results.schema import findings_schema
 
         print(json.dumps(findings_schema(), indent=1))
         return 0
@@ -76,7 +76,7 @@ def classes() -> list[dict[str, Any]]:
     """Every concept of the lexicon: name, kind, code, modalities, the models that draw it, as what, with
     which mean Dice of how many validation targets, and which of them in made images only."""
     from medsegr import weights
-    from medsegr.kinds import made_only, measured
+    from medsegr.modality.kinds import made_only, measured
     from medsegr.report.lexicon import concepts
 
     cards = {name: {"concepts": {}, **weights.read_card(name)} for name in weights.names()}
@@ -110,8 +110,8 @@ def classes() -> list[dict[str, Any]]:
 
 
 def _ways(card: dict[str, Any], concept: "Concept") -> tuple[str, ...]:
-    from medsegr.hearing import wider
-    from medsegr.kinds import ways
+    from medsegr.meaning.hearing import wider
+    from medsegr.modality.kinds import ways
     from medsegr.types import Finding
 
     if not concept.drawable:
@@ -122,7 +122,7 @@ def _ways(card: dict[str, Any], concept: "Concept") -> tuple[str, ...]:
 
 def _model_line(name: str, item: dict[str, Any], organs: frozenset[str]) -> str:
     """How a model draws a concept, for a person. ``organs`` are drawn in real images, too
-    (:func:`medsegr.verdicts.unproven`)."""
+    (:func:`medsegr.results.verdicts.unproven`)."""
     ways, notes = item["drawn_as"][name], []
     if ways == [item["name"]] and (found := item["measured"][name].get(item["name"])):
         notes.append(f"Dice {found[0]:.2f} of {found[1]}")

@@ -175,7 +175,7 @@ def names_of(flags: MeasureFlags) -> dict[int, str]:
 def _numbers(labels: Labels, value: float, lit: bool) -> dict[str, Any]:
     """One label's numbers; distances go to the other labels whose name the lexicon calls anatomy."""
     from medsegr.measure import measure
-    from medsegr.record import measurements_json
+    from medsegr.results.record import measurements_json
 
     others = {
         name: labels.mask(number)

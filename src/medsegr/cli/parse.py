@@ -12,7 +12,7 @@ from medsegr.cli.logs import LOG, set_up
 from medsegr.cli.parse_many import TableFlags, many
 from medsegr.cli.shown import ShowFlags, check_flags, explain, write_page
 from medsegr.errors import UsageError
-from medsegr.schema import parse_json, parsed_json, words_reason
+from medsegr.results.schema import parse_json, parsed_json, words_reason
 
 if TYPE_CHECKING:
     from medsegr.findings import Report

@@ -21,9 +21,9 @@ from medsegr.errors import InputError, UsageError
 if TYPE_CHECKING:
     import numpy as np
 
-    from medsegr.export import Run
-    from medsegr.outcome import Outcome
     from medsegr.prompts.session import Session
+    from medsegr.results.export import Run
+    from medsegr.results.outcome import Outcome
     from medsegr.session import Model
     from medsegr.types import FindingResult
 
@@ -81,8 +81,8 @@ def command(
     if flags.undo:
         _no_model(run)
     from medsegr.io.limits import limits_from_text
-    from medsegr.reopen import check_ours, reopen
-    from medsegr.revise import before, revise
+    from medsegr.results.reopen import check_ours, reopen
+    from medsegr.results.revise import before, revise
 
     with naming(folder):
         check_ours(folder)
@@ -153,7 +153,7 @@ def _finding(run: "Run", asked: str | None) -> str:
 
 def _refined(folder: Path, run: "Run", finding: str, flags: RefineFlags, how: CachedRunFlags) -> "Outcome":
     """The outcome with the finding drawn again, or accepted, or both."""
-    from medsegr.revise import with_free
+    from medsegr.results.revise import with_free
 
     points = [numbers(text, 3, "--point", "X,Y,1 or X,Y,0") for text in flags.point]
     boxes = [numbers(text, 4, "--box", "X0,Y0,X1,Y1") for text in flags.box]
@@ -174,8 +174,8 @@ def _refined(folder: Path, run: "Run", finding: str, flags: RefineFlags, how: Ca
 
 def _model(run: "Run", flags: CachedRunFlags) -> "Model":
     """The model, if it is the one that drew the folder's masks."""
+    from medsegr.results.verdicts import model_of
     from medsegr.session import check_model, keep_features, load
-    from medsegr.verdicts import model_of
 
     check_model(flags.model, flags.device, flags.threads)
     kept = flags.features

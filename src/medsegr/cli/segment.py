@@ -200,10 +200,10 @@ def one(where: Where, words: SaidFlags, image: ImageFlags, options: "Options", r
         raise UsageError("--llm-url reads a report: give it by -r or -t")
     from medsegr import pipeline
     from medsegr.backends.names import check
-    from medsegr.export import formats_of
     from medsegr.io.limits import limits_from_text
     from medsegr.io.read import read_image
-    from medsegr.record import check_free
+    from medsegr.results.export import formats_of
+    from medsegr.results.record import check_free
     from medsegr.session import check_model, keep_features, load
 
     check_model(run.model, run.device, run.threads)
@@ -272,7 +272,7 @@ def told(report: "Report | None", notes: tuple[tuple[str, str], ...]) -> "Report
 
 def strict_failure(result: "Result", options: "Options") -> bool:
     """Whether ``--side-check strict`` ends this run with exit code 5; the findings are named on stderr."""
-    from medsegr.pipeline import side_failures
+    from medsegr.results.verdicts import side_failures
 
     failed = side_failures(result) if options.side_check == "strict" else []
     if failed:

@@ -11,10 +11,10 @@ from typing import TYPE_CHECKING, Annotated, Any
 from medsegr.cli.flags import LogFlags, grouped, naming, option
 from medsegr.cli.logs import set_up
 from medsegr.errors import UsageError
-from medsegr.processors import usable
+from medsegr.process.processors import usable
 
 if TYPE_CHECKING:
-    from medsegr.config import FitConfig
+    from medsegr.fitting.config import FitConfig
 
 FRESH = {"minutes": 10.0, "save_minutes": 1.0, "log_every": 10}
 # From weights that know something: the learning rate and the settled kernels of the second stage of the
@@ -134,8 +134,8 @@ def command(
         raise UsageError("nothing to train on: give --data FOLDER, or --config FILE")
     import torch
 
-    from medsegr.layouts import Hints
-    from medsegr.training import Asked, train
+    from medsegr.samples.layouts import Hints
+    from medsegr.training.run import Asked, train
 
     network = hosted(start)
     config, folders = _configured(data, start, length, machine)
@@ -154,8 +154,8 @@ def command(
 def _configured(
     data: DataFlags, start: StartFlags, length: LengthFlags, machine: MachineFlags
 ) -> tuple["FitConfig", dict[str, Path]]:
-    from medsegr.config import FitConfig, read_config
-    from medsegr.training import changed, located, undrawn
+    from medsegr.fitting.config import FitConfig, read_config
+    from medsegr.training.run import changed, located, undrawn
 
     # a configuration may leave it to --data what is trained on
     read = read_config(data.config, located(data.data, None)[0]) if data.config else None

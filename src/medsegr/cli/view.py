@@ -98,8 +98,8 @@ def put(settings: "Settings", folder: Path, flags: ViewFlags) -> str:
 
     InputError for a folder that is not ours, for another image and for another report.
     """
-    from medsegr.export import manifest_of
-    from medsegr.reopen import findings_of
+    from medsegr.results.export import manifest_of
+    from medsegr.results.reopen import findings_of
     from medsegr.serve.app import service_of
     from medsegr.serve.jobs import adopt
     from medsegr.serve.wire import Words
@@ -121,7 +121,7 @@ def put(settings: "Settings", folder: Path, flags: ViewFlags) -> str:
 def _text(path: Path | None, told: dict[str, Any]) -> str | None:
     """The report as its spans count it; InputError for another one."""
     from medsegr.report.read import read_report
-    from medsegr.schema import text_hash
+    from medsegr.results.schema import text_hash
 
     report = told.get("report") or {}
     if path is None:
@@ -137,7 +137,7 @@ def _text(path: Path | None, told: dict[str, Any]) -> str | None:
 
 
 def _image(service: "Service", told: dict[str, Any], path: Path | None) -> str:
-    from medsegr.record import is_hash_of
+    from medsegr.results.record import is_hash_of
     from medsegr.serve.ids import new_id
     from medsegr.serve.images import add
     from medsegr.serve.rows import ImageRow

@@ -12,6 +12,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from medsegr.errors import GeometryError, InputError, UsageError
+from medsegr.grid.planes import axis_letters
 from medsegr.io.choices import DEFAULT_CHOICES, Choices
 from medsegr.io.decoder import Decoder, ahead, decoding, workers_for
 from medsegr.io.dicom_geometry import (
@@ -37,7 +38,6 @@ from medsegr.io.dicom_series import Slice, Stack, choose, stacks_of
 from medsegr.io.limits import Limits, check, check_grid
 from medsegr.io.regrid import arrange, fill
 from medsegr.io.values import Warnings, checked, checked_affine, guarded, spacing_of
-from medsegr.planes import axis_letters
 from medsegr.types import MODALITIES, Image, Source, modality_code
 
 PROJECTIONS = {"RG": "CR", "IO": "CR", "PX": "CR", "XC": "DMS"}

@@ -8,9 +8,9 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from medsegr.errors import GeometryError
+from medsegr.grid.planes import PAIR
 from medsegr.io.dicom_pixels import number, numbers, shape_of
 from medsegr.io.values import LPS_TO_RAS
-from medsegr.planes import PAIR
 
 TURN = 1e-3  # of direction cosines
 SIDEWAYS = 45.0  # degrees of the C-arm from which its view is a lateral one

@@ -13,6 +13,7 @@ import numpy as np
 from pydicom.dataset import Dataset
 
 from medsegr.errors import GeometryError, InputError, UsageError
+from medsegr.grid.planes import axis_letters
 from medsegr.io.decoder import Decoder, decoding
 from medsegr.io.dicom_geometry import Place, place_of
 from medsegr.io.dicom_pixels import (
@@ -31,7 +32,6 @@ from medsegr.io.heads import is_dicom
 from medsegr.io.limits import DEFAULT_LIMITS, Limits, check, check_grid
 from medsegr.io.masks import Canvas, MaskInfo, Masks, own_grid
 from medsegr.io.values import guarded, spacing_of
-from medsegr.planes import axis_letters
 from medsegr.types import Code, Image, Source
 
 WHAT = "DICOM SEG"

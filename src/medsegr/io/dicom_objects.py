@@ -14,7 +14,7 @@ from pydicom.sr.coding import Code as DicomCode
 from medsegr.errors import InputError
 from medsegr.io.segments import Maker
 from medsegr.io.write import atomic_write
-from medsegr.quiet import silent
+from medsegr.process.quiet import silent
 from medsegr.types import Code
 
 LABEL, TEXT = 16, 64  # characters of the DICOM types CS and LO

@@ -9,10 +9,10 @@ import nibabel as nib
 import numpy as np
 
 from medsegr.errors import GeometryError, InputError
+from medsegr.grid.planes import axis_letters
 from medsegr.io.heads import NIFTI_HEAD, inflated_head, nifti_version
 from medsegr.io.limits import Limits, check_grid, check_ratio
 from medsegr.io.values import Warnings, checked, checked_affine, corners_apart, guarded, spacing_of
-from medsegr.planes import axis_letters
 from medsegr.types import Image, Source
 
 WHAT = "NIfTI file"

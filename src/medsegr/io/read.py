@@ -12,6 +12,7 @@ from typing import TYPE_CHECKING, Any, get_args
 import numpy as np
 
 from medsegr.errors import GeometryError, InputError, UsageError
+from medsegr.grid.planes import axis_letters
 from medsegr.io.archive import unpack
 from medsegr.io.choices import DEFAULT_CHOICES, Choices
 from medsegr.io.heads import inflated_head, is_dicom, nifti_version
@@ -19,7 +20,6 @@ from medsegr.io.limits import DEFAULT_LIMITS, Limits, check
 from medsegr.io.raster import OPENERS, read_raster
 from medsegr.io.values import Warnings, checked, checked_affine, spacing_of
 from medsegr.io.volume import files_of, read_volume
-from medsegr.planes import axis_letters
 from medsegr.types import MODALITIES, Frame, Image, Source, modality_code
 
 if TYPE_CHECKING:

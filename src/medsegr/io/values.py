@@ -7,7 +7,7 @@ from itertools import product
 import numpy as np
 
 from medsegr.errors import GeometryError, InputError, MedsegrError
-from medsegr.quiet import silent
+from medsegr.process.quiet import silent
 
 LPS_TO_RAS = np.diag([-1.0, -1.0, 1.0, 1.0])
 Warnings = tuple[tuple[str, str], ...]

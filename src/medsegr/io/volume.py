@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from medsegr.errors import InputError
+from medsegr.grid.planes import axis_letters
 from medsegr.io.limits import Limits, check_grid, check_ratio
 from medsegr.io.values import LPS_TO_RAS, Warnings, checked, checked_affine, guarded, spacing_of
-from medsegr.planes import axis_letters
-from medsegr.quiet import Together
+from medsegr.process.quiet import Together
 from medsegr.types import Image, Source
 
 IMAGE_IO = {"nrrd": "NrrdImageIO", "mha": "MetaImageIO"}

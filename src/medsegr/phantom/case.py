@@ -7,12 +7,12 @@ import numpy as np
 
 from medsegr.errors import UsageError
 from medsegr.findings import Frame
+from medsegr.modality.synthetic import marked
 from medsegr.phantom import abdomen, cells, chest, mucosa, report, ultrasound
 from medsegr.phantom.concepts import CONCEPTS
 from medsegr.phantom.plan import plan
 from medsegr.phantom.scene import Lesion, PhantomCase, Scene
 from medsegr.phantom.words import Said, say, truth
-from medsegr.synthetic import marked
 
 SCENES: Mapping[str, tuple[Callable[[np.random.Generator, int], Scene], str, Frame]] = MappingProxyType(
     {
@@ -43,8 +43,8 @@ def make(kind: str, rng: np.random.Generator, size: int = 256) -> PhantomCase:
     """Make one phantom of ``size`` x ``size`` pixels (96 to 2048).
 
     The image is uint8, ``h w`` (chest, abdomen, ultrasound) or ``h w 3`` (mucosa, cells), and carries the
-    mark of :mod:`medsegr.synthetic`. All randomness is from ``rng``. Lesions with a phrase are described in
-    the report; each phrase fits that lesion alone.
+    mark of :mod:`medsegr.modality.synthetic`. All randomness is from ``rng``. Lesions with a phrase are
+    described in the report; each phrase fits that lesion alone.
 
     Raises
         UsageError: unknown kind, or a size out of range.

@@ -13,9 +13,9 @@ from scipy import ndimage
 from medsegr.pipeline import Follow, answer_of
 from medsegr.prompts.ask import Asked, answer, overlap
 from medsegr.prompts.slices import Carry, Stack, slice_image, spread
+from medsegr.results.verdicts import threshold
 from medsegr.reviews import Hints
 from medsegr.types import Finding, Progress, Prompt, Segmenter
-from medsegr.verdicts import threshold
 
 FITS = 0.5  # Dice with the neighbour's mask from which the words' own mask of a slice is taken
 

@@ -11,9 +11,9 @@ from medsegr.prompts.ask import Asked, Candidate, disagree
 from medsegr.prompts.carry import Hand, carried
 from medsegr.prompts.door import added
 from medsegr.prompts.slices import Stack, get, put, slice_image, slice_number
+from medsegr.results.verdicts import POINTED, marked, threshold
 from medsegr.reviews import Hints, Review
 from medsegr.types import Finding, FindingResult, Image, Result, Segmenter
-from medsegr.verdicts import POINTED, marked, threshold
 
 DISAGREE = "words_and_clicks_disagree"
 

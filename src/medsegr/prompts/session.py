@@ -9,7 +9,6 @@ import numpy as np
 
 from medsegr.errors import UsageError
 from medsegr.measure import with_structures
-from medsegr.outcome import Outcome, outcome_of
 from medsegr.pipeline import Follow
 from medsegr.prompts.ask import Asked, Candidate, answer, candidates
 from medsegr.prompts.door import Rows, checked
@@ -29,10 +28,11 @@ from medsegr.prompts.steps import (
     same_report,
     write,
 )
-from medsegr.record import image_json
+from medsegr.results.outcome import Outcome, outcome_of
+from medsegr.results.record import image_json
+from medsegr.results.verdicts import model_of
 from medsegr.reviews import Hints, Review
 from medsegr.types import Finding, FindingResult, Image, Report, Result
-from medsegr.verdicts import model_of
 
 if TYPE_CHECKING:
     from medsegr.session import Model

@@ -10,8 +10,8 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from medsegr import pixels, planes
 from medsegr.errors import UsageError
+from medsegr.grid import pixels, planes
 from medsegr.types import Image
 
 TWICE = 2  # empty slices in a row after which nothing more is carried on

@@ -20,8 +20,8 @@ from medsegr.errors import InputError, UsageError
 from medsegr.io.write import atomic_write
 from medsegr.options import Options
 from medsegr.prompts.runs import mask_of, runs_of
+from medsegr.results.schema import text_hash
 from medsegr.reviews import Hints, Review, review_from, review_json
-from medsegr.schema import text_hash
 from medsegr.types import Code, Finding, FindingResult, Location, Report, Result, Shape, Texture
 
 SCHEMA = "medsegr.session/1"

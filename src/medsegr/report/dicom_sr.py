@@ -13,7 +13,7 @@ from types import MappingProxyType
 from typing import Any
 
 from medsegr.errors import MedsegrError, ReportError
-from medsegr.quiet import silent
+from medsegr.process.quiet import silent
 from medsegr.report.document import HEADINGS
 from medsegr.report.sr_words import Item, is_finding, measured, said_of
 

@@ -163,7 +163,7 @@ class Agent:
     def parse(self, report: str, modality: str | None = None, frame: str | None = None) -> dict[str, Any]:
         """The findings of a report, as ``medsegr parse`` tells them; at most ``MOST_FINDINGS``."""
         from medsegr.report.parse import skip_reason
-        from medsegr.schema import finding_json
+        from medsegr.results.schema import finding_json
         from medsegr.words import report_of_text
 
         read = report_of_text(report, modality, _frame(frame))
@@ -228,7 +228,7 @@ class Agent:
 
         from PIL import Image as Picture
 
-        from medsegr.export import manifest_of
+        from medsegr.results.export import manifest_of
 
         folder = self.fence.inside(result)
         manifest_of(folder)  # InputError where it is none of ours
@@ -326,7 +326,7 @@ def _frame(told: str | None) -> Any:
 def _numbers(image: "Image", mask: Any, lit: bool) -> dict[str, Any]:
     """The measurements; without an image the values of the mask are no intensities."""
     from medsegr.measure import measure
-    from medsegr.record import measurements_json
+    from medsegr.results.record import measurements_json
 
     told = measurements_json(measure(image, mask))
     return {"measurements": {k: v for k, v in told.items() if lit or "intensity" not in k}}
@@ -344,7 +344,7 @@ def _summary(result: "Result") -> dict[str, Any]:
 
 
 def _told(item: "FindingResult") -> dict[str, Any]:
-    from medsegr.record import measurements_json
+    from medsegr.results.record import measurements_json
 
     numbers: Mapping[str, Any] = {} if item.measurements is None else measurements_json(item.measurements)
     return {

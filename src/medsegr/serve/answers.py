@@ -15,7 +15,7 @@ from medsegr.errors import InputError, RemoteError
 from medsegr.io.archive import unpack
 from medsegr.io.limits import DEFAULT_LIMITS
 from medsegr.io.write import atomic_folder
-from medsegr.reopen import result_from
+from medsegr.results.reopen import result_from
 from medsegr.serve.remote import Remote
 from medsegr.types import FindingResult
 

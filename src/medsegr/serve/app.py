@@ -13,7 +13,7 @@ from starlette.types import Receive, Scope, Send
 
 import medsegr
 from medsegr.errors import InputError, MedsegrError
-from medsegr.overlay import NOTICE
+from medsegr.results.overlay import NOTICE
 from medsegr.serve import (
     capabilities,
     events,

@@ -9,7 +9,7 @@ import medsegr
 from medsegr import registry, weights
 from medsegr.findings import MODALITIES
 from medsegr.options import POLARITIES
-from medsegr.overlay import NOTICE
+from medsegr.results.overlay import NOTICE
 from medsegr.serve.examples import EXAMPLES
 from medsegr.serve.refusal import Refusal
 from medsegr.serve.results import FORMATS

@@ -22,7 +22,7 @@ from typing import Any
 import numpy as np
 
 from medsegr.errors import InputError, RemoteError
-from medsegr.reopen import finding_from
+from medsegr.results.reopen import finding_from
 from medsegr.serve.answers import Answer, answer_of
 from medsegr.serve.remote import Remote, parts_of
 from medsegr.serve.remote_session import RemoteSession

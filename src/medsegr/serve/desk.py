@@ -18,15 +18,15 @@ from typing import TYPE_CHECKING, Any, TypeVar
 import numpy as np
 
 from medsegr.errors import Cancelled
+from medsegr.results.verdicts import model_of
 from medsegr.serve.refusal import Refusal
 from medsegr.types import Finding, Image, Prompt, Result, Segmentation, Segmenter
-from medsegr.verdicts import model_of
 
 if TYPE_CHECKING:
-    from medsegr.outcome import Outcome
     from medsegr.prompts.ask import Candidate
     from medsegr.prompts.session import Session
     from medsegr.prompts.steps import Step
+    from medsegr.results.outcome import Outcome
     from medsegr.session import Model
 
 T = TypeVar("T")
@@ -72,7 +72,7 @@ class Timed:
 
 @dataclass(frozen=True, slots=True)
 class TimedTracker:
-    """A tracker (:class:`medsegr.tracking.Tracker`) that calls ``look`` before every slice."""
+    """A tracker (:class:`medsegr.inference.tracking.Tracker`) that calls ``look`` before every slice."""
 
     inner: Any
     look: "Callable[[], None]"
@@ -209,7 +209,7 @@ class Desk:
         return session
 
     def _show(self, name: str, session: "Session", offered: Offered | None) -> None:
-        from medsegr.outcome import outcome_of
+        from medsegr.results.outcome import outcome_of
 
         nothing = Result(session.image, None, (), model_of(session.model.segmenter))
         outcome = session.result or outcome_of(nothing, session.model.options)

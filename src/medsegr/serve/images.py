@@ -10,7 +10,7 @@ from starlette.concurrency import run_in_threadpool
 
 from medsegr.errors import MedsegrError, SeriesError
 from medsegr.io.read import series_in
-from medsegr.record import image_json
+from medsegr.results.record import image_json
 from medsegr.serve import folders
 from medsegr.serve.auth import own
 from medsegr.serve.ids import new_id

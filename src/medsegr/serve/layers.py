@@ -4,7 +4,7 @@ Two kinds of place. A volume whose axes are named goes out as it is stored, with
 cuts it in the radiological convention. Anything else (a picture, a volume in the viewer's frame or without
 named axes) gets a place of display only: columns run towards the patient's left and rows towards the back, so
 that a page in the radiological convention shows it exactly as it lies in the file, or turned to the usual
-view where the file names its axes (:func:`medsegr.planes.plane_of`).
+view where the file names its axes (:func:`medsegr.grid.planes.plane_of`).
 
 The axes of a picture's layer are x, y and one plane: voxel ``[x, y, 0]`` is the pixel ``x y`` of the picture
 as stored. The axes of a volume's layer are those of its grid.
@@ -16,7 +16,7 @@ from typing import Any
 import numpy as np
 
 from medsegr.errors import GeometryError
-from medsegr.planes import PAIR, usual_plane
+from medsegr.grid.planes import PAIR, usual_plane
 from medsegr.types import Image
 
 QUICK = 1  # gzip's level: the way is short, and the page waits

@@ -46,7 +46,7 @@ def server_of(agent: Agent) -> "MCPServer[Any]":
         from mcp_types import CallToolResult, TextContent, ToolAnnotations
     except ImportError as error:
         raise MissingExtra("the agent server needs the extra 'mcp': pip install 'medsegr[mcp]'") from error
-    from medsegr.record import package_version
+    from medsegr.results.record import package_version
 
     tools = {tool.__name__: tool for tool in tools_of(agent)}
 

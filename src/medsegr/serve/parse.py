@@ -3,7 +3,7 @@
 import anyio
 from fastapi import APIRouter
 
-from medsegr.schema import parse_json
+from medsegr.results.schema import parse_json
 from medsegr.serve.service import Service
 from medsegr.serve.wire import ParseInfo, ParseRequest, problems
 from medsegr.words import report_of_phrases, report_of_text

@@ -10,10 +10,10 @@ from typing import Any
 
 import numpy as np
 
-from medsegr.export import Written
 from medsegr.io.write import atomic_write, write_json
-from medsegr.record import result_json
-from medsegr.reopen import NAME, result_from
+from medsegr.results.export import Written
+from medsegr.results.record import result_json
+from medsegr.results.reopen import NAME, result_from
 from medsegr.types import FindingResult
 
 FOLDER = "partial"

@@ -12,12 +12,12 @@ from typing import Any, Literal, get_args
 from fastapi import APIRouter
 from fastapi.responses import FileResponse
 
-from medsegr.coding import maker_of, segments_of
 from medsegr.errors import UsageError
-from medsegr.export import FILES, Run, formats_of, write_all
 from medsegr.io.write import atomic_folder, atomic_write
 from medsegr.options import DICOM_FORMATS, Options
-from medsegr.reopen import reopen
+from medsegr.results.coding import maker_of, segments_of
+from medsegr.results.export import FILES, Run, formats_of, write_all
+from medsegr.results.reopen import reopen
 from medsegr.serve import folders
 from medsegr.serve.refusal import Refusal
 from medsegr.serve.rows import JobRow

@@ -16,8 +16,8 @@ import numpy as np
 from medsegr.errors import MedsegrError
 from medsegr.pipeline import read_words
 from medsegr.prompts.slices import put, stack_of
-from medsegr.reopen import reopen
-from medsegr.revise import with_free
+from medsegr.results.reopen import reopen
+from medsegr.results.revise import with_free
 from medsegr.serve import folders, images, jobs, words
 from medsegr.serve.clicks import Offer, SessionInfo, SessionRequest
 from medsegr.serve.desk import Desk, Offered, Shown

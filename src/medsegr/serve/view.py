@@ -14,15 +14,15 @@ import numpy as np
 
 from medsegr.errors import GeometryError, InputError
 from medsegr.explain import scaled
-from medsegr.export import Written, manifest_of
+from medsegr.grid.planes import Plane, shows_sides, usual_plane
 from medsegr.io.limits import DEFAULT_LIMITS
 from medsegr.io.read import read_image
-from medsegr.overlay import COLOURS, levels
 from medsegr.pipeline import read_words
-from medsegr.planes import Plane, shows_sides, usual_plane
-from medsegr.record import image_json, result_json
-from medsegr.reopen import findings_of, inside, on_grid, reopen, result_from
-from medsegr.schema import text_hash
+from medsegr.results.export import Written, manifest_of
+from medsegr.results.overlay import COLOURS, levels
+from medsegr.results.record import image_json, result_json
+from medsegr.results.reopen import findings_of, inside, on_grid, reopen, result_from
+from medsegr.results.schema import text_hash
 from medsegr.serve.layers import is_placed, pack
 from medsegr.types import Image, Report, Result, Span
 

@@ -7,9 +7,9 @@ import numpy as np
 from PIL import Image as Pil
 from scipy import ndimage
 
-from medsegr.drawn import finding_of
 from medsegr.errors import ReportError
-from medsegr.pixels import to_bytes
+from medsegr.grid.pixels import to_bytes
+from medsegr.samples.drawn import finding_of
 from medsegr.sets.narrate import Style, narrate
 from medsegr.sets.table import Ask, Page, Source
 from medsegr.sets.telling import Setting, is_organ

@@ -13,12 +13,12 @@ import numpy as np
 from PIL import Image as Pil
 from scipy import ndimage
 
-from medsegr.composite import joined
 from medsegr.data import Case, Target
-from medsegr.drawn import finding_of
 from medsegr.errors import ReportError, UsageError
-from medsegr.pixels import to_bytes
+from medsegr.grid.pixels import to_bytes
 from medsegr.portrait import portrait
+from medsegr.samples.composite import joined
+from medsegr.samples.drawn import finding_of
 from medsegr.sets.mosaics import mosaics
 from medsegr.sets.narrate import Style, narrate
 from medsegr.sets.reports import separate

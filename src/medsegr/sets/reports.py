@@ -11,10 +11,10 @@ from pathlib import Path
 import numpy as np
 from scipy import ndimage
 
-from medsegr.drawn import finding_of
 from medsegr.errors import ReportError
-from medsegr.looks import LEAST, PART
+from medsegr.grid.looks import LEAST, PART
 from medsegr.portrait import portrait
+from medsegr.samples.drawn import finding_of
 from medsegr.sets.narrate import Style, narrate
 from medsegr.sets.table import Ask, Page, Source, sources, write_pages
 from medsegr.sets.telling import Setting, is_organ

@@ -17,11 +17,12 @@ import nibabel
 import numpy as np
 from PIL import Image as Pil
 
-from medsegr import data, drawn
+from medsegr import data
 from medsegr.errors import InputError, UsageError
-from medsegr.layouts import by_image
 from medsegr.phantom.write import COLUMNS as PHANTOM_COLUMNS
 from medsegr.report.describe import attributes_of
+from medsegr.samples import drawn
+from medsegr.samples.layouts import by_image
 from medsegr.sets.telling import Told
 from medsegr.types import Finding, Image, modality_code
 

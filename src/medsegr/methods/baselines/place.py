@@ -10,7 +10,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medsegr import planes
+from medsegr.grid import planes
 from medsegr.types import COLS, ROWS, Finding, Image, Location, Prompt, Segmentation
 
 WORDS = {

@@ -1,0 +1,1 @@
+"""Images as arrays: volumes as slices, intensities, sizes, how a mask looks. Numpy only."""

@@ -1,0 +1,1 @@
+"""What :mod:`medsegr.predict` asks of a network: rows, slices of a volume, a track, kept maps."""

@@ -1,0 +1,1 @@
+"""What is trained and judged on: folders of masks as rows, what is asked of a picture, batches."""

@@ -1,0 +1,1 @@
+"""From folders of images and masks to a checkpoint that can be shipped."""

@@ -1,0 +1,107 @@
+"""The weighted mean of checkpoints of one network that began from each other: where later stages gained on
+one thing and lost on another, the mean often keeps both (Wortsman et al. 2022, "Model soups").
+
+``python -m medsegr.training.averaging --of A=0.6 --of B=0.4 --folder OUT`` writes a checkpoint with the card
+of the last one; ``medsegr.bench.validate`` then fills in the numbers.
+"""
+
+import argparse
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from safetensors import safe_open
+from safetensors.torch import save_file
+from torch import Tensor
+
+from medsegr import weights
+from medsegr.errors import UsageError, WeightsError
+from medsegr.fitting.saved import whole
+from medsegr.training.checkpoint import settle
+
+JUDGED = ("validation", "temperature")  # of the parts, not of their mean
+
+
+def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
+    """Tensors and notes of a safetensors file."""
+    with safe_open(path, framework="pt") as handle:
+        return {key: handle.get_tensor(key) for key in handle.keys()}, dict(handle.metadata() or {})  # noqa: SIM118
+
+
+def store(tensors: dict[str, Tensor], notes: dict[str, str], card: Mapping[str, Any], folder: Path) -> Path:
+    """Write a checkpoint made of others into ``folder``, whole or not at all, and its card with the new
+    hash. Gives the path of the tensors."""
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / f"{card['name']}.safetensors"
+    with whole(path) as temporary:
+        save_file(tensors, temporary, metadata=notes)
+        settle(temporary)
+    path.chmod(0o644)
+    digest = hashlib.sha256(path.read_bytes()).hexdigest()
+    weights.write_card({**card, "sha256": digest}, path.with_suffix(".json"))
+    return path
+
+
+def mean(parts: Sequence[Mapping[str, Tensor]], shares: Sequence[float]) -> dict[str, Tensor]:
+    """The mean of equally named and shaped tensors, in the precision of the last part; whole numbers are the
+    last part's. WeightsError where names or shapes differ."""
+    last = parts[-1]
+    for part in parts:
+        if {k: v.shape for k, v in part.items()} != {k: v.shape for k, v in last.items()}:
+            raise WeightsError(
+                "checkpoints of one network were expected: their tensors differ in name or shape"
+            )
+    made = {}
+    for key, value in last.items():
+        made[key] = value
+        if value.is_floating_point():
+            weighted = [share * part[key].float() for part, share in zip(parts, shares, strict=True)]
+            made[key] = torch.stack(weighted).sum(0).to(value.dtype)
+    return made
+
+
+def average(shares: Mapping[str, float], folder: Path, warm_start: str = "") -> Path:
+    """Write the mean of checkpoints (embedded names or folders, with their shares) into ``folder``.
+
+    The card is the last one's without its numbers; ``warm_start`` replaces what it says of where the run
+    began. Raises UsageError where shares are not positive or do not add up to 1, WeightsError where the
+    checkpoints are of different networks or codes.
+    """
+    if len(shares) < 2 or min(shares.values()) <= 0 or abs(sum(shares.values()) - 1) > 1e-6:
+        raise UsageError("two checkpoints or more were expected, with shares above 0 that add up to 1")
+    cards = [weights.verify(name) for name in shares]
+    stored = [read(weights.find(name)[0]) for name in shares]
+    if any(notes != stored[-1][1] for _, notes in stored):
+        raise WeightsError("checkpoints with the same codes and host were expected: theirs differ")
+    card = {key: value for key, value in cards[-1].items() if key not in JUDGED}
+    card["averaged"] = [
+        {"sha256": part["sha256"], "share": share} for part, share in zip(cards, shares.values(), strict=True)
+    ]
+    card |= {"warm_start": warm_start} if warm_start else {}
+    tensors = mean([part for part, _ in stored], list(shares.values()))
+    return store(tensors, stored[-1][1], card, folder)
+
+
+def main(arguments: Sequence[str] | None = None) -> None:
+    """Command line."""
+    parser = argparse.ArgumentParser(
+        prog="python -m medsegr.training.averaging", description="Average checkpoints."
+    )
+    parser.add_argument("--of", action="append", required=True, metavar="FOLDER=SHARE", help="two or more")
+    parser.add_argument("--folder", type=Path, required=True)
+    parser.add_argument("--warm-start", default="", help="what went before, in words, for the card")
+    given = parser.parse_args(arguments)
+    shares = {}
+    for part in given.of:
+        name, _, share = part.rpartition("=")
+        try:
+            shares[name] = float(share)
+        except ValueError:
+            raise UsageError(f"--of {part[:80]}: FOLDER=SHARE was expected, for example runs/a=0.5") from None
+    print(average(shares, given.folder, given.warm_start))
+
+
+if __name__ == "__main__":
+    main()

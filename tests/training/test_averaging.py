@@ -1,0 +1,74 @@
+"""The mean of checkpoints: what is in it, what its card says, and what cannot be averaged."""
+
+import hashlib
+import json
+from pathlib import Path
+
+import pytest
+import torch
+from safetensors.torch import save_file
+
+from medsegr import weights
+from medsegr.errors import UsageError, WeightsError
+from medsegr.training.averaging import average, main, mean, read
+
+
+def checkpoint(folder: Path, value: float, codes: str = "[]") -> Path:
+    folder.mkdir()
+    path = folder / "tiny.safetensors"
+    tensors = {
+        "a.weight": torch.full((2, 3), value).half(),
+        "a.bias": torch.full((3,), value),
+        "a.num_batches_tracked": torch.tensor(int(value)),
+    }
+    save_file(tensors, path, metadata={"codes": codes, "format": "medsegr/1"})
+    card = {"name": "tiny", "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "licence": "any"}
+    card |= {"validation": {"dice": value}, "temperature": 1.5, "warm_start": "nothing"}
+    path.with_suffix(".json").write_text(json.dumps(card), encoding="utf-8")
+    return folder
+
+
+def test_a_mean_and_its_card(tmp_path: Path) -> None:
+    one, two = checkpoint(tmp_path / "one", 1.0), checkpoint(tmp_path / "two", 5.0)
+    out = tmp_path / "out"
+    main(["--of", f"{one}=0.25", "--of", f"{two}=0.75", "--folder", str(out), "--warm-start", "two stages"])
+    tensors, notes = read(out / "tiny.safetensors")
+    assert (tensors["a.weight"] == 4).all()
+    assert (tensors["a.bias"] == 4).all()
+    assert tensors["a.weight"].dtype == torch.float16
+    assert int(tensors["a.num_batches_tracked"]) == 5
+    assert notes == {"codes": "[]", "format": "medsegr/1"}
+    card = weights.verify(out)
+    assert [part["share"] for part in card["averaged"]] == [0.25, 0.75]
+    assert card["averaged"][0]["sha256"] == weights.read_card(one)["sha256"]
+    assert (card["warm_start"], card["licence"]) == ("two stages", "any")
+    assert not {"validation", "temperature"} & set(card)  # numbers of a part are not the mean's
+    assert not list(out.glob("*.part"))
+
+
+def test_equal_parts_are_their_mean(tmp_path: Path) -> None:
+    one, two = checkpoint(tmp_path / "one", 3.0), checkpoint(tmp_path / "two", 3.0)
+    made = average({str(one): 0.3, str(two): 0.7}, tmp_path / "out")
+    for key, value in read(one / "tiny.safetensors")[0].items():
+        torch.testing.assert_close(read(made)[0][key], value)
+
+
+@pytest.mark.parametrize("shares", [(0.5, 0.6), (1.5, -0.5), (1.0,)])
+def test_shares_add_up(tmp_path: Path, shares: tuple[float, ...]) -> None:
+    named = {str(checkpoint(tmp_path / str(i), 1.0)): share for i, share in enumerate(shares)}
+    with pytest.raises(UsageError, match="add up to 1"):
+        average(named, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
+
+
+def test_other_codes_and_other_shapes_are_refused(tmp_path: Path) -> None:
+    one, two = checkpoint(tmp_path / "one", 1.0), checkpoint(tmp_path / "two", 1.0, '["concept:polyp"]')
+    with pytest.raises(WeightsError, match="codes"):
+        average({str(one): 0.5, str(two): 0.5}, tmp_path / "out")
+    with pytest.raises(WeightsError, match="name or shape"):
+        mean([{"a": torch.zeros(2)}, {"a": torch.zeros(3)}], [0.5, 0.5])
+
+
+def test_a_share_that_is_no_number(tmp_path: Path) -> None:
+    with pytest.raises(UsageError, match="FOLDER=SHARE"):
+        main(["--of", "somewhere=much", "--folder", str(tmp_path)])
