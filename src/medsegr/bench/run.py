@@ -157,7 +157,7 @@ def _judge_all(plan: Plan, judged: Sequence[Sample], out: Path, step: Step) -> O
         for _ in range(len(judged) - len(open_)):
             step()
         if open_:
-            pool = _pool(judged) if pool is None else pool
+            pool = pool_of(judged) if pool is None else pool
             reason = _judge(plan, method, open_, pool, folder, step)
             if reason:
                 broken[method.label] = reason
@@ -183,8 +183,8 @@ def _same(method: Method, folder: Path) -> None:
         )
 
 
-def _pool(judged: Sequence[Sample]) -> Pool:
-    """The words of every target of the run. An image that cannot be read has none: it fails when it is
+def pool_of(judged: Sequence[Sample]) -> Pool:
+    """The words of every target of some images. An image that cannot be read has none: it fails when it is
     judged."""
     words: dict[str, list[Words]] = {}
     others: list[Other] = []
