@@ -9,7 +9,7 @@ from typing import Any
 
 from medsegr.bench import svg
 from medsegr.bench.controls import CONTROLS
-from medsegr.bench.panels import panels
+from medsegr.bench.panels import finder, panels
 from medsegr.bench.sheet import NONE, p_value, table_of, whole
 from medsegr.metrics.intervals import span
 
@@ -20,6 +20,7 @@ def page(told: Data, rows: Mapping[str, Sequence[Data]], folders: Mapping[str, P
     """The page of :func:`medsegr.bench.results.results`; ``folders`` are the sets by name, for the
     pictures."""
     judged = {label: data for label, data in told["methods"].items() if "all" in data}
+    find = finder(folders)
     parts = [
         _head(told),
         _overview(judged),
@@ -28,7 +29,7 @@ def page(told: Data, rows: Mapping[str, Sequence[Data]], folders: Mapping[str, P
         _split(judged, "modalities", "By modality", "modality"),
         _tests(told["tests"]),
         _thrift(told["u_scores"], judged),
-        *(_method(label, data, panels(rows[label], folders)) for label, data in judged.items()),
+        *(_method(label, data, panels(rows[label], find)) for label, data in judged.items()),
         _failures(told["failures"]),
         _record(told["record"], told["methods"]),
     ]
