@@ -2,6 +2,8 @@
 
 import csv
 import json
+from argparse import Namespace
+from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
 from typing import cast
@@ -11,9 +13,11 @@ import pytest
 
 from bench_sets import Square, add, picture, write_rows, write_set
 from medsegr import phantom, predict, registry
-from medsegr.bench import peer_scores, peer_table, peers
+from medsegr.bench import controls, peer_page, peer_scores, peer_table, peers
 from medsegr.bench.peer_scores import Row
-from medsegr.errors import InputError, UsageError
+from medsegr.bench.samples import Wanted
+from medsegr.errors import InputError, UsageError, WeightsError
+from medsegr.types import Finding
 from medsegr.variants import Variant
 
 CONFIG = """batch = 2
@@ -53,9 +57,13 @@ def test_a_comparison_that_fails_goes_on_and_is_not_made_twice(
     with (bench.out / "peers.csv").open(encoding="utf-8") as handle:
         rows = list(csv.DictReader(handle))
     assert rows
-    assert {row["what"].removeprefix("without ") for row in rows} <= set(peer_scores.KINDS)
+    assert {row["what"] for row in rows} <= set(peer_scores.KINDS)
+    assert {"right", "free", "none", "wrong", "drop-location"} <= {row["control"] for row in rows}
     assert all(0 <= float(row["dice"]) <= 1 for row in rows)
     assert "failed: " in "\n".join(peer_table.lines(told))
+    page = (bench.out / "index.html").read_text(encoding="utf-8")
+    assert "subset of the letters LTS" in page
+    assert "What the words do" in page
     # a trained peer is a checkpoint like any other
     loaded = predict.load(bench.out / "small" / "checkpoint", device="cpu")
     assert loaded.card["network"] == "monai-unet"
@@ -133,14 +141,66 @@ def test_all_of_a_referring_set_is_asked_by_its_words_and_by_the_name_alone(tmp_
         words = json.dumps({"name": "polyp", "location": told[i % 2]})
         table.append(add(tmp_path / "refer", f"p{i}", picture(i, (60, 60)), mask, attributes=words))
     folder = write_rows(tmp_path / "refer", table)
-    found = list(peer_scores.referring_rows(folder, cast(predict.Predictor, Square())))
-    scores = {
-        what: [row.dice for row in sorted(found, key=lambda row: row.group) if row.what == what]
-        for what in ("words", "without words")
-    }
+    square = Square()
+    found = list(peer_scores.referring_rows(folder, cast(predict.Predictor, square)))
+    scores: dict[str, list[float]] = {}
+    for row in found:
+        scores.setdefault(row.control, []).append(row.dice)
     assert len({row.case for row in found}) == 12
-    assert scores["words"] == pytest.approx([1.0] * 12)
-    assert sorted(scores["without words"]) == pytest.approx([0.0] * 6 + [1.0] * 6)
+    assert {row.what for row in found} == {"words"}
+    assert {row.words for row in found} == {"oracle"}
+    assert scores["right"] == scores["place"] == pytest.approx([1.0] * 12)
+    for one in ("free", "none", "drop-location"):  # no place is told: the upper left
+        assert sorted(scores[one]) == pytest.approx([0.0] * 6 + [1.0] * 6)
+    for one in ("opposite", "shuffled", "flipped", "wrong", "contradictory"):
+        assert scores[one] == pytest.approx([0.0] * 12)
+    assert not {"drop-texture", "drop-shape"} & set(scores)  # nothing to leave out
+    # what says the same is asked once: free, none and drop-location do not, right and place do
+    said = [[controls.says(finding) for finding in prompt.findings] for prompt in square.asked]
+    assert all(len(set(one)) == len(one) for one in said)
+
+
+def test_another_concept_is_asked_for_and_the_presence_is_told(tmp_path: Path) -> None:
+    folder = write_set(tmp_path / "refer", 6)
+    square = Square(presence=0.2)
+    found = list(peer_scores.referring_rows(folder, cast(predict.Predictor, square), ("right", "other")))
+    assert {row.control for row in found} == {"right", "other"}
+    assert not any(row.there for row in found)
+    names = {finding.name for prompt in square.asked for finding in prompt.findings}
+    assert "polyp" in names
+    assert names - {"polyp"} <= set(controls.FOREIGN)
+    assert len(names) > 1
+
+
+def test_made_bodies_are_shuffled_with_words_of_the_same_kind(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Words of texture that are shuffled must stay words of texture, or another thing is corrupted."""
+    told: dict[tuple[str, str], list[Finding]] = {}
+    real = controls.controlled
+
+    def spied(
+        wanted: Wanted, others: Sequence[controls.Other], rng: np.random.Generator
+    ) -> dict[str, Finding]:
+        asked = real(wanted, others, rng)
+        kind = next(k for k in peer_scores.KINDS if peer_scores.only(wanted.finding, k) == wanted.finding)
+        for name, finding in asked.items():
+            told.setdefault((kind, name), []).append(finding)
+        return asked
+
+    monkeypatch.setattr(controls, "controlled", spied)
+    square = cast(predict.Predictor, Square())
+    rows = [row for row in peer_scores.made_rows("mucosa", square, 10) if row.control == "shuffled"]
+    assert rows
+    for kind in peer_scores.KINDS:
+        for finding in told.get((kind, "shuffled"), []):
+            assert controls.says(peer_scores.only(finding, kind)) == controls.says(finding)
+    assert told["texture", "shuffled"]
+
+
+def test_which_controls_are_asked_changes_no_answer_of_the_others(tmp_path: Path) -> None:
+    folder = write_set(tmp_path / "refer", 6)
+    whole = peer_scores.referring_rows(folder, cast(predict.Predictor, Square()))
+    some = peer_scores.referring_rows(folder, cast(predict.Predictor, Square()), ("right", "wrong"))
+    assert list(some) == [row for row in whole if row.control in ("right", "wrong")]
 
 
 def test_a_referring_set_is_looked_at_before_anybody_trains(bench: peers.Bench, tmp_path: Path) -> None:
@@ -167,7 +227,10 @@ def test_another_referring_set_is_another_setting_also_under_the_same_name(
 def rows(shift: float, sets: tuple[str, ...] = ("a", "b")) -> list[Row]:
     rng = np.random.default_rng(0)
     return [
-        Row(name, "name", f"{name}{i // 2}", f"{name}{i}", "polyp", float(np.clip(v + shift, 0, 1)))
+        Row(
+            *(name, "name", "free", "name", f"{name}{i // 2}", f"{name}{i}", "polyp"),
+            *(float(np.clip(v + shift, 0, 1)), True),
+        )
         for name in sets
         for i, v in enumerate(rng.uniform(0.3, 0.6, 12))
     ]
@@ -192,7 +255,7 @@ def test_differences_are_paired_and_ours_has_none() -> None:
 
 
 def test_one_group_has_no_interval(tmp_path: Path) -> None:
-    facts = {"parameters": 10, "steps": 1, "samples": 2, "minutes": 0.1}
+    facts = {"parameters": 10, "steps": 1, "samples": 2, "minutes": 0.1, "checkpoint": False}
     done = {
         name: {"facts": facts, "rows": [asdict(replace(row, group="one")) for row in rows(shift, ("a",))]}
         for name, shift in (("ours", 0.0), ("other", -0.2))
@@ -207,12 +270,98 @@ def test_one_group_has_no_interval(tmp_path: Path) -> None:
 
 
 def test_without_ours_there_is_no_difference(tmp_path: Path) -> None:
-    facts = {"parameters": 10, "steps": 1, "samples": 2, "minutes": 0.1}
+    facts = {"parameters": 10, "steps": 1, "samples": 2, "minutes": 0.1, "checkpoint": False}
     done = {"other": {"facts": facts, "rows": [asdict(row) for row in rows(0.0)]}}
     peer_table.write(tmp_path, done, {"ours": "it was stopped"}, "ours")
     told = json.loads((tmp_path / "peers.json").read_text(encoding="utf-8"))
     assert all("difference" not in line for line in told["summary"])
     assert any("ours" in line and "stopped" in line for line in peer_table.lines(told))
+
+
+def worded(right: float, **others: float) -> list[Row]:
+    """Ten masks of five groups with right words, and with others that cost something."""
+    rng = np.random.default_rng(1)
+    noise = rng.uniform(-0.05, 0.05, 10)
+    told = {"right": right, **others}
+    return [
+        Row("a", "words", name, "oracle", f"g{i // 2}", f"c{i}", "polyp", value + float(noise[i]), i % 5 > 0)
+        for name, value in told.items()
+        for i in range(10)
+    ]
+
+
+def test_what_wrong_words_cost_is_paired_with_the_right_ones_of_the_same_method() -> None:
+    rows_ = {"ours": worded(0.8, free=0.7, none=0.3), "other": worded(0.6, free=0.6, none=0.55)}
+    by = {(line["method"], line["control"]): line for line in peer_table.summary(rows_, "ours")}
+    assert "right_minus" not in by["ours", "right"]
+    minus = by["ours", "none"]["right_minus"]
+    assert (minus["mean"], minus["low"], minus["high"]) == pytest.approx((0.5, 0.5, 0.5))
+    assert (minus["n"], minus["groups"]) == (10, 5)
+    assert minus["p"] == pytest.approx(2 / 32)
+    assert minus["p_holm"] == pytest.approx(4 / 32)  # two controls beside the right words
+    assert by["other", "none"]["right_minus"]["mean"] == pytest.approx(0.05)
+    assert by["other", "none"]["difference"]["mean"] == pytest.approx(0.25)  # to ours under the same words
+    assert by["ours", "right"]["there"] == pytest.approx(0.8)
+    assert by["ours", "right"]["gated"] < by["ours", "right"]["dice"] - 0.1
+    assert by["ours", "none"]["words"] == {"oracle": 10}
+
+
+def test_lines_and_page_tell_what_the_words_do(tmp_path: Path) -> None:
+    facts = {"parameters": 10, "steps": 1, "samples": 2, "minutes": 0.1, "checkpoint": False}
+    done = {
+        name: {"facts": facts, "rows": [asdict(row) for row in worded(value, free=0.5, none=0.3)]}
+        for name, value in (("ours", 0.8), ("<b>other", 0.6))
+    }
+    peer_table.write(tmp_path, done, {"late": "it <stopped>"}, "ours")
+    told = json.loads((tmp_path / "peers.json").read_text(encoding="utf-8"))
+    line = next(line for line in peer_table.lines(told) if "none" in line and "ours" in line)
+    assert "0.8" in line
+    assert "none +0.500" in line
+    page = peer_page.page(told)
+    assert "&lt;b&gt;other" in page
+    assert "it &lt;stopped&gt;" in page
+    assert "<b>other" not in page
+    assert "+0.500 [+0.500, +0.500]" in page
+    assert "oracle 10" in page
+
+
+def test_a_stopped_judging_goes_on_after_the_last_set(
+    bench: peers.Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    method = peers.Method("as it is", "", {}, "medsegr-tiny")
+    (bench.out / method.label).mkdir(parents=True)
+    config = bench.config.read_text(encoding="utf-8")
+    bench.config.write_text(config + "mucosa = 1.0\n", encoding="utf-8")
+    seen: list[str] = []
+
+    def rows_of(kind: str, _predictor: object, _made: int, asked: Sequence[str]) -> list[Row]:
+        seen.append(kind)
+        if kind == "mucosa" and len(seen) == 2:
+            raise KeyboardInterrupt
+        return [row for row in worded(0.5, free=0.4) if row.control in asked]
+
+    monkeypatch.setattr(peer_scores, "made_rows", rows_of)
+    monkeypatch.setattr(predict, "load", lambda _name, device: Namespace(card={"parameters": 1}))
+    with pytest.raises(KeyboardInterrupt):
+        peers.train(bench, method, lambda _line: None)
+    peers.train(bench, method, lambda _line: None)
+    assert seen == ["cells", "mucosa", "mucosa"]
+    told = json.loads((bench.out / method.label / peers.DONE).read_text(encoding="utf-8"))
+    assert len(told["rows"]) == 40
+    assert told["facts"]["checkpoint"]
+    peers.train(replace(bench, controls="right"), method, lambda _line: None)  # other words: asked again
+    assert seen[3:] == ["cells", "mucosa"]
+
+
+def test_controls_are_chosen_by_name(bench: peers.Bench) -> None:
+    assert controls.named("all") == tuple(controls.CONTROLS)
+    assert controls.named("none, shuffled") == ("right", "none", "shuffled")
+    with pytest.raises(UsageError, match="contradictory"):
+        replace(bench, controls="right,rong")
+    method = peers.read_methods(bench.methods)[0]
+    some = replace(bench, controls="right,free")
+    assert peers.settings(bench, method) != peers.settings(some, method)
+    assert peers._flags(some)[-2:] == ["--controls", "right,free"]
 
 
 @pytest.mark.parametrize("which", ["peers", "ablations"])
@@ -223,6 +372,16 @@ def test_the_lists_that_ship_are_read_and_exist(which: str) -> None:
     for method in methods:
         if method.name == "medsegr-tiny":
             Variant(**method.options)
+
+
+def test_the_ablations_have_every_subset_of_the_heads_other_sites_and_mechanisms() -> None:
+    own = [Variant(**m.options) for m in peers.read_methods("ablations") if m.name == "medsegr-tiny"]
+    usual = Variant()
+    heads = {"".join(sorted(v.heads)) for v in own if (v.sites, v.mechanism) == (usual.sites, "modulators")}
+    assert heads == {"", "L", "T", "S", "LT", "LS", "ST", "LST"}
+    assert {v.sites for v in own} >= {(0, 1, 2, 3), (2, 3), (3,)}
+    assert {v.mechanism for v in own} >= {"modulators", "film", "none"}
+    assert any(m.name == "decoder-only" for m in peers.read_methods("ablations"))
 
 
 @pytest.mark.parametrize(
@@ -236,6 +395,8 @@ def test_the_lists_that_ship_are_read_and_exist(which: str) -> None:
         ("[[method]]\nname = 'lvit-like'\n[[method]]\nname = 'lvit-like'", UsageError, "twice"),
         ("[[method]]\nname = 'lvit-like'\nlabel = '../x'", UsageError, "folder"),
         ("[[", InputError, "cannot read"),
+        ("[[method]]\ncheckpoint = 'medsegr-tinny'", WeightsError, "medsegr-tiny"),
+        ("[[method]]\ncheckpoint = 'medsegr-tiny'\nheads = 'L'", UsageError, "as it is"),
     ],
 )
 def test_a_bad_list_is_refused_in_a_line(tmp_path: Path, text: str, error: type, named: str) -> None:
@@ -245,9 +406,11 @@ def test_a_bad_list_is_refused_in_a_line(tmp_path: Path, text: str, error: type,
 
 
 def test_the_budget_is_minutes_or_steps(tmp_path: Path) -> None:
-    for changes in ({}, {"minutes": 1.0, "steps": 5}, {"minutes": 1.0, "jobs": 0}):
+    for changes in ({"minutes": 1.0, "steps": 5}, {"minutes": 1.0, "jobs": 0}):
         with pytest.raises(UsageError, match="expected"):
             peers.Bench(tmp_path, tmp_path, **changes)
+    with pytest.raises(UsageError, match="exactly one budget"):
+        peers.compare(peers.Bench(tmp_path, tmp_path))
     assert "--steps" not in peers._flags(peers.Bench(tmp_path, tmp_path, minutes=1.0))
 
 

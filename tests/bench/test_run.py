@@ -12,13 +12,15 @@ import pytest
 from PIL import Image as Pil
 
 from bench_sets import Square, add, disc, picture, ready, write_rows, write_set
+from made_sets import pictures
 from medsegr.bench import run as bench
-from medsegr.bench import store
+from medsegr.bench import samples, store
 from medsegr.bench.leaks import LeaksFound
 from medsegr.bench.methods import Method, Ready, device_record, method_of, methods_of
 from medsegr.bench.results import results, rows_of, write_all
 from medsegr.bench.samples import samples_of
 from medsegr.errors import InputError, UsageError
+from medsegr.samples.layouts import read_rows
 
 Install = Callable[..., None]
 
@@ -311,3 +313,28 @@ def test_a_golden_run_of_two_methods_on_phantoms(tmp_path: Path) -> None:
 
 
 GOLDEN = {"place": 0.06954, "otsu": 0.02307}
+
+
+def test_every_set_is_looked_through_once_a_run_and_once_for_its_page(
+    tmp_path: Path, install: Install, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Folders of DICOM have no table: each look opens all of their headers."""
+    folder = pictures(tmp_path / "s", 3)
+    (folder / "masks").rename(folder / "polyp")
+    (folder / "masks").mkdir()
+    (folder / "polyp").rename(folder / "masks" / "polyp")
+    looked: list[Path] = []
+
+    def counted(folder: Path) -> list[dict[str, str]]:
+        looked.append(folder)
+        return read_rows(folder)
+
+    monkeypatch.setattr(samples, "read_rows", counted)
+    install(a=ready(Square()), b=ready(Square()))
+    plan_ = plan(folder, "a", "b")
+    known = bench.planned(plan_)
+    bench.run(plan_, tmp_path / "out", known=known)
+    assert looked == [folder]
+    write_all(tmp_path / "out", {"s": folder})  # two methods with pictures
+    assert looked == [folder] * 2
+    bench.run(plan_, tmp_path / "out")  # the same table

@@ -1,10 +1,12 @@
 """Which images are judged, and with which words."""
 
 from pathlib import Path
+from typing import Any
 
 import nibabel
 import numpy as np
 import pytest
+from PIL import Image as Pil
 
 from bench_sets import add, disc, picture, write_rows, write_set
 from made_sets import pictures
@@ -12,6 +14,8 @@ from medsegr import data
 from medsegr.bench.samples import chosen, read_sample, read_table, samples_of, table_hash, thinned
 from medsegr.errors import InputError
 from medsegr.phantom import write_set as write_phantoms
+from medsegr.samples import drawn
+from medsegr.types import Image
 
 
 def test_the_validation_part_is_that_of_training(tmp_path: Path) -> None:
@@ -190,7 +194,7 @@ def test_whatever_training_takes_can_be_judged(tmp_path: Path) -> None:
     assert {one.group: one.part == "validation" for one in found} == trained
     image, (wanted,) = read_sample(found[0])
     assert (wanted.label, int(wanted.mask.sum()), image.grid) == ("polyp", 400, (64, 64))
-    assert table_hash(folder) == table_hash(folder)
+    assert table_hash(folder, read_table(folder)) == table_hash(folder, read_table(folder))
     (folder / "masks" / "polyp" / "3.png").unlink()
     assert len(samples_of(folder)) == 11
 
@@ -206,3 +210,38 @@ def test_a_missing_mask_is_named(tmp_path: Path) -> None:
     (folder / row["mask"]).unlink()
     with pytest.raises(InputError, match=f"target 1 of the image: row a: {row['mask']}: .*no such file"):
         read_sample(samples_of(write_rows(folder, [row]))[0])
+
+
+def label_map(folder: Path, *labels: str) -> Path:
+    """A picture whose mask file holds three polyps, a row a value of ``labels``."""
+    mask = np.zeros((60, 80), np.uint8)
+    for value in (1, 2, 3):
+        mask[10 * value : 10 * value + 6, 10:30] = value
+    row = add(folder, "a", picture(0), mask > 0)
+    Pil.fromarray(mask).save(folder / row["mask"])
+    rows = [{**row, "id": f"r{i}", "label": label} for i, label in enumerate(labels)]
+    (folder / "samples.csv").write_text(
+        "\n".join([",".join(rows[0]), *(",".join(one.values()) for one in rows)]) + "\n", encoding="utf-8"
+    )
+    return folder
+
+
+def test_a_mask_file_of_several_rows_is_read_once(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    (sample,) = samples_of(label_map(tmp_path / "s", "1", "2", "3"))
+    opened: list[str] = []
+    real = drawn.read_image
+
+    def counted(path: Path, **more: Any) -> Image:
+        opened.append(path.parent.name)
+        return real(path, **more)
+
+    monkeypatch.setattr(drawn, "read_image", counted)
+    _, wanted = read_sample(sample)
+    assert sorted(opened) == ["images", "masks"]
+    assert [int(np.flatnonzero(one.mask.any(axis=1))[0]) for one in wanted] == [10, 20, 30]
+
+
+def test_the_row_of_a_file_of_several_that_is_wrong_is_named(tmp_path: Path) -> None:
+    (sample,) = samples_of(label_map(tmp_path / "s", "1", "two", "3"))
+    with pytest.raises(InputError, match=r"^target 2 of the image: row r1: label 'two' came"):
+        read_sample(sample)

@@ -3,7 +3,7 @@
 import pytest
 
 from medsegr.bench import table
-from medsegr.bench.page import cell
+from medsegr.bench.sheet import cell
 
 
 def row(

@@ -1,6 +1,7 @@
 """What is said of the cases of a run while they are read."""
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -8,6 +9,7 @@ import pytest
 from PIL import Image as Pil
 
 from bench_sets import add, disc, picture, write_rows
+from medsegr import data, phantom
 from medsegr.errors import InputError
 from medsegr.fitting.cases import load_cases
 from medsegr.fitting.config import FitConfig
@@ -64,3 +66,22 @@ def test_pictures_in_which_nobody_drew_are_asked_by_the_name_alone(tmp_path: Pat
     cases = load_cases(config, folders, tmp_path / "cache", lambda _line: None, Hints(None, "ES"))
     (bare,) = [case for case in cases if not case.drawn]
     assert [sorted(target.names) for target in bare.targets] == [["concept:polyp", "modality:ES"]]
+
+
+def test_made_bodies_that_were_kept_are_those_of_this_maker(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Bodies of an older version lie under the same seed and count: they must not be learned from."""
+    config = FitConfig(phantoms={"cells": 1.0}, phantom_count=2)
+    made: list[str] = []
+    real = data.make_phantoms
+
+    def counted(kind: str, seed: int, count: int) -> Iterator[data.Made]:
+        made.append(kind)
+        return real(kind, seed, count)
+
+    monkeypatch.setattr(data, "make_phantoms", counted)
+    for maker, times in (("before", 1), ("before", 1), ("after", 2), ("after", 2)):
+        monkeypatch.setattr(phantom, "fingerprint", lambda maker=maker: maker)
+        load_cases(config, {}, tmp_path, lambda _line: None)
+        assert len(made) == times

@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from medsegr.bench.samples import Wanted, told
-from medsegr.errors import ReportError
+from medsegr.errors import ReportError, UsageError
 from medsegr.report.describe import flip
 from medsegr.report.parse import parse_phrase
 from medsegr.report.wording import sentence
@@ -123,6 +123,20 @@ class Other:
     finding: Finding
 
 
+def named(text: str) -> tuple[str, ...]:
+    """The controls of a list with commas, ``all`` for all of them; ``right``, which others are compared
+    with, is always among them. UsageError for a name that is none."""
+    asked = (
+        list(CONTROLS)
+        if text.strip() == "all"
+        else [word.strip() for word in text.split(",") if word.strip()]
+    )
+    unknown = [word for word in asked if word not in CONTROLS]
+    if unknown:
+        raise UsageError(f"controls: '{unknown[0][:40]}' is not known; known are all, {', '.join(CONTROLS)}")
+    return tuple(name for name in CONTROLS if name in ("right", *asked))
+
+
 def generator(*words: object) -> np.random.Generator:
     """A generator that hangs on these words alone."""
     digest = hashlib.sha256("\x1f".join(map(str, words)).encode()).digest()
@@ -169,7 +183,7 @@ def worded(finding: Finding) -> Finding:
 
 def strangers(own: Other, everyone: Sequence[Other]) -> list[Other]:
     """Targets of other groups that say something else, of the same set where there are any."""
-    far = [o for o in everyone if o.group != own.group and _says(o.finding) != _says(own.finding)]
+    far = [o for o in everyone if o.group != own.group and says(o.finding) != says(own.finding)]
     near = [o for o in far if o.set == own.set]
     return near or far
 
@@ -282,9 +296,10 @@ def _has_place(where: Location) -> bool:
     return bool(where.side or where.rows or where.cols)
 
 
-def _says(finding: Finding) -> tuple[object, ...]:
+def says(finding: Finding) -> tuple[object, ...]:
+    """Name and values of a finding, equal where two say the same whatever their words."""
     return (finding.name, *told(finding))
 
 
 def _changed(before: Finding, after: Finding) -> Finding | None:
-    return after if _says(before) != _says(after) else None
+    return after if says(before) != says(after) else None

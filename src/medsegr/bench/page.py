@@ -3,38 +3,24 @@ from outside. What comes from tables and methods is escaped.
 """
 
 import html
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
 from medsegr.bench import svg
 from medsegr.bench.controls import CONTROLS
-from medsegr.bench.panels import panels
+from medsegr.bench.panels import finder, panels
+from medsegr.bench.sheet import NONE, p_value, table_of, whole
 from medsegr.metrics.intervals import span
 
 Data = Mapping[str, Any]
-NONE = "–"  # no value
-STYLE = """
-body{font:14px/1.5 system-ui,sans-serif;margin:1.5rem auto;max-width:92rem;padding:0 1rem}
-body{color:#1b1b1b;background:#fff}
-h2{margin-top:2.2rem;border-bottom:1px solid #bbb}h3{margin-top:1.6rem}
-.scroll{overflow-x:auto}table{border-collapse:collapse;margin:.6rem 0;font-variant-numeric:tabular-nums}
-th,td{padding:.25rem .5rem;border-bottom:1px solid #ddd;text-align:right;white-space:nowrap}
-th{background:#f2f2f2}th:first-child,td:first-child,td.words,th.words{text-align:left}
-caption{text-align:left;color:#444;padding:.3rem 0}
-svg{max-width:100%;height:auto}svg text{font:12px system-ui,sans-serif;fill:#1b1b1b}
-.grid{stroke:#ccc}.bar{stroke:#0072b2;stroke-width:2.5}.dot{fill:#0072b2}.box{fill:none;stroke:#888}
-figure{margin:1rem 0}figure img{max-width:100%}figcaption{color:#333}
-.note{background:#fff6e0;border-left:4px solid #d55e00;padding:.5rem .8rem}
-.blue{color:#0072b2}.orange{color:#b45f06}
-code{background:#f2f2f2;padding:0 .2rem}footer{margin:2rem 0;color:#444}
-"""
 
 
 def page(told: Data, rows: Mapping[str, Sequence[Data]], folders: Mapping[str, Path]) -> str:
     """The page of :func:`medsegr.bench.results.results`; ``folders`` are the sets by name, for the
     pictures."""
     judged = {label: data for label, data in told["methods"].items() if "all" in data}
+    find = finder(folders)
     parts = [
         _head(told),
         _overview(judged),
@@ -43,62 +29,17 @@ def page(told: Data, rows: Mapping[str, Sequence[Data]], folders: Mapping[str, P
         _split(judged, "modalities", "By modality", "modality"),
         _tests(told["tests"]),
         _thrift(told["u_scores"], judged),
-        *(_method(label, data, panels(rows[label], folders)) for label, data in judged.items()),
+        *(_method(label, data, panels(rows[label], find)) for label, data in judged.items()),
         _failures(told["failures"]),
         _record(told["record"], told["methods"]),
     ]
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        '<meta http-equiv="Content-Security-Policy" '
-        "content=\"default-src 'none'; style-src 'unsafe-inline'; "
-        'img-src data:"><meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>medsegr bench</title><style>{STYLE}</style></head><body>\n"
-        + "\n".join(part for part in parts if part)
-        + "\n<footer>Not a medical device. For research.</footer></body></html>\n"
-    )
-
-
-def cell(value: Any) -> str:
-    """A value as text: intervals as ``mean [low, high]``, numbers with three places, units apart."""
-    if isinstance(value, Mapping):
-        if "mean" not in value:
-            return ", ".join(f"{cell(one)} {unit}" for unit, one in value.items()) or NONE
-        if value.get("mean") is None:
-            return NONE
-        return f"{value['mean']:.3f} {span(value['low'], value['high'])}"
-    if value is None:
-        return NONE
-    if isinstance(value, float):
-        return f"{value:.3f}"
-    return str(value)
+    return whole("medsegr bench", "\n".join(part for part in parts if part))
 
 
 def _share(value: Data) -> str:
     if value.get("mean") is None:
         return NONE
     return f"{value['mean']:.1%} {span(value['low'], value['high'], '.1%')} of {value['n']}"
-
-
-def _table(head: Sequence[str], body: Iterable[Sequence[Any]], caption: str = "") -> str:
-    rows = [list(row) for row in body]
-    words = [
-        all(isinstance(row[i], str) and not row[i][:1].isdigit() for row in rows) for i in range(len(head))
-    ]
-    kinds = [' class="words"' if one and rows else "" for one in words]
-    lines = "".join(
-        "<tr>"
-        + "".join(
-            f"<td{kind}>{html.escape(cell(value))}</td>" for kind, value in zip(kinds, row, strict=True)
-        )
-        + "</tr>\n"
-        for row in rows
-    )
-    told = f"<caption>{html.escape(caption)}</caption>" if caption else ""
-    titles = "".join(
-        f'<th scope="col"{kind}>{html.escape(title)}</th>' for kind, title in zip(kinds, head, strict=True)
-    )
-    top = f"{told}<thead><tr>{titles}</tr></thead>"
-    return f'<div class="scroll"><table>{top}<tbody>\n{lines}</tbody></table></div>'
 
 
 def _head(told: Data) -> str:
@@ -173,9 +114,9 @@ def _overview(judged: Mapping[str, Data]) -> str:
     return (
         "<h2>All methods</h2>"
         + svg.dots("Dice an image, mean and 95 % interval", dots)
-        + _table(head, rows)
+        + table_of(head, rows)
         + _uneven(judged)
-        + _table(("method", "words", *more, "ECE of presence", "seconds an image"), second)
+        + table_of(("method", "words", *more, "ECE of presence", "seconds an image"), second)
     )
 
 
@@ -236,7 +177,7 @@ def _sets(judged: Mapping[str, Data]) -> str:
                         _share(part["foreign_drawn"]),
                     )
                 )
-    return "<h2>By set</h2>" + _table(head, rows)
+    return "<h2>By set</h2>" + table_of(head, rows)
 
 
 def _far(told: Mapping[str, Data]) -> str:
@@ -254,7 +195,7 @@ def _split(judged: Mapping[str, Data], key: str, title: str, what: str) -> str:
         for name, part in data[key].items()
     ]
     head = (what, "method", "targets", "Dice an image", "Dice pooled", "lesions found")
-    return f"<h2>{title}</h2>" + _table(head, rows, "with all words")
+    return f"<h2>{title}</h2>" + table_of(head, rows, "with all words")
 
 
 def _tests(told: Mapping[str, Sequence[Data]]) -> str:
@@ -262,16 +203,13 @@ def _tests(told: Mapping[str, Sequence[Data]]) -> str:
     parts = []
     for control, rows in told.items():
         body = [
-            (r["one"], r["other"], r["a"], r["b"], r["difference"], _p(r["p"]), _p(r["p_holm"])) for r in rows
+            (r["one"], r["other"], r["a"], r["b"], r["difference"], p_value(r["p"]), p_value(r["p_holm"]))
+            for r in rows
         ]
         if body:
-            parts.append(_table(head, body, CONTROLS[control]))
+            parts.append(table_of(head, body, CONTROLS[control]))
     about = "<p>Paired permutation test on the targets that both have judged, whole groups at a time.</p>"
     return "<h2>Method against method</h2>" + about + "".join(parts) if parts else ""
-
-
-def _p(value: float | None) -> str:
-    return NONE if value is None else f"{value:.4f}"
 
 
 def _thrift(told: Mapping[str, Data], judged: Mapping[str, Data]) -> str:
@@ -302,7 +240,7 @@ def _thrift(told: Mapping[str, Data], judged: Mapping[str, Data]) -> str:
         "<p>U-Score places IoU among the methods of this run; its speed holds for the recorded device only. "
         "Terms run from 0.05 to 1.</p>"
     )
-    return "<h2>Worth its cost</h2>" + about + _table(head, rows)
+    return "<h2>Worth its cost</h2>" + about + table_of(head, rows)
 
 
 def _method(label: str, data: Data, pictures: Sequence[Any]) -> str:
@@ -330,7 +268,7 @@ def _method(label: str, data: Data, pictures: Sequence[Any]) -> str:
         parts.append(f"<figure>{image}<figcaption>{told}</figcaption></figure>")
     targets = [(name, part["dice"]["n"], part["dice"], part["iou"]) for name, part in data["targets"].items()]
     parts.append(
-        _table(("target", "number", "Dice an image", "IoU an image"), targets, "every target, all words")
+        table_of(("target", "number", "Dice an image", "IoU an image"), targets, "every target, all words")
     )
     return "".join(parts)
 
@@ -344,7 +282,7 @@ def _controls(told: Data, table: Data) -> str:
             one["dice"],
             one["dice_open"],
             one["right_minus"] if name != "right" else None,
-            _p(one["p_holm"]) if name != "right" else NONE,
+            p_value(one["p_holm"]) if name != "right" else NONE,
         )
         for name, one in told.items()
     ]
@@ -363,7 +301,7 @@ def _controls(told: Data, table: Data) -> str:
     return (
         f"<h3>What the words do ({html.escape(_sources(table))})</h3>"
         + svg.dots("Dice an image under each text control", dots)
-        + _table(head, rows)
+        + table_of(head, rows)
         + f"<p>Another concept, which such an image cannot show (<i>other</i>), was drawn in "
         f"{_share(table['foreign_drawn'])}; a target whose mask is empty on purpose in "
         f"{_share(table['absent_drawn'])}.</p>"
@@ -374,7 +312,7 @@ def _failures(told: Sequence[Data]) -> str:
     if not told:
         return ""
     body = [(one["method"], one["image"] or "all images", one["reason"]) for one in told]
-    return "<h2>What failed</h2>" + _table(("method", "image", "reason"), body)
+    return "<h2>What failed</h2>" + table_of(("method", "image", "reason"), body)
 
 
 def _record(record: Data, methods: Mapping[str, Data]) -> str:
@@ -389,10 +327,10 @@ def _record(record: Data, methods: Mapping[str, Data]) -> str:
     ]
     parts = [
         "<h2>Record</h2>",
-        _table(("method", "asked for as", "options", "licence", "SHA-256"), facts),
-        _table(("device", ""), device, "seconds hold for this device"),
-        _table(("set", "SHA-256 of its table"), tables),
+        table_of(("method", "asked for as", "options", "licence", "SHA-256"), facts),
+        table_of(("device", ""), device, "seconds hold for this device"),
+        table_of(("set", "SHA-256 of its table"), tables),
     ]
     if leaks:
-        parts.append(_table(("judged", "the same on the other side", "kind", "likeness"), leaks, "leaks"))
+        parts.append(table_of(("judged", "the same on the other side", "kind", "likeness"), leaks, "leaks"))
     return "".join(parts)

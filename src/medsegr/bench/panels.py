@@ -4,8 +4,9 @@ Each is the image, the image with the answer to all words, and with the answer t
 
 import base64
 import io
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -22,6 +23,7 @@ from medsegr.results.overlay import window
 SIDE = 288  # px of the longer side of one tile
 TRUTH, DRAWN = (86, 180, 233), (230, 159, 0)  # Okabe and Ito's sky blue and orange
 Row = Mapping[str, Any]
+Find = Callable[[str], Mapping[str, Sample]]  # set -> its images by id
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,10 +58,13 @@ def picked(rows: Sequence[Row]) -> list[tuple[str, Row, Row | None]]:
     return found
 
 
-def panels(rows: Sequence[Row], folders: Mapping[str, Path]) -> list[Panel]:
-    """The pictures of one method. ``folders``: where the sets lie, by name; a set that is not there gives
-    panels without pictures that say so."""
-    tables: dict[str, dict[str, Sample]] = {}
+def finder(folders: Mapping[str, Path]) -> Find:
+    """The images of the sets that lie in ``folders``, by the set's name; each is looked through once."""
+    return cache(lambda name: {sample.id: sample for sample in samples_of(folders[name])})
+
+
+def panels(rows: Sequence[Row], find: Find) -> list[Panel]:
+    """The pictures of one method. A set that is not there gives panels without pictures that say so."""
     made = []
     for title, row, free in picked(rows):
         name = row["set"]
@@ -67,9 +72,7 @@ def panels(rows: Sequence[Row], folders: Mapping[str, Path]) -> list[Panel]:
         if free is not None:
             told += f" with all words ({row['words']}), {dice_of(free):.3f} by name alone"
         try:
-            if name not in tables:
-                tables[name] = {s.id: s for s in samples_of(folders[name])}
-            address = _address(_tiles(tables[name][row["image"]], row, free))
+            address = _address(_tiles(find(name)[row["image"]], row, free))
         except (MedsegrError, KeyError, IndexError, ValueError, OSError):
             address, told = "", f"{told} (its picture could not be read)"
         made.append(Panel(title, told, address))

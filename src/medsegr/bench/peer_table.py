@@ -4,6 +4,7 @@ one."""
 import csv
 import json
 import os
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import asdict, fields
 from pathlib import Path
@@ -11,33 +12,63 @@ from typing import Any
 
 import numpy as np
 
+from medsegr.bench.controls import CONTROLS
+from medsegr.bench.peer_page import POOLED, overall, page
 from medsegr.bench.peer_scores import Row
+from medsegr.bench.table import against_right
 from medsegr.metrics.intervals import bootstrap_mean, holm, paired_permutation, span
 
-POOLED = "all sets"
+PLAIN = ("right", "free")
 
 
 def summary(rows: Mapping[str, Sequence[Row]], ours: str) -> list[dict[str, Any]]:
-    """One line a method and question: ``dice`` with its 95 % interval over groups, and ``difference`` to
-    ``ours`` on the same masks (this method's minus ours) with its interval and the p-value of a paired
-    permutation test, also after Holm's correction over the methods that one question compares (``p_holm``),
-    ``n`` masks in ``groups``. The method itself and questions that it was not asked have no
-    difference."""
+    """One line a method, question and control: ``dice`` with its 95 % interval over groups, ``gated`` (mean
+    Dice where what the presence score denies counts as not drawn) and ``there`` (share that it affirms),
+    ``n`` masks in ``groups``, ``words`` counts where the right ones come from.
+
+    ``difference`` to ``ours`` on the same masks (this method's minus ours) has an interval and the p-value
+    of a paired permutation test, also after Holm's correction over the methods that one question compares
+    (``p_holm``); ``right_minus`` is the method's own Dice under right words minus that under these,
+    likewise, corrected over the controls of the question. The method itself, right words and questions that
+    were not asked have none.
+    """
     found = []
+    base = {_key(row): row.dice for row in rows.get(ours, ())}
     for name, mine in rows.items():
         for (which, what), part in _parts(mine).items():
-            line = {"method": name, "set": which, "what": what, **_mean([r.dice for r in part], part)}
-            base = {(r.set, r.what, r.case, r.target): r.dice for r in rows.get(ours, ())}
-            pairs = [(r, base[key]) for r in part if (key := (r.set, r.what, r.case, r.target)) in base]
-            if name != ours and pairs:
-                line["difference"] = _difference(pairs)
-            found.append(line)
+            effects = _effects(part)
+            for control in dict.fromkeys(row.control for row in part):
+                own = [row for row in part if row.control == control]
+                line = {"method": name, "set": which, "what": what, "control": control, **_mean(own)}
+                line["words"] = dict(Counter(row.words for row in own))
+                pairs = [(row, base[key]) for row in own if (key := _key(row)) in base]
+                if name != ours and pairs:
+                    line["difference"] = _difference(pairs)
+                found.append(line | effects.get(control, {}))
     return _corrected(found)
 
 
+def _key(row: Row) -> tuple[str, ...]:
+    return (row.set, row.what, row.control, row.case, row.target)
+
+
+def _effects(rows: Sequence[Row]) -> dict[str, dict[str, Any]]:
+    """``right_minus`` of each control but right words."""
+    told = [asdict(row) | {"image": (row.set, row.case), "truth": 1} for row in rows]
+    found = against_right(told, lambda row: float(row["dice"]))
+    return {
+        control: {"right_minus": {**one["right_minus"], "p": one["p"], "p_holm": one["p_holm"]}}
+        for control, one in found.items()
+        if control != "right"
+    }
+
+
 def _corrected(lines: list[dict[str, Any]]) -> list[dict[str, Any]]:
-    for key in dict.fromkeys((line["set"], line["what"]) for line in lines):
-        own = [one for one in lines if (one["set"], one["what"]) == key and "difference" in one]
+    def question(line: Mapping[str, Any]) -> tuple[str, ...]:
+        return (line["set"], line["what"], line["control"])
+
+    for key in dict.fromkeys(map(question, lines)):
+        own = [one for one in lines if question(one) == key and "difference" in one]
         for line, value in zip(own, holm([one["difference"]["p"] for one in own]), strict=True):
             line["difference"]["p_holm"] = value
     return lines
@@ -54,10 +85,13 @@ def _parts(rows: Sequence[Row]) -> dict[tuple[str, str], list[Row]]:
     return parts | {key: part for key, part in pooled.items() if len({r.set for r in part}) > 1}
 
 
-def _mean(values: Sequence[float], rows: Sequence[Row]) -> dict[str, Any]:
-    seen = bootstrap_mean(np.array(values), np.random.default_rng(0), [r.group for r in rows])
+def _mean(rows: Sequence[Row]) -> dict[str, Any]:
+    values = np.array([row.dice for row in rows])
+    seen = bootstrap_mean(values, np.random.default_rng(0), [row.group for row in rows])
     low, high = seen.bounds or (None, None)
-    return {"dice": seen.mean, "low": low, "high": high, "n": seen.n, "groups": seen.groups}
+    there = np.array([row.there for row in rows], float)
+    told = {"gated": float((values * there).mean()), "there": float(there.mean())}
+    return {"dice": seen.mean, "low": low, "high": high, **told, "n": seen.n, "groups": seen.groups}
 
 
 def _difference(pairs: Sequence[tuple[Row, float]]) -> dict[str, Any]:
@@ -70,8 +104,9 @@ def _difference(pairs: Sequence[tuple[Row, float]]) -> dict[str, Any]:
 
 
 def write(out: Path, done: Mapping[str, Mapping[str, Any]], failed: Mapping[str, str], ours: str) -> None:
-    """``peers.csv`` (every mask of every method) and ``peers.json`` (the summary), each under a temporary
-    name first. ``done``: what was written of each method (``facts``, ``rows``); ``failed``: reasons."""
+    """``peers.csv`` (every mask of every method), ``peers.json`` (the summary) and ``index.html`` (the same
+    as a page), each under a temporary name first. ``done``: what was written of each method (``facts``,
+    ``rows``); ``failed``: reasons."""
     rows = {name: [Row(**row) for row in one["rows"]] for name, one in done.items()}
     table = out / "peers.csv.part"
     with table.open("w", newline="", encoding="utf-8") as handle:
@@ -81,19 +116,21 @@ def write(out: Path, done: Mapping[str, Mapping[str, Any]], failed: Mapping[str,
             writer.writerows([name, *asdict(row).values()] for row in mine)
     os.replace(table, out / "peers.csv")
     told = {
-        "schema": "medsegr.bench.peers/1",
+        "schema": "medsegr.bench.peers/2",
         "ours": ours,
         "methods": {name: one["facts"] for name, one in done.items()},
         "failed": dict(failed),
         "summary": summary(rows, ours),
     }
-    page = out / "peers.json.part"
-    page.write_text(json.dumps(told, indent=1) + "\n", encoding="utf-8")
-    os.replace(page, out / "peers.json")
+    for name, text in (("peers.json", json.dumps(told, indent=1) + "\n"), ("index.html", page(told))):
+        part = out / f"{name}.part"
+        part.write_text(text, encoding="utf-8")
+        os.replace(part, out / name)
 
 
 def lines(told: Mapping[str, Any]) -> list[str]:
-    """``peers.json`` for a person."""
+    """``peers.json`` for a person: what each was asked with right words and by the name, then what other
+    words do to it."""
     out = [f"{'method':18s} {'million':>8s} {'steps':>7s} {'samples':>8s} {'minutes':>8s}"]
     for name, facts in told["methods"].items():
         out.append(
@@ -102,8 +139,14 @@ def lines(told: Mapping[str, Any]) -> list[str]:
         )
     out += [f"{name:18s} failed: {reason}" for name, reason in told["failed"].items()]
     head = ""
-    for line in sorted(told["summary"], key=lambda one: (one["set"] == POOLED, one["set"], one["what"])):
-        title = f"{line['set']}, {line['what']}: mean Dice of {line['n']} masks in {line['groups']} groups"
+    plain = [one for one in told["summary"] if one["control"] in PLAIN]
+    for line in sorted(
+        plain, key=lambda one: (one["set"] == POOLED, one["set"], one["what"], one["control"])
+    ):
+        words = "" if line["what"] == "name" else f", {line['control']}"
+        title = (
+            f"{line['set']}, {line['what']}{words}: mean Dice of {line['n']} masks in {line['groups']} groups"
+        )
         if title != head:
             out += ["", title]
             head = title
@@ -113,4 +156,27 @@ def lines(told: Mapping[str, Any]) -> list[str]:
             text += f"   {d['mean']:+.3f}  {span(d['low'], d['high'], '+.3f')}  p {d['p']:.4f}"
             text += f", Holm {d['p_holm']:.4f}" if "p_holm" in d else ""
         out.append(text)
-    return [*out, "", f"Differences are to {told['ours']} on the same masks; intervals 95 %, by groups."]
+    out += ["", f"Differences are to {told['ours']} on the same masks; intervals 95 %, by groups."]
+    return out + _corrupted(told["summary"])
+
+
+def _corrupted(summary: Sequence[Mapping[str, Any]]) -> list[str]:
+    """What words that are not right cost each method, of all sets of a question together."""
+    out: list[str] = []
+    for what, asked in overall(summary).items():
+        names = [name for name in CONTROLS if any(one["control"] == name for one in asked)]
+        if set(names) <= set(PLAIN):
+            continue
+        out += [
+            "",
+            f"{what}: Dice under right words, and right words minus the others (intervals: index.html)",
+        ]
+        for method in dict.fromkeys(one["method"] for one in asked):
+            of = {one["control"]: one for one in asked if one["method"] == method}
+            cells = [
+                f"{name} {of[name]['right_minus']['mean']:+.3f}"
+                for name in names
+                if "right_minus" in of.get(name, {})
+            ]
+            out.append(f"  {method:18s} {of['right']['dice']:.3f}  {'  '.join(cells)}")
+    return out

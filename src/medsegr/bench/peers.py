@@ -12,20 +12,26 @@ import json
 import os
 import subprocess
 import sys
+import time
 import tomllib
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import asdict, dataclass, fields, replace
+from functools import partial
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
-from medsegr import registry
-from medsegr.bench import peer_table
+from medsegr import registry, weights
+from medsegr.bench import controls, peer_table, store
 from medsegr.errors import InputError, UsageError
 from medsegr.fitting.cases import folders_below, load_cases
 from medsegr.fitting.config import FitConfig, read_config
 from medsegr.process.devices import pick_device
 from medsegr.samples.layouts import rows_of
+
+if TYPE_CHECKING:
+    from medsegr.bench.peer_scores import Row
+    from medsegr.predict import Predictor
 
 HERE = Path(__file__).parent
 LISTS = {"peers": HERE / "peers.toml", "ablations": HERE / "ablations.toml"}
@@ -34,20 +40,24 @@ DONE, FAILED = "scores.json", "failed.txt"
 
 @dataclass(frozen=True, slots=True)
 class Method:
-    """A network by its card's ``name`` with ``options``, under a ``label`` of its own."""
+    """A network by its card's ``name`` with ``options``, under a ``label`` of its own; or a ``checkpoint`` (a
+    name or a folder), which is judged as it is and not trained."""
 
     label: str
     name: str
     options: Mapping[str, Any]
+    checkpoint: str = ""
 
 
 @dataclass(frozen=True, slots=True)
 class Bench:
     """One comparison. ``methods``: a list that ships (``peers``, ``ablations``) or a TOML file. Either
-    ``minutes`` or ``steps`` is given. ``made``: phantoms a kind to judge on; ``limit``: pictures a set (None:
-    all). ``start``: weights that every method begins with as far as it has the same, those whose names begin
-    with ``part``: ``"host."`` is the image network of ours. ``referring``: folders of sets whose words mean
-    one of several things, of pictures that are not trained on."""
+    ``minutes`` or ``steps`` is given, neither where all methods are checkpoints. ``made``: phantoms a kind to
+    judge on; ``limit``: pictures a set (None: all). ``start``: weights that every method begins with as far
+    as it has the same, those whose names begin with ``part``: ``"host."`` is the image network of ours.
+    ``referring``: folders of sets whose words mean one of several things, of pictures that are not trained
+    on; these and made bodies are asked with the words of ``controls``, a list of
+    :func:`medsegr.bench.controls.named`."""
 
     config: Path
     out: Path
@@ -61,13 +71,13 @@ class Bench:
     start: Path | None = None
     part: str = ""
     referring: tuple[Path, ...] = ()
+    controls: str = "all"
 
     def __post_init__(self) -> None:
-        """Refuses a comparison without a budget or with two, and counts that are none."""
-        if (self.minutes > 0) == (self.steps > 0):
-            raise UsageError(
-                f"minutes {self.minutes:g} and steps {self.steps}: exactly one budget above 0 was expected"
-            )
+        """Refuses a comparison with two budgets, counts that are none and controls that nobody knows."""
+        if self.minutes > 0 and self.steps > 0:
+            self.refuse()
+        controls.named(self.controls)
         names = [folder.resolve().name for folder in self.referring]
         if len(set(names)) < len(names):
             raise UsageError(f"referring {', '.join(names)}: sets of different names were expected")
@@ -76,12 +86,19 @@ class Bench:
             if value is not None and value < least:
                 raise UsageError(f"{name} {value}: at least {least} was expected")
 
+    def refuse(self) -> None:
+        """Raises UsageError: there is no budget, or there are two."""
+        raise UsageError(
+            f"minutes {self.minutes:g} and steps {self.steps}: exactly one budget above 0 was expected"
+        )
+
 
 def read_methods(which: str) -> tuple[Method, ...]:
     """The methods of a list that ships or of a TOML file, ours (what others are compared with) first.
 
-    A table ``[[method]]`` has ``name``, perhaps ``label``, and options of that network. Raises InputError
-    for a file that cannot be read, UsageError for an unknown method or a label that comes twice.
+    A table ``[[method]]`` has ``name``, perhaps ``label``, and options of that network; or ``label`` and
+    ``checkpoint``. Raises InputError for a file that cannot be read, UsageError for an unknown method or a
+    label that comes twice.
     """
     path = LISTS.get(which, Path(which))
     try:
@@ -93,22 +110,31 @@ def read_methods(which: str) -> tuple[Method, ...]:
     if (
         not isinstance(raw, list)
         or not raw
-        or not all(isinstance(one, dict) and one.get("name") for one in raw)
+        or not all(isinstance(one, dict) and (one.get("name") or one.get("checkpoint")) for one in raw)
     ):
-        raise InputError(f"{path.name}: tables [[method]] with a name each were expected")
-    found = []
-    for one in raw:
-        options = {key: value for key, value in one.items() if key not in ("name", "label")}
-        found.append(Method(str(one.get("label", one["name"])), str(one["name"]), options))
+        raise InputError(f"{path.name}: tables [[method]] with a name each, or a checkpoint, were expected")
+    found = [_method(one) for one in raw]
     labels = [method.label for method in found]
     twice = [label for label in labels if labels.count(label) > 1 or "/" in label or label.startswith(".")]
     if twice:
         raise UsageError(f"{path.name}: the label '{twice[0][:40]}' comes twice or is no name of a folder")
     known = registry.cards()
     for method in found:
-        if method.name not in known or not known[method.name].network:
-            registry.network(method.name)  # says what is wrong
+        if method.checkpoint:
+            weights.read_card(method.checkpoint)  # says what is wrong
+        elif method.name not in known or not known[method.name].network:
+            registry.network(method.name)  # so does this
     return tuple(found)
+
+
+def _method(one: Mapping[str, Any]) -> Method:
+    """A table of the list. UsageError where it asks for a checkpoint and for a network to train."""
+    options = {key: value for key, value in one.items() if key not in ("name", "label", "checkpoint")}
+    checkpoint = str(one.get("checkpoint", ""))
+    if checkpoint and (options or "name" in one):
+        raise UsageError("a method has a checkpoint and a name or options: a checkpoint is judged as it is")
+    name = str(one.get("name", Path(checkpoint).name))
+    return Method(str(one.get("label", name)), "" if checkpoint else name, options, checkpoint)
 
 
 def configured(bench: Bench) -> FitConfig:
@@ -129,6 +155,9 @@ def settings(bench: Bench, method: Method) -> dict[str, Any]:
     told: dict[str, Any] = {"config": asdict(configured(bench)), "method": asdict(method), "made": bench.made}
     start = None if bench.start is None else hashlib.sha256(bench.start.read_bytes()).hexdigest()
     told |= {"limit": bench.limit, "start": start, "part": bench.part}
+    told["controls"] = controls.named(bench.controls)
+    if method.checkpoint:
+        told["sha256"] = weights.read_card(method.checkpoint).get("sha256")
     told["referring"] = {
         folder.resolve().name: hashlib.sha256(json.dumps(rows_of(folder)).encode()).hexdigest()
         for folder in bench.referring
@@ -139,14 +168,33 @@ def settings(bench: Bench, method: Method) -> dict[str, Any]:
 
 def train(bench: Bench, method: Method, log: Callable[[str], None] = print) -> None:
     """Train and judge one method in this process; writes ``OUT/LABEL/scores.json``. A killed one goes on from
-    its last state."""
-    from medsegr import fit
-    from medsegr.bench.peer_scores import made_rows, real_rows, referring_rows
+    its last state, and judging goes on after the last set that was judged."""
     from medsegr.predict import load
+
+    folder = bench.out / method.label
+    folder.mkdir(parents=True, exist_ok=True)
+    name: str | Path = method.checkpoint or folder / "checkpoint"
+    parameters = None if method.checkpoint else _trained(bench, method, folder, log)
+    predictor = load(name, device="cpu")
+    rows = [row for name, make in _parts(bench, predictor) for row in _kept(bench, method, (name, make), log)]
+    trained = predictor.card.get("training", {})
+    facts = {
+        "parameters": parameters or predictor.card["parameters"],
+        "steps": trained.get("step", 0),
+        "samples": trained.get("images", 0),
+        "minutes": trained.get("seconds", 0) / 60,
+        "checkpoint": bool(method.checkpoint),
+    }
+    store.write_json(folder / DONE, {"settings": settings(bench, method), "facts": facts, "rows": rows})
+    (folder / FAILED).unlink(missing_ok=True)
+
+
+def _trained(bench: Bench, method: Method, folder: Path, log: Callable[[str], None]) -> int:
+    """Train one method and export its checkpoint; how many parameters it has."""
+    from medsegr import fit
     from medsegr.training import checkpoint
 
-    config, folder = configured(bench), bench.out / method.label
-    folder.mkdir(parents=True, exist_ok=True)
+    config = configured(bench)
     build = registry.network(method.name, **method.options)
     cases = load_cases(config, folders_below(config, bench.data), bench.out / "cache", log)
     begin = fit.Beginning(bench.start, build, bench.part)
@@ -162,29 +210,50 @@ def train(bench: Bench, method: Method, log: Callable[[str], None] = print) -> N
         else "nothing",
     }
     checkpoint.export(folder, cases, method.label, folder / "checkpoint", about)
-    predictor = load(folder / "checkpoint", device="cpu")
-    trained = predictor.card["training"]
-    rows = [
-        *(
-            row
-            for name in config.sets
-            if bench.data
-            for row in real_rows(bench.data / name, predictor, bench.limit)
-        ),
-        *(row for folder in bench.referring for row in referring_rows(folder, predictor)),
-        *(row for kind in config.phantoms for row in made_rows(kind, predictor, bench.made)),
-    ]
-    facts = {
-        "parameters": sum(p.numel() for p in model.parameters()),
-        "steps": trained["step"],
-        "samples": trained["images"],
-        "minutes": trained["seconds"] / 60,
-    }
-    told = {"settings": settings(bench, method), "facts": facts, "rows": [asdict(row) for row in rows]}
-    part = folder / f"{DONE}.part"
-    part.write_text(json.dumps(told) + "\n", encoding="utf-8")
-    os.replace(part, folder / DONE)
-    (folder / FAILED).unlink(missing_ok=True)
+    return sum(p.numel() for p in model.parameters())
+
+
+def _parts(bench: Bench, predictor: "Predictor") -> Iterator[tuple[str, Callable[[], Iterable["Row"]]]]:
+    """What one method is judged on: a name for each set or kind of body, and what makes its rows."""
+    from medsegr.bench import peer_scores
+
+    config, asked = configured(bench), controls.named(bench.controls)
+    for name in config.sets if bench.data else ():
+        yield (
+            f"name-{name}",
+            partial(peer_scores.real_rows, Path(bench.data or "") / name, predictor, bench.limit),
+        )
+    for folder in bench.referring:
+        yield (
+            f"referring-{folder.resolve().name}",
+            partial(peer_scores.referring_rows, folder, predictor, asked),
+        )
+    for kind in config.phantoms:
+        yield f"phantom-{kind}", partial(peer_scores.made_rows, kind, predictor, bench.made, asked)
+
+
+def _kept(
+    bench: Bench,
+    method: Method,
+    part: tuple[str, Callable[[], Iterable["Row"]]],
+    log: Callable[[str], None],
+) -> list[dict[str, Any]]:
+    """The rows of one part, made now or by a run that was stopped later: these of the same weights and
+    settings are taken over."""
+    name, make = part
+    folder = bench.out / method.label
+    card = weights.read_card(method.checkpoint or folder / "checkpoint")
+    settled = {"settings": settings(bench, method), "sha256": card["sha256"]}
+    path = folder / "judged" / f"{name}.json"
+    if path.is_file() and (told := store.read_json(path))["settled"] == settled:
+        rows: list[dict[str, Any]] = told["rows"]
+        return rows
+    began = time.monotonic()
+    rows = [asdict(row) for row in make()]
+    log(f"{name}: {len(rows)} masks judged in {time.monotonic() - began:.0f} s")
+    path.parent.mkdir(exist_ok=True)
+    store.write_json(path, {"settled": settled, "rows": rows})
+    return rows
 
 
 def compare(bench: Bench, log: Callable[[str], None] = print) -> dict[str, Any]:
@@ -194,6 +263,8 @@ def compare(bench: Bench, log: Callable[[str], None] = print) -> dict[str, Any]:
     for an unknown method or a folder that holds another comparison.
     """
     methods = read_methods(bench.methods)
+    if not bench.minutes and not bench.steps and not all(method.checkpoint for method in methods):
+        bench.refuse()
     missing = [n for n in configured(bench).sets if bench.data is None or not (bench.data / n).is_dir()]
     if missing:
         raise InputError(
@@ -278,6 +349,7 @@ def main(arguments: Sequence[str] | None = None) -> int:
     parser.add_argument(
         "--referring", type=Path, action="append", default=[], help="a set whose words mean one of several"
     )
+    parser.add_argument("--controls", default="all", help="which words made bodies and --referring get")
     parser.add_argument("--only", help="one method, in this process")
     given = vars(parser.parse_args(arguments))
     only = given.pop("only")

@@ -19,7 +19,18 @@ import numpy as np
 from medsegr.bench import controls, leaks, store
 from medsegr.bench.controls import Other
 from medsegr.bench.methods import Method, Ready, built, device_record, operations, told_apart
-from medsegr.bench.samples import Sample, Wanted, Words, chosen, read_sample, samples_of, table_hash, thinned
+from medsegr.bench.samples import (
+    Sample,
+    Wanted,
+    Words,
+    chosen,
+    read_sample,
+    read_table,
+    samples_in,
+    samples_of,
+    table_hash,
+    thinned,
+)
 from medsegr.bench.score import PICTURED, Answer, answer_of, kept_view, score, view_index
 from medsegr.errors import InputError, MedsegrError, UsageError
 from medsegr.grid import planes
@@ -51,6 +62,16 @@ class Plan:
 
 
 @dataclass(frozen=True, slots=True)
+class Planned:
+    """What a plan comes to: the images to be ``judged``, leaks included, all ``samples`` of its sets, and the
+    hash of each set's table by name."""
+
+    judged: list[Sample]
+    samples: list[Sample]
+    tables: Mapping[str, str]
+
+
+@dataclass(frozen=True, slots=True)
 class Outcome:
     """How it went: images judged, images that failed and methods that could not be built, by label."""
 
@@ -72,16 +93,18 @@ class Pool:
     others: Sequence[Other]
 
 
-def run(plan: Plan, out: Path, step: Step = lambda: None) -> Outcome:
-    """Judge, or go on judging, into the folder ``out``; ``step`` is called after each image of each method.
+def run(plan: Plan, out: Path, step: Step = lambda: None, known: Planned | None = None) -> Outcome:
+    """Judge, or go on judging, into the folder ``out``; ``step`` is called after each image of each method;
+    ``known``: the plan's :func:`planned`, where somebody has made it before.
 
     Raises:
         InputError: a table that cannot be read, nothing to judge, or (LeaksFound) leaks under
             ``leaks="refuse"``: then ``leaks.json`` in ``out`` lists them and nothing else is written.
         UsageError: the folder holds another run, or another method under a label of this one.
     """
-    judged, samples = planned(plan)
-    record = store.open_run(out, _asked(plan))
+    known = known or planned(plan)
+    judged, samples = known.judged, known.samples
+    record = store.open_run(out, _asked(plan, known.tables))
     for method in plan.methods:
         _same(method, out / "methods" / method.label)
     if "found_leaks" not in record:
@@ -108,18 +131,19 @@ def run(plan: Plan, out: Path, step: Step = lambda: None) -> Outcome:
     return _judge_all(plan, judged, out, step)
 
 
-def planned(plan: Plan) -> tuple[list[Sample], list[Sample]]:
-    """The images to be judged, leaks included, and all images of the sets; errors as of :func:`run`."""
-    samples = [sample for folder in plan.sets for sample in samples_of(folder)]
+def planned(plan: Plan) -> Planned:
+    """What a plan comes to; every set is looked through once. Errors as of :func:`run`."""
+    rows = {folder: read_table(folder) for folder in plan.sets}
+    samples = [sample for folder, table in rows.items() for sample in samples_in(folder, table)]
     judged = thinned(chosen(samples, plan.split), plan.limit)
     ids = [sample.id for sample in judged]
     if len({folder.name for folder in plan.sets}) < len(plan.sets) or len(set(ids)) < len(ids):
         raise InputError("two sets have one name, or an image stands twice in a part: names must differ")
-    return judged, samples
+    tables = {folder.name: table_hash(folder, table) for folder, table in rows.items()}
+    return Planned(judged, samples, tables)
 
 
-def _asked(plan: Plan) -> dict[str, Any]:
-    tables = {folder.name: table_hash(folder) for folder in plan.sets}
+def _asked(plan: Plan, tables: Mapping[str, str]) -> dict[str, Any]:
     return {
         "sets": [folder.name for folder in plan.sets],
         "split": plan.split,
@@ -127,7 +151,7 @@ def _asked(plan: Plan) -> dict[str, Any]:
         "seed": plan.seed,
         "tolerance": plan.tolerance,
         "trained_on": [folder.name for folder in plan.trained_on],
-        "tables": tables,
+        "tables": dict(tables),
         "leaks": plan.leaks,
     }
 
@@ -157,7 +181,7 @@ def _judge_all(plan: Plan, judged: Sequence[Sample], out: Path, step: Step) -> O
         for _ in range(len(judged) - len(open_)):
             step()
         if open_:
-            pool = _pool(judged) if pool is None else pool
+            pool = pool_of(judged) if pool is None else pool
             reason = _judge(plan, method, open_, pool, folder, step)
             if reason:
                 broken[method.label] = reason
@@ -183,8 +207,8 @@ def _same(method: Method, folder: Path) -> None:
         )
 
 
-def _pool(judged: Sequence[Sample]) -> Pool:
-    """The words of every target of the run. An image that cannot be read has none: it fails when it is
+def pool_of(judged: Sequence[Sample]) -> Pool:
+    """The words of every target of some images. An image that cannot be read has none: it fails when it is
     judged."""
     words: dict[str, list[Words]] = {}
     others: list[Other] = []

@@ -84,8 +84,13 @@ def samples_of(folder: Path) -> list[Sample]:
         InputError: no known layout, no UTF-8 CSV, a column or a cell is missing, a path that leaves the
             folder, or a row id that comes twice.
     """
+    return samples_in(folder, read_table(folder))
+
+
+def samples_in(folder: Path, table: Sequence[Row]) -> list[Sample]:
+    """As :func:`samples_of`, of a set's rows that were read before."""
     by_image: dict[tuple[str, str], list[Row]] = {}
-    for row in read_table(folder):
+    for row in table:
         if SECOND_READER not in (row.get("notes") or ""):
             key = (row.get("case") or row["image"], (row.get("split") or "").strip())
             by_image.setdefault(key, []).append(row)
@@ -138,10 +143,10 @@ def read_table(folder: Path) -> list[Row]:
     return rows
 
 
-def table_hash(folder: Path) -> str:
-    """SHA-256 of a set's ``samples.csv``, or of the rows that its layout gives."""
+def table_hash(folder: Path, table: Sequence[Row]) -> str:
+    """SHA-256 of a set's ``samples.csv``, or of the rows that its layout gave."""
     path = folder / "samples.csv"
-    told = path.read_bytes() if path.is_file() else json.dumps(read_rows(folder), sort_keys=True).encode()
+    told = path.read_bytes() if path.is_file() else json.dumps(table, sort_keys=True).encode()
     return hashlib.sha256(told).hexdigest()
 
 
@@ -187,15 +192,30 @@ def read_sample(
 
 
 def _wanted(sample: Sample, image: Image, known: Sequence[Words]) -> Iterator[Wanted]:
-    for number, row in enumerate(sample.rows, 1):
+    drawn_ = _marks(sample, image)
+    for number, (row, marks) in enumerate(zip(sample.rows, drawn_, strict=True), 1):
         try:
-            (marks,) = drawn.read_marks(sample.folder, [row], image)
             name = _plain(drawn.finding_of(dict(row)))
             finding, source = known[number - 1] if known else words_of(row, image, marks, name)
         except (InputError, ReportError, ValueError) as error:
-            raise InputError(f"target {number} of the image: {' '.join(str(error).split())}") from error
+            raise _about(number, error) from error
         label = f"{name.location.side or ''} {name.name}".strip()
         yield Wanted(label, name, finding, marks, source)
+
+
+def _marks(sample: Sample, image: Image) -> list[Marks]:
+    """What the image's rows mark, each mask file read once, one of them held at a time."""
+    try:
+        return drawn.read_marks(sample.folder, sample.rows, image)
+    except InputError as error:
+        for number, row in enumerate(sample.rows, 1):
+            if str(error).startswith(f"row {row['id']}:"):
+                raise _about(number, error) from error
+        raise
+
+
+def _about(number: int, error: Exception) -> InputError:
+    return InputError(f"target {number} of the image: {' '.join(str(error).split())}")
 
 
 def read_masks(sample: Sample) -> tuple[Image, list[np.ndarray]]:

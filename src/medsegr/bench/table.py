@@ -199,12 +199,21 @@ def strata(rows: Sequence[Row]) -> dict[str, Any]:
 
 
 def effects(rows: Sequence[Row]) -> dict[str, Any]:
-    """For every text control: Dice on the targets to which it applies, and right words minus it on the same
-    targets (paired, with interval and permutation test, Holm over the controls)."""
-    there = [row for row in rows if row["truth"] and row["control"] != "other"]
+    """:func:`against_right` with Dice as a user gets it; beside it the mean without the presence score."""
+    told = against_right(rows, dice_of)
+    for control, one in told.items():
+        wide = [open_dice_of(row) for row in rows if row["truth"] and row["control"] == control]
+        one["dice_open"] = _number(float(np.mean(wide)))
+    return told
+
+
+def against_right(rows: Sequence[Row], value: Callable[[Row], float]) -> dict[str, Any]:
+    """For every text control: ``value`` (of a row, here called Dice) on the targets to which it applies, and
+    right words minus it on the same targets (paired, with interval and permutation test, Holm over the
+    controls)."""
+    there = [row for row in rows if row["truth"]]
     key_of = itemgetter("control", "image", "target")
-    dice = {key_of(row): dice_of(row) for row in there}
-    wide = {key_of(row): open_dice_of(row) for row in there}
+    dice = {key_of(row): value(row) for row in there}
     groups = {(row["image"], row["target"]): row["group"] for row in rows}
     told: dict[str, Any] = {}
     for control in CONTROLS:
@@ -215,14 +224,13 @@ def effects(rows: Sequence[Row]) -> dict[str, Any]:
         names = [groups[key] for key in keys]
         told[control] = {
             "dice": shown(bootstrap_mean(own, _rng(), names)),
-            "dice_open": _number(float(np.mean([wide[(control, *key)] for key in keys]))),
             "right": _number(float(right.mean())),
             "right_minus": shown(bootstrap_mean(right - own, _rng(), names)),
             "p": _number(paired_permutation(right, own, _rng(), names)),
         }
     others = [name for name in told if name != MAIN]
-    for name, value in zip(others, holm([told[name]["p"] for name in others]), strict=True):
-        told[name]["p_holm"] = _number(value)
+    for name, p in zip(others, holm([told[name]["p"] for name in others]), strict=True):
+        told[name]["p_holm"] = _number(p)
     return told
 
 

@@ -2,7 +2,7 @@
 
 import json
 import sys
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Annotated
 
@@ -37,6 +37,14 @@ class PeersFlags(LogFlags):
         list[Path],
         option("--referring", metavar="DIR", help="Also judged: a set of 'sets referring'; repeat it."),
     ] = field(default_factory=list)
+    controls: Annotated[
+        str,
+        option(
+            "--controls",
+            metavar="LIST",
+            help="Words that made bodies and --referring are asked with: all, or names with commas.",
+        ),
+    ] = "all"
 
 
 @grouped
@@ -50,14 +58,22 @@ def command(
     ],
     as_json: Json = False,
 ) -> int:
-    """Train networks alike, judge them on validation pictures and made bodies, compare with the first."""
+    """Train networks alike, judge them on pictures and made bodies under right and wrong words, compare with
+    the first.
+
+    Writes index.html, peers.json and peers.csv. Run again with the same flags it goes on. Exit code 4: a
+    method failed, the reason is in peers.json.
+    """
     set_up(flags)
     from medsegr.bench import peer_table, peers
     from medsegr.fitting.saved import start_of
 
     told = (flags.data, flags.methods, flags.minutes, flags.steps, flags.jobs, flags.made)
     start = start_of(flags.start) if flags.start else None
-    bench = peers.Bench(config, output, *told, start=start, part=flags.part, referring=tuple(flags.referring))
+    bench = peers.Bench(config, output, *told, start=start, part=flags.part)
+    bench = replace(bench, referring=tuple(flags.referring), controls=flags.controls)
     found = peers.compare(bench, lambda line: print(line, file=sys.stderr))
     print(json.dumps(found, indent=1) if as_json else "\n".join(peer_table.lines(found)))
+    if not as_json:
+        print(f"page: {output / 'index.html'}")
     return 4 if found["failed"] else 0

@@ -97,10 +97,10 @@ def command(
         threads=where.threads,
     )
     with naming(" ".join(map(str, flags.data))):
-        total = len(bench.planned(plan)[0]) * len(plan.methods)
+        known = bench.planned(plan)
     try:
-        with progress(total, not logs.quiet) as step:
-            went = bench.run(plan, flags.output, step)
+        with progress(len(known.judged) * len(plan.methods), not logs.quiet) as step:
+            went = bench.run(plan, flags.output, step, known)
     except LeaksFound as found:
         print("\n".join(f"{one['judged']} = {one['other']} ({one['kind']})" for one in found.found))
         raise

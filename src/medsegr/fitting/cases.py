@@ -8,7 +8,7 @@ from pathlib import Path
 
 import numpy as np
 
-from medsegr import data
+from medsegr import data, phantom
 from medsegr.data import Case, Target
 from medsegr.errors import InputError
 from medsegr.fitting.config import FitConfig
@@ -35,7 +35,7 @@ def load_cases(
     hints: Hints = PLAIN,
 ) -> list[Case]:
     """Every case of the configured sets (``folders``: where each lies) and phantoms, which are kept under
-    ``cache``.
+    ``cache``, for the same maker.
 
     A set without a case, or whose cases are all held out for validation, is an InputError.
     """
@@ -63,8 +63,9 @@ def load_cases(
         cases += found
     cases += _undrawn(config, folders, cases, (log, hints))
     cache.mkdir(parents=True, exist_ok=True)
+    maker = phantom.fingerprint()
     for kind in config.phantoms:
-        path = cache / f"phantom-{kind}-{config.phantom_seed}-{config.phantom_count}.npz"
+        path = cache / f"phantom-{kind}-{config.phantom_seed}-{config.phantom_count}-{maker}.npz"
         if not path.exists():
             data.pack(data.make_phantoms(kind, config.phantom_seed, config.phantom_count), path)
         cases += map(data.phantom_case, data.unpack(path))

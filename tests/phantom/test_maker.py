@@ -1,0 +1,21 @@
+"""The maker is told by its program text."""
+
+import shutil
+from pathlib import Path
+
+from medsegr import phantom
+from medsegr.modality import synthetic
+from medsegr.phantom import maker
+
+
+def test_another_maker_or_mark_is_another_fingerprint(tmp_path: Path) -> None:
+    folder, mark = tmp_path / "phantom", tmp_path / "synthetic.py"
+    shutil.copytree(maker.HERE, folder, ignore=shutil.ignore_patterns("__pycache__"))
+    shutil.copy(Path(synthetic.__file__), mark)
+    same = phantom.fingerprint()
+    assert phantom.fingerprint(folder, mark) == same  # it does not hang on where the program lies
+    told = {same}
+    for path in (*sorted(folder.glob("*.py")), mark):
+        path.write_bytes(path.read_bytes() + b"\n")
+        told.add(phantom.fingerprint(folder, mark))
+    assert len(told) == len(list(folder.glob("*.py"))) + 2
