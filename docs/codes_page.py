@@ -65,6 +65,10 @@ REASONS: Told = {
 }
 CHECKS: Told = {
     "side": ("the mask lies on the told side", "at `fail`, believe neither: look at the image and the words"),
+    "anatomy": (
+        "of a whole organ of one side (spleen, liver, gallbladder): it lies where it does in most people",
+        "at `warn` the image is mirrored, the mask wrong, or the body rare",
+    ),
     "place": (
         "half of it lies in the told thirds of the image",
         "at `warn`, look: the words may mean thirds of an organ",
@@ -227,6 +231,10 @@ WARNINGS: Mapping[str, Told] = {
         "forced": (
             "drawn by `--force`: the model was not trained for the concept, or on made images only",
             "do not rely on it",
+        ),
+        "looks_mirrored": (
+            "an organ lies where it does in hardly anybody, or the heart of a film leans to the right",
+            "compare with the letters on the film or another source; left and right of all masks hang on it",
         ),
         "looks_negative": (
             "what is not seen in a radiograph is seen in its negative",

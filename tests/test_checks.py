@@ -1,6 +1,7 @@
 """Checks of masks: every axis order for the side, every outcome for the rest."""
 
 import itertools
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -315,3 +316,58 @@ def test_a_mask_that_goes_beyond_the_other_is_no_choice_of_its_parts() -> None:
     found = checks.agreement_check(grown, left | right)
     assert found is not None
     assert "parts" not in found.detail
+
+
+def organ(name: str, **place: Any) -> Finding:
+    return Finding("f1", name, (0, len(name)), name, location=Location(**place))
+
+
+@pytest.mark.parametrize(
+    ("name", "where", "expected"),
+    [
+        ("spleen", "right", "pass"),
+        ("spleen", "left", "warn"),
+        ("liver", "left", "pass"),
+        ("liver", "right", "warn"),
+    ],
+)
+def test_a_whole_organ_lies_on_its_usual_side(name: str, where: str, expected: str) -> None:
+    """Halves are the picture's: the patient's left is at its right."""
+    check = checks.anatomy_check(picture("CT"), organ(name), half(where))
+    assert check is not None
+    assert (check.name, check.outcome) == ("anatomy", expected)
+
+
+def test_axes_that_a_slice_names_are_believed() -> None:
+    mirrored = picture("CT", axes=("P", "R"))
+    assert outcome(checks.anatomy_check(mirrored, organ("spleen"), half("left"))) == "pass"
+
+
+def test_an_organ_over_the_middle_may_do_so() -> None:
+    mask = np.zeros((30, 40), bool)
+    mask[5:10, 10:32] = True
+    assert outcome(checks.anatomy_check(picture("CT"), organ("liver"), mask)) == "pass"
+
+
+@pytest.mark.parametrize(
+    ("image", "finding"),
+    [
+        (picture("US"), organ("liver")),  # a probe looks at one organ
+        (picture("CT", frame="viewer"), organ("liver")),
+        (picture("CT"), organ("liver", side="left")),  # the report says so: the side check is asked
+        (picture("CT"), organ("kidney")),
+        (picture("CT"), organ("liver tumour")),
+    ],
+)
+def test_where_no_side_is_usual_none_is_checked(image: Image, finding: Finding) -> None:
+    assert checks.anatomy_check(image, finding, half("right")) is None
+
+
+@pytest.mark.parametrize(("pixel", "checked"), [(2.0, False), (6.0, True)])
+def test_an_image_cut_round_an_organ_is_not_checked(pixel: float, checked: bool) -> None:
+    image = replace(picture("CT"), spacing=(1.0, pixel))
+    assert (checks.anatomy_check(image, organ("liver"), half("right")) is not None) == checked
+
+
+def test_an_empty_mask_lies_on_no_side() -> None:
+    assert checks.anatomy_check(picture("CT"), organ("liver"), np.zeros((30, 40), bool)) is None

@@ -45,6 +45,17 @@ def test_the_embedded_model_knows_left_from_right(answer: list[np.ndarray]) -> N
     assert (left > 138, right < 118) == (True, True)
 
 
+@pytest.mark.parametrize(("body", "phrase"), [("chest", "heart"), ("abdomen", "spleen")])
+def test_a_mirrored_body_is_told(model: Model, body: str, phrase: str) -> None:
+    """Nothing in the file says so: the heart leans, and the spleen lies, to the wrong side."""
+    pixels = make(body, np.random.default_rng(12), 256).image
+    kind = "CR" if body == "chest" else "CT"
+    for picture, told in ((pixels, False), (pixels[:, ::-1].copy(), True)):
+        result = model.segment(image_from_array(picture, modality=kind), phrases=[phrase])
+        assert result.findings[0].status == "segmented"
+        assert ("looks_mirrored" in dict(result.warnings)) == told
+
+
 def test_the_same_question_has_the_same_answer_to_the_bit(answer: list[np.ndarray]) -> None:
     for one, two in zip(lungs(load(), chest()), answer, strict=True):
         np.testing.assert_array_equal(one, two)

@@ -13,6 +13,8 @@ from PIL import Image as Picture
 
 from medsegr import pipeline
 from medsegr.errors import GeometryError, InputError, UsageError, WeightsError
+from medsegr.inference import answers
+from medsegr.inference.answers import ask
 from medsegr.modality.synthetic import marked
 from medsegr.options import Options
 from medsegr.report.lexicon import concepts
@@ -289,10 +291,10 @@ def test_without_report_mask_names_are_not_asked_alone() -> None:
 
 
 def test_large_volumes_go_in_turns(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "LARGEST_CALL", 3 * GRID[0] * GRID[1])
+    monkeypatch.setattr(answers, "LARGEST_CALL", 3 * GRID[0] * GRID[1])
     model = Fake()
     items = [finding(n) for n in range(7)]
-    assert len(pipeline.ask(model, picture(), items)) == 7
+    assert len(ask(model, picture(), items)) == 7
     assert [len(group) for group in model.asked] == [3, 3, 1]
 
 

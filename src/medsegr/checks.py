@@ -1,5 +1,5 @@
-"""What a mask can be asked without the truth: its side, its place, its border, its presence, its word-free
-twin.
+"""What a mask can be asked without the truth: its side (told, or usual), its place, its border, its presence,
+its word-free twin.
 
 Every check returns one :class:`~medsegr.types.Check` or None where the question does not arise. Only the side
 can ``fail``: it contradicts words that the report gave; the others ``warn``.
@@ -12,6 +12,8 @@ import numpy as np
 from medsegr.errors import GeometryError
 from medsegr.grid.planes import PAIR, axis_letters, plane_of, shows_rows, shows_sides, to_slices
 from medsegr.meaning.among import parts_of
+from medsegr.modality.mirrored import NARROW as NARROW_BODY
+from medsegr.modality.mirrored import SECTIONS, usual_side
 from medsegr.types import COLS, ROWS, Check, Finding, Image
 
 Outcome = Literal["pass", "warn", "fail"]
@@ -109,6 +111,25 @@ def _midline(mask: np.ndarray, axis: int) -> Check:
         "pass" if inside else "warn",
         f"report: midline; mask centre at {centre / mask.shape[axis]:.0%} of the width",
     )
+
+
+def anatomy_check(image: Image, finding: Finding, mask: np.ndarray) -> Check | None:
+    """A whole organ against the side on which it lies in nearly everybody; None for other findings, where the
+    report names a side, and for images that may be cut round the organ.
+
+    Warns where less than 0.4 of it lies there: the image is mirrored, the mask wrong, or the body rare.
+    """
+    side = None if finding.location.side else usual_side(finding.name)
+    if side is None or not mask.any() or image.modality not in SECTIONS:
+        return None
+    found = left_axis(image)
+    if found is None or (image.spacing and image.grid[found[0]] * image.spacing[found[0]] < NARROW_BODY):
+        return None
+    left = left_share(mask, *found)
+    share = left if side == "left" else 1 - left
+    outcome: Outcome = "pass" if share >= SIDE_FAIL else "warn"
+    detail = f"the {finding.name} lies on the {side} in nearly everybody; {share:.0%} of the mask does"
+    return Check("anatomy", outcome, detail)
 
 
 def place_check(image: Image, finding: Finding, mask: np.ndarray) -> Check | None:
@@ -226,6 +247,7 @@ def all_checks(
     """Every check that applies to one mask; ``presence`` is (score or None, the model's threshold)."""
     found = (
         side_check(image, finding, mask),
+        anatomy_check(image, finding, mask),
         place_check(image, finding, mask),
         presence_check(*presence),
         border_check(mask),

@@ -6,22 +6,18 @@ The rule of the whole: a finding gets a mask or a reason, and a finding that the
 mask.
 """
 
-import math
 import time
-from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
-from functools import partial
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 from itertools import pairwise
-from types import MappingProxyType
-
-import numpy as np
 
 from medsegr import checks
-from medsegr.errors import Cancelled, GeometryError, InputError, MedsegrError, UsageError
+from medsegr.errors import GeometryError, MedsegrError, UsageError
+from medsegr.inference.answers import Answer, alone_of, ask, name_only, was_seen
 from medsegr.measure import measure, with_structures
 from medsegr.modality import likeness, supposing
 from medsegr.options import Options
-from medsegr.report.lexicon import concepts
+from medsegr.results.otherwise import otherwise
 from medsegr.results.record import save
 from medsegr.results.turns import Turn, turns_of
 from medsegr.results.verdicts import (
@@ -38,32 +34,15 @@ from medsegr.types import (
     Finding,
     FindingResult,
     Image,
-    Location,
     Progress,
-    Prompt,
     Report,
     Result,
-    Segmentation,
     Segmenter,
-    Shape,
-    Texture,
 )
 from medsegr.words import report_of_phrases, report_of_text
 
 Follow = Callable[[Progress], None]
-LARGEST_CALL = 2**28  # probabilities asked for in one call, at most 1 GiB; longer lists go in turns
 __all__ = ["Options", "ask", "decide", "propose", "read_words", "run", "save"]
-
-
-@dataclass(frozen=True, slots=True)
-class Answer:
-    """What the model said of one target."""
-
-    mask: np.ndarray  # bool "*grid"
-    score: float | None
-    presence: float | None
-    attention: np.ndarray | None
-    prob: np.ndarray | None = None  # as in Segmentation; kept only for fractional objects
 
 
 Free = dict[tuple[str, str | None], Answer | Exception]  # report-free answers, by what they share
@@ -105,27 +84,11 @@ def run(
     results = with_structures(image, results)
     warnings += [*(words.warnings if words else ()), *likeness.mismatches(image, words)]
     warnings += [*cautions(image, results, answers, segmenter, options)]
-    warnings += _as_negative(image, results, segmenter)
+    warnings += otherwise(image, results, segmenter, options)
     clock["checks"] = time.perf_counter()
     stamps = list(clock.items())
     timing = {name: then - before for (_, before), (name, then) in pairwise(stamps)}
     return Result(image, words, tuple(results), model_of(segmenter), tuple(dict.fromkeys(warnings)), timing)
-
-
-def _as_negative(
-    image: Image, results: Sequence[FindingResult], segmenter: Segmenter
-) -> list[tuple[str, str]]:
-    """A warning where what is not seen in a radiograph is seen in its negative. It is never drawn there: who
-    knows which of both is right has not said so."""
-    missed = [r.finding for r in results if r.reason == "presence_low"]
-    other = likeness.negative(image) if missed else None
-    if other is None:
-        return []
-    aside = getattr(segmenter, "aside", lambda: segmenter)()
-    said, limit = ask(aside, other, missed), threshold(segmenter)
-    seen = ", ".join(f.id for f, answer in zip(missed, said, strict=False) if _seen(answer, limit))
-    text = f"{seen}: seen in this picture's negative only: if bone is dark in it, invert it and ask again"
-    return [("looks_negative", text)] if seen else []
 
 
 def _turn(
@@ -140,8 +103,8 @@ def _turn(
         if verdict is None or _verify(f, verdict, options)
     ]
     drawn = [f for f in asked if f.polarity != "absent"] if options.report_mask and said else []
-    alone = {_alone(f): name_only(f) for f in drawn if _alone(f) not in free}
-    beside = {twin.id: [f.id for f in drawn if _alone(f) == key] for key, twin in alone.items()}
+    alone = {alone_of(f): name_only(f) for f in drawn if alone_of(f) not in free}
+    beside = {twin.id: [f.id for f in drawn if alone_of(f) == key] for key, twin in alone.items()}
     pieces = turn.count
 
     def tick(done: int, total: int) -> None:
@@ -153,11 +116,11 @@ def _turn(
     guided = {finding.id: answer for finding, answer in zip(asked, answers, strict=False)}
     rules = (threshold(segmenter), options)
     for (key, twin), answer in zip(alone.items(), answers[len(asked) :], strict=True):
-        if any(_seen(guided[own], rules[0]) for own in beside[twin.id]):  # else it was not asked
+        if any(was_seen(guided[own], rules[0]) for own in beside[twin.id]):  # else it was not asked
             free[key] = answer
     judged = []
     for n, (finding, verdict) in enumerate(zip(turn.findings, turn.verdicts, strict=True), 1):
-        pair = (guided.get(finding.id), free.get(_alone(finding)))
+        pair = (guided.get(finding.id), free.get(alone_of(finding)))
         item = judge(image, finding, verdict, pair, rules)
         judged.append(marked(item, segmenter, image) if options.force else item)
         _tell(follow, "segment", *turn.judged(n, pieces), judged[-1])
@@ -235,10 +198,6 @@ def propose(image: Image, segmenter: Segmenter, warnings: list[tuple[str, str]])
     return tuple(replace(finding, id=f"f{n}") for n, finding in enumerate(found, 1))
 
 
-def _target(finding: Finding) -> str:
-    return finding.name or finding.phrase
-
-
 def _verify(finding: Finding, verdict: Verdict, options: Options) -> bool:
     """A denied finding that the model is asked about, without drawing it."""
     return (
@@ -247,113 +206,6 @@ def _verify(finding: Finding, verdict: Verdict, options: Options) -> bool:
         and finding.drawable
         and bool(finding.name)
     )
-
-
-def name_only(finding: Finding) -> Finding:
-    """The same target asked by its name alone: no place, texture or shape.
-
-    An organ keeps its side, which is part of its name.
-    """
-    concept = concepts().get(finding.name)
-    side = finding.location.side if concept is not None and concept.kind == "anatomy" else None
-    return replace(
-        finding,
-        id=f"{finding.id}_free",
-        phrase=_target(finding),
-        location=Location(side=side, side_frame=finding.location.side_frame),
-        texture=Texture(),
-        shape=Shape(),
-        mentions=(),
-    )
-
-
-def _alone(finding: Finding) -> tuple[str, str | None]:
-    """What two findings share when their report-free masks are the same."""
-    return _target(finding), name_only(finding).location.side
-
-
-def _seen(answer: Answer | Exception, limit: float) -> bool:
-    return isinstance(answer, Answer) and (answer.presence is None or answer.presence >= limit)
-
-
-def ask(
-    segmenter: Segmenter,
-    image: Image,
-    findings: Sequence[Finding],
-    options: Options = Options(),  # noqa: B008 - frozen
-    tick: Callable[[int, int], None] | None = None,
-    beside: Mapping[str, Sequence[str]] = MappingProxyType({}),
-) -> list[Answer | Exception]:
-    """One answer a finding, in order. All findings go in one prompt (in turns for large volumes).
-
-    Where that call fails each finding is asked alone, so that one finding's error stays its own; the error
-    stands in its place. ``tick`` as in Prompt; ``beside``: ids of findings that are only compared with
-    others, and the ids of these.
-    """
-    turn = max(1, LARGEST_CALL // max(1, math.prod(image.grid)))
-    answers: list[Answer | Exception] = []
-    starts = range(0, len(findings), turn)
-    for n, start in enumerate(starts):
-        group = findings[start : start + turn]
-        told = None if tick is None else partial(_part, tick, n, len(starts))
-        try:
-            answers += _segment(segmenter, image, group, options, told, beside)
-        except Cancelled:
-            raise
-        except MemoryError as error:
-            answers += [error] * len(group)
-        except Exception as error:
-            alone = ([f] for f in group if len(group) > 1)
-            answers += [a for one in alone for a in ask(segmenter, image, one, options, told, beside)] or [
-                error
-            ]
-    return answers
-
-
-def _part(tick: Callable[[int, int], None], n: int, of: int, done: int, total: int) -> None:
-    """What turn ``n`` of several tells, as a part of the whole."""
-    tick(n * total + done, of * total)
-
-
-def _segment(
-    segmenter: Segmenter,
-    image: Image,
-    findings: Sequence[Finding],
-    options: Options,
-    tick: Callable[[int, int], None] | None,
-    beside: Mapping[str, Sequence[str]],
-) -> Iterator[Answer]:
-    # What is asked for is asked as if it were there: the network knows no other way.
-    told = tuple(replace(finding, polarity="present") for finding in findings)
-    keep = ("attention",) if options.explain else ()  # of probabilities only the masks are read, or bytes
-    at = {finding.id: n for n, finding in enumerate(told)}
-    whom = tuple(
-        tuple(at[own] for own in beside[f.id] if own in at) if f.id in beside else None for f in told
-    )
-    prompt = Prompt(tuple(map(_target, told)), told, beside=whom, keep=keep, tick=tick)
-    if tick is not None:
-        tick(0, 1)
-    said = segmenter.segment(image, prompt)
-    if said.prob.shape != (len(findings), *image.grid):
-        expected = (len(findings), *image.grid)
-        raise InputError(f"the model gave {said.prob.shape}, expected {expected}: it is not a Segmenter")
-    low, high = said.prob.min(initial=0), said.prob.max(initial=0)
-    if said.prob.dtype != np.uint8 and not -0.001 <= low <= high <= 1.001:  # also where they are not finite
-        raise InputError(f"the model gave {low:.3g} to {high:.3g} for this image, expected values in [0, 1]")
-    return iter([answer_of(said, k, options.fractional) for k in range(len(findings))])
-
-
-def answer_of(said: Segmentation, k: int, keep: bool = False) -> Answer:
-    prob = said.prob[k]
-    half, full = (128, 255.0) if prob.dtype == np.uint8 else (0.5, 1.0)
-    mask = prob >= half
-    quality, presence, attention = (said.extras.get(name) for name in ("quality", "presence", "attention"))
-    score = float(quality[k]) if quality is not None else None
-    if score is None and mask.any():
-        score = float(prob[mask].mean()) / full
-    seen = float(presence[k]) if presence is not None else None
-    seen_at = attention[k] if attention is not None else None
-    return Answer(mask, score, seen, seen_at, prob.copy() if keep else None)
 
 
 def judge(

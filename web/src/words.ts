@@ -94,6 +94,7 @@ export function traitsOf(finding: Finding): string[] {
 
 const CHECKS: Record<string, string> = {
   side: "Side",
+  anatomy: "Usual side",
   presence: "Presence",
   border: "Border",
   place: "Place",

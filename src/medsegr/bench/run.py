@@ -34,7 +34,7 @@ from medsegr.bench.samples import (
 from medsegr.bench.score import PICTURED, Answer, answer_of, kept_view, score, view_index
 from medsegr.errors import InputError, MedsegrError, UsageError
 from medsegr.grid import planes
-from medsegr.pipeline import LARGEST_CALL
+from medsegr.inference.answers import LARGEST_CALL
 from medsegr.results.verdicts import one_line
 from medsegr.types import Finding, Image, Prompt
 

@@ -24,7 +24,7 @@ import numpy as np
 
 from medsegr import data
 from medsegr.errors import InputError, ReportError
-from medsegr.pipeline import name_only
+from medsegr.inference.answers import name_only
 from medsegr.portrait import portrait
 from medsegr.report.describe import finding_from
 from medsegr.report.parse import parse_phrase

@@ -13,7 +13,7 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import ndimage
 
-from medsegr.pipeline import answer_of
+from medsegr.inference.answers import answer_of
 from medsegr.prompts.boxes import framed
 from medsegr.prompts.honour import followed, honoured, pixel_of, settled
 from medsegr.reviews import Box, Hints, Point

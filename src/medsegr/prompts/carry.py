@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 from scipy import ndimage
 
-from medsegr.pipeline import Follow, answer_of
+from medsegr.inference.answers import answer_of
+from medsegr.pipeline import Follow
 from medsegr.prompts.ask import Asked, answer, overlap
 from medsegr.prompts.slices import Carry, Stack, slice_image, spread
 from medsegr.results.verdicts import threshold

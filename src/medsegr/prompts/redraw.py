@@ -6,6 +6,7 @@ import numpy as np
 
 from medsegr import pipeline
 from medsegr.errors import UsageError
+from medsegr.inference.answers import Answer
 from medsegr.options import Options
 from medsegr.prompts.ask import Asked, Candidate, disagree
 from medsegr.prompts.carry import Hand, carried
@@ -67,8 +68,8 @@ def redone(
         mask = _volume(desk, desk.stack, item, asked, found.mask)
         attention, prob = item.attention, mask.astype(np.float32)
     # A person pointed at it: presence is no longer asked, so that the prompt is not thrown away.
-    said = pipeline.Answer(mask, found.score, None, attention, prob if options.fractional else None)
-    free = pipeline.Answer(item.free_mask, None, None, None) if item.free_mask is not None else None
+    said = Answer(mask, found.score, None, attention, prob if options.fractional else None)
+    free = Answer(item.free_mask, None, None, None) if item.free_mask is not None else None
     rules = (threshold(desk.segmenter), options)
     judged = pipeline.judge(desk.image, item.finding, None, (said, free), rules)
     if item.finding.name:
@@ -89,8 +90,8 @@ def painted(
         before = np.zeros(desk.stack.image.grid, bool) if item.mask is None else item.mask
         mask = put(before, desk.stack, {number: plane})
     prob = mask.astype(np.float32) if options.fractional else None
-    free = pipeline.Answer(item.free_mask, None, None, None) if item.free_mask is not None else None
-    said = pipeline.Answer(mask, None, None, item.attention, prob)
+    free = Answer(item.free_mask, None, None, None) if item.free_mask is not None else None
+    said = Answer(mask, None, None, item.attention, prob)
     rules = (threshold(desk.segmenter), options)
     judged = pipeline.judge(desk.image, item.finding, None, (said, free), rules)
     others = tuple(one for one in _hints(item) if one.slice != number)

@@ -1,0 +1,78 @@
+"""What may be the matter with the image itself: it may be a negative, it may be mirrored.
+
+Asked beside the job, told as warnings; nothing is drawn that way.
+"""
+
+from collections.abc import Sequence
+
+import numpy as np
+
+from medsegr.checks import left_axis
+from medsegr.grid.planes import plane_of, to_slices
+from medsegr.inference.answers import Answer, ask, was_seen
+from medsegr.modality import likeness
+from medsegr.modality.mirrored import LEAN, lean
+from medsegr.options import Options
+from medsegr.results.verdicts import threshold
+from medsegr.types import Finding, FindingResult, Image, Location, Segmenter
+
+Warnings = list[tuple[str, str]]
+HEART = Finding("heart", "heart and mediastinum", (0, 0), "cardiomediastinum")
+LUNGS = tuple(
+    Finding(side, f"{side} lung", (0, 0), "lung", location=Location(side=side)) for side in ("left", "right")
+)
+EXCHANGED = "left and right may be exchanged in all masks"
+
+
+def otherwise(
+    image: Image, results: Sequence[FindingResult], segmenter: Segmenter, options: Options
+) -> Warnings:
+    """Warnings about the image as a whole, after its findings were judged."""
+    found = _as_negative(image, results, segmenter)
+    return found if options.side_check == "off" else [*found, *_mirrored(image, results, segmenter)]
+
+
+def _as_negative(image: Image, results: Sequence[FindingResult], segmenter: Segmenter) -> Warnings:
+    """A warning where what is not seen in a radiograph is seen in its negative. It is never drawn there: who
+    knows which of both is right has not said so."""
+    missed = [r.finding for r in results if r.reason == "presence_low"]
+    other = likeness.negative(image) if missed else None
+    if other is None:
+        return []
+    aside = getattr(segmenter, "aside", lambda: segmenter)()
+    said, limit = ask(aside, other, missed), threshold(segmenter)
+    seen = ", ".join(f.id for f, answer in zip(missed, said, strict=False) if was_seen(answer, limit))
+    text = f"{seen}: seen in this picture's negative only: if bone is dark in it, invert it and ask again"
+    return [("looks_negative", text)] if seen else []
+
+
+def _mirrored(image: Image, results: Sequence[FindingResult], segmenter: Segmenter) -> Warnings:
+    """A warning where an organ lies on the side where it does in hardly anybody, or where the heart of a film
+    leans to the right."""
+    drawn = [r for r in results if r.mask is not None]
+    across = [r for r in drawn if any(c.name == "anatomy" and c.outcome == "warn" for c in r.checks)]
+    if across:
+        ids = ", ".join(r.finding.id for r in across)
+        return [("looks_mirrored", f"{ids}: on the side where it is in hardly anybody: {EXCHANGED}")]
+    if drawn and _leans_right(image, segmenter):
+        text = f"the heart leans to the patient's right: the film may be mirrored, and {EXCHANGED}"
+        return [("looks_mirrored", text)]
+    return []
+
+
+def _leans_right(image: Image, segmenter: Segmenter) -> bool:
+    """Whether heart and both lungs are seen in a film, and the heart leans to the patient's right."""
+    knows = getattr(segmenter, "knows", None)
+    if knows is None or image.modality != "CR" or len(image.grid) != 2 or left_axis(image) is None:
+        return False
+    asked = (HEART, *LUNGS)
+    if not all(knows(finding, image.modality) for finding in asked):
+        return False
+    limit = threshold(segmenter)
+    said = [a for a in ask(segmenter, image, asked) if isinstance(a, Answer) and was_seen(a, limit)]
+    if len(said) < len(asked):
+        return False
+    # In the usual view the patient's left is at the picture's right.
+    heart, *lungs = (to_slices(answer.mask, plane_of(image)) for answer in said)
+    how = lean(heart, np.logical_or(*lungs))
+    return how is not None and how <= -LEAN
