@@ -13,7 +13,7 @@ from medsegr.errors import GeometryError, InputError, ReportError
 from medsegr.io.choices import Choices
 from medsegr.io.dicom_masks import holds_masks
 from medsegr.io.dicom_masks import read_masks as segments
-from medsegr.io.masks import Masks, check_place
+from medsegr.io.masks import MaskInfo, Masks, check_place
 from medsegr.io.read import read_image
 from medsegr.report.describe import finding_from
 from medsegr.report.parse import parse_phrase
@@ -134,7 +134,7 @@ def read_mask(folder: Path, row: Mapping[str, str], image: Image) -> np.ndarray:
 
 def read_marks(folder: Path, rows: Sequence[Mapping[str, str]], image: Image) -> list[Marks]:
     """What the rows of an image mark on its grid; errors as of :func:`read_mask`. A file is read once for all
-    of its rows, and held no longer. A DICOM SEG has no unknown pixels."""
+    of its rows, and held no longer. A DICOM SEG or RT structure set has no unknown pixels."""
     found: dict[int, Marks] = {}
     for name in dict.fromkeys(row["mask"] for row in rows):
         own = [at for at, row in enumerate(rows) if row["mask"] == name]
@@ -163,17 +163,33 @@ def _opened(folder: Path, row: Mapping[str, str], image: Image) -> Callable[[Map
 
 
 def _segment(masks: Masks, row: Mapping[str, str]) -> Marks:
-    known = [info.number for info in masks.infos]
-    wanted = labels_in(row) or known
-    strange = sorted(set(wanted) - set(known))
-    if strange:
-        raise InputError(f"row {row['id']}: the DICOM SEG has no segment {strange[0]}; it has {known}")
-    if ignored_in(row):
+    if ignored_in({**row, "label": ""}):
         raise InputError(
-            f"row {row['id']}: ignore came with a DICOM SEG, where values of a mask file were expected; "
+            f"row {row['id']}: ignore came with a DICOM object, where values of a mask file were expected; "
             "leave it empty"
         )
-    return Marks(np.any([masks.mask(number) for number in wanted], axis=0))
+    return Marks(np.any([masks.mask(number) for number in _segments_in(row, masks.infos)], axis=0))
+
+
+def _segments_in(row: Mapping[str, str], infos: Sequence[MaskInfo]) -> list[int]:
+    """The segments or ROIs that a row's ``label`` names, by number or by name; all where it is empty."""
+    told = (row.get("label") or "").strip()
+    known = {str(info.number): info.number for info in infos}
+    named: dict[str, list[int]] = {}
+    for info in infos:
+        named.setdefault(info.name.casefold(), []).append(info.number)
+    if not told or told.casefold() in named:
+        return named[told.casefold()] if told else list(known.values())
+    found: list[int] = []
+    for part in (piece.strip() for piece in told.split(",")):
+        numbers = named.get(part.casefold()) or ([known[part]] if part in known else [])
+        if not numbers:
+            raise InputError(
+                f"row {row['id']}: the DICOM object has no segment or ROI {part[:40]}; it has "
+                f"{list(known.values())}, which may be called by their names too"
+            )
+        found += numbers
+    return found
 
 
 def marked(values: np.ndarray, row: Mapping[str, str]) -> Marks:

@@ -262,7 +262,7 @@ def test_masks_kept_in_dicom_alone_are_converted_with_their_image(
     changed = told(out)
     changed["findings"][0]["id"] = "f9"
     (out / "findings.json").write_text(json.dumps(changed))
-    run("convert", out, "--to", "nrrd", "-i", series).fails(3, "no segment of f9")
+    run("convert", out, "--to", "nrrd", "-i", series).fails(3, "no mask of f9")
 
 
 def test_convert_loads_no_torch(series: Path, words: Path, run: Any, tmp_path: Path) -> None:

@@ -163,7 +163,7 @@ def test_a_table_may_name_segments_of_a_dicom_seg(archive: Path) -> None:
     one, both = (marks.mask for marks in read_marks(archive, [row | {"label": "2"}, row], image))
     assert np.array_equal(one, box(SHAPE, 20))
     assert np.array_equal(both, box(SHAPE, 4) | box(SHAPE, 20))
-    with pytest.raises(InputError, match=r"row x: the DICOM SEG has no segment 7; it has \[1, 2\]"):
+    with pytest.raises(InputError, match=r"row x: the DICOM object has no segment or ROI 7; it has \[1, 2\]"):
         read_marks(archive, [row | {"label": "7"}], image)
     with pytest.raises(InputError, match="row x: ignore came with a DICOM SEG"):
         read_marks(archive, [row | {"label": "2", "ignore": "1"}], image)
