@@ -90,7 +90,13 @@ def test_lines_belong_to_what_they_enclose() -> None:
     np.testing.assert_array_equal(whole([square[::-1], hole], (7, 7)), expected)
     rounded = square + np.random.default_rng(0).uniform(-4e-4, 4e-4, square.shape)
     np.testing.assert_array_equal(whole([rounded, hole], (7, 7)), expected)
-    for points, count in (([[2, 3]], 1), ([[2, 1], [2, 4]], 4), ([[1, 1], [4, 4]], 4), ([[1.3, 1.2]], 0)):
+    for points, count in (
+        ([[2, 3]], 1),
+        ([[2, 1], [2, 4]], 4),
+        ([[1, 1], [4, 4]], 4),
+        ([[1.3, 1.2]], 0),
+        ([[2.9995, 3]], 1),
+    ):
         assert whole([np.array(points, float)], (7, 7)).sum() == count
 
 

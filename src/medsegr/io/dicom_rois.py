@@ -167,9 +167,7 @@ def _contours(ds: Dataset, seen: _Seen, limits: Limits) -> Iterator[_Contour]:
     for roi in _items(ds, "ROIContourSequence"):
         told = _number(roi, "ReferencedROINumber")
         if told not in labels:
-            raise InputError(
-                f"{WHAT}: contours belong to ROI {told}, which it does not describe; it is damaged"
-            )
+            raise InputError(f"{WHAT}: contours belong to ROI {told}, which is not described; it is damaged")
         for item in _items(roi, "ContourSequence"):
             count += 1
             check("contours", count, limits, WHAT)
@@ -302,7 +300,7 @@ def _own_image(ds: Dataset, limits: Limits) -> Image:
     place = place_of(told[0]) if told else None
     if place is None:
         raise GeometryError(
-            f"{WHAT}: outlines have no voxels of their own; give the image they were drawn on (-i)"
+            f"{WHAT}: contours have no voxels of their own; give the image that they were drawn on (-i)"
         )
     frames, rows, columns = int(number(told[0], "NumberOfFrames") or 1), *place.shape
     check("frames", frames, limits, WHAT)

@@ -126,7 +126,7 @@ def fill(contours: Sequence[np.ndarray], shape: tuple[int, int]) -> tuple[np.nda
     """
     points = np.concatenate(contours)
     low = np.clip(np.floor(points.min(axis=0)), 0, np.array(shape)).astype(int)
-    high = np.clip(np.floor(points.max(axis=0)) + 1, low, np.array(shape)).astype(int)
+    high = np.clip(np.floor(points.max(axis=0) + ON_LINE) + 1, low, np.array(shape)).astype(int)
     box = high - low
     crossed = np.zeros((box[0], box[1] + 1), bool)
     on_line = np.zeros(tuple(box), bool)
