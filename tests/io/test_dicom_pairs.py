@@ -9,9 +9,11 @@ import pytest
 
 from dicom_files import MAKER, segment, write_ct, write_dx
 from medsegr.data import read_drawn, read_set
+from medsegr.drawn import read_marks
 from medsegr.errors import InputError
 from medsegr.io.dicom_objects import save_object
 from medsegr.io.dicom_pairs import pairs
+from medsegr.io.dicom_rt import make_rt
 from medsegr.io.dicom_seg import make_seg
 from medsegr.io.dicom_source import sources_of
 from medsegr.io.read import read_image
@@ -156,8 +158,6 @@ def test_a_segmentation_without_its_series_is_one_line(archive: Path, tmp_path: 
 
 
 def test_a_table_may_name_segments_of_a_dicom_seg(archive: Path) -> None:
-    from medsegr.drawn import read_marks
-
     image = read_image(archive / "p1" / "scans" / "a")
     row = {"id": "x", "mask": "p1/drawn/1"}
     one, both = (marks.mask for marks in read_marks(archive, [row | {"label": "2"}, row], image))
@@ -165,5 +165,51 @@ def test_a_table_may_name_segments_of_a_dicom_seg(archive: Path) -> None:
     assert np.array_equal(both, box(SHAPE, 4) | box(SHAPE, 20))
     with pytest.raises(InputError, match=r"row x: the DICOM object has no segment or ROI 7; it has \[1, 2\]"):
         read_marks(archive, [row | {"label": "7"}], image)
-    with pytest.raises(InputError, match="row x: ignore came with a DICOM SEG"):
+    with pytest.raises(InputError, match="row x: ignore came with a DICOM object"):
         read_marks(archive, [row | {"label": "2", "ignore": "1"}], image)
+
+
+@pytest.fixture(scope="module")
+def structured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A series and the structure set of it in one folder, as archives give them."""
+    root = tmp_path_factory.mktemp("structured")
+    write_ct(root / "ct", np.random.default_rng(0).integers(0, 200, SHAPE).astype(np.int16), affine())
+    image = read_image(root / "ct")
+    found = [
+        segment(1, box(SHAPE, 4), name="Liver", site=None, side=None),
+        segment(2, box(SHAPE, 20), name="Spleen, whole", site=None, side=None),
+    ]
+    save_object(make_rt(image, found, sources_of(image), MAKER), root / "ct" / "rt.dcm")
+    return root
+
+
+def test_a_structure_set_finds_its_series(structured: Path) -> None:
+    (pair,) = pairs(structured)
+    assert (pair.masks.name, pair.modality) == ("rt.dcm", "CT")
+    assert [info.name for info in pair.infos] == ["Liver", "Spleen, whole"]
+    ((_, rows),) = rows_of(structured).items()
+    assert [(row["target"], row["label"], row["group"] != "") for row in rows] == [
+        ("liver", "1", True),
+        ("spleen, whole", "2", True),
+    ]
+    image = read_image(structured / rows[0]["image"])
+    assert image.grid == SHAPE
+    np.testing.assert_array_equal(read_marks(structured, rows, image)[1].mask, box(SHAPE, 20))
+
+
+def test_a_table_may_name_rois_by_name_or_number(structured: Path) -> None:
+    image, row = read_image(structured / "ct"), {"id": "x", "mask": "ct/rt.dcm"}
+    both = box(SHAPE, 4) | box(SHAPE, 20)
+    for label, wanted in (
+        ("Liver", box(SHAPE, 4)),
+        ("spleen, WHOLE", box(SHAPE, 20)),
+        ("2", box(SHAPE, 20)),
+        ("liver,2", both),
+        ("", both),
+    ):
+        (marks,) = read_marks(structured, [row | {"label": label}], image)
+        np.testing.assert_array_equal(marks.mask, wanted)
+    with pytest.raises(
+        InputError, match=r"row x: the DICOM object has no segment or ROI kidney; it has \[1, 2\]"
+    ):
+        read_marks(structured, [row | {"label": "kidney"}], image)

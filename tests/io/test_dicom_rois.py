@@ -8,6 +8,7 @@ import nibabel as nib
 import numpy as np
 import pydicom
 import pytest
+from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset, FileMetaDataset
 from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
 
@@ -297,3 +298,18 @@ def test_a_series_beside_its_structure_set_is_still_read(image: Image, tmp_path:
     many = [contour(image, (2, OUTER))] * 60
     save(structures({1: many}), tmp_path / "ct" / "rt.dcm", ExplicitVRLittleEndian, undefined=True)
     assert read_image(tmp_path / "ct", limits=Limits(elements=1000)).grid == SHAPE
+
+
+def test_a_file_of_a_plan_system() -> None:
+    """The one that pydicom brings along: no meta header, a body of three slices, two isocentres."""
+    path = Path(str(get_testdata_file("rtstruct.dcm", download=False)))
+    affine = LPS_TO_RAS @ np.array([[0, 0, 2, -209], [0, 2, 0, -159], [10, 0, 0, -200], [0, 0, 0, 1]], float)
+    grid = image_from_array(np.zeros((21, 160, 210)), affine=affine, modality="CT")
+    found = read_masks(path, grid)
+    assert [info.name for info in found.infos] == ["patient", "Isocenter 1", "Isocenter 2"]
+    body = np.zeros(grid.grid, bool)
+    body[:3, 5:155, 5:205] = True  # 400 x 300 mm around the origin
+    np.testing.assert_array_equal(found.mask(1), body)
+    assert found.notes == (
+        ("outlines_open", "ROI 2, 3: points and open lines enclose nothing and were left out"),
+    )

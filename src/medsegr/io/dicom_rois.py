@@ -54,13 +54,16 @@ class _Seen:
     def notes(self) -> tuple[tuple[str, str], ...]:
         """Warnings (code, message), without names."""
         told = (
-            ("outlines_open", self.open, "points and open lines enclose nothing and were left out"),
-            ("outlines_between", self.between, "contours lie between slices and were put on the nearest"),
-            ("outlines_cut", self.cut, "contours reach beyond the image and were cut off at its edge"),
-            ("outlines_apart", self.apart, "contours leave slices out, on which nothing is marked"),
-            ("outlines_empty", self.nothing, "contours enclose the centre of no voxel: their mask is empty"),
+            (self.open, ("outlines_open", "points and open lines enclose nothing and were left out")),
+            (self.between, ("outlines_between", "contours lie between slices and were put on the nearest")),
+            (self.cut, ("outlines_cut", "contours reach beyond the image and were cut off at its edge")),
+            (self.apart, ("outlines_apart", "contours leave slices out, on which nothing is marked")),
+            (
+                self.nothing,
+                ("outlines_empty", "contours enclose no voxel's centre: its mask is empty"),
+            ),
         )
-        return tuple((code, f"{_rois(found)}: {what}") for code, found, what in told if found)
+        return tuple((code, f"{_rois(found)}: {what}") for found, (code, what) in told if found)
 
 
 def _rois(labels: set[int]) -> str:
