@@ -1,6 +1,7 @@
 """What a row of a sample table names: the finding that it asks for, its image, what is marked on it."""
 
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -18,6 +19,8 @@ from medsegr.io.read import read_image
 from medsegr.report.describe import finding_from
 from medsegr.report.parse import parse_phrase
 from medsegr.types import Finding, Frame, Image, modality_code
+
+LOG = logging.getLogger("medsegr")
 
 
 @dataclass(frozen=True, slots=True)
@@ -138,16 +141,23 @@ def read_marks(folder: Path, rows: Sequence[Mapping[str, str]], image: Image) ->
     found: dict[int, Marks] = {}
     for name in dict.fromkeys(row["mask"] for row in rows):
         own = [at for at, row in enumerate(rows) if row["mask"] == name]
-        marks_of = _opened(folder, rows[own[0]], image)
+        marks_of = _opened(folder, [rows[at] for at in own], image)
         found |= {at: marks_of(rows[at]) for at in own}
     return [found[at] for at in range(len(rows))]
 
 
-def _opened(folder: Path, row: Mapping[str, str], image: Image) -> Callable[[Mapping[str, str]], Marks]:
-    """The mask file that a row names, as what gives the marks of a row of it; errors name the row."""
+def _opened(
+    folder: Path, rows: Sequence[Mapping[str, str]], image: Image
+) -> Callable[[Mapping[str, str]], Marks]:
+    """The mask file that rows name, as what gives the marks of a row of them; errors name the row. Of a DICOM
+    object only what the rows ask for is drawn: what is wrong with others does not matter."""
+    row = rows[0]
     try:
         if holds_masks(folder / row["mask"]):
-            return partial(_segment, segments(folder / row["mask"], image))
+            masks = segments(folder / row["mask"], image, only=partial(_all_numbers, rows))
+            for code, message in masks.notes:
+                LOG.warning("row %s: %s: %s", row["id"], code, message)
+            return partial(_segment, masks)
     except InputError as error:
         raise InputError(f"row {row['id']}: {error}") from error
     held = read_column(folder, row, "mask")
@@ -163,33 +173,37 @@ def _opened(folder: Path, row: Mapping[str, str], image: Image) -> Callable[[Map
 
 
 def _segment(masks: Masks, row: Mapping[str, str]) -> Marks:
-    if ignored_in({**row, "label": ""}):
+    numbers, strange = _numbers_in(row, masks.infos)
+    if strange:
+        raise InputError(
+            f"row {row['id']}: the DICOM object has no segment or ROI {strange[0][:40]}; it has "
+            f"{[info.number for info in masks.infos]}, which may be called by their names too"
+        )
+    if (row.get("ignore") or "").strip():
         raise InputError(
             f"row {row['id']}: ignore came with a DICOM object, where values of a mask file were expected; "
             "leave it empty"
         )
-    return Marks(np.any([masks.mask(number) for number in _segments_in(row, masks.infos)], axis=0))
+    return Marks(np.any([masks.mask(number) for number in numbers], axis=0))
 
 
-def _segments_in(row: Mapping[str, str], infos: Sequence[MaskInfo]) -> list[int]:
-    """The segments or ROIs that a row's ``label`` names, by number or by name; all where it is empty."""
+def _all_numbers(rows: Sequence[Mapping[str, str]], infos: Sequence[MaskInfo]) -> set[int]:
+    return {number for row in rows for number in _numbers_in(row, infos)[0]}
+
+
+def _numbers_in(row: Mapping[str, str], infos: Sequence[MaskInfo]) -> tuple[list[int], list[str]]:
+    """The segments or ROIs that a row's ``label`` names, by number or by name, several with commas, all where
+    it is empty; and what it names that is not there."""
     told = (row.get("label") or "").strip()
-    known = {str(info.number): info.number for info in infos}
-    named: dict[str, list[int]] = {}
-    for info in infos:
-        named.setdefault(info.name.casefold(), []).append(info.number)
-    if not told or told.casefold() in named:
-        return named[told.casefold()] if told else list(known.values())
-    found: list[int] = []
-    for part in (piece.strip() for piece in told.split(",")):
-        numbers = named.get(part.casefold()) or ([known[part]] if part in known else [])
-        if not numbers:
-            raise InputError(
-                f"row {row['id']}: the DICOM object has no segment or ROI {part[:40]}; it has "
-                f"{list(known.values())}, which may be called by their names too"
-            )
-        found += numbers
-    return found
+    if not told:
+        return [info.number for info in infos], []
+
+    def called(word: str) -> list[int]:
+        numbered = [info.number for info in infos if str(info.number) == word]
+        return numbered or [info.number for info in infos if info.name.casefold() == word.casefold()]
+
+    parts = [told] if called(told) else [part.strip() for part in told.split(",")]
+    return [number for part in parts for number in called(part)], [part for part in parts if not called(part)]
 
 
 def marked(values: np.ndarray, row: Mapping[str, str]) -> Marks:

@@ -213,3 +213,30 @@ def test_a_table_may_name_rois_by_name_or_number(structured: Path) -> None:
         InputError, match=r"row x: the DICOM object has no segment or ROI kidney; it has \[1, 2\]"
     ):
         read_marks(structured, [row | {"label": "kidney"}], image)
+
+
+def test_of_a_structure_set_only_what_is_asked_for_matters(
+    structured: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+) -> None:
+    """A couch beyond the series and isocentres are no reason to refuse the liver, nor to speak of them."""
+    image = read_image(structured / "ct")
+    ds = pydicom.dcmread(structured / "ct" / "rt.dcm")
+    couch = ds.ROIContourSequence[1].ContourSequence[0]
+    couch.ContourData = [float(v) + 900 * (n % 3 == 2) for n, v in enumerate(couch.ContourData)]
+    ds.StructureSetROISequence[1].ReferencedFrameOfReferenceUID = "1.2.3"
+    ds.save_as(tmp_path / "rt.dcm")
+    row = {"id": "x", "mask": "rt.dcm", "label": "liver"}
+    (marks,) = read_marks(tmp_path, [row], image)
+    np.testing.assert_array_equal(marks.mask, box(SHAPE, 4))
+    with pytest.raises(InputError, match=r"row x: .*another frame of reference"):
+        read_marks(tmp_path, [row | {"label": ""}], image)
+    ds.StructureSetROISequence[1].ReferencedFrameOfReferenceUID = ds.FrameOfReferenceUID
+    ds.ROIContourSequence[0].ContourSequence[0].ContourGeometricType = "OPEN_PLANAR"
+    ds.save_as(tmp_path / "rt.dcm")
+    with pytest.raises(InputError, match=r"row x: .*a plane that the image does not have"):
+        read_marks(tmp_path, [row, row | {"label": "2"}], image)
+    assert not caplog.records
+    read_marks(tmp_path, [row], image)
+    assert [record.getMessage() for record in caplog.records] == [
+        "row x: outlines_open: ROI 1: points and open lines enclose nothing and were left out"
+    ]

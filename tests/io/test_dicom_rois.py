@@ -257,6 +257,15 @@ def test_hostile_files_are_one_line_without_names(
     assert not [name for name in PLANTED if name in told]
 
 
+def test_a_value_filled_up_with_a_nul(image: Image, tmp_path: Path) -> None:
+    """As some programs fill up what the standard fills up with a space."""
+    path = save(structures({1: [contour(image, (2, OUTER))]}), tmp_path / "rt.dcm")
+    data = path.read_bytes()
+    text = str(pydicom.dcmread(path).ROIContourSequence[0].ContourSequence[0].ContourData[-1]).encode()
+    path.write_bytes(data.replace(text, text[:-1] + b"\0"))
+    assert read_masks(path, image).mask(1).sum() == 72
+
+
 @pytest.mark.parametrize("text", [b"nan", b"inf", b"-inf", b"1_0x", b"Planted"])
 def test_coordinates_that_are_no_numbers(text: bytes, image: Image, tmp_path: Path) -> None:
     path = save(structures({1: [contour(image, (2, OUTER))]}), tmp_path / "rt.dcm")

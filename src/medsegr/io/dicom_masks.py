@@ -25,7 +25,8 @@ from medsegr.io.dicom_pixels import (
     shape_of,
     stored,
 )
-from medsegr.io.dicom_rois import infos_of, read_rois
+from medsegr.io.dicom_rois import WHAT as ROIS
+from medsegr.io.dicom_rois import Wanted, infos_of, read_rois
 from medsegr.io.dicom_scan import frame_groups
 from medsegr.io.dicom_source import check_frame, sources_of
 from medsegr.io.dicom_words import STRUCTURES, class_of, code_of, text_of
@@ -59,9 +60,13 @@ def holds_masks(path: Path, limits: Limits = DEFAULT_LIMITS) -> bool:
 
 def header_of(path: Path, limits: Limits = DEFAULT_LIMITS) -> tuple[Dataset, tuple[MaskInfo, ...]]:
     """Header of a DICOM SEG or RT structure set and what it tells of its masks; none is decoded or drawn."""
-    with guarded(WHAT):
+    with guarded(_what(path)):
         ds = open_header(path, _roomy(path, limits))
         return ds, infos_of(ds) if _is_structures(ds) else _infos(ds)
+
+
+def _what(path: Path) -> str:
+    return ROIS if class_of(path) == STRUCTURES else WHAT
 
 
 def _roomy(path: Path, limits: Limits) -> Limits:
@@ -86,23 +91,31 @@ def _is_masks(ds: Dataset) -> bool:
 
 
 def read_masks(
-    path: Path, image: Image | None = None, limits: Limits = DEFAULT_LIMITS, threshold: float = HALF
+    path: Path,
+    image: Image | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    threshold: float = HALF,
+    only: Wanted | None = None,
 ) -> Masks:
     """All segments of a DICOM SEG, or ROIs of an RT structure set, as masks on the grid of ``image``; without
     one on the smallest grid of its own.
 
     Their numbers become labels. Of a FRACTIONAL one a voxel belongs to a mask from ``threshold`` (above 0,
-    at most 1) of the largest value on. Raises InputError (damaged, no SEG, drawn on another image),
-    GeometryError (its pixels or planes are not those of the image), UsageError (threshold).
+    at most 1) of the largest value on. ``only`` gives the numbers of those ROIs of a structure set that are
+    wanted: the others stay empty, and what is wrong with them does not matter. Raises InputError (damaged,
+    no masks, drawn on another image), GeometryError (its pixels or planes are not those of the
+    image), UsageError (threshold).
     """
     if not 0 < threshold <= 1:
         raise UsageError(f"--threshold: {threshold:g} came where a number above 0 and at most 1 was expected")
     check("file_bytes", path.stat().st_size, limits, WHAT)
-    with guarded(WHAT):
+    with guarded(_what(path)):
         ds = open_dataset(path.read_bytes(), _roomy(path, limits))
         if not _is_masks(ds):
             raise InputError(f"{WHAT}: another DICOM object came; give the segmentation")
-        return read_rois(ds, image, limits) if _is_structures(ds) else _segments(ds, image, limits, threshold)
+        if _is_structures(ds):
+            return read_rois(ds, image, limits, only)
+        return _segments(ds, image, limits, threshold)
 
 
 def _segments(ds: Dataset, image: Image | None, limits: Limits, threshold: float) -> Masks:

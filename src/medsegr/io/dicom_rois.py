@@ -5,7 +5,7 @@ it. A voxel belongs to an ROI where its centre lies inside of the contours of on
 (so a contour in another is a hole, whether it is told as XOR, as a keyhole or just so), or on a line.
 """
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Callable, Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -27,8 +27,10 @@ from medsegr.types import Image, Source
 WHAT = "DICOM RT structure set"
 CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
 MOST_LABEL = 65535  # of the layers that masks are held in
+Wanted = Callable[[Sequence[MaskInfo]], Collection[int]]
 FARTHEST = 1e6  # mm: a point beyond is none of a patient
 SAME_PLANE = 0.01  # of the slice distance: contours nearer than this lie in one plane
+PIECE = 100_000  # numbers that are taken apart at a time
 BEYOND = 0.01  # pixels over the edge of the picture that rounding explains
 
 
@@ -128,41 +130,44 @@ def _labels(rois: Sequence[Dataset]) -> dict[int, int]:
     return {told: told if plain else place for place, told in enumerate(numbers, 1)}
 
 
-def read_rois(ds: Dataset, image: Image | None, limits: Limits) -> Masks:
+def read_rois(ds: Dataset, image: Image | None, limits: Limits, only: Wanted | None = None) -> Masks:
     """All ROIs of a structure set as masks on the grid of ``image``; without one on the grid that its
-    contours were drawn around, where it tells that. Call inside ``guarded``.
+    contours were drawn around, where it tells that. ``only`` gives the labels of those that are drawn, all
+    where it is None. Call inside ``guarded``.
 
     Raises InputError (damaged, drawn on another image), GeometryError (planes that are not the image's).
     """
     infos, seen = infos_of(ds), _Seen()
+    wanted = {info.number for info in infos} if only is None else set(only(infos))
     grid = _own_image(ds, limits) if image is None else image
     if grid.affine is None:
         raise GeometryError(
             f"{WHAT}: it has a place in the patient and the image has none; give the series it was drawn on"
         )
     if image is not None:
-        for frame in sorted(_frames(ds)):
+        for frame in sorted(_frames(ds, wanted)):
             check_frame(frame, image, limits, WHAT)
-    contours = list(_contours(ds, seen, limits))
+    contours = list(_contours(ds, wanted, seen, limits))
     canvas = Canvas(grid, limits)
     if contours:
         _Painter(grid, canvas, seen, limits).paint(contours)
     return Masks(grid, infos, canvas.layers, seen.notes())
 
 
-def _frames(ds: Dataset) -> set[str]:
-    """Frames of reference of the ROIs; where these tell none, that of the object if it is one."""
-    told = {str(item.get("ReferencedFrameOfReferenceUID") or "") for item in ds.StructureSetROISequence}
+def _frames(ds: Dataset, wanted: Collection[int]) -> set[str]:
+    """Frames of reference of the wanted ROIs; where these tell none, that of the object if it is one."""
+    rois = _items(ds, "StructureSetROISequence")
+    kept = [item for item, label in zip(rois, _labels(rois).values(), strict=True) if label in wanted]
+    told = {str(item.get("ReferencedFrameOfReferenceUID") or "") for item in kept}
     if told - {""}:
         return told - {""}
-    whole = {
-        str(i.get("FrameOfReferenceUID") or "") for i in _items(ds, "ReferencedFrameOfReferenceSequence")
-    }
+    items = _items(ds, "ReferencedFrameOfReferenceSequence")
+    whole = {str(item.get("FrameOfReferenceUID") or "") for item in items}
     return whole - {""} if len(whole) == 1 else set()
 
 
-def _contours(ds: Dataset, seen: _Seen, limits: Limits) -> Iterator[_Contour]:
-    """Every closed contour. What is open is noted, what is damaged refused."""
+def _contours(ds: Dataset, wanted: Collection[int], seen: _Seen, limits: Limits) -> Iterator[_Contour]:
+    """Every closed contour of the wanted ROIs. What is open is noted, what is damaged refused."""
     labels = _labels(_items(ds, "StructureSetROISequence"))
     count = points = 0
     if not _items(ds, "ROIContourSequence"):
@@ -171,30 +176,21 @@ def _contours(ds: Dataset, seen: _Seen, limits: Limits) -> Iterator[_Contour]:
         told = _number(roi, "ReferencedROINumber")
         if told not in labels:
             raise InputError(f"{WHAT}: contours belong to ROI {told}, which is not described; it is damaged")
-        for item in _items(roi, "ContourSequence"):
+        for item in _items(roi, "ContourSequence") if labels[told] in wanted else ():
             count += 1
             check("contours", count, limits, WHAT)
             kind = str(item.get("ContourGeometricType") or "").strip().upper()
             if kind not in CLOSED:
                 seen.open.add(labels[told])
                 continue
-            found = _points(item)
+            found = _points(item, limits.points - points, limits)
             points += len(found)
-            check("points", points, limits, WHAT)
             yield _Contour(labels[told], found, kind == "CLOSEDPLANAR_XOR")
 
 
-def _points(item: Dataset) -> np.ndarray:
-    """``n 3`` from the text as it is stored: the library would make an object of every number."""
-    element: Any = item.get_item("ContourData") if "ContourData" in item else None
-    raw: Any = b"" if element is None else element.value
-    if not isinstance(raw, bytes):  # no longer as it was read
-        raw = b"\\".join(str(value).encode() for value in raw or ())
-    parts = raw.strip(b"\0 ").split(b"\\")
-    try:
-        values = np.array([float(part) for part in parts])
-    except ValueError:
-        raise InputError(f"{WHAT}: a coordinate of a contour is no number; it is damaged") from None
+def _points(item: Dataset, room: int, limits: Limits) -> np.ndarray:
+    """``n 3`` of a contour, of which the limit of points leaves ``room``."""
+    values = _coordinates(item, room, limits)
     if not (np.isfinite(values).all() and np.abs(values).max() < FARTHEST):
         raise InputError(
             f"{WHAT}: a coordinate of a contour is not finite, or beyond a kilometre; it is damaged"
@@ -203,9 +199,32 @@ def _points(item: Dataset) -> np.ndarray:
     if len(values) % 3 or (told is not None and 3 * told != len(values)):
         more = "" if told is None else f" for {told:g} points"
         raise InputError(
-            f"{WHAT}: a contour has {len(values)} coordinates{more}, three a point were expected"
+            f"{WHAT}: a contour has {len(values)} coordinates{more}, where three a point were expected; it "
+            "is damaged"
         )
     return values.reshape(-1, 3)
+
+
+def _coordinates(item: Dataset, room: int, limits: Limits) -> np.ndarray:
+    """All numbers, from the text as it is stored, piece by piece: the library would make an object of every
+    one of them."""
+    element: Any = item.get_item("ContourData") if "ContourData" in item else None
+    raw: Any = b"" if element is None else element.value
+    if not isinstance(raw, bytes):  # no longer as it was read
+        raw = b"\\".join(str(value).encode() for value in raw or ())
+    raw = raw.rstrip(b"\0 ")
+    ends = np.flatnonzero(np.frombuffer(raw, np.uint8) == ord("\\"))
+    check("points", limits.points - room + (len(ends) + 1) // 3, limits, WHAT)
+    found = np.empty(len(ends) + 1)
+    begins = np.append(0, ends + 1)
+    ends = np.append(ends, len(raw))
+    for at in range(0, len(found), PIECE):
+        last = min(at + PIECE, len(found))
+        try:
+            found[at:last] = [float(part) for part in raw[begins[at] : ends[last - 1]].split(b"\\")]
+        except ValueError:
+            raise InputError(f"{WHAT}: a coordinate of a contour is no number; it is damaged") from None
+    return found
 
 
 class _Painter:
@@ -280,7 +299,7 @@ class _Painter:
         """Contours on every second slice or less, as they are on an image of finer slices."""
         for roi, slots in depths.items():
             steps = np.diff(sorted(slots))
-            if len(steps) and np.median(steps) > 1:
+            if len(steps) > 1 and steps.min() > 1:
                 self._seen.apart.add(roi)
 
 
