@@ -196,8 +196,8 @@ WARNINGS: Mapping[str, Told] = {
             "as above; nothing is drawn between contours",
         ),
         "outlines_empty": (
-            "contours enclose the centre of no voxel, so the mask is empty",
-            "measure on an image of finer voxels",
+            "an ROI has no contour, or none that encloses the centre of a voxel, so its mask is empty",
+            "it was planned and never drawn, or needs an image of finer voxels",
         ),
     },
     "The report": {

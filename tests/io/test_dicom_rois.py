@@ -166,6 +166,14 @@ def test_contours_between_slices_go_to_the_nearest(image: Image, tmp_path: Path)
     )
 
 
+@pytest.mark.parametrize("depth", np.arange(1.4, 1.6, 0.005).tolist())
+def test_a_hole_stays_one_however_the_plane_is_rounded(depth: float, image: Image, tmp_path: Path) -> None:
+    rois = {1: [contour(image, (depth, OUTER)), contour(image, (depth + 0.004, INNER))]}
+    found = read_masks(save(structures(rois), tmp_path / "rt.dcm"), image)
+    assert found.mask(1).any(axis=(1, 2)).sum() == 1
+    assert found.mask(1).sum() == 72 - 6
+
+
 def test_what_is_not_drawn_is_told(image: Image, tmp_path: Path) -> None:
     far = [(-3.5, 1.5), (-3.5, 9.5), (4.5, 9.5), (4.5, 1.5)]
     rois = {
@@ -183,8 +191,19 @@ def test_what_is_not_drawn_is_told(image: Image, tmp_path: Path) -> None:
         ("outlines_open", "ROI 1, 2"),
         ("outlines_cut", "ROI 3"),
         ("outlines_apart", "ROI 4"),
-        ("outlines_empty", "ROI 5"),
+        ("outlines_empty", "ROI 5, 6"),
     ]
+
+
+def test_an_roi_that_was_never_drawn_is_no_mask_of_a_set(image: Image, tmp_path: Path) -> None:
+    rois = {
+        1: [contour(image, (2, OUTER[:1]), "POINT")],
+        2: [],
+        3: [contour(image, (2, OUTER), "CLOSEDPLANAR_XOR")],
+    }
+    path = save(structures(rois), tmp_path / "rt.dcm")
+    assert [info.number for info in header_of(path)[1]] == [3]
+    assert [info.number for info in read_masks(path, image).infos] == [1, 2, 3]
 
 
 def test_numbers_that_are_no_labels_are_counted(image: Image, tmp_path: Path) -> None:

@@ -26,7 +26,7 @@ from medsegr.io.dicom_pixels import (
     stored,
 )
 from medsegr.io.dicom_rois import WHAT as ROIS
-from medsegr.io.dicom_rois import Wanted, infos_of, read_rois
+from medsegr.io.dicom_rois import Wanted, contoured, infos_of, read_rois
 from medsegr.io.dicom_scan import frame_groups
 from medsegr.io.dicom_source import check_frame, sources_of
 from medsegr.io.dicom_words import STRUCTURES, class_of, code_of, text_of
@@ -59,10 +59,14 @@ def holds_masks(path: Path, limits: Limits = DEFAULT_LIMITS) -> bool:
 
 
 def header_of(path: Path, limits: Limits = DEFAULT_LIMITS) -> tuple[Dataset, tuple[MaskInfo, ...]]:
-    """Header of a DICOM SEG or RT structure set and what it tells of its masks; none is decoded or drawn."""
+    """Header of a DICOM SEG or RT structure set and what it tells of its masks, ROIs without a closed contour
+    left out; none is decoded or drawn."""
     with guarded(_what(path)):
         ds = open_header(path, _roomy(path, limits))
-        return ds, infos_of(ds) if _is_structures(ds) else _infos(ds)
+        if not _is_structures(ds):
+            return ds, _infos(ds)
+        held = contoured(ds)
+        return ds, tuple(info for info in infos_of(ds) if info.number in held)
 
 
 def _what(path: Path) -> str:

@@ -29,7 +29,7 @@ CLOSED = ("CLOSED_PLANAR", "CLOSEDPLANAR_XOR")
 MOST_LABEL = 65535  # of the layers that masks are held in
 Wanted = Callable[[Sequence[MaskInfo]], Collection[int]]
 FARTHEST = 1e6  # mm: a point beyond is none of a patient
-SAME_PLANE = 0.01  # of the slice distance: contours nearer than this lie in one plane
+SAME_PLANE = 0.02  # of the slice distance: contours nearer than this lie in one plane
 PIECE = 100_000  # numbers that are taken apart at a time
 BEYOND = 0.01  # pixels over the edge of the picture that rounding explains
 
@@ -62,7 +62,7 @@ class _Seen:
             (self.apart, ("outlines_apart", "contours leave slices out, on which nothing is marked")),
             (
                 self.nothing,
-                ("outlines_empty", "contours enclose no voxel's centre: its mask is empty"),
+                ("outlines_empty", "no contour encloses a voxel's centre: the mask is empty"),
             ),
         )
         return tuple((code, f"{_rois(found)}: {what}") for found, (code, what) in told if found)
@@ -107,6 +107,22 @@ def infos_of(ds: Dataset) -> tuple[MaskInfo, ...]:
     return tuple(found)
 
 
+def contoured(ds: Dataset) -> set[int]:
+    """Labels of the ROIs that have a closed contour. Others are points, or were planned and never drawn: that
+    there is nothing of the kind they do not say."""
+    labels = _labels(_items(ds, "StructureSetROISequence"))
+    return {
+        labels[told]
+        for roi in _items(ds, "ROIContourSequence")
+        if (told := _number(roi, "ReferencedROINumber")) in labels
+        and any(_kind(item) in CLOSED for item in _items(roi, "ContourSequence"))
+    }
+
+
+def _kind(contour: Dataset) -> str:
+    return str(contour.get("ContourGeometricType") or "").strip().upper()
+
+
 def _items(ds: Dataset, name: str) -> Sequence[Dataset]:
     found: Any = ds.get(name)
     return found or ()
@@ -149,8 +165,8 @@ def read_rois(ds: Dataset, image: Image | None, limits: Limits, only: Wanted | N
             check_frame(frame, image, limits, WHAT)
     contours = list(_contours(ds, wanted, seen, limits))
     canvas = Canvas(grid, limits)
-    if contours:
-        _Painter(grid, canvas, seen, limits).paint(contours)
+    full = _Painter(grid, canvas, seen, limits).paint(contours) if contours else set()
+    seen.nothing |= wanted - full - seen.open
     return Masks(grid, infos, canvas.layers, seen.notes())
 
 
@@ -179,7 +195,7 @@ def _contours(ds: Dataset, wanted: Collection[int], seen: _Seen, limits: Limits)
         for item in _items(roi, "ContourSequence") if labels[told] in wanted else ():
             count += 1
             check("contours", count, limits, WHAT)
-            kind = str(item.get("ContourGeometricType") or "").strip().upper()
+            kind = _kind(item)
             if kind not in CLOSED:
                 seen.open.add(labels[told])
                 continue
@@ -239,27 +255,39 @@ class _Painter:
         self._order = (0, 1, 2) if len(image.grid) == 3 else (2, 0, 1)  # where slices are looked for first
         self._canvas, self._seen, self._limits = canvas, seen, limits
 
-    def paint(self, contours: Sequence[_Contour]) -> None:
-        """Put every contour on the canvas. GeometryError where one lies in no slice."""
+    def paint(self, contours: Sequence[_Contour]) -> set[int]:
+        """Put every contour on the canvas; labels that have a voxel then. GeometryError where one lies in no
+        slice."""
         points = [self._inverse[:3, :3] @ c.points.T + self._inverse[:3, 3:] for c in contours]
         axis = self._axis(points)
-        planes: dict[tuple[int, int, int], list[tuple[np.ndarray, bool]]] = {}
-        depths: dict[int, set[int]] = {}
-        for contour, found in zip(contours, points, strict=True):
-            depth = float(found[axis].mean())
-            if not -0.5 - SAME_PLANE <= depth <= self._shape[axis] - 0.5 + SAME_PLANE:
-                raise GeometryError(
-                    f"{WHAT}: contours of ROI {contour.roi} lie on a plane that the image does not have "
-                    f"(slice {depth + 1:.4g} of {self._shape[axis]}); give the whole series it was drawn on"
-                )
-            slot = min(max(round(depth), 0), self._shape[axis] - 1)
-            if abs(depth - slot) > OFF_GRID:
-                self._seen.between.add(contour.roi)
-            depths.setdefault(contour.roi, set()).add(slot)
-            where = contour.roi, slot, round(depth / SAME_PLANE)
-            planes.setdefault(where, []).append((np.delete(found, axis, 0).T, contour.xor))
-        self._fill(planes, axis)
-        self._tell_gaps(depths)
+        slots: dict[int, set[int]] = {}
+        full: set[int] = set()
+        cost = 0
+        for roi, depth, found in _planes(contours, points, axis):
+            slot = self._slot(roi, depth, axis)
+            slots.setdefault(roi, set()).add(slot)
+            cost += sum(steps_of(contour, self._picture(axis)) for contour in found)
+            check("points", cost, self._limits, f"{WHAT}: lines")
+            full |= {roi} if self._fill(roi, slot, axis, found) else set()
+        self._tell_gaps(slots)
+        return full
+
+    def _slot(self, roi: int, depth: float, axis: int) -> int:
+        """The slice nearest to a plane."""
+        count = self._shape[axis]
+        if not -0.5 - SAME_PLANE <= depth <= count - 0.5 + SAME_PLANE:
+            raise GeometryError(
+                f"{WHAT}: contours of ROI {roi} lie on a plane that the image does not have (slice "
+                f"{depth + 1:.4g} of {count}); give the whole series it was drawn on"
+            )
+        slot = min(max(round(depth), 0), count - 1)
+        if abs(depth - slot) > OFF_GRID:
+            self._seen.between.add(roi)
+        return slot
+
+    def _picture(self, axis: int) -> tuple[int, int]:
+        rows, columns = (self._shape[at] for at in range(3) if at != axis)
+        return rows, columns
 
     def _axis(self, points: Sequence[np.ndarray]) -> int:
         """The axis of the grid along which every contour stays in its place."""
@@ -273,34 +301,43 @@ class _Painter:
             )
         return axis
 
-    def _fill(self, planes: Mapping[tuple[int, int, int], list[tuple[np.ndarray, bool]]], axis: int) -> None:
-        others = [at for at in range(3) if at != axis]
-        shape = self._shape[others[0]], self._shape[others[1]]
+    def _fill(self, roi: int, slot: int, axis: int, contours: Sequence[np.ndarray]) -> bool:
+        """Draw one plane; whether it has a voxel."""
+        shape = self._picture(axis)
+        self._note_edge(roi, contours, shape)
+        mask, (row, column) = fill(contours, shape)
+        down, along = (at for at in range(3) if at != axis)
         lines = np.zeros((3, 3), np.int64)
-        lines[1, others[0]] = lines[2, others[1]] = 1
-        cost, full = 0, set()
-        for (roi, slot, _), found in planes.items():
-            contours = _single(found)
-            cost += sum(steps_of(contour, shape) for contour in contours)
-            check("points", cost, self._limits, f"{WHAT}: lines")
-            self._note_edge(roi, contours, shape)
-            mask, (row, column) = fill(contours, shape)
-            lines[0, axis], lines[0, others[0]], lines[0, others[1]] = slot, row, column
-            self._canvas.paint(mask, lines, roi)
-            full |= {roi} if mask.any() else set()
-        self._seen.nothing |= {roi for roi, _, _ in planes} - full
+        lines[0, axis], lines[0, down], lines[0, along] = slot, row, column
+        lines[1, down] = lines[2, along] = 1
+        self._canvas.paint(mask, lines, roi)
+        return bool(mask.any())
 
     def _note_edge(self, roi: int, contours: Sequence[np.ndarray], shape: tuple[int, int]) -> None:
         edge = np.array(shape) - 0.5 + BEYOND
         if any((c < -0.5 - BEYOND).any() or (c > edge).any() for c in contours):
             self._seen.cut.add(roi)
 
-    def _tell_gaps(self, depths: dict[int, set[int]]) -> None:
+    def _tell_gaps(self, found: Mapping[int, set[int]]) -> None:
         """Contours on every second slice or less, as they are on an image of finer slices."""
-        for roi, slots in depths.items():
+        for roi, slots in found.items():
             steps = np.diff(sorted(slots))
             if len(steps) > 1 and steps.min() > 1:
                 self._seen.apart.add(roi)
+
+
+def _planes(
+    contours: Sequence[_Contour], points: Sequence[np.ndarray], axis: int
+) -> Iterator[tuple[int, float, list[np.ndarray]]]:
+    """Label, slice coordinate and contours ``n 2`` of every plane of every ROI, however its numbers were
+    rounded."""
+    depths = np.array([found[axis].mean() for found in points])
+    rois = np.array([contour.roi for contour in contours])
+    order = np.lexsort((depths, rois))
+    apart = (np.diff(rois[order]) != 0) | (np.diff(depths[order]) > SAME_PLANE)
+    for plane in np.split(order, np.flatnonzero(apart) + 1):
+        found = [(np.delete(points[at], axis, 0).T, contours[at].xor) for at in sorted(plane.tolist())]
+        yield int(rois[plane[0]]), float(depths[plane].mean()), _single(found)
 
 
 def _single(found: Sequence[tuple[np.ndarray, bool]]) -> list[np.ndarray]:
