@@ -10,7 +10,12 @@ import pydicom
 import pytest
 from pydicom.data import get_testdata_file
 from pydicom.dataset import Dataset, FileMetaDataset
-from pydicom.uid import ExplicitVRBigEndian, ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
 
 from dicom_files import MAKER, PLANTED, segment, write_ct
 from medsegr.errors import GeometryError, InputError, MedsegrError
@@ -30,6 +35,12 @@ CLASS = "1.2.840.10008.5.1.4.1.1.481.3"
 OUTER = [(1.5, 1.5), (1.5, 9.5), (10.5, 9.5), (10.5, 1.5)]  # row, column in pixels
 INNER = [(4.5, 4.5), (7.5, 4.5), (7.5, 6.5), (4.5, 6.5)]
 KEYHOLE = [*OUTER[:1], (1.5, 4.5), *INNER, INNER[0], (1.5, 4.5), *OUTER[1:]]
+SYNTAXES = (
+    ImplicitVRLittleEndian,
+    ExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    DeflatedExplicitVRLittleEndian,
+)
 Outline = tuple[float, Sequence[tuple[float, float]]]
 
 
@@ -92,7 +103,7 @@ def ring(image: Image) -> np.ndarray:
     return mask
 
 
-@pytest.mark.parametrize("syntax", [ImplicitVRLittleEndian, ExplicitVRLittleEndian, ExplicitVRBigEndian])
+@pytest.mark.parametrize("syntax", SYNTAXES)
 @pytest.mark.parametrize("undefined", [False, True])
 def test_holes_in_every_manner_and_encoding(
     syntax: str, undefined: bool, image: Image, tmp_path: Path
