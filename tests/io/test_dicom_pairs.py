@@ -1,5 +1,6 @@
 """Which segmentation belongs to which series, and a folder of both as a set to train on."""
 
+import logging
 import shutil
 from pathlib import Path
 
@@ -216,9 +217,11 @@ def test_a_table_may_name_rois_by_name_or_number(structured: Path) -> None:
 
 
 def test_of_a_structure_set_only_what_is_asked_for_matters(
-    structured: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture
+    structured: Path, tmp_path: Path, caplog: pytest.LogCaptureFixture, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     """A couch beyond the series and isocentres are no reason to refuse the liver, nor to speak of them."""
+    monkeypatch.setattr(logging.getLogger("medsegr"), "propagate", True)  # a command may have said otherwise
+    caplog.set_level(logging.WARNING, "medsegr")
     image = read_image(structured / "ct")
     ds = pydicom.dcmread(structured / "ct" / "rt.dcm")
     couch = ds.ROIContourSequence[1].ContourSequence[0]
