@@ -182,6 +182,28 @@ WARNINGS: Mapping[str, Told] = {
             "check the file, or say `--modality`",
         ),
     },
+    "Masks that were read (`medsegr measure`)": {
+        "outlines_open": (
+            "points and open lines of an RT structure set enclose nothing and were left out",
+            "nothing, if they were not meant as masks",
+        ),
+        "outlines_between": (
+            "contours lie between the slices of the image and were put on the nearest one",
+            "see that the image is the one that they were drawn on",
+        ),
+        "outlines_cut": (
+            "contours reach beyond the image and were cut off at its edge",
+            "as above; its sizes are of the part that is seen",
+        ),
+        "outlines_apart": (
+            "contours leave slices out, on which nothing is marked",
+            "as above; nothing is drawn between contours",
+        ),
+        "outlines_empty": (
+            "an ROI has no contour, or none that encloses the centre of a voxel, so its mask is empty",
+            "it was planned and never drawn, or needs an image of finer voxels",
+        ),
+    },
     "The report": {
         "nothing_read": (
             "no finding was recognised in these words",
@@ -263,7 +285,7 @@ WARNINGS: Mapping[str, Told] = {
             "no format that holds masks was asked for",
             "segment again with a `--format` that holds masks; `medsegr convert` cannot bring them back",
         ),
-        "no_segments": ("no mask was drawn, so there is no DICOM SEG", "nothing"),
+        "no_segments": ("no mask was drawn, so there is no DICOM SEG or RT structure set", "nothing"),
         "no_findings": ("there is no finding, so there is no DICOM SR", "nothing"),
     },
     "Corrections": {

@@ -8,7 +8,8 @@ from medsegr.errors import UsageError
 SIDE_CHECKS = ("strict", "warn", "off")
 POLARITIES = ("present", "uncertain", "absent")
 MASK_FORMATS = ("png", "nifti", "nrrd")  # one file a finding
-DICOM_FORMATS = ("dicom-seg", "dicom-sr", "dicom-sc")  # one object for all, which refers to the source images
+DICOM_MASKS = ("dicom-seg", "rtstruct")  # one object for all masks, which refers to the source images
+DICOM_FORMATS = (*DICOM_MASKS, "dicom-sr", "dicom-sc")
 FORMATS = (*MASK_FORMATS, *DICOM_FORMATS, "fhir", "json")
 SEG_TYPES = ("binary", "labelmap", "fractional")
 SUBJECT = re.compile(r"|(https?://[^\s?#]{1,200}/)?Patient/[A-Za-z0-9.-]{1,64}|urn:uuid:[0-9a-fA-F-]{36}")

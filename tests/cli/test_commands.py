@@ -51,7 +51,7 @@ def test_version(run: Any) -> None:
 def test_info(run: Any) -> None:
     told = run("info", "--json").json
     assert {item["name"] for item in told["models"]} >= {"medsegr-tiny", "otsu"}
-    assert {"png", "dicom-seg", "fhir"} <= set(told["formats"]["writes"])
+    assert {"png", "dicom-seg", "rtstruct", "fhir"} <= set(told["formats"]["writes"])
     assert "classes" not in told
     classes = run("info", "--classes", "--json").json["classes"]
     assert {"nodule", "polyp", "left ventricle"} <= {item["name"] for item in classes}
@@ -293,7 +293,7 @@ def test_measure_reads_a_dicom_seg(run: Any, tmp_path: Path) -> None:
     ds = pydicom.dcmread(next(series.iterdir()))
     ds.SOPClassUID = "1.2.840.10008.5.1.4.1.1.481.3"
     ds.save_as(tmp_path / "rt.dcm")
-    run("measure", "-m", tmp_path / "rt.dcm", "-i", series).fails(3, "RT structure set")
+    run("measure", "-m", tmp_path / "rt.dcm", "-i", series).fails(3, "RT structure set: it describes no ROI")
     run("segment", "-i", seg, "-t", text, "-o", tmp_path / "no").fails(
         3, "'medsegr measure -m' reads the masks"
     )
@@ -358,3 +358,42 @@ def test_where_features_are_kept_auto_is_torch() -> None:
 
 def test_only_segment_lists_series(run: Any, image: Path, tmp_path: Path) -> None:
     run("measure", "-m", image, "--series", "list").fails(2, "medsegr segment -i FILE --series list")
+
+
+def test_measure_reads_a_structure_set(run: Any, tmp_path: Path) -> None:
+    """The numbers are those of the DICOM SEG; what is not drawn is warned of."""
+    import pydicom
+
+    affine = np.array([[0, 0, -1.5, 60], [0, -1.5, 0, 60], [3.0, 0, 0, -30], [0, 0, 0, 1]], float)
+    values = np.random.default_rng(0).integers(-900, 300, (6, 30, 34))
+    series, out = write_ct(tmp_path / "ct", values, affine), tmp_path / "out"
+    asked = (
+        "-t",
+        "Nodule in the left lung.",
+        "-o",
+        out,
+        "--model",
+        "place",
+        "--format",
+        "dicom-seg,rtstruct",
+    )
+    assert run("segment", "-i", series, *asked).code == 0
+    seg, rt = (
+        run("measure", "-m", out / name, "-i", series, "--json").json["labels"]
+        for name in ("segmentation.dcm", "structures.dcm")
+    )
+    assert rt == seg
+    (alone,) = run("measure", "-m", out / "structures.dcm", "--json").json["labels"]
+    assert alone["measurements"]["volume"]["value"] == pytest.approx(
+        seg[0]["measurements"]["volume"]["value"]
+    )
+    ds = pydicom.dcmread(out / "structures.dcm")
+    ds.ROIContourSequence[0].ContourSequence[0].ContourGeometricType = "OPEN_PLANAR"
+    del ds.ROIContourSequence[0].SourcePixelPlanesCharacteristicsSequence
+    ds.save_as(tmp_path / "open.dcm")
+    ran = run("measure", "-m", tmp_path / "open.dcm", "-i", series)
+    assert ran.code == 0
+    assert ran.err.count("outlines_open: ROI 1: points and open lines") == 1
+    run("measure", "-m", tmp_path / "open.dcm").fails(3, "give the image that they were drawn on (-i)")
+    other = write_ct(tmp_path / "other", values, affine)
+    run("measure", "-m", out / "structures.dcm", "-i", other).fails(3, "another frame of reference")

@@ -21,7 +21,7 @@ from medsegr.results.schema import findings_schema
 
 ROOT = Path(__file__).resolve().parents[2]
 REPORT = "FINDINGS: Nodule in the left lung. Mass in the right lung. No pneumothorax. Possible atelectasis.\n"
-ALL = "nifti,nrrd,dicom-seg,dicom-sr,dicom-sc,fhir,json"
+ALL = "nifti,nrrd,dicom-seg,rtstruct,dicom-sr,dicom-sc,fhir,json"
 AFFINE = np.array([[0, 0, -1.5, 60], [0, -1.5, 0, 60], [3.0, 0, 0, -30], [0, 0, 0, 1]], float)
 
 
@@ -61,7 +61,7 @@ def test_all_formats_at_once(run: Any, series: Path, words: Path, tmp_path: Path
     ids = [f["id"] for f in found["findings"] if f["status"] == "segmented"]
     assert len(ids) == 2
     expected = {"findings.json", "manifest.json", "overlay.png", "labels.json", "labels.txt", "fhir.json"}
-    expected |= {"segmentation.dcm", "report.dcm", "overlay.dcm", "segmentation.seg.nrrd"}
+    expected |= {"segmentation.dcm", "structures.dcm", "report.dcm", "overlay.dcm", "segmentation.seg.nrrd"}
     expected |= {
         f"masks/{i}{tail}{end}" for i in ids for tail in ("", "_free") for end in (".nii.gz", ".nrrd")
     }
@@ -123,6 +123,42 @@ def test_a_projection(run: Any, words: Path, tmp_path: Path) -> None:
     assert pydicom.dcmread(out / "segmentation.dcm").Rows == 60
 
 
+def test_contours_of_a_projection_are_refused_before_the_model(
+    run: Any, words: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    source, out = write_dx(tmp_path / "dx.dcm", np.arange(60 * 50).reshape(60, 50) % 900), tmp_path / "out"
+    segmented(run, source, words, out, "--format", "png")
+    run("convert", out, "--to", "rtstruct", "-i", source).fails(2, "use dicom-seg, nifti or png")
+    monkeypatch.setattr("medsegr.session.load", lambda *_: 1 / 0)
+    asked = ("-r", words, "-o", tmp_path / "out2", "--format", "rtstruct", "--model", "place")
+    run("segment", "-i", source, *asked).fails(2, "no place in the patient")
+    assert not (tmp_path / "out2").exists()
+
+
+def test_contours_alone_hold_the_masks(run: Any, series: Path, words: Path, tmp_path: Path) -> None:
+    """Colours, names and phrases are those of the other formats, and the masks come back out of it."""
+    out, other = tmp_path / "out", tmp_path / "other"
+    segmented(run, series, words, out, "--format", "rtstruct")
+    segmented(run, series, words, other, "--format", "nifti,dicom-seg", "--combined")
+    assert {n for n in names(out) if n.endswith((".dcm", ".nii.gz"))} == {"structures.dcm"}
+    found = [f for f in told(out)["findings"] if f["status"] == "segmented"]
+    assert {f["mask"] for f in found} == {"structures.dcm"}
+    assert [f["segment"] for f in found] == [1, 2]
+    assert "masks_not_written" not in [w["code"] for w in told(out)["warnings"]]
+    ds = pydicom.dcmread(out / "structures.dcm")
+    labels = told(other, "labels.json")["labels"]
+    assert [list(roi.ROIDisplayColor) for roi in ds.ROIContourSequence] == [item["colour"] for item in labels]
+    assert [roi.ROIName for roi in ds.StructureSetROISequence] == [item["name"] for item in labels]
+    assert [roi.ROIDescription for roi in ds.StructureSetROISequence] == [f["phrase"] for f in found]
+    run("convert", out, "--to", "nifti").fails(3, "give the image with -i")
+    assert run("convert", out, "--to", "nifti", "-i", series).code == 0
+    for item in found:
+        one, two = (
+            np.asanyarray(nib.load(at / "masks" / f"{item['id']}.nii.gz").dataobj) for at in (out, other)
+        )
+        np.testing.assert_array_equal(one, two)
+
+
 def test_denials_alone_write_no_segmentation(run: Any, series: Path, tmp_path: Path) -> None:
     out = tmp_path / "out"
     flags = ("-t", "No pneumothorax.", "-o", out, "--model", "place")
@@ -130,6 +166,10 @@ def test_denials_alone_write_no_segmentation(run: Any, series: Path, tmp_path: P
     assert {"report.dcm"} == {n for n in names(out) if n.endswith(".dcm")}
     assert dciodvfy(out / "report.dcm") == []
     assert "no_segments" in [w["code"] for w in told(out)["warnings"]]
+    assert (
+        run("convert", out, "--to", "rtstruct", "-i", series).err.count("no RT structure set was written")
+        == 1
+    )
 
 
 def test_formats_that_do_not_fit_are_refused_before_the_model(run: Any, image: Path, tmp_path: Path) -> None:
@@ -162,7 +202,7 @@ def test_convert_later_gives_what_segment_would_have(
     segmented(run, series, words, now, "--format", ALL)
     segmented(run, series, words, later, "--format", "nifti")
     before = told(later)
-    ran = run("convert", later, "--to", "nrrd,dicom-sr,dicom-sc,fhir", "-i", series, "-q")
+    ran = run("convert", later, "--to", "nrrd,rtstruct,dicom-sr,dicom-sc,fhir", "-i", series, "-q")
     assert (ran.code, ran.out, ran.err) == (0, "", "")
     assert told(later) == before
     assert names(later) >= names(now) - {n for n in names(now) if "_free.nrrd" in n}
@@ -174,11 +214,13 @@ def test_convert_later_gives_what_segment_would_have(
     assert one.SOPInstanceUID != other.SOPInstanceUID  # two objects may not share a name
     first, second = (pydicom.dcmread(out / "report.dcm") for out in (now, later))
     assert len(first.ContentSequence) == len(second.ContentSequence)
-    for name in ("segmentation.dcm", "report.dcm", "overlay.dcm"):
+    drawn, again = (pydicom.dcmread(out / "structures.dcm").ROIContourSequence for out in (now, later))
+    assert drawn == again
+    for name in ("segmentation.dcm", "structures.dcm", "report.dcm", "overlay.dcm"):
         assert dciodvfy(later / name) == []
     manifest = told(later, "manifest.json")
     assert {item["path"] for item in manifest["files"]} == names(later) - {"manifest.json"}
-    assert manifest["converted"] == ["dicom-sc", "dicom-seg", "dicom-sr", "fhir", "nrrd"]
+    assert manifest["converted"] == ["dicom-sc", "dicom-seg", "dicom-sr", "fhir", "nrrd", "rtstruct"]
 
 
 def test_convert_of_a_picture_without_the_image(run: Any, image: Path, tmp_path: Path) -> None:
@@ -262,7 +304,7 @@ def test_masks_kept_in_dicom_alone_are_converted_with_their_image(
     changed = told(out)
     changed["findings"][0]["id"] = "f9"
     (out / "findings.json").write_text(json.dumps(changed))
-    run("convert", out, "--to", "nrrd", "-i", series).fails(3, "no segment of f9")
+    run("convert", out, "--to", "nrrd", "-i", series).fails(3, "no mask of f9")
 
 
 def test_convert_loads_no_torch(series: Path, words: Path, run: Any, tmp_path: Path) -> None:

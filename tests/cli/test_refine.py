@@ -7,6 +7,7 @@ from typing import Any
 import jsonschema
 import nibabel as nib
 import numpy as np
+import pydicom
 import pytest
 from PIL import Image as Picture
 
@@ -224,6 +225,25 @@ def test_masks_that_live_in_a_dicom_seg(run: Any, tmp_path: Path) -> None:
     whole(out)
     assert refine(run, out, series, "--undo").code == 0
     assert told(out)["findings"][0]["measurements"]["pixels"] == pixels
+    whole(out)
+
+
+def test_masks_that_live_in_a_structure_set(run: Any, tmp_path: Path) -> None:
+    """A corrected one says that a person had a hand in it, as the DICOM SEG does."""
+    rng = np.random.default_rng(0)
+    series = write_ct(tmp_path / "ct", rng.integers(-900, 300, (6, 40, 44)), AFFINE)
+    out = tmp_path / "out"
+    flags = ("-p", "nodule", "-o", out, "--model", "place", "--format", "rtstruct,dicom-seg")
+    assert run("segment", "-i", series, *flags).code == 0
+
+    def drawn_by() -> set[str]:
+        rois = pydicom.dcmread(out / "structures.dcm").StructureSetROISequence
+        segments = pydicom.dcmread(out / "segmentation.dcm").SegmentSequence
+        return {rois[0].ROIGenerationAlgorithm, segments[0].SegmentAlgorithmType}
+
+    assert drawn_by() == {"AUTOMATIC"}
+    assert refine(run, out, series, "--point", "3,4,0", "--slice", "2").code == 0
+    assert drawn_by() == {"SEMIAUTOMATIC"}
     whole(out)
 
 

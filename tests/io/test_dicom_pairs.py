@@ -12,9 +12,11 @@ from medsegr.data import read_drawn, read_set
 from medsegr.errors import InputError
 from medsegr.io.dicom_objects import save_object
 from medsegr.io.dicom_pairs import pairs
+from medsegr.io.dicom_rt import make_rt
 from medsegr.io.dicom_seg import make_seg
 from medsegr.io.dicom_source import sources_of
 from medsegr.io.read import read_image
+from medsegr.samples.drawn import read_marks
 from medsegr.samples.layouts import Hints, rows_of
 from medsegr.types import Code
 
@@ -156,14 +158,85 @@ def test_a_segmentation_without_its_series_is_one_line(archive: Path, tmp_path: 
 
 
 def test_a_table_may_name_segments_of_a_dicom_seg(archive: Path) -> None:
-    from medsegr.samples.drawn import read_marks
-
     image = read_image(archive / "p1" / "scans" / "a")
     row = {"id": "x", "mask": "p1/drawn/1"}
     one, both = (marks.mask for marks in read_marks(archive, [row | {"label": "2"}, row], image))
     assert np.array_equal(one, box(SHAPE, 20))
     assert np.array_equal(both, box(SHAPE, 4) | box(SHAPE, 20))
-    with pytest.raises(InputError, match=r"row x: the DICOM SEG has no segment 7; it has \[1, 2\]"):
+    with pytest.raises(InputError, match=r"row x: the DICOM object has no segment or ROI 7; it has \[1, 2\]"):
         read_marks(archive, [row | {"label": "7"}], image)
-    with pytest.raises(InputError, match="row x: ignore came with a DICOM SEG"):
+    with pytest.raises(InputError, match="row x: ignore came with a DICOM object"):
         read_marks(archive, [row | {"label": "2", "ignore": "1"}], image)
+
+
+@pytest.fixture(scope="module")
+def structured(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A series and the structure set of it in one folder, as archives give them."""
+    root = tmp_path_factory.mktemp("structured")
+    write_ct(root / "ct", np.random.default_rng(0).integers(0, 200, SHAPE).astype(np.int16), affine())
+    image = read_image(root / "ct")
+    found = [
+        segment(1, box(SHAPE, 4), name="Liver", site=None, side=None),
+        segment(2, box(SHAPE, 20), name="Spleen, whole", site=None, side=None),
+    ]
+    save_object(make_rt(image, found, sources_of(image), MAKER), root / "ct" / "rt.dcm")
+    return root
+
+
+def test_a_structure_set_finds_its_series(structured: Path) -> None:
+    (pair,) = pairs(structured)
+    assert (pair.masks.name, pair.modality) == ("rt.dcm", "CT")
+    assert [info.name for info in pair.infos] == ["Liver", "Spleen, whole"]
+    ((_, rows),) = rows_of(structured).items()
+    assert [(row["target"], row["label"], row["group"] != "") for row in rows] == [
+        ("liver", "1", True),
+        ("spleen, whole", "2", True),
+    ]
+    image = read_image(structured / rows[0]["image"])
+    assert image.grid == SHAPE
+    np.testing.assert_array_equal(read_marks(structured, rows, image)[1].mask, box(SHAPE, 20))
+
+
+def test_a_table_may_name_rois_by_name_or_number(structured: Path) -> None:
+    image, row = read_image(structured / "ct"), {"id": "x", "mask": "ct/rt.dcm"}
+    both = box(SHAPE, 4) | box(SHAPE, 20)
+    for label, wanted in (
+        ("Liver", box(SHAPE, 4)),
+        ("spleen, WHOLE", box(SHAPE, 20)),
+        ("2", box(SHAPE, 20)),
+        ("liver,2", both),
+        ("", both),
+    ):
+        (marks,) = read_marks(structured, [row | {"label": label}], image)
+        np.testing.assert_array_equal(marks.mask, wanted)
+    with pytest.raises(
+        InputError, match=r"row x: the DICOM object has no segment or ROI kidney; it has \[1, 2\]"
+    ):
+        read_marks(structured, [row | {"label": "kidney"}], image)
+
+
+def test_of_a_structure_set_only_what_is_asked_for_matters(
+    structured: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A couch beyond the series and isocentres are no reason to refuse the liver, nor to speak of them."""
+    said: list[str] = []
+    monkeypatch.setattr("medsegr.samples.drawn.LOG.warning", lambda text, *words: said.append(text % words))
+    image = read_image(structured / "ct")
+    ds = pydicom.dcmread(structured / "ct" / "rt.dcm")
+    couch = ds.ROIContourSequence[1].ContourSequence[0]
+    couch.ContourData = [float(v) + 900 * (n % 3 == 2) for n, v in enumerate(couch.ContourData)]
+    ds.StructureSetROISequence[1].ReferencedFrameOfReferenceUID = "1.2.3"
+    ds.save_as(tmp_path / "rt.dcm")
+    row = {"id": "x", "mask": "rt.dcm", "label": "liver"}
+    (marks,) = read_marks(tmp_path, [row], image)
+    np.testing.assert_array_equal(marks.mask, box(SHAPE, 4))
+    with pytest.raises(InputError, match=r"row x: .*another frame of reference"):
+        read_marks(tmp_path, [row | {"label": ""}], image)
+    ds.StructureSetROISequence[1].ReferencedFrameOfReferenceUID = ds.FrameOfReferenceUID
+    ds.ROIContourSequence[0].ContourSequence[0].ContourGeometricType = "OPEN_PLANAR"
+    ds.save_as(tmp_path / "rt.dcm")
+    with pytest.raises(InputError, match=r"row x: .*a plane that the image does not have"):
+        read_marks(tmp_path, [row, row | {"label": "2"}], image)
+    assert said == []
+    read_marks(tmp_path, [row], image)
+    assert said == ["row x: outlines_open: ROI 1: points and open lines enclose nothing and were left out"]

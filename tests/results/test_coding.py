@@ -12,6 +12,7 @@ from medsegr.measure import measure
 from medsegr.report import lexicon
 from medsegr.report.parse import parse
 from medsegr.results.coding import CATEGORIES, SIDES, WIDEST, maker_of, run_key, segments_of
+from medsegr.reviews import Hints, Review
 from medsegr.types import Code, FindingResult, Image, Result
 
 MASK = np.zeros((20, 30), bool)
@@ -47,6 +48,26 @@ def test_a_finding_has_its_own_code_its_place_and_its_side() -> None:
     assert found.name == "pleural effusion (left)"
     assert found.ends is not None
     assert found.measurements["area"].value == pytest.approx(90 * 0.25)
+
+
+def test_a_finding_keeps_the_words_that_asked_for_it_and_who_drew_it() -> None:
+    (found,) = coded("Pleural effusion in the left lung.")
+    assert (found.phrase, found.drawn_by) == ("Pleural effusion in the left lung", "AUTOMATIC")
+
+
+@pytest.mark.parametrize(
+    ("review", "drawn_by"),
+    [
+        (Review(accepted=True), "AUTOMATIC"),
+        (Review((Hints(points=((1.0, 2.0, 1),)),)), "SEMIAUTOMATIC"),
+        (Review(revision=2), "SEMIAUTOMATIC"),
+    ],
+)
+def test_what_a_person_corrected_is_no_program_s_alone(review: Review, drawn_by: str) -> None:
+    finding = parse("Nodule.").findings[0]
+    item = FindingResult(finding, "segmented", None, MASK, review=review)
+    (found,) = segments_of(Result(IMAGE, None, (item,), {}), "key", ends=False)
+    assert found.drawn_by == drawn_by
 
 
 def test_an_organ_is_the_type_itself() -> None:

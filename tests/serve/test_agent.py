@@ -10,8 +10,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 from PIL import Image as Picture
 
-from dicom_files import write_ct
+from dicom_files import MAKER, segment, write_ct
 from medsegr.errors import InputError, MedsegrError, UsageError
+from medsegr.io.dicom_objects import save_object
+from medsegr.io.dicom_rt import make_rt
+from medsegr.io.dicom_source import sources_of
 from medsegr.io.read import read_image
 from medsegr.serve.agent import LONGEST_SIDE, MOST_FILES, MOST_FINDINGS, Agent, fence_of
 
@@ -166,6 +169,20 @@ def test_a_dicom_seg_is_measured_by_segment(agent: Agent, tmp_path: Path) -> Non
     (label,) = agent.measure(seg, "ct")["labels"]
     assert label["name"]
     assert label["measurements"]["volume"]["value"] > 0
+
+
+def test_a_structure_set_is_measured_by_roi(agent: Agent, tmp_path: Path) -> None:
+    plane = np.add.outer(np.arange(12), np.arange(14)).astype(np.int16)
+    write_ct(tmp_path / "root" / "ct", np.stack([plane * 20 + z for z in range(4)]), GRID)
+    image = read_image(tmp_path / "root" / "ct")
+    found = [segment(1, image.data[0] > 200), segment(2, image.data[0] > 300)]
+    ds = make_rt(image, found, sources_of(image), MAKER)
+    ds.ROIContourSequence[1].ContourSequence[0].ContourGeometricType = "POINT"
+    save_object(ds, tmp_path / "root" / "rt.dcm")
+    told = agent.measure("rt.dcm", "ct")
+    assert [label["name"] for label in told["labels"]] == ["thing 1", "thing 2"]
+    assert told["labels"][0]["measurements"]["pixels"]["value"] == int((image.data > 200).sum())
+    assert [one["code"] for one in told["warnings"]] == ["outlines_open"]
 
 
 def test_many_findings_are_told_in_part(agent: Agent) -> None:

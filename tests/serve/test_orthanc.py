@@ -91,20 +91,21 @@ def test_a_study_comes_as_it_was_sent(place: Place, tmp_path: Path) -> None:
 def test_a_volume_there_and_back(place: Place, tmp_path: Path) -> None:
     pull(place.archive, CT, None, tmp_path / "got")
     image = read_image(tmp_path / "got")
-    formats = ("dicom-seg", "dicom-sr", "dicom-sc")
+    formats = ("dicom-seg", "rtstruct", "dicom-sr", "dicom-sc")
     save(
         run(image, load("threshold").segmenter, phrases=["liver"]), tmp_path / "out", Options(formats=formats)
     )
-    files = [tmp_path / "out" / name for name in ("segmentation.dcm", "report.dcm", "overlay.dcm")]
+    names = ("segmentation.dcm", "structures.dcm", "report.dcm", "overlay.dcm")
+    files = [tmp_path / "out" / name for name in names]
     for _ in range(2):  # a second time changes nothing
-        assert [one.outcome for one in push(place.archive, files)] == ["stored"] * 3
+        assert [one.outcome for one in push(place.archive, files)] == ["stored"] * 4
     found = {row["modality"]: row for row in search_series(place.archive, CT)}
-    assert set(found) == {"CT", "SEG", "SR", "OT"}
+    assert set(found) == {"CT", "SEG", "RTSTRUCT", "SR", "OT"}
     seg = shown(place.server, found["SEG"]["series"])
     refers = seg["ReferencedSeriesSequence"]
     assert [item["SeriesInstanceUID"] for item in refers] == [found["CT"]["series"]]
-    names = {ref["ReferencedSOPInstanceUID"] for ref in refers[0]["ReferencedInstanceSequence"]}
-    assert names == {str(pydicom.dcmread(path).SOPInstanceUID) for path in place.ct.iterdir()}
+    named = {ref["ReferencedSOPInstanceUID"] for ref in refers[0]["ReferencedInstanceSequence"]}
+    assert named == {str(pydicom.dcmread(path).SOPInstanceUID) for path in place.ct.iterdir()}
     report = shown(place.server, found["SR"]["series"])
     evidence = report["CurrentRequestedProcedureEvidenceSequence"][0]["ReferencedSeriesSequence"]
     assert found["CT"]["series"] in {item["SeriesInstanceUID"] for item in evidence}

@@ -205,10 +205,17 @@ def test_a_result_without_masks_or_without_dicom(files: dict[str, bytes], tmp_pa
         ]
         posts = len([one for one in stub.seen if one.method == "POST"])
         assert posts == 1
+        asked = {"server": "stub", "formats": ["rtstruct"]}
+        assert client.post(f"/v1/jobs/{empty}/push", json=asked).json()["stored"][0]["outcome"] == "nothing"
         picture = client.post("/v1/images/example/chest").json()["id"]
         plain = done(client, picture, phrases=["lung"])
-        answer = client.post(f"/v1/jobs/{plain}/push", json={"server": "stub"})
-        assert code_of(answer) == (400, "wrong_arguments")
+        for body in ({"server": "stub"}, asked):
+            answer = client.post(f"/v1/jobs/{plain}/push", json=body)
+            assert code_of(answer) == (400, "wrong_arguments")
+        full = done(client, image, phrases=["liver"])
+        told = client.post(f"/v1/jobs/{full}/push", json=asked).json()["stored"]
+        assert told == [{"format": "rtstruct", "outcome": "stored", "reason": None}]
+        posts += 1
         assert len([one for one in stub.seen if one.method == "POST"]) == posts
 
 

@@ -15,6 +15,7 @@ from hypothesis import strategies as st
 from PIL import Image as Picture
 
 from dicom_files import write_ct
+from medsegr.options import DICOM_FORMATS
 from medsegr.serve.results import FORMATS, table
 from served import REPORT, Asked
 
@@ -48,7 +49,7 @@ def test_dicom_in_dicom_out(server: Asked, dicom: str, tmp_path: Path) -> None:
     own = highdicom.seg.segread(tmp_path / "own.dcm")
     assert own.SOPInstanceUID == seg.SOPInstanceUID  # the later export is the same object
     assert own.PixelData == seg.PixelData
-    for kind in ("dicom-sr", "dicom-sc"):
+    for kind in ("dicom-sr", "dicom-sc", "rtstruct"):
         answer = result(server, dicom, kind)
         assert answer.status_code == 200, answer.text
         assert answer.content[128:132] == b"DICM"
@@ -115,7 +116,7 @@ def test_names_of_files_are_ours(server: Asked) -> None:
     job = server.done()
     for kind in FORMATS:
         answer = result(server, job, kind)
-        if kind.startswith("dicom"):
+        if kind in DICOM_FORMATS:
             assert answer.status_code == 400, "the image is no DICOM"
             continue
         told = answer.headers["content-disposition"]

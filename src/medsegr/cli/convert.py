@@ -34,8 +34,8 @@ class ConvertFlags(ExportFlags):
             "--to",
             "--format",
             metavar="FORMATS",
-            help="Into which: png, nifti, nrrd, dicom-seg, dicom-sr, dicom-sc, fhir, json; several with "
-            "commas. Must be given.",
+            help="Into which: png, nifti, nrrd, dicom-seg, rtstruct, dicom-sr, dicom-sc, fhir, json; several "
+            "with commas. Must be given.",
         ),
     ] = ""
     input: Annotated[
@@ -94,14 +94,14 @@ def command(
 
 
 def _check_masks(run: "Run", formats: tuple[str, ...]) -> None:
-    """Refuse formats that need masks where the folder keeps them in a DICOM SEG only and no image came, or
+    """Refuse formats that need masks where the folder keeps them in a DICOM object only and no image came, or
     not at all."""
     lost = [
         item.finding.id for item in run.result.findings if item.status == "segmented" and item.mask is None
     ]
     if lost and set(formats) - {"fhir"}:
         raise InputError(
-            f"the masks of {', '.join(lost)} are in the folder as DICOM SEG alone, or not at all; "
+            f"the masks of {', '.join(lost)} are in the folder as a DICOM object alone, or not at all; "
             "give the image with -i, or segment again with --format nifti, nrrd or png"
         )
 

@@ -168,8 +168,8 @@ class ExportFlags:
             "--format",
             "--to",
             metavar="FORMATS",
-            help="png, nifti, nrrd, dicom-seg, dicom-sr, dicom-sc, fhir, json; several with commas. "
-            "Default: the kind of the input.",
+            help="png, nifti, nrrd, dicom-seg, rtstruct, dicom-sr, dicom-sc, fhir, json; several with "
+            "commas. Default: the kind of the input.",
         ),
     ] = ""
     seg_type: Annotated[

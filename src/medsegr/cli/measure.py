@@ -16,7 +16,7 @@ from medsegr.cli.flags import (
     naming,
     option,
 )
-from medsegr.cli.logs import set_up
+from medsegr.cli.logs import LOG, set_up
 from medsegr.errors import InputError
 
 if TYPE_CHECKING:
@@ -38,7 +38,8 @@ class MeasureFlags:
         option(
             "--mask",
             "-m",
-            help="Mask or label map on the image's grid, each value above 0 is one; or a DICOM SEG.",
+            help="Mask or label map on the image's grid, each value above 0 is one; or a DICOM SEG or RT "
+            "structure set.",
         ),
     ]
     input: Annotated[
@@ -76,7 +77,7 @@ class Labels:
     values: tuple[float, ...]
     mask: "Callable[[float], np.ndarray]"
     names: dict[int, str]
-    ids: dict[int, str] = field(default_factory=dict)  # tracking ids of a DICOM SEG
+    ids: dict[int, str] = field(default_factory=dict)  # tracking ids of a DICOM SEG, labels of ROIs
 
 
 @grouped
@@ -84,7 +85,7 @@ def command(flags: MeasureFlags, image: ImageFlags, logs: LogFlags) -> int:
     """Extent, axes, centre, box, pieces, intensity and nearest structure of every label of a mask."""
     set_up(logs)
     concept = None if flags.describe is None else concept_called(flags.describe)
-    labels = _segments(flags, image) if _is_seg(flags) else _map(flags, image)
+    labels = _segments(flags, image) if _is_dicom(flags) else _map(flags, image)
     told = [_numbers(labels, value, lit=flags.input is not None) for value in labels.values]
     if concept is not None:
         for item, label in zip(told, labels.values, strict=True):
@@ -122,7 +123,7 @@ def _map(flags: MeasureFlags, image: ImageFlags) -> Labels:
     return Labels(picture, values, lambda value: np.asarray(labels.data[0] == value), names_of(flags))
 
 
-def _is_seg(flags: MeasureFlags) -> bool:
+def _is_dicom(flags: MeasureFlags) -> bool:
     from medsegr.io.dicom_masks import holds_masks
     from medsegr.io.limits import limits_from_text
 
@@ -131,7 +132,8 @@ def _is_seg(flags: MeasureFlags) -> bool:
 
 
 def _segments(flags: MeasureFlags, image: ImageFlags) -> Labels:
-    """The segments of a DICOM SEG, by number; ``--names`` may give them other names."""
+    """The segments of a DICOM SEG or ROIs of a structure set, by number; ``--names`` may name them
+    otherwise."""
     from medsegr.io.dicom_masks import read_masks
     from medsegr.io.limits import limits_from_text
     from medsegr.types import modality_code
@@ -141,6 +143,8 @@ def _segments(flags: MeasureFlags, image: ImageFlags) -> Labels:
         found = read_masks(flags.mask, picture, limits_from_text(flags.limits), flags.threshold)
         if len(found.infos) > MOST_LABELS:
             raise InputError(f"it holds {len(found.infos)} segments, at most {MOST_LABELS} were expected")
+    for code, message in found.notes:
+        LOG.warning("%s: %s", code, message)
     names = {info.number: info.name for info in found.infos}
     if flags.names is not None:
         names |= names_of(flags)

@@ -1,4 +1,5 @@
-"""DICOM SEG in: masks of ours or of anybody, BINARY, FRACTIONAL or LABELMAP, on the grid of their image.
+"""Masks in DICOM objects in: DICOM SEG of ours or of anybody, BINARY, FRACTIONAL or LABELMAP, on the grid of
+their image. RT structure sets are handed on to :mod:`medsegr.io.dicom_rois`.
 
 A frame is put where its place in the patient says, whatever the order of the frames and of the image's axes
 (so the image may be the series, or a NIfTI made from it). Frames without a place (X-ray, photographs) go by
@@ -7,7 +8,6 @@ the picture that they name. Frames that are not there are empty.
 
 from dataclasses import dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 from pydicom.dataset import Dataset
@@ -26,84 +26,118 @@ from medsegr.io.dicom_pixels import (
     shape_of,
     stored,
 )
+from medsegr.io.dicom_rois import WHAT as ROIS
+from medsegr.io.dicom_rois import Wanted, contoured, infos_of, read_rois
 from medsegr.io.dicom_scan import frame_groups
-from medsegr.io.dicom_source import frame_of_reference, sources_of
+from medsegr.io.dicom_source import check_frame, sources_of
+from medsegr.io.dicom_words import STRUCTURES, class_of, code_of, text_of
 from medsegr.io.heads import is_dicom
 from medsegr.io.limits import DEFAULT_LIMITS, Limits, check, check_grid
 from medsegr.io.masks import Canvas, MaskInfo, Masks, own_grid
 from medsegr.io.values import guarded, spacing_of
-from medsegr.types import Code, Image, Source
+from medsegr.types import Image, Source
 
 WHAT = "DICOM SEG"
 CLASSES = ("1.2.840.10008.5.1.4.1.1.66.4", "1.2.840.10008.5.1.4.1.1.66.7")  # segmentation, label map
-OTHERS = {  # outlines and meshes, which are no voxels
-    "1.2.840.10008.5.1.4.1.1.481.3": "an RT structure set (outlines)",
-    "1.2.840.10008.5.1.4.1.1.66.5": "a surface segmentation (meshes)",
-}
-MOST_TEXT = 64  # characters of a label
+MESHES = "1.2.840.10008.5.1.4.1.1.66.5"
+EACH_CONTOUR = 40  # elements, as they are counted, that a contour of a structure set may have
 HALF = 0.5
 
 
 def holds_masks(path: Path, limits: Limits = DEFAULT_LIMITS) -> bool:
-    """Whether a file is a DICOM SEG. InputError with advice for outlines and meshes, which are not read."""
+    """Whether a file is a DICOM SEG or an RT structure set. InputError with advice for meshes, which are not
+    read."""
     if not path.is_file():
         return False
     with path.open("rb") as file:
         if not is_dicom(file.read(132)):
             return False
+    if class_of(path) == STRUCTURES:
+        return True
     with guarded(WHAT):
-        return _is_seg(open_header(path, limits))
+        return _is_masks(open_header(path, limits))
 
 
 def header_of(path: Path, limits: Limits = DEFAULT_LIMITS) -> tuple[Dataset, tuple[MaskInfo, ...]]:
-    """Header of a DICOM SEG and what it tells of its segments; no frame is decoded."""
-    with guarded(WHAT):
-        ds = open_header(path, limits)
-        return ds, _infos(ds)
+    """Header of a DICOM SEG or RT structure set and what it tells of its masks, ROIs without a closed contour
+    left out; none is decoded or drawn."""
+    with guarded(_what(path)):
+        ds = open_header(path, _roomy(path, limits))
+        if not _is_structures(ds):
+            return ds, _infos(ds)
+        held = contoured(ds)
+        return ds, tuple(info for info in infos_of(ds) if info.number in held)
 
 
-def _is_seg(ds: Dataset) -> bool:
+def _what(path: Path) -> str:
+    return ROIS if class_of(path) == STRUCTURES else WHAT
+
+
+def _roomy(path: Path, limits: Limits) -> Limits:
+    """Limits with room for the header of a structure set, which is all that it has."""
+    if class_of(path) != STRUCTURES:
+        return limits
+    return replace(limits, elements=max(limits.elements, EACH_CONTOUR * limits.contours))
+
+
+def _is_structures(ds: Dataset) -> bool:
+    return str(ds.get("SOPClassUID") or "") == STRUCTURES
+
+
+def _is_masks(ds: Dataset) -> bool:
     kind = str(ds.get("SOPClassUID") or "")
-    if kind in OTHERS:
+    if kind == MESHES:
         raise InputError(
-            f"mask: {OTHERS[kind]} came where voxels were expected; turn it into a mask first, for example "
-            "with 3D Slicer or plastimatch, on the grid of its image"
+            "mask: a surface segmentation (meshes) came where voxels or contours were expected; turn it into "
+            "a mask first, for example with 3D Slicer, on the grid of its image"
         )
-    return kind in CLASSES
+    return kind in CLASSES or kind == STRUCTURES
 
 
 def read_masks(
-    path: Path, image: Image | None = None, limits: Limits = DEFAULT_LIMITS, threshold: float = HALF
+    path: Path,
+    image: Image | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+    threshold: float = HALF,
+    only: Wanted | None = None,
 ) -> Masks:
-    """All segments of a DICOM SEG as masks on the grid of ``image``; without one on the smallest grid of
-    its own.
+    """All segments of a DICOM SEG, or ROIs of an RT structure set, as masks on the grid of ``image``; without
+    one on the smallest grid of its own.
 
-    Segment numbers become labels. Of a FRACTIONAL one a voxel belongs to a mask from ``threshold`` (above 0,
-    at most 1) of the largest value on. Raises InputError (damaged, no SEG, drawn on another image),
-    GeometryError (its pixels are not the voxels of the image), UsageError (threshold).
+    Their numbers become labels. Of a FRACTIONAL one a voxel belongs to a mask from ``threshold`` (above 0,
+    at most 1) of the largest value on. ``only`` gives the numbers of those ROIs of a structure set that are
+    wanted: the others stay empty, and what is wrong with them does not matter. Raises InputError (damaged,
+    no masks, drawn on another image), GeometryError (its pixels or planes are not those of the
+    image), UsageError (threshold).
     """
     if not 0 < threshold <= 1:
         raise UsageError(f"--threshold: {threshold:g} came where a number above 0 and at most 1 was expected")
     check("file_bytes", path.stat().st_size, limits, WHAT)
-    with guarded(WHAT):
-        ds = open_dataset(path.read_bytes(), limits)
-        if not _is_seg(ds):
+    with guarded(_what(path)):
+        ds = open_dataset(path.read_bytes(), _roomy(path, limits))
+        if not _is_masks(ds):
             raise InputError(f"{WHAT}: another DICOM object came; give the segmentation")
-        if "TotalPixelMatrixColumns" in ds:
-            raise InputError(
-                f"{WHAT}: masks of a whole slide (tiles) are not read; export the region as a picture"
-            )
-        # frame by frame is all that is ever held, so the limit for one volume is not meant for their sum
-        opened = open_pixels(ds, replace(limits, voxels=limits.pixels * limits.frames))
-        seg = _described(opened, threshold)
-        if image is not None:
-            _same_frame(seg, image, limits)
-        grid = _own_image(seg, limits) if image is None else image
-        canvas = Canvas(grid, limits)
-        where = _lines(seg, grid, canvas, limits)
-        with decoding(limits) as decoder:
-            for index, lines in where.items():
-                canvas.paint(_frame(seg, index, decoder), lines, seg.numbers[index])
+        if _is_structures(ds):
+            return read_rois(ds, image, limits, only)
+        return _segments(ds, image, limits, threshold)
+
+
+def _segments(ds: Dataset, image: Image | None, limits: Limits, threshold: float) -> Masks:
+    if "TotalPixelMatrixColumns" in ds:
+        raise InputError(
+            f"{WHAT}: masks of a whole slide (tiles) are not read; export the region as a picture"
+        )
+    # frame by frame is all that is ever held, so the limit for one volume is not meant for their sum
+    opened = open_pixels(ds, replace(limits, voxels=limits.pixels * limits.frames))
+    seg = _described(opened, threshold)
+    if image is not None:
+        check_frame(str(ds.get("FrameOfReferenceUID") or ""), image, limits, WHAT)
+    grid = _own_image(seg, limits) if image is None else image
+    canvas = Canvas(grid, limits)
+    where = _lines(seg, grid, canvas, limits)
+    with decoding(limits) as decoder:
+        for index, lines in where.items():
+            canvas.paint(_frame(seg, index, decoder), lines, seg.numbers[index])
     return Masks(grid, seg.infos, canvas.layers)
 
 
@@ -152,28 +186,16 @@ def _info(item: Dataset) -> MaskInfo:
         (regions, "AnatomicRegionModifierSequence"),
         (kinds, "SegmentedPropertyTypeModifierCodeSequence"),
     ):
-        side = side or (_code(held[0].get(name)) if held else None)
+        side = side or (code_of(held[0].get(name)) if held else None)
     return MaskInfo(
         number=value,
-        name=_text(item.get("SegmentLabel")) or f"segment {value}",
-        id=_text(item.get("TrackingID")),
-        uid=_text(item.get("TrackingUID")),
-        kind=_code(kinds),
-        site=_code(regions),
+        name=text_of(item.get("SegmentLabel")) or f"segment {value}",
+        id=text_of(item.get("TrackingID")),
+        uid=text_of(item.get("TrackingUID")),
+        kind=code_of(kinds),
+        site=code_of(regions),
         side=side,
     )
-
-
-def _text(value: Any) -> str:
-    return "".join(c if c.isprintable() else " " for c in str(value or ""))[:MOST_TEXT].strip()
-
-
-def _code(items: Any) -> Code | None:
-    if not items:
-        return None
-    value = _text(items[0].get("CodeValue") or items[0].get("LongCodeValue"))
-    scheme, meaning = _text(items[0].get("CodingSchemeDesignator")), _text(items[0].get("CodeMeaning"))
-    return Code(scheme, value, meaning) if value else None
 
 
 def _frame(seg: _Seg, index: int, decoder: Decoder) -> np.ndarray:
@@ -256,19 +278,6 @@ def _sources(groups: tuple[Dataset, ...]) -> set[tuple[str, int]]:
             frames = [int(v) for v in numbers(item, "ReferencedFrameNumber")] or [1]
             found |= {(str(item.get("ReferencedSOPInstanceUID")), frame) for frame in frames}
     return found
-
-
-def _same_frame(seg: _Seg, image: Image, limits: Limits) -> None:
-    """InputError where both tell a frame of reference and these differ: places could not be compared."""
-    own = str(seg.opened.ds.get("FrameOfReferenceUID") or "")
-    if not own or image.affine is None or image.source.kind != "dicom":
-        return
-    other = frame_of_reference(image, limits)
-    if other and other != own:
-        raise InputError(
-            f"{WHAT}: it lies in another frame of reference than the image (another examination, or the "
-            "patient was moved); give the image that it was drawn on"
-        )
 
 
 def _own_image(seg: _Seg, limits: Limits) -> Image:

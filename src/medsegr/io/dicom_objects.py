@@ -18,7 +18,7 @@ from medsegr.process.quiet import silent
 from medsegr.types import Code
 
 LABEL, TEXT = 16, 64  # characters of the DICOM types CS and LO
-SERIES = {"SEG": 900, "SR": 901, "SC": 902}  # beyond the numbers that scanners give
+SERIES = {"SEG": 900, "SR": 901, "SC": 902, "RTSTRUCT": 903}  # beyond the numbers that scanners give
 RESEARCH = "RESEARCH"  # Content Qualification: neither PRODUCT nor SERVICE
 
 

@@ -1,4 +1,5 @@
-"""Which DICOM SEG belongs to which series, in a folder of both as archives give them, by headers alone."""
+"""Which DICOM SEG or RT structure set belongs to which series, in a folder of both as archives give them, by
+headers alone."""
 
 import os
 from dataclasses import dataclass
@@ -27,7 +28,8 @@ class Pair:
 
 
 def pairs(folder: Path, limits: Limits = DEFAULT_LIMITS) -> list[Pair]:
-    """Every DICOM SEG below ``folder`` with its series, in the order of the paths; [] where there is none.
+    """Every DICOM SEG and RT structure set below ``folder`` with its series, in the order of the paths; []
+    where there is none.
 
     Raises InputError where the series of one is not there.
     """
@@ -54,7 +56,7 @@ def pairs(folder: Path, limits: Limits = DEFAULT_LIMITS) -> list[Pair]:
 def _series(ds: Dataset, members: list[Member]) -> list[Member]:
     """Files of the series that a segmentation names; of one that names pictures alone, those of their
     series."""
-    named = {str(item.get("SeriesInstanceUID") or "") for item in ds.get("ReferencedSeriesSequence") or ()}
+    named = {str(item.get("SeriesInstanceUID") or "") for item in _references(ds)}
     found = [member for member in members if member.series.uid in named]
     if found:
         return found
@@ -63,3 +65,12 @@ def _series(ds: Dataset, members: list[Member]) -> list[Member]:
     }
     uids = {member.series.uid for member in members if member.instance in pictures}
     return [member for member in members if member.series.uid in uids]
+
+
+def _references(ds: Dataset) -> list[Dataset]:
+    """What names a series; in a structure set below frame of reference and study."""
+    found = list(ds.get("ReferencedSeriesSequence") or ())
+    for frame in ds.get("ReferencedFrameOfReferenceSequence") or ():
+        for study in frame.get("RTReferencedStudySequence") or ():
+            found += study.get("RTReferencedSeriesSequence") or ()
+    return found

@@ -15,6 +15,7 @@ from medsegr.errors import InputError
 from medsegr.io.dicom_geometry import Place, place_of
 from medsegr.io.dicom_pixels import WHAT, number, open_header, shape_of
 from medsegr.io.dicom_series import TELLING, Series, Slice
+from medsegr.io.dicom_words import STRUCTURES, class_of
 from medsegr.io.heads import is_dicom
 from medsegr.io.limits import Limits, check
 from medsegr.io.values import guarded
@@ -23,7 +24,7 @@ from medsegr.types import modality_code
 CLASS = "1.2.840.10008.5.1.4.1.1."
 NO_IMAGE = (  # SOP classes (their beginnings) without a picture, in plain words
     ("88.", "a structured report"),
-    ("481.3", "an RT structure set"),
+    ("481.3", "an RT structure set (masks as contours)"),
     ("481.5", "an RT plan"),
     ("481.8", "an RT plan"),
     ("66.4", "a segmentation (masks)"),
@@ -157,6 +158,8 @@ def _member(path: Path, index: int, limits: Limits) -> Member | None:
     with path.open("rb") as file:
         if not is_dicom(file.read(132)):
             return None
+    if class_of(path) == STRUCTURES:  # beside the images, and often longer than a header may be
+        return None
     with about(path), guarded("one file of the folder"):
         check("file_bytes", path.stat().st_size, limits, WHAT)
         header = open_header(path, limits)

@@ -172,7 +172,7 @@ def _description(number: int, segment: Segment, maker: Maker) -> Any:
         segment_label=ascii_text(segment.name),
         segmented_property_category=coded(segment.category),
         segmented_property_type=coded(segment.kind),
-        algorithm_type="AUTOMATIC",
+        algorithm_type=segment.drawn_by,
         algorithm_identification=algorithm(maker),
         tracking_uid=segment.uid,
         tracking_id=ascii_text(segment.id),

@@ -121,6 +121,19 @@ def frame_of_reference(image: Image, limits: Limits = DEFAULT_LIMITS) -> str:
         return "" if uid == _own_frame(first) else uid
 
 
+def check_frame(own: str, image: Image, limits: Limits, what: str) -> None:
+    """InputError where masks and image both tell a frame of reference and these differ: places could not be
+    compared."""
+    if not own or image.affine is None or image.source.kind != "dicom":
+        return
+    other = frame_of_reference(image, limits)
+    if other and other != own:
+        raise InputError(
+            f"{what}: it lies in another frame of reference than the image (another examination, or the "
+            "patient was moved); give the image that it was drawn on"
+        )
+
+
 def _headers(path: Path, limits: Limits, wanted: Collection[str]) -> Iterator[Dataset]:
     """Every image header of a file, folder or zip (of ``wanted`` hashes if any), fit to be referred to."""
     if path.is_file():

@@ -22,6 +22,8 @@ class Limits:
     folder_files: int = 50_000
     zip_members: int = 20_000
     elements: int = 200_000  # of one DICOM header, nested ones and their lengths included
+    contours: int = 50_000  # of one structure set
+    points: int = 20_000_000  # of all its contours, and rows and columns of pixels that their lines cross
     decode_seconds: int = 60  # of one compressed frame, in the child process that decodes it
     decode_bytes: int = 2 * 2**30  # memory of that process beyond what it starts with
 

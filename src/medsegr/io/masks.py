@@ -8,7 +8,7 @@ import numpy as np
 from medsegr.errors import GeometryError
 from medsegr.io.dicom_geometry import Place, grid_affine, same_way
 from medsegr.io.limits import Limits, check
-from medsegr.io.values import LPS_TO_RAS, corners_apart
+from medsegr.io.values import LPS_TO_RAS, Warnings, corners_apart
 from medsegr.types import Code, Image
 
 OFF_GRID = 0.1  # of a voxel: how far a stored pixel may lie from the voxel that it becomes
@@ -32,12 +32,14 @@ class Masks:
     """Masks on the grid of ``image`` (the one that was given, else one without values).
 
     ``layers``: uint16 arrays ``*grid`` of label numbers, 0 where nothing is. A voxel of several masks has its
-    further numbers in further layers, so none is lost.
+    further numbers in further layers, so none is lost. ``notes``: warnings (code, message) about what was
+    read otherwise than it stands there.
     """
 
     image: Image
     infos: tuple[MaskInfo, ...]
     layers: tuple[np.ndarray, ...]
+    notes: Warnings = ()
 
     def mask(self, number: int) -> np.ndarray:
         """Bool ``*grid``, true where the mask of this number is; all false for one without a voxel."""

@@ -30,6 +30,8 @@ class Segment:
     side: Code | None = None
     measurements: Mapping[str, Measurement] = field(default_factory=dict)
     ends: np.ndarray | None = None  # float "4 d", grid indices: ends of the long and of the short axis
+    drawn_by: str = "AUTOMATIC"  # as DICOM says it; SEMIAUTOMATIC where a person corrected the mask
+    phrase: str = ""  # the words that asked for it: for objects that may hold words of the report
 
 
 @dataclass(frozen=True, slots=True)

@@ -90,7 +90,14 @@ def _segment(item: FindingResult, index: int, key: str) -> Segment:
         site=None if kind == "anatomy" else site_of(finding),
         side=SIDES.get(side or ""),
         measurements=item.measurements or {},
+        drawn_by="SEMIAUTOMATIC" if _guided(item) else "AUTOMATIC",
+        phrase=finding.phrase,
     )
+
+
+def _guided(item: FindingResult) -> bool:
+    """Whether a person drew, or corrected, the mask by prompts or by hand."""
+    return item.review is not None and bool(item.review.hints or item.review.revision)
 
 
 def _fractions(prob: np.ndarray | None) -> np.ndarray | None:

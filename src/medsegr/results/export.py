@@ -7,7 +7,7 @@ import json
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -15,18 +15,25 @@ from medsegr.errors import InputError, UsageError
 from medsegr.io.limits import DEFAULT_LIMITS, Limits
 from medsegr.io.segments import Segment, drawn, label_map, overlaps
 from medsegr.io.write import atomic_write, write_json, write_labels, write_mask
-from medsegr.options import DICOM_FORMATS, MASK_FORMATS, Options
+from medsegr.options import DICOM_FORMATS, DICOM_MASKS, MASK_FORMATS, Options
 from medsegr.results.coding import maker_of, run_key, segments_of
 from medsegr.results.schema import text_hash
 from medsegr.types import Image, Result
 
+if TYPE_CHECKING:
+    from pydicom.dataset import Dataset
+
+    from medsegr.io.dicom_source import Sources
+
 FILES = {
     "dicom-seg": "segmentation.dcm",
+    "rtstruct": "structures.dcm",
     "dicom-sr": "report.dcm",
     "dicom-sc": "overlay.dcm",
     "fhir": "fhir.json",
     "nrrd": "segmentation.seg.nrrd",
 }
+NAMES = {"dicom-seg": "DICOM SEG", "rtstruct": "RT structure set"}
 OWN = {"nifti": "nifti", "nrrd": "nrrd", "mha": "nrrd"}
 
 
@@ -81,6 +88,10 @@ def formats_of(image: Image, options: Options) -> tuple[str, ...]:
         from medsegr.io.dicom_source import check_referable
 
         check_referable(image)
+    if "rtstruct" in asked:
+        from medsegr.io.dicom_rt import check_placed
+
+        check_placed(image)
     if "dicom-sr" in asked and "dicom-seg" not in asked:
         asked = (*asked, "dicom-seg")
     return asked
@@ -114,12 +125,13 @@ def write_all(run: Run, folder: Path, formats: Sequence[str], options: Options) 
             if options.formats:
                 raise  # asked for by name: no silent lack
             notes.append(("dicom_seg_not_written", str(error)))
-    if wanted and not single and "dicom-seg" not in formats:
+    if wanted and not single and not {*DICOM_MASKS} & {*formats}:
         note = "masks were drawn and measured but not written: no format that holds a mask was asked for"
         notes.append(("masks_not_written", note))
     numbered = {s.id: n for n, s in enumerate(shown, 1)}
-    if not masks and (folder / FILES["dicom-seg"]).is_file():
-        masks = dict.fromkeys(numbered, FILES["dicom-seg"])
+    for kind in DICOM_MASKS:
+        if not masks and (folder / FILES[kind]).is_file():
+            masks = dict.fromkeys(numbered, FILES[kind])
     return Written(masks, numbered, tuple(notes))
 
 
@@ -200,24 +212,23 @@ def _objects(
     """The DICOM objects. What has no content is left out with a warning: never an empty segmentation."""
     from medsegr.io.dicom_objects import save_object
     from medsegr.io.dicom_sc import make_sc
-    from medsegr.io.dicom_seg import make_seg
     from medsegr.io.dicom_source import sources_of
     from medsegr.io.dicom_sr import make_sr
 
     image, maker = run.result.image, maker_of(run.result, run.version)
     sources = sources_of(image, run.limits)
-    notes, seg = [], None
-    if "dicom-seg" in formats:
-        if drawn(segments):
-            seg = make_seg(image, segments, sources, maker, options.seg_type)
-            save_object(seg, folder / FILES["dicom-seg"])
-        elif options.formats:
-            notes.append(
-                ("no_segments", "no mask was drawn, so no DICOM SEG was written: it may not be empty")
-            )
+    made = _mask_objects(run, segments, sources, formats, options)
+    notes = []
+    lacking = [name for name in formats if name in DICOM_MASKS and name not in made]
+    if lacking and options.formats:
+        told = f"no mask was drawn, so no {' and no '.join(map(NAMES.__getitem__, lacking))} was written"
+        notes.append(("no_segments", f"{told}: it may not be empty"))
+    for name, ds in made.items():
+        save_object(ds, folder / FILES[name])
     if "dicom-sr" in formats:
         if segments:
-            save_object(make_sr(image, segments, sources, maker, seg), folder / FILES["dicom-sr"])
+            told_in = made.get("dicom-seg")
+            save_object(make_sr(image, segments, sources, maker, told_in), folder / FILES["dicom-sr"])
         else:
             notes.append(
                 ("no_findings", "there is no finding, so no DICOM SR was written: it may not be empty")
@@ -225,6 +236,22 @@ def _objects(
     if "dicom-sc" in formats and run.overlay is not None:
         save_object(make_sc(run.overlay, sources, maker), folder / FILES["dicom-sc"])
     return notes
+
+
+def _mask_objects(
+    run: Run, segments: Sequence[Segment], sources: "Sources", formats: Sequence[str], options: Options
+) -> "dict[str, Dataset]":
+    """The objects that hold masks, by format; none where there is no mask."""
+    from medsegr.io.dicom_rt import make_rt
+    from medsegr.io.dicom_seg import make_seg
+
+    image, maker = run.result.image, maker_of(run.result, run.version)
+    made: dict[str, Dataset] = {}
+    if drawn(segments) and "dicom-seg" in formats:
+        made["dicom-seg"] = make_seg(image, segments, sources, maker, options.seg_type)
+    if drawn(segments) and "rtstruct" in formats:
+        made["rtstruct"] = make_rt(image, segments, sources, maker)
+    return made
 
 
 def report_hash(result: Result) -> str | None:

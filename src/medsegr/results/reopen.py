@@ -44,7 +44,7 @@ def reopen(
 ) -> Run:
     """The run that wrote ``folder``; its masks lie on the grid of ``source``.
 
-    Or of the mask files without one: then what is kept in a DICOM SEG alone has no mask.
+    Or of the mask files without one: then what is kept in a DICOM object alone has no mask.
 
     ``source`` is the image as ``segment`` read it: its hash must be the same. Without it the values are not
     known, and DICOM objects cannot be made. Raises InputError for a folder that is not ours or not whole,
@@ -102,7 +102,7 @@ def inside(folder: Path, name: Any) -> Path:
 
 
 def _segments(paths: Mapping[str, Path], image: Image, limits: Limits) -> dict[str, np.ndarray]:
-    """Masks that are kept in a DICOM SEG alone, by the id of their finding; a place needs the image."""
+    """Masks that are kept in a DICOM object alone, by the id of their finding; a place needs the image."""
     from medsegr.io.dicom_masks import read_masks
 
     found = {path: read_masks(path, image, limits) for path in set(paths.values())}
@@ -110,7 +110,7 @@ def _segments(paths: Mapping[str, Path], image: Image, limits: Limits) -> dict[s
     for key, path in paths.items():
         numbers = [info.number for info in found[path].infos if info.id == key]
         if not numbers:
-            raise InputError(f"the DICOM SEG holds no segment of {key}; it was changed, segment again")
+            raise InputError(f"{path.name} holds no mask of {key}; it was changed, segment again")
         masks[key] = found[path].mask(numbers[0])
     return masks
 

@@ -18,7 +18,7 @@ import numpy as np
 from medsegr.errors import InputError, UsageError
 from medsegr.io.read import read_image
 from medsegr.io.write import SUFFIXES, atomic_folder, atomic_write, write_json, write_mask
-from medsegr.options import Options
+from medsegr.options import DICOM_FORMATS, Options
 from medsegr.results.export import FILES, Run, Written, formats_of, manifest_of, write_all
 from medsegr.results.overlay import draw
 from medsegr.results.record import file_hash, result_json
@@ -121,7 +121,7 @@ def _keep(folder: Path, told: Mapping[str, Any], run: Run, finding: str) -> None
         with atomic_write(folder / KEPT / f"{finding}-{number}{suffix}") as part:
             shutil.copyfile(path, part)
     item = next(one for one in run.result.findings if one.finding.id == finding)
-    if item.mask is not None and not any(_mask_files(folder, finding)):  # it lives in a DICOM SEG
+    if item.mask is not None and not any(_mask_files(folder, finding)):  # it lives in a DICOM object
         kind = "nifti" if len(run.result.image.grid) == 3 else "png"
         with atomic_write(folder / KEPT / f"{finding}-{number}{SUFFIXES[kind]}") as part:
             stem = part.with_name(part.name.removesuffix(SUFFIXES[kind]))
@@ -185,9 +185,7 @@ def _formats(folder: Path, result: Result, manifest: Mapping[str, Any]) -> tuple
         if any((folder / "masks" / f"{name}{suffix}").is_file() for name in ids)
     ]
     objects = [
-        name
-        for name, file in FILES.items()
-        if (name.startswith("dicom") or name == "fhir") and (folder / file).is_file()
+        name for name, file in FILES.items() if name in (*DICOM_FORMATS, "fhir") and (folder / file).is_file()
     ]
     asked = manifest.get("options", {})
     options = Options(

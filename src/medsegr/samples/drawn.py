@@ -1,6 +1,7 @@
 """What a row of a sample table names: the finding that it asks for, its image, what is marked on it."""
 
 import json
+import logging
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
@@ -13,11 +14,13 @@ from medsegr.errors import GeometryError, InputError, ReportError
 from medsegr.io.choices import Choices
 from medsegr.io.dicom_masks import holds_masks
 from medsegr.io.dicom_masks import read_masks as segments
-from medsegr.io.masks import Masks, check_place
+from medsegr.io.masks import MaskInfo, Masks, check_place
 from medsegr.io.read import read_image
 from medsegr.report.describe import finding_from
 from medsegr.report.parse import parse_phrase
 from medsegr.types import Finding, Frame, Image, modality_code
+
+LOG = logging.getLogger("medsegr")
 
 
 @dataclass(frozen=True, slots=True)
@@ -134,20 +137,27 @@ def read_mask(folder: Path, row: Mapping[str, str], image: Image) -> np.ndarray:
 
 def read_marks(folder: Path, rows: Sequence[Mapping[str, str]], image: Image) -> list[Marks]:
     """What the rows of an image mark on its grid; errors as of :func:`read_mask`. A file is read once for all
-    of its rows, and held no longer. A DICOM SEG has no unknown pixels."""
+    of its rows, and held no longer. A DICOM SEG or RT structure set has no unknown pixels."""
     found: dict[int, Marks] = {}
     for name in dict.fromkeys(row["mask"] for row in rows):
         own = [at for at, row in enumerate(rows) if row["mask"] == name]
-        marks_of = _opened(folder, rows[own[0]], image)
+        marks_of = _opened(folder, [rows[at] for at in own], image)
         found |= {at: marks_of(rows[at]) for at in own}
     return [found[at] for at in range(len(rows))]
 
 
-def _opened(folder: Path, row: Mapping[str, str], image: Image) -> Callable[[Mapping[str, str]], Marks]:
-    """The mask file that a row names, as what gives the marks of a row of it; errors name the row."""
+def _opened(
+    folder: Path, rows: Sequence[Mapping[str, str]], image: Image
+) -> Callable[[Mapping[str, str]], Marks]:
+    """The mask file that rows name, as what gives the marks of a row of them; errors name the row. Of a DICOM
+    object only what the rows ask for is drawn: what is wrong with others does not matter."""
+    row = rows[0]
     try:
         if holds_masks(folder / row["mask"]):
-            return partial(_segment, segments(folder / row["mask"], image))
+            masks = segments(folder / row["mask"], image, only=partial(_all_numbers, rows))
+            for code, message in masks.notes:
+                LOG.warning("row %s: %s: %s", row["id"], code, message)
+            return partial(_segment, masks)
     except InputError as error:
         raise InputError(f"row {row['id']}: {error}") from error
     held = read_column(folder, row, "mask")
@@ -163,17 +173,37 @@ def _opened(folder: Path, row: Mapping[str, str], image: Image) -> Callable[[Map
 
 
 def _segment(masks: Masks, row: Mapping[str, str]) -> Marks:
-    known = [info.number for info in masks.infos]
-    wanted = labels_in(row) or known
-    strange = sorted(set(wanted) - set(known))
+    numbers, strange = _numbers_in(row, masks.infos)
     if strange:
-        raise InputError(f"row {row['id']}: the DICOM SEG has no segment {strange[0]}; it has {known}")
-    if ignored_in(row):
         raise InputError(
-            f"row {row['id']}: ignore came with a DICOM SEG, where values of a mask file were expected; "
+            f"row {row['id']}: the DICOM object has no segment or ROI {strange[0][:40]}; it has "
+            f"{[info.number for info in masks.infos]}, which may be called by their names too"
+        )
+    if (row.get("ignore") or "").strip():
+        raise InputError(
+            f"row {row['id']}: ignore came with a DICOM object, where values of a mask file were expected; "
             "leave it empty"
         )
-    return Marks(np.any([masks.mask(number) for number in wanted], axis=0))
+    return Marks(np.any([masks.mask(number) for number in numbers], axis=0))
+
+
+def _all_numbers(rows: Sequence[Mapping[str, str]], infos: Sequence[MaskInfo]) -> set[int]:
+    return {number for row in rows for number in _numbers_in(row, infos)[0]}
+
+
+def _numbers_in(row: Mapping[str, str], infos: Sequence[MaskInfo]) -> tuple[list[int], list[str]]:
+    """The segments or ROIs that a row's ``label`` names, by number or by name, several with commas, all where
+    it is empty; and what it names that is not there."""
+    told = (row.get("label") or "").strip()
+    if not told:
+        return [info.number for info in infos], []
+
+    def called(word: str) -> list[int]:
+        numbered = [info.number for info in infos if str(info.number) == word]
+        return numbered or [info.number for info in infos if info.name.casefold() == word.casefold()]
+
+    parts = [told] if called(told) else [part.strip() for part in told.split(",")]
+    return [number for part in parts for number in called(part)], [part for part in parts if not called(part)]
 
 
 def marked(values: np.ndarray, row: Mapping[str, str]) -> Marks:

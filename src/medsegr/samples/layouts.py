@@ -2,8 +2,8 @@
 
 Known: ``samples.csv``; ``samples.jsonl`` with the same keys; ``images/`` and ``masks/`` with equal stems
 (one target), or ``masks/TARGET/`` with equal stems (several); nnU-Net's ``dataset.json`` with ``imagesTr/``
-and ``labelsTr/``, versions 1 and 2; DICOM series with the DICOM SEG that were drawn on them, in any folders.
-No pixel is read here.
+and ``labelsTr/``, versions 1 and 2; DICOM series with the DICOM SEG or RT structure sets that were drawn on
+them, in any folders. No pixel is read here.
 """
 
 import csv
@@ -28,7 +28,7 @@ OPEN_SPLITS = ("dev", "train", "")
 NO_TARGETS = ("background", "ignore")  # of nnU-Net's labels
 KNOWN = (
     "samples.csv, samples.jsonl, images/ with masks/ (equal stems), nnU-Net's dataset.json with imagesTr/ "
-    "and labelsTr/, or DICOM series with DICOM SEG"
+    "and labelsTr/, or DICOM series with DICOM SEG or RT structure sets"
 )
 
 
@@ -275,7 +275,7 @@ def _joined(value: Any) -> str:
 
 
 def _dicom(folder: Path, hints: Hints) -> list[Row]:
-    """A row a segment. Names of people are in no row: the group is a hash of the patient's id."""
+    """A row a segment or ROI. Names of people are in no row: the group is a hash of the patient's id."""
     rows: list[Row] = []
     cases: dict[tuple[Path, str], str] = {}
     for pair in pairs(folder):

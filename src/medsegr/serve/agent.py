@@ -213,13 +213,14 @@ class Agent:
         return {"result": name, **_summary(result), "files": self.list_files(str(out))["files"]}
 
     def measure(self, mask: str, image: str | None = None) -> dict[str, Any]:
-        """The numbers of every value above 0 of a mask file, or of every segment of a DICOM SEG."""
+        """The numbers of every value above 0 of a mask file, or of every segment of a DICOM SEG or ROI of an
+        RT structure set."""
         from medsegr.io.dicom_masks import holds_masks
 
         path = self.fence.inside(mask)
         picture = None if image is None else self._read(self.fence.inside(image))
         if path.is_file() and holds_masks(path, self.limits):
-            return {"labels": self._segments(path, picture)}
+            return self._segments(path, picture)
         return {"labels": self._labels(path, picture)}
 
     def overlay(self, result: str) -> bytes:
@@ -285,13 +286,13 @@ class Agent:
             raise InputError(f"the mask holds {len(values)} values where at most {MOST_LABELS} are measured")
         return [{"label": v, **_numbers(image, labels.data[0] == v, picture is not None)} for v in values]
 
-    def _segments(self, path: Path, picture: "Image | None") -> list[dict[str, Any]]:
+    def _segments(self, path: Path, picture: "Image | None") -> dict[str, Any]:
         from medsegr.io.dicom_masks import read_masks
 
         found = read_masks(path, picture, self.limits)
         if len(found.infos) > MOST_LABELS:
             raise InputError(f"it holds {len(found.infos)} segments where at most {MOST_LABELS} are measured")
-        return [
+        labels = [
             {
                 "label": info.number,
                 "name": info.name[:MOST_TEXT],
@@ -299,6 +300,8 @@ class Agent:
             }
             for info in found.infos
         ]
+        warnings = [{"code": code, "message": message} for code, message in found.notes]
+        return {"labels": labels, **({"warnings": warnings} if warnings else {})}
 
 
 NOTICE = "Not a medical device. For research."

@@ -107,8 +107,8 @@ def tools_of(agent: Agent) -> list[Callable[..., Any]]:
         return _said(lambda: agent.segment(image, words, modality, frame, series, _telling(ctx)))
 
     def measure(mask: Path, image: Path | None = None) -> str:
-        """Measure every label of a mask file or DICOM SEG: area or volume, axes, centre, box, pieces; with
-        the image also intensity."""
+        """Measure every label of a mask file, DICOM SEG or RT structure set: area or volume, axes, centre,
+        box, pieces; with the image also intensity."""
         return _said(lambda: agent.measure(mask, image))
 
     def overlay(result: Path) -> Any:

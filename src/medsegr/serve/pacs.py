@@ -37,7 +37,7 @@ FAULTS = ("not_found", "wrong_arguments", "invalid", "pacs_unreachable", "pacs_r
 Uid = Annotated[str, StringConstraints(pattern=r"^[0-9]+(\.[0-9]+)+$", max_length=64)]
 Name = Annotated[str, StringConstraints(min_length=1, max_length=32)]
 Value = Annotated[str, StringConstraints(min_length=1, max_length=64)]
-Kind = Literal["dicom-seg", "dicom-sr", "dicom-sc"]
+Kind = Literal["dicom-seg", "rtstruct", "dicom-sr", "dicom-sc"]
 
 
 class ServerInfo(BaseModel):
@@ -122,7 +122,7 @@ class PushRequest(Wire):
     """Where a result is stored, and what of it."""
 
     server: Name
-    formats: list[Kind] = Field(default=["dicom-seg", "dicom-sr"], min_length=1, max_length=3)
+    formats: list[Kind] = Field(default=["dicom-seg", "dicom-sr"], min_length=1, max_length=4)
 
 
 class StoredRow(BaseModel):

@@ -34,6 +34,7 @@ Format = Literal[
     "nifti",
     "nrrd",
     "dicom-seg",
+    "rtstruct",
     "dicom-sr",
     "dicom-sc",
     "fhir",

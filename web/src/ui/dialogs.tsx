@@ -106,7 +106,7 @@ function Key() {
   );
 }
 
-const FORMATS: { format: string; name: string; about: string; needs?: "dicom" | "picture" }[] = [
+const FORMATS: { format: string; name: string; about: string; needs?: "dicom" | "slices" | "picture" }[] = [
   { format: "zip", name: "Everything", about: "The whole result as one zip" },
   { format: "overlay", name: "Picture", about: "Image, contours and phrases, PNG" },
   { format: "csv", name: "Measurements", about: "One number a row, CSV" },
@@ -115,11 +115,17 @@ const FORMATS: { format: string; name: string; about: string; needs?: "dicom" | 
   { format: "nifti", name: "Masks as NIfTI", about: "One file a finding" },
   { format: "nrrd", name: "Masks as NRRD", about: "A segmentation for 3D Slicer" },
   { format: "dicom-seg", name: "DICOM SEG", about: "For a PACS", needs: "dicom" },
+  { format: "rtstruct", name: "RT structure set", about: "Contours for planning", needs: "slices" },
   { format: "dicom-sr", name: "DICOM SR", about: "Measurements for a PACS", needs: "dicom" },
   { format: "dicom-sc", name: "DICOM picture", about: "The overlay for a PACS", needs: "dicom" },
   { format: "fhir", name: "FHIR", about: "A bundle of observations, JSON" },
   { format: "manifest", name: "Manifest", about: "Versions, model, hashes, JSON" },
 ];
+const MISFITS = {
+  dicom: "The image is no DICOM",
+  slices: "The image is no DICOM series of slices",
+  picture: "The image is a volume",
+};
 
 function Download() {
   const app = useApp();
@@ -128,6 +134,7 @@ function Download() {
   const dicom = !inputs?.image?.kind || inputs.image.kind === "dicom";
   const servers = app.caps.value?.dicomweb ?? [];
   const picture = (view?.image.planes ?? 1) === 1;
+  const fits = { dicom, picture, slices: dicom && !picture };
   return (
     <Sheet title="Download" wide>
       {app.unsaved.value ? (
@@ -147,8 +154,8 @@ function Download() {
       ) : null}
       <ul class="formats">
         {FORMATS.map(({ format, name, about, needs }) => {
-          const off = (needs === "dicom" && !dicom) || (needs === "picture" && !picture);
-          const why = needs === "dicom" ? "The image is no DICOM" : "The image is a volume";
+          const off = needs !== undefined && !fits[needs];
+          const why = needs === undefined ? "" : MISFITS[needs];
           return (
             <li key={format}>
               <button

@@ -218,6 +218,7 @@ function StudyRow({ server, study, busy, take }: RowProps) {
 
 const SENT: [format: string, name: string][] = [
   ["dicom-seg", "DICOM SEG"],
+  ["rtstruct", "RT structure set"],
   ["dicom-sr", "DICOM SR"],
   ["dicom-sc", "DICOM picture"],
 ];
