@@ -1,6 +1,7 @@
 """``medsegr refine``: a result folder is corrected in place, and what was there before is kept."""
 
 import json
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -225,6 +226,33 @@ def test_masks_that_live_in_a_dicom_seg(run: Any, tmp_path: Path) -> None:
     whole(out)
     assert refine(run, out, series, "--undo").code == 0
     assert told(out)["findings"][0]["measurements"]["pixels"] == pixels
+    whole(out)
+
+
+def test_without_a_mask_no_file_goes_on_telling_the_old_one(run: Any, tmp_path: Path) -> None:
+    """And all formats are there again when the correction is undone."""
+    from medsegr.results.reopen import reopen
+    from medsegr.results.revise import before, revise
+
+    rng = np.random.default_rng(0)
+    series = write_ct(tmp_path / "ct", rng.integers(-900, 300, (6, 40, 44)), AFFINE)
+    out = tmp_path / "out"
+    kinds = "nifti,nrrd,dicom-seg,rtstruct,fhir"
+    flags = ("-p", "nodule", "-o", out, "--model", "place", "--format", kinds, "--combined")
+    assert run("segment", "-i", series, *flags).code == 0
+    holding = ["segmentation.dcm", "structures.dcm", "segmentation.seg.nrrd", "labels.json", "labels.txt"]
+    holding += ["masks/f1.nii.gz", "masks/combined.nii.gz"]
+    assert all((out / name).is_file() for name in holding)
+    first = reopen(out, series)
+    item = first.result.findings[0]
+    revise(out, first, replace(item, status="not_found", reason="empty", mask=None, measurements={}))
+    assert not [name for name in holding if (out / name).exists()]
+    assert (out / "fhir.json").is_file()  # a report holds findings without a mask, too
+    whole(out)
+    again = reopen(out, series)
+    revise(out, again, before(out, again, "f1"), undoes=True)
+    assert all((out / name).is_file() for name in holding)
+    np.testing.assert_array_equal(reopen(out, series).result.findings[0].mask, item.mask)
     whole(out)
 
 

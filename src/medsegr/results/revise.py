@@ -55,12 +55,10 @@ def revise(
         _keep(folder, told, run, new.finding.id)
     results = tuple(new if old.finding.id == new.finding.id else old for old in run.result.findings)
     result = replace(run.result, findings=results)
-    manifest["files"] = [
-        item for item in manifest.get("files", []) if folder / str(item.get("path")) not in gone
-    ]
-    _write(folder, replace(run, result=result), (told, manifest), how, (notes, gone))
-    stale = _mask_files(folder, new.finding.id) if new.mask is None else ()
-    for path in (*gone, *stale):
+    emptied = () if any(item.mask is not None for item in results) else _of_all_masks(folder)
+    stale = {*gone, *emptied, *(_mask_files(folder, new.finding.id) if new.mask is None else ())}
+    _write(folder, replace(run, result=result), (told, manifest), how, (notes, stale))
+    for path in stale:
         path.unlink()
 
 
@@ -113,6 +111,13 @@ def _mask_files(folder: Path, finding: str) -> Iterator[Path]:
             yield path
 
 
+def _of_all_masks(folder: Path) -> tuple[Path, ...]:
+    """The files that hold every mask of the folder: without a mask they would go on telling the old ones."""
+    names = [FILES["dicom-seg"], FILES["rtstruct"], FILES["nrrd"], "labels.json", "labels.txt"]
+    names += [f"masks/combined{suffix}" for suffix in SUFFIXES.values()]
+    return tuple(path for name in names if (path := folder / name).is_file())
+
+
 def _keep(folder: Path, told: Mapping[str, Any], run: Run, finding: str) -> None:
     entry = next(item for item in told["findings"] if item["id"] == finding)
     number = max(_numbers(folder, finding), default=-1) + 1
@@ -137,7 +142,7 @@ def _write(
     how: tuple[tuple[str, ...], Options],
     more: tuple[tuple[tuple[str, str], ...], set[Path]],
 ) -> None:
-    """``more``: warnings to add, and kept states that go."""
+    """``more``: warnings to add, and files that go."""
     (told, manifest), (formats, options), (notes, gone) = files, how, more
     with atomic_folder(folder) as part:
         picture = draw(run.result)
@@ -158,7 +163,9 @@ def _write(
         drawn = {item.finding.id for item in run.result.findings if item.mask is not None}
         empty = {item.finding.id for item in run.result.findings} - drawn
         old = [item for item in old if not _is_mask(str(item.get("path")), empty)]
+        old = [item for item in old if folder / str(item.get("path")) not in gone]
         manifest["files"] = sorted([*old, *fresh], key=lambda item: str(item["path"]))
+        manifest["formats"] = list(formats)  # where no mask is left their files are not there to tell
         manifest["findings"] = {"total": len(run.result.findings), "masks": len(drawn)}
         write_json(manifest, part / "manifest.json")
 
@@ -188,8 +195,9 @@ def _formats(folder: Path, result: Result, manifest: Mapping[str, Any]) -> tuple
         name for name, file in FILES.items() if name in (*DICOM_FORMATS, "fhir") and (folder / file).is_file()
     ]
     asked = manifest.get("options", {})
+    before = () if any(item.mask is not None for item in result.findings) else manifest.get("formats", ())
     options = Options(
-        formats=tuple([*found, *objects]),
+        formats=tuple(dict.fromkeys([*found, *objects, *before])),
         seg_type=str(asked.get("seg_type", "binary")),
         combined=bool(asked.get("combined", False)),
         subject=_subject(folder / FILES["fhir"]) if "fhir" in objects else "",
