@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from medsegr.data import make_phantoms, phantom_case
+from medsegr.data import Case, make_phantoms, phantom_case
 from medsegr.errors import InputError, UsageError
 from medsegr.fitting.config import FitConfig
 from medsegr.fitting.logbook import CHECKS, STEPS, append
@@ -162,6 +162,37 @@ def test_few_images_are_told_and_too_few_refused() -> None:
     ]
     with pytest.raises(InputError, match=r"too few images of every target \(.*at least 5"):
         run.weak_points(made[:2])
+
+
+def mirrored(case: Case) -> Case:
+    """The same body from behind, as a set that a patient gave."""
+    turned = tuple(
+        replace(target, packed=np.packbits(case.mask(index)[:, ::-1]))
+        for index, target in enumerate(case.targets)
+    )
+    pixels = case.pixels[..., ::-1].copy()
+    return replace(case, pixels=pixels, targets=turned, made=False, set="hospital")
+
+
+def test_a_set_that_is_mirrored_is_told() -> None:
+    made = [phantom_case(m) for m in make_phantoms("abdomen", 1, 4, 96)]
+    back = [mirrored(case) for case in made]
+    upright = [mirrored(case) for case in back]
+    told = run.mirrored_sets([*back, *(replace(case, set="clinic") for case in upright)])
+    assert sorted(line.split(":")[0] for line in told) == [
+        "liver lies on the left in 4 of 4 pictures of hospital, where it does in hardly anybody",
+        "spleen lies on the right in 4 of 4 pictures of hospital, where it does in hardly anybody",
+    ]
+
+
+def test_where_sides_say_nothing_no_set_is_called_mirrored() -> None:
+    back = [mirrored(phantom_case(m)) for m in make_phantoms("abdomen", 1, 4, 96)]
+    assert run.mirrored_sets(back[:2]) == []  # too few
+    assert run.mirrored_sets([replace(case, viewer=True) for case in back]) == []
+    assert run.mirrored_sets([replace(case, made=True) for case in back]) == []
+    assert run.mirrored_sets([replace(case, modality="US") for case in back]) == []
+    half = [*back[:2], *(mirrored(case) for case in back[2:])]
+    assert run.mirrored_sets(half) == []
 
 
 def test_empty_masks_alone_make_no_concept_known() -> None:

@@ -13,6 +13,7 @@ from typing import Any
 import torch
 
 from medsegr import hub, registry, weights
+from medsegr.checks import left_share
 from medsegr.data import Case
 from medsegr.errors import InputError, UsageError, WeightsError
 from medsegr.fit import FEWEST, Beginning, fit
@@ -21,6 +22,7 @@ from medsegr.fitting.config import FitConfig
 from medsegr.fitting.logbook import STEPS
 from medsegr.fitting.saved import BEST, LAST, start_of
 from medsegr.io.write import atomic_write, write_json
+from medsegr.modality.mirrored import SECTIONS, usual_side
 from medsegr.predict import load
 from medsegr.process.devices import pick_device
 from medsegr.samples.layouts import PLAIN, Hints
@@ -46,6 +48,7 @@ FREE = frozenset(
         "patience",
     ]
 )
+FEWEST_TO_TELL = 3  # pictures of an organ, before its side is believed to say something of a set
 UNSAID = "not stated: ask whoever trained it"
 
 
@@ -85,7 +88,8 @@ def train(
     start = beginning_of(asked.start) if asked.start else None
     prepare(asked, first)
     cases = load_cases(asked.config, asked.folders, asked.out / CACHE, say, asked.hints)
-    for line in (*weak_points(cases), *seen_small(asked), *other_data(asked.out, cases, first)):
+    heard = [*weak_points(cases), *mirrored_sets(cases), *seen_small(asked)]
+    for line in (*heard, *other_data(asked.out, cases, first)):
         say(line)
     name, options = asked.network
     fit(asked.config, cases, asked.out, say, Beginning(start, registry.network(name, **options)), progress)
@@ -166,6 +170,30 @@ def weak_points(cases: Sequence[Case]) -> list[str]:
     if not few:
         return []
     return [f"too few images to be called known, and refused when asked for: {', '.join(few)}; {need}"]
+
+
+def mirrored_sets(cases: Sequence[Case]) -> list[str]:
+    """What the person should hear of sets in most of whose pictures an organ lies where it does in hardly
+    anybody: told a side, the network would learn the wrong one."""
+    across: dict[tuple[str, str], list[bool]] = {}
+    for case in cases:
+        if case.made or case.viewer or case.modality not in SECTIONS:
+            continue
+        for index, target in enumerate(case.targets):
+            name = next((c.text.partition(":")[2] for c in target.codes if c.group == "concept"), "")
+            side, mask = usual_side(name), case.mask(index)
+            if side is not None and mask.any():
+                # Pictures are held in the radiological view: the patient's left is at their right.
+                left = left_share(mask, 1, True) > 0.5
+                across.setdefault((case.set, name), []).append(left != (side == "left"))
+    other = {"left": "right", "right": "left"}
+    remedy = "turn them, or give them the frame viewer in a table; else words of sides teach the wrong ones"
+    return [
+        f"{name} lies on the {other[str(usual_side(name))]} in {sum(found)} of {len(found)} pictures of "
+        f"{source}, where it does in hardly anybody: if they are mirrored, {remedy}"
+        for (source, name), found in across.items()
+        if len(found) >= FEWEST_TO_TELL and 2 * sum(found) > len(found)
+    ]
 
 
 def seen_small(asked: Asked) -> list[str]:
