@@ -18,7 +18,8 @@ from medsegr.config import FitConfig
 from medsegr.data import Case
 from medsegr.devices import pick_device
 from medsegr.errors import InputError, UsageError, WeightsError
-from medsegr.fit import FEWEST, Beginning, fit
+from medsegr.feed import batch_of
+from medsegr.fit import Beginning, fit, processes
 from medsegr.io.write import atomic_write, write_json
 from medsegr.judged import judge, numbers
 from medsegr.layouts import PLAIN, Hints
@@ -140,7 +141,7 @@ def _others(noted: Path, now: Mapping[str, Any]) -> list[str]:
     before = {"network": [weights.DEFAULT, {}], "from": "", **now, **before, "config": config}
     own = now["config"]
     free = FREE
-    samples = [max(FEWEST, one["batch"]) * one["accumulate"] for one in (own, config)]
+    samples = [batch_of(one["batch"], processes()) * one["accumulate"] for one in (own, config)]
     if samples[0] == samples[1]:
         free |= {"batch", "accumulate"}  # the same step in other parts, for too little memory
     other = [key for key in own if own[key] != config[key] and key not in free]
