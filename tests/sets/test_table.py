@@ -47,7 +47,7 @@ def test_what_is_no_set_is_refused(make_set, tmp_path):
     (folder / "masks" / "p0_0.png").unlink()
     (source,) = sources(folder)
     with pytest.raises(InputError, match="row p0_0: mask"):
-        source.mask(source.rows[0], source.image())
+        source.masks(source.image())
 
 
 def test_a_table_as_a_spreadsheet_writes_it_is_read(make_set):
