@@ -6,7 +6,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import cast
+from typing import IO, cast
 
 import numpy as np
 import pytest
@@ -77,6 +77,20 @@ def test_a_comparison_that_fails_goes_on_and_is_not_made_twice(
     assert again["summary"] == told["summary"]
     with pytest.raises(UsageError, match="other settings"):
         peers.compare(replace(bench, made=5), lambda _line: None)
+
+
+def test_what_a_signal_stopped_says_so_and_not_its_last_word(
+    bench: peers.Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last line of a process that was killed is how far it had come."""
+
+    def killed(_command: object, stdout: IO[str], **_more: object) -> Namespace:
+        stdout.write("phantom cells: 5 cases\n")
+        return Namespace(returncode=-9)
+
+    monkeypatch.setattr(peers.subprocess, "run", killed)
+    told = peers.compare(bench, lambda _line: None)
+    assert told["failed"]["small"] == "signal 9 stopped it: most often a lack of memory"
 
 
 def test_no_made_bodies_are_none_in_the_process_of_a_method_too(
