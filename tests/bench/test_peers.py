@@ -182,8 +182,12 @@ def test_another_concept_is_asked_for_and_the_presence_is_told(tmp_path: Path) -
     assert not any(row.there for row in found)
     names = {finding.name for prompt in square.asked for finding in prompt.findings}
     assert "polyp" in names
-    assert names - {"polyp"} <= set(controls.FOREIGN)
-    assert len(names) > 1
+    assert names - {"polyp"} <= {*controls.FOREIGN, "lung"}
+    assert len(names) > 2
+    known = "liver"
+    other = Square(strange=tuple({*controls.FOREIGN, "lung"} - {known}))  # a name never heard is no word
+    list(peer_scores.referring_rows(folder, cast(predict.Predictor, other), ("right", "other")))
+    assert {finding.name for prompt in other.asked for finding in prompt.findings} == {"polyp", known}
 
 
 def test_made_bodies_are_shuffled_with_words_of_the_same_kind(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -128,15 +128,16 @@ def _rows(
     """The questions of one image, each under the controls that apply to it; what says the same is asked once.
     ``how``: whose words may be told instead, and which controls are asked.
 
-    Another concept, one such an image cannot show, is asked for once an image: nothing of a target should be
-    drawn.
+    Another concept is one that such an image cannot show and the network knows, for a name that it never
+    heard is no word at all: nothing of a target should be drawn.
     """
     everyone, chosen_ = how
     names = [q.wanted.name.name for q in questions]
     for q in questions:
         rng = controls.generator(SEED, q.own.sample, q.what)
         told = controls.controlled(q.wanted, controls.strangers(q.own, everyone), rng)
-        strange = controls.foreign(image.modality, names, controls.generator(SEED, q.own.group, "other"))
+        dice_ = controls.generator(SEED, q.own.group, "other")
+        strange = controls.foreign(image.modality, names, dice_, predictor.knows)
         told |= {"other": strange[0]} if strange else {}
         told = {name: told[name] for name in chosen_ if name in told}
         once = {controls.says(finding): finding for finding in told.values()}
