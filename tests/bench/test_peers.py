@@ -190,6 +190,20 @@ def test_another_concept_is_asked_for_and_the_presence_is_told(tmp_path: Path) -
     assert {finding.name for prompt in other.asked for finding in prompt.findings} == {"polyp", known}
 
 
+def test_large_images_are_asked_for_a_few_things_a_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fourteen masks of a volume of chest are more than most memories hold."""
+    folder = write_set(tmp_path / "refer", 3)
+    rows_: list[list[Row]] = []
+    for largest in (10**9, 2 * 60 * 80):
+        monkeypatch.setattr(peer_scores, "LARGEST_CALL", largest)
+        square = Square()
+        rows_.append(list(peer_scores.referring_rows(folder, cast(predict.Predictor, square))))
+    assert max(len(prompt.findings) for prompt in square.asked) == 2
+    assert rows_[0] == rows_[1]
+
+
 def test_made_bodies_are_shuffled_with_words_of_the_same_kind(monkeypatch: pytest.MonkeyPatch) -> None:
     """Words of texture that are shuffled must stay words of texture, or another thing is corrupted."""
     told: dict[tuple[str, str], list[Finding]] = {}

@@ -9,6 +9,7 @@ one kind (location, texture or shape) that fit it alone. The last two are asked 
 missing or wrong.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -23,6 +24,7 @@ from medsegr.bench.samples import Wanted, chosen, read_sample, samples_of
 from medsegr.drawn import Marks
 from medsegr.hearing import heard
 from medsegr.metrics.overlap import dice
+from medsegr.pipeline import LARGEST_CALL
 from medsegr.predict import Predictor
 from medsegr.report.describe import finding_from
 from medsegr.types import Finding, Image, Location, Prompt, Shape, Texture, modality_code
@@ -190,10 +192,15 @@ def _texts(finding: Finding, modality: str | None, left: str | None) -> frozense
 
 
 def _asked(predictor: Predictor, image: Image, findings: Sequence[Finding]) -> tuple[np.ndarray, list[bool]]:
-    """Masks bool [k h w] at a probability of one half, and whether each is there by its presence score (all
-    are without one). It does not gate the masks: networks without words cannot know what is asked."""
-    prompt = Prompt(tuple(f.name for f in findings), tuple(findings))
-    said = predictor.segment(image, prompt)
-    presence = said.extras.get("presence", np.ones(len(findings)))
-    there = np.asarray(presence).reshape(-1) >= threshold(predictor)
-    return np.asarray(said.prob >= 0.5), [bool(one) for one in there]
+    """Masks bool [k *grid] at a probability of one half, and whether each is there by its presence score (all
+    are without one). It does not gate the masks: networks without words cannot know what is asked. As many
+    findings a call as its memory holds."""
+    turn = max(1, LARGEST_CALL // max(1, math.prod(image.grid)))
+    masks, there = [], []
+    for at in range(0, len(findings), turn):
+        part = findings[at : at + turn]
+        said = predictor.segment(image, Prompt(tuple(f.name for f in part), tuple(part)))
+        presence = np.asarray(said.extras.get("presence", np.ones(len(part)))).reshape(-1)
+        masks.append(np.asarray(said.prob >= 0.5))
+        there += [bool(one) for one in presence >= threshold(predictor)]
+    return np.concatenate(masks), there
