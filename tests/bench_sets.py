@@ -9,7 +9,7 @@ import numpy as np
 from PIL import Image as Pil
 
 from medsegr.bench.methods import Method, Ready
-from medsegr.types import Image, Prompt, Segmentation
+from medsegr.types import Finding, Image, Prompt, Segmentation
 
 COLUMNS = (
     *("id", "image", "mask", "text", "phrase", "target", "modality", "split", "group", "notes", "ignore"),
@@ -66,6 +66,11 @@ class Square:
     fail_on: int = -1
     presence: float | None = 0.9
     asked: list[Prompt] = field(default_factory=list)
+    strange: tuple[str, ...] = ()
+
+    def knows(self, finding: Finding) -> bool:
+        """Whether it was trained for that."""
+        return finding.name not in self.strange
 
     def segment(self, image: Image, prompt: Prompt) -> Segmentation:
         """One square a target."""

@@ -134,10 +134,10 @@ def test_a_mask_that_lies_elsewhere_in_the_patient_is_refused(tmp_path: Path, mo
     told = {"id": "a", "image": "images/a.nii.gz", "mask": "masks/a.nii.gz"}
     image = drawn.read_column(tmp_path, told, "image", "MR")
     if moved < 1:
-        assert drawn.read_mask(tmp_path, told, image).sum() == 128
+        assert drawn.read_marks(tmp_path, [told], image)[0].mask.sum() == 128
         return
     with pytest.raises(InputError, match="row a: mask and image lie up to 30 mm apart in the patient"):
-        drawn.read_mask(tmp_path, told, image)
+        drawn.read_marks(tmp_path, [told], image)
 
 
 @pytest.mark.parametrize(

@@ -246,6 +246,19 @@ def test_what_reads_words_learns_at_its_own_rate(
     assert moved["words"] > 0
 
 
+def test_a_batch_weighs_as_much_of_its_step_as_its_samples(tmp_path: Path, cases: list[data.Case]) -> None:
+    """A gradient that is the mean over batches would let the samples of a smaller one count for more."""
+    batch = batch_of(cases, 2)
+    went = []
+    for share in (1.0, 1.5):
+        run = run_of(cases, tmp_path / str(share))
+        fit.step(run, [replace(batch, share=share)], replace(TINY, clip=1e9), 0.1)
+        grads = [p.grad.flatten() for p in run.kept.model.parameters() if p.grad is not None]
+        went.append(torch.cat(grads))
+    assert float(went[0].norm()) > 0
+    torch.testing.assert_close(went[1], 1.5 * went[0], rtol=1e-3, atol=1e-5)
+
+
 def test_half_precision_trains(tmp_path: Path, cases: list[data.Case]) -> None:
     config = replace(TINY, precision="bf16-mixed")
     terms = fit.step(run_of(cases, tmp_path, config), [batch_of(cases[:3], 2)], config, 0.3)
@@ -292,18 +305,20 @@ def test_two_processes_share_a_run(tmp_path: Path) -> None:
 
 @pytest.mark.slow
 def test_two_processes_learn_what_one_does_from_the_same_batches(tmp_path: Path) -> None:
-    """Batches of four, as two processes of two samples each and as one that takes both halves in turn.
+    """Batches of five (seven of small pictures), shared by two processes, or one takes both parts in turn.
 
-    The steps that the weights go agree within a hundredth of their length; with one half of every batch alone
+    The steps that the weights go agree within a hundredth of their length; with one part of every batch alone
     they would not by far. Running statistics are of the first process and left out.
     """
-    told = dict(TINY_TOML, steps=3)
+    told = dict(TINY_TOML, steps=3, batch=5)
     body = "".join(f"{key} = {json.dumps(value)}\n" for key, value in told.items())
     (tmp_path / "c.toml").write_text(body + "[phantoms]\ncells = 1.0\n")
     command = [sys.executable, "-m", "torch.distributed.run", "--nproc-per-node", "2", "-m", "medsegr.fit"]
     command += ["--config", str(tmp_path / "c.toml"), "--out", str(tmp_path / "run")]
     subprocess.run(command, check=True, capture_output=True, timeout=600)
-    shared = saved.read(tmp_path / "run" / "last.pt")["model"]
+    stored = saved.read(tmp_path / "run" / "last.pt")
+    assert stored["state"]["images"] == 3 * 7  # of both processes
+    shared = stored["model"]
     config = read_config(tmp_path / "c.toml")
     cases = load_cases(config, {}, tmp_path / "cache", quiet)
 
@@ -314,7 +329,7 @@ def test_two_processes_learn_what_one_does_from_the_same_batches(tmp_path: Path)
             config, cases, tmp_path / str(ranks), (fit.fabric_of(config), fit.Beginning(), quiet)
         )
         before = {name: p.detach().clone() for name, p in run.kept.model.named_parameters()}
-        parts = [feed.Numbered(cases, config, run.kept.words, (config.seed, rank), 2) for rank in ranks]
+        parts = [feed.Numbered(cases, config, run.kept.words, rank, 2) for rank in ranks]
         for number in range(3):
             fit.step(run, [part[number] for part in parts], config, part_of(config, number, 0.0))
             run.kept.state.step += 1

@@ -52,7 +52,6 @@ from medsegr.samples.feed import Batch, moved
 if TYPE_CHECKING:
     from lightning_fabric import Fabric
 
-FEWEST = 2  # samples a batch of one process
 BETTER = 1e-4  # Dice by which a validation must be better to count
 READS_WORDS = ("tokens.", "fusion.")  # codes to prior tokens, in every network that has them
 
@@ -97,6 +96,11 @@ class Run:
     teacher: Any = None  # a network for the averaged weights, where there are pictures without masks
 
 
+def processes() -> int:
+    """How many processes share the run, as torchrun tells each of them."""
+    return int(os.environ.get("WORLD_SIZE", "1"))
+
+
 def fabric_of(config: FitConfig) -> "Fabric":
     """Fabric on the configured device and precision, over the processes that torchrun started."""
     try:
@@ -106,18 +110,17 @@ def fabric_of(config: FitConfig) -> "Fabric":
         raise MissingExtra("training needs Lightning Fabric: pip install 'medsegr[train]'") from error
     kind, _, number = pick_device(config.device).partition(":")
     precision: Any = "32-true" if config.precision == "auto" else config.precision
-    processes = int(os.environ.get("WORLD_SIZE", "1"))
-    if processes == 1:
+    if processes() == 1:
         devices: Any = [int(number)] if number else 1
         return Fabric(accelerator=kind, devices=devices, precision=precision)
-    here = int(os.environ.get("LOCAL_WORLD_SIZE", str(processes)))
+    here = int(os.environ.get("LOCAL_WORLD_SIZE", str(processes())))
     backend = "nccl" if kind == "cuda" else "gloo"
     # a part of a batch may hold no click, so not every weight gets a gradient
     strategy = DDPStrategy(find_unused_parameters=True, process_group_backend=backend)
     return Fabric(
         accelerator=kind,
         devices=here,
-        num_nodes=processes // here,
+        num_nodes=processes() // here,
         precision=precision,
         strategy=strategy,
     )
@@ -210,12 +213,12 @@ def _begin(
 
 def _batches(config: FitConfig, cases: Sequence[Case], run: Run, stop: threading.Event) -> Iterator[Batch]:
     fabric, step, words = run.fabric, run.kept.state.step, run.kept.words
-    count = max(FEWEST, config.batch // fabric.world_size)
     if config.steps:
-        source = feed.Numbered(cases, config, words, (config.seed, fabric.global_rank), count)
+        source = feed.Numbered(cases, config, words, fabric.global_rank, fabric.world_size)
         numbers = range(min(step * config.accumulate, len(source)), len(source))
         return feed.ahead(source, config.workers, fabric.device, stop, numbers)
     seed = (config.seed, step, fabric.global_rank)
+    count = feed.batch_of(config.batch, fabric.world_size) // fabric.world_size
     endless = feed.Feed(cases, config, words, seed, run.part, count)
     return feed.ahead(endless, config.workers, fabric.device, stop)
 
@@ -239,7 +242,7 @@ def _loop(
         with advice(config, part):
             terms = step(run, pulled, config, part)
         state.step += 1
-        state.images += sum(len(batch.pixels) for batch in pulled) * fabric.world_size
+        state.images += round(sum(len(batch.pixels) / batch.share for batch in pulled) * fabric.world_size)
         spent = min(now() - began, 30.0)
         if fabric.world_size > 1:  # all must come to the end together
             spent = float(fabric.all_reduce(torch.tensor(spent, device=fabric.device)))  # type: ignore[arg-type]
@@ -290,7 +293,8 @@ def check(config: FitConfig, run: Run, book: Logbook) -> None:
 
 
 def step(run: Run, batches: Sequence[Batch], config: FitConfig, part: float) -> dict[str, float]:
-    """One optimiser step over ``batches`` at ``part`` of the run; mean loss terms.
+    """One optimiser step over ``batches`` at ``part`` of the run; mean loss terms. Every sample of the step
+    weighs the same, however they are shared out.
 
     A loss or gradient that is not finite is an error. It is raised when all is under way, so that the device
     is waited for once a step: the weights in memory are spoilt then, what was saved is not.
@@ -309,7 +313,7 @@ def step(run: Run, batches: Sequence[Batch], config: FitConfig, part: float) -> 
     for number, batch in enumerate(batches, 1):
         with run.fabric.no_backward_sync(run.objective, enabled=number < len(batches)):
             terms = run.objective(Parcel(batch))
-            run.fabric.backward(terms["loss"] / len(batches))
+            run.fabric.backward(terms["loss"] * batch.share / len(batches))
         told.append({name: value.detach() for name, value in terms.items()})
     norm: Any = run.fabric.clip_gradients(
         run.objective, run.optimiser, max_norm=config.clip, error_if_nonfinite=False
@@ -346,7 +350,7 @@ def advice(config: FitConfig, part: float) -> Iterator[None]:
         parts = "halve batch and double accumulate (the same step in two parts, and the same run), "
         raise MedsegrError(
             f"out of memory with batches of {config.batch} at {largest} px: "
-            f"{parts if config.batch >= 2 * FEWEST else ''}set precision to bf16-mixed on a device that "
+            f"{parts if config.batch >= 2 * feed.FEWEST else ''}set precision to bf16-mixed on a device that "
             "gains from it, or begin another run with a smaller size; what was saved is kept"
         ) from error
 

@@ -6,7 +6,7 @@ from argparse import Namespace
 from collections.abc import Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import cast
+from typing import IO, cast
 
 import numpy as np
 import pytest
@@ -77,6 +77,20 @@ def test_a_comparison_that_fails_goes_on_and_is_not_made_twice(
     assert again["summary"] == told["summary"]
     with pytest.raises(UsageError, match="other settings"):
         peers.compare(replace(bench, made=5), lambda _line: None)
+
+
+def test_what_a_signal_stopped_says_so_and_not_its_last_word(
+    bench: peers.Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The last line of a process that was killed is how far it had come."""
+
+    def killed(_command: object, stdout: IO[str], **_more: object) -> Namespace:
+        stdout.write("phantom cells: 5 cases\n")
+        return Namespace(returncode=-9)
+
+    monkeypatch.setattr(peers.subprocess, "run", killed)
+    told = peers.compare(bench, lambda _line: None)
+    assert told["failed"]["small"] == "signal 9 stopped it: most often a lack of memory"
 
 
 def test_no_made_bodies_are_none_in_the_process_of_a_method_too(
@@ -168,8 +182,26 @@ def test_another_concept_is_asked_for_and_the_presence_is_told(tmp_path: Path) -
     assert not any(row.there for row in found)
     names = {finding.name for prompt in square.asked for finding in prompt.findings}
     assert "polyp" in names
-    assert names - {"polyp"} <= set(controls.FOREIGN)
-    assert len(names) > 1
+    assert names - {"polyp"} <= {*controls.FOREIGN, "lung"}
+    assert len(names) > 2
+    known = "liver"
+    other = Square(strange=tuple({*controls.FOREIGN, "lung"} - {known}))  # a name never heard is no word
+    list(peer_scores.referring_rows(folder, cast(predict.Predictor, other), ("right", "other")))
+    assert {finding.name for prompt in other.asked for finding in prompt.findings} == {"polyp", known}
+
+
+def test_large_images_are_asked_for_a_few_things_a_call(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Fourteen masks of a volume of chest are more than most memories hold."""
+    folder = write_set(tmp_path / "refer", 3)
+    rows_: list[list[Row]] = []
+    for largest in (10**9, 2 * 60 * 80):
+        monkeypatch.setattr(peer_scores, "LARGEST_CALL", largest)
+        square = Square()
+        rows_.append(list(peer_scores.referring_rows(folder, cast(predict.Predictor, square))))
+    assert max(len(prompt.findings) for prompt in square.asked) == 2
+    assert rows_[0] == rows_[1]
 
 
 def test_made_bodies_are_shuffled_with_words_of_the_same_kind(monkeypatch: pytest.MonkeyPatch) -> None:

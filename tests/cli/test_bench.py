@@ -65,5 +65,8 @@ def test_peers_refuses_what_cannot_be_compared(run: Any, tmp_path: Path) -> None
     run("bench", "peers", "--config", tmp_path / "none", "-o", tmp_path / "out", "--minutes", "1").fails(
         3, "configuration"
     )
+    run(*begin, "--steps", "1", "--controls", "right,rong").fails(
+        2, "'rong' is not known; known are all, right"
+    )
     assert not (tmp_path / "out" / "peers.json").exists()
     assert "--minutes" in run("bench", "peers", "--help").out

@@ -1,13 +1,19 @@
 """Phrases fit their lesion alone; reports hold them verbatim and deny nothing that is there."""
 
 import re
+from collections.abc import Mapping
 from functools import cache
+from typing import Any
 
 import numpy as np
 import pytest
+from hypothesis import given, settings
+from hypothesis import strategies as st
 
 from medsegr import phantom
 from medsegr.phantom import sentences
+from medsegr.report.describe import attributes_of
+from medsegr.report.parse import parse
 
 COUNT = 60
 
@@ -52,6 +58,50 @@ def test_some_images_have_twins_in_one_place_and_some_lesions_go_untold(kind: st
     assert 0.1 < share < 0.45
     untold = [x.phrase is None for c in cases(kind) for x in c.lesions]
     assert 0.08 < np.mean(untold) < 0.4
+
+
+def contradicts(told: Mapping[str, Any]) -> bool:
+    """Whether a finding (form of ``Lesion.stated``) has a size word or a noun beside millimetres that do not
+    agree with it."""
+    size = told["shape"]["size_mm"]
+    return bool(size) and bool(told["shape"]["size_class"] or (told["name"] == "nodule" and max(size) > 30))
+
+
+@settings(max_examples=60, deadline=None)
+@given(kind=st.sampled_from(("chest", "abdomen", "ultrasound")), seed=st.integers(0, 2**32 - 1))
+def test_no_size_word_stands_beside_millimetres(kind: str, seed: int) -> None:
+    """No radiologist writes "a tiny nodule measuring 25 mm". What is written is looked at, and what a reader
+    makes of it."""
+    case = phantom.make(kind, np.random.default_rng(seed), 96)
+    assert not any(contradicts(x.stated) for x in case.lesions if x.stated is not None)
+    read = [attributes_of(finding) for finding in parse(case.report).findings]
+    assert not any(contradicts(one) for one in read)
+
+
+def test_what_measures_more_than_three_centimetres_is_not_called_a_nodule() -> None:
+    made = (phantom.make("chest", np.random.default_rng([12, i]), 96) for i in range(400))
+    told = [
+        x for case in made for x in case.lesions if x.stated is not None and x.attributes["name"] == "nodule"
+    ]
+    measured = [max(x.stated["shape"]["size_mm"]) for x in told if x.stated["shape"]["size_mm"]]
+    assert len(measured) >= 5
+    assert max(measured) <= 30
+    assert max(max(x.attributes["shape"]["size_mm"]) for x in told) > 30  # by its name alone
+
+
+def test_millimetres_and_size_words_are_still_told_and_what_is_told_is_true() -> None:
+    for kind in ("chest", "abdomen", "ultrasound"):
+        told = [x for case in cases(kind) for x in case.lesions if x.stated is not None]
+        measured = [x for x in told if x.stated["shape"]["size_mm"]]
+        assert len(measured) >= 3
+        assert sum(bool(x.stated["shape"]["size_class"]) for x in told) >= 10
+        for x in measured:
+            assert (
+                x.stated["shape"]["size_mm"]
+                == x.attributes["shape"]["size_mm"][: len(x.stated["shape"]["size_mm"])]
+            )
+            assert re.search(r"measuring [\d.]+ (x [\d.]+ )?[cm]m", x.phrase)
+        assert all(("measuring" in x.phrase) == bool(x.stated["shape"]["size_mm"]) for x in told)
 
 
 def test_chest_denials_with_a_place_are_true() -> None:

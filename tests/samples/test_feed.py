@@ -50,9 +50,9 @@ def test_mixed_sizes_come_in_turns_whatever_the_clock_says() -> None:
 def test_mixed_sizes_of_a_run_of_steps_hang_on_the_number_of_the_step() -> None:
     mixed = replace(TINY, mixed=True, steps=20, sizes=((0.25, 64), (0.75, 96)))
     cases = cells()
-    one, two = (feed.Numbered(cases, mixed, vocabulary_of(cases), (0, 0), 2) for _ in range(2))
-    assert sorted(one.sizes.tolist()) == [64] * 5 + [96] * 15
-    assert one.sizes.tolist() == two.sizes.tolist() != sorted(one.sizes.tolist())
+    one, two = (feed.Numbered(cases, mixed, vocabulary_of(cases)) for _ in range(2))
+    assert sorted(one.sizes) == [64] * 5 + [96] * 15
+    assert one.sizes == two.sizes != sorted(one.sizes)
     assert one[7].pixels.shape[-1] == one.sizes[7]
     assert torch.equal(one[7].pixels, two[7].pixels)
 
@@ -60,8 +60,8 @@ def test_mixed_sizes_of_a_run_of_steps_hang_on_the_number_of_the_step() -> None:
 def test_processes_that_train_together_take_the_same_size_in_a_step() -> None:
     mixed = replace(TINY, mixed=True)
     cases, words = cells(), vocabulary_of(cells())
-    numbered = [feed.Numbered(cases, replace(mixed, steps=20), words, (0, rank), 2) for rank in range(2)]
-    assert numbered[0].sizes.tolist() == numbered[1].sizes.tolist()
+    numbered = [feed.Numbered(cases, replace(mixed, steps=20, batch=4), words, rank, 2) for rank in range(2)]
+    assert numbered[0].sizes == numbered[1].sizes
     assert not torch.equal(numbered[0][0].pixels, numbered[1][0].pixels)
     drawn = [iter(feed.Feed(cases, mixed, words, (0, 0, rank), torch.zeros(()), 2)) for rank in range(2)]
     for one, other in ((next(drawn[0]).pixels, next(drawn[1]).pixels) for _ in range(12)):
@@ -141,9 +141,9 @@ def test_the_image_only_head_is_taught_only_where_nothing_was_said() -> None:
     assert not known[1].any()
 
 
-def numbered(config: FitConfig, count: int = 3, seed: tuple[int, ...] = (0, 0)) -> feed.Numbered:
+def numbered(config: FitConfig, count: int = 3, rank: int = 0, processes: int = 1) -> feed.Numbered:
     made = cells(count)
-    return feed.Numbered(made, config, vocabulary_of(made), seed, config.batch)
+    return feed.Numbered(made, config, vocabulary_of(made), rank, processes)
 
 
 COUNTED = replace(TINY, steps=6, accumulate=2)
@@ -154,14 +154,47 @@ def test_a_batch_hangs_on_nothing_but_its_number() -> None:
     later, earlier = one[7], one[1]
     assert torch.equal(two[1].pixels, earlier.pixels)
     assert torch.equal(two[7].pixels, later.pixels)
-    assert not torch.equal(numbered(COUNTED, seed=(0, 1))[1].pixels, earlier.pixels)
+    assert not torch.equal(numbered(replace(COUNTED, seed=1))[1].pixels, earlier.pixels)
 
 
 def test_sizes_of_numbered_batches_follow_the_step_and_not_the_batch() -> None:
     made = numbered(COUNTED)
     assert len(made) == 12
-    assert [int(s) for s in made.sizes] == [64] * 6 + [96] * 6
+    assert [made[i].pixels.shape[-1] for i in range(12)] == [64] * 6 + [96] * 6
     assert made[0].pixels.shape == (3, 3, 64, 64)
+
+
+def samples_in(source: feed.Numbered, step: int) -> list[bytes]:
+    """The pixels of every sample of a step, in order."""
+    each = source.config.accumulate
+    made = [source[step * each + part] for part in range(each)]
+    return sorted(row.numpy().tobytes() for batch in made for row in batch.pixels)
+
+
+@pytest.mark.parametrize(
+    ("batch", "accumulate", "processes"),
+    [(10, 1, 2), (5, 2, 1), (5, 2, 2), (2, 5, 1), (10, 1, 3)],  # fifteen at 64 px, which no two halve
+)
+def test_a_step_takes_the_same_samples_however_it_is_shared_out(
+    batch: int, accumulate: int, processes: int
+) -> None:
+    """At once, one batch after the other, or by several processes; every sample weighs the same."""
+    asked = replace(TINY, steps=4, batch=10, sizes=((0.5, 64), (0.5, 160)))
+    one, shared = numbered(asked, count=6), replace(asked, batch=batch, accumulate=accumulate)
+    ranks = [numbered(shared, 6, rank, processes) for rank in range(processes)]
+    for step in (0, 1, 3):
+        whole = samples_in(one, step)
+        assert len(whole) == (15 if step < 2 else 10)
+        assert sorted(sample for rank in ranks for sample in samples_in(rank, step)) == whole
+        parts = [rank[step * accumulate + part] for rank in ranks for part in range(accumulate)]
+        weights = [batch_.share / len(batch_.pixels) / len(parts) for batch_ in parts]
+        assert weights == pytest.approx([1 / len(whole)] * len(parts))
+
+
+def test_each_process_has_two_samples_at_least() -> None:
+    large = replace(TINY, steps=4, sizes=((1.0, 160),))
+    assert [len(numbered(large, 6, rank, 3)[3].pixels) for rank in range(3)] == [2, 2, 2]
+    assert [feed.batch_of(8, count) for count in (1, 4, 5)] == [8, 8, 10]
 
 
 def test_every_case_comes_once_a_round() -> None:
@@ -199,7 +232,7 @@ config = FitConfig(
     sets={"drawn": 1.0}, phantoms={"cells": 0.3}, batch=4, sizes=((1.0, 64),), steps=4, recipe=recipe
 )
 words = vocabulary_of([*made, *drawn])
-batches = feed.Numbered([*made, *drawn], config, words, (0, 0), 4)
+batches = feed.Numbered([*made, *drawn], config, words)
 told = hashlib.sha256()
 for number in range(4):
     batch = batches[number]

@@ -1,9 +1,12 @@
 """Reading a set by its parts, and groups that no split parts."""
 
+import numpy as np
 import pytest
+from PIL import Image as Pil
 
 from medsegr import data
 from medsegr.errors import InputError, UsageError
+from medsegr.samples import drawn
 from medsegr.sets.table import joint, sources
 
 PICTURES = [[("polyp", [(60, 60, 15)])]] * 12
@@ -45,7 +48,7 @@ def test_what_is_no_set_is_refused(make_set, tmp_path):
     (folder / "masks" / "p0_0.png").unlink()
     (source,) = sources(folder)
     with pytest.raises(InputError, match="row p0_0: mask"):
-        source.mask(source.rows[0], source.image())
+        source.masks(source.image())
 
 
 def test_a_table_as_a_spreadsheet_writes_it_is_read(make_set):
@@ -63,3 +66,22 @@ def test_groups_that_share_a_patient_are_one():
     assert names[0] == names[2]
     assert names[1] == names[3] == names[4]
     assert names[0] != names[1]
+
+
+def test_a_label_map_of_several_rows_is_read_once(tmp_path, monkeypatch):
+    (tmp_path / "images").mkdir()
+    (tmp_path / "masks").mkdir()
+    labels = np.zeros((40, 40), np.uint8)
+    labels[5:15, 5:15], labels[20:35, 20:35] = 1, 2
+    for kind in ("images", "masks"):
+        Pil.fromarray(labels).save(tmp_path / kind / "a.png")
+    lines = [f"r{value},images/a.png,masks/a.png,polyp,{value},ES" for value in (1, 2)]
+    text = "\n".join(["id,image,mask,target,label,modality", *lines])
+    (tmp_path / "samples.csv").write_text(text + "\n", encoding="utf-8")
+    (source,) = sources(tmp_path)
+    opened, real = [], drawn.read_image
+    monkeypatch.setattr(drawn, "read_image", lambda path, **more: opened.append(path) or real(path, **more))
+    image = source.image()
+    assert [int(mask.sum()) for mask in source.masks(image)] == [100, 225]
+    assert len(opened) == 2
+    assert [int(mask.sum()) for mask in source.masks(image, source.rows[1:])] == [225]

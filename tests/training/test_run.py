@@ -99,6 +99,18 @@ def test_a_step_may_be_taken_in_other_parts_when_a_run_goes_on(tmp_path: Path) -
         run.prepare(run.Asked(run.changed(CONFIG, {"batch": CONFIG.batch // 2}), {}, out))
 
 
+def test_what_is_the_same_step_hangs_on_the_processes(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Each takes two samples at the least: for two processes a batch of two is one of four."""
+    monkeypatch.setenv("WORLD_SIZE", "2")
+    four = run.changed(CONFIG, {"batch": 4})
+    run.prepare(run.Asked(four, {}, tmp_path))
+    append(tmp_path / STEPS, {"step": 1, "loss": 0.5})
+    with pytest.raises(UsageError, match=r"other settings \(batch, accumulate\)"):
+        run.prepare(run.Asked(run.changed(four, {"batch": 2, "accumulate": 2}), {}, tmp_path))
+
+
 def test_a_batch_of_one_is_no_half_of_two(tmp_path: Path) -> None:
     """Two samples are taken at the least: the step would be twice as large."""
     two = run.changed(CONFIG, {"batch": 2})

@@ -9,7 +9,7 @@ number is made of it.
 """
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from types import MappingProxyType
 from typing import Any
@@ -280,14 +280,20 @@ def _with_wrong(finding: Finding, key: str, rng: np.random.Generator) -> Finding
     return replace(finding, texture=changed) if part is look else replace(finding, shape=changed)
 
 
-def foreign(modality: str | None, own: Sequence[str], rng: np.random.Generator) -> list[Finding]:
+def foreign(
+    modality: str | None,
+    own: Sequence[str],
+    rng: np.random.Generator,
+    known: Callable[[Finding], bool] = lambda _finding: True,
+) -> list[Finding]:
     """Concepts that an image of this modality cannot show and that are not its own, ``FOREIGN_AN_IMAGE`` of
-    them at random; fewer where fewer are sure, none where the modality is not known."""
+    them at random; fewer where fewer are sure, none where the modality is not known. ``known``: which ones
+    may be asked for."""
     if modality is None:
         return []
     pool = [words for words, seen in FOREIGN.items() if modality not in seen]
     found = [parse_phrase(words).findings[0] for words in pool]
-    left = [finding for finding in found if finding.name not in own]
+    left = [finding for finding in found if finding.name not in own and known(finding)]
     picks = rng.permutation(len(left))[:FOREIGN_AN_IMAGE]
     return [left[i] for i in sorted(picks.tolist())]
 

@@ -9,6 +9,7 @@ one kind (location, texture or shape) that fit it alone. The last two are asked 
 missing or wrong.
 """
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from medsegr.bench import controls
 from medsegr.bench.controls import CONTROLS, Other
 from medsegr.bench.run import pool_of
 from medsegr.bench.samples import Wanted, chosen, read_sample, samples_of
+from medsegr.inference.answers import LARGEST_CALL
 from medsegr.meaning.hearing import heard
 from medsegr.metrics.overlap import dice
 from medsegr.predict import Predictor
@@ -128,15 +130,16 @@ def _rows(
     """The questions of one image, each under the controls that apply to it; what says the same is asked once.
     ``how``: whose words may be told instead, and which controls are asked.
 
-    Another concept, one such an image cannot show, is asked for once an image: nothing of a target should be
-    drawn.
+    Another concept is one that such an image cannot show and the network knows, for a name that it never
+    heard is no word at all: nothing of a target should be drawn.
     """
     everyone, chosen_ = how
     names = [q.wanted.name.name for q in questions]
     for q in questions:
         rng = controls.generator(SEED, q.own.sample, q.what)
         told = controls.controlled(q.wanted, controls.strangers(q.own, everyone), rng)
-        strange = controls.foreign(image.modality, names, controls.generator(SEED, q.own.group, "other"))
+        dice_ = controls.generator(SEED, q.own.group, "other")
+        strange = controls.foreign(image.modality, names, dice_, predictor.knows)
         told |= {"other": strange[0]} if strange else {}
         told = {name: told[name] for name in chosen_ if name in told}
         once = {controls.says(finding): finding for finding in told.values()}
@@ -189,10 +192,15 @@ def _texts(finding: Finding, modality: str | None, left: str | None) -> frozense
 
 
 def _asked(predictor: Predictor, image: Image, findings: Sequence[Finding]) -> tuple[np.ndarray, list[bool]]:
-    """Masks bool [k h w] at a probability of one half, and whether each is there by its presence score (all
-    are without one). It does not gate the masks: networks without words cannot know what is asked."""
-    prompt = Prompt(tuple(f.name for f in findings), tuple(findings))
-    said = predictor.segment(image, prompt)
-    presence = said.extras.get("presence", np.ones(len(findings)))
-    there = np.asarray(presence).reshape(-1) >= threshold(predictor)
-    return np.asarray(said.prob >= 0.5), [bool(one) for one in there]
+    """Masks bool [k *grid] at a probability of one half, and whether each is there by its presence score (all
+    are without one). It does not gate the masks: networks without words cannot know what is asked. As many
+    findings a call as its memory holds."""
+    turn = max(1, LARGEST_CALL // max(1, math.prod(image.grid)))
+    masks, there = [], []
+    for at in range(0, len(findings), turn):
+        part = findings[at : at + turn]
+        said = predictor.segment(image, Prompt(tuple(f.name for f in part), tuple(part)))
+        presence = np.asarray(said.extras.get("presence", np.ones(len(part)))).reshape(-1)
+        masks.append(np.asarray(said.prob >= 0.5))
+        there += [bool(one) for one in presence >= threshold(predictor)]
+    return np.concatenate(masks), there

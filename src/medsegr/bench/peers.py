@@ -309,8 +309,10 @@ def _child(bench: Bench, method: Method, log: Callable[[str], None]) -> None:
         ).returncode
     if code:
         said = (folder / "run.txt").read_text(encoding="utf-8").strip().splitlines()[-1:] or ["no word"]
-        reason = said[0].removeprefix("medsegr.errors.")
-        (folder / FAILED).write_text(f"{reason} (exit {code})", encoding="utf-8")
+        reason = f"{said[0].removeprefix('medsegr.errors.')} (exit {code})"
+        if code < 0:  # its last word is no reason
+            reason = f"signal {-code} stopped it" + (": most often a lack of memory" if code == -9 else "")
+        (folder / FAILED).write_text(reason, encoding="utf-8")
     log(f"{method.label}: " + (f"failed, {_reason(folder)}" if code else "done"))
 
 

@@ -71,6 +71,7 @@ SIZE: Values = {
     "large": ("large",),
 }
 ORDER = ("size_class", "margin", "form", "uniformity", "density", "colour")
+LARGEST_NODULE = 30.0  # mm; what is larger is a mass (Fleischner Society, doi 10.1148/radiol.2462070712)
 MASS_NOUNS = {"consolidation", "airspace consolidation", "ulceration"}
 # Nouns that say an attribute already: it is stated, but no further word is spent on it.
 NAMED_BY_LOOK = {
@@ -138,6 +139,12 @@ def needed(rng: np.random.Generator, spot: Spot, spots: Sequence[Spot]) -> set[s
             if len(apart) > 1 and rng.random() < 0.5:
                 out.add(_pick(rng, apart))
     return out
+
+
+def _may_measure(name: str, told: Mapping[str, str | None], axes: tuple[float, float]) -> bool:
+    """Whether millimetres may stand in a phrase. Size words are shares of the picture, so none stands beside
+    them ("tiny", and an inch across); nor does a noun that they contradict."""
+    return "size_class" not in told and (name != "nodule" or axes[0] <= LARGEST_NODULE)
 
 
 def _sizes(rng: np.random.Generator, axes: tuple[float, float]) -> tuple[str, list[float]]:
@@ -231,8 +238,11 @@ def say(rng: np.random.Generator, kind: str, spot: Spot, spots: Sequence[Spot], 
         and spot.look.form not in {"patchy", "linear"}
         and rng.random() < 0.12
     ):
-        extra, size_mm = _sizes(rng, axes_mm(spot, mm))
-        words.append(extra)
+        axes = axes_mm(spot, mm)
+        extra, measured = _sizes(rng, axes)  # drawn in any case, so that what is written after it stays
+        if _may_measure(spot.name, told, axes):
+            words.append(extra)
+            size_mm = measured
     phrase = " ".join(words)
     article = (
         ""

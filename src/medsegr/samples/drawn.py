@@ -130,14 +130,10 @@ def read_column(
         raise InputError(f"row {row['id']}: {row[column]}: {error}") from error
 
 
-def read_mask(folder: Path, row: Mapping[str, str], image: Image) -> np.ndarray:
-    """Bool ``*grid``: one row's mask. InputError where it is missing or has another grid."""
-    return read_marks(folder, [row], image)[0].mask
-
-
 def read_marks(folder: Path, rows: Sequence[Mapping[str, str]], image: Image) -> list[Marks]:
-    """What the rows of an image mark on its grid; errors as of :func:`read_mask`. A file is read once for all
-    of its rows, and held no longer. A DICOM SEG or RT structure set has no unknown pixels."""
+    """What the rows of an image mark on its grid. A file is read once for all of its rows, and held no
+    longer; one that is missing or has another grid is an InputError that names the row. A DICOM SEG or RT
+    structure set has no unknown pixels."""
     found: dict[int, Marks] = {}
     for name in dict.fromkeys(row["mask"] for row in rows):
         own = [at for at, row in enumerate(rows) if row["mask"] == name]

@@ -27,6 +27,7 @@ from medsegr.sam.host import Clicks
 from medsegr.samples.batches import Sample, by_set, draw, render
 from medsegr.samples.composite import joined
 
+FEWEST = 2  # samples a batch of one process
 SMALL = 140  # pixels below which a batch holds half as many again
 
 
@@ -41,6 +42,7 @@ class Batch:
     truth: Truth
     cases: tuple[str, ...] = ()
     calm: Tensor | None = None  # [b 3 h w], of rows in which nobody drew
+    share: float = 1.0  # of its samples in the step, over that of equal batches
 
 
 def collate(samples: Sequence[Sample], words: Vocabulary, cases: Sequence[str] = ()) -> Batch:
@@ -137,6 +139,11 @@ def moved(value: T, device: str | torch.device | torch.dtype) -> T:
     return made  # type: ignore[no-any-return]
 
 
+def batch_of(batch: int, processes: int) -> int:
+    """Samples a batch of all processes together: ``batch``, but so many that each has ``FEWEST``."""
+    return max(FEWEST * processes, batch)
+
+
 def count_at(size: int, count: int) -> int:
     """Samples a batch at ``size`` pixels."""
     return count * 3 // 2 if size <= SMALL else count
@@ -180,27 +187,30 @@ class Feed(IterableDataset[Batch]):
 
 
 class Numbered(Dataset[Batch]):
-    """The batches of a run of ``config.steps`` steps, ``count`` samples each. Batch i is a function of the
-    cases, the configuration, ``seed`` and i, whoever makes it and whenever.
+    """The batches of a run of ``config.steps`` steps that one process takes, ``config.accumulate`` a step.
+    Batch i is a function of the cases, the configuration, ``rank`` and i, whoever makes it and whenever.
 
-    Sets come by weight, cases of a set in shuffled rounds. The last number of ``seed`` is that of the
-    process; sizes do not hang on it.
+    The samples of a step hang on nothing but its number and how many they are: ``config.batch`` times
+    ``config.accumulate`` (half as many again where pictures are small), whether one process takes them at
+    once, in several batches one after the other, or ``processes`` share them. Sets come by weight, cases of
+    a set in shuffled rounds.
     """
 
     def __init__(
-        self, cases: Sequence[Case], config: FitConfig, words: Vocabulary, seed: Sequence[int], count: int
+        self, cases: Sequence[Case], config: FitConfig, words: Vocabulary, rank: int = 0, processes: int = 1
     ) -> None:
         self.config = config
         self.words = words
-        self.seed = tuple(seed)
+        self.rank = rank
+        self.processes = processes
         self.training = by_set([c for c in cases if not c.validation])
         self.pools, odds = pools_of(cases, config)
         over = np.arange(config.steps) / config.steps
-        when = np.random.default_rng([*self.seed[:-1], 3]).permutation(over) if config.mixed else over
-        sizes = [size_at(float(part), config.sizes) for part in when]
-        self.sizes = np.repeat(sizes, config.accumulate)
-        self.ends = np.cumsum([count_at(int(size), count) for size in self.sizes])
-        rng = np.random.default_rng([*self.seed, 1])
+        when = np.random.default_rng([config.seed, 3]).permutation(over) if config.mixed else over
+        self.sizes = [size_at(float(part), config.sizes) for part in when]
+        count = batch_of(config.batch, processes) * config.accumulate
+        self.ends = np.cumsum([count_at(size, count) for size in self.sizes])
+        rng = np.random.default_rng([config.seed, 0, 1])
         self.which = rng.choice(len(odds), size=int(self.ends[-1]), p=odds).astype(np.int32)
         self.case = np.zeros_like(self.which)
         for number, pool in enumerate(self.pools):
@@ -209,19 +219,24 @@ class Numbered(Dataset[Batch]):
             self.case[at] = np.concatenate(rounds)[: len(at)] if rounds else 0
 
     def __len__(self) -> int:
-        return len(self.sizes)
+        return len(self.sizes) * self.config.accumulate
 
     def __getitem__(self, index: int) -> Batch:
         """Batch ``index`` of the run."""
-        size, first = int(self.sizes[index]), int(self.ends[index - 1]) if index else 0
+        parts = self.config.accumulate
+        step, part = divmod(index, parts)
+        first, end = int(self.ends[step - 1]) if step else 0, int(self.ends[step])
+        low, high = (first + (end - first) * cut // parts for cut in (part, part + 1))
+        own = range(low, high)[self.rank :: self.processes]
         made, ids = [], []
-        for at in range(first, int(self.ends[index])):
-            rng = np.random.default_rng([*self.seed, 2, at])
+        for at in own:
+            rng = np.random.default_rng([self.config.seed, 0, 2, at])
             pool = self.pools[self.which[at]]
             case = _perhaps_joined(pool[self.case[at]], pool, self.config, rng)
-            made.append(render(case, draw(case, self.training, self.config.recipe, rng), size))
+            made.append(render(case, draw(case, self.training, self.config.recipe, rng), self.sizes[step]))
             ids.append(case.id)
-        return collate(made, self.words, ids)
+        share = len(own) * parts * self.processes / (end - first)
+        return replace(collate(made, self.words, ids), share=share)
 
 
 def ahead(

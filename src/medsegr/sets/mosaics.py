@@ -75,7 +75,7 @@ def _tile(source: Source) -> _Tile | None:
     image = source.image()
     if len(image.grid) != 2:
         return None
-    mask = np.any([source.mask(row, image) for row in source.rows], axis=0)
+    mask = np.any(source.masks(image), axis=0)
     data = to_bytes(image)
     colour = np.moveaxis(np.broadcast_to(data, (3, *image.grid)), 0, -1)
     scale = TILE / max(image.grid)

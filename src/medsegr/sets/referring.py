@@ -112,7 +112,7 @@ def structures(found: Sequence[Source], rng: np.random.Generator) -> Iterator[Pa
         if len(organs) < 2 or len(set(names)) < len(names):
             continue
         image = source.image()
-        masks = tuple(source.mask(row, image) for _, row in organs)
+        masks = tuple(source.masks(image, [row for _, row in organs]))
         findings = tuple(f for f, _ in organs)
         clear = [i for i, mask in enumerate(masks) if mask.any()]
         yield _page(source, image, masks, findings, clear, rng)
@@ -170,7 +170,9 @@ def polyps(found: Sequence[Source], rng: np.random.Generator) -> Iterator[Page]:
 def _several(source: Source, rng: np.random.Generator) -> Page | None:
     """The page of a picture with two separate lesions at least; None of any other."""
     image = source.image()
-    drawn = [(finding_of(dict(row)), source.mask(row, image)) for row in source.rows]
+    drawn = [
+        (finding_of(dict(row)), mask) for row, mask in zip(source.rows, source.masks(image), strict=True)
+    ]
     parts = [(f, part) for f, mask in drawn if not is_organ(f) and mask.any() for part in separate(mask)]
     if len(image.grid) != 2 or len(parts) < 2:
         return None
@@ -181,7 +183,7 @@ def _several(source: Source, rng: np.random.Generator) -> Page | None:
 
 def _case(source: Source) -> Case:
     image = source.image()
-    mask = np.any([source.mask(row, image) for row in source.rows], axis=0)
+    mask = np.any(source.masks(image), axis=0)
     return Case(
         id=source.rows[0]["id"],
         set=source.folder.name,

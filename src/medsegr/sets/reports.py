@@ -80,7 +80,9 @@ def write_reports(
 def page_of(source: Source, rng: np.random.Generator, apart: bool) -> Page | None:
     """One image with its report; None where nothing is drawn or nothing can be told."""
     image = source.image()
-    drawn = [(finding_of(dict(row)), source.mask(row, image)) for row in source.rows]
+    drawn = [
+        (finding_of(dict(row)), mask) for row, mask in zip(source.rows, source.masks(image), strict=True)
+    ]
     denied = [f for f, mask in drawn if not mask.any() and not is_organ(f)]
     masks, findings = [], []
     for finding, mask in drawn:

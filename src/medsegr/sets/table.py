@@ -53,9 +53,11 @@ class Source:
         """The image as every command reads it. InputError names the row and its entry."""
         return drawn.read_picture(self.folder, self.rows[0])
 
-    def mask(self, row: Mapping[str, str], image: Image) -> np.ndarray:
-        """Bool ``*grid``: one row's mask. InputError where it is missing or has another grid."""
-        return drawn.read_mask(self.folder, row, image)
+    def masks(self, image: Image, rows: Sequence[Mapping[str, str]] | None = None) -> list[np.ndarray]:
+        """Bool ``*grid``: the masks of all rows, or of these, each file read once. InputError where one is
+        missing or has another grid."""
+        wanted = self.rows if rows is None else rows
+        return [marks.mask for marks in drawn.read_marks(self.folder, wanted, image)]
 
 
 def sources(folder: Path, part: str = "all") -> list[Source]:

@@ -16,7 +16,7 @@ from medsegr import hub, registry, weights
 from medsegr.checks import left_share
 from medsegr.data import Case
 from medsegr.errors import InputError, UsageError, WeightsError
-from medsegr.fit import FEWEST, Beginning, fit
+from medsegr.fit import Beginning, fit, processes
 from medsegr.fitting.cases import load_cases
 from medsegr.fitting.config import FitConfig
 from medsegr.fitting.logbook import STEPS
@@ -25,6 +25,7 @@ from medsegr.io.write import atomic_write, write_json
 from medsegr.modality.mirrored import SECTIONS, usual_side
 from medsegr.predict import load
 from medsegr.process.devices import pick_device
+from medsegr.samples.feed import batch_of
 from medsegr.samples.layouts import PLAIN, Hints
 from medsegr.training import checkpoint
 from medsegr.training.judged import judge, numbers
@@ -145,7 +146,7 @@ def _others(noted: Path, now: Mapping[str, Any]) -> list[str]:
     before = {"network": [weights.DEFAULT, {}], "from": "", **now, **before, "config": config}
     own = now["config"]
     free = FREE
-    samples = [max(FEWEST, one["batch"]) * one["accumulate"] for one in (own, config)]
+    samples = [batch_of(one["batch"], processes()) * one["accumulate"] for one in (own, config)]
     if samples[0] == samples[1]:
         free |= {"batch", "accumulate"}  # the same step in other parts, for too little memory
     other = [key for key in own if own[key] != config[key] and key not in free]
