@@ -1,5 +1,8 @@
 """The picture: what it shows, what it never does with hostile text."""
 
+import re
+from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -47,6 +50,22 @@ def test_each_contour_has_its_own_colour_around_its_mask() -> None:
     for colour in overlay.COLOURS[:2]:
         assert close_to(picture, colour) > 100
     assert close_to(picture, overlay.COLOURS[3]) == 0
+
+
+@pytest.mark.parametrize(
+    ("code", "shown"), [*((c, True) for c in overlay.OF_THE_IMAGE), ("frame_assumed", False)]
+)
+def test_doubts_of_the_image_itself_stand_in_its_legend(code: str, shown: bool) -> None:
+    plain = result(image_of((64, 64)), item(1, disc(64, 64, 30, 30, 9)))
+    picture = overlay.draw(replace(plain, warnings=((code, "the film may be mirrored"),)))
+    assert (picture.height > overlay.draw(plain).height) == shown
+    assert (close_to(picture, overlay.AMBER) > 0) == shown
+
+
+def test_the_page_and_the_picture_doubt_alike() -> None:
+    words = (Path(__file__).parents[2] / "web" / "src" / "words.ts").read_text(encoding="utf-8")
+    told = words[words.index("OF_THE_IMAGE") :]
+    assert tuple(re.findall(r'"(\w+)"', told[: told.index("]")])) == overlay.OF_THE_IMAGE
 
 
 def test_the_first_seven_colours_differ() -> None:

@@ -92,6 +92,14 @@ export function traitsOf(finding: Finding): string[] {
   ].filter(Boolean);
 }
 
+/** Warnings that doubt the image itself: they stand above the findings, since all of these hang on it. */
+export const OF_THE_IMAGE = new Set([
+  "looks_mirrored",
+  "looks_negative",
+  "modality_pixels",
+  "modality_report",
+]);
+
 const CHECKS: Record<string, string> = {
   side: "Side",
   anatomy: "Usual side",

@@ -27,7 +27,9 @@ COLOURS = (
     (213, 94, 0),
     (0, 114, 178),
 )
-GREY, WHITE, PAPER = (150, 150, 150), (240, 240, 240), (24, 24, 24)
+GREY, WHITE, PAPER, AMBER = (150, 150, 150), (240, 240, 240), (24, 24, 24), (242, 180, 92)
+# Warnings that doubt the image itself: all findings hang on it. The page has the same (web/src/words.ts).
+OF_THE_IMAGE = ("looks_mirrored", "looks_negative", "modality_pixels", "modality_report")
 VIEW_SIDE, TILE_SIDE = 768, 480  # px of the longer side of a single view, and of one among several
 WHY = {
     "absent": "the report denies it",
@@ -264,7 +266,8 @@ def _mosaic(tiles: list[Picture.Image]) -> Picture.Image:
 
 def _legend(result: Result, width: int) -> Picture.Image:
     font, small = _font(16), _font(13)
-    lines: list[tuple[str, str, tuple[int, int, int]]] = []
+    doubts = (text for code, text in result.warnings if code in OF_THE_IMAGE)
+    lines: list[tuple[str, str, tuple[int, int, int]]] = [("!", clean(text, 300), AMBER) for text in doubts]
     ordered = sorted(enumerate(result.findings), key=lambda pair: pair[1].mask is None)
     for index, item in ordered:
         name = clean(item.finding.phrase or item.finding.name or "finding")
@@ -272,7 +275,7 @@ def _legend(result: Result, width: int) -> Picture.Image:
             lines.append((str(index + 1), f"{name}{_facts(item)}", _colour(index)))
         else:
             lines.append(("-", f"{name}: {_reason(item)}", GREY))
-    if not lines:
+    if not ordered:
         lines.append(("-", "no findings", GREY))
     wrapped: list[tuple[str, str, tuple[int, int, int]]] = []
     for mark, text, colour in lines[:60]:

@@ -1,7 +1,7 @@
 /** The list of findings: what became of each, and why. */
 
 import type { Check, Finding } from "../types.ts";
-import { checkName, reasonOf, sentence, statusOf, traitsOf, worriesOf } from "../words.ts";
+import { checkName, OF_THE_IMAGE, reasonOf, sentence, statusOf, traitsOf, worriesOf } from "../words.ts";
 import { useApp } from "./context.ts";
 import { Icon } from "./icons.tsx";
 import { lookOf, tintOf } from "./report.tsx";
@@ -10,6 +10,8 @@ export function Findings() {
   const app = useApp();
   const view = app.view.value;
   if (!view) return null;
+  const doubts = view.warnings.filter(({ code }) => OF_THE_IMAGE.has(code));
+  const notes = view.warnings.filter(({ code }) => !OF_THE_IMAGE.has(code));
   const drawn = view.findings.filter(({ layer }) => layer).length;
   return (
     <section class="findings" aria-label="Findings">
@@ -26,6 +28,11 @@ export function Findings() {
           </button>
         ) : null}
       </header>
+      {doubts.map(({ code, message }) => (
+        <p key={code} class="doubt" role="status">
+          <Icon name="warn" size={15} /> {sentence(message)}
+        </p>
+      ))}
       {view.findings.length === 0 && app.job.value?.state === "done" ? (
         <p class="empty">Nothing was recognised in these words. Add a phrase, for example “right lung”.</p>
       ) : null}
@@ -42,14 +49,13 @@ export function Findings() {
             ))
           : null}
       </ul>
-      {view.warnings.length ? (
+      {notes.length ? (
         <details class="notes">
           <summary>
-            <Icon name="warn" size={15} /> {view.warnings.length}{" "}
-            {view.warnings.length === 1 ? "note" : "notes"} on this case
+            <Icon name="warn" size={15} /> {notes.length} {notes.length === 1 ? "note" : "notes"} on this case
           </summary>
           <ul>
-            {view.warnings.map((note) => (
+            {notes.map((note) => (
               <li key={`${note.code}${note.message}`}>{sentence(note.message)}</li>
             ))}
           </ul>
