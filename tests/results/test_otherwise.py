@@ -110,3 +110,10 @@ def test_an_organ_on_the_other_side_is_told_with_its_finding(phrase: str, told: 
     said = warned(film(modality="CT"), Reader(), phrase)
     assert (said is not None) == told
     assert said is None or said.startswith("f1: on the side where it is in hardly anybody")
+
+
+def test_where_another_organ_lies_as_it_should_the_mask_is_wrong_and_not_the_image() -> None:
+    result = pipeline.run(film(modality="CT"), Reader(), phrases=["spleen", "liver"])
+    assert "looks_mirrored" not in dict(result.warnings)
+    outcomes = [check.outcome for r in result.findings for check in r.checks if check.name == "anatomy"]
+    assert outcomes == ["warn", "pass"]

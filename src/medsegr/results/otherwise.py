@@ -50,10 +50,14 @@ def _mirrored(image: Image, results: Sequence[FindingResult], segmenter: Segment
     """A warning where an organ lies on the side where it does in hardly anybody, or where the heart of a film
     leans to the right."""
     drawn = [r for r in results if r.mask is not None]
-    across = [r for r in drawn if any(c.name == "anatomy" and c.outcome == "warn" for c in r.checks)]
-    if across:
-        ids = ", ".join(r.finding.id for r in across)
-        return [("looks_mirrored", f"{ids}: on the side where it is in hardly anybody: {EXCHANGED}")]
+    sides = {r.finding.id: c.outcome for r in drawn for c in r.checks if c.name == "anatomy"}
+    if "pass" in sides.values():  # another organ lies where it should: it is the mask that is wrong
+        return []
+    if sides:
+        text = (
+            f"{', '.join(sides)}: on the side where it is in hardly anybody: the image may be mirrored, and"
+        )
+        return [("looks_mirrored", f"{text} {EXCHANGED}; or the mask is wrong")]
     if drawn and _leans_right(image, segmenter):
         text = f"the heart leans to the patient's right: the film may be mirrored, and {EXCHANGED}"
         return [("looks_mirrored", text)]
