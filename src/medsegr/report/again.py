@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from medsegr.report import lexicon
 from medsegr.report.builds import Candidate
-from medsegr.report.context import HARD
+from medsegr.report.clauses import HARD
 from medsegr.report.elided import excepted, other_side, told_side
 from medsegr.report.lexicon import Concept, word_list
 from medsegr.report.match import Words

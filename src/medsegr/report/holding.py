@@ -17,6 +17,7 @@ STATING = frozenset(
 )
 CLOSED = ((), (".",), (",",), (";",), ("and",))
 INSTEAD = (["rather", "than"], ["instead", "of"])
+ISNT = (["is", "not"], ["are", "not"])
 RELATIVE = ("ipsilateral", "contralateral")
 MORE = frozenset(
     ["more", "worse", "greater", "larger", "predominantly", "especially", "particularly", "mainly"]
@@ -36,6 +37,9 @@ def resolved(found: Sequence[Element], words: Words) -> tuple[Element, ...]:
         placed = out or "but" in words.norms[element.last : element.last + 3]
         none = before[-1:] and before[-1] in WHERE and before[-2:-1] in (["not"], ["none"]) and placed
         none = none or (before[-1:] == ["not"] and out)  # "left effusion, not right"
+        none = none or (
+            before[-1:] in (["in"], ["at"]) and before[-3:-1] in ISNT
+        )  # "its tip is not in the left"
         none = none or (before[-2:] in INSTEAD and out)  # "in the lower rather than the upper lobe"
         spared = before[-1:] and before[-1] in SPARING
         if none or spared or element.first == denied:

@@ -10,6 +10,9 @@ from medsegr.report.sentence import Sentence
 from medsegr.report.side import PICTURE, SIDE_WORDS, Spot, spots
 from medsegr.report.titled import fits
 
+MIDLINE = frozenset(  # the side of the catheter told beside them is not theirs
+    ["endotracheal tube", "nasogastric tube", "nasojejunal tube", "tracheostomy tube", "sternal wire"]
+)
 WITH_PARTS = frozenset(["eye", "breast"])  # what lies in them may stand under a mere side, too
 SPINAL = frozenset(["spinal cord", "intervertebral disc"])  # at the level that a heading tells
 
@@ -97,6 +100,8 @@ def _under(item: Candidate, own: tuple[Spot, ...], sentence: Sentence, setting: 
     told = spots(sentence.over, sentence.over_words, setting.sides, setting.by_flag)
     if len(told) != 1 or not item.concept.sided or item.concept.kind == "statement":
         return own
+    if item.concept.name in MIDLINE:
+        return own
     where = [place for spot in own for place in spot.places]
     if sentence.exam and not fits(item.concept.name, where, sentence.exam):
         return own
@@ -165,5 +170,5 @@ def _may_take(
 ) -> bool:
     told = [p for s in given for p in s.places if p.name not in SPINAL]
     levels = bool(told) and all(p.of == "vertebra" for p in told)
-    sided = taker.concept.sided and giver.concept.sided
+    sided = taker.concept.sided and giver.concept.sided and taker.concept.name not in MIDLINE
     return joined and not own and bool(given) and (sided or levels)  # a level is no side

@@ -8,9 +8,10 @@ from medsegr.findings import Span
 from medsegr.report import lexicon
 from medsegr.report.again import Told, again
 from medsegr.report.builds import Candidate, with_builds
-from medsegr.report.context import Scope, asides, clause_starts, scopes
+from medsegr.report.clauses import asides, clause_starts
+from medsegr.report.context import Scope, scopes
 from medsegr.report.document import tokens
-from medsegr.report.holding import resolved
+from medsegr.report.holding import HEALTHY, resolved
 from medsegr.report.lexicon import Concept, Cue, Descriptor, Place, word_list
 from medsegr.report.match import (
     Hit,
@@ -266,6 +267,8 @@ def _regions(
         begin = max(
             s for s in starts if s <= named[0].first
         )  # a side alone stands for it: "the right is blunted"
+    if named:
+        begin = max(begin, _behind_healthy(named[0].first, words, starts))
     for i, item in enumerate(named):
         if i + 1 == len(named):
             out.append(Candidate(item.concept, item.parts, (begin, len(words.norms)), joined))
@@ -275,6 +278,14 @@ def _regions(
         joined = _are_joined(item, named[i + 1], words, starts)
         begin = split
     return tuple(out)
+
+
+def _behind_healthy(first: int, words: Words, starts: tuple[int, ...]) -> int:
+    """Index of the clause of the first finding, where it begins anew behind one that tells only health: "the
+    left lung is clear and there is an effusion"; else 0."""
+    begin = max(s for s in starts if s <= first)
+    anew = words.norms[begin : begin + 2] in (("there", "is"), ("there", "are"))
+    return begin if anew and (HEALTHY | {"absent"}) & {*words.norms[:begin]} else 0
 
 
 def _split(
@@ -294,6 +305,8 @@ def _split(
     marks = [
         i for i in between if words.norms[i] in word_list("joiners") or words.norms[i] in word_list("verbs")
     ]
+    marks += [i for i in between if words.norms[i] == "by" and words.norms[i + 1] in ("a", "an", "the")]
+    marks.sort()
     while len(marks) > 1 and {marks[-1] - 1, marks[-1] + 1} <= placed and words.norms[marks[-1]] != "with":
         if any(words.norms[i] in word_list("prepositions") for i in range(marks[-2], marks[-1])):
             break
