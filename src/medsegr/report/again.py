@@ -15,6 +15,7 @@ from medsegr.report.side import SIDE_WORDS
 SIDES = frozenset(SIDE_WORDS)
 COUNTED = frozenset(["first", "second", "third", "fourth", "fifth", "further", "additional"])
 SIZED = frozenset(["smaller", "larger", "bigger", "similar"])
+BEHIND_THAT = (("on",), ("in",), ("at",))
 LASTING = frozenset(["persist", "remain", "continue"])
 TO_BE = frozenset(["is", "are", "was", "were", "has", "have"])
 ANGLE = "blunted costophrenic angle"
@@ -105,6 +106,8 @@ def _other(norms: Sequence[str], start: int, end: int) -> tuple[int, int] | None
     """Words of "another", "a second one", "a smaller one", "the other one", where no name follows them."""
     for i in range(start, end):
         led = norms[i - 1] if i > start else ""
+        if i <= start + 1 and norms[i] in ("that", "those") and norms[i + 1 : i + 2] in BEHIND_THAT:
+            return i, i + 1  # "that on the right is new"
         one = next((k for k in range(i + 1, min(i + 2 + LOOK, end)) if norms[k] == "one"), None)
         of_many = norms[i] in COUNTED | SIZED or norms[i] == "other"
         free = norms[i] == "another" or (led in ("a", "an", "the") and of_many)

@@ -10,6 +10,7 @@ from medsegr.report.lexicon import Build, Concept, Terms
 from medsegr.report.lexicon.entries import terms
 from medsegr.report.match import Words, longest
 
+OF_OTHERS = tuple((by, a) for by in ("by", "with", "and", ",") for a in ("a", "an"))
 DENYING = frozenset(["not", "non", "no", "without"])
 
 
@@ -128,6 +129,8 @@ def _pair(
             between = words.norms[low.last : high.first]
             if not 0 <= gap <= build.window or any(low.last <= s <= high.first for s in starts if s):
                 continue
+            if words.norms[high.first - 2 : high.first] in OF_OTHERS:
+                continue  # "the heart is shifted by a large effusion"
             if DENYING & {*between, *words.norms[max(0, low.first - 1) : low.first]} and build.name in (
                 "calcified granuloma",
                 "calcification",

@@ -13,9 +13,9 @@ AGED = frozenset(["old", "chronic", "healed", "healing", "remote", "known", "sub
 SIZES = frozenset(["small", "mild", "moderate", "minimal", "trace", "tiny", "stable", "unchanged"])
 DENIERS = frozenset(["no", "without", "negative", "neither", "absent", "none"])
 HARD = frozenset([";", "!", "?", ".", "-", "–", "—", "(", ")", "•", "negmark", "posmark"])
-ASKING = frozenset([":", "?", "=", "-", "–", "—"])
-DENIALS = frozenset(["no", "none", "nil", "negative", "neg", "absent", "0"])
-ANSWERS = DENIALS | {"yes", "positive", "present", "seen", "pos"}
+ASKING = frozenset([":", "?", "=", "-", "–", "—", "("])
+DENIALS = frozenset(["no", "none", "nil", "negative", "neg", "absent", "0", "n"])
+ANSWERS = DENIALS | {"yes", "positive", "present", "seen", "pos", "y"}
 EDGES = frozenset([",", "and", "with", "plus", "&"])
 AGREEING = frozenset(["compatible", "consistent"])
 LIST = 12  # words in which the "or" of a list is looked for
@@ -140,7 +140,7 @@ def _alike(ones: Sequence[Hit[Concept]], other: Hit[Concept]) -> bool:
 
 def answers(norms: tuple[str, ...], at: int) -> bool:
     """True for the answer of a form: "effusion: no, nodule: yes"."""
-    ends = norms[at + 1 : at + 2] in ((), (",",), (";",), (".",), ("and",))
+    ends = norms[at + 1 : at + 2] in ((), (",",), (";",), (".",), ("and",), (")",))
     return ends and norms[at] in ANSWERS and norms[at - 1] in ASKING
 
 

@@ -58,7 +58,7 @@ def scopes(
         if hit.first and words.norms[hit.first] in DENIALS and answers(words.norms, hit.last - 1):
             found.append(Scope(hit.value, span, _back(words, hit, starts, anchors), hit.first))
             continue
-        if hit.value.direction in ("pre", "both"):
+        if hit.value.direction in ("pre", "both") and not _answered(words, hit, anchors):
             end = _forward(words, hit, starts, adjectives)
             parts = _parts(words, hit, (_meant(words, hit, end), end), anchors)
             found += [Scope(hit.value, span, *part) for part in parts]
@@ -67,6 +67,12 @@ def scopes(
             first = max(first, _doubted(words, hit, cues))
             found.append(Scope(hit.value, span, first, hit.first))
     return tuple(found)
+
+
+def _answered(words: Words, hit: Hit[Cue], anchors: Sequence[int]) -> bool:
+    """True for the "neg" of "pneumothorax neg, effusion small": it is said of what stands before it."""
+    alone = hit.last - hit.first == 1 and words.norms[hit.first] in DENIALS
+    return alone and hit.first - 1 in anchors and words.norms[hit.last : hit.last + 1] in ((",",), (";",))
 
 
 def _parts(
@@ -103,6 +109,8 @@ def _said_before(words: Words, hit: Hit[Cue], cues: Sequence[Hit[Cue]]) -> int:
     "without atypia, necrosis absent"."""
     if hit.value.kind != "negation" and hit.value.value != "resolved":
         return 0
+    if words.norms[hit.first] == "negmark":  # "effusion +, pneumothorax -"
+        return max((i + 1 for i in range(hit.first) if words.norms[i] == ","), default=0)
     before = [c.last for c in cues if c.value.kind in ("negation", "time") and c.last <= hit.first - 1]
     commas = [i for i in range(max(before, default=hit.first), hit.first) if words.norms[i] == ","]
     return commas[0] + 1 if commas and commas[0] + 1 < hit.first else 0
@@ -130,10 +138,11 @@ def _forward(words: Words, hit: Hit[Cue], starts: tuple[int, ...], adjectives: S
         if described:  # "not calcified" denies the calcification, not the nodule
             return described[0].last
     if hit.value.kind == "uncertain":
-        copula = next((i for i in range(hit.last + 1, end) if norms[i] in ("is", "are")), end)
+        told = (i for i in range(hit.last + 1, end) if norms[i] in ("is", "are") and norms[i - 1] != "there")
+        copula = next(told, end)
         if hit.last - hit.first == 1 and norms[copula + 1 : copula + 2] in (("a",), ("an",), ("the",)):
             end = copula  # "the apparent nodule is a nipple shadow" doubts the nodule alone
-        comma = next((i for i in range(hit.last, end) if norms[i] == ","), end)
+        comma = next((i for i in range(hit.last + 1, end) if norms[i] == ","), end)
         all_of_it = norms[hit.first] in ("differential", "ddx") or norms[hit.last - 1] in (
             "setting",
             "context",

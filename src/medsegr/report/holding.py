@@ -17,6 +17,23 @@ STATING = frozenset(
 )
 CLOSED = ((), (".",), (",",), (";",), ("and",))
 INSTEAD = (["rather", "than"], ["instead", "of"])
+CONTRAST = frozenset(["wherea", "while", "but", "although", "though"])  # "whereas" in its normal form
+MOVING = frozenset(
+    [
+        *(
+            "displacing",
+            "displaces",
+            "displaced",
+            "pushing",
+            "pushes",
+            "pushed",
+            "pulling",
+            "pulls",
+            "pulled",
+        ),
+        *("shifting", "shifts", "shifted", "deviating", "deviates", "bowing"),
+    ]
+)
 ISNT = (["is", "not"], ["are", "not"])
 RELATIVE = ("ipsilateral", "contralateral")
 MORE = frozenset(
@@ -49,8 +66,9 @@ def resolved(found: Sequence[Element], words: Words) -> tuple[Element, ...]:
             _not_a_side(element, words)
             or _is_aim(element, words)
             or _more(element, out, words)
-            or (out and _is_healthy(element, found, words))
+            or _is_healthy(element, found, words, bool(out))
             or _is_excepted(element, found, words)
+            or _tells_other(element, found, out, words)
         ):
             continue
         if element.field != "side" or element.value not in RELATIVE:
@@ -64,16 +82,26 @@ def resolved(found: Sequence[Element], words: Words) -> tuple[Element, ...]:
     return tuple(out)
 
 
-def _is_healthy(element: Element, found: Sequence[Element], words: Words) -> bool:
+def _is_healthy(element: Element, found: Sequence[Element], words: Words, told: bool) -> bool:
     """True for a place behind a comma of which only its health is told: the "right eye" of "detachment of
-    the left eye, right eye flat", the "left base" of "effusion, the left base is clear"."""
+    the left eye, right eye flat", the "left base" of "effusion, the left base is clear", and for one that a
+    sentence begins with before the other side is told of. ``told``: a place has been told before."""
     norms = words.norms
     first, last = _run(element, found)
     first -= norms[first - 1 : first] == ("the",)
     while norms[last : last + 1] and norms[last] in STATING:
         last += 1
     healthy = norms[last : last + 1] and norms[last] in HEALTHY and norms[last + 1 : last + 2] in CLOSED
-    return bool(healthy) and norms[max(0, first - 1) : first] in ((",",), (";",), ("and",), ("while",))
+    if not healthy or not first:
+        return bool(healthy) and _first_of_two(element, found)
+    return told and norms[first - 1] in (",", ";", "and", "while")
+
+
+def _first_of_two(element: Element, found: Sequence[Element]) -> bool:
+    """True where another side follows: "right adrenal normal, left adrenal 14 mm nodule"."""
+    here = {side_of(e) for e in found if e.first <= element.last} & {*SIDE_WORDS}
+    behind = {side_of(e) for e in found if e.first > element.last} & {*SIDE_WORDS}
+    return len(here) == 1 and bool(behind - here)
 
 
 def _run(element: Element, found: Sequence[Element]) -> tuple[int, int]:
@@ -97,8 +125,27 @@ def _is_excepted(element: Element, found: Sequence[Element], words: Words) -> bo
     return excepting and closed and not DENYING & {*norms[:first]}
 
 
+def _tells_other(element: Element, found: Sequence[Element], out: Sequence[Element], words: Words) -> bool:
+    """True for the right lung of "consolidation of the left lung, whereas the right lung is well aerated":
+    what begins a clause in contrast and has a verb of its own is told of itself."""
+    first, last = _run(element, found)
+    first -= words.norms[first - 1 : first] == ("the",)
+    contrast = first > 0 and words.norms[first - 1] in CONTRAST
+    if any(e.own for e in found if first <= e.first < last):
+        return False  # it is the finding itself: "but the left hilum is enlarged"
+    return (
+        bool(out)
+        and contrast
+        and words.norms[last : last + 1] in (("is",), ("are",), ("appear",), ("remain",))
+    )
+
+
 def _is_aim(element: Element, words: Words) -> bool:
-    """True for the nipple of "35 mm towards the nipple" and of "5 cm from the nipple"."""
+    """True for the nipple of "35 mm towards the nipple" and of "5 cm from the nipple", and for the side of
+    "displacing the mediastinum to the right"."""
+    if element.field == "side" and MOVING & {*words.norms[max(0, element.first - 6) : element.first]}:
+        led = [n for n in words.norms[max(0, element.first - 2) : element.first] if n != "the"]
+        return led[-1:] == ["to"]
     before = [
         n for n in words.norms[max(0, element.first - 4) : element.first] if n not in ("the", "right", "left")
     ]

@@ -25,7 +25,17 @@ CHANGES = frozenset(  # "no rupture of the aneurysm": who says so sees the aneur
     [
         *("loosening", "migration", "displacement", "kinking", "fracture", "breakage", "infection"),
         *("dislocation", "subsidence", "enlargement", "expansion", "extension", "worsening", "progression"),
-        *("rupture", "torsion", "dehiscence", "leakage", "thrombosis", "growth", "hemorrhage"),
+        *(
+            "rupture",
+            "torsion",
+            "dehiscence",
+            "leakage",
+            "thrombosis",
+            "growth",
+            "hemorrhage",
+            "enhancement",
+            *("calcification", "occlusion", "obstruction", "necrosis"),
+        ),
     ]
 )
 DEFINITE = frozenset(["the", "this", "these", "that", "known", "existing"])
@@ -42,6 +52,8 @@ def acts_back(words: Words, hit: Hit[Cue]) -> bool:
     if hit.value.value == "prior":
         return not COMPARING & {*before}
     alone = hit.last - hit.first == 1
+    if words.norms[hit.first : hit.last] == ("n",):
+        return False  # it is an answer, or no cue
     if alone and words.norms[hit.first] == "absent" and before[-1:] and before[-1] in LEADS:
         behind = words.norms[hit.last : hit.last + 1]  # "clips, and absent right breast shadow"
         return not behind or behind[0] in ("on", "in", "at", ".", ",", ";", "and")

@@ -13,6 +13,7 @@ from medsegr.report.titled import fits
 MIDLINE = frozenset(  # the side of the catheter told beside them is not theirs
     ["endotracheal tube", "nasogastric tube", "nasojejunal tube", "tracheostomy tube", "sternal wire"]
 )
+HAVING = frozenset(["contain", "contains", "show", "shows", "has", "demonstrates", "demonstrate", "have"])
 WITH_PARTS = frozenset(["eye", "breast"])  # what lies in them may stand under a mere side, too
 SPINAL = frozenset(["spinal cord", "intervertebral disc"])  # at the level that a heading tells
 
@@ -75,16 +76,37 @@ def places_of(sentence: Sentence, setting: Setting) -> list[tuple[Spot, ...]]:
 
 def _of_pair(spot: Spot, sentence: Sentence) -> Spot:
     """The "left" of "oedema in the right eye and drusen in the left": an eye, no part of the picture."""
-    if spot.places or spot.rows or len(spot.cols) != 1 or spot.cols[0] not in SIDE_WORDS:
+    bare = spot.cols or ((spot.side,) if spot.side else ())
+    if spot.places or spot.rows or len(bare) != 1 or bare[0] not in SIDE_WORDS:
         return spot
     start = min(s[0] for s in spot.spans)
+    alone = _alone(start, sentence)
+    if not spot.cols and not alone:
+        return spot
     for told in sentence.elements:
         place = told.place
         if place is None or told.own or sentence.words.tokens[told.first].start >= start:
             continue
-        if place.side in SIDE_WORDS and place.side != spot.cols[0] and place.of in lexicon.paired():
-            return replace(spot, side=spot.cols[0], cols=())
+        beside = next((e.value for e in sentence.elements if e.last == told.first), None)
+        side, organ = place.side or beside, place.of or place.name
+        if side in SIDE_WORDS and side != bare[0] and organ in lexicon.paired():
+            own = Place(organ, side=bare[0], of=organ)
+            if alone:
+                return replace(spot, side=bare[0], cols=(), places=(own,), heads=spot.spans[:1])
+            return replace(spot, side=bare[0], cols=())
     return spot
+
+
+def _alone(start: int, sentence: Sentence) -> bool:
+    """True for a side that stands for an organ named before: "the right contains a cyst", "a cyst in the
+    left"."""
+    tokens, norms = sentence.words.tokens, sentence.words.norms
+    at = next(i for i, token in enumerate(tokens) if token.start == start)
+    begins = norms[max(0, at - 2) : at] in ((";", "the"), (",", "the"), ("and", "the"))
+    if begins and norms[at + 1 : at + 2] and norms[at + 1] in HAVING:
+        return True
+    ends = norms[at + 1 : at + 2] in ((), (".",), (",",), (";",))
+    return ends and norms[max(0, at - 2) : at] in (("in", "the"), ("of", "the"))
 
 
 def _of_body(spot: Spot, item: Candidate, sentence: Sentence) -> Spot:

@@ -301,7 +301,7 @@ def _split(
         _parts_at(i, end, words, placed) for i in between if words.norms[i] in PARTING
     ]
     if inner:
-        return _behind_edge(max(inner), begin, words)
+        return _behind_edge(_with_place(max(inner), end, words, placed), begin, words)
     marks = [
         i for i in between if words.norms[i] in word_list("joiners") or words.norms[i] in word_list("verbs")
     ]
@@ -316,6 +316,15 @@ def _split(
     if marks:
         return marks[-1] + 1
     return two.first if any(words.norms[i] in word_list("prepositions") for i in between) else one.last
+
+
+def _with_place(start: int, end: int, words: Words, placed: frozenset[int]) -> int:
+    """Index of the first word of a statement, its place before a stop word included: "consolidation at the
+    left base, the right base only atelectasis"."""
+    at = start
+    while at - 1 >= end and (at - 1 in placed or words.norms[at - 1] == "the"):
+        at -= 1
+    return at if at < start and at > end and words.norms[at - 1] == "," else start
 
 
 def _behind_edge(start: int, begin: int, words: Words) -> int:
