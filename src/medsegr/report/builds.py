@@ -1,6 +1,6 @@
 """Concepts said in several words of one clause: "the heart ... is enlarged"."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
@@ -11,6 +11,7 @@ from medsegr.report.lexicon.entries import terms
 from medsegr.report.match import Words, longest
 
 OF_OTHERS = tuple((by, a) for by in ("by", "with", "and", ",") for a in ("a", "an"))
+INTACT = ("intact",)
 DENYING = frozenset(["not", "non", "no", "without"])
 
 
@@ -33,6 +34,12 @@ class Candidate:
     def last(self) -> int:
         """Index behind the last word."""
         return self.parts[0][1] if len(self.parts) == 1 else max(part[1] for part in self.parts)
+
+
+def whole(parts: Sequence[tuple[int, int]], norms: Sequence[str]) -> tuple[int, int] | None:
+    """The "intact" by which a tear is denied ("the PCL is intact"), as first and last word; None for none."""
+    said = (part for part in parts if len(parts) > 1 and tuple(norms[slice(*part)]) == INTACT)
+    return next(said, None)
 
 
 @cache
@@ -129,6 +136,8 @@ def _pair(
             between = words.norms[low.last : high.first]
             if not 0 <= gap <= build.window or any(low.last <= s <= high.first for s in starts if s):
                 continue
+            if words.norms[low.first : low.last] == INTACT and gap:
+                continue  # "the tendon is intact with a tear of the ligament"
             if words.norms[high.first - 2 : high.first] in OF_OTHERS:
                 continue  # "the heart is shifted by a large effusion"
             if DENYING & {*between, *words.norms[max(0, low.first - 1) : low.first]} and build.name in (

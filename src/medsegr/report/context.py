@@ -6,16 +6,18 @@ from the begin of its clause to itself (``clauses``).
 Advice ("recommend CT to exclude a mass") states nothing: such a finding is uncertain and not drawable.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from medsegr.findings import Polarity, Span
+from medsegr.report.builds import whole
 from medsegr.report.clauses import DENIALS, DENIERS, answers
 from medsegr.report.idle import acts_back, explained_at, of_them, presumed
 from medsegr.report.lexicon import Concept, Cue, word_list
 from medsegr.report.match import Hit, Words
 
+TURNING = frozenset(["but", "although", "though", "however", "yet"])
 MEANING = frozenset(["represent", "represents", "reflect", "reflects", "indicate", "indicates", "is", "are"])
 
 
@@ -193,6 +195,10 @@ def claim(found: Sequence[Scope], parts: Sequence[tuple[int, int]], concept: Con
     that is one of the
     concept's own words ("the liver is normal") does not act on it.
     """
+    intact = whole(parts, words.norms) if concept.kind == "finding" else None
+    if intact is not None:
+        torn = words.norms[intact[0] - 1] == "not"
+        return Claim("present" if torn else "absent", words.span(*intact))
     own = [words.span(*part) for part in parts]
     acting = [s for s in found if any(s.first <= a < s.last or s.first < b <= s.last for a, b in parts)]
     acting = [
@@ -214,7 +220,7 @@ def claim(found: Sequence[Scope], parts: Sequence[tuple[int, int]], concept: Con
     whose: Literal["patient", "other"] = "other" if "other" in by_kind else "patient"
     if "other" in by_kind and "negation" not in by_kind:
         return Claim("present", by_kind["other"].span, time, whose)
-    if "negation" in by_kind:
+    if "negation" in by_kind and not _left_open(by_kind, words):
         return Claim("absent", by_kind["negation"].span, time, whose)
     if time == "resolved":
         return Claim("absent", next(s.span for s in timed if s.cue.value == "resolved"), time, whose)
@@ -224,6 +230,17 @@ def claim(found: Sequence[Scope], parts: Sequence[tuple[int, int]], concept: Con
         return Claim("uncertain", by_kind["uncertain"].span, time, whose)
     span = next((s.span for s in timed if s.cue.value == "prior"), None) if time == "prior" else None
     return Claim("present", span, time, whose)
+
+
+def _left_open(acting: Mapping[str, Scope], words: Words) -> bool:
+    """True where what is not seen is said to be possible still: "no detachment seen, but it cannot be ruled
+    out"."""
+    denial, doubt = acting["negation"], acting.get("uncertain")
+    if doubt is None or doubt.cue.direction != "post" or doubt.span[0] < denial.span[1]:
+        return False
+    between = words.text[denial.span[1] : doubt.span[0]].lower().split()
+    said = words.text[slice(*doubt.span)].lower()
+    return said.endswith(("excluded", "ruled out")) and bool(TURNING & {*between})
 
 
 def _is_own(cue: Span, own: Span, concept: Concept) -> bool:

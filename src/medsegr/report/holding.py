@@ -141,8 +141,10 @@ def _tells_other(element: Element, found: Sequence[Element], out: Sequence[Eleme
 
 
 def _is_aim(element: Element, words: Words) -> bool:
-    """True for the nipple of "35 mm towards the nipple" and of "5 cm from the nipple", and for the side of
-    "displacing the mediastinum to the right"."""
+    """True for the nipple of "35 mm towards the nipple" and of "5 cm from the nipple", for the side of
+    "displacing the mediastinum to the right" and for the disc of "within one disc diameter"."""
+    if words.norms[element.last : element.last + 1] in (("diameter",), ("width",), ("height",)):
+        return element.place is not None
     if element.field == "side" and MOVING & {*words.norms[max(0, element.first - 6) : element.first]}:
         led = [n for n in words.norms[max(0, element.first - 2) : element.first] if n != "the"]
         return led[-1:] == ["to"]

@@ -170,6 +170,8 @@ def _elsewhere(place: Place, head: Spot) -> bool:
     under "RIGHT EYE"."""
     known = lexicon.concepts()
     name = place.of or place.name
+    if name == "resection cavity":
+        return False  # it is where the surgery was
     if name in SPINAL and all(p.of == "vertebra" for p in head.places):
         return False
     if name not in known or name in lexicon.paired():

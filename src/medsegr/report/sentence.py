@@ -7,7 +7,7 @@ from itertools import pairwise
 from medsegr.findings import Span
 from medsegr.report import lexicon
 from medsegr.report.again import Told, again
-from medsegr.report.builds import Candidate, with_builds
+from medsegr.report.builds import Candidate, whole, with_builds
 from medsegr.report.clauses import asides, clause_starts
 from medsegr.report.context import Scope, scopes
 from medsegr.report.document import tokens
@@ -233,7 +233,9 @@ def _merge(named: list[Candidate], words: Words) -> list[Candidate]:
     """One statement said twice in a row ("bilateral infection, five infected areas") is one candidate."""
     out: list[Candidate] = []
     for item in named:
-        if out and out[-1].concept == item.concept and _again(words.norms[out[-1].last : item.first]):
+        apart = bool(whole(item.parts, words.norms))  # "ACL tear, PCL intact"
+        same = out and out[-1].concept == item.concept and not apart
+        if same and _again(words.norms[out[-1].last : item.first]):
             out[-1] = Candidate(item.concept, (*out[-1].parts, *item.parts))
         elif not (out and item.first < out[-1].last and item.concept == out[-1].concept):
             out.append(item)

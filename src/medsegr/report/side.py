@@ -218,7 +218,8 @@ def _on_page(group: Sequence[Element], words: Words) -> bool:
 def _as_place(element: Element, words: Words) -> Place:
     """The place, or only its name where it tells what was imaged ("liver CT", "breast ultrasound image")."""
     place = element.place or Place("")
-    if DEVICES & set(words.norms[element.last : element.last + 2]):
+    after = words.norms[element.last : element.last + 2]
+    if DEVICES & set(after) and after[:1] != (":",):  # "RIGHT EYE: image quality adequate"
         return Place(place.name, of="image")
     return place
 
