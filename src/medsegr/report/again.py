@@ -152,6 +152,10 @@ def _side(norms: Sequence[str], start: int, end: int, told: Told) -> tuple[int, 
             return i, i + 1
         if told.organ:
             continue
-        if after[0] in LASTING or (after[0] in TO_BE and word_list("changed") & set(after[1:3])):
+        if (
+            after[0] in LASTING
+            or (i <= start + 1 and after[0] in word_list("changed"))
+            or (after[0] in TO_BE and word_list("changed") & set(after[1:3]))
+        ):
             return i, i + 1
     return None

@@ -187,6 +187,9 @@ def _opens(norms: tuple[str, ...], start: int, end: int, edge: str) -> bool:
         return True
     if edge == "with":
         return part[0] in word_list("openers")
+    side = part[part[0] == "the" :][:2]  # "the right effusion is smaller, the left larger"
+    if len(side) == 2 and side[0] in HALVES and side[1] in word_list("changed"):
+        return True
     verbs = [i for i, norm in enumerate(part) if norm in word_list("verbs") and part[i - 1] != "to"]
     if verbs:
         behind = part[verbs[0] + 1 : verbs[0] + 3]

@@ -10,7 +10,7 @@ from medsegr.report.correcting import taken_back
 from medsegr.report.lexicon import Place, concepts, paired
 from medsegr.report.match import Words
 from medsegr.report.sentence import NO_WORDS, Sentence, is_name_only, is_request, read
-from medsegr.report.side import SIDE_WORDS, Element
+from medsegr.report.side import SIDE_WORDS, Element, side_of
 from medsegr.report.titled import DEVICES, ORGANS
 
 PARTED = frozenset(
@@ -160,6 +160,8 @@ def _spoken_of(sentence: Sentence, before: Spoken, headed: bool) -> Spoken:
     organs = [e.place.of or e.place.name for e in told if e.place is not None]
     begins = bool(told) and sentence.words.norms[: told[0].first] in LEADS
     if begins and _sided(told) and {*organs[:1]} & SPOKEN:
+        if len({side_of(e) for e in sentence.elements} & {*SIDE_WORDS}) > 1:
+            return Spoken()  # "Right kidney without stone, left kidney with a stone."
         return Spoken(tuple(told), sentence.words, organs[0])
     sides = any(_sided((e,)) or e.value == "bilateral" for e in sentence.elements)
     return Spoken() if headed or sides or sentence.anatomy else before

@@ -53,6 +53,10 @@ def places_of(sentence: Sentence, setting: Setting) -> list[tuple[Spot, ...]]:
             if item.concept.sided or item.concept.kind != "statement"
             else ()
         )
+    own = [
+        tuple(s for s in mine if s.places or item.concept.name not in MIDLINE)
+        for item, mine in zip(sentence.candidates, own, strict=True)
+    ]
     own = [tuple(_of_pair(s, sentence) for s in mine) for mine in own]
     own = [
         tuple(_of_body(s, item, sentence) for s in mine)

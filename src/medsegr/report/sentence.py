@@ -22,7 +22,7 @@ from medsegr.report.match import (
     words_of,
 )
 from medsegr.report.naming import TISSUES, is_named_as_tool, is_over, names
-from medsegr.report.side import Element, elements
+from medsegr.report.side import SIDE_WORDS, Element, elements
 
 BRAIN = frozenset(["frontal lobe", "parietal lobe", "temporal lobe", "occipital lobe"])
 EXPLAINING = ("in keeping with", "consistent with", "compatible with", "representing", "diagnostic of")
@@ -316,17 +316,18 @@ def _split(
     if len(marks) > 1 and marks[-1] + 1 == two.first and words.norms[marks[-1] - 1] in TISSUES:
         marks.pop()  # "and diffuse interstitial and alveolar opacities"
     if marks:
-        return marks[-1] + 1
+        return _with_place(marks[-1] + 1, end, words, placed)
     return two.first if any(words.norms[i] in word_list("prepositions") for i in between) else one.last
 
 
 def _with_place(start: int, end: int, words: Words, placed: frozenset[int]) -> int:
-    """Index of the first word of a statement, its place before a stop word included: "consolidation at the
+    """Index of the first word of a statement, its place on the other side included: "consolidation at the
     left base, the right base only atelectasis"."""
-    at = start
-    while at - 1 >= end and (at - 1 in placed or words.norms[at - 1] == "the"):
-        at -= 1
-    return at if at < start and at > end and words.norms[at - 1] == "," else start
+    comma = max((i for i in range(end, start) if words.norms[i] == ","), default=-1)
+    first = comma + 1 + (words.norms[comma + 1] == "the")
+    told = {words.norms[i] for i in placed if i < comma} & {*SIDE_WORDS}
+    here = {words.norms[first]} & {*SIDE_WORDS}
+    return comma + 1 if comma >= 0 and first in placed and told and here - told else start
 
 
 def _behind_edge(start: int, begin: int, words: Words) -> int:
