@@ -106,7 +106,8 @@ def _other(norms: Sequence[str], start: int, end: int) -> tuple[int, int] | None
     """Words of "another", "a second one", "a smaller one", "the other one", where no name follows them."""
     for i in range(start, end):
         led = norms[i - 1] if i > start else ""
-        if i <= start + 1 and norms[i] in ("that", "those") and norms[i + 1 : i + 2] in BEHIND_THAT:
+        pointing = norms[i] in ("that", "those") or norms[i - 1 : i + 1] == ("the", "one")
+        if i <= start + 2 and pointing and norms[i + 1 : i + 2] in BEHIND_THAT:
             return i, i + 1  # "that on the right is new"
         one = next((k for k in range(i + 1, min(i + 2 + LOOK, end)) if norms[k] == "one"), None)
         of_many = norms[i] in COUNTED | SIZED or norms[i] == "other"

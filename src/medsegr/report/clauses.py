@@ -18,6 +18,9 @@ DENIALS = frozenset(["no", "none", "nil", "negative", "neg", "absent", "0", "n"]
 ANSWERS = DENIALS | {"yes", "positive", "present", "seen", "pos", "y"}
 EDGES = frozenset([",", "and", "with", "plus", "&"])
 AGREEING = frozenset(["compatible", "consistent"])
+GONE = frozenset(["removed", "withdrawn", "extracted", "resolved", "cleared", "replaced"])
+VERBS = frozenset(["is", "are", "was", "were", "remain", "remains"])
+NONE = frozenset(["none", "no", "nil", "absent", "negative", "neg", "clear"])
 LIST = 12  # words in which the "or" of a list is looked for
 HALVES = {"left": "left", "l": "left", "lt": "left", "os": "left"} | {
     "right": "right",
@@ -77,7 +80,8 @@ def clause_starts(words: Words, cues: Sequence[Hit[Cue]], named: Sequence[Hit[Co
                 after += 1
             end = next((e for e in edges if e > after), len(norms))
             begin = max(s for s in starts if s <= i)
-            opens = _opens(norms, after, end, norm) and not _shares_verb(norms, begin, i, after)
+            gone = norm == "," and bool(GONE & set(norms[after:end])) and bool(VERBS & set(norms[begin:i]))
+            opens = gone or (_opens(norms, after, end, norm) and not _shares_verb(norms, begin, i, after))
             if opens or (norm == "," and _turns(norms, (begin, i, after, end), named)):
                 starts.add(after)
     return tuple(sorted(starts))
@@ -130,6 +134,17 @@ def _turns(norms: tuple[str, ...], at: tuple[int, int, int, int], named: Sequenc
     told = [HALVES[norm] for norm in norms[items[0][0].last : comma] if norm in HALVES]
     here = [HALVES[norm] for norm in norms[after:end] if norm in HALVES]
     return bool(told and here) and not set(told) & set(here)
+
+
+def denied_half(norms: tuple[str, ...], at: int) -> bool:
+    """True for the "left" of "effusions: right small, left none": it alone is denied."""
+    other = "left" if norms[at] == "right" else "right"
+    led = at > 0 and norms[at - 1] in (",", ";", ":", "-")
+    closed = norms[at + 2 : at + 3] in ((), (".",), (",",), (";",))
+    if norms[at] not in ("left", "right") or not led or not closed or norms[at + 1 : at + 2] == ():
+        return False
+    told = [norms[i + 1 : i + 2] for i, norm in enumerate(norms) if norm == other]
+    return norms[at + 1] in NONE and any(one and one[0] not in NONE for one in told)
 
 
 def _alike(ones: Sequence[Hit[Concept]], other: Hit[Concept]) -> bool:

@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from medsegr.findings import Polarity, Span
 from medsegr.report.builds import whole
-from medsegr.report.clauses import DENIALS, DENIERS, answers
+from medsegr.report.clauses import DENIALS, DENIERS, answers, denied_half
 from medsegr.report.idle import acts_back, explained_at, of_them, presumed
 from medsegr.report.lexicon import Concept, Cue, word_list
 from medsegr.report.match import Hit, Words
@@ -58,7 +58,9 @@ def scopes(
             continue
         span = words.span(hit.first, hit.last)
         if hit.first and words.norms[hit.first] in DENIALS and answers(words.norms, hit.last - 1):
-            found.append(Scope(hit.value, span, _back(words, hit, starts, anchors), hit.first))
+            half = denied_half(words.norms, hit.first - 1)
+            first = hit.first - 1 if half else _back(words, hit, starts, anchors)
+            found.append(Scope(hit.value, span, first, hit.first))
             continue
         if hit.value.direction in ("pre", "both") and not _answered(words, hit, anchors):
             end = _forward(words, hit, starts, adjectives)
@@ -67,6 +69,7 @@ def scopes(
         if hit.value.direction in ("post", "both") and acts_back(words, hit):
             first = max(_back(words, hit, starts, anchors), _said_before(words, hit, cues))
             first = max(first, _doubted(words, hit, cues))
+            first = hit.first - 1 if hit.first and denied_half(words.norms, hit.first - 1) else first
             found.append(Scope(hit.value, span, first, hit.first))
     return tuple(found)
 
@@ -74,6 +77,8 @@ def scopes(
 def _answered(words: Words, hit: Hit[Cue], anchors: Sequence[int]) -> bool:
     """True for the "neg" of "pneumothorax neg, effusion small": it is said of what stands before it."""
     alone = hit.last - hit.first == 1 and words.norms[hit.first] in DENIALS
+    if alone and hit.first and denied_half(words.norms, hit.first - 1):
+        return True
     return alone and hit.first - 1 in anchors and words.norms[hit.last : hit.last + 1] in ((",",), (";",))
 
 

@@ -333,6 +333,8 @@ def _line_ends(part: str, match: re.Match[str]) -> bool:
     line = part[max(0, match.start() - 200) : match.start()].rsplit("\n", 1)[-1].strip()
     if len(line) > 50:  # a wrapped line is a full one
         return line.endswith((".", ":", ";", "!", "?")) or _LABEL.match(after) is not None
+    if re.search(r":\s*\S+$", line):  # "Consolidation: No" is answered
+        return True
     return not line.endswith((",", "-")) and line.rsplit(" ", 1)[-1].lower() not in _OPEN
 
 

@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from medsegr.report.clauses import denied_half
 from medsegr.report.elided import DENYING, EXCEPTING
 from medsegr.report.lexicon import word_list
 from medsegr.report.match import Words
@@ -58,6 +59,7 @@ def resolved(found: Sequence[Element], words: Words) -> tuple[Element, ...]:
             before[-1:] in (["in"], ["at"]) and before[-3:-1] in ISNT
         )  # "its tip is not in the left"
         none = none or (before[-2:] in INSTEAD and out)  # "in the lower rather than the upper lobe"
+        none = none or (element.field == "side" and denied_half(words.norms, element.first))
         spared = before[-1:] and before[-1] in SPARING
         if none or spared or element.first == denied:
             denied = element.last

@@ -13,6 +13,7 @@ from medsegr.report.titled import fits
 MIDLINE = frozenset(  # the side of the catheter told beside them is not theirs
     ["endotracheal tube", "nasogastric tube", "nasojejunal tube", "tracheostomy tube", "sternal wire"]
 )
+PARTING = frozenset([";", ",", "and", "while", "wherea", "but"])
 HAVING = frozenset(["contain", "contains", "show", "shows", "has", "demonstrates", "demonstrate", "have"])
 WITH_PARTS = frozenset(["eye", "breast"])  # what lies in them may stand under a mere side, too
 SPINAL = frozenset(["spinal cord", "intervertebral disc"])  # at the level that a heading tells
@@ -106,7 +107,7 @@ def _alone(start: int, sentence: Sentence) -> bool:
     left"."""
     tokens, norms = sentence.words.tokens, sentence.words.norms
     at = next(i for i, token in enumerate(tokens) if token.start == start)
-    begins = norms[max(0, at - 2) : at] in ((";", "the"), (",", "the"), ("and", "the"))
+    begins = norms[at - 1 : at] == ("the",) and norms[at - 2] in PARTING
     if begins and norms[at + 1 : at + 2] and norms[at + 1] in HAVING:
         return True
     ends = norms[at + 1 : at + 2] in ((), (".",), (",",), (";",))
