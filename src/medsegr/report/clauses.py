@@ -20,6 +20,13 @@ EDGES = frozenset([",", "and", "with", "plus", "&"])
 AGREEING = frozenset(["compatible", "consistent"])
 GONE = frozenset(["removed", "withdrawn", "extracted", "resolved", "cleared", "replaced"])
 VERBS = frozenset(["is", "are", "was", "were", "remain", "remains"])
+FINITE = VERBS | {
+    *("has", "have", "had", "cannot", "can", "should", "may", "might", "could", "persist", "persists"),
+    *("show", "shows", "contain", "contains", "appear", "appears", "measure", "measures"),
+}
+RELATIVE = frozenset(["which", "that", "who", "not"])
+PLURAL = frozenset(["are", "were", "have"])
+PARTICIPLES = frozenset(["with", "showing", "containing", "causing"])
 NONE = frozenset(["none", "no", "nil", "absent", "negative", "neg", "clear"])
 LIST = 12  # words in which the "or" of a list is looked for
 HALVES = {"left": "left", "l": "left", "lt": "left", "os": "left"} | {
@@ -80,10 +87,12 @@ def clause_starts(words: Words, cues: Sequence[Hit[Cue]], named: Sequence[Hit[Co
                 after += 1
             end = next((e for e in edges if e > after), len(norms))
             begin = max(s for s in starts if s <= i)
-            gone = norm == "," and bool(GONE & set(norms[after:end])) and bool(VERBS & set(norms[begin:i]))
-            opens = gone or (_opens(norms, after, end, norm) and not _shares_verb(norms, begin, i, after))
+            opens = _stated(norms[begin:i], norms[after:end], norm) or (
+                _opens(norms, after, end, norm) and not _shares_verb(norms, begin, i, after)
+            )
             if opens or (norm == "," and _turns(norms, (begin, i, after, end), named)):
-                starts.add(after)
+                plural = opens and bool(PLURAL & set(norms[after:end]))
+                starts.add(_subjects(norms, (begin, i, after), named) if plural else after)
     return tuple(sorted(starts))
 
 
@@ -145,6 +154,36 @@ def denied_half(norms: tuple[str, ...], at: int) -> bool:
         return False
     told = [norms[i + 1 : i + 2] for i, norm in enumerate(norms) if norm == other]
     return norms[at + 1] in NONE and any(one and one[0] not in NONE for one in told)
+
+
+def _stated(before: tuple[str, ...], part: tuple[str, ...], edge: str) -> bool:
+    """True where both sides of a comma or "and" have a verb of their own: "A is equivocal, and B was not
+    identified", "A is in place, B has been removed"."""
+    if edge == "," and GONE & {*part} and VERBS & {*before}:
+        return True
+    if edge not in (",", "and") or not FINITE & {*before} or not FINITE & {*part}:
+        return False
+    if edge == "and" and before[-1] in SEEN and not {"or", "nor"} & {*part}:
+        return True  # "no pneumothorax is seen and consolidation is present"
+    if edge == "and" and before[-1] == "," and "or" in before and not {"or", "nor"} & {*part}:
+        return True  # "no pneumothorax or effusion, and consolidation is seen"
+    return not (DENIERS | RELATIVE) & {*before}
+
+
+def _subjects(norms: tuple[str, ...], at: tuple[int, int, int], named: Sequence[Hit[Concept]]) -> int:
+    """Index of the first of several subjects of a verb in the plural: the effusion of "a mass is seen,
+    effusion and pneumothorax are absent". ``at``: where the clause, the "and" before the last of them and the
+    last of them stand."""
+    begin, end, first = at
+    while end > begin:
+        cut = next((k for k in range(end - 1, begin - 1, -1) if norms[k] in EDGES), begin - 1)
+        part = norms[cut + 1 : end]
+        bare = not (word_list("verbs") | DENIERS | PARTICIPLES) & {*part}
+        own = any(cut < h.first and h.last <= end and h.value.kind in ("finding", "device") for h in named)
+        if part and not (bare and own):
+            break
+        first, end = (max(cut + 1, begin), cut) if part else (first, cut)
+    return first
 
 
 def _alike(ones: Sequence[Hit[Concept]], other: Hit[Concept]) -> bool:

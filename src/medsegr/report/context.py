@@ -67,7 +67,7 @@ def scopes(
             parts = _parts(words, hit, (_meant(words, hit, end), end), anchors)
             found += [Scope(hit.value, span, *part) for part in parts]
         if hit.value.direction in ("post", "both") and acts_back(words, hit):
-            first = max(_back(words, hit, starts, anchors), _said_before(words, hit, cues))
+            first = max(_back(words, hit, starts, anchors), _said_before(words, hit, cues, starts))
             first = max(first, _doubted(words, hit, cues))
             first = hit.first - 1 if hit.first and denied_half(words.norms, hit.first - 1) else first
             found.append(Scope(hit.value, span, first, hit.first))
@@ -111,14 +111,15 @@ def _meant(words: Words, hit: Hit[Cue], end: int) -> int:
     return next((i + 1 for i in range(hit.last, end) if norms[i] in MEANING), hit.last)
 
 
-def _said_before(words: Words, hit: Hit[Cue], cues: Sequence[Hit[Cue]]) -> int:
+def _said_before(words: Words, hit: Hit[Cue], cues: Sequence[Hit[Cue]], starts: tuple[int, ...]) -> int:
     """Index of the item that a denial behind it begins with, where an earlier denial holds what is before:
     "without atypia, necrosis absent"."""
     if hit.value.kind != "negation" and hit.value.value != "resolved":
         return 0
     if words.norms[hit.first] == "negmark":  # "effusion +, pneumothorax -"
         return max((i + 1 for i in range(hit.first) if words.norms[i] == ","), default=0)
-    before = [c.last for c in cues if c.value.kind in ("negation", "time") and c.last <= hit.first - 1]
+    begin = max(s for s in starts if s <= hit.first)
+    before = [c.last for c in cues if c.value.kind in ("negation", "time") and begin < c.last < hit.first]
     commas = [i for i in range(max(before, default=hit.first), hit.first) if words.norms[i] == ","]
     return commas[0] + 1 if commas and commas[0] + 1 < hit.first else 0
 

@@ -8,7 +8,7 @@ from medsegr.findings import Span
 from medsegr.report import lexicon
 from medsegr.report.again import Told, again
 from medsegr.report.builds import Candidate, whole, with_builds
-from medsegr.report.clauses import asides, clause_starts
+from medsegr.report.clauses import SIZES, asides, clause_starts
 from medsegr.report.context import Scope, scopes
 from medsegr.report.document import tokens
 from medsegr.report.holding import HEALTHY, resolved
@@ -302,6 +302,10 @@ def _split(
     inner = [s for s in starts if end <= s <= begin] + [
         _parts_at(i, end, words, placed) for i in between if words.norms[i] in PARTING
     ]
+    last = max(inner, default=0)
+    listed = [i for i in range(last + 1, begin) if words.norms[i] == "with" and placed & {*range(last, i)}]
+    if inner and listed and words.norms[last] in SIZES:
+        return listed[-1] + 1  # "moderate on the left and small on the right, with atelectasis"
     if inner:
         return _behind_edge(_with_place(max(inner), end, words, placed), begin, words)
     marks = [
