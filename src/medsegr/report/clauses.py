@@ -140,7 +140,8 @@ def _turns(norms: tuple[str, ...], at: tuple[int, int, int, int], named: Sequenc
         and "," not in norms[begin:comma]
     ):
         return True
-    told = [HALVES[norm] for norm in norms[items[0][0].last : comma] if norm in HALVES]
+    since = begin if _alike(items[0], items[1][0]) else items[0][0].last  # no list names a thing twice
+    told = [HALVES[norm] for norm in norms[since:comma] if norm in HALVES]
     here = [HALVES[norm] for norm in norms[after:end] if norm in HALVES]
     return bool(told and here) and not set(told) & set(here)
 
@@ -225,6 +226,13 @@ def _list_over(norms: tuple[str, ...], at: int) -> bool:
 def _shares_verb(norms: tuple[str, ...], begin: int, at: int, after: int) -> bool:
     """True for "consolidation and atelectasis have developed": two subjects of one verb, no new statement."""
     before = norms[begin:at]
+    one = [norm for norm in norms[after : after + 8] if norm in ("is", "has", "was")]
+    sides = (
+        {HALVES[n] for n in before if n in HALVES},
+        {HALVES[n] for n in norms[after : after + 2] if n in HALVES},
+    )
+    if one and all(sides) and not sides[0] & sides[1]:
+        return False  # "left consolidation and right pneumothorax has resolved"
     plain = norms[after] not in (
         DENIERS | word_list("openers") | {"there", "which", "but", "it", "this", "the"}
     )
@@ -241,6 +249,10 @@ def _opens(norms: tuple[str, ...], start: int, end: int, edge: str) -> bool:
         return True
     if edge == "with":
         return part[0] in word_list("openers")
+    if part[:2] in (("on", "the"), ("in", "the"), ("at", "the")) and part[2:3] and part[2] in HALVES:
+        fronted = part[3 + (part[3:4] == ("side",)) :][:1]
+        if fronted and fronted[0] in ("there", "no", "is", "are"):
+            return True  # "... and on the right there is an effusion"
     side = part[part[0] == "the" :][:2]  # "the right effusion is smaller, the left larger"
     if len(side) == 2 and side[0] in HALVES and side[1] in word_list("changed"):
         return True

@@ -32,6 +32,8 @@ UNSURE = frozenset(
 LOOKS = (("hypodensity",), ("hyperdensity",))
 EDGES = frozenset(["margin", "border", "edge", "contour", "outline", "rim", "surface", "stalk", "center"])
 TELLING = frozenset(["a", "an", "the", "acute", "chronic", "recent", "old", "known", "benign", "active"])
+PLACING = frozenset([",", "and", "but", "while", "wherea", "however"])  # before a place of its own
+ANEW = frozenset(["no", "there", "only"])
 PARTING = frozenset(["without", "no"])  # what is said before is not of what is denied behind
 VIEWS = frozenset(["view", "projection", "radiograph", "film", "image", "examination"])
 
@@ -234,12 +236,19 @@ def _merge(named: list[Candidate], words: Words) -> list[Candidate]:
     out: list[Candidate] = []
     for item in named:
         apart = bool(whole(item.parts, words.norms))  # "ACL tear, PCL intact"
-        same = out and out[-1].concept == item.concept and not apart
+        same = out and out[-1].concept == item.concept and not (apart or _sides_differ(out[-1], item, words))
         if same and _again(words.norms[out[-1].last : item.first]):
             out[-1] = Candidate(item.concept, (*out[-1].parts, *item.parts))
         elif not (out and item.first < out[-1].last and item.concept == out[-1].concept):
             out.append(item)
     return out
+
+
+def _sides_differ(one: Candidate, two: Candidate, words: Words) -> bool:
+    """True for "a left nodule, nodule on the right"."""
+    near = words.norms[max(0, one.first - 2) : one.first], words.norms[two.last : two.last + 5]
+    sides = [{*SIDE_WORDS} & {*part} for part in near]
+    return all(sides) and not sides[0] & sides[1]
 
 
 def _meant(named: list[Candidate], words: Words) -> list[Candidate]:
@@ -254,6 +263,8 @@ def _meant(named: list[Candidate], words: Words) -> list[Candidate]:
 def _again(between: Sequence[str]) -> bool:
     """True for the words between a name and the same name again: a comma ("infection, five infected areas"),
     or an explanation ("striated nephrogram, in keeping with pyelonephritis")."""
+    if {"no", "not", "without"} & {*between}:
+        return False
     if {"left", "right", "l", "r"} & set(between[-2:] if len(between) > 2 else between):
         return False
     explained = explains(between) and not UNSURE & set(between)
@@ -270,7 +281,7 @@ def _regions(
             s for s in starts if s <= named[0].first
         )  # a side alone stands for it: "the right is blunted"
     if named:
-        begin = max(begin, _behind_healthy(named[0].first, words, starts))
+        begin = max(begin, _behind_healthy(named[0].first, words, starts, placed))
     for i, item in enumerate(named):
         if i + 1 == len(named):
             out.append(Candidate(item.concept, item.parts, (begin, len(words.norms)), joined))
@@ -282,12 +293,20 @@ def _regions(
     return tuple(out)
 
 
-def _behind_healthy(first: int, words: Words, starts: tuple[int, ...]) -> int:
+def _behind_healthy(first: int, words: Words, starts: tuple[int, ...], placed: frozenset[int]) -> int:
     """Index of the clause of the first finding, where it begins anew behind one that tells only health: "the
-    left lung is clear and there is an effusion"; else 0."""
+    left lung is clear and there is an effusion", "the right side is normal but a left effusion is seen"."""
+    norms = words.norms
     begin = max(s for s in starts if s <= first)
-    anew = words.norms[begin : begin + 2] in (("there", "is"), ("there", "are"))
-    return begin if anew and (HEALTHY | {"absent"}) & {*words.norms[:begin]} else 0
+    before = {*norms[:begin]}
+    if not (HEALTHY | {"absent"}) & before or not {"is", "are"} & before:
+        return 0
+    anew = norms[begin : begin + 2] in (("there", "is"), ("there", "are")) and bool(
+        {"absent", "clear"} & before
+    )
+    sides = ({norms[i] for i in placed if low <= i < high} for low, high in ((0, begin), (begin, len(norms))))
+    told, here = ({*SIDE_WORDS} & side for side in sides)
+    return begin if anew or (told and here and not told & here) else 0
 
 
 def _split(
@@ -326,12 +345,22 @@ def _split(
 
 def _with_place(start: int, end: int, words: Words, placed: frozenset[int]) -> int:
     """Index of the first word of a statement, its place on the other side included: "consolidation at the
-    left base, the right base only atelectasis"."""
-    comma = max((i for i in range(end, start) if words.norms[i] == ","), default=-1)
-    first = comma + 1 + (words.norms[comma + 1] == "the")
-    told = {words.norms[i] for i in placed if i < comma} & {*SIDE_WORDS}
-    here = {words.norms[first]} & {*SIDE_WORDS}
-    return comma + 1 if comma >= 0 and first in placed and told and here - told else start
+    left base, the right base only atelectasis", "... and on the right no effusion"."""
+    norms = words.norms
+    for edge in range(start - 1, end - 1, -1):
+        if norms[edge] not in PLACING:
+            continue
+        led = norms[edge + 1] in ("on", "in", "at")
+        first = edge + 1 + led
+        first += norms[first : first + 1] == ("the",)
+        told = {norms[i] for i in placed if i < edge} & {*SIDE_WORDS}
+        if first >= start or first not in placed or not told or norms[first] not in {*SIDE_WORDS} - told:
+            continue
+        behind = next((i for i in range(first, len(norms)) if i not in placed and norms[i] != "side"), start)
+        tells = norms[behind : behind + 1] and (norms[behind] in ANEW or norms[behind] in word_list("verbs"))
+        if norms[edge] == "," or tells:
+            return edge + 1
+    return start
 
 
 def _behind_edge(start: int, begin: int, words: Words) -> int:
