@@ -17,6 +17,7 @@ from medsegr.report.idle import acts_back, explained_at, of_them, presumed
 from medsegr.report.lexicon import Concept, Cue, word_list
 from medsegr.report.match import Hit, Words
 
+STATING = frozenset(["there", "but", "however", "no"])
 TURNING = frozenset(["but", "although", "though", "however", "yet"])
 MEANING = frozenset(["represent", "represents", "reflect", "reflects", "indicate", "indicates", "is", "are"])
 
@@ -157,7 +158,8 @@ def _forward(words: Words, hit: Hit[Cue], starts: tuple[int, ...], adjectives: S
         )
         listed = all_of_it or {"or", "versus"} & set(norms[comma:end])
         if norms[: hit.last] == ("if",):  # "if a pneumothorax develops, a drain is needed"
-            return len(norms)
+            anew = (s for s in starts if s > hit.last and norms[s] in STATING)
+            return next(anew, len(norms))
         if not listed:
             end = comma
     return end
@@ -222,7 +224,7 @@ def claim(found: Sequence[Scope], parts: Sequence[tuple[int, int]], concept: Con
         and not (s.cue.value == "prior" and concept.lasting and s.span[1] - s.span[0] < 9)
         and not (concept.lasting and words.text[slice(*s.span)].lower().endswith("healed"))
     ]
-    time = _time(timed)
+    time = _time(_since_told(timed, min(span[0] for span in own)))
     whose: Literal["patient", "other"] = "other" if "other" in by_kind else "patient"
     if "other" in by_kind and "negation" not in by_kind:
         return Claim("present", by_kind["other"].span, time, whose)
@@ -254,6 +256,14 @@ def _is_own(cue: Span, own: Span, concept: Concept) -> bool:
     if concept.kind == "statement":
         return cue[0] < own[1] == cue[1]
     return own[0] <= cue[0] and cue[1] <= own[1]
+
+
+def _since_told(timed: Sequence[Scope], start: int) -> list[Scope]:
+    """Without what was said before an earlier study is spoken of: "the mass is unchanged, history of
+    effusion". ``start``: offset of the finding."""
+    prior = [s.span[0] for s in timed if s.cue.value == "prior" and s.span[1] <= start]
+    first = max(prior, default=0)
+    return [s for s in timed if s.cue.value in ("prior", "resolved") or s.span[1] > first]
 
 
 def _time(timed: Sequence[Scope]) -> str:
