@@ -70,6 +70,9 @@ def _split(
     if begin <= end:
         return min(end, len(words.norms))
     between = range(one.last, two.first)
+    own = _named_at(begin, end, words, placed)
+    if own is not None:
+        return own
     inner = [s for s in starts if end <= s <= begin] + [
         _parts_at(i, end, words, placed) for i in between if words.norms[i] in PARTING
     ]
@@ -93,6 +96,18 @@ def _split(
     if marks:
         return _with_place(marks[-1] + 1, end, words, placed)
     return two.first if any(words.norms[i] in word_list("prepositions") for i in between) else one.last
+
+
+def _named_at(begin: int, end: int, words: Words, placed: frozenset[int]) -> int | None:
+    """Index of the words of place right before a name behind a comma, if they tell the other side: "is now
+    12 mm, right lower lobe nodule"; None for none."""
+    at = begin
+    while at - 1 >= end and at - 1 in placed:
+        at -= 1
+    told = {words.norms[i] for i in placed if i < at} & {*SIDE_WORDS}
+    here = {*words.norms[at:begin]} & {*SIDE_WORDS}
+    led = at > end and words.norms[at - 1] in PLACING
+    return at if led and told and here and not told & here else None
 
 
 def _with_place(start: int, end: int, words: Words, placed: frozenset[int]) -> int:
