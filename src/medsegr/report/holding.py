@@ -94,6 +94,10 @@ def _is_healthy(element: Element, found: Sequence[Element], words: Words, told: 
     while norms[last : last + 1] and norms[last] in STATING:
         last += 1
     healthy = norms[last : last + 1] and norms[last] in HEALTHY and norms[last + 1 : last + 2] in CLOSED
+    healthy = healthy or norms[last : last + 2] == (
+        "without",
+        ",",
+    )  # "right kidney without, left with a stone"
     if not healthy or not first:
         return bool(healthy) and _first_of_two(element, found)
     return told and norms[first - 1] in (",", ";", "and", "while")
