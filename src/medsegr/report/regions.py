@@ -107,6 +107,8 @@ def _named_at(begin: int, end: int, words: Words, placed: frozenset[int]) -> int
     told = {words.norms[i] for i in placed if i < at} & {*SIDE_WORDS}
     here = {*words.norms[at:begin]} & {*SIDE_WORDS}
     led = at > end and words.norms[at - 1] in PLACING
+    if led and words.norms[at - 1] == "and" and at - 2 in placed:
+        return None  # "left apical and right basilar disease" is at both
     return at if led and told and here and not told & here else None
 
 
@@ -125,7 +127,7 @@ def _with_place(start: int, end: int, words: Words, placed: frozenset[int]) -> i
             continue
         behind = next((i for i in range(first, len(norms)) if i not in placed and norms[i] != "side"), start)
         tells = norms[behind : behind + 1] and (norms[behind] in ANEW or norms[behind] in word_list("verbs"))
-        if norms[edge] == "," or tells:
+        if tells or (norms[edge] == "," and "," not in norms[edge + 1 : start]):
             return edge + 1
     return start
 
