@@ -75,7 +75,8 @@ def with_builds(named: list[Candidate], words: Words, starts: tuple[int, ...]) -
         pair = _pair(build, tables, words, starts)
         if pair is None:
             continue
-        if any(c.concept.name in build.unless and not _apart(c, pair, words) for c in out):
+        blocking = (c for c in out if c.concept.name in build.unless and not _apart(c, pair, words))
+        if any(_clause(c.first, starts) == _clause(pair[0][0], starts) for c in blocking):
             continue
         if _is_listed(build, pair, out, words):
             continue
@@ -88,6 +89,11 @@ def with_builds(named: list[Candidate], words: Words, starts: tuple[int, ...]) -
         out = [c for c in out if c not in inside or c.concept.kind != "finding" or not _within(c, pair)]
         out.append(made)
     return sorted(out, key=lambda c: (c.first, c.last))
+
+
+def _clause(at: int, starts: tuple[int, ...]) -> int:
+    """Index of the word with which the clause of a word begins."""
+    return max(s for s in starts if s <= at)
 
 
 def _is_listed(build: Build, pair: tuple[tuple[int, int], ...], named: list[Candidate], words: Words) -> bool:

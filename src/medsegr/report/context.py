@@ -192,6 +192,8 @@ def _back(words: Words, hit: Hit[Cue], starts: tuple[int, ...], anchors: Sequenc
     while len(before) > 1 and not any(before[-1] <= a < hit.first for a in anchors):
         if hit.value.kind == "uncertain" and words.norms[before[-1]] in DENIERS:
             break  # "a cyst, no torsion suspected": what is not suspected is the torsion
+        if words.norms[hit.last - 1] in (".", ",", ";"):
+            break  # "the medial meniscus is torn, the lateral is not."
         before.pop()
     return max(before[-1] if before else 0, hit.first - hit.value.reach)
 

@@ -3,7 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
-from medsegr.report.clauses import denied_half
+from medsegr.report.clauses import VERBS, denied_half
 from medsegr.report.elided import DENYING, EXCEPTING
 from medsegr.report.lexicon import word_list
 from medsegr.report.match import Words
@@ -14,7 +14,23 @@ HEALTHY = frozenset(
 )
 SPARING = frozenset(["sparing", "spare", "excluding"])
 STATING = frozenset(
-    ["is", "are", "remain", "appear", "lung", "eye", "side", "lobe", "retina", "disc", "meniscus", "kidney"]
+    [
+        "is",
+        "are",
+        "remain",
+        "appear",
+        "lung",
+        "eye",
+        "side",
+        "lobe",
+        "retina",
+        "disc",
+        "meniscus",
+        "kidney",
+        "being",
+        "gland",
+        "adrenal",
+    ]
 )
 CLOSED = ((), (".",), (",",), (";",), ("and",))
 INSTEAD = (["rather", "than"], ["instead", "of"])
@@ -100,7 +116,7 @@ def _is_healthy(element: Element, found: Sequence[Element], words: Words, told: 
     )  # "right kidney without, left with a stone"
     if not healthy or not first:
         return bool(healthy) and _first_of_two(element, found)
-    return told and norms[first - 1] in (",", ";", "and", "while")
+    return told and norms[first - 1] in (",", ";", "and", "while", "with")
 
 
 def _first_of_two(element: Element, found: Sequence[Element]) -> bool:
@@ -137,6 +153,12 @@ def _tells_other(element: Element, found: Sequence[Element], out: Sequence[Eleme
     first, last = _run(element, found)
     first -= words.norms[first - 1 : first] == ("the",)
     contrast = first > 0 and words.norms[first - 1] in CONTRAST
+    named = any(e.place is not None for e in found if first <= e.first < last)
+    if first > 0 and words.norms[first - 1] in ("and", ",") and named and VERBS & {*words.norms[: first - 1]}:
+        sides = {
+            s for s in map(side_of, out) if s
+        }  # "thrombus is in the left vein and the right vein is patent"
+        contrast = bool(sides) and element.value not in sides and words.norms[last : last + 1] == ("is",)
     if any(e.own for e in found if first <= e.first < last):
         return False  # it is the finding itself: "but the left hilum is enlarged"
     return (

@@ -51,10 +51,13 @@ def _behind_healthy(first: int, words: Words, starts: tuple[int, ...], placed: f
     norms = words.norms
     begin = max(s for s in starts if s <= first)
     before = {*norms[:begin]}
-    if not (HEALTHY | {"absent"}) & before or not {"is", "are"} & before:
+    if not {"is", "are", "show", "appear"} & before:
         return 0
-    anew = norms[begin : begin + 2] in (("there", "is"), ("there", "are")) and bool(
-        {"absent", "clear"} & before
+    healthy = (HEALTHY | {"absent"}) & before
+    anew = (
+        bool(healthy)
+        and norms[begin : begin + 2] in (("there", "is"), ("there", "are"))
+        and bool({"absent", "clear"} & before)
     )
     sides = ({norms[i] for i in placed if low <= i < high} for low, high in ((0, begin), (begin, len(norms))))
     told, here = ({*SIDE_WORDS} & side for side in sides)
