@@ -149,23 +149,21 @@ def _is_excepted(element: Element, found: Sequence[Element], words: Words) -> bo
 
 def _tells_other(element: Element, found: Sequence[Element], out: Sequence[Element], words: Words) -> bool:
     """True for the right lung of "consolidation of the left lung, whereas the right lung is well aerated":
-    what begins a clause in contrast and has a verb of its own is told of itself."""
+    what begins a clause in contrast and has a verb of its own is told of itself. So is the right vein of
+    "thrombus is seen in the left vein and the right vein is patent"."""
+    if not out:
+        return False
     first, last = _run(element, found)
     first -= words.norms[first - 1 : first] == ("the",)
-    contrast = first > 0 and words.norms[first - 1] in CONTRAST
-    named = any(e.place is not None for e in found if first <= e.first < last)
-    if first > 0 and words.norms[first - 1] in ("and", ",") and named and VERBS & {*words.norms[: first - 1]}:
-        sides = {
-            s for s in map(side_of, out) if s
-        }  # "thrombus is in the left vein and the right vein is patent"
-        contrast = bool(sides) and element.value not in sides and words.norms[last : last + 1] == ("is",)
-    if any(e.own for e in found if first <= e.first < last):
+    edge = words.norms[first - 1] if first else ""
+    run = [e for e in found if first <= e.first < last]
+    if any(e.own for e in run):
         return False  # it is the finding itself: "but the left hilum is enlarged"
-    return (
-        bool(out)
-        and contrast
-        and words.norms[last : last + 1] in (("is",), ("are",), ("appear",), ("remain",))
-    )
+    verb = words.norms[last : last + 1]
+    if edge in ("and", ",") and any(e.place for e in run) and VERBS & {*words.norms[: first - 1]}:
+        sides = {s for s in map(side_of, out) if s}
+        return bool(sides) and element.value not in sides and verb == ("is",)
+    return edge in CONTRAST and verb in (("is",), ("are",), ("appear",), ("remain",))
 
 
 def _is_aim(element: Element, words: Words) -> bool:

@@ -348,6 +348,8 @@ def find_cues(words: Words) -> tuple[Hit[Cue], ...]:
 
 def _dated(norms: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[int, ...]]:
     """The words with each year and date as one "#", and where each of them begins in ``norms``."""
+    if not any(norm[0].isdecimal() for norm in norms):
+        return norms, tuple(range(len(norms) + 1))
     out: list[str] = []
     at: list[int] = []
     i = 0
