@@ -18,6 +18,7 @@ from medsegr.report.lexicon import Concept, Cue, word_list
 from medsegr.report.match import Hit, Words
 
 STATING = frozenset(["there", "but", "however", "no"])
+OPEN_ENDS = frozenset(["excluded", "out"])  # of "cannot be excluded", "cannot be ruled out"
 TURNING = frozenset(["but", "although", "though", "however", "yet"])
 MEANING = frozenset(["represent", "represents", "reflect", "reflects", "indicate", "indicates", "is", "are"])
 
@@ -250,7 +251,7 @@ def _left_open(acting: Mapping[str, Scope], words: Words) -> bool:
         return False
     between = words.text[denial.span[1] : doubt.span[0]].lower().split()
     said = words.text[slice(*doubt.span)].lower()
-    return said.endswith(("excluded", "ruled out")) and bool(TURNING & {*between})
+    return said.split()[-1] in OPEN_ENDS and bool(TURNING & {*between})
 
 
 def _is_own(cue: Span, own: Span, concept: Concept) -> bool:
