@@ -110,3 +110,33 @@ def test_each_of_two_statements_keeps_its_side(modality: str) -> None:
         wanted = {(names["a"], "left")} | ({(names["b"], "right")} if there else set())
         wrong += [] if told == wanted else [text]
     assert wrong == []
+
+
+FORMS = (
+    "Right {organ}: {one}.\nLeft {organ}: {two}.",
+    "Right {organ}: {one}. Left {organ}: {two}.",
+    "Right {organ} - {one}. Left {organ} - {two}.",
+    "Rt {organ}: {one}; Lt {organ}: {two}.",
+    "{organ}s: right {one}, left {two}.",
+    "{organ}s: Right: {one}. Left: {two}.",
+)
+OF_ORGANS = ("normal", "no {a}", "a 12 mm {a}", "{a}, no {b}", "no {b}, small {a}", "no {a} or {b}")
+
+
+@pytest.mark.parametrize(
+    ("organ", "modality", "a", "b"),
+    [
+        ("kidney", "CT", "hydronephrosis", "cyst"),
+        ("eye", "OP", "drusen", "haemorrhage"),
+        ("breast", "US", "mass", "cyst"),
+    ],
+)
+def test_no_organ_of_two_has_what_only_the_other_has(organ: str, modality: str, a: str, b: str) -> None:
+    wrong = []
+    for form, one, two in product(FORMS, OF_ORGANS, OF_ORGANS):
+        said = {"one": one.format(a=a, b=b), "two": two.format(a=a, b=b), "organ": organ}
+        text = form.format(**said)
+        sides = {s for s, told in (("right", one), ("left", two)) if "no {a}" not in told and "{a}" in told}
+        found = [f for f in parse(text, modality=modality).findings if skip_reason(f) is None]
+        wrong += [text for f in found if f.location.side not in {*sides, None} or not sides]
+    assert wrong == []

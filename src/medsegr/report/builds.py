@@ -84,6 +84,9 @@ def with_builds(named: list[Candidate], words: Words, starts: tuple[int, ...]) -
         inside = [c for c in out if all(_overlaps(part, pair) for part in c.parts)]
         if any(c.concept.name == build.name or build.name in c.concept.parents for c in inside):
             continue
+        low, high = min(pair)[1], max(pair)[0]
+        if made.concept.kind == "statement" and any(low <= c.first < high for c in out):
+            continue  # "kidneys: right hydronephrosis, left normal": not all of them are
         if (made.concept.kind == "statement" and inside) or any(_covers(c, pair) for c in out):
             continue  # the "aortic" of an "aortic valve calcification" has its name already
         out = [c for c in out if c not in inside or c.concept.kind != "finding" or not _within(c, pair)]

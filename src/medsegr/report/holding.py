@@ -114,7 +114,7 @@ def _is_healthy(element: Element, found: Sequence[Element], words: Words, told: 
         "without",
         ",",
     )  # "right kidney without, left with a stone"
-    if not healthy or not first:
+    if not healthy or not first or norms[first - 1] == ":":
         return bool(healthy) and _first_of_two(element, found)
     return told and norms[first - 1] in (",", ";", "and", "while", "with")
 

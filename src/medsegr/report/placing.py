@@ -6,13 +6,15 @@ from medsegr.findings import Frame
 from medsegr.report import lexicon
 from medsegr.report.builds import Candidate
 from medsegr.report.lexicon import Place
+from medsegr.report.match import Words
 from medsegr.report.sentence import Sentence
-from medsegr.report.side import PICTURE, SIDE_WORDS, Spot, spots
+from medsegr.report.side import PICTURE, SIDE_WORDS, Element, Spot, side_of, spots
 from medsegr.report.titled import fits
 
 MIDLINE = frozenset(  # the side of the catheter told beside them is not theirs
     ["endotracheal tube", "nasogastric tube", "nasojejunal tube", "tracheostomy tube", "sternal wire"]
 )
+STATES = frozenset([":", "-", "no", "normal", "unremarkable", "without"])  # behind what is told of
 PARTING = frozenset([";", ",", "and", "while", "wherea", "but"])
 HAVING = frozenset(["contain", "contains", "show", "shows", "has", "demonstrates", "demonstrate", "have"])
 WITH_PARTS = frozenset(["eye", "breast"])  # what lies in them may stand under a mere side, too
@@ -124,7 +126,8 @@ def _of_body(spot: Spot, item: Candidate, sentence: Sentence) -> Spot:
 
 def _under(item: Candidate, own: tuple[Spot, ...], sentence: Sentence, setting: Setting) -> tuple[Spot, ...]:
     """The places with the side of the heading that they stand under, where they tell none."""
-    told = spots(sentence.over, sentence.over_words, setting.sides, setting.by_flag)
+    over, over_words = (sentence.over, sentence.over_words) if sentence.over else _subject(item, sentence)
+    told = spots(over, over_words, setting.sides, setting.by_flag)
     if len(told) != 1 or not item.concept.sided or item.concept.kind == "statement":
         return own
     if item.concept.name in MIDLINE:
@@ -148,6 +151,26 @@ def _under(item: Candidate, own: tuple[Spot, ...], sentence: Sentence, setting: 
         )
         for s in own
     )
+
+
+def _subject(item: Candidate, sentence: Sentence) -> tuple[tuple[Element, ...], Words]:
+    """The place with a side of which the statement around a finding is told: the left kidney of "the right
+    kidney is normal, the left kidney shows no stone, small cyst"; nothing where none is told or it cannot
+    lie there."""
+    norms = sentence.words.norms
+    sided = [e for e in sentence.elements if e.last <= item.first and not e.own]
+    last = next((i for i in reversed(range(len(sided))) if side_of(sided[i]) in SIDE_WORDS), None)
+    if last is None:
+        return (), sentence.words
+    run = sided[last : last + 1]
+    run += [e for e in sided[last + 1 :] if e.first == run[-1].last][:1]
+    behind = norms[run[-1].last : run[-1].last + 1]
+    before = [norm for norm in norms[max(0, run[0].first - 2) : run[0].first] if norm != "the"][-1:]
+    tells = behind and (behind[0] in HAVING or behind[0] in STATES)
+    place = run[-1].place
+    organ = (place.of or place.name) if place else sentence.under
+    begins = not before or before[0] in PARTING or before[0] in (":", "-", ".")
+    return (tuple(run) if tells and begins and fits(item.concept.name, (), organ) else ()), sentence.words
 
 
 def _is_hour(spot: Spot, head: Spot) -> bool:
