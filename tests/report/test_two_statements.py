@@ -41,8 +41,8 @@ EARLIER = (
 )
 NAMES = {
     "CR": {"a": "consolidation", "b": "pneumothorax", "c": "pleural effusion", "d": "mass"},
-    "CT": {"a": "hydronephrosis", "b": "kidney stone", "c": "ascites", "d": "aneurysm"},
-    "MR": {"a": "meningioma", "b": "infarct", "c": "microbleed", "d": "hydrocephalus"},
+    "CT": {"a": "hydronephrosis", "b": "kidney stone", "c": "ascites", "d": "mass"},
+    "MR": {"a": "meningioma", "b": "infarct", "c": "microbleed", "d": "glioma"},
 }
 LEFT = (
     "there is a left {a}",
@@ -139,4 +139,24 @@ def test_no_organ_of_two_has_what_only_the_other_has(organ: str, modality: str, 
         sides = {s for s, told in (("right", one), ("left", two)) if "no {a}" not in told and "{a}" in told}
         found = [f for f in parse(text, modality=modality).findings if skip_reason(f) is None]
         wrong += [text for f in found if f.location.side not in {*sides, None} or not sides]
+    assert wrong == []
+
+
+@pytest.mark.parametrize("modality", NAMES)
+def test_a_denial_between_two_statements_changes_neither(modality: str) -> None:
+    names = NAMES[modality]
+    firsts = ("there is a left {a}", "left {a} is seen")
+    between = (
+        "no {b}",
+        "{b} is not seen",
+        "{b} and {c} are absent",
+        "there is no {b}",
+        "the {b} has resolved",
+    )
+    lasts = ("there is a right {d}", "a right {d} is seen", "right {d} persists")
+    wrong = []
+    for one, two, three in product(firsts, between, lasts):
+        for joint, other in product(JOINTS, JOINTS):
+            text = f"{one}{joint}{two}{other}{three}.".format(**names)
+            wrong += [] if drawn(text, modality) == {names["a"], names["d"]} else [text]
     assert wrong == []

@@ -162,6 +162,8 @@ def _stated(before: tuple[str, ...], part: tuple[str, ...], edge: str) -> bool:
     identified", "A is in place, B has been removed"."""
     if edge == "," and GONE & {*part} and VERBS & {*before}:
         return True
+    if part[:1] in (("a",), ("an",)) and FINITE & {*part} and edge != "with" and not {"or", "nor"} & {*part}:
+        return True  # "no pneumothorax and a nodule is seen": no list of what is denied has an article
     if edge not in (",", "and") or not FINITE & {*before} or not FINITE & {*part}:
         return False
     if edge == "and" and before[-1] in SEEN and not {"or", "nor"} & {*part}:
