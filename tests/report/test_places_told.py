@@ -154,7 +154,7 @@ def test_describing_words_are_not_findings():
     ("text", "side", "rows"),
     [
         ("Consolidations in both lungs, except for the left upper zone.", "bilateral", ()),
-        ("Consolidations in bilateral lungs, except for left upper lung zone.", None, ()),
+        ("Consolidations in bilateral lungs, except for left upper lung zone.", "bilateral", ()),
         ("Consolidations bilaterally, apart from the left upper lobe.", "bilateral", ()),
         ("Patchy opacities except in the left upper lobe.", None, ()),
         ("The lungs are clear except for an opacity in the left upper lobe.", "left", ("upper",)),

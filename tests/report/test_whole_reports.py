@@ -16,12 +16,14 @@ HELDOUT_SECOND = HERE / "reports_heldout_second.toml"
 THIRD = HERE / "reports_development_third.toml"
 HELDOUT_THIRD = HERE / "reports_heldout_third.toml"
 HELDOUT_FOURTH = HERE / "reports_heldout_fourth.toml"
+FIFTH = HERE / "reports_development_fifth.toml"
+HELDOUT_FIFTH = HERE / "reports_heldout_fifth.toml"
 TEXT = "Nodule of 9 mm in the right upper lobe. No effusion. Possible pneumonia."
 
 
 @pytest.mark.parametrize(
     ("file", "right", "invented", "clean"),
-    [(DEVELOPMENT, 0.98, 2, 0.85), (SECOND, 0.88, 4, 0.0), (THIRD, 0.93, 1, 0.5)],
+    [(DEVELOPMENT, 0.98, 2, 0.85), (SECOND, 0.88, 4, 0.0), (THIRD, 0.93, 1, 0.5), (FIFTH, 0.80, 2, 0.0)],
 )
 def test_the_reports_that_the_rules_were_mended_on_stay_read(
     file: Path, right: float, invented: int, clean: float
@@ -34,7 +36,14 @@ def test_the_reports_that_the_rules_were_mended_on_stay_read(
 
 
 @pytest.mark.parametrize(
-    ("path", "count"), [(HELDOUT, 20), (HELDOUT_SECOND, 12), (HELDOUT_THIRD, 20), (HELDOUT_FOURTH, 10)]
+    ("path", "count"),
+    [
+        (HELDOUT, 20),
+        (HELDOUT_SECOND, 12),
+        (HELDOUT_THIRD, 20),
+        (HELDOUT_FOURTH, 10),
+        (HELDOUT_FIFTH, 8),
+    ],
 )
 def test_the_held_out_reports_can_be_scored(path: Path, count: int) -> None:
     scores = score_file(path)
@@ -43,7 +52,11 @@ def test_the_held_out_reports_can_be_scored(path: Path, count: int) -> None:
 
 
 @pytest.mark.parametrize(
-    "path", [DEVELOPMENT, HELDOUT, SECOND, HELDOUT_SECOND, THIRD, HELDOUT_THIRD, HELDOUT_FOURTH]
+    "path",
+    [
+        *(DEVELOPMENT, SECOND, THIRD, FIFTH),
+        *(HELDOUT, HELDOUT_SECOND, HELDOUT_THIRD, HELDOUT_FOURTH, HELDOUT_FIFTH),
+    ],
 )
 def test_every_report_says_what_must_be_read(path: Path) -> None:
     reports = tomllib.loads(path.read_text("utf-8"))["report"]

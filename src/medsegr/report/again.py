@@ -6,7 +6,7 @@ from itertools import pairwise
 
 from medsegr.report import lexicon
 from medsegr.report.builds import Candidate
-from medsegr.report.context import HARD
+from medsegr.report.clauses import HARD
 from medsegr.report.elided import excepted, other_side, told_side
 from medsegr.report.lexicon import Concept, word_list
 from medsegr.report.match import Words
@@ -15,6 +15,7 @@ from medsegr.report.side import SIDE_WORDS
 SIDES = frozenset(SIDE_WORDS)
 COUNTED = frozenset(["first", "second", "third", "fourth", "fifth", "further", "additional"])
 SIZED = frozenset(["smaller", "larger", "bigger", "similar"])
+BEHIND_THAT = (("on",), ("in",), ("at",))
 LASTING = frozenset(["persist", "remain", "continue"])
 TO_BE = frozenset(["is", "are", "was", "were", "has", "have"])
 ANGLE = "blunted costophrenic angle"
@@ -105,6 +106,9 @@ def _other(norms: Sequence[str], start: int, end: int) -> tuple[int, int] | None
     """Words of "another", "a second one", "a smaller one", "the other one", where no name follows them."""
     for i in range(start, end):
         led = norms[i - 1] if i > start else ""
+        pointing = norms[i] in ("that", "those") or norms[i - 1 : i + 1] == ("the", "one")
+        if i <= start + 2 and pointing and norms[i + 1 : i + 2] in BEHIND_THAT:
+            return i, i + 1  # "that on the right is new"
         one = next((k for k in range(i + 1, min(i + 2 + LOOK, end)) if norms[k] == "one"), None)
         of_many = norms[i] in COUNTED | SIZED or norms[i] == "other"
         free = norms[i] == "another" or (led in ("a", "an", "the") and of_many)
@@ -149,6 +153,10 @@ def _side(norms: Sequence[str], start: int, end: int, told: Told) -> tuple[int, 
             return i, i + 1
         if told.organ:
             continue
-        if after[0] in LASTING or (after[0] in TO_BE and word_list("changed") & set(after[1:3])):
+        if (
+            after[0] in LASTING
+            or (i <= start + 1 and after[0] in word_list("changed"))
+            or (after[0] in TO_BE and word_list("changed") & set(after[1:3]))
+        ):
             return i, i + 1
     return None

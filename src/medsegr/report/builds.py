@@ -1,6 +1,6 @@
 """Concepts said in several words of one clause: "the heart ... is enlarged"."""
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from functools import cache
 from types import MappingProxyType
@@ -10,6 +10,8 @@ from medsegr.report.lexicon import Build, Concept, Terms
 from medsegr.report.lexicon.entries import terms
 from medsegr.report.match import Words, longest
 
+OF_OTHERS = tuple((by, a) for by in ("by", "with", "and", ",") for a in ("a", "an"))
+INTACT = ("intact",)
 DENYING = frozenset(["not", "non", "no", "without"])
 
 
@@ -32,6 +34,12 @@ class Candidate:
     def last(self) -> int:
         """Index behind the last word."""
         return self.parts[0][1] if len(self.parts) == 1 else max(part[1] for part in self.parts)
+
+
+def whole(parts: Sequence[tuple[int, int]], norms: Sequence[str]) -> tuple[int, int] | None:
+    """The "intact" by which a tear is denied ("the PCL is intact"), as first and last word; None for none."""
+    said = (part for part in parts if len(parts) > 1 and tuple(norms[slice(*part)]) == INTACT)
+    return next(said, None)
 
 
 @cache
@@ -67,7 +75,8 @@ def with_builds(named: list[Candidate], words: Words, starts: tuple[int, ...]) -
         pair = _pair(build, tables, words, starts)
         if pair is None:
             continue
-        if any(c.concept.name in build.unless and not _apart(c, pair, words) for c in out):
+        blocking = (c for c in out if c.concept.name in build.unless and not _apart(c, pair, words))
+        if any(_clause(c.first, starts) == _clause(pair[0][0], starts) for c in blocking):
             continue
         if _is_listed(build, pair, out, words):
             continue
@@ -75,11 +84,19 @@ def with_builds(named: list[Candidate], words: Words, starts: tuple[int, ...]) -
         inside = [c for c in out if all(_overlaps(part, pair) for part in c.parts)]
         if any(c.concept.name == build.name or build.name in c.concept.parents for c in inside):
             continue
+        low, high = min(pair)[1], max(pair)[0]
+        if made.concept.kind == "statement" and any(low <= c.first < high for c in out):
+            continue  # "kidneys: right hydronephrosis, left normal": not all of them are
         if (made.concept.kind == "statement" and inside) or any(_covers(c, pair) for c in out):
             continue  # the "aortic" of an "aortic valve calcification" has its name already
         out = [c for c in out if c not in inside or c.concept.kind != "finding" or not _within(c, pair)]
         out.append(made)
     return sorted(out, key=lambda c: (c.first, c.last))
+
+
+def _clause(at: int, starts: tuple[int, ...]) -> int:
+    """Index of the word with which the clause of a word begins."""
+    return max(s for s in starts if s <= at)
 
 
 def _is_listed(build: Build, pair: tuple[tuple[int, int], ...], named: list[Candidate], words: Words) -> bool:
@@ -128,6 +145,10 @@ def _pair(
             between = words.norms[low.last : high.first]
             if not 0 <= gap <= build.window or any(low.last <= s <= high.first for s in starts if s):
                 continue
+            if words.norms[low.first : low.last] == INTACT and gap:
+                continue  # "the tendon is intact with a tear of the ligament"
+            if words.norms[high.first - 2 : high.first] in OF_OTHERS:
+                continue  # "the heart is shifted by a large effusion"
             if DENYING & {*between, *words.norms[max(0, low.first - 1) : low.first]} and build.name in (
                 "calcified granuloma",
                 "calcification",

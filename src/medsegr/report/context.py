@@ -1,57 +1,26 @@
 """What a sentence claims of each finding: present, absent or uncertain, when, and of whom.
 
 A cue acts on a stretch of words, its scope. A pre cue acts from itself to the end of its clause, a post cue
-from the begin
-of its clause to itself. A clause ends at a stop word ("but"), at strong punctuation, and at a comma or
-"and" behind which
-a new statement begins; a plain list goes on ("no consolidation, effusion or pneumothorax").
+from the begin of its clause to itself (``clauses``).
 
 Advice ("recommend CT to exclude a mass") states nothing: such a finding is uncertain and not drawable.
 """
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from medsegr.findings import Polarity, Span
-from medsegr.report.idle import acts_back, explained_at
+from medsegr.report.builds import whole
+from medsegr.report.clauses import DENIALS, DENIERS, answers, denied_half
+from medsegr.report.idle import acts_back, explained_at, of_them, presumed
 from medsegr.report.lexicon import Concept, Cue, word_list
 from medsegr.report.match import Hit, Words
 
-SIZES = frozenset(["small", "mild", "moderate", "minimal", "trace", "tiny", "stable", "unchanged"])
-DENIERS = frozenset(["no", "without", "negative", "neither", "absent", "none"])
-HARD = frozenset([";", "!", "?", ".", "-", "–", "—", "(", ")", "•", "negmark", "posmark"])
-ASKING = frozenset([":", "?", "="])
-DENIALS = frozenset(["no", "none", "nil", "negative", "neg", "absent", "0"])
-ANSWERS = DENIALS | {"yes", "positive", "present", "seen", "pos"}
-EDGES = frozenset([",", "and", "with", "plus", "&"])
-AGREEING = frozenset(["compatible", "consistent"])
+STATING = frozenset(["there", "but", "however", "no"])
+OPEN_ENDS = frozenset(["excluded", "out"])  # of "cannot be excluded", "cannot be ruled out"
+TURNING = frozenset(["but", "although", "though", "however", "yet"])
 MEANING = frozenset(["represent", "represents", "reflect", "reflects", "indicate", "indicates", "is", "are"])
-LIST = 12  # words in which the "or" of a list is looked for
-HALVES = {"left": "left", "l": "left", "lt": "left", "os": "left"} | {
-    "right": "right",
-    "r": "right",
-    "rt": "right",
-    "od": "right",
-}
-ASIDES = (
-    ("not", "to", "be", "confused", "with"),
-    ("not", "to", "be", "mistaken", "for"),
-    ("not", "be", "confused", "with"),
-    ("not", "be", "mistaken", "for"),
-    ("in", "contrast", "to"),
-    ("in", "contrast", "with"),
-    ("unlike",),
-    ("previously", "reported", "as"),
-    ("previously", "described", "as"),
-    ("originally", "reported", "as"),
-    ("reported", "as"),
-)
-ASIDE_FIRST = frozenset(said[0] for said in ASIDES)
-IMPERATIVES = frozenset(  # "ignore the heart, segment the lungs"
-    ["segment", "show", "draw", "delineate", "highlight", "find", "locate", "detect", "extract", "annotate"]
-)
-SEEN = frozenset(["seen", "identified", "noted", "demonstrated", "visualized", "evident", "detected"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -76,144 +45,6 @@ class Claim:
     advice: bool = False
 
 
-def clause_starts(words: Words, cues: Sequence[Hit[Cue]], named: Sequence[Hit[Concept]]) -> tuple[int, ...]:
-    """Indices of the words with which a clause begins, 0 first. ``named`` are the concepts, for text
-    without punctuation."""
-    norms = words.norms
-    stops = {hit.first for hit in cues if hit.value.kind == "stop"}
-    hard = {i + 1 for i, norm in enumerate(norms) if norm in HARD} | stops
-    edges = sorted({i for i, norm in enumerate(norms) if norm in EDGES} | hard | {len(norms)})
-    inside = {i for hit in cues if hit.last - hit.first > 1 for i in range(hit.first, hit.last)}
-    starts = {0} | {s for s in hard if s < len(norms)}
-    ends = [_behind(norms, hit.last) for hit in named]
-    starts |= {
-        e for e in ends if norms[e : e + 1] and norms[e] in SIZES and any(e < h.first <= e + 5 for h in named)
-    }
-    starts |= {i + 1 for i in range(1, len(norms) - 1) if _answers(norms, i)}
-    starts |= {i + 1 for i, norm in enumerate(norms) if norm == ":" and _there(norms, i + 1)}
-    starts |= {e for e in ends if _runs_on(norms, e)} | {
-        i + 2 for i in range(len(norms) - 2) if _list_over(norms, i)
-    }
-    held = {hit.last for hit in cues if hit.value.direction == "pre"}  # "possibly with a small effusion"
-    for i, norm in enumerate(norms):
-        bound = norm == "with" and (
-            i in held or (i and norms[i - 1] in AGREEING)
-        )  # "compatible with mild edema"
-        if norm in EDGES and i not in inside and not bound:
-            after = i + 1
-            while after < len(norms) and norms[after] in EDGES:
-                after += 1
-            end = next((e for e in edges if e > after), len(norms))
-            begin = max(s for s in starts if s <= i)
-            opens = _opens(norms, after, end, norm) and not _shares_verb(norms, begin, i, after)
-            if opens or (norm == "," and _turns(norms, (begin, i, after, end), named)):
-                starts.add(after)
-    return tuple(sorted(starts))
-
-
-def asides(words: Words, starts: tuple[int, ...]) -> frozenset[int]:
-    """Words that speak of something else: "an effusion, not to be confused with the fold on the left"."""
-    norms = words.norms
-    out: set[int] = set()
-    for i in (i for i, norm in enumerate(norms) if norm in ASIDE_FIRST):
-        said = next((a for a in ASIDES if norms[i : i + len(a)] == a), None)
-        if said is not None:
-            begin = i + len(said)
-            ends = (
-                k
-                for k in range(begin, len(norms))
-                if (k in starts and k > begin) or norms[k] in (",", ";", ".")
-            )
-            out |= {*range(begin, next(ends, len(norms)))}
-    return frozenset(out)
-
-
-def _turns(norms: tuple[str, ...], at: tuple[int, int, int, int], named: Sequence[Hit[Concept]]) -> bool:
-    """True where a comma ends a denial and the words behind it state something.
-
-    By a verb of their own ("no effusion, cardiomegaly is present") or by the other side ("no infarct on the
-    right, microbleeds on the left"). ``at``: where the clause, the comma, the words behind it and the next
-    edge stand. An "or" makes it a list; so does a second comma, unless sides are told.
-    """
-    begin, comma, after, end = at
-    if not DENIERS & set(norms[begin:comma]) or {"or", "nor"} & set(norms[begin : end + LIST]):
-        return False
-    if {"normal", "unremarkable"} & set(norms[after:end]):
-        return True
-    items = [
-        [hit for hit in named if low <= hit.first < high] for low, high in ((begin, comma), (after, end))
-    ]
-    if not all(items):
-        return False
-    last = norms[end : end + 1] in ((), (".",), (";",)) or norms[end - 1] in HARD
-    end -= norms[end - 1] in HARD
-    if (
-        last
-        and norms[end - 2 : end] in (("is", "present"), ("are", "present"))
-        and "," not in norms[begin:comma]
-    ):
-        return True
-    told = [HALVES[norm] for norm in norms[items[0][0].last : comma] if norm in HALVES]
-    here = [HALVES[norm] for norm in norms[after:end] if norm in HALVES]
-    return bool(told and here) and not set(told) & set(here)
-
-
-def _answers(norms: tuple[str, ...], at: int) -> bool:
-    """True for the answer of a form: "effusion: no, nodule: yes"."""
-    ends = norms[at + 1 : at + 2] in ((), (",",), (";",), (".",), ("and",))
-    return ends and norms[at] in ANSWERS and norms[at - 1] in ASKING
-
-
-def _behind(norms: tuple[str, ...], at: int) -> int:
-    """Index behind the verb of a finding: "effusion is seen", "effusion identified"."""
-    to_be = norms[at : at + 1] in (("is",), ("are",))
-    seen = norms[at + to_be : at + to_be + 1]
-    return at + to_be + 1 if seen and (seen[0] in SEEN or (to_be and seen[0] == "present")) else at
-
-
-def _runs_on(norms: tuple[str, ...], at: int) -> bool:
-    """True for a new sentence without a stop before it: "no pneumothorax the lungs are hyperinflated"."""
-    if norms[at : at + 1] == ("there",):
-        return _there(norms, at)
-    return norms[at : at + 1] == ("the",) and bool({"is", "are"} & set(norms[at + 2 : at + 5]))
-
-
-def _there(norms: tuple[str, ...], at: int) -> bool:
-    return norms[at : at + 2] in (("there", "is"), ("there", "are"))
-
-
-def _list_over(norms: tuple[str, ...], at: int) -> bool:
-    """True for the "seen," that closes a denied list: "no effusion seen, hilar calcification"."""
-    closed = norms[at] in SEEN and norms[at + 1] == "," and bool(DENIERS & set(norms[max(0, at - 12) : at]))
-    return closed and not {"or", "nor"} & set(norms[at + 2 : at + 10])
-
-
-def _shares_verb(norms: tuple[str, ...], begin: int, at: int, after: int) -> bool:
-    """True for "consolidation and atelectasis have developed": two subjects of one verb, no new statement."""
-    before = norms[begin:at]
-    plain = norms[after] not in (
-        DENIERS | word_list("openers") | {"there", "which", "but", "it", "this", "the"}
-    )
-    return norms[at] == "and" and plain and not word_list("verbs") & set(before) and not DENIERS & set(before)
-
-
-def _opens(norms: tuple[str, ...], start: int, end: int, edge: str) -> bool:
-    """True when the words behind a comma or "and" begin a new statement instead of the next item of a
-    list."""
-    part = norms[start:end]
-    if not part or part[0] in ("or", "nor"):
-        return False
-    if part[0] in DENIERS or part[0] in IMPERATIVES or part[0] in ("there", "which", "but", "it", "this"):
-        return True
-    if edge == "with":
-        return part[0] in word_list("openers")
-    verbs = [i for i, norm in enumerate(part) if norm in word_list("verbs") and part[i - 1] != "to"]
-    if verbs:
-        behind = part[verbs[0] + 1 : verbs[0] + 3]
-        return not (word_list("list_verb") & set(behind))
-    return part[0] in word_list("openers") and "or" not in norms[start : start + 12]
-
-
 def scopes(
     words: Words,
     cues: Sequence[Hit[Cue]],
@@ -228,17 +59,42 @@ def scopes(
         if hit.value.kind in ("stop", "pseudo"):
             continue
         span = words.span(hit.first, hit.last)
-        if hit.first and words.norms[hit.first] in DENIALS and _answers(words.norms, hit.last - 1):
-            found.append(Scope(hit.value, span, _back(words, hit, starts, anchors), hit.first))
+        if hit.first and words.norms[hit.first] in DENIALS and answers(words.norms, hit.last - 1):
+            half = denied_half(words.norms, hit.first - 1)
+            first = hit.first - 1 if half else _back(words, hit, starts, anchors)
+            found.append(Scope(hit.value, span, first, hit.first))
             continue
-        if hit.value.direction in ("pre", "both"):
+        if hit.value.direction in ("pre", "both") and not _answered(words, hit, anchors):
             end = _forward(words, hit, starts, adjectives)
-            found.append(Scope(hit.value, span, _meant(words, hit, end), end))
+            parts = _parts(words, hit, (_meant(words, hit, end), end), anchors)
+            found += [Scope(hit.value, span, *part) for part in parts]
         if hit.value.direction in ("post", "both") and acts_back(words, hit):
-            first = max(_back(words, hit, starts, anchors), _said_before(words, hit, cues))
+            first = max(_back(words, hit, starts, anchors), _said_before(words, hit, cues, starts))
             first = max(first, _doubted(words, hit, cues))
+            first = hit.first - 1 if hit.first and denied_half(words.norms, hit.first - 1) else first
             found.append(Scope(hit.value, span, first, hit.first))
     return tuple(found)
+
+
+def _answered(words: Words, hit: Hit[Cue], anchors: Sequence[int]) -> bool:
+    """True for the "neg" of "pneumothorax neg, effusion small": it is said of what stands before it."""
+    alone = hit.last - hit.first == 1 and words.norms[hit.first] in DENIALS
+    if alone and hit.first and denied_half(words.norms, hit.first - 1):
+        return True
+    return alone and hit.first - 1 in anchors and words.norms[hit.last : hit.last + 1] in ((",",), (";",))
+
+
+def _parts(
+    words: Words, hit: Hit[Cue], whole: tuple[int, int], anchors: Sequence[int]
+) -> tuple[tuple[int, int], ...]:
+    """The stretches of words that a cue in front acts on: a denial not on what it takes for there."""
+    first, end = whole
+    if hit.value.kind != "negation":
+        return (whole,)
+    if words.norms[hit.first : hit.first + 2] == ("none", "of"):
+        return ((of_them(words.norms, hit.last, end, anchors), end),)
+    hole = presumed(words.norms, first, end, anchors)
+    return (whole,) if hole is None else ((first, hole[0]), (hole[1], end))
 
 
 def _meant(words: Words, hit: Hit[Cue], end: int) -> int:
@@ -257,12 +113,15 @@ def _meant(words: Words, hit: Hit[Cue], end: int) -> int:
     return next((i + 1 for i in range(hit.last, end) if norms[i] in MEANING), hit.last)
 
 
-def _said_before(words: Words, hit: Hit[Cue], cues: Sequence[Hit[Cue]]) -> int:
+def _said_before(words: Words, hit: Hit[Cue], cues: Sequence[Hit[Cue]], starts: tuple[int, ...]) -> int:
     """Index of the item that a denial behind it begins with, where an earlier denial holds what is before:
     "without atypia, necrosis absent"."""
     if hit.value.kind != "negation" and hit.value.value != "resolved":
         return 0
-    before = [c.last for c in cues if c.value.kind in ("negation", "time") and c.last <= hit.first - 1]
+    if words.norms[hit.first] == "negmark":  # "effusion +, pneumothorax -"
+        return max((i + 1 for i in range(hit.first) if words.norms[i] == ","), default=0)
+    begin = max(s for s in starts if s <= hit.first)
+    before = [c.last for c in cues if c.value.kind in ("negation", "time") and begin < c.last < hit.first]
     commas = [i for i in range(max(before, default=hit.first), hit.first) if words.norms[i] == ","]
     return commas[0] + 1 if commas and commas[0] + 1 < hit.first else 0
 
@@ -273,6 +132,7 @@ def _doubted(words: Words, hit: Hit[Cue], cues: Sequence[Hit[Cue]]) -> int:
     if words.norms[hit.first] not in ("versus", "vs"):
         return 0
     before = [c.last for c in cues if c.value.kind == "uncertain" and c.value.direction == "pre"]
+    before += [i + 1 for i, norm in enumerate(words.norms) if norm == ":"]  # "an opacity: this versus that"
     return max((last for last in before if last <= hit.first), default=0)
 
 
@@ -288,12 +148,19 @@ def _forward(words: Words, hit: Hit[Cue], starts: tuple[int, ...], adjectives: S
         if described:  # "not calcified" denies the calcification, not the nodule
             return described[0].last
     if hit.value.kind == "uncertain":
-        copula = next((i for i in range(hit.last + 1, end) if norms[i] in ("is", "are")), end)
+        told = (i for i in range(hit.last + 1, end) if norms[i] in ("is", "are") and norms[i - 1] != "there")
+        copula = next(told, end)
         if hit.last - hit.first == 1 and norms[copula + 1 : copula + 2] in (("a",), ("an",), ("the",)):
             end = copula  # "the apparent nodule is a nipple shadow" doubts the nodule alone
-        comma = next((i for i in range(hit.last, end) if norms[i] == ","), end)
-        all_of_it = norms[hit.first] == "differential" or norms[hit.last - 1] in ("setting", "context")
+        comma = next((i for i in range(hit.last + 1, end) if norms[i] == ","), end)
+        all_of_it = norms[hit.first] in ("differential", "ddx") or norms[hit.last - 1] in (
+            "setting",
+            "context",
+        )
         listed = all_of_it or {"or", "versus"} & set(norms[comma:end])
+        if norms[: hit.last] == ("if",):  # "if a pneumothorax develops, a drain is needed"
+            anew = (s for s in starts if s > hit.last and norms[s] in STATING)
+            return next(anew, len(norms))
         if not listed:
             end = comma
     return end
@@ -326,6 +193,8 @@ def _back(words: Words, hit: Hit[Cue], starts: tuple[int, ...], anchors: Sequenc
     while len(before) > 1 and not any(before[-1] <= a < hit.first for a in anchors):
         if hit.value.kind == "uncertain" and words.norms[before[-1]] in DENIERS:
             break  # "a cyst, no torsion suspected": what is not suspected is the torsion
+        if words.norms[hit.last - 1] in (".", ",", ";"):
+            break  # "the medial meniscus is torn, the lateral is not."
         before.pop()
     return max(before[-1] if before else 0, hit.first - hit.value.reach)
 
@@ -337,6 +206,10 @@ def claim(found: Sequence[Scope], parts: Sequence[tuple[int, int]], concept: Con
     that is one of the
     concept's own words ("the liver is normal") does not act on it.
     """
+    intact = whole(parts, words.norms) if concept.kind == "finding" else None
+    if intact is not None:
+        torn = words.norms[intact[0] - 1] == "not"
+        return Claim("present" if torn else "absent", words.span(*intact))
     own = [words.span(*part) for part in parts]
     acting = [s for s in found if any(s.first <= a < s.last or s.first < b <= s.last for a, b in parts)]
     acting = [
@@ -354,11 +227,11 @@ def claim(found: Sequence[Scope], parts: Sequence[tuple[int, int]], concept: Con
         and not (s.cue.value == "prior" and concept.lasting and s.span[1] - s.span[0] < 9)
         and not (concept.lasting and words.text[slice(*s.span)].lower().endswith("healed"))
     ]
-    time = _time(timed)
+    time = _time(_since_told(timed, min(span[0] for span in own)))
     whose: Literal["patient", "other"] = "other" if "other" in by_kind else "patient"
     if "other" in by_kind and "negation" not in by_kind:
         return Claim("present", by_kind["other"].span, time, whose)
-    if "negation" in by_kind:
+    if "negation" in by_kind and not _left_open(by_kind, words):
         return Claim("absent", by_kind["negation"].span, time, whose)
     if time == "resolved":
         return Claim("absent", next(s.span for s in timed if s.cue.value == "resolved"), time, whose)
@@ -370,11 +243,30 @@ def claim(found: Sequence[Scope], parts: Sequence[tuple[int, int]], concept: Con
     return Claim("present", span, time, whose)
 
 
+def _left_open(acting: Mapping[str, Scope], words: Words) -> bool:
+    """True where what is not seen is said to be possible still: "no detachment seen, but it cannot be ruled
+    out"."""
+    denial, doubt = acting["negation"], acting.get("uncertain")
+    if doubt is None or doubt.cue.direction != "post" or doubt.span[0] < denial.span[1]:
+        return False
+    between = words.text[denial.span[1] : doubt.span[0]].lower().split()
+    said = words.text[slice(*doubt.span)].lower()
+    return said.split()[-1] in OPEN_ENDS and bool(TURNING & {*between})
+
+
 def _is_own(cue: Span, own: Span, concept: Concept) -> bool:
     """True for a cue within the concept's words; a normal statement ends with one ("is normal")."""
     if concept.kind == "statement":
         return cue[0] < own[1] == cue[1]
     return own[0] <= cue[0] and cue[1] <= own[1]
+
+
+def _since_told(timed: Sequence[Scope], start: int) -> list[Scope]:
+    """Without what was said before an earlier study is spoken of: "the mass is unchanged, history of
+    effusion". ``start``: offset of the finding."""
+    prior = [s.span[0] for s in timed if s.cue.value == "prior" and s.span[1] <= start]
+    first = max(prior, default=0)
+    return [s for s in timed if s.cue.value in ("prior", "resolved") or s.span[1] > first]
 
 
 def _time(timed: Sequence[Scope]) -> str:

@@ -110,6 +110,8 @@ HEADINGS = {
     "addendum": ("addendum", "addenda", "amendment"),
 }
 DASHES = "-\u2010\u2011\u2013\u2014"
+BOXES = "[\u2610\u2611\u2612"
+EMPTY = ("[ ]", "\u2610")
 LIMIT = 1_000_000  # characters of a report; the longest real ones stay below 50,000
 LONGEST = 1500  # characters of a sentence; real ones stay below 500
 READ = ("findings", "impression", "addendum")  # what is read unless asked otherwise
@@ -123,45 +125,37 @@ _HEAD = re.compile(
 _FOREIGN = re.compile(
     r"\x1b\[[0-9;?]*[A-Za-z]|</?[A-Za-z][^<>\n]{0,200}>|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
 )
-_MARKED = re.compile(r"\([-\u2013\u2212+]\)|[-\u2013\u2212+]ve\b", re.IGNORECASE)
+_MARKED = re.compile(r"\[[ xX]\]|[\u2610-\u2612]|\([-\u2013\u2212+]\)|[-\u2013\u2212+]ve\b", re.IGNORECASE)
 _TOKEN = re.compile(
+    r"\[[ xX]\]|"
     r"\([-\u2013\u2212+]\)|(?<![\w])[-\u2013\u2212+]ve\b|\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][a-z]{1,2}\b)?\d*|[^\w\s]"
 )
 _ABBREVIATIONS = frozenset(
     [
-        "dr",
-        "mr",
-        "mrs",
-        "ms",
-        "prof",
-        "st",
-        "vs",
-        "approx",
-        "cf",
-        "fig",
-        "e.g",
-        "i.e",
-        "eg",
-        "ie",
-        "etc",
-        "resp",
-        "incl",
-        "max",
-        "min",
-        "ca",
-        "no.",
-        "a.p",
-        "p.a",
-        "inc",
-        "jr",
-        "sr",
-        "dept",
-        "rt",
-        "lt",
-        "ant",
-        "post",
+        *(
+            "dr",
+            "mr",
+            "mrs",
+            "ms",
+            "prof",
+            "st",
+            "vs",
+            "approx",
+            "cf",
+            "fig",
+            "e.g",
+            "i.e",
+            "eg",
+            "ie",
+            "etc",
+        ),
+        *("resp", "incl", "max", "min", "ca", "no.", "a.p", "p.a", "inc", "jr", "sr", "dept", "rt", "lt"),
+        *("ant", "post"),
     ]
 )
+_TITLES = frozenset(
+    ["dr", "mr", "ms", "sr"]
+)  # in capitals a disease or a kind of image: "no DR. Left eye ..."
 _ITEM = re.compile(r"(?:(?<=\n)|(?<=\r)|^)[ \t]*(?:\(?\d{1,2}[.):](?!\d)|[-*•–·o](?=\s))[ \t]*", re.MULTILINE)
 _INLINE_ITEM = re.compile(r"(?:(?<=[.;:!?])|(?<=^))\s*\(?\d{1,2}[.)]\s*(?=[A-Za-z])")
 _FIRST_LINE = re.compile(r"[^\n]{0,400}[.?!:][ \t\r]*\n+(?=[A-Z])|[^\n]{0,400}\n[ \t\r]*\n+(?=\S)")
@@ -311,11 +305,16 @@ def _ends(part: str, match: re.Match[str]) -> bool:
         return True
     before = re.search(r"[\w.]+$", part[max(0, match.start() - 20) : match.start()])
     word = before.group().lower() if before else ""
-    if word in _ABBREVIATIONS or (
-        len(word) == 1
-        and word.isalpha()
-        and part[match.start() - 2 : match.start() - 1] != "\n"
-        and word not in "iv"
+    title = word in _TITLES and before is not None and not before.group().isupper()
+    if (
+        word in _ABBREVIATIONS - _TITLES
+        or title
+        or (
+            len(word) == 1
+            and word.isalpha()
+            and part[match.start() - 2 : match.start() - 1] != "\n"
+            and word not in "iv"
+        )
     ):
         return False
     return not (
@@ -334,6 +333,8 @@ def _line_ends(part: str, match: re.Match[str]) -> bool:
     line = part[max(0, match.start() - 200) : match.start()].rsplit("\n", 1)[-1].strip()
     if len(line) > 50:  # a wrapped line is a full one
         return line.endswith((".", ":", ";", "!", "?")) or _LABEL.match(after) is not None
+    if re.search(r":\s*\S+$", line):  # "Consolidation: No" is answered
+        return True
     return not line.endswith((",", "-")) and line.rsplit(" ", 1)[-1].lower() not in _OPEN
 
 
@@ -365,6 +366,9 @@ def tokens(text: str, span: Span) -> tuple[Token, ...]:
             and found[-1].raw.lower() in _ABBREVIATIONS
         ):
             continue  # "vs." and "approx." end nothing
+        if raw in DASHES and _denies(text, match.start(), match.end(), stop):  # "effusion +, pneumothorax -."
+            found.append(Token("negmark", match.start(), match.end(), raw))
+            continue
         if raw in DASHES and not _dash(text, match.start(), match.end()):
             continue
         found.append(Token(normal(raw), match.start(), match.end(), raw))
@@ -376,11 +380,20 @@ def _mark(raw: str, text: str, end: int, behind: bool) -> str:
     word, what precedes."""
     if raw == "?":
         return raw if behind and not text[end : end + 1].isalnum() else "query"
+    if raw[0] in BOXES:  # "[ ] pneumothorax [x] effusion"
+        return "without" if raw in EMPTY else "posmark"
     if "+" in raw:
         return "posmark"
     if re.match(r"\s+(?:for|of)\b", text[end : end + 8]):
         return "negative"
     return "negmark" if behind else "without"
+
+
+def _denies(text: str, start: int, end: int, stop: int) -> bool:
+    """True for a dash behind a word and a blank, and before the end of a statement."""
+    before = text[max(0, start - 2) : start]
+    after = text[end : end + 1] if end < stop else "."
+    return before[1:] == " " and before[:1].isalnum() and after in (".", ",", ";", ")")
 
 
 def _dash(text: str, start: int, end: int) -> bool:

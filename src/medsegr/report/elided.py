@@ -43,6 +43,12 @@ SIZES = frozenset(
         *("severe", "marked", "big", "subtle"),
     ]
 )
+GOING_ON = frozenset(  # "cleared on the right but persist on the left"
+    [
+        *("persist", "persists", "remain", "remains", "unchanged", "stable", "improved", "increased", "new"),
+        *("decreased", "worse", "worsened", "larger", "smaller", "bigger", "progressed"),
+    ]
+)
 STATES = SIZES | {"present", "seen", "yes", "positive", "visible", "noted", "evident"}
 FILLING = frozenset(
     [
@@ -136,8 +142,9 @@ def other_side(norms: Sequence[str], start: int, end: int, told: str) -> tuple[i
     if not told or len(sides) != 1 or norms[sides[0]] == told:
         return None
     words = {*norms[start:end]} - {norms[sides[0]]}
-    rest = words - FILLING - STATES - ABSENT
-    if any(not word.replace(".", "").isdecimal() for word in rest) or not words & (STATES | ABSENT):
+    going = GOING_ON & {*norms[start : sides[0]]}  # not "the left is unchanged"
+    rest = words - FILLING - STATES - ABSENT - going
+    if any(not word.replace(".", "").isdecimal() for word in rest) or not words & (STATES | ABSENT | going):
         return None
     return sides[0], sides[0] + 1
 

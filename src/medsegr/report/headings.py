@@ -10,7 +10,7 @@ from medsegr.report.correcting import taken_back
 from medsegr.report.lexicon import Place, concepts, paired
 from medsegr.report.match import Words
 from medsegr.report.sentence import NO_WORDS, Sentence, is_name_only, is_request, read
-from medsegr.report.side import SIDE_WORDS, Element
+from medsegr.report.side import SIDE_WORDS, Element, side_of
 from medsegr.report.titled import DEVICES, ORGANS
 
 PARTED = frozenset(
@@ -71,7 +71,8 @@ def read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[Se
             over = (), sentence.words
         front = _fronted(sentence) or _trailing(sentence)
         told = (front, sentence.words) if front else over
-        subject = subject or (spoken.organ if _mere_side(sentence) else "")  # "The left shows a nodule."
+        if spoken.organ and _mere_side(sentence):  # "The left shows a nodule."
+            subject, sentence = subject or spoken.organ, _of_spoken(sentence, spoken.organ)
         spoken = _spoken_of(sentence, spoken, bool(colon))
         exam = spoken.organ if spoken.told and not told[0] else ""
         told = told if told[0] else (spoken.told, spoken.words)
@@ -159,6 +160,8 @@ def _spoken_of(sentence: Sentence, before: Spoken, headed: bool) -> Spoken:
     organs = [e.place.of or e.place.name for e in told if e.place is not None]
     begins = bool(told) and sentence.words.norms[: told[0].first] in LEADS
     if begins and _sided(told) and {*organs[:1]} & SPOKEN:
+        if len({side_of(e) for e in sentence.elements} & {*SIDE_WORDS}) > 1:
+            return Spoken()  # "Right kidney without stone, left kidney with a stone."
         return Spoken(tuple(told), sentence.words, organs[0])
     sides = any(_sided((e,)) or e.value == "bilateral" for e in sentence.elements)
     return Spoken() if headed or sides or sentence.anatomy else before
@@ -170,6 +173,15 @@ def _mere_side(sentence: Sentence) -> bool:
     norms = sentence.words.norms
     begins = bool(first) and norms[: first[0].first] in LEADS
     return begins and first[0].value in SIDE_WORDS and first[0].last < len(norms) and not sentence.anatomy
+
+
+def _of_spoken(sentence: Sentence, organ: str) -> Sentence:
+    """The sentence with the side that it begins with as that of the organ spoken of: no part of the
+    picture."""
+    side, *rest = sentence.elements
+    place = Place(organ, side=side.value, of=organ)
+    own = replace(side, place=place, field="place", value=place.name)
+    return replace(sentence, elements=(own, *rest))
 
 
 def _fronted(sentence: Sentence) -> tuple[Element, ...]:

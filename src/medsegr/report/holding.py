@@ -3,6 +3,7 @@
 from collections.abc import Sequence
 from dataclasses import replace
 
+from medsegr.report.clauses import VERBS, denied_half
 from medsegr.report.elided import DENYING, EXCEPTING
 from medsegr.report.lexicon import word_list
 from medsegr.report.match import Words
@@ -13,10 +14,44 @@ HEALTHY = frozenset(
 )
 SPARING = frozenset(["sparing", "spare", "excluding"])
 STATING = frozenset(
-    ["is", "are", "remain", "appear", "lung", "eye", "side", "lobe", "retina", "disc", "meniscus", "kidney"]
+    [
+        "is",
+        "are",
+        "remain",
+        "appear",
+        "lung",
+        "eye",
+        "side",
+        "lobe",
+        "retina",
+        "disc",
+        "meniscus",
+        "kidney",
+        "being",
+        "gland",
+        "adrenal",
+    ]
 )
 CLOSED = ((), (".",), (",",), (";",), ("and",))
 INSTEAD = (["rather", "than"], ["instead", "of"])
+CONTRAST = frozenset(["wherea", "while", "but", "although", "though"])  # "whereas" in its normal form
+MOVING = frozenset(
+    [
+        *(
+            "displacing",
+            "displaces",
+            "displaced",
+            "pushing",
+            "pushes",
+            "pushed",
+            "pulling",
+            "pulls",
+            "pulled",
+        ),
+        *("shifting", "shifts", "shifted", "deviating", "deviates", "bowing"),
+    ]
+)
+ISNT = (["is", "not"], ["are", "not"])
 RELATIVE = ("ipsilateral", "contralateral")
 MORE = frozenset(
     ["more", "worse", "greater", "larger", "predominantly", "especially", "particularly", "mainly"]
@@ -36,7 +71,11 @@ def resolved(found: Sequence[Element], words: Words) -> tuple[Element, ...]:
         placed = out or "but" in words.norms[element.last : element.last + 3]
         none = before[-1:] and before[-1] in WHERE and before[-2:-1] in (["not"], ["none"]) and placed
         none = none or (before[-1:] == ["not"] and out)  # "left effusion, not right"
+        none = none or (
+            before[-1:] in (["in"], ["at"]) and before[-3:-1] in ISNT
+        )  # "its tip is not in the left"
         none = none or (before[-2:] in INSTEAD and out)  # "in the lower rather than the upper lobe"
+        none = none or (element.field == "side" and denied_half(words.norms, element.first))
         spared = before[-1:] and before[-1] in SPARING
         if none or spared or element.first == denied:
             denied = element.last
@@ -45,8 +84,9 @@ def resolved(found: Sequence[Element], words: Words) -> tuple[Element, ...]:
             _not_a_side(element, words)
             or _is_aim(element, words)
             or _more(element, out, words)
-            or (out and _is_healthy(element, found, words))
+            or _is_healthy(element, found, words, bool(out))
             or _is_excepted(element, found, words)
+            or _tells_other(element, found, out, words)
         ):
             continue
         if element.field != "side" or element.value not in RELATIVE:
@@ -60,16 +100,30 @@ def resolved(found: Sequence[Element], words: Words) -> tuple[Element, ...]:
     return tuple(out)
 
 
-def _is_healthy(element: Element, found: Sequence[Element], words: Words) -> bool:
+def _is_healthy(element: Element, found: Sequence[Element], words: Words, told: bool) -> bool:
     """True for a place behind a comma of which only its health is told: the "right eye" of "detachment of
-    the left eye, right eye flat", the "left base" of "effusion, the left base is clear"."""
+    the left eye, right eye flat", the "left base" of "effusion, the left base is clear", and for one that a
+    sentence begins with before the other side is told of. ``told``: a place has been told before."""
     norms = words.norms
     first, last = _run(element, found)
     first -= norms[first - 1 : first] == ("the",)
     while norms[last : last + 1] and norms[last] in STATING:
         last += 1
     healthy = norms[last : last + 1] and norms[last] in HEALTHY and norms[last + 1 : last + 2] in CLOSED
-    return bool(healthy) and norms[max(0, first - 1) : first] in ((",",), (";",), ("and",), ("while",))
+    healthy = healthy or norms[last : last + 2] == (
+        "without",
+        ",",
+    )  # "right kidney without, left with a stone"
+    if not healthy or not first or norms[first - 1] == ":":
+        return bool(healthy) and _first_of_two(element, found)
+    return told and norms[first - 1] in (",", ";", "and", "while", "with")
+
+
+def _first_of_two(element: Element, found: Sequence[Element]) -> bool:
+    """True where another side follows: "right adrenal normal, left adrenal 14 mm nodule"."""
+    here = {side_of(e) for e in found if e.first <= element.last} & {*SIDE_WORDS}
+    behind = {side_of(e) for e in found if e.first > element.last} & {*SIDE_WORDS}
+    return len(here) == 1 and bool(behind - here)
 
 
 def _run(element: Element, found: Sequence[Element]) -> tuple[int, int]:
@@ -93,8 +147,33 @@ def _is_excepted(element: Element, found: Sequence[Element], words: Words) -> bo
     return excepting and closed and not DENYING & {*norms[:first]}
 
 
+def _tells_other(element: Element, found: Sequence[Element], out: Sequence[Element], words: Words) -> bool:
+    """True for the right lung of "consolidation of the left lung, whereas the right lung is well aerated":
+    what begins a clause in contrast and has a verb of its own is told of itself. So is the right vein of
+    "thrombus is seen in the left vein and the right vein is patent"."""
+    if not out:
+        return False
+    first, last = _run(element, found)
+    first -= words.norms[first - 1 : first] == ("the",)
+    edge = words.norms[first - 1] if first else ""
+    run = [e for e in found if first <= e.first < last]
+    if any(e.own for e in run):
+        return False  # it is the finding itself: "but the left hilum is enlarged"
+    verb = words.norms[last : last + 1]
+    if edge in ("and", ",") and any(e.place for e in run) and VERBS & {*words.norms[: first - 1]}:
+        sides = {s for s in map(side_of, out) if s}
+        return bool(sides) and element.value not in sides and verb == ("is",)
+    return edge in CONTRAST and verb in (("is",), ("are",), ("appear",), ("remain",))
+
+
 def _is_aim(element: Element, words: Words) -> bool:
-    """True for the nipple of "35 mm towards the nipple" and of "5 cm from the nipple"."""
+    """True for the nipple of "35 mm towards the nipple" and of "5 cm from the nipple", for the side of
+    "displacing the mediastinum to the right" and for the disc of "within one disc diameter"."""
+    if words.norms[element.last : element.last + 1] in (("diameter",), ("width",), ("height",)):
+        return element.place is not None
+    if element.field == "side" and MOVING & {*words.norms[max(0, element.first - 6) : element.first]}:
+        led = [n for n in words.norms[max(0, element.first - 2) : element.first] if n != "the"]
+        return led[-1:] == ["to"]
     before = [
         n for n in words.norms[max(0, element.first - 4) : element.first] if n not in ("the", "right", "left")
     ]

@@ -1,6 +1,6 @@
 """Where a cue does not act: on what stands before an adjective, behind a comparison, in an explanation."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from medsegr.report.lexicon import Cue
 from medsegr.report.match import Hit, Words
@@ -8,6 +8,41 @@ from medsegr.report.match import Hit, Words
 COMPARING = frozenset(["compared", "comparison", "than", "since", "versus", "vs"])
 DOUBTING = (("suspicious", "for"), ("concerning", "for"), ("worrisome", "for"), ("suggestive", "of"))
 BACK = 7  # words in which a comparison is looked for
+SEEING = frozenset(
+    [
+        *("seen", "present", "visible", "identified", "found", "noted", "evident", "detected", "visualized"),
+        *("apparent", "demonstrated", "there", "depicted", "recognized", "appreciated"),
+    ]
+)
+TO_BE = frozenset(["is", "are", "was", "were", "can", "could", "be", "any", "longer", "now", "still"])
+AROUND = frozenset(
+    [
+        *("around", "about", "surrounding", "near", "beside", "along", "beneath", "underneath", "behind"),
+        *("within", "inside", "in", "at", "adjacent", "throughout"),
+    ]
+)
+CHANGES = frozenset(  # "no rupture of the aneurysm": who says so sees the aneurysm
+    [
+        *("loosening", "migration", "displacement", "kinking", "fracture", "breakage", "infection"),
+        *("dislocation", "subsidence", "enlargement", "expansion", "extension", "worsening", "progression"),
+        *(
+            "rupture",
+            "torsion",
+            "dehiscence",
+            "leakage",
+            "thrombosis",
+            "growth",
+            "hemorrhage",
+            "enhancement",
+            *("calcification", "occlusion", "obstruction", "necrosis"),
+        ),
+    ]
+)
+DEFINITE = frozenset(["the", "this", "these", "that", "known", "existing"])
+PARTING = frozenset(["or", "and", "nor", ",", ";", ":", ".", "/", "&", "of", "to"])
+WIDE = frozenset(["lesion", "mass", "abnormality"])  # mostly what has been named before by another word
+AHEAD = 7  # words behind "around the" in which the thing is named
+LEADS = frozenset(["and", "with", "an", "the", ","])
 
 
 def acts_back(words: Words, hit: Hit[Cue]) -> bool:
@@ -16,8 +51,42 @@ def acts_back(words: Words, hit: Hit[Cue]) -> bool:
     before = words.norms[max(0, hit.first - BACK) : hit.first]
     if hit.value.value == "prior":
         return not COMPARING & {*before}
-    one = hit.last - hit.first == 1 and hit.value.value == "resolved"
+    alone = hit.last - hit.first == 1
+    if words.norms[hit.first : hit.last] == ("n",):
+        return False  # it is an answer, or no cue
+    if alone and words.norms[hit.first] == "absent" and before[-1:] and before[-1] in LEADS:
+        behind = words.norms[hit.last : hit.last + 1]  # "clips, and absent right breast shadow"
+        return not behind or behind[0] in ("on", "in", "at", ".", ",", ";", "and")
+    one = alone and hit.value.value == "resolved"
     return not (one and before[-1:] in (("a",), ("an",), ("old",)))
+
+
+def presumed(norms: Sequence[str], first: int, end: int, named: Collection[int]) -> tuple[int, int] | None:
+    """First and last (exclusive) word of what a denial of something else takes for there: the prosthesis of
+    "no fluid around the left hip prosthesis", the aneurysm of "no rupture of the aneurysm"; None for nothing.
+
+    ``first`` and ``end``: the words that are denied; ``named``: indices of the words that name findings.
+    """
+    for i in range(first + 1, end - 1):
+        led = norms[i] in AROUND or (norms[i] == "of" and norms[i - 1] in CHANGES)
+        if not led or norms[i + 1] not in DEFINITE:
+            continue
+        at = next((k for k in range(i + 2, min(end, i + AHEAD)) if k in named), None)
+        if at is None or PARTING & {*norms[i + 1 : at]} or norms[at] in WIDE:
+            continue
+        return i, next((k for k in range(at, end) if k not in named), end)
+    return None
+
+
+def of_them(norms: Sequence[str], last: int, end: int, named: Collection[int]) -> int:
+    """Index of the first word that "none of the ..." denies: what is told of the things, which are there
+    ("none of the lesions enhances"), unless it is that they are seen. ``last``: the word behind the cue."""
+    at = next((k for k in range(last, end) if k in named), None)
+    if at is None:
+        return last
+    behind = next((k for k in range(at, end) if k not in named), end)
+    told = [norm for norm in norms[behind:end] if norm not in TO_BE]
+    return behind if told and told[0].isalpha() and told[0] not in SEEING else last
 
 
 def explained_at(norms: Sequence[str], first: int, end: int) -> int:

@@ -21,6 +21,13 @@ from medsegr.report.lexicon import Concept, Cue, Descriptor, Place, Terms
 T = TypeVar("T")
 LEVEL = re.compile(r"^(?:c[1-8]|[td](?:[1-9]|1[0-2])|l[1-6]|s[1-5])$")  # D12 is T12, as many write
 YEAR = re.compile(r"^(?:19|20)\d\d$")
+MONTHS = frozenset(
+    [
+        *("january", "february", "march", "april", "may", "june", "july", "august", "september", "october"),
+        *("november", "december", "jan", "feb", "mar", "apr", "jun", "jul", "aug", "sep", "sept", "oct"),
+        *("nov", "dec"),
+    ]
+)
 THRICE = re.compile(r"([a-hj-z])\1\1+")
 HOURS = (("o", "'", "clock"), ("o", "’", "clock"), ("o", "clock"), ("oclock",), (":", "00"), (":", "30"))
 ORDINALS = [
@@ -332,6 +339,45 @@ def find_descriptors(words: Words) -> tuple[Hit[Descriptor], ...]:
 
 
 def find_cues(words: Words) -> tuple[Hit[Cue], ...]:
-    """Cues of a sentence; a longer cue protects the words inside it. A year reads as "year #"."""
-    norms = tuple("#" if YEAR.match(norm) else norm for norm in words.norms)
-    return tuple(Hit(cue, hit.first, hit.last) for hit in longest(norms, lexicon.cues()) for cue in hit.value)
+    """Cues of a sentence; a longer cue protects the words inside it. A year or date reads as "#"."""
+    norms, at = _dated(words.norms)
+    return tuple(
+        Hit(cue, at[hit.first], at[hit.last]) for hit in longest(norms, lexicon.cues()) for cue in hit.value
+    )
+
+
+def _dated(norms: tuple[str, ...]) -> tuple[tuple[str, ...], tuple[int, ...]]:
+    """The words with each year and date as one "#", and where each of them begins in ``norms``."""
+    if not any(norm[0].isdecimal() for norm in norms):
+        return norms, tuple(range(len(norms) + 1))
+    out: list[str] = []
+    at: list[int] = []
+    i = 0
+    while i < len(norms):
+        size = _date(norms, i)
+        out.append("#" if size else norms[i])
+        at.append(i)
+        i += size or 1
+    return tuple(out), (*at, len(norms))
+
+
+def _date(norms: tuple[str, ...], at: int) -> int:
+    """The number of words of a date that begins there ("2019", "12 May", "May 12, 2019", "3/5"), or 0."""
+    norm = norms[at]
+    if YEAR.match(norm):
+        return 1
+    if norm in MONTHS and norms[at + 1 : at + 2] and norms[at + 1].isdecimal():
+        size = 2
+    elif not norm.isdecimal() or len(norm) > 2:
+        return 0
+    elif norms[at + 1 : at + 2] and norms[at + 1] in MONTHS:
+        size = 2
+    elif norms[at + 1 : at + 2] == ("/",) and norms[at + 2 : at + 3] and norms[at + 2].isdecimal():
+        size = 3
+    else:
+        return 0
+    for mark in ((), (",",), ("/",)):
+        behind = at + size + len(mark)
+        if norms[at + size : behind] == mark and norms[behind : behind + 1] and YEAR.match(norms[behind]):
+            return behind + 1 - at
+    return size

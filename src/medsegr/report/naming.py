@@ -29,6 +29,8 @@ PICTURES = frozenset(["image", "picture", "photo", "photograph", "dataset"])
 WHERE = frozenset(["in", "within", "of", "at", "involving", "throughout", "along", "around"])
 MEANING = frozenset(["corresponding", "consistent", "compatible", "representing", "keeping", "matching"])
 MATCHING = frozenset(["corresponding", "correlating", "corresponds", "correlates", "correspond"])
+LAYERS = frozenset(["smooth muscle", "stroma"])
+REACHING = frozenset(["into", "through", "reaching", "beyond", "involving", "invading", "infiltrating"])
 NEAR = 5  # words between a look and the thing that it is the look of
 
 
@@ -44,7 +46,15 @@ def names(
         found = tuple(h for h in found if not _is_purpose(h, words))
     if not MATCHING.isdisjoint(words.norms):
         found = tuple(h for h in found if not _is_matched(h, found, words))
+    if modality in ("SM", "GM"):
+        found = tuple(h for i, h in enumerate(found) if not (i and _is_reached(h, words)))
     return tuple(h for h in found if not (h.value.name in LOOKS and _is_look(h, found, words)))
+
+
+def _is_reached(hit: Hit[Concept], words: Words) -> bool:
+    """True for the muscle of "a tumour infiltrating through the muscularis propria": it tells how far."""
+    before = [n for n in words.norms[max(0, hit.first - 3) : hit.first] if n != "the"]
+    return hit.value.name in LAYERS and before[-1:] != [] and before[-1] in REACHING
 
 
 def is_named_as_tool(hit: Hit[Concept], words: Words) -> bool:

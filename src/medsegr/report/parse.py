@@ -22,7 +22,7 @@ from medsegr.report.link import link
 from medsegr.report.placing import Setting, places_of
 from medsegr.report.refining import fitting, kept, most_told, refined
 from medsegr.report.sentence import Sentence, is_name_only, is_request, read
-from medsegr.report.several import by_place, in_all, outlines, shares
+from medsegr.report.several import by_place, in_all, of_part, outlines, shares
 from medsegr.report.side import Spot, location, spots
 from medsegr.report.titled import organ_of_title, under_title
 from medsegr.report.values import shape, size_mm, texture
@@ -199,12 +199,14 @@ def _shared(sentence: Sentence, item: Candidate, whole: Finding, setting: Settin
     until = parts[0][0] if parts else 0
     lead = [e for e in sentence.elements if item.region[0] <= e.first and e.last <= until and in_all(e)]
     for low, high in parts:
-        mine = [*lead, *(e for e in sentence.elements if low <= e.first and e.last <= high)]
-        size, size_spans = size_mm(sentence.words, (low, high))
+        mine = [*lead, *of_part((low, high), sentence.elements)]
+        told = [d for d in sentence.descriptors if low <= d.first and d.last <= high]
+        own = shape(told, sentence.words, (low, high), low)
         for spot in spots(mine, sentence.words, setting.sides, setting.by_flag):
             concept = refined(item, spot, sentence, setting)
             place = location(kept(spot, concept), concept.name, setting.frame)
-            outline = replace(whole.shape, size_mm=size, count=None, spans=size_spans)
+            outline = replace(whole.shape, size_mm=own.size_mm, size_class=own.size_class, count=None)
+            outline = replace(outline, spans=own.spans)
             head = sentence.words.span(item.first, item.last)
             ends = max([head[1], *(s[1] for s in place.spans)])
             made = replace(whole, name=concept.name, code=concept.code, parents=concept.parents)

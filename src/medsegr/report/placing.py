@@ -6,10 +6,17 @@ from medsegr.findings import Frame
 from medsegr.report import lexicon
 from medsegr.report.builds import Candidate
 from medsegr.report.lexicon import Place
+from medsegr.report.match import Words
 from medsegr.report.sentence import Sentence
-from medsegr.report.side import PICTURE, SIDE_WORDS, Spot, spots
+from medsegr.report.side import PICTURE, SIDE_WORDS, Element, Spot, side_of, spots
 from medsegr.report.titled import fits
 
+MIDLINE = frozenset(  # the side of the catheter told beside them is not theirs
+    ["endotracheal tube", "nasogastric tube", "nasojejunal tube", "tracheostomy tube", "sternal wire"]
+)
+STATES = frozenset([":", "-", "no", "normal", "unremarkable", "without"])  # behind what is told of
+PARTING = frozenset([";", ",", "and", "while", "wherea", "but"])
+HAVING = frozenset(["contain", "contains", "show", "shows", "has", "demonstrates", "demonstrate", "have"])
 WITH_PARTS = frozenset(["eye", "breast"])  # what lies in them may stand under a mere side, too
 SPINAL = frozenset(["spinal cord", "intervertebral disc"])  # at the level that a heading tells
 
@@ -49,6 +56,10 @@ def places_of(sentence: Sentence, setting: Setting) -> list[tuple[Spot, ...]]:
             if item.concept.sided or item.concept.kind != "statement"
             else ()
         )
+    own = [
+        tuple(s for s in mine if s.places or item.concept.name not in MIDLINE)
+        for item, mine in zip(sentence.candidates, own, strict=True)
+    ]
     own = [tuple(_of_pair(s, sentence) for s in mine) for mine in own]
     own = [
         tuple(_of_body(s, item, sentence) for s in mine)
@@ -72,16 +83,37 @@ def places_of(sentence: Sentence, setting: Setting) -> list[tuple[Spot, ...]]:
 
 def _of_pair(spot: Spot, sentence: Sentence) -> Spot:
     """The "left" of "oedema in the right eye and drusen in the left": an eye, no part of the picture."""
-    if spot.places or spot.rows or len(spot.cols) != 1 or spot.cols[0] not in SIDE_WORDS:
+    bare = spot.cols or ((spot.side,) if spot.side else ())
+    if spot.places or spot.rows or len(bare) != 1 or bare[0] not in SIDE_WORDS:
         return spot
     start = min(s[0] for s in spot.spans)
+    alone = _alone(start, sentence)
+    if not spot.cols and not alone:
+        return spot
     for told in sentence.elements:
         place = told.place
         if place is None or told.own or sentence.words.tokens[told.first].start >= start:
             continue
-        if place.side in SIDE_WORDS and place.side != spot.cols[0] and place.of in lexicon.paired():
-            return replace(spot, side=spot.cols[0], cols=())
+        beside = next((e.value for e in sentence.elements if e.last == told.first), None)
+        side, organ = place.side or beside, place.of or place.name
+        if side in SIDE_WORDS and side != bare[0] and organ in lexicon.paired():
+            own = Place(organ, side=bare[0], of=organ)
+            if alone:
+                return replace(spot, side=bare[0], cols=(), places=(own,), heads=spot.spans[:1])
+            return replace(spot, side=bare[0], cols=())
     return spot
+
+
+def _alone(start: int, sentence: Sentence) -> bool:
+    """True for a side that stands for an organ named before: "the right contains a cyst", "a cyst in the
+    left"."""
+    tokens, norms = sentence.words.tokens, sentence.words.norms
+    at = next(i for i, token in enumerate(tokens) if token.start == start)
+    begins = norms[at - 1 : at] == ("the",) and norms[at - 2] in PARTING
+    if begins and norms[at + 1 : at + 2] and norms[at + 1] in HAVING:
+        return True
+    ends = norms[at + 1 : at + 2] in ((), (".",), (",",), (";",))
+    return ends and norms[max(0, at - 2) : at] in (("in", "the"), ("of", "the"))
 
 
 def _of_body(spot: Spot, item: Candidate, sentence: Sentence) -> Spot:
@@ -94,8 +126,11 @@ def _of_body(spot: Spot, item: Candidate, sentence: Sentence) -> Spot:
 
 def _under(item: Candidate, own: tuple[Spot, ...], sentence: Sentence, setting: Setting) -> tuple[Spot, ...]:
     """The places with the side of the heading that they stand under, where they tell none."""
-    told = spots(sentence.over, sentence.over_words, setting.sides, setting.by_flag)
+    over, over_words = (sentence.over, sentence.over_words) if sentence.over else _subject(item, sentence)
+    told = spots(over, over_words, setting.sides, setting.by_flag)
     if len(told) != 1 or not item.concept.sided or item.concept.kind == "statement":
+        return own
+    if item.concept.name in MIDLINE:
         return own
     where = [place for spot in own for place in spot.places]
     if sentence.exam and not fits(item.concept.name, where, sentence.exam):
@@ -116,6 +151,26 @@ def _under(item: Candidate, own: tuple[Spot, ...], sentence: Sentence, setting: 
         )
         for s in own
     )
+
+
+def _subject(item: Candidate, sentence: Sentence) -> tuple[tuple[Element, ...], Words]:
+    """The place with a side of which the statement around a finding is told: the left kidney of "the right
+    kidney is normal, the left kidney shows no stone, small cyst"; nothing where none is told or it cannot
+    lie there."""
+    norms = sentence.words.norms
+    sided = [e for e in sentence.elements if e.last <= item.first and not e.own]
+    last = next((i for i in reversed(range(len(sided))) if side_of(sided[i]) in SIDE_WORDS), None)
+    if last is None:
+        return (), sentence.words
+    run = sided[last : last + 1]
+    run += [e for e in sided[last + 1 :] if e.first == run[-1].last][:1]
+    behind = norms[run[-1].last : run[-1].last + 1]
+    before = [norm for norm in norms[max(0, run[0].first - 2) : run[0].first] if norm != "the"][-1:]
+    tells = behind and (behind[0] in HAVING or behind[0] in STATES)
+    place = run[-1].place
+    organ = (place.of or place.name) if place else sentence.under
+    begins = not before or before[0] in PARTING or before[0] in (":", "-", ".")
+    return (tuple(run) if tells and begins and fits(item.concept.name, (), organ) else ()), sentence.words
 
 
 def _is_hour(spot: Spot, head: Spot) -> bool:
@@ -143,6 +198,8 @@ def _elsewhere(place: Place, head: Spot) -> bool:
     under "RIGHT EYE"."""
     known = lexicon.concepts()
     name = place.of or place.name
+    if name == "resection cavity":
+        return False  # it is where the surgery was
     if name in SPINAL and all(p.of == "vertebra" for p in head.places):
         return False
     if name not in known or name in lexicon.paired():
@@ -165,5 +222,5 @@ def _may_take(
 ) -> bool:
     told = [p for s in given for p in s.places if p.name not in SPINAL]
     levels = bool(told) and all(p.of == "vertebra" for p in told)
-    sided = taker.concept.sided and giver.concept.sided
+    sided = taker.concept.sided and giver.concept.sided and taker.concept.name not in MIDLINE
     return joined and not own and bool(given) and (sided or levels)  # a level is no side

@@ -7,8 +7,9 @@ from itertools import pairwise
 from medsegr.findings import Span
 from medsegr.report import lexicon
 from medsegr.report.again import Told, again
-from medsegr.report.builds import Candidate, with_builds
-from medsegr.report.context import Scope, asides, clause_starts, scopes
+from medsegr.report.builds import Candidate, whole, with_builds
+from medsegr.report.clauses import asides, clause_starts
+from medsegr.report.context import Scope, scopes
 from medsegr.report.document import tokens
 from medsegr.report.holding import resolved
 from medsegr.report.lexicon import Concept, Cue, Descriptor, Place, word_list
@@ -20,28 +21,21 @@ from medsegr.report.match import (
     find_places,
     words_of,
 )
-from medsegr.report.naming import TISSUES, is_named_as_tool, is_over, names
-from medsegr.report.side import Element, elements
+from medsegr.report.naming import is_named_as_tool, is_over, names
+from medsegr.report.regions import PARTING, explains, regions
+from medsegr.report.side import SIDE_WORDS, Element, elements
 
 BRAIN = frozenset(["frontal lobe", "parietal lobe", "temporal lobe", "occipital lobe"])
-EXPLAINING = ("in keeping with", "consistent with", "compatible with", "representing", "diagnostic of")
 UNSURE = frozenset(
     [".", ";", "possible", "possibly", "probable", "probably", "likely", "may", "could", "not"]
 )
 LOOKS = (("hypodensity",), ("hyperdensity",))
-EDGES = frozenset(["margin", "border", "edge", "contour", "outline", "rim", "surface", "stalk", "center"])
-TELLING = frozenset(["a", "an", "the", "acute", "chronic", "recent", "old", "known", "benign", "active"])
-PARTING = frozenset(["without", "no"])  # what is said before is not of what is denied behind
 VIEWS = frozenset(["view", "projection", "radiograph", "film", "image", "examination"])
-
-
-CAUSING = frozenset(["cause", "causes", "causing", "producing", "resulting"])
 MOST_LEAD = 5  # words of a heading before a request, its colon included
 ASKING = frozenset(["?"])
 CONDITIONS = ASKING | {"if"}  # of who asks: "is there a polyp?", "if there is a polyp, segment it"
 SEEING = frozenset(["see", "view", "get", "have"])  # asks for a mask behind one of these:
 ASKERS = frozenset(["i", "you", "we", "us", "i'd"])
-BRACKETS = frozenset(["(", ")"])  # what they hold is said beside a statement and ends none
 NO_WORDS = Words((), ())
 
 
@@ -125,8 +119,8 @@ def read(
     where = tuple(e for e in where if e.first not in none)
     loose = [d for d in loose if d.first not in none]
     placed = frozenset(i for e in where for i in range(e.first, e.last))
-    regions = _regions(named, words, starts, placed)
-    return Sentence(span, words, regions, tuple(organs), where, tuple(loose), acting, starts)
+    parts = regions(named, words, starts, placed)
+    return Sentence(span, words, parts, tuple(organs), where, tuple(loose), acting, starts)
 
 
 def _in_reports_words(words: Words, modality: str | None) -> Words:
@@ -232,11 +226,20 @@ def _merge(named: list[Candidate], words: Words) -> list[Candidate]:
     """One statement said twice in a row ("bilateral infection, five infected areas") is one candidate."""
     out: list[Candidate] = []
     for item in named:
-        if out and out[-1].concept == item.concept and _again(words.norms[out[-1].last : item.first]):
+        apart = bool(whole(item.parts, words.norms))  # "ACL tear, PCL intact"
+        same = out and out[-1].concept == item.concept and not (apart or _sides_differ(out[-1], item, words))
+        if same and _again(words.norms[out[-1].last : item.first]):
             out[-1] = Candidate(item.concept, (*out[-1].parts, *item.parts))
         elif not (out and item.first < out[-1].last and item.concept == out[-1].concept):
             out.append(item)
     return out
+
+
+def _sides_differ(one: Candidate, two: Candidate, words: Words) -> bool:
+    """True for "a left nodule, nodule on the right"."""
+    near = words.norms[max(0, one.first - 5) : one.first], words.norms[two.last : two.last + 8]
+    sides = [{*SIDE_WORDS} & {*part} for part in near]
+    return all(sides) and not sides[0] & sides[1]
 
 
 def _meant(named: list[Candidate], words: Words) -> list[Candidate]:
@@ -251,93 +254,12 @@ def _meant(named: list[Candidate], words: Words) -> list[Candidate]:
 def _again(between: Sequence[str]) -> bool:
     """True for the words between a name and the same name again: a comma ("infection, five infected areas"),
     or an explanation ("striated nephrogram, in keeping with pyelonephritis")."""
+    if {"no", "not", "without"} & {*between}:
+        return False
     if {"left", "right", "l", "r"} & set(between[-2:] if len(between) > 2 else between):
         return False
     explained = explains(between) and not UNSURE & set(between)
     return ("," in between and len(between) <= 2) or (explained and len(between) <= 18)
-
-
-def _regions(
-    named: Sequence[Candidate], words: Words, starts: tuple[int, ...], placed: frozenset[int]
-) -> tuple[Candidate, ...]:
-    out = []
-    begin, joined = 0, False
-    if named and words.norms[named[0].first : named[0].last] in (("left",), ("right",)):
-        begin = max(
-            s for s in starts if s <= named[0].first
-        )  # a side alone stands for it: "the right is blunted"
-    for i, item in enumerate(named):
-        if i + 1 == len(named):
-            out.append(Candidate(item.concept, item.parts, (begin, len(words.norms)), joined))
-            break
-        split = _split(item, named[i + 1], words, starts, placed)
-        out.append(Candidate(item.concept, item.parts, (begin, split), joined))
-        joined = _are_joined(item, named[i + 1], words, starts)
-        begin = split
-    return tuple(out)
-
-
-def _split(
-    one: Candidate, two: Candidate, words: Words, starts: tuple[int, ...], placed: frozenset[int]
-) -> int:
-    """Index of the word with which the words of the second candidate begin. ``placed``: indices of words of
-    place."""
-    end, begin = one.last, two.first
-    if begin <= end:
-        return min(end, len(words.norms))
-    between = range(one.last, two.first)
-    inner = [s for s in starts if end <= s <= begin] + [
-        _parts_at(i, end, words, placed) for i in between if words.norms[i] in PARTING
-    ]
-    if inner:
-        return _behind_edge(max(inner), begin, words)
-    marks = [
-        i for i in between if words.norms[i] in word_list("joiners") or words.norms[i] in word_list("verbs")
-    ]
-    while len(marks) > 1 and {marks[-1] - 1, marks[-1] + 1} <= placed and words.norms[marks[-1]] != "with":
-        if any(words.norms[i] in word_list("prepositions") for i in range(marks[-2], marks[-1])):
-            break
-        marks.pop()  # "with left apical and right basilar disease": the "and" joins two places of the second
-    if len(marks) > 1 and marks[-1] + 1 == two.first and words.norms[marks[-1] - 1] in TISSUES:
-        marks.pop()  # "and diffuse interstitial and alveolar opacities"
-    if marks:
-        return marks[-1] + 1
-    return two.first if any(words.norms[i] in word_list("prepositions") for i in between) else one.last
-
-
-def _behind_edge(start: int, begin: int, words: Words) -> int:
-    """Index of the first word of the second candidate, where a clause begins with the look of the first one:
-    "a nodule with an irregular border and satellite lesions"."""
-    joints = [i for i in range(start, begin) if words.norms[i] == "and"]
-    return joints[-1] + 1 if joints and EDGES & set(words.norms[start : joints[-1]]) else start
-
-
-def _parts_at(denier: int, end: int, words: Words, placed: frozenset[int]) -> int:
-    """Index of the word with which what is denied begins: behind the denier, or at a place of its own before
-    it ("drusen in the right eye, left eye without drusen")."""
-    commas = [i for i in range(end, denier) if words.norms[i] in (",", ";", "while")]
-    own = commas and placed & {*range(end, commas[-1])} and placed & {*range(commas[-1], denier)}
-    return commas[-1] + 1 if own else denier + 1
-
-
-def _are_joined(one: Candidate, two: Candidate, words: Words, starts: tuple[int, ...]) -> bool:
-    end, begin = one.last, two.first
-    between = words.norms[end:begin]
-    hard = any(end < s <= begin and words.norms[s - 1] not in BRACKETS for s in starts)
-    if len(between) <= 24 and not {".", ";"} & {*between} and explains(between):
-        return True
-    if not hard and CAUSING & {*between} and len(between) <= 12:
-        return True
-    most = 20 if "with" in between[-3:] else 12
-    return not hard and len(between) <= most and bool(word_list("joiners") & set(between))
-
-
-def explains(between: Sequence[str]) -> bool:
-    """True for the words between a sign and its meaning: "shadowing at the base, in keeping with"."""
-    told = list(between)
-    while told and told[-1] in TELLING:
-        told.pop()
-    return " ".join(told).endswith(EXPLAINING)
 
 
 def is_request(words: Words) -> bool:

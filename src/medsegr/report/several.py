@@ -7,11 +7,26 @@ from itertools import pairwise
 from medsegr.findings import Shape, Span
 from medsegr.report.lexicon import Place
 from medsegr.report.match import Words
-from medsegr.report.side import Element, Spot, counted_again
+from medsegr.report.side import SIDE_WORDS, Element, Spot, counted_again, side_of
 from medsegr.report.values import size_mm
 
 LISTED = frozenset(["and", ",", "&", "or", "plus", "/"])
 CUTS = LISTED | {";", ":"}
+SIZED = frozenset(  # beside the words of size: how much there is
+    [
+        "mild",
+        "severe",
+        "marked",
+        "slight",
+        "minor",
+        "trace",
+        "minimal",
+        "small",
+        "moderate",
+        "large",
+        "massive",
+    ]
+)
 FILLING = frozenset(["the", "a", "in", "of", "on", "at", "left", "right", "both", "bilateral"])
 
 
@@ -59,15 +74,32 @@ def _split(text: str) -> list[str]:
 
 def shares(words: Words, region: tuple[int, int], found: Sequence[Element]) -> tuple[tuple[int, int], ...]:
     """The parts of a list with a place and a size each, as first and last word: "nodules: 4 mm in the right
-    upper lobe, 6 mm in the lingula". Nothing where there are not two of them."""
+    upper lobe, 6 mm in the lingula"; also "moderate on the left and small on the right". Nothing where there
+    are not two of them."""
     cuts = [i for i in range(*region) if words.norms[i] in CUTS]
-    parts = zip([region[0], *(i + 1 for i in cuts)], [*cuts, region[1]], strict=True)
+    parts = tuple(zip([region[0], *(i + 1 for i in cuts)], [*cuts, region[1]], strict=True))
     out = [
         part
         for part in parts
         if any(part[0] <= e.first and e.last <= part[1] for e in found) and size_mm(words, part)[0]
     ]
-    return tuple(out) if len(out) > 1 else ()
+    if len(out) > 1:
+        return tuple(out)
+    halves = [part for part in parts if SIZED & {*words.norms[slice(*part)]} and _half(part, found)]
+    told = {_half(part, found) for part in halves}
+    return tuple(halves) if len(told) == len(halves) == len(SIDE_WORDS) else ()
+
+
+def _half(part: tuple[int, int], found: Sequence[Element]) -> str:
+    """The one side that is told in a part of a list; "" for none or both."""
+    sides = {side_of(e) for e in found if part[0] <= e.first and e.last <= part[1]} & {*SIDE_WORDS}
+    return sides.pop() or "" if len(sides) == 1 else ""
+
+
+def of_part(part: tuple[int, int], found: Sequence[Element]) -> list[Element]:
+    """The words of place in a part of a list, without the "bilateral" of all of it where it tells a side."""
+    mine = [e for e in found if part[0] <= e.first and e.last <= part[1]]
+    return [e for e in mine if not (_half(part, found) and side_of(e) == "bilateral")]
 
 
 def in_all(element: Element) -> bool:

@@ -18,6 +18,7 @@ PARTS = frozenset(
     ["side", "part", "half", "third", "corner", "quadrant", "portion", "edge", "border", "region", "area"]
 )
 LINKS = frozenset(["of", "in", "within"])
+VIEWERS = PICTURE | {"viewer", "observer", "reader"}
 PAGE = frozenset(["top", "bottom"])  # words for a page, never for a body
 DEVICES = frozenset(["ultrasound", "image", "ct", "mri", "mr", "sonogram", "mammogram", "radiograph", "scan"])
 JOINTS = frozenset(["and", ",", "or", "/", "&", "plus", "with", "but"])
@@ -141,9 +142,10 @@ def _spot(group: Sequence[Element], words: Words, viewer: bool, organ_frame: Fra
     by_page = _on_page(group, words)
     for e in (e for e in group if e.field == "side"):
         beside = _beside_organ(e, group, words)
+        own = _whose(words, e.first) == "patient"
         if e.value == "bilateral" and not by_page and words.norms[e.first] != "symmetric":
             sides.add(e.value)
-        elif (viewer and not paired and not beside) or (by_page and not beside):
+        elif ((viewer and not paired and not beside) or (by_page and not beside)) and not own:
             cols |= {e.value} & set(SIDE_WORDS) or ({"centre"} if e.value == "midline" else set())
         else:
             sides.add(e.value)
@@ -179,6 +181,12 @@ def _beside_organ(side: Element, group: Sequence[Element], words: Words) -> bool
     return False
 
 
+def _whose(words: Words, at: int) -> str:
+    """Of whom a word of side is said to be: the image of "at the image's left", "" where nobody is named."""
+    raw = words.tokens[at - 1].raw.lower() if at else ""
+    return words.norms[at - 1] if raw.endswith(("'s", "’s")) else ""
+
+
 def _on_page(group: Sequence[Element], words: Words) -> bool:
     """True where the words speak of the picture and not of a body: "left of the image", "top left", "lower
     right corner"."""
@@ -186,6 +194,8 @@ def _on_page(group: Sequence[Element], words: Words) -> bool:
     loose = [e for e in group if e.field in ("side", "rows", "cols")]
     if not loose:
         return False
+    if _whose(words, min(e.first for e in loose)) in VIEWERS:
+        return True
     last = max(e.last for e in loose)
     at = last + 1 if norms[last : last + 1] and norms[last] in PARTS else last
     if norms[at : at + 1] and norms[at] in LINKS:
@@ -208,7 +218,8 @@ def _on_page(group: Sequence[Element], words: Words) -> bool:
 def _as_place(element: Element, words: Words) -> Place:
     """The place, or only its name where it tells what was imaged ("liver CT", "breast ultrasound image")."""
     place = element.place or Place("")
-    if DEVICES & set(words.norms[element.last : element.last + 2]):
+    after = words.norms[element.last : element.last + 2]
+    if DEVICES & set(after) and after[:1] != (":",):  # "RIGHT EYE: image quality adequate"
         return Place(place.name, of="image")
     return place
 

@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from dataclasses import replace
 
 from medsegr.report import lexicon
-from medsegr.report.context import HALVES
+from medsegr.report.clauses import HALVES
 from medsegr.report.lexicon import Place
 from medsegr.report.sentence import Sentence
 from medsegr.report.side import SIDE_WORDS, Element, side_of

@@ -29,7 +29,8 @@ _AT = re.compile(
 _FROM = re.compile(r"\bfrom\s*(?:a |about |approximately |up to )?$", re.IGNORECASE)
 _TO = re.compile(rf"(?:\bto|-|–)\s*(?P<now>{_NUMBER})$", re.IGNORECASE)
 _DISTANCE = re.compile(
-    r"^\s*(?:above|below|from|fn|proximal to|distal to|deep|away|superior to|inferior to|lateral to|"
+    r"^\s*(?:above|below|from|fn|(?:anterior|posterior|cranial|caudal|cephalad) to|beneath|behind|"
+    r"proximal to|distal to|deep|away|superior to|inferior to|lateral to|"
     r"medial to|past|beyond|slice|thick sections|cuts|per)\b",
     re.IGNORECASE,
 )

@@ -1,0 +1,170 @@
+"""Which words of a sentence speak of which of its findings."""
+
+from collections.abc import Sequence
+
+from medsegr.report.builds import Candidate
+from medsegr.report.clauses import SIZES
+from medsegr.report.holding import HEALTHY
+from medsegr.report.lexicon import word_list
+from medsegr.report.match import Words
+from medsegr.report.naming import TISSUES
+from medsegr.report.side import SIDE_WORDS
+
+EXPLAINING = ("in keeping with", "consistent with", "compatible with", "representing", "diagnostic of")
+EDGES = frozenset(["margin", "border", "edge", "contour", "outline", "rim", "surface", "stalk", "center"])
+TELLING = frozenset(["a", "an", "the", "acute", "chronic", "recent", "old", "known", "benign", "active"])
+PLACING = frozenset([",", "and", "but", "while", "wherea", "however"])  # before a place of its own
+ANEW = frozenset(["no", "there", "only"])
+PARTING = frozenset(["without", "no"])  # what is said before is not of what is denied behind
+CAUSING = frozenset(["cause", "causes", "causing", "producing", "resulting"])
+BRACKETS = frozenset(["(", ")"])  # what they hold is said beside a statement and ends none
+
+
+def regions(
+    named: Sequence[Candidate], words: Words, starts: tuple[int, ...], placed: frozenset[int]
+) -> tuple[Candidate, ...]:
+    """The candidates of a sentence, each with the stretch of words that speaks of it and with whether it is
+    coordinated with the one before it. ``starts``: indices of the words with which clauses begin; ``placed``:
+    indices of words of place."""
+    out = []
+    begin, joined = 0, False
+    if named and words.norms[named[0].first : named[0].last] in (("left",), ("right",)):
+        begin = max(
+            s for s in starts if s <= named[0].first
+        )  # a side alone stands for it: "the right is blunted"
+    if named:
+        begin = max(begin, _behind_healthy(named[0].first, words, starts, placed))
+    for i, item in enumerate(named):
+        if i + 1 == len(named):
+            out.append(Candidate(item.concept, item.parts, (begin, len(words.norms)), joined))
+            break
+        split = _split(item, named[i + 1], words, starts, placed)
+        out.append(Candidate(item.concept, item.parts, (begin, split), joined))
+        joined = _are_joined(item, named[i + 1], words, starts)
+        begin = split
+    return tuple(out)
+
+
+def _behind_healthy(first: int, words: Words, starts: tuple[int, ...], placed: frozenset[int]) -> int:
+    """Index of the clause of the first finding, where it begins anew behind one that tells only health: "the
+    left lung is clear and there is an effusion", "the right side is normal but a left effusion is seen"."""
+    norms = words.norms
+    begin = max(s for s in starts if s <= first)
+    before = {*norms[:begin]}
+    if not {"is", "are", "show", "appear"} & before:
+        return 0
+    healthy = (HEALTHY | {"absent"}) & before
+    anew = (
+        bool(healthy)
+        and norms[begin : begin + 2] in (("there", "is"), ("there", "are"))
+        and bool({"absent", "clear"} & before)
+    )
+    sides = ({norms[i] for i in placed if low <= i < high} for low, high in ((0, begin), (begin, len(norms))))
+    told, here = ({*SIDE_WORDS} & side for side in sides)
+    return begin if anew or (told and here and not told & here) else 0
+
+
+def _split(
+    one: Candidate, two: Candidate, words: Words, starts: tuple[int, ...], placed: frozenset[int]
+) -> int:
+    """Index of the word with which the words of the second candidate begin. ``placed``: indices of words of
+    place."""
+    end, begin = one.last, two.first
+    if begin <= end:
+        return min(end, len(words.norms))
+    between = range(one.last, two.first)
+    own = _named_at(begin, end, words, placed)
+    if own is not None:
+        return own
+    inner = [s for s in starts if end <= s <= begin] + [
+        _parts_at(i, end, words, placed) for i in between if words.norms[i] in PARTING
+    ]
+    last = max(inner, default=0)
+    listed = [i for i in range(last + 1, begin) if words.norms[i] == "with" and placed & {*range(last, i)}]
+    if inner and listed and words.norms[last] in SIZES:
+        return listed[-1] + 1  # "moderate on the left and small on the right, with atelectasis"
+    if inner:
+        return _behind_edge(_with_place(max(inner), end, words, placed), begin, words)
+    marks = [
+        i for i in between if words.norms[i] in word_list("joiners") or words.norms[i] in word_list("verbs")
+    ]
+    marks += [i for i in between if words.norms[i] == "by" and words.norms[i + 1] in ("a", "an", "the")]
+    marks.sort()
+    while len(marks) > 1 and {marks[-1] - 1, marks[-1] + 1} <= placed and words.norms[marks[-1]] != "with":
+        if any(words.norms[i] in word_list("prepositions") for i in range(marks[-2], marks[-1])):
+            break
+        marks.pop()  # "with left apical and right basilar disease": the "and" joins two places of the second
+    if len(marks) > 1 and marks[-1] + 1 == two.first and words.norms[marks[-1] - 1] in TISSUES:
+        marks.pop()  # "and diffuse interstitial and alveolar opacities"
+    if marks:
+        return _with_place(marks[-1] + 1, end, words, placed)
+    return two.first if any(words.norms[i] in word_list("prepositions") for i in between) else one.last
+
+
+def _named_at(begin: int, end: int, words: Words, placed: frozenset[int]) -> int | None:
+    """Index of the words of place right before a name behind a comma, if they tell the other side: "is now
+    12 mm, right lower lobe nodule"; None for none."""
+    at = begin
+    while at - 1 >= end and at - 1 in placed:
+        at -= 1
+    told = {words.norms[i] for i in placed if i < at} & {*SIDE_WORDS}
+    here = {*words.norms[at:begin]} & {*SIDE_WORDS}
+    led = at > end and words.norms[at - 1] in PLACING
+    if led and words.norms[at - 1] == "and" and at - 2 in placed:
+        return None  # "left apical and right basilar disease" is at both
+    return at if led and told and here and not told & here else None
+
+
+def _with_place(start: int, end: int, words: Words, placed: frozenset[int]) -> int:
+    """Index of the first word of a statement, its place on the other side included: "consolidation at the
+    left base, the right base only atelectasis", "... and on the right no effusion"."""
+    norms = words.norms
+    for edge in range(start - 1, end - 1, -1):
+        if norms[edge] not in PLACING:
+            continue
+        led = norms[edge + 1] in ("on", "in", "at")
+        first = edge + 1 + led
+        first += norms[first : first + 1] == ("the",)
+        told = {norms[i] for i in placed if i < edge} & {*SIDE_WORDS}
+        if first >= start or first not in placed or not told or norms[first] not in {*SIDE_WORDS} - told:
+            continue
+        behind = next((i for i in range(first, len(norms)) if i not in placed and norms[i] != "side"), start)
+        tells = norms[behind : behind + 1] and (norms[behind] in ANEW or norms[behind] in word_list("verbs"))
+        if tells or (norms[edge] == "," and "," not in norms[edge + 1 : start]):
+            return edge + 1
+    return start
+
+
+def _behind_edge(start: int, begin: int, words: Words) -> int:
+    """Index of the first word of the second candidate, where a clause begins with the look of the first one:
+    "a nodule with an irregular border and satellite lesions"."""
+    joints = [i for i in range(start, begin) if words.norms[i] == "and"]
+    return joints[-1] + 1 if joints and EDGES & set(words.norms[start : joints[-1]]) else start
+
+
+def _parts_at(denier: int, end: int, words: Words, placed: frozenset[int]) -> int:
+    """Index of the word with which what is denied begins: behind the denier, or at a place of its own before
+    it ("drusen in the right eye, left eye without drusen")."""
+    commas = [i for i in range(end, denier) if words.norms[i] in (",", ";", "while")]
+    own = commas and placed & {*range(end, commas[-1])} and placed & {*range(commas[-1], denier)}
+    return commas[-1] + 1 if own else denier + 1
+
+
+def _are_joined(one: Candidate, two: Candidate, words: Words, starts: tuple[int, ...]) -> bool:
+    end, begin = one.last, two.first
+    between = words.norms[end:begin]
+    hard = any(end < s <= begin and words.norms[s - 1] not in BRACKETS for s in starts)
+    if len(between) <= 24 and not {".", ";"} & {*between} and explains(between):
+        return True
+    if not hard and CAUSING & {*between} and len(between) <= 12:
+        return True
+    most = 20 if "with" in between[-3:] else 12
+    return not hard and len(between) <= most and bool(word_list("joiners") & set(between))
+
+
+def explains(between: Sequence[str]) -> bool:
+    """True for the words between a sign and its meaning: "shadowing at the base, in keeping with"."""
+    told = list(between)
+    while told and told[-1] in TELLING:
+        told.pop()
+    return " ".join(told).endswith(EXPLAINING)
