@@ -51,6 +51,7 @@ ASIDE_FIRST = frozenset(said[0] for said in ASIDES)
 IMPERATIVES = frozenset(  # "ignore the heart, segment the lungs"
     ["segment", "show", "draw", "delineate", "highlight", "find", "locate", "detect", "extract", "annotate"]
 )
+GONE = frozenset(["resolved", "removed"])  # times that deny
 SEEN = frozenset(["seen", "identified", "noted", "demonstrated", "visualized", "evident", "detected"])
 
 
@@ -260,7 +261,7 @@ def _meant(words: Words, hit: Hit[Cue], end: int) -> int:
 def _said_before(words: Words, hit: Hit[Cue], cues: Sequence[Hit[Cue]]) -> int:
     """Index of the item that a denial behind it begins with, where an earlier denial holds what is before:
     "without atypia, necrosis absent"."""
-    if hit.value.kind != "negation" and hit.value.value != "resolved":
+    if hit.value.kind != "negation" and hit.value.value not in GONE:
         return 0
     before = [c.last for c in cues if c.value.kind in ("negation", "time") and c.last <= hit.first - 1]
     commas = [i for i in range(max(before, default=hit.first), hit.first) if words.norms[i] == ","]
@@ -353,6 +354,7 @@ def claim(found: Sequence[Scope], parts: Sequence[tuple[int, int]], concept: Con
         if s.cue.kind == "time"
         and not (s.cue.value == "prior" and concept.lasting and s.span[1] - s.span[0] < 9)
         and not (concept.lasting and words.text[slice(*s.span)].lower().endswith("healed"))
+        and not (s.cue.value == "removed" and _pictured(concept))
     ]
     time = _time(timed)
     whose: Literal["patient", "other"] = "other" if "other" in by_kind else "patient"
@@ -361,7 +363,7 @@ def claim(found: Sequence[Scope], parts: Sequence[tuple[int, int]], concept: Con
     if "negation" in by_kind:
         return Claim("absent", by_kind["negation"].span, time, whose)
     if time == "resolved":
-        return Claim("absent", next(s.span for s in timed if s.cue.value == "resolved"), time, whose)
+        return Claim("absent", next(s.span for s in timed if s.cue.value in GONE), time, whose)
     if "advice" in by_kind:
         return Claim("uncertain", by_kind["advice"].span, time, whose, True)
     if "uncertain" in by_kind:
@@ -379,11 +381,16 @@ def _is_own(cue: Span, own: Span, concept: Concept) -> bool:
 
 def _time(timed: Sequence[Scope]) -> str:
     values = [s.cue.value for s in timed]
-    if "resolved" in values:
+    if GONE & {*values}:
         return "resolved"
     if "prior" in values:  # a thing seen before that is stable, better or worse is still there
         return next((v for v in values if v in ("stable", "improved", "worse")), "prior")
     return values[0] if values else "current"
+
+
+def _pictured(concept: Concept) -> bool:
+    """Whether what is removed was seen before: the endoscopy that removes a polyp takes its picture first."""
+    return concept.kind == "finding" and concept.modalities[:1] == ("ES",)
 
 
 def _gap(scope: Scope, part: tuple[int, int]) -> int:

@@ -16,7 +16,7 @@ def acts_back(words: Words, hit: Hit[Cue]) -> bool:
     before = words.norms[max(0, hit.first - BACK) : hit.first]
     if hit.value.value == "prior":
         return not COMPARING & {*before}
-    one = hit.last - hit.first == 1 and hit.value.value == "resolved"
+    one = hit.last - hit.first == 1 and hit.value.value in ("resolved", "removed")
     return not (one and before[-1:] in (("a",), ("an",), ("old",)))
 
 

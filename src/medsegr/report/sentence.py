@@ -8,7 +8,7 @@ from medsegr.findings import Span
 from medsegr.report import lexicon
 from medsegr.report.again import Told, again
 from medsegr.report.builds import Candidate, with_builds
-from medsegr.report.context import Scope, asides, clause_starts, scopes
+from medsegr.report.context import GONE, Scope, asides, clause_starts, scopes
 from medsegr.report.document import tokens
 from medsegr.report.holding import resolved
 from medsegr.report.lexicon import Concept, Cue, Descriptor, Place, word_list
@@ -177,7 +177,7 @@ def _of_none(
     end = next((s for s in starts if s > element.first), size)
     if begin == 0 or any(begin <= a < end for a in anchors):
         return False
-    denied = (s for s in acting if s.cue.kind == "negation" or s.cue.value == "resolved")
+    denied = (s for s in acting if s.cue.kind == "negation" or s.cue.value in GONE)
     return any(begin <= s.first and s.last <= end and s.first <= element.first < s.last for s in denied)
 
 
