@@ -240,6 +240,10 @@ WARNINGS: Mapping[str, Told] = {
             "on the validation images in the model's card its masks of this concept reached a Dice below .5",
             "look at the mask closely; `medsegr info --classes` tells what was measured",
         ),
+        "one_region": (
+            "findings that the report tells apart were drawn as nearly the same pixels",
+            "take them for one thing, or say where each lies",
+        ),
         "phantom_only": ("the organ was learned from made images only", "do not rely on it"),
         "no_attention": (
             "`--explain` came, and the model gave no map of where the words acted",

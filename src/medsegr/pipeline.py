@@ -94,7 +94,7 @@ def run(
     _tell(follow, "checks", 0, len(findings))
     results = with_structures(image, results)
     warnings += [*(words.warnings if words else ()), *likeness.mismatches(image, words)]
-    warnings += [*cautions(image, results, answers, segmenter, options)]
+    warnings += [*cautions(image, results, answers, segmenter, options), *checks.one_region(results)]
     warnings += _as_negative(image, results, segmenter)
     clock["checks"] = time.perf_counter()
     stamps = list(clock.items())
