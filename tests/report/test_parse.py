@@ -452,7 +452,8 @@ def test_an_organ_behind_a_heading_is_not_asked_for_where_something_is_said_of_i
     ],
 )
 def test_both_sides_repeat_the_one_and_the_other(impression: str, sides: list[str]) -> None:
-    text = f"Findings: An infiltrate in the right lung. Another infiltrate in the left lung.\nImpression: {impression}"
+    text = "Findings: An infiltrate in the right lung. Another infiltrate in the left lung.\n"
+    text += f"Impression: {impression}"
     found = parse(text, modality="CR").findings
     assert [f.location.side for f in found] == sides
     assert all(bool(f.mentions) == (len(sides) == 2) for f in found)
