@@ -12,6 +12,7 @@ import numpy as np
 
 from medsegr.among import parts_of
 from medsegr.errors import GeometryError
+from medsegr.hearing import rows_in_picture
 from medsegr.metrics.overlap import dice
 from medsegr.planes import PAIR, axis_letters, plane_of, shows_rows, shows_sides, to_slices
 from medsegr.report.lexicon import paired
@@ -132,7 +133,9 @@ def place_check(image: Image, finding: Finding, mask: np.ndarray) -> Check | Non
 
     The report may mean thirds of an organ, so this only warns. Rows of a volume run from head to foot.
     """
-    rows, cols = finding.location.rows if shows_rows(image) else (), finding.location.cols
+    where, flat = finding.location, len(image.grid) == 2
+    rows = rows_in_picture(where, image.modality) if flat else where.rows
+    rows, cols = rows if shows_rows(image) else (), where.cols
     if not mask.any() or not (rows or cols):
         return None
     profiles = _row_col_profiles(image, mask)
