@@ -40,9 +40,11 @@ def _unsided(place: str) -> str:
 
 def rows_in_picture(where: Location, modality: str | None) -> tuple[str, ...]:
     """The thirds that words tell of a picture's height: not how high a named place lies where pictures are
-    not upright (the caecum in an endoscopy, a quadrant of the breast, a pole in a slice)."""
+    not upright (the caecum in an endoscopy, a quadrant or an hour of the breast, a pole in a slice)."""
     if modality in UPRIGHT:
         return where.rows
+    if modality == "MG" and any(place.endswith("o'clock") for place in where.anatomy):
+        return ()
     high = {row for place in where.anatomy for row in _rows().get(_unsided(place), ())}
     return tuple(row for row in where.rows if row not in high)
 

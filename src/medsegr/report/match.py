@@ -278,8 +278,8 @@ def _end(place: Place, norms: tuple[str, ...], at: int) -> Place:
 
 
 def _hour(words: Words, at: int, modality: str | None) -> list[Hit[Place]]:
-    """ "3 o'clock", "3:00": thirds of the picture where the face of the clock is the picture. That of a breast
-    is none, not even its height in a mammogram from above."""
+    """ "3 o'clock", "3:00": thirds of the picture where the face of the clock is the picture, rows of the
+    breast in a mammogram."""
     norms = words.norms
     joint, other = (*norms[at + 1 : at + 3], "", "")[:2]
     listed = joint in ("and", "&", "or", ",") and other.isdecimal()  # "2 and 7 o'clock"
@@ -291,8 +291,8 @@ def _hour(words: Words, at: int, modality: str | None) -> list[Hit[Place]]:
             row = "upper" if hour in (10, 11, 12, 1, 2) else "middle" if hour in (3, 9) else "lower"
             col = "centre" if hour in (12, 6) else "right" if hour < 6 else "left"
             on_picture = modality in ("OP", "DMS", "ES", "SM", "GM")
-            thirds = ((row,), (col,)) if on_picture else ((), ())
-            made = Place(f"{hour} o'clock", rows=thirds[0], cols=thirds[1])
+            rows = (row,) if on_picture or modality == "MG" else ()
+            made = Place(f"{hour} o'clock", rows=rows, cols=(col,) if on_picture else ())
             return [Hit(made, at, at + 1 if listed else at + 1 + len(tail))]
     return []
 
