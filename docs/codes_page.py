@@ -240,6 +240,10 @@ WARNINGS: Mapping[str, Told] = {
             "on the validation images in the model's card its masks of this concept reached a Dice below .5",
             "look at the mask closely; `medsegr info --classes` tells what was measured",
         ),
+        "few_pixels": (
+            "the picture is less than 48 px long, and something was drawn in it",
+            "give the picture at its full size, or look closely",
+        ),
         "one_region": (
             "findings that the report tells apart were drawn as nearly the same pixels",
             "take them for one thing, or say where each lies",

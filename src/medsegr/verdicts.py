@@ -19,6 +19,7 @@ from medsegr.types import Check, Finding, FindingResult, Image, Segmenter, Statu
 SMALLEST_SIDE = 8  # px: a grid below this in height or width is refused as too_small
 # What kind of image a modality gives; all that are not named are radiology.
 KINDS = {"ES": "endoscopy", "SM": "microscopy", "GM": "microscopy", "OP": "eye", "DMS": "skin"}
+FEW_PIXELS = 48  # px: of pictures below this long side the masks were worse (docs/log.md)
 LOW = 0.5  # Dice on validation images below which a mask is not given without saying so
 DEFAULT_THRESHOLD = 0.5  # of the presence score, where the model's card tells none
 FORCED, POINTED = "drawn because of --force", "drawn because a person pointed at it"
@@ -165,6 +166,9 @@ def cautions(
     made images only, concepts that were drawn poorly where they were judged, a missing map."""
     notes = [("error", f"the model failed: {one_line(a)}") for a in answers if isinstance(a, Exception)]
     card = _card(segmenter)
+    if len(image.grid) == 2 and max(image.grid) < FEW_PIXELS and any(r.mask is not None for r in results):
+        size = f"{image.grid[1]} x {image.grid[0]}"
+        notes.append(("few_pixels", f"the picture has {size} pixels: masks of so small ones are often wrong"))
     for item in results:
         usual = (item.finding.name, called(card, item.finding.name, image.modality))
         drawn = item.finding if item.mask is None else meant(segmenter, item.finding, image)

@@ -18,16 +18,14 @@ STATING = frozenset(
 CLOSED = ((), (".",), (",",), (";",), ("and",))
 INSTEAD = (["rather", "than"], ["instead", "of"])
 RELATIVE = ("ipsilateral", "contralateral")
-MORE = frozenset(
-    ["more", "worse", "greater", "larger", "predominantly", "especially", "particularly", "mainly", "mostly"]
-    + ["most", "greatest", "worst"]
-)
+MORE = frozenset(["more", "most", "worse", "worst", "greater", "greatest", "larger", "mainly", "mostly"])
+MORE |= {"predominantly", "especially", "particularly"}
 MOSTLY = frozenset(["predominance", "predominant"])
 WIDE = frozenset(["diffuse", "diffusely", "widespread", "extensive", "throughout", "multifocal"])
 ENDS = frozenset([".", ",", ";", "side", "and", "with", "than"])
 WHERE = INTO | {"at", "near"}
 DEGREES = WHERE | {"the", "a", "both", "left", "right", "and", "peripheral", "perihilar", "central"}
-DEGREES |= {"marked", "pronounced", "prominent", "severe", "extensive", "conspicuous", "confluent", "numerous"}
+DEGREES |= {"marked", "pronounced", "prominent", "severe", "extensive", "conspicuous", "confluent"}
 
 
 def resolved(found: Sequence[Element], words: Words) -> tuple[Element, ...]:
