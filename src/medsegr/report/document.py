@@ -167,6 +167,12 @@ _INLINE_ITEM = re.compile(r"(?:(?<=[.;:!?])|(?<=^))\s*\(?\d{1,2}[.)]\s*(?=[A-Za-
 _FIRST_LINE = re.compile(r"[^\n]{0,400}[.?!:][ \t\r]*\n+(?=[A-Z])|[^\n]{0,400}\n[ \t\r]*\n+(?=\S)")
 _FIRST_SENTENCE = re.compile(r"[^.\n]{0,200}(?:\.[ \t]*(?=[A-Z])|\.?[ \t\r]*\n+(?=[A-Z|]))")
 _ORGAN_LINE = re.compile(r"\n[ \t|*-]{0,8}(?P<words>[A-Z][A-Za-z]{0,14}(?: [A-Za-z]{1,14}){0,3})[ \t]*:")
+_EXAM = re.compile(  # "Indication: lump. Ultrasound: ..." on one line
+    r"(?<=[.;])[ \t]+(?!(?:outside|prior|previous|recent|earlier|old)\b)(?:[a-z-]{1,12} ){0,2}"
+    r"(?:x-?ray|radiograph|cxr|ct|mri?|ultrasound|us|mammogra(?:m|phy)|(?:colono|endo|gastro)scopy"
+    r"|derm(?:at)?oscopy|fundus|microscopy|scan)(?: [a-z-]{1,12}){0,3}(?: ?:| (?:show|demonstrate|reveal)s\b)",
+    re.IGNORECASE,
+)
 _ANSWER = re.compile(r"\s*(?:none|no|nil|negative|not|absent|never|yes)\b", re.IGNORECASE)
 _STOP = re.compile(r"(?<![.!?;])[.!?;]++(?=\s|$|[A-Z][a-z])|\n[ \t\r]*\n|\r\n|\n|\r")
 
@@ -226,7 +232,9 @@ def _ends_early(text: str, head: re.Match[str], stop: int) -> int:
     if found:
         return found.end()
     organ = (m for m in _ORGAN_LINE.finditer(text, start, stop) if _is_organ(m["words"]))
-    return next((m.start() for m in organ), stop)  # "History: diabetes\nRight eye: ..."
+    exam = _EXAM.search(text, start, stop)
+    behind = exam.start() if exam else stop
+    return next((m.start() for m in organ), behind)  # "History: diabetes\nRight eye: ..."
 
 
 def _organs_begin(text: str, head: re.Match[str], stop: int) -> int:
