@@ -5,7 +5,7 @@ slices have the front on top, coronal and sagittal ones the head; sagittal slice
 left (front at the picture's left).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -112,6 +112,24 @@ def _across(image: Image, axial: int) -> int:
     widest = int(np.argmax(spacing))
     thick = spacing[widest] > THICK * np.median(spacing) and image.modality not in AXIAL
     return widest if thick else axial
+
+
+def as_picture(image: Image) -> tuple[Image, int | None]:
+    """A volume of one slice as the picture that it is, and the grid axis that is left out; any other image as
+    it is, and None."""
+    single = [axis for axis, length in enumerate(image.grid) if length == 1]
+    if len(image.grid) != 3 or len(single) != 1:
+        return image, None
+    kept = [axis for axis in range(3) if axis != single[0]]
+    letters = image.axes or (axis_letters(image.affine) if image.affine is not None else None)
+    flat = replace(
+        image,
+        data=image.data.squeeze(single[0] + 1),
+        affine=None if image.affine is None else image.affine[:, [*kept, *single, 3]],
+        spacing=None if image.spacing is None else tuple(image.spacing[axis] for axis in kept),
+        axes=None if letters is None else tuple(letters[axis] for axis in kept),
+    )
+    return flat, single[0]
 
 
 def usual_plane(image: Image) -> Plane:

@@ -9,7 +9,7 @@ from medsegr.errors import GeometryError, MedsegrError
 from medsegr.hearing import wider
 from medsegr.kinds import called, firm, likely_modalities, made_only, measured, parts_of
 from medsegr.options import Options
-from medsegr.planes import axis_letters
+from medsegr.planes import as_picture, axis_letters
 from medsegr.report.lexicon import concepts
 from medsegr.report.parse import skip_reason
 from medsegr.supposing import Knowledge
@@ -119,6 +119,7 @@ def real_cases(segmenter: Segmenter, finding: Finding, modality: str | None) -> 
 def like(segmenter: Segmenter, image: Image) -> bool:
     """Whether the model surely takes a picture for one of its modality; never a volume."""
     tell, card = getattr(segmenter, "chances", None), _card(segmenter)
+    image = as_picture(image)[0] if _sound(image) else image
     taught_in = {code for one in card.get("concepts", {}).values() for code in one.get("modalities", ())}
     if tell is None or len(image.grid) != 2 or image.modality not in taught_in or _too_small(image):
         return False
