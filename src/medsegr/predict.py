@@ -103,6 +103,8 @@ class Predictor:
         ``points`` and ``boxes`` are in pixels of the image; they and ``mask`` are for pictures only
         (UsageError on volumes). A volume of one slice is asked as that picture.
         """
+        if not getattr(self.model, "hears_clicks", True):
+            prompt = replace(prompt, points=None, boxes=None, mask=None)
         flat, missing = planes.as_picture(image)
         if missing is not None and not _clicked(prompt):
             return _standing(self.segment(flat, prompt), missing, image)
