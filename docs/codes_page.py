@@ -270,6 +270,14 @@ WARNINGS: Mapping[str, Told] = {
             "on the validation images in the model's card its masks of this concept reached a Dice below .5",
             "look at the mask closely; `medsegr info --classes` tells what was measured",
         ),
+        "few_pixels": (
+            "the picture is less than 48 px long, and something was drawn in it",
+            "give the picture at its full size, or look closely",
+        ),
+        "one_region": (
+            "findings that the report tells apart were drawn as nearly the same pixels",
+            "take them for one thing, or say where each lies",
+        ),
         "phantom_only": ("the organ was learned from made images only", "do not rely on it"),
         "no_attention": (
             "`--explain` came, and the model gave no map of where the words acted",

@@ -9,7 +9,7 @@ import pytest
 
 from medsegr import checks
 from medsegr.grid.planes import axis_letters
-from medsegr.types import Check, Finding, Image, Location
+from medsegr.types import Check, Finding, FindingResult, Image, Location
 
 
 def finding(**place: Any) -> Finding:
@@ -371,3 +371,39 @@ def test_an_image_cut_round_an_organ_is_not_checked(pixel: float, checked: bool)
 
 def test_an_empty_mask_lies_on_no_side() -> None:
     assert checks.anatomy_check(picture("CT"), organ("liver"), np.zeros((30, 40), bool)) is None
+
+
+@pytest.mark.parametrize(
+    ("name", "wide", "expected"),
+    [
+        ("hippocampus", 35.0, "warn"),
+        ("right kidney", 35.0, "warn"),  # as a place
+        ("hippocampus", 180.0, "fail"),
+        ("nodule", 35.0, "fail"),
+    ],
+)
+def test_a_volume_cut_round_one_of_two_organs_has_no_sides(name: str, wide: float, expected: str) -> None:
+    spacing = (wide / 20, 1.0, 1.0)
+    image = Image(np.zeros((1, 20, 20, 20), np.float32), np.diag([*spacing, 1.0]), spacing, "MR")
+    place = {"anatomy": (name,)} if name.startswith("right ") else {}
+    told = Finding("f1", "", (0, 0), "cyst" if place else name, location=Location(side="right", **place))
+    mask = np.zeros(image.grid, bool)
+    mask[2:8] = True  # the low half of an axis that grows to the patient's right: the left
+    assert outcome(checks.side_check(image, told, mask)) == expected
+
+
+def drawn(number: int, mask: np.ndarray | None) -> FindingResult:
+    status = "skipped" if mask is None else "segmented"
+    return FindingResult(Finding(f"f{number}", "", (0, 0), "opacity"), status, mask=mask)
+
+
+def test_findings_that_are_drawn_as_one_region_are_told() -> None:
+    one, other = half("left"), half("right")
+    nearly = one.copy()
+    nearly[5, 3] = False
+    whole = one | other
+    results = [drawn(n, m) for n, m in enumerate([one, None, other, nearly, whole, one, ~one & False])]
+    ((code, message),) = checks.one_region(results)
+    assert code == "one_region"
+    assert message.startswith("f0, f3, f5: ")
+    assert checks.one_region(results[:3]) == []

@@ -933,3 +933,19 @@ def test_masks_that_json_alone_leaves_out_are_said(tmp_path: Path) -> None:
     pipeline.save(result, tmp_path / "out", Options(formats=("json",)))
     written = json.loads((tmp_path / "out" / "findings.json").read_text(encoding="utf-8"))
     assert [w["code"] for w in written["warnings"]] == ["masks_not_written"]
+
+
+@pytest.mark.parametrize(("side", "told"), [(47, True), (48, False)])
+def test_a_picture_of_few_pixels_is_told(side: int, told: bool) -> None:
+    small = picture(data=np.zeros((1, 30, side), np.float32))
+    result = pipeline.run(small, Fake(), phrases=["opacity"])
+    assert ("few_pixels" in dict(result.warnings)) == told
+    nothing = pipeline.run(small, Fake(), phrases=["unheard of"])
+    assert "few_pixels" not in dict(nothing.warnings)
+
+
+def test_findings_drawn_as_one_region_are_told() -> None:
+    both = pipeline.run(picture(), Fake(), phrases=["opacity", "nodule"])
+    assert dict(both.warnings)["one_region"].startswith("f1, f2: ")
+    apart = pipeline.run(picture(), Fake(), phrases=["left opacity", "right opacity"])
+    assert "one_region" not in dict(apart.warnings)

@@ -13,9 +13,10 @@ from medsegr import predict
 from medsegr.backends.backend import Backend, filled
 from medsegr.errors import GeometryError, UsageError
 from medsegr.grid import pixels
+from medsegr.grid.planes import as_picture
 from medsegr.meaning.hearing import heard
 from medsegr.modality.synthetic import marked
-from medsegr.predict import Predictor
+from medsegr.predict import Predictor, build
 from medsegr.reasoning.attributes import encode_words
 from medsegr.reasoning.codes import mirror
 from medsegr.types import Finding, Image, Location, Prompt, Shape, Texture
@@ -444,3 +445,19 @@ def test_any_slice_of_a_volume_is_shown_to_the_image_only_head(predictor: Predic
         alone = Image(volume.data[:, at : at + 1], modality="MR")
         assert predictor.shown(volume, share) == pytest.approx(predictor.shown(alone), abs=0.02), share
     assert predictor.shown(volume, 0.0) != predictor.shown(volume, 1.0)
+
+
+@pytest.mark.parametrize("axis", [0, 1, 2])
+def test_a_volume_of_one_slice_is_asked_as_that_picture(axis: int) -> None:
+    data = np.random.default_rng(0).uniform(0, 255, (1, 40, 48)).astype(np.float32)
+    predictor = build(untrained=True)
+    affine = np.diag([-1.0, -1.0, 1.0, 1.0])
+    volume = Image(np.expand_dims(data, axis + 1), affine, (1.0, 1.0, 1.0), "US", axes=("L", "P", "S"))
+    flat, left_out = as_picture(volume)
+    assert (left_out, flat.grid, len(flat.axes or ())) == (axis, (40, 48), 2)
+    prompt = Prompt(("large lesion", "lesion on the left"), keep=("attention",))
+    one, other = predictor.segment(volume, prompt), predictor.segment(flat, prompt)
+    assert one.prob.shape == (2, *volume.grid)
+    np.testing.assert_array_equal(one.prob.squeeze(axis + 1), other.prob)
+    np.testing.assert_array_equal(one.extras["presence"], other.extras["presence"])
+    assert one.extras["attention"].shape == one.prob.shape

@@ -50,3 +50,10 @@ def test_a_text_where_several_words_are_taken_is_refused(name: str) -> None:
 def test_a_number_of_threads_that_is_none_is_refused(threads: int) -> None:
     with pytest.raises(UsageError, match="came where a whole number from 1 was expected"):
         load(threads=threads)
+
+
+def test_a_report_is_parsed_as_it_is_segmented() -> None:
+    text, model = "There is a lump in the breast.", load("place")
+    drawn = [item.finding for item in model.segment(GREY, report=text).findings]
+    assert [finding.name for finding in drawn] == ["breast mass"]
+    assert list(model.parse(text)) == drawn

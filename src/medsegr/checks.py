@@ -5,6 +5,7 @@ Every check returns one :class:`~medsegr.types.Check` or None where the question
 can ``fail``: it contradicts words that the report gave; the others ``warn``.
 """
 
+from collections.abc import Sequence
 from typing import Literal
 
 import numpy as np
@@ -12,9 +13,12 @@ import numpy as np
 from medsegr.errors import GeometryError
 from medsegr.grid.planes import PAIR, axis_letters, plane_of, shows_rows, shows_sides, to_slices
 from medsegr.meaning.among import parts_of
+from medsegr.meaning.hearing import rows_in_picture
+from medsegr.metrics.overlap import dice
 from medsegr.modality.mirrored import NARROW as NARROW_BODY
 from medsegr.modality.mirrored import SECTIONS, usual_side
-from medsegr.types import COLS, ROWS, Check, Finding, Image
+from medsegr.report.lexicon import paired
+from medsegr.types import COLS, ROWS, Check, Finding, FindingResult, Image
 
 Outcome = Literal["pass", "warn", "fail"]
 SIDE_PASS, SIDE_FAIL = 0.6, 0.4  # share of the mask in the half that the report names
@@ -23,6 +27,8 @@ PLACE_PASS = 0.5  # share of the mask in the named third, which is widened by ha
 AGREE = 0.5  # share of the guided mask inside the report-free one
 SUBSET = 0.95  # of a mask: so much of it inside another that is larger is a part of it
 PRESENCE_MARGIN = 0.1
+NARROW = 60.0  # mm: a volume so narrow may be cut round one of two organs
+ONE_REGION = 0.9  # Dice of two findings' masks from which on they are one region
 
 
 def left_axis(image: Image) -> tuple[int, bool] | None:
@@ -79,6 +85,9 @@ def side_check(image: Image, finding: Finding, mask: np.ndarray) -> Check | None
     if found is None:
         whose = "the patient's" if frame == "patient" else "the picture's"
         return Check("side", "warn", f"not checked: this image does not show {whose} left and right")
+    if mask.ndim == 3 and _cut_round_one(image, finding, found[0]):
+        text = "not checked: so narrow a volume may show one of two organs only"
+        return Check("side", "warn", text)
     left = left_share(mask, *found)
     if side == "bilateral":
         both = BOTH_SIDES <= left <= 1 - BOTH_SIDES
@@ -92,6 +101,14 @@ def side_check(image: Image, finding: Finding, mask: np.ndarray) -> Check | None
     share = left if side == "left" else 1 - left
     outcome: Outcome = "pass" if share >= SIDE_PASS else "fail" if share < SIDE_FAIL else "warn"
     return Check("side", outcome, f"report: {side} ({frame}); {share:.0%} of the mask lies there")
+
+
+def _cut_round_one(image: Image, finding: Finding, axis: int) -> bool:
+    """Whether a volume may be cut round one of two organs: its middle is not the patient's then."""
+    if image.spacing is None or image.grid[axis] * image.spacing[axis] >= NARROW:
+        return False
+    organs = (place.removeprefix("left ").removeprefix("right ") for place in finding.location.anatomy)
+    return bool({finding.name, *finding.parents, *organs} & paired())
 
 
 def _told_side(finding: Finding, axes: int) -> tuple[str | None, str]:
@@ -137,7 +154,9 @@ def place_check(image: Image, finding: Finding, mask: np.ndarray) -> Check | Non
 
     The report may mean thirds of an organ, so this only warns. Rows of a volume run from head to foot.
     """
-    rows, cols = finding.location.rows if shows_rows(image) else (), finding.location.cols
+    where, flat = finding.location, len(image.grid) == 2
+    rows = rows_in_picture(where, image.modality) if flat else where.rows
+    rows, cols = rows if shows_rows(image) else (), where.cols
     if not mask.any() or not (rows or cols):
         return None
     profiles = _row_col_profiles(image, mask)
@@ -235,6 +254,31 @@ def agreement_check(mask: np.ndarray, free: np.ndarray | None) -> Check | None:
     if some is not None:
         detail += f": the words mean {some[0]} of its {some[1]} parts"
     return Check("agreement", outcome, detail)
+
+
+def one_region(results: Sequence[FindingResult]) -> list[tuple[str, str]]:
+    """A warning for each group of findings whose masks are nearly one: what a report tells apart, the model
+    did not."""
+    groups: list[list[FindingResult]] = []
+    for item in results:
+        if item.mask is None or not item.mask.any():
+            continue
+        same = next((group for group in groups if _alike(group[0], item)), None)
+        if same is None:
+            groups.append([item])
+        else:
+            same.append(item)
+    text = "drawn as one region: if they are different things, say where each lies"
+    ids = [", ".join(item.finding.id for item in group) for group in groups if len(group) > 1]
+    return [("one_region", f"{them}: {text}") for them in ids]
+
+
+def _alike(one: FindingResult, other: FindingResult) -> bool:
+    """Whether two masks are nearly one; sizes come first, since volumes are large."""
+    if one.mask is None or other.mask is None:
+        return False
+    small, large = sorted((int(np.count_nonzero(one.mask)), int(np.count_nonzero(other.mask))))
+    return 2 * small >= ONE_REGION * (small + large) and dice(one.mask, other.mask) >= ONE_REGION
 
 
 def all_checks(

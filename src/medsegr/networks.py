@@ -26,7 +26,8 @@ EXTRA = 16  # channels beside the mask, from which presence and quality are read
 
 @runtime_checkable
 class Network(Protocol):
-    """A torch module that is called like :class:`medsegr.model.MedSegR`."""
+    """A torch module that is called like :class:`medsegr.model.MedSegR`. One that hears no clicks says so by
+    ``hears_clicks = False``: it is given none."""
 
     def shared(self, pixels: Tensor) -> Shared:
         """The part that no word can change: maps [b . . .] of ``pixels`` [b 3 h w], normalised, h and w

@@ -83,7 +83,7 @@ def run(
     _tell(follow, "checks", 0, len(findings))
     results = with_structures(image, results)
     warnings += [*(words.warnings if words else ()), *likeness.mismatches(image, words)]
-    warnings += [*cautions(image, results, answers, segmenter, options)]
+    warnings += [*cautions(image, results, answers, segmenter, options), *checks.one_region(results)]
     warnings += otherwise(image, results, segmenter, options)
     clock["checks"] = time.perf_counter()
     stamps = list(clock.items())

@@ -91,6 +91,7 @@ class Predictor:
         name means what made ones taught by it."""
         if self._of_made(finding, image):
             return finding
+        image = planes.as_picture(image)[0]
         finding = self._called(finding, image.modality)
         if len(image.grid) != 2 or firm(self.card, finding.name, image.modality):
             return finding
@@ -102,8 +103,13 @@ class Predictor:
         where the prompt keeps it, ``attention``.
 
         ``points`` and ``boxes`` are in pixels of the image; they and ``mask`` are for pictures only
-        (UsageError on volumes).
+        (UsageError on volumes). A volume of one slice is asked as that picture.
         """
+        if not getattr(self.model, "hears_clicks", True):
+            prompt = replace(prompt, points=None, boxes=None, mask=None)
+        flat, missing = planes.as_picture(image)
+        if missing is not None and not _clicked(prompt):
+            return _standing(self.segment(flat, prompt), missing, image)
         whole = replace(prompt, findings=tuple(self._findings(image, prompt)))
         apart, joins = taken_apart(whole, lambda f: (f,) if self._of_made(f, image) else self._parts(f))
         if len(image.grid) != 2 or _clicked(prompt) or is_made(image.data):
@@ -263,6 +269,13 @@ def _heard(findings: Sequence[Finding], image: Image) -> list[tuple[Code, ...]]:
     if not planes.shows_rows(image):
         findings = [replace(one, location=replace(one.location, rows=())) for one in findings]
     return [heard(one, image.modality, left, extent) for one in findings]
+
+
+def _standing(said: Segmentation, axis: int, image: Image) -> Segmentation:
+    """What was said of a picture, on the grid of the volume that it is the only slice of."""
+    prob = np.expand_dims(said.prob, axis + 1)
+    maps = {k: np.expand_dims(v, axis + 1) if v.ndim > 1 else v for k, v in said.extras.items()}
+    return Segmentation(prob, said.targets, image.affine, maps)
 
 
 def _clicked(prompt: Prompt) -> bool:

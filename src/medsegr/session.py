@@ -17,11 +17,11 @@ from medsegr.options import Options
 from medsegr.prompts.session import Session
 from medsegr.prompts.steps import check_begin, check_same, read
 from medsegr.registry import cards, create
-from medsegr.report.parse import parse
 from medsegr.results.outcome import Outcome, outcome_of
 from medsegr.results.record import image_json
 from medsegr.results.verdicts import model_of
 from medsegr.types import Finding, Frame, Image, Report, Result, Segmenter
+from medsegr.words import report_of_text
 
 __all__ = [
     "Input",
@@ -86,7 +86,7 @@ class Model:
         self, report: str, modality: str | None = None, frame: Frame | None = None
     ) -> tuple[Finding, ...]:
         """The findings of a report, as ``segment`` would read it."""
-        return parse(report, modality=modality, frame=frame).findings
+        return report_of_text(report, modality, frame).findings
 
     def segment(
         self,

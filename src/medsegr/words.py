@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from medsegr.errors import ReportError, UsageError
 from medsegr.findings import Finding, Frame, Report, Span, modality_code
-from medsegr.report.document import LIMIT
+from medsegr.report import lexicon
+from medsegr.report.document import LIMIT, sentences
 from medsegr.report.parse import parse, parse_phrase
 
 MOST_FINDINGS = 1000  # of one report; each may become a mask of the image's size
@@ -24,6 +25,8 @@ def report_of_text(
     if modality is not None and modality_code(modality) is None:
         raise UsageError(f"modality '{modality[:40]}' is not known; expected a DICOM code or a common name")
     report = parse(text, modality=modality, frame=frame, sections=sections or None)
+    if _said_plainly(text, report):
+        report = parse_phrase(text, modality=modality, frame=frame)
     if len(report.findings) > MOST_FINDINGS:
         raise ReportError(
             f"the report tells {len(report.findings):,} findings where at most {MOST_FINDINGS:,} were "
@@ -33,6 +36,17 @@ def report_of_text(
         note = ("nothing_read", "no finding was recognised in these words")
         return replace(report, warnings=(*report.warnings, note))
     return report
+
+
+def _said_plainly(text: str, report: Report) -> bool:
+    """Whether a text is one sentence that tells a finding in everyday words only ("there is a lump in the
+    breast"): these are read where somebody asks, and not in reports, where "lump" is a complaint."""
+    known = lexicon.concepts()
+    named = any(f.name not in known or known[f.name].kind != "anatomy" for f in report.findings)
+    words = {word.strip(".,;:!?") for word in text.lower().split()}
+    if named or words.isdisjoint(lexicon.everyday()) or [s.name for s in report.sections] != ["findings"]:
+        return False
+    return len(sentences(text, report.sections[0].span)) == 1
 
 
 def report_of_phrases(phrases: Sequence[str], modality: str | None, frame: Frame | None) -> Report:

@@ -44,7 +44,7 @@ def affine_for(letters: tuple[str, ...], spacing: tuple[float, ...] = (1.0, 1.0,
 
 def volume(letters: tuple[str, ...], spacing: tuple[float, ...] = (1.0, 1.0, 1.0)) -> Image:
     data = np.arange(np.prod(GRID), dtype=np.float32).reshape(1, *GRID)
-    return Image(data, affine_for(letters, spacing), spacing, "CT", axes=None)
+    return Image(data, affine_for(letters, spacing), spacing, "MR", axes=None)
 
 
 def test_there_are_48() -> None:
@@ -90,8 +90,8 @@ def test_equal_spacing_means_axial(letters: tuple[str, ...]) -> None:
     assert patient_left(volume(letters)) == "right"
 
 
-@pytest.mark.parametrize(("widest", "normal"), [(1.5, "S"), (1.51, "A")])
-def test_a_volume_is_cut_across_a_spacing_of_more_than_one_and_a_half_others(
+@pytest.mark.parametrize(("widest", "normal"), [(2.5, "S"), (2.51, "A")])
+def test_a_volume_is_cut_across_a_spacing_of_more_than_two_and_a_half_others(
     widest: float, normal: str
 ) -> None:
     assert plane_of(volume(("L", "P", "S"), (1.0, widest, 1.0))).normal == normal
@@ -277,3 +277,30 @@ def test_slices_of_a_tomosynthesis_hang_by_the_breast() -> None:
 
 def test_what_nods_in_from_outside_repeats_the_border() -> None:
     assert (tilted(np.full((9, 11, 4), 7, np.uint8), 25, 1.5) == 7).all()
+
+
+@pytest.mark.parametrize("letters", ORIENTATIONS, ids="".join)
+@pytest.mark.parametrize(
+    ("modality", "spacing", "cut"),
+    [
+        ("MR", (1.0, 1.0, 2.0), "S"),  # twice as wide is seen best axially
+        ("MR", (1.0, 1.0, 4.0), None),
+        ("CT", (1.0, 1.0, 4.0), "S"),  # thick coronal slices of a CT were put together from axial ones
+        ("PT", (4.0, 1.0, 1.0), "S"),
+    ],
+)
+def test_a_volume_is_cut_axially_or_across_thick_slices(
+    letters: tuple[str, ...], modality: str, spacing: tuple[float, ...], cut: str | None
+) -> None:
+    image = Image(np.zeros((1, 10, 10, 10), np.float32), affine_for(letters, spacing), spacing, modality)
+    plane = plane_of(image)
+    assert plane.normal == (cut or {"R": "R", "L": "R", "A": "A", "P": "A"}.get(letters[2], "S"))
+
+
+@pytest.mark.parametrize("letters", ORIENTATIONS, ids="".join)
+@pytest.mark.parametrize("flat", [0, 1, 2])
+def test_a_slice_saved_as_a_volume_is_that_slice(letters: tuple[str, ...], flat: int) -> None:
+    grid = [12, 14, 16]
+    grid[flat] = 1
+    image = Image(np.zeros((1, *grid), np.float32), affine_for(letters), (1.0, 1.0, 1.0), "MR")
+    assert plane_of(image).order[0] == flat

@@ -2,7 +2,7 @@
 
 import pytest
 
-from medsegr.meaning.hearing import heard
+from medsegr.meaning.hearing import heard, rows_in_picture
 from medsegr.types import Finding, Location, Shape, Texture
 
 
@@ -115,3 +115,22 @@ def test_a_colour_is_heard_in_pictures_that_taught_colours(modality: str, told: 
     look = Texture(colour="brown")
     texts = {c.text for c in heard(Finding("f1", "", (0, 0), "lesion", texture=look), modality, None)}
     assert ("colour:brown" in texts) == told
+
+
+@pytest.mark.parametrize(
+    ("modality", "place", "heard_too"),
+    [
+        ("US", "right lower inner quadrant", False),  # with its side as without
+        ("US", "lower inner quadrant", False),
+        ("MG", "right lower inner quadrant", False),  # a view from above shows no height
+        ("MG", "7 o'clock", False),
+        ("ES", "7 o'clock", True),  # of the picture
+        ("CT", "left lower pole of kidney", False),
+        ("CR", "right lower lobe of lung", True),
+    ],
+)
+def test_a_place_with_its_side_is_that_place(modality: str, place: str, heard_too: bool) -> None:
+    where = Location("right", rows=("lower",), anatomy=(place,))
+    assert rows_in_picture(where, modality) == (("lower",) if heard_too else ())
+    organs = {text for text in told("cyst", where, modality) if text.startswith("anatomy:")}
+    assert organs <= {"anatomy:breast", "anatomy:kidney", "anatomy:lung", "anatomy:7 o'clock"}

@@ -10,9 +10,9 @@ import pytest
 from pydicom.sr._concepts_dict import concepts as published
 
 from medsegr.report import lexicon
-from medsegr.report.document import tokens
 from medsegr.report.lexicon import Concept, known_words
 from medsegr.report.match import find_concepts, words_of
+from medsegr.report.tokens import tokens
 from medsegr.types import MODALITIES
 
 FINDINGS = [c for c in lexicon.concepts().values() if c.kind in ("finding", "device")]

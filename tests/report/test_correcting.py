@@ -67,3 +67,9 @@ def test_an_addendum_moves_a_lobe_and_the_size_goes_with_it(said: str) -> None:
         ("absent", ("lower",), (12.0,)),
         ("present", ("middle",), (12.0,)),
     ]
+
+
+def test_an_addendum_may_use_a_wider_name() -> None:
+    text = "FINDINGS: Right-sided ground-glass opacities. Nodule in the right lung.\n"
+    text += "ADDENDUM: The opacities are on the left, not the right."
+    assert drawn(text) == [("nodule", "right"), ("opacity", "left")]

@@ -2,8 +2,9 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from medsegr.report.document import sections, sentences, tokens
+from medsegr.report.document import sections, sentences
 from medsegr.report.parse import parse
+from medsegr.report.tokens import tokens
 
 
 def named(text):
@@ -99,11 +100,26 @@ def test_spans_stay_inside_any_text(text):
         "PA and lateral chest. Comparison: XXXX.\nSmall left effusion.\nImpression: Effusion.",
         "INDICATION: Cough.\nSmall left effusion.",
         "Clinical history: fall from a height, pain\n\nLeft effusion, small.",
+        "Clinical: cough. Chest X-ray: small left effusion.",
+        "Indication: nodule in the breast. Ultrasound of the chest: left effusion. Impression: Effusion.",
+        "History: right effusion in March. Chest radiograph shows a left effusion.",
     ],
 )
 def test_findings_without_a_heading_follow_a_short_part(text):
     (finding,) = [f for f in parse(text, modality="CR").findings if f.drawable]
     assert (finding.name, finding.location.side) == ("pleural effusion", "left")
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "History: lung cancer. Outside CT: left effusion.",
+        "Indication: pain. CT 2019: left effusion.",
+        "History: cough. Chest X-ray: right effusion.\nFINDINGS: Clear lungs.",
+    ],
+)
+def test_an_earlier_examination_and_one_before_headed_findings_stay_history(text):
+    assert not any(f.name == "pleural effusion" for f in parse(text, modality="CR").findings)
 
 
 def test_a_part_in_front_of_headed_findings_is_kept_whole():

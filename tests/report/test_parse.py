@@ -442,3 +442,20 @@ def test_a_request_may_stand_behind_a_heading_of_its_own(text: str, name: str) -
 
 def test_an_organ_behind_a_heading_is_not_asked_for_where_something_is_said_of_it() -> None:
     assert not parse("Abdomen - the liver measures 15 cm.").findings
+
+
+@pytest.mark.parametrize(
+    ("impression", "sides"),
+    [
+        ("Bilateral infiltrates.", ["right", "left"]),
+        ("Bilateral consolidation.", ["right", "left", "bilateral"]),
+    ],
+)
+def test_both_sides_repeat_the_one_and_the_other(impression: str, sides: list[str]) -> None:
+    text = "Findings: An infiltrate in the right lung. Another infiltrate in the left lung.\n"
+    text += f"Impression: {impression}"
+    found = parse(text, modality="CR").findings
+    assert [f.location.side for f in found] == sides
+    assert all(bool(f.mentions) == (len(sides) == 2) for f in found)
+    alone = parse(f"Findings: An infiltrate in the right lung.\nImpression: {impression}", modality="CR")
+    assert [f.location.side for f in alone.findings] == ["right", "bilateral"]

@@ -141,7 +141,7 @@ def test_a_volume_shows_the_slice_with_the_most_of_each_mask() -> None:
 
 def test_slices_are_drawn_with_square_millimetres() -> None:
     image = image_of((20, 6, 20), affine=np.diag([1.0, 3, 1, 1]), spacing=(1.0, 3.0, 1.0), modality="MR")
-    axial = image_of((20, 40, 30), affine=np.diag([2.0, 1, 1, 1]), spacing=(2.0, 1.0, 1.0))
+    axial = image_of((20, 40, 30), affine=np.diag([3.0, 1, 1, 1]), spacing=(3.0, 1.0, 1.0))
     assert overlay._views(result(image))[0].pixels.shape[:2] == (20, 20)
     sagittal = overlay._views(result(axial))[0].pixels.shape[:2]
     assert sagittal == (30, 40)

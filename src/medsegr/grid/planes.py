@@ -5,7 +5,7 @@ slices have the front on top, coronal and sagittal ones the head; sagittal slice
 left (front at the picture's left).
 """
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 import numpy as np
 
@@ -14,6 +14,9 @@ from medsegr.types import Image
 
 # normal axis -> (direction in which rows grow, direction in which columns grow)
 VIEWS = {"S": ("P", "L"), "A": ("I", "L"), "R": ("I", "P")}
+THICK = 2.5  # times the median spacing, above which slices are told to be thick
+FEWEST = 8  # voxels across which nothing can be seen as a picture
+AXIAL = ("CT", "PT")  # acquired in axial slices: thick ones in another plane were put together from these
 PAIR = {letter: axis for axis, letters in enumerate(("RL", "AP", "SI")) for letter in letters}
 
 
@@ -74,8 +77,8 @@ def shows_rows(image: Image) -> bool:
 def plane_of(image: Image) -> Plane:
     """The usual view of an image.
 
-    A volume is cut across its widest spacing, axially where spacings are about equal. A picture keeps its
-    plane and is only turned or mirrored. Images in the viewer's frame, and those that do not name their axes,
+    A volume is cut axially, or across its thick slices (decision 0057). A picture keeps its plane and is only
+    turned or mirrored. Images in the viewer's frame, and those that do not name their axes,
     stay as they are. So do mammograms, but for the head on top: a view from above has the chest at the
     picture's side, where a slice of the body has it below.
     """
@@ -88,16 +91,45 @@ def plane_of(image: Image) -> Plane:
         return Plane(tuple(range(count)), flips, "?")
     pairs = [PAIR[letter] for letter in letters[:count]]
     if count == 3:
-        spacing = np.asarray(image.spacing or (1.0, 1.0, 1.0), float)
-        widest = int(np.argmax(spacing))
-        across = widest if spacing[widest] > 1.5 * np.median(spacing) else pairs.index(PAIR["S"])
-        normal = "RAS"[pairs[across]]
+        normal = "RAS"[pairs[_across(image, pairs.index(PAIR["S"]))]]
     else:
         normal = next("RAS"[axis] for axis in range(3) if axis not in pairs)
     wanted = (*(normal if count == 3 else ""), *VIEWS[normal])
     order = tuple(pairs.index(PAIR[letter]) for letter in wanted)
     flips = tuple(letters[axis] != letter for axis, letter in zip(order, wanted, strict=True))
     return Plane(order, flips, normal)
+
+
+def _across(image: Image, axial: int) -> int:
+    """The grid axis across which a volume is cut; ``axial`` is the one from head to foot.
+
+    A slice saved as a volume is itself. Thick slices are cut as they are, but for CT, and PET.
+    """
+    short = [axis for axis, length in enumerate(image.grid) if length < FEWEST]
+    if len(short) == 1:
+        return short[0]
+    spacing = np.asarray(image.spacing or (1.0, 1.0, 1.0), float)
+    widest = int(np.argmax(spacing))
+    thick = spacing[widest] > THICK * np.median(spacing) and image.modality not in AXIAL
+    return widest if thick else axial
+
+
+def as_picture(image: Image) -> tuple[Image, int | None]:
+    """A volume of one slice as the picture that it is, and the grid axis that is left out; any other image as
+    it is, and None."""
+    single = [axis for axis, length in enumerate(image.grid) if length == 1]
+    if len(image.grid) != 3 or len(single) != 1:
+        return image, None
+    kept = [axis for axis in range(3) if axis != single[0]]
+    letters = image.axes or (axis_letters(image.affine) if image.affine is not None else None)
+    flat = replace(
+        image,
+        data=image.data.squeeze(single[0] + 1),
+        affine=None if image.affine is None else image.affine[:, [*kept, *single, 3]],
+        spacing=None if image.spacing is None else tuple(image.spacing[axis] for axis in kept),
+        axes=None if letters is None else tuple(letters[axis] for axis in kept),
+    )
+    return flat, single[0]
 
 
 def usual_plane(image: Image) -> Plane:

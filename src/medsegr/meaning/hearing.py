@@ -13,7 +13,7 @@ from medsegr.report.parse import parse_phrase
 from medsegr.types import Finding, Location
 
 TINTED = ("ES", "SM", "GM", None)  # colours were learned of made bodies alone, and these are such pictures
-UPRIGHT = ("CR", "MG", "XA", None)  # what is above in the patient is above in the picture
+UPRIGHT = ("CR", "XA", None)  # what is above in the patient is above in the picture
 
 
 @cache
@@ -33,21 +33,34 @@ def _organ_in(name: str) -> tuple[str, ...]:
     return (place.name,) if finding and place is not None and place.name in concepts() else ()
 
 
+def _unsided(place: str) -> str:
+    """A place without its side: what is known of "right lower inner quadrant" is known of the quadrant."""
+    return place if place in _rows() or place in _organs() else place.partition(" ")[2] or place
+
+
+def rows_in_picture(where: Location, modality: str | None) -> tuple[str, ...]:
+    """The thirds that words tell of a picture's height: not how high a named place lies where pictures are
+    not upright (the caecum in an endoscopy, a quadrant or an hour of the breast, a pole in a slice)."""
+    if modality in UPRIGHT:
+        return where.rows
+    if modality == "MG" and any(place.endswith("o'clock") for place in where.anatomy):
+        return ()
+    high = {row for place in where.anatomy for row in _rows().get(_unsided(place), ())}
+    return tuple(row for row in where.rows if row not in high)
+
+
 def _telling(where: Location, name: str, modality: str | None) -> Location:
     """A finding's place without what tells nothing of where it lies in the picture: both sides, the side of
-    an organ that the body has once, the lung of what is found in lungs only, and how high a named place lies
-    where pictures are not upright (the caecum in an endoscopy, a quadrant in a slice)."""
+    an organ that the body has once, the lung of what is found in lungs only, and :func:`rows_in_picture`."""
     concept = concepts().get(name)
     side = where.side
-    high = {row for organ in where.anatomy for row in _rows().get(organ, ()) if modality not in UPRIGHT}
-    organs = tuple(dict.fromkeys(_organs().get(organ, organ) for organ in where.anatomy))
+    organs = tuple(dict.fromkeys(_organs().get(_unsided(place), place) for place in where.anatomy))
     if concept is not None and concept.kind == "finding":
         side = None if side == "bilateral" else side
         organs = tuple(organ for organ in organs if (organ, concept.field) != ("lung", "chest"))
     elif concept is not None and concept.kind == "anatomy" and name not in paired():
         side = None
-    rows = tuple(row for row in where.rows if row not in high)
-    return replace(where, side=side, rows=rows, anatomy=organs)
+    return replace(where, side=side, rows=rows_in_picture(where, modality), anatomy=organs)
 
 
 def heard(

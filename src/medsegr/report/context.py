@@ -21,6 +21,7 @@ STATING = frozenset(["there", "but", "however", "no"])
 OPEN_ENDS = frozenset(["excluded", "out"])  # of "cannot be excluded", "cannot be ruled out"
 TURNING = frozenset(["but", "although", "though", "however", "yet"])
 MEANING = frozenset(["represent", "represents", "reflect", "reflects", "indicate", "indicates", "is", "are"])
+GONE = frozenset(["resolved", "removed"])  # times that deny
 
 
 @dataclass(frozen=True, slots=True)
@@ -116,7 +117,7 @@ def _meant(words: Words, hit: Hit[Cue], end: int) -> int:
 def _said_before(words: Words, hit: Hit[Cue], cues: Sequence[Hit[Cue]], starts: tuple[int, ...]) -> int:
     """Index of the item that a denial behind it begins with, where an earlier denial holds what is before:
     "without atypia, necrosis absent"."""
-    if hit.value.kind != "negation" and hit.value.value != "resolved":
+    if hit.value.kind != "negation" and hit.value.value not in GONE:
         return 0
     if words.norms[hit.first] == "negmark":  # "effusion +, pneumothorax -"
         return max((i + 1 for i in range(hit.first) if words.norms[i] == ","), default=0)
@@ -226,6 +227,7 @@ def claim(found: Sequence[Scope], parts: Sequence[tuple[int, int]], concept: Con
         if s.cue.kind == "time"
         and not (s.cue.value == "prior" and concept.lasting and s.span[1] - s.span[0] < 9)
         and not (concept.lasting and words.text[slice(*s.span)].lower().endswith("healed"))
+        and not (s.cue.value == "removed" and _pictured(concept))
     ]
     time = _time(_since_told(timed, min(span[0] for span in own)))
     whose: Literal["patient", "other"] = "other" if "other" in by_kind else "patient"
@@ -234,7 +236,7 @@ def claim(found: Sequence[Scope], parts: Sequence[tuple[int, int]], concept: Con
     if "negation" in by_kind and not _left_open(by_kind, words):
         return Claim("absent", by_kind["negation"].span, time, whose)
     if time == "resolved":
-        return Claim("absent", next(s.span for s in timed if s.cue.value == "resolved"), time, whose)
+        return Claim("absent", next(s.span for s in timed if s.cue.value in GONE), time, whose)
     if "advice" in by_kind:
         return Claim("uncertain", by_kind["advice"].span, time, whose, True)
     if "uncertain" in by_kind:
@@ -271,11 +273,16 @@ def _since_told(timed: Sequence[Scope], start: int) -> list[Scope]:
 
 def _time(timed: Sequence[Scope]) -> str:
     values = [s.cue.value for s in timed]
-    if "resolved" in values:
+    if GONE & {*values}:
         return "resolved"
     if "prior" in values:  # a thing seen before that is stable, better or worse is still there
         return next((v for v in values if v in ("stable", "improved", "worse")), "prior")
     return values[0] if values else "current"
+
+
+def _pictured(concept: Concept) -> bool:
+    """Whether what is removed was seen before: the endoscopy that removes a polyp takes its picture first."""
+    return concept.kind == "finding" and concept.modalities[:1] == ("ES",)
 
 
 def _gap(scope: Scope, part: tuple[int, int]) -> int:

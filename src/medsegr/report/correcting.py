@@ -4,11 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from medsegr.findings import Finding
-from medsegr.report.context import Scope
-from medsegr.report.document import tokens
+from medsegr.report.context import GONE, Scope
 from medsegr.report.match import find_descriptors, find_places, words_of
 from medsegr.report.sentence import Sentence
 from medsegr.report.side import SIDE_WORDS
+from medsegr.report.tokens import tokens
 
 POINTING = frozenset(["this", "these", "it", "they", "that", "both", "which"])
 CORRECTING = frozenset(["not", "instead", "than", "correction", "corrected", "erroneously", "incorrectly"])
@@ -23,7 +23,7 @@ def taken_back(before: Sentence, here: Sentence) -> Sentence:
         return before
     if here.words.norms[0] not in POINTING:
         return before
-    gone = [s for s in here.scopes if s.cue.kind == "time" and s.cue.value == "resolved" and s.first == 0]
+    gone = [s for s in here.scopes if s.cue.kind == "time" and s.cue.value in GONE and s.first == 0]
     if not gone:
         return before
     last = before.candidates[-1]
@@ -35,9 +35,9 @@ def taken_back(before: Sentence, here: Sentence) -> Sentence:
 def corrected(found: Sequence[Finding], text: str) -> list[Finding]:
     """The findings, those at the wrong place denied where an addendum says "in the left lobe, not the right".
 
-    A finding is at the wrong place when it has the name of the one in the addendum, or that is a mere lesion,
-    and lies on the side or in the lobe that the addendum's sentence takes back. Its size, form and texture
-    are those of the finding at the right place, where the addendum tells none.
+    A finding is at the wrong place when it has the name of the one in the addendum, or that is a wider name
+    of it or a mere lesion, and lies on the side or in the lobe that the addendum's sentence takes back. Its
+    size, form and texture are those of the finding at the right place, where the addendum tells none.
     """
     out = list(found)
     for at, later in enumerate(found):
@@ -81,7 +81,7 @@ def _taken(later: Finding, text: str) -> Taken | None:
 def _at_wrong(known: Finding, later: Finding, wrong: Taken) -> bool:
     one, two = known.shape.size_mm, later.shape.size_mm
     wide = later.name in WIDE and {known.name, *known.parents} & ANY_LESION
-    same = known.name == later.name or bool(wide)
+    same = known.name == later.name or later.name in known.parents or bool(wide)
     if not same or not (one == two or not one or not two):
         return False
     if wrong.rows:

@@ -1,11 +1,11 @@
-"""The report as a document: sections, sentences and words, every offset that of the text as given."""
+"""The report as a document: sections and sentences, every offset that of the text as given."""
 
 import re
-from dataclasses import dataclass
 from itertools import pairwise
 
 from medsegr.findings import Section, Span
-from medsegr.report.lexicon import normal, places, split_words
+from medsegr.report.lexicon import places, split_words
+from medsegr.report.tokens import ABBREVIATIONS
 
 HEADINGS = {
     "findings": (
@@ -109,9 +109,6 @@ HEADINGS = {
     "recommendation": ("recommendation", "recommendations", "plan", "advice", "follow up", "follow-up"),
     "addendum": ("addendum", "addenda", "amendment"),
 }
-DASHES = "-\u2010\u2011\u2013\u2014"
-BOXES = "[\u2610\u2611\u2612"
-EMPTY = ("[ ]", "\u2610")
 LIMIT = 1_000_000  # characters of a report; the longest real ones stay below 50,000
 LONGEST = 1500  # characters of a sentence; real ones stay below 500
 READ = ("findings", "impression", "addendum")  # what is read unless asked otherwise
@@ -125,34 +122,6 @@ _HEAD = re.compile(
 _FOREIGN = re.compile(
     r"\x1b\[[0-9;?]*[A-Za-z]|</?[A-Za-z][^<>\n]{0,200}>|[\x00-\x08\x0b\x0c\x0e-\x1f\x7f-\x9f]"
 )
-_MARKED = re.compile(r"\[[ xX]\]|[\u2610-\u2612]|\([-\u2013\u2212+]\)|[-\u2013\u2212+]ve\b", re.IGNORECASE)
-_TOKEN = re.compile(
-    r"\[[ xX]\]|"
-    r"\([-\u2013\u2212+]\)|(?<![\w])[-\u2013\u2212+]ve\b|\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][a-z]{1,2}\b)?\d*|[^\w\s]"
-)
-_ABBREVIATIONS = frozenset(
-    [
-        *(
-            "dr",
-            "mr",
-            "mrs",
-            "ms",
-            "prof",
-            "st",
-            "vs",
-            "approx",
-            "cf",
-            "fig",
-            "e.g",
-            "i.e",
-            "eg",
-            "ie",
-            "etc",
-        ),
-        *("resp", "incl", "max", "min", "ca", "no.", "a.p", "p.a", "inc", "jr", "sr", "dept", "rt", "lt"),
-        *("ant", "post"),
-    ]
-)
 _TITLES = frozenset(
     ["dr", "mr", "ms", "sr"]
 )  # in capitals a disease or a kind of image: "no DR. Left eye ..."
@@ -161,24 +130,15 @@ _INLINE_ITEM = re.compile(r"(?:(?<=[.;:!?])|(?<=^))\s*\(?\d{1,2}[.)]\s*(?=[A-Za-
 _FIRST_LINE = re.compile(r"[^\n]{0,400}[.?!:][ \t\r]*\n+(?=[A-Z])|[^\n]{0,400}\n[ \t\r]*\n+(?=\S)")
 _FIRST_SENTENCE = re.compile(r"[^.\n]{0,200}(?:\.[ \t]*(?=[A-Z])|\.?[ \t\r]*\n+(?=[A-Z|]))")
 _ORGAN_LINE = re.compile(r"\n[ \t|*-]{0,8}(?P<words>[A-Z][A-Za-z]{0,14}(?: [A-Za-z]{1,14}){0,3})[ \t]*:")
+_EXAM = re.compile(  # "Indication: lump. Ultrasound: ..." on one line
+    r"(?<=[.;])[ \t]+(?!(?:outside|prior|previous|recent|earlier|old)\b)(?:[a-z-]{1,12} ){0,2}"
+    r"(?:x-?ray|radiograph|cxr|ct|mri?|ultrasound|us|mammogra(?:m|phy)|(?:colono|endo|gastro)scopy"
+    r"|derm(?:at)?oscopy|fundus|microscopy|scan)(?: [a-z-]{1,12}){0,3}"
+    r"(?: ?:| (?:show|demonstrate|reveal)s\b)",
+    re.IGNORECASE,
+)
 _ANSWER = re.compile(r"\s*(?:none|no|nil|negative|not|absent|never|yes)\b", re.IGNORECASE)
 _STOP = re.compile(r"(?<![.!?;])[.!?;]++(?=\s|$|[A-Z][a-z])|\n[ \t\r]*\n|\r\n|\n|\r")
-
-
-@dataclass(frozen=True, slots=True)
-class Token:
-    """One word, number or mark: ``norm`` is the normal form, ``start`` and ``end`` are offsets of the
-    text."""
-
-    norm: str
-    start: int
-    end: int
-    raw: str
-
-    @property
-    def is_word(self) -> bool:
-        """True for a word or number, False for a punctuation mark."""
-        return self.raw[0].isalnum()
 
 
 def plain(text: str) -> str:
@@ -220,7 +180,9 @@ def _ends_early(text: str, head: re.Match[str], stop: int) -> int:
     if found:
         return found.end()
     organ = (m for m in _ORGAN_LINE.finditer(text, start, stop) if _is_organ(m["words"]))
-    return next((m.start() for m in organ), stop)  # "History: diabetes\nRight eye: ..."
+    exam = _EXAM.search(text, start, stop)
+    behind = exam.start() if exam else stop
+    return next((m.start() for m in organ), behind)  # "History: diabetes\nRight eye: ..."
 
 
 def _organs_begin(text: str, head: re.Match[str], stop: int) -> int:
@@ -307,7 +269,7 @@ def _ends(part: str, match: re.Match[str]) -> bool:
     word = before.group().lower() if before else ""
     title = word in _TITLES and before is not None and not before.group().isupper()
     if (
-        word in _ABBREVIATIONS - _TITLES
+        word in ABBREVIATIONS - _TITLES
         or title
         or (
             len(word) == 1
@@ -345,56 +307,3 @@ _OPEN = frozenset(  # words that end no line
     ]
 )
 _LABEL = re.compile(r"[A-Z][A-Za-z /-]{1,40}:(?=\s)")
-
-
-def tokens(text: str, span: Span) -> tuple[Token, ...]:
-    """Words, numbers and marks of a span. Hyphens and underscores inside a word divide it and are not
-    tokens themselves."""
-    start, stop = span
-    found: list[Token] = []
-    for match in _TOKEN.finditer(text, start, stop):
-        raw = match.group()
-        if raw == "?" or _MARKED.fullmatch(raw):
-            behind = bool(found) and (found[-1].is_word or found[-1].norm == "?")  # "liver??"
-            norm = _mark(raw, text, match.end(), behind)
-            found.append(Token(norm, match.start(), match.end(), raw))
-            continue
-        if (
-            raw == "."
-            and found
-            and found[-1].end == match.start()
-            and found[-1].raw.lower() in _ABBREVIATIONS
-        ):
-            continue  # "vs." and "approx." end nothing
-        if raw in DASHES and _denies(text, match.start(), match.end(), stop):  # "effusion +, pneumothorax -."
-            found.append(Token("negmark", match.start(), match.end(), raw))
-            continue
-        if raw in DASHES and not _dash(text, match.start(), match.end()):
-            continue
-        found.append(Token(normal(raw), match.start(), match.end(), raw))
-    return tuple(found)
-
-
-def _mark(raw: str, text: str, end: int, behind: bool) -> str:
-    """What a mark means: "?pneumonia" asks ("query"); "(-)" and "-ve" deny what follows or, ``behind`` a
-    word, what precedes."""
-    if raw == "?":
-        return raw if behind and not text[end : end + 1].isalnum() else "query"
-    if raw[0] in BOXES:  # "[ ] pneumothorax [x] effusion"
-        return "without" if raw in EMPTY else "posmark"
-    if "+" in raw:
-        return "posmark"
-    if re.match(r"\s+(?:for|of)\b", text[end : end + 8]):
-        return "negative"
-    return "negmark" if behind else "without"
-
-
-def _denies(text: str, start: int, end: int, stop: int) -> bool:
-    """True for a dash behind a word and a blank, and before the end of a statement."""
-    before = text[max(0, start - 2) : start]
-    after = text[end : end + 1] if end < stop else "."
-    return before[1:] == " " and before[:1].isalnum() and after in (".", ",", ";", ")")
-
-
-def _dash(text: str, start: int, end: int) -> bool:
-    return text[max(0, start - 1) : start].isspace() and text[end : end + 1].isspace()

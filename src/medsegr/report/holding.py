@@ -53,11 +53,14 @@ MOVING = frozenset(
 )
 ISNT = (["is", "not"], ["are", "not"])
 RELATIVE = ("ipsilateral", "contralateral")
-MORE = frozenset(
-    ["more", "worse", "greater", "larger", "predominantly", "especially", "particularly", "mainly"]
-)
+MORE = frozenset(["more", "most", "worse", "worst", "greater", "greatest", "larger", "mainly", "mostly"])
+MORE |= {"predominantly", "especially", "particularly"}
+MOSTLY = frozenset(["predominance", "predominant"])
+WIDE = frozenset(["diffuse", "diffusely", "widespread", "extensive", "throughout", "multifocal"])
 ENDS = frozenset([".", ",", ";", "side", "and", "with", "than"])
 WHERE = INTO | {"at", "near"}
+DEGREES = WHERE | {"the", "a", "both", "left", "right", "and", "peripheral", "perihilar", "central"}
+DEGREES |= {"marked", "pronounced", "prominent", "severe", "extensive", "conspicuous", "confluent"}
 
 
 def resolved(found: Sequence[Element], words: Words) -> tuple[Element, ...]:
@@ -84,6 +87,7 @@ def resolved(found: Sequence[Element], words: Words) -> tuple[Element, ...]:
             _not_a_side(element, words)
             or _is_aim(element, words)
             or _more(element, out, words)
+            or _mostly(element, out, words)
             or _is_healthy(element, found, words, bool(out))
             or _is_excepted(element, found, words)
             or _tells_other(element, found, out, words)
@@ -197,6 +201,21 @@ def _more(element: Element, out: Sequence[Element], words: Words) -> bool:
     both = any(e.value == "bilateral" or (e.place and e.place.side == "bilateral") for e in out)
     alone = element.field == "side" and element.value in SIDE_WORDS
     return both and alone and bool(MORE & {*before}) and "and" not in before
+
+
+def _mostly(element: Element, out: Sequence[Element], words: Words) -> bool:
+    """True for the zone of "opacities with lower zone predominance" and of "diffuse opacities, most marked
+    at the bases": they are elsewhere, too."""
+    norms = words.norms
+    if element.field != "rows" and (element.place is None or element.place.of != "lung"):
+        return False
+    if MOSTLY & {*norms[element.last : element.last + 2]}:
+        return True
+    wide = WIDE & {*norms[: element.first]} or any(e.value == "bilateral" for e in out)
+    before = element.first - 1
+    while before >= 0 and norms[before] in DEGREES:
+        before -= 1
+    return bool(wide) and before >= 0 and norms[before] in MORE
 
 
 def _greater(element: Element, words: Words) -> bool:

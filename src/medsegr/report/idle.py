@@ -57,7 +57,7 @@ def acts_back(words: Words, hit: Hit[Cue]) -> bool:
     if alone and words.norms[hit.first] == "absent" and before[-1:] and before[-1] in LEADS:
         behind = words.norms[hit.last : hit.last + 1]  # "clips, and absent right breast shadow"
         return not behind or behind[0] in ("on", "in", "at", ".", ",", ";", "and")
-    one = alone and hit.value.value == "resolved"
+    one = alone and hit.value.value in ("resolved", "removed")
     return not (one and before[-1:] in (("a",), ("an",), ("old",)))
 
 

@@ -25,12 +25,16 @@ def link(found: Sequence[Finding], text: str) -> list[Finding]:
         known = kinds.setdefault((finding.name, finding.polarity, finding.whose), [])
         back = _points_back(finding, text)
         at = next((i for i in known[:NEAREST] if _same(out[i], finding, back)), None)
-        if at is None:
-            known.append(len(out))
-            out.append(finding)
-        else:
+        halves = _halves(out, known[:NEAREST], finding, back) if at is None else []
+        if at is not None:
             out[at] = _joined(out[at], finding)
             again.setdefault(at, []).append(finding)
+        elif halves:
+            for i in halves:
+                again.setdefault(i, []).append(finding)
+        else:
+            known.append(len(out))
+            out.append(finding)
     for at, later in again.items():
         out[at] = _with_words(out[at], later)
     return out
@@ -50,6 +54,18 @@ def _same(known: Finding, later: Finding, back: bool) -> bool:
     if any(a and b and not set(a) & set(b) for a, b in ((one.rows, two.rows), (one.cols, two.cols))):
         return False
     return not (known.shape.size_mm and later.shape.size_mm and known.shape.size_mm != later.shape.size_mm)
+
+
+def _halves(out: Sequence[Finding], known: Sequence[int], later: Finding, back: bool) -> list[int]:
+    """The findings of the left and of the right that "bilateral infiltrates" repeats; none unless there are
+    both."""
+    if later.location.side != "bilateral":
+        return []
+    found = []
+    for side in ("left", "right"):
+        half = replace(later, location=replace(later.location, side=side))
+        found += [i for i in known if out[i].location.side == side and _same(out[i], half, back)][:1]
+    return found if len(found) == 2 else []
 
 
 def _points_back(later: Finding, text: str) -> bool:

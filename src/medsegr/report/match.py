@@ -15,8 +15,8 @@ from rapidfuzz.distance import OSA
 
 from medsegr.findings import Span
 from medsegr.report import lexicon
-from medsegr.report.document import Token
 from medsegr.report.lexicon import Concept, Cue, Descriptor, Place, Terms
+from medsegr.report.tokens import Token
 
 T = TypeVar("T")
 LEVEL = re.compile(r"^(?:c[1-8]|[td](?:[1-9]|1[0-2])|l[1-6]|s[1-5])$")  # D12 is T12, as many write

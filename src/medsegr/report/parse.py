@@ -20,7 +20,7 @@ from medsegr.report.heads import Head, asked_for, border, heads
 from medsegr.report.language import foreign
 from medsegr.report.link import link
 from medsegr.report.placing import Setting, places_of
-from medsegr.report.refining import fitting, kept, most_told, refined
+from medsegr.report.refining import fitting, kept, most_told, of_density, refined
 from medsegr.report.sentence import Sentence, is_name_only, is_request, read
 from medsegr.report.several import by_place, in_all, of_part, outlines, shares
 from medsegr.report.side import Spot, location, spots
@@ -258,6 +258,8 @@ def _spread(sentence: Sentence, item: Candidate, own: tuple[Spot, ...], setting:
     """The places, a list of them taken apart where it makes different findings: clavicle and ribs of a
     fracture."""
     out: list[Spot] = []
+    if of_density(item, sentence.words):
+        return (Spot(),)
     for spot in (fitting(s, item, setting) for s in own or (Spot(),)):
         each = by_place(spot, sentence.words.text) if len(spot.heads) > 1 else (spot,)
         names = [refined(item, one, sentence, setting).name for one in each]

@@ -8,7 +8,7 @@ from functools import lru_cache
 from medsegr.report import lexicon
 from medsegr.report.builds import Candidate
 from medsegr.report.lexicon import Concept, Refine
-from medsegr.report.match import ENDS, POLED
+from medsegr.report.match import ENDS, POLED, Words
 from medsegr.report.placing import Setting
 from medsegr.report.sentence import BRAIN, Sentence
 from medsegr.report.side import Spot
@@ -85,6 +85,11 @@ def _in_organ(spot: Spot, organ: str) -> Spot:
     poles = {p: replace(p, name=p.name.replace("kidney", organ), of=organ) for p in found}
     places = tuple(poles.get(p, p) for p in spot.places)
     return replace(spot, places=places)
+
+
+def of_density(item: Candidate, words: Words) -> bool:
+    """Whether it is told where more of them are than elsewhere: "nuclei density in the left is high"."""
+    return item.concept.name == "nucleus" and "density" in words.norms[item.first : item.last]
 
 
 def kept(spot: Spot, concept: Concept) -> Spot:

@@ -6,7 +6,7 @@ from functools import partial
 from typing import Any, cast
 
 from medsegr.errors import GeometryError, MedsegrError
-from medsegr.grid.planes import axis_letters
+from medsegr.grid.planes import as_picture, axis_letters
 from medsegr.meaning.hearing import wider
 from medsegr.modality.kinds import called, firm, likely_modalities, made_only, measured, parts_of
 from medsegr.modality.supposing import Knowledge
@@ -19,6 +19,7 @@ from medsegr.types import Check, Finding, FindingResult, Image, Result, Segmente
 SMALLEST_SIDE = 8  # px: a grid below this in height or width is refused as too_small
 # What kind of image a modality gives; all that are not named are radiology.
 KINDS = {"ES": "endoscopy", "SM": "microscopy", "GM": "microscopy", "OP": "eye", "DMS": "skin"}
+FEW_PIXELS = 48  # px: of pictures below this long side the masks were worse (docs/log.md)
 LOW = 0.5  # Dice on validation images below which a mask is not given without saying so
 DEFAULT_THRESHOLD = 0.5  # of the presence score, where the model's card tells none
 FORCED, POINTED = "drawn because of --force", "drawn because a person pointed at it"
@@ -118,6 +119,7 @@ def real_cases(segmenter: Segmenter, finding: Finding, modality: str | None) -> 
 def like(segmenter: Segmenter, image: Image) -> bool:
     """Whether the model surely takes a picture for one of its modality; never a volume."""
     tell, card = getattr(segmenter, "chances", None), _card(segmenter)
+    image = as_picture(image)[0] if _sound(image) else image
     taught_in = {code for one in card.get("concepts", {}).values() for code in one.get("modalities", ())}
     if tell is None or len(image.grid) != 2 or image.modality not in taught_in or _too_small(image):
         return False
@@ -165,6 +167,9 @@ def cautions(
     made images only, concepts that were drawn poorly where they were judged, a missing map."""
     notes = [("error", f"the model failed: {one_line(a)}") for a in answers if isinstance(a, Exception)]
     card = _card(segmenter)
+    if len(image.grid) == 2 and max(image.grid) < FEW_PIXELS and any(r.mask is not None for r in results):
+        size = f"{image.grid[1]} x {image.grid[0]}"
+        notes.append(("few_pixels", f"the picture has {size} pixels: masks of so small ones are often wrong"))
     for item in results:
         usual = (item.finding.name, called(card, item.finding.name, image.modality))
         drawn = item.finding if item.mask is None else meant(segmenter, item.finding, image)

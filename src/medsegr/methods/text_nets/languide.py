@@ -67,6 +67,8 @@ class Guide(nn.Module):
 class LanGuide(nn.Module):
     """``widths`` are the encoder's channels at strides 4, 8, 16 and 32; ``text`` the width of the words."""
 
+    hears_clicks = False
+
     def __init__(self, words: Vocabulary, widths: tuple[int, int, int, int], text: int) -> None:
         super().__init__()
         self.encoder = ImageEncoder(widths, stem=16)

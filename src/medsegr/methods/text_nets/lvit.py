@@ -80,6 +80,8 @@ class PixelAttention(nn.Module):
 class LViT(nn.Module):
     """``widths`` are the channels at strides 2, 4, 8 and 16; ``width`` that of patches and words."""
 
+    hears_clicks = False
+
     def __init__(self, words: Vocabulary, widths: tuple[int, ...], width: int) -> None:
         super().__init__()
         self.stem = _pair(3, widths[0], 2)

@@ -1,0 +1,103 @@
+"""Words, numbers and marks of a report, each with its offsets."""
+
+import re
+from dataclasses import dataclass
+
+from medsegr.findings import Span
+from medsegr.report.lexicon import normal
+
+DASHES = "-\u2010\u2011\u2013\u2014"
+BOXES = "[\u2610\u2611\u2612"
+EMPTY = ("[ ]", "\u2610")
+_MARKED = re.compile(r"\[[ xX]\]|[\u2610-\u2612]|\([-\u2013\u2212+]\)|[-\u2013\u2212+]ve\b", re.IGNORECASE)
+_TOKEN = re.compile(
+    r"\[[ xX]\]|"
+    r"\([-\u2013\u2212+]\)|(?<![\w])[-\u2013\u2212+]ve\b|\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][a-z]{1,2}\b)?\d*|[^\w\s]"
+)
+ABBREVIATIONS = frozenset(
+    [
+        *(
+            "dr",
+            "mr",
+            "mrs",
+            "ms",
+            "prof",
+            "st",
+            "vs",
+            "approx",
+            "cf",
+            "fig",
+            "e.g",
+            "i.e",
+            "eg",
+            "ie",
+            "etc",
+        ),
+        *("resp", "incl", "max", "min", "ca", "no.", "a.p", "p.a", "inc", "jr", "sr", "dept", "rt", "lt"),
+        *("ant", "post"),
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Token:
+    """One word, number or mark: ``norm`` is the normal form, ``start`` and ``end`` are offsets of the
+    text."""
+
+    norm: str
+    start: int
+    end: int
+    raw: str
+
+    @property
+    def is_word(self) -> bool:
+        """True for a word or number, False for a punctuation mark."""
+        return self.raw[0].isalnum()
+
+
+def tokens(text: str, span: Span) -> tuple[Token, ...]:
+    """Words, numbers and marks of a span. Hyphens and underscores inside a word divide it and are not
+    tokens themselves."""
+    start, stop = span
+    found: list[Token] = []
+    for match in _TOKEN.finditer(text, start, stop):
+        raw = match.group()
+        if raw == "?" or _MARKED.fullmatch(raw):
+            behind = bool(found) and (found[-1].is_word or found[-1].norm == "?")  # "liver??"
+            norm = _mark(raw, text, match.end(), behind)
+            found.append(Token(norm, match.start(), match.end(), raw))
+            continue
+        if raw == "." and found and found[-1].end == match.start() and found[-1].raw.lower() in ABBREVIATIONS:
+            continue  # "vs." and "approx." end nothing
+        if raw in DASHES and _denies(text, match.start(), match.end(), stop):  # "effusion +, pneumothorax -."
+            found.append(Token("negmark", match.start(), match.end(), raw))
+            continue
+        if raw in DASHES and not _dash(text, match.start(), match.end()):
+            continue
+        found.append(Token(normal(raw), match.start(), match.end(), raw))
+    return tuple(found)
+
+
+def _mark(raw: str, text: str, end: int, behind: bool) -> str:
+    """What a mark means: "?pneumonia" asks ("query"); "(-)" and "-ve" deny what follows or, ``behind`` a
+    word, what precedes."""
+    if raw == "?":
+        return raw if behind and not text[end : end + 1].isalnum() else "query"
+    if raw[0] in BOXES:  # "[ ] pneumothorax [x] effusion"
+        return "without" if raw in EMPTY else "posmark"
+    if "+" in raw:
+        return "posmark"
+    if re.match(r"\s+(?:for|of)\b", text[end : end + 8]):
+        return "negative"
+    return "negmark" if behind else "without"
+
+
+def _denies(text: str, start: int, end: int, stop: int) -> bool:
+    """True for a dash behind a word and a blank, and before the end of a statement."""
+    before = text[max(0, start - 2) : start]
+    after = text[end : end + 1] if end < stop else "."
+    return before[1:] == " " and before[:1].isalnum() and after in (".", ",", ";", ")")
+
+
+def _dash(text: str, start: int, end: int) -> bool:
+    return text[max(0, start - 1) : start].isspace() and text[end : end + 1].isspace()
