@@ -17,6 +17,7 @@ VARIANTS = [
     *(Variant(heads) for heads in ("", "L", "T", "S", "LT", "LS", "TS")),
     Variant(sites=(3,)),
     Variant(sites=()),
+    Variant(mechanism="cross"),
     Variant(mechanism="film"),
     Variant(mechanism="token"),
     Variant(mechanism="none"),
@@ -47,7 +48,11 @@ def test_equal_size_and_the_plain_host_at_first(variant: Variant) -> None:
     assert torch.equal(guided.presence, plain.presence)
 
 
-@pytest.mark.parametrize("variant", [Variant(""), Variant(mechanism="film"), Variant("S", (1, 3))], ids=str)
+@pytest.mark.parametrize(
+    "variant",
+    [Variant(""), Variant(mechanism="cross"), Variant(mechanism="film"), Variant("S", (1, 3))],
+    ids=str,
+)
 def test_losses_and_gradients_without_some_heads(variant: Variant) -> None:
     model = built(variant).train()
     nothing = torch.zeros(2, len(WORDS.codes))
@@ -86,6 +91,7 @@ def acting(variant: Variant) -> MedSegR:
         (Variant(""), set()),
         (Variant(sites=()), set()),
         (Variant(mechanism="token"), set()),
+        (Variant(mechanism="cross"), {LOC, TEX, 2, GLB}),
         (Variant(mechanism="film"), {GLB}),
     ],
     ids=str,
@@ -102,6 +108,17 @@ def test_sites_hear_what_the_variant_says(variant: Variant, priors: set[int]) ->
         if not torch.equal(model.modulators[2](x, other, pe)[0], first):
             heard.add(which)
     assert heard == priors
+
+
+def test_attention_to_words_knows_places() -> None:
+    """Two cells that look alike may read other words, and a word may read another part of the image."""
+    model = acting(Variant(mechanism="cross"))
+    x, priors = torch.ones(1, 128, 4, 4), torch.randn(1, 4, 64)
+    flat, _ = model.modulators[2](x, priors, torch.zeros(128, 4, 4))
+    placed, _ = model.modulators[2](x, priors, torch.randn(128, 4, 4))
+    middle = flat[0, :, 1:3, 1:3].flatten(1)  # the deaf filter sees the edge of the map
+    torch.testing.assert_close(middle, middle[:, :1].expand_as(middle))
+    assert (placed[0, :, 1, 1] - placed[0, :, 2, 2]).abs().max() > 1e-3
 
 
 def test_without_text_no_word_changes_anything() -> None:

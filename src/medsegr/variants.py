@@ -8,6 +8,7 @@ plain host, bit for bit.
 from collections.abc import Sequence
 from dataclasses import dataclass
 
+import torch
 import torch.nn.functional as F
 from jaxtyping import Float
 from torch import Tensor, nn
@@ -15,7 +16,8 @@ from torch import Tensor, nn
 from medsegr.errors import UsageError
 from medsegr.reasoning.modulators import GLB, Modulator, zero_linear
 
-MECHANISMS = ("modulators", "film", "token", "none")
+MECHANISMS = ("modulators", "cross", "film", "token", "none")
+INSTEAD = {"cross": "C", "film": "F"}  # what acts at a site in place of the heads
 SITES = (0, 1, 2, 3)
 
 
@@ -24,8 +26,9 @@ class Variant:
     """``heads``: a subset of ``"LTS"`` (location, texture, shape) that acts; ``sites``: where, of 0 to 3
     (strides 4, 8, 16, 32).
 
-    ``mechanism``: ``modulators`` (ours); ``film`` (a gain and a shift for each channel at the sites, from
-    the prior of the whole report; Perez et al. 2018, arXiv 1709.07871); ``token`` (words reach the
+    ``mechanism``: ``modulators`` (ours); ``cross`` (words and image read each other by attention, as the
+    adapters of LGA do: Hu et al., MICCAI 2024); ``film`` (a gain and a shift for each channel at the sites,
+    from the prior of the whole report; Perez et al. 2018, arXiv 1709.07871); ``token`` (words reach the
     decoder's tokens only); ``none`` (no word is heard at all). The decoder's tokens hear the words in all
     but the last. Parameters are equal within 2 %. UsageError for what does not exist.
     """
@@ -46,11 +49,11 @@ class Variant:
             raise UsageError(f"mechanism: {str(self.mechanism)[:20]!r} is not known; known are {known}")
 
     def heard(self, site: int, full: str) -> str:
-        """The heads of ``full`` that act at a site; ``"F"`` is FiLM."""
+        """The heads of ``full`` that act at a site; ``"C"`` is cross-attention, ``"F"`` FiLM."""
         if site not in self.sites or self.mechanism == "token":
             return ""
-        if self.mechanism == "film":
-            return "F"
+        if self.mechanism in INSTEAD:
+            return INSTEAD[self.mechanism]
         return "".join(head for head in full if head in self.heads)
 
     def modulator(self, site: int, channels: int, inner: int, prior: int, full: str) -> Modulator:
@@ -58,10 +61,10 @@ class Variant:
         heard = self.heard(site, full)
         if heard == full:
             return Modulator(channels, inner, prior, 128, full)
-        made = Modulator(channels, inner, prior, 128, heard.replace("F", ""))
-        film = Film(inner, prior) if heard == "F" else None
-        missing = size(Modulator(channels, inner, prior, 128, full)) - size(made) - size(film)
-        made.rest = Rest(film, Deaf(inner, missing))
+        other = Film(inner, prior) if heard == "F" else Cross(inner, prior, 128) if heard == "C" else None
+        made = Modulator(channels, inner, prior, 128, heard if other is None else "")
+        missing = size(Modulator(channels, inner, prior, 128, full)) - size(made) - size(other)
+        made.rest = Rest(other, Deaf(inner, missing))
         return made
 
 
@@ -93,6 +96,52 @@ class Deaf(nn.Module):
         return out
 
 
+class Attention(nn.Module):
+    """Attention with one head."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.query, self.key, self.value, self.out = (nn.Linear(width, width) for _ in range(4))
+
+    def forward(self, x: Float[Tensor, "b n r"], read: Float[Tensor, "b m r"]) -> Float[Tensor, "b n r"]:
+        """What each of ``x`` reads."""
+        seen = F.scaled_dot_product_attention(self.query(x), self.key(read), self.value(read))
+        out: Tensor = self.out(seen)
+        return out
+
+
+class Cross(nn.Module):
+    """Words and image read each other, in the order of LGA's adapters: the words read the image, the image
+    reads the words, then a feed-forward layer of a quarter of the width; gains of channels begin at zero.
+
+    Theirs reads the mean of the report's words and gets positions from the encoder. Here all four priors are
+    read, since over one word there is nothing to attend to, and positions are added, as our location head
+    has them.
+    """
+
+    def __init__(self, inner: int, prior: int, position: int) -> None:
+        super().__init__()
+        self.enter = nn.Linear(prior, inner)
+        self.place = nn.Conv2d(position, inner, 1)
+        self.words, self.image = Attention(inner), Attention(inner)
+        self.norm = nn.LayerNorm(inner)
+        self.feed = nn.Sequential(nn.Linear(inner, inner // 4), nn.GELU(), nn.Linear(inner // 4, inner))
+        self.gain = nn.Parameter(torch.zeros(2, inner))
+
+    def forward(
+        self, u: Float[Tensor, "b r h w"], priors: Float[Tensor, "b 4 d"], pe: Float[Tensor, "p h w"]
+    ) -> Float[Tensor, "b r h w"]:
+        """Add what the cells of the map read."""
+        cells = u.flatten(2).mT
+        placed = cells + self.place(pe[None]).flatten(2).mT
+        words = self.enter(priors)
+        words = words + self.words(words, placed)
+        cells = cells + self.gain[0] * self.image(placed, words)
+        cells = cells + self.gain[1] * self.feed(self.norm(cells))
+        out: Tensor = cells.mT.reshape(u.shape)
+        return out
+
+
 class Film(nn.Module):
     """A gain and a shift for each channel, from the prior of the whole report; both begin at zero."""
 
@@ -101,7 +150,7 @@ class Film(nn.Module):
         self.film = zero_linear(prior, 2 * inner)
 
     def forward(
-        self, u: Float[Tensor, "b r h w"], priors: Float[Tensor, "b 4 d"]
+        self, u: Float[Tensor, "b r h w"], priors: Float[Tensor, "b 4 d"], pe: Float[Tensor, "p h w"]
     ) -> Float[Tensor, "b r h w"]:
         """Bounded, as the heads are: words can mislead but not erase."""
         gain, shift = self.film(priors[:, GLB]).tanh()[..., None, None].chunk(2, 1)
@@ -112,14 +161,14 @@ class Film(nn.Module):
 class Rest(nn.Module):
     """What stands in place of the heads that were left out."""
 
-    def __init__(self, film: Film | None, deaf: Deaf) -> None:
+    def __init__(self, other: Cross | Film | None, deaf: Deaf) -> None:
         super().__init__()
-        self.film = film
+        self.other = other
         self.deaf = deaf
 
     def forward(
-        self, u: Float[Tensor, "b r h w"], priors: Float[Tensor, "b 4 d"]
+        self, u: Float[Tensor, "b r h w"], priors: Float[Tensor, "b 4 d"], pe: Float[Tensor, "p h w"]
     ) -> Float[Tensor, "b r h w"]:
-        """FiLM, if there is one, then the deaf filter."""
-        out: Tensor = self.deaf(u if self.film is None else self.film(u, priors))
+        """The other mechanism, if there is one, then the deaf filter."""
+        out: Tensor = self.deaf(u if self.other is None else self.other(u, priors, pe))
         return out

@@ -185,5 +185,5 @@ class Modulator(nn.Module):
             u = self.texture(u, priors[:, TEX])
         if self.shape is not None:
             u, offsets = self.shape(u, priors[:, SHP])
-        u = u if self.rest is None else self.rest(u, priors)
+        u = u if self.rest is None else self.rest(u, priors, pe)
         return x + self.up(u), Trace(logits, offsets)
