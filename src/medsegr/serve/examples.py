@@ -74,7 +74,7 @@ def _ring(mask: np.ndarray) -> np.ndarray:
 
 EXAMPLES: Mapping[str, Case] = MappingProxyType(
     {
-        "chest": Case("Chest X-ray with its report", _picture("chest", 7)),
+        "chest": Case("Chest X-ray with its report", _picture("chest", 18)),
         "abdomen": Case("Slice of an abdominal CT", _picture("abdomen", 3)),
         "mucosa": Case("Colonoscopy", _picture("mucosa", 4)),
         "ultrasound": Case("Breast ultrasound", _picture("ultrasound", 2)),
