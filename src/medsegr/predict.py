@@ -27,8 +27,8 @@ from medsegr.grid.seen import Seen, inputs, look, stack_of
 from medsegr.inference import passes, slices
 from medsegr.inference.passes import CHUNK
 from medsegr.meaning.among import choose
-from medsegr.meaning.colours import with_plain, without_plain
 from medsegr.meaning.hearing import elsewhere, heard, renamed, wider
+from medsegr.meaning.plainly import with_plain, without_plain
 from medsegr.meaning.wholes import joined, taken_apart
 from medsegr.metrics.calibration import temper
 from medsegr.modality.kinds import called, doubt, firm, from_made, likeliest, loosely, parts_of, taught

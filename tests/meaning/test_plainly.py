@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from made_sets import blob
-from medsegr.meaning.colours import with_plain, without_plain
+from medsegr.meaning.plainly import with_plain, without_plain
 from medsegr.predict import build
 from medsegr.report.parse import parse_phrase
 from medsegr.types import Image, Prompt, Segmentation
