@@ -231,6 +231,12 @@ def test_another_place_is_refused(image: Image, tmp_path: Path) -> None:
         read_masks(other, image)
     own = str(sources_of(image).headers[0].FrameOfReferenceUID)
     assert read_masks(save(structures({1: plain}, own), tmp_path / "own.dcm"), image).mask(1).any()
+    two = structures({1: plain})
+    two.ReferencedFrameOfReferenceSequence = [item(FrameOfReferenceUID=uid) for uid in ("1.2.3.4", own)]
+    assert read_masks(save(two, tmp_path / "two.dcm"), image).mask(1).any()  # it may mean either
+    del two.ReferencedFrameOfReferenceSequence[1]
+    with pytest.raises(InputError, match="another frame of reference"):
+        read_masks(save(two, tmp_path / "one.dcm"), image)
     for depth in (-1, 5.8, 40):
         path = save(structures({4: [contour(image, (depth, OUTER))]}), tmp_path / "plane.dcm")
         with pytest.raises(GeometryError, match=r"ROI 4 lie on a plane that the image does not have"):
@@ -263,6 +269,7 @@ def changed(part: str, **elements: Any) -> Callable[[Dataset], None]:
 HOSTILE = [
     (changed("contour", NumberOfContourPoints=5), "12 coordinates for 5 points"),
     (changed("contour", ContourData=["1"] * 11), "11 coordinates"),
+    (changed("contour", ContourData=["1"] * 11, NumberOfContourPoints=None), "11 coordinates, where three"),
     (changed("contour", ContourData=None), "0 coordinates|no number"),
     (changed("contour", ContourData=["9e99"] * 12), "not finite, or beyond"),
     (changed("object", StructureSetROISequence=None), "describes no ROI"),
@@ -312,6 +319,12 @@ def test_counts_are_limited(image: Image, tmp_path: Path) -> None:
     for limit in (Limits(contours=3), Limits(points=15), Limits(file_bytes=99)):
         with pytest.raises(InputError, match="raise the limit"):
             read_masks(path, image, limit)
+    endless = structures({1: [contour(image, (2, OUTER))]})
+    endless.ROIContourSequence[0].ContourSequence[0].ContourData = [*map(str, range(59)), "4711.25"]
+    data = save(endless, path).read_bytes()
+    path.write_bytes(data.replace(b"4711.25", b"4711.xx"))
+    with pytest.raises(InputError, match="raise the limit"):
+        read_masks(path, image, Limits(points=15))  # by its separators, before a number of it is read
     zigzag = [(0.5 + 11 * (n % 2), 1.0 + n / 100) for n in range(400)]
     path = save(structures({1: [contour(image, (2, zigzag))]}), tmp_path / "rt.dcm")
     with pytest.raises(InputError, match=r"lines: .* points"):

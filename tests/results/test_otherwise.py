@@ -8,7 +8,8 @@ import pytest
 
 from medsegr import pipeline
 from medsegr.options import Options
-from medsegr.types import Finding, Image, Prompt, Segmentation
+from medsegr.results.otherwise import otherwise
+from medsegr.types import Check, Finding, FindingResult, Image, Prompt, Segmentation
 
 GRID = (80, 100)
 
@@ -50,6 +51,11 @@ def film(**more: Any) -> Image:
     return replace(Image(data, None, None, "CR", "patient"), **more)
 
 
+def volume() -> Image:
+    data = np.linspace(0, 255, 3 * GRID[0] * GRID[1], dtype=np.float32).reshape(1, 3, *GRID)
+    return Image(data, None, None, "CR", "patient", ("P", "I", "L"))
+
+
 def warned(image: Image, model: Any, phrase: str = "opacity", **options: Any) -> str | None:
     result = pipeline.run(image, model, phrases=[phrase], options=Options(**options))
     return dict(result.warnings).get("looks_mirrored")
@@ -74,6 +80,7 @@ def test_sides_that_a_header_tells_are_believed_first() -> None:
         (film(frame="viewer"), Reader(40), {}),
         (film(modality="MG"), Reader(40), {}),
         (film(modality="US"), Reader(40), {}),
+        (volume(), Reader(40), {}),
         (film(), Reader(40, unseen="lung"), {}),
         (film(), Reader(40, unseen="cardiomediastinum"), {}),
         (film(), Reader(40, unknown="cardiomediastinum"), {}),
@@ -110,3 +117,20 @@ def test_an_organ_on_the_other_side_is_told_with_its_finding(phrase: str, told: 
     said = warned(film(modality="CT"), Reader(), phrase)
     assert (said is not None) == told
     assert said is None or said.startswith("f1: on the side where it is in hardly anybody")
+
+
+def test_other_warnings_of_a_mask_say_nothing_of_the_image() -> None:
+    checks = (Check("border", "warn", "cut by border"), Check("anatomy", "pass", ""))
+    drawn = FindingResult(
+        Finding("f1", "liver", (0, 5), "liver"), "segmented", mask=np.ones(GRID, bool), checks=checks
+    )
+    assert otherwise(film(modality="CT"), [drawn], Reader(), Options()) == []
+
+
+def test_who_wants_no_side_checked_hears_of_no_side() -> None:
+    """Neither as a warning of the image nor as a check of the finding."""
+    image = film(modality="CT")
+    for how, told in (("warn", True), ("off", False)):
+        result = pipeline.run(image, Reader(), phrases=["spleen"], options=Options(side_check=how))
+        assert ("looks_mirrored" in dict(result.warnings)) == told
+        assert any(check.name == "anatomy" for check in result.findings[0].checks) == told

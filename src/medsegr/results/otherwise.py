@@ -21,7 +21,7 @@ HEART = Finding("heart", "heart and mediastinum", (0, 0), "cardiomediastinum")
 LUNGS = tuple(
     Finding(side, f"{side} lung", (0, 0), "lung", location=Location(side=side)) for side in ("left", "right")
 )
-EXCHANGED = "left and right may be exchanged in all masks"
+MAY_BE = "may be mirrored, and left and right exchanged in all masks"
 
 
 def otherwise(
@@ -53,10 +53,9 @@ def _mirrored(image: Image, results: Sequence[FindingResult], segmenter: Segment
     across = [r for r in drawn if any(c.name == "anatomy" and c.outcome == "warn" for c in r.checks)]
     if across:
         ids = ", ".join(r.finding.id for r in across)
-        return [("looks_mirrored", f"{ids}: on the side where it is in hardly anybody: {EXCHANGED}")]
+        return [("looks_mirrored", f"{ids}: on the side where it is in hardly anybody: the image {MAY_BE}")]
     if drawn and _leans_right(image, segmenter):
-        text = f"the heart leans to the patient's right: the film may be mirrored, and {EXCHANGED}"
-        return [("looks_mirrored", text)]
+        return [("looks_mirrored", f"the heart leans to the patient's right: the film {MAY_BE}")]
     return []
 
 
