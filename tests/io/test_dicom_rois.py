@@ -194,10 +194,11 @@ def test_what_is_not_drawn_is_told(image: Image, tmp_path: Path) -> None:
         4: [contour(image, (n, OUTER)) for n in (0, 2, 4)],
         5: [contour(image, (0, [(2.2, 2.2), (2.2, 2.4), (2.4, 2.3)]))],
         6: [],
+        7: [contour(image, (n, OUTER)) for n in (1, 3)],  # two alone tell no rhythm
     }
     found = read_masks(save(structures(rois), tmp_path / "rt.dcm"), image)
     counts = [int(found.mask(n).sum()) for n in rois]
-    assert counts == [72, 0, 5 * 8, 3 * 72, 0, 0]
+    assert counts == [72, 0, 5 * 8, 3 * 72, 0, 0, 2 * 72]
     assert [(code, text.partition(":")[0]) for code, text in found.notes] == [
         ("outlines_open", "ROI 1, 2"),
         ("outlines_cut", "ROI 3"),
