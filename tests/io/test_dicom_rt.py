@@ -201,6 +201,19 @@ def test_one_slice_is_enough(tmp_path: Path) -> None:
     assert dciodvfy(path) == []
 
 
+@pytest.mark.parametrize("told", [{"NumberOfFrames": 20_001}, {"Rows": 60_000, "Columns": 60_000}])
+def test_the_grid_that_a_file_tells_is_believed_within_limits(told: dict[str, int], tmp_path: Path) -> None:
+    image = series(tmp_path / "ct")
+    path = write(image, [segment(1, image.data[0] > 9)], tmp_path / "rt.dcm")
+    ds = pydicom.dcmread(path)
+    for name, value in told.items():
+        setattr(ds.ROIContourSequence[0].SourcePixelPlanesCharacteristicsSequence[0], name, value)
+    ds.save_as(path)
+    assert read_masks(path, image).mask(1).any()  # the image tells its own
+    with pytest.raises(InputError, match="raise the limit"):
+        read_masks(path)
+
+
 def test_what_has_no_place_in_the_patient_is_refused(tmp_path: Path) -> None:
     film = read_image(write_dx(tmp_path / "dx.dcm", np.arange(80 * 60).reshape(80, 60) % 255))
     with pytest.raises(UsageError, match=r"no place in the patient.*use dicom-seg, nifti or png") as caught:
