@@ -17,6 +17,7 @@ from medsegr.bench import controls, peer_page, peer_scores, peer_table, peers
 from medsegr.bench.peer_scores import Row
 from medsegr.bench.samples import Wanted
 from medsegr.errors import InputError, UsageError, WeightsError
+from medsegr.inference import answers
 from medsegr.types import Finding
 from medsegr.variants import Variant
 
@@ -197,7 +198,7 @@ def test_large_images_are_asked_for_a_few_things_a_call(
     folder = write_set(tmp_path / "refer", 3)
     rows_: list[list[Row]] = []
     for largest in (10**9, 2 * 60 * 80):
-        monkeypatch.setattr(peer_scores, "LARGEST_CALL", largest)
+        monkeypatch.setattr(answers, "LARGEST_CALL", largest)
         square = Square()
         rows_.append(list(peer_scores.referring_rows(folder, cast(predict.Predictor, square))))
     assert max(len(prompt.findings) for prompt in square.asked) == 2

@@ -220,8 +220,10 @@ def test_an_roi_that_was_never_drawn_is_no_mask_of_a_set(image: Image, tmp_path:
 
 def test_numbers_that_are_no_labels_are_counted(image: Image, tmp_path: Path) -> None:
     rois = {0: [contour(image, (2, OUTER))], 99999: [contour(image, (3, OUTER))]}
-    found = read_masks(save(structures(rois), tmp_path / "rt.dcm"), image)
-    assert [(info.number, info.name) for info in found.infos] == [(1, "roi 0"), (2, "roi 99999")]
+    ds = structures(rois)
+    ds.StructureSetROISequence[1].ROIName = ""
+    found = read_masks(save(ds, tmp_path / "rt.dcm"), image)
+    assert [(info.number, info.name) for info in found.infos] == [(1, "roi 0"), (2, "ROI 99999")]
     assert [int(found.mask(n)[n + 1].sum()) for n in (1, 2)] == [72, 72]
 
 
