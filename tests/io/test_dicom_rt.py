@@ -96,11 +96,23 @@ def test_contours_lie_where_the_mask_lay_in_every_orientation(
     expected = centre_mm(mask, image.affine) * (-1, -1, 1)
     np.testing.assert_allclose(points.mean(axis=0), expected, atol=1e-3)
     np.testing.assert_array_equal(read_masks(tmp_path / "rt.dcm", image).mask(1), mask)
+    alone = read_masks(tmp_path / "rt.dcm")
+    assert alone.image.affine is not None
+    there = centre_mm(alone.mask(1), alone.image.affine) * (-1, -1, 1)
+    np.testing.assert_allclose(there, expected, atol=1e-3)
 
 
 def test_every_contour_lies_in_the_plane_of_the_image_that_it_names(tmp_path: Path) -> None:
-    """And another program that fills it there finds the mask."""
-    image = series(tmp_path / "ct")
+    """Also of one that does not lie exactly on the grid; and another program that fills it there finds the
+    mask."""
+    series(tmp_path / "ct")
+    for path in (tmp_path / "ct").iterdir():
+        ds = pydicom.dcmread(path)
+        if ds.pixel_array[0, 0] == VALUES[2, 0, 0]:
+            turn = np.array(ds.ImageOrientationPatient, float).reshape(2, 3)
+            ds.ImagePositionPatient = [*(np.array(ds.ImagePositionPatient, float) + 0.01 * np.cross(*turn))]
+            ds.save_as(path)
+    image = read_image(tmp_path / "ct")
     mask = np.random.default_rng(0).random(SHAPE) < 0.6
     ds = pydicom.dcmread(write(image, [segment(1, mask)], tmp_path / "rt.dcm"))
     headers = {h.SOPInstanceUID: (n, h) for n, h in enumerate(sources_of(image).headers)}
@@ -149,6 +161,7 @@ def test_it_says_what_it_is_and_of_what(tmp_path: Path) -> None:
         segment(1, VALUES > 200, phrase="a mass in\nthe left lung", colour=(86, 180, 233)),
         segment(2, VALUES < 99, category=ORGAN, drawn_by="SEMIAUTOMATIC", site=None, colour=(1, 2, 3)),
     ]
+    found[1] = replace(found[1], phrase="liver " * 400)
     ds = pydicom.dcmread(write(image, found, tmp_path / "rt.dcm"))
     headers = sources_of(image).headers
     assert (ds.PatientName, ds.PatientID, ds.StudyInstanceUID) == (NAME, ID, headers[0].StudyInstanceUID)
@@ -165,6 +178,7 @@ def test_it_says_what_it_is_and_of_what(tmp_path: Path) -> None:
     assert named == {header.SOPInstanceUID for header in headers}
     mass, organ = ds.StructureSetROISequence
     assert (mass.ROIName, mass.ROIDescription) == ("thing 1", "a mass in the left lung")
+    assert len(organ.ROIDescription) == 1024  # what its type holds
     assert [roi.ROIGenerationAlgorithm for roi in (mass, organ)] == ["AUTOMATIC", "SEMIAUTOMATIC"]
     assert {roi.ReferencedFrameOfReferenceUID for roi in (mass, organ)} == {ds.FrameOfReferenceUID}
     assert [list(roi.ROIDisplayColor) for roi in ds.ROIContourSequence] == [[86, 180, 233], [1, 2, 3]]
