@@ -13,9 +13,10 @@ from highdicom._standard_utils import get_iod_module_map, get_module_attribute_m
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
+from pydicom.uid import EnhancedCTImageStorage
 from skimage.draw import polygon2mask
 
-from dicom_files import ID, LEFT, LESION, LUNG, MAKER, NAME, dciodvfy, segment, write_ct, write_dx
+from dicom_files import ID, LEFT, LESION, LUNG, MAKER, NAME, dciodvfy, segment, whole, write_ct, write_dx
 from medsegr.errors import InputError, UsageError
 from medsegr.io.choices import Choices
 from medsegr.io.dicom_masks import read_masks
@@ -125,6 +126,36 @@ def test_every_contour_lies_in_the_plane_of_the_image_that_it_names(tmp_path: Pa
         pixels = away @ turn[::-1].T / np.array(header.PixelSpacing, float)
         again[slot] |= polygon2mask(SHAPE[1:], pixels)
     np.testing.assert_array_equal(again, mask)
+
+
+def test_frames_of_one_object_are_named_by_their_numbers(tmp_path: Path) -> None:
+    """Counted from 1, in whatever order they are stored."""
+    heights = [7.5, 0.0, 10.0, 2.5, 5.0]
+    ds = whole(
+        VALUES.reshape(-1, SHAPE[2]),
+        SOPClassUID=EnhancedCTImageStorage,
+        Modality="CT",
+        SeriesInstanceUID="2.25.4711002",
+        FrameOfReferenceUID="2.25.4711003",
+        NumberOfFrames=len(heights),
+    )
+    ds.Rows = SHAPE[1]
+    ds.PerFrameFunctionalGroupsSequence = [Dataset() for _ in heights]
+    for frame, height in zip(ds.PerFrameFunctionalGroupsSequence, heights, strict=True):
+        position, turn, pixel = Dataset(), Dataset(), Dataset()
+        position.ImagePositionPatient = [0, 0, height]
+        turn.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+        pixel.PixelSpacing, pixel.SliceThickness = [0.8, 1.1], 2.5
+        frame.PlanePositionSequence, frame.PlaneOrientationSequence = [position], [turn]
+        frame.PixelMeasuresSequence = [pixel]
+    ds.save_as(tmp_path / "mf.dcm", enforce_file_format=True)
+    image = read_image(tmp_path / "mf.dcm")
+    path = write(image, [segment(1, np.ones(image.grid, bool))], tmp_path / "rt.dcm")
+    made = pydicom.dcmread(path)
+    named = [item.ContourImageSequence[0] for item in made.ROIContourSequence[0].ContourSequence]
+    assert {one.ReferencedSOPInstanceUID for one in named} == {ds.SOPInstanceUID}
+    told = [heights[one.ReferencedFrameNumber - 1] for one in named]
+    assert told == [points[0, 2] for points in contours(made)]
 
 
 def needed(told: dict[str, Any], ds: Dataset, lacking: list[str]) -> None:
