@@ -287,6 +287,30 @@ def test_differences_are_paired_and_ours_has_none() -> None:
     assert by["half", "a"]["difference"]["mean"] == pytest.approx(0.1)
 
 
+def test_methods_are_compared_under_the_same_words_and_sets_are_kept_apart() -> None:
+    """Sets may call their pictures the same, and a mask under other words is another answer."""
+
+    def asked(right: float, free: float) -> list[Row]:
+        return [
+            Row(name, "words", control, "oracle", f"{name}{i}", f"p{i}", "polyp", dice + lift, True)
+            for name, lift in (("a", 0.0), ("b", 0.2))
+            for control, dice in (("right", right), ("free", free))
+            for i in range(8)
+        ]
+
+    lines = peer_table.summary(
+        {"ours": asked(0.7, 0.1), "other": asked(0.3, 0.4), "deaf": asked(0.2, 0.2)}, "ours"
+    )
+    by = {(line["method"], line["set"], line["control"]): line for line in lines}
+    told = {c: by["other", peer_table.POOLED, c]["difference"] for c in ("right", "free")}
+    assert (told["right"]["mean"], told["free"]["mean"]) == pytest.approx((-0.4, 0.3))
+    assert told["right"]["p_holm"] == pytest.approx(
+        2 * told["right"]["p"]
+    )  # of two methods, not of four lines
+    minus = by["ours", peer_table.POOLED, "free"]["right_minus"]
+    assert (minus["mean"], minus["n"]) == (pytest.approx(0.6), 16)
+
+
 def test_one_group_has_no_interval(tmp_path: Path) -> None:
     facts = {"parameters": 10, "steps": 1, "samples": 2, "minutes": 0.1, "checkpoint": False}
     done = {
@@ -430,6 +454,7 @@ def test_the_ablations_have_every_subset_of_the_heads_other_sites_and_mechanisms
         ("[[", InputError, "cannot read"),
         ("[[method]]\ncheckpoint = 'medsegr-tinny'", WeightsError, "medsegr-tiny"),
         ("[[method]]\ncheckpoint = 'medsegr-tiny'\nheads = 'L'", UsageError, "as it is"),
+        ("[[method]]\ncheckpoint = 'medsegr-tiny'\nname = 'monai-unet'", UsageError, "as it is"),
     ],
 )
 def test_a_bad_list_is_refused_in_a_line(tmp_path: Path, text: str, error: type, named: str) -> None:
