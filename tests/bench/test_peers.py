@@ -123,6 +123,17 @@ def test_other_weights_to_begin_with_are_other_settings(bench: peers.Bench, tmp_
     assert peers.settings(replace(bench, part="host."), method) != peers.settings(bench, method)
 
 
+def test_another_checkpoint_of_the_same_name_is_another_setting(
+    bench: peers.Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    method = peers.Method("mine", "", {}, "runs/mine/checkpoint")
+    told = []
+    for digest in ("one", "two", "one"):
+        monkeypatch.setattr(peers.weights, "read_card", lambda _name, own=digest: {"sha256": own})
+        told.append(peers.settings(bench, method))
+    assert told[0] == told[2] != told[1]
+
+
 def test_words_decide_where_the_name_does_not() -> None:
     found = 0
     for i in range(12):
