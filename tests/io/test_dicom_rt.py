@@ -243,6 +243,9 @@ def test_one_slice_is_enough(tmp_path: Path) -> None:
     path = write(image, [segment(1, mask)], tmp_path / "rt.dcm")
     np.testing.assert_array_equal(read_masks(path, image).mask(1), mask)
     np.testing.assert_array_equal(read_masks(path).mask(1)[0], mask)
+    grid = pydicom.dcmread(path).ROIContourSequence[0].SourcePixelPlanesCharacteristicsSequence[0]
+    thick = pydicom.dcmread(next(folder.iterdir())).SliceThickness
+    assert float(grid.SpacingBetweenSlices) == pytest.approx(float(thick))
     assert dciodvfy(path) == []
 
 

@@ -33,15 +33,15 @@ class Reader:
             self.asked.append(finding.name)
             mask = prob[k]
             if finding.name == "lung":
-                mask[10:60, 10:40] = finding.location.side == "right"
-                mask[10:60, 61:91] = finding.location.side == "left"
+                mask[..., 10:60, 10:40] = finding.location.side == "right"
+                mask[..., 10:60, 61:91] = finding.location.side == "left"
             elif finding.name == "cardiomediastinum":
-                mask[20:40, 45:56] = 1
-                mask[41:61, self.heart - 10 : self.heart + 11] = 1
+                mask[..., 20:40, 45:56] = 1
+                mask[..., 41:61, self.heart - 10 : self.heart + 11] = 1
             else:
-                mask[30:50, 20:40] = 1
+                mask[..., 30:50, 20:40] = 1
             if turned:
-                mask[:] = mask[:, ::-1].copy()
+                mask[:] = mask[..., ::-1].copy()
         seen = np.array([f.name != self.unseen for f in prompt.findings], np.float32)
         return Segmentation(prob, prompt.targets, image.affine, {"presence": seen})
 
