@@ -352,7 +352,7 @@ def test_any_cut_file_is_one_line(image: Image, tmp_path: Path) -> None:
 
 def test_a_series_beside_its_structure_set_is_still_read(image: Image, tmp_path: Path) -> None:
     """However long that is: its contours are no elements of an image's header."""
-    many = [contour(image, (2, OUTER))] * 60
+    many = [contour(image, (2, OUTER))] * 600
     save(structures({1: many}), tmp_path / "ct" / "rt.dcm", ExplicitVRLittleEndian, undefined=True)
     assert read_image(tmp_path / "ct", limits=Limits(elements=1000)).grid == SHAPE
 
