@@ -363,9 +363,19 @@ def test_where_no_side_is_usual_none_is_checked(image: Image, finding: Finding) 
     assert checks.anatomy_check(image, finding, half("right")) is None
 
 
+@pytest.mark.parametrize("modality", ["MR", "PT"])
+def test_slices_of_any_kind_are_checked(modality: str) -> None:
+    assert outcome(checks.anatomy_check(picture(modality), organ("liver"), half("right"))) == "warn"
+
+
 @pytest.mark.parametrize(("pixel", "checked"), [(2.0, False), (6.0, True)])
-def test_an_image_cut_round_an_organ_is_not_checked(pixel: float, checked: bool) -> None:
-    image = replace(picture("CT"), spacing=(1.0, pixel))
+@pytest.mark.parametrize("axes", [None, ("L", "P")])
+def test_an_image_cut_round_an_organ_is_not_checked(
+    pixel: float, checked: bool, axes: tuple[str, ...] | None
+) -> None:
+    """By its width, along whichever axis that is."""
+    width = (40 / 30 * pixel, 1.0) if axes else (1.0, pixel)
+    image = replace(picture("CT", axes=axes), spacing=width)
     assert (checks.anatomy_check(image, organ("liver"), half("right")) is not None) == checked
 
 

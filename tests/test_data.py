@@ -328,6 +328,18 @@ def test_volumes_to_train_on_are_learned_nodded_too(tmp_path: Path) -> None:
     assert grey[one.mask(0)].min() > grey[~one.mask(0)].mean()  # the picture went where its mask did
 
 
+def test_slices_along_the_body_are_known_as_such(tmp_path: Path) -> None:
+    """Their halves are front and back, so that no side can be read of them."""
+    assert not any(case.sagittal for case in data.read_set(volumes(tmp_path / "axial", 1, 2.5)))
+    along = volumes(tmp_path / "along", 1, 1.0)
+    for name in ("v0.nii.gz", "m0.nii.gz"):
+        held = nibabel.load(along / name)
+        nibabel.save(
+            nibabel.Nifti1Image(np.asarray(held.dataobj), np.diag([3.0, 1.0, 1.0, 1.0])), along / name
+        )
+    assert all(case.sagittal for case in data.read_set(along))
+
+
 def test_thick_slices_are_not_nodded(tmp_path: Path) -> None:
     cases = data.read_set(volumes(tmp_path / "s", 2, 2.5), tilts=(20.0,))
     assert cases

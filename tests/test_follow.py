@@ -11,6 +11,7 @@ from hypothesis import strategies as st
 import medsegr
 from medsegr import pipeline
 from medsegr.errors import Cancelled
+from medsegr.inference import answers
 from medsegr.io.read import image_from_array
 from medsegr.options import Options
 from medsegr.phantom.write import case_of
@@ -141,7 +142,7 @@ def test_a_volume_that_nobody_follows_is_asked_once() -> None:
 
 
 def test_a_volume_that_goes_in_turns_is_one_whole(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(pipeline, "LARGEST_CALL", 2 * 6 * 20 * 20)
+    monkeypatch.setattr(answers, "LARGEST_CALL", 2 * 6 * 20 * 20)
     model = Steps()
     told, _ = followed(volume(), model)
     assert [len(targets) for targets in model.asked] == [2, 2, 2]

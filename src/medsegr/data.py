@@ -71,6 +71,7 @@ class Case:
     group: str
     apart: bool = False  # targets of one name lie apart: the place says which is meant
     drawn: bool = True  # somebody drew the targets; else their masks are empty, and nobody knows
+    sagittal: bool = False  # a slice along the body: its halves are front and back
 
     @property
     def grid(self) -> tuple[int, int]:
@@ -217,6 +218,7 @@ def _cases_of(
         made=False,
         validation=group in held,
         group=group,
+        sagittal=planes.plane_of(image).normal == "R",
     )
     left = planes.patient_left(image)
     if len(image.grid) == 2:

@@ -235,7 +235,7 @@ def judge(
     free_mask = free.mask if isinstance(free, Answer) else None
     found = checks.all_checks(image, finding, guided.mask, free_mask, (guided.presence, limit))
     if options.side_check == "off":
-        found = tuple(check for check in found if check.name != "side")
+        found = tuple(check for check in found if check.name not in ("side", "anatomy"))
     return FindingResult(
         finding,
         "segmented",

@@ -17,6 +17,7 @@ from medsegr.bench import controls, peer_page, peer_scores, peer_table, peers
 from medsegr.bench.peer_scores import Row
 from medsegr.bench.samples import Wanted
 from medsegr.errors import InputError, UsageError, WeightsError
+from medsegr.inference import answers
 from medsegr.types import Finding
 from medsegr.variants import Variant
 
@@ -122,6 +123,17 @@ def test_other_weights_to_begin_with_are_other_settings(bench: peers.Bench, tmp_
     assert peers.settings(replace(bench, part="host."), method) != peers.settings(bench, method)
 
 
+def test_another_checkpoint_of_the_same_name_is_another_setting(
+    bench: peers.Bench, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    method = peers.Method("mine", "", {}, "runs/mine/checkpoint")
+    told = []
+    for digest in ("one", "two", "one"):
+        monkeypatch.setattr(peers.weights, "read_card", lambda _name, own=digest: {"sha256": own})
+        told.append(peers.settings(bench, method))
+    assert told[0] == told[2] != told[1]
+
+
 def test_words_decide_where_the_name_does_not() -> None:
     found = 0
     for i in range(12):
@@ -197,7 +209,7 @@ def test_large_images_are_asked_for_a_few_things_a_call(
     folder = write_set(tmp_path / "refer", 3)
     rows_: list[list[Row]] = []
     for largest in (10**9, 2 * 60 * 80):
-        monkeypatch.setattr(peer_scores, "LARGEST_CALL", largest)
+        monkeypatch.setattr(answers, "LARGEST_CALL", largest)
         square = Square()
         rows_.append(list(peer_scores.referring_rows(folder, cast(predict.Predictor, square))))
     assert max(len(prompt.findings) for prompt in square.asked) == 2
@@ -284,6 +296,30 @@ def test_differences_are_paired_and_ours_has_none() -> None:
     assert by["other", "a"]["groups"] == 6
     assert ("half", peer_table.POOLED) not in by  # one set is no pool
     assert by["half", "a"]["difference"]["mean"] == pytest.approx(0.1)
+
+
+def test_methods_are_compared_under_the_same_words_and_sets_are_kept_apart() -> None:
+    """Sets may call their pictures the same, and a mask under other words is another answer."""
+
+    def asked(right: float, free: float) -> list[Row]:
+        return [
+            Row(name, "words", control, "oracle", f"{name}{i}", f"p{i}", "polyp", dice + lift, True)
+            for name, lift in (("a", 0.0), ("b", 0.2))
+            for control, dice in (("right", right), ("free", free))
+            for i in range(8)
+        ]
+
+    lines = peer_table.summary(
+        {"ours": asked(0.7, 0.1), "other": asked(0.3, 0.4), "deaf": asked(0.2, 0.2)}, "ours"
+    )
+    by = {(line["method"], line["set"], line["control"]): line for line in lines}
+    told = {c: by["other", peer_table.POOLED, c]["difference"] for c in ("right", "free")}
+    assert (told["right"]["mean"], told["free"]["mean"]) == pytest.approx((-0.4, 0.3))
+    assert told["right"]["p_holm"] == pytest.approx(
+        2 * told["right"]["p"]
+    )  # of two methods, not of four lines
+    minus = by["ours", peer_table.POOLED, "free"]["right_minus"]
+    assert (minus["mean"], minus["n"]) == (pytest.approx(0.6), 16)
 
 
 def test_one_group_has_no_interval(tmp_path: Path) -> None:
@@ -429,6 +465,7 @@ def test_the_ablations_have_every_subset_of_the_heads_other_sites_and_mechanisms
         ("[[", InputError, "cannot read"),
         ("[[method]]\ncheckpoint = 'medsegr-tinny'", WeightsError, "medsegr-tiny"),
         ("[[method]]\ncheckpoint = 'medsegr-tiny'\nheads = 'L'", UsageError, "as it is"),
+        ("[[method]]\ncheckpoint = 'medsegr-tiny'\nname = 'monai-unet'", UsageError, "as it is"),
     ],
 )
 def test_a_bad_list_is_refused_in_a_line(tmp_path: Path, text: str, error: type, named: str) -> None:

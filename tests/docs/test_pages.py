@@ -15,6 +15,8 @@ ROOT = Path(__file__).resolve().parents[2]
 PAGES = sorted([*ROOT.glob("*.md"), *(ROOT / "docs").rglob("*.md"), ROOT / "examples" / "README.md"])
 MADE_LATER = {"docs/assets/demo-chest.png"}  # drawn by the trained model
 LINK = re.compile(r"!?\[[^\]]*\]\(([^)\s]+)\)")
+FILE = re.compile(r"`((?:tests|src|docs|examples|configs)/[\w/.-]+\.\w+)")
+RUN = re.compile(r"python -m\s+(medsegr[\w.]*\w)")
 
 
 def name(path: Path) -> str:
@@ -44,6 +46,15 @@ def test_links_lead_somewhere(page: Path) -> None:
         assert there.exists(), f"{target} leads nowhere"
         if anchor and there.suffix == ".md":
             assert anchor in anchors(there), f"{target}: no such heading"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=name)
+def test_files_and_modules_that_are_named_are_there(page: Path) -> None:
+    text = page.read_text(encoding="utf-8")
+    for path in FILE.findall(text):
+        assert (ROOT / path).exists(), f"{path} is not there"
+    for module in RUN.findall(text):
+        assert importlib.util.find_spec(module) is not None, f"{module} is not there"
 
 
 def commands(page: Path) -> Iterator[list[str]]:

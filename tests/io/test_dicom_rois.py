@@ -148,7 +148,8 @@ def test_contours_through_the_centres_of_pixels(image: Image, tmp_path: Path) ->
 
 
 def test_an_image_with_its_axes_in_any_order(orientation: np.ndarray, image: Image, tmp_path: Path) -> None:
-    """A NIfTI made from the series: contours lie along another axis of its grid."""
+    """A NIfTI made from the series, which tells no frame of reference: contours lie along another axis of its
+    grid."""
     mask = np.random.default_rng(0).random(SHAPE) < 0.4
     path = tmp_path / "rt.dcm"
     save_object(make_rt(image, [segment(1, mask)], sources_of(image), MAKER), path)
@@ -158,7 +159,8 @@ def test_an_image_with_its_axes_in_any_order(orientation: np.ndarray, image: Ima
     assert image.affine is not None
     other = nib.Nifti1Image(image.data[0], image.affine).as_reoriented(way)
     moved = nib.Nifti1Image(mask.astype(np.uint8), image.affine).as_reoriented(way)
-    grid = image_from_array(np.asarray(other.dataobj), affine=other.affine, modality="CT")
+    nib.save(other, tmp_path / "ct.nii")
+    grid = read_image(tmp_path / "ct.nii", modality="CT")
     np.testing.assert_array_equal(read_masks(path, grid).mask(1), np.asarray(moved.dataobj) > 0)
 
 
@@ -194,10 +196,11 @@ def test_what_is_not_drawn_is_told(image: Image, tmp_path: Path) -> None:
         4: [contour(image, (n, OUTER)) for n in (0, 2, 4)],
         5: [contour(image, (0, [(2.2, 2.2), (2.2, 2.4), (2.4, 2.3)]))],
         6: [],
+        7: [contour(image, (n, OUTER)) for n in (1, 3)],  # two alone tell no rhythm
     }
     found = read_masks(save(structures(rois), tmp_path / "rt.dcm"), image)
     counts = [int(found.mask(n).sum()) for n in rois]
-    assert counts == [72, 0, 5 * 8, 3 * 72, 0, 0]
+    assert counts == [72, 0, 5 * 8, 3 * 72, 0, 0, 2 * 72]
     assert [(code, text.partition(":")[0]) for code, text in found.notes] == [
         ("outlines_open", "ROI 1, 2"),
         ("outlines_cut", "ROI 3"),
@@ -219,8 +222,10 @@ def test_an_roi_that_was_never_drawn_is_no_mask_of_a_set(image: Image, tmp_path:
 
 def test_numbers_that_are_no_labels_are_counted(image: Image, tmp_path: Path) -> None:
     rois = {0: [contour(image, (2, OUTER))], 99999: [contour(image, (3, OUTER))]}
-    found = read_masks(save(structures(rois), tmp_path / "rt.dcm"), image)
-    assert [(info.number, info.name) for info in found.infos] == [(1, "roi 0"), (2, "roi 99999")]
+    ds = structures(rois)
+    ds.StructureSetROISequence[1].ROIName = ""
+    found = read_masks(save(ds, tmp_path / "rt.dcm"), image)
+    assert [(info.number, info.name) for info in found.infos] == [(1, "roi 0"), (2, "ROI 99999")]
     assert [int(found.mask(n)[n + 1].sum()) for n in (1, 2)] == [72, 72]
 
 
@@ -231,6 +236,12 @@ def test_another_place_is_refused(image: Image, tmp_path: Path) -> None:
         read_masks(other, image)
     own = str(sources_of(image).headers[0].FrameOfReferenceUID)
     assert read_masks(save(structures({1: plain}, own), tmp_path / "own.dcm"), image).mask(1).any()
+    two = structures({1: plain})
+    two.ReferencedFrameOfReferenceSequence = [item(FrameOfReferenceUID=uid) for uid in ("1.2.3.4", own)]
+    assert read_masks(save(two, tmp_path / "two.dcm"), image).mask(1).any()  # it may mean either
+    del two.ReferencedFrameOfReferenceSequence[1]
+    with pytest.raises(InputError, match="another frame of reference"):
+        read_masks(save(two, tmp_path / "one.dcm"), image)
     for depth in (-1, 5.8, 40):
         path = save(structures({4: [contour(image, (depth, OUTER))]}), tmp_path / "plane.dcm")
         with pytest.raises(GeometryError, match=r"ROI 4 lie on a plane that the image does not have"):
@@ -263,6 +274,7 @@ def changed(part: str, **elements: Any) -> Callable[[Dataset], None]:
 HOSTILE = [
     (changed("contour", NumberOfContourPoints=5), "12 coordinates for 5 points"),
     (changed("contour", ContourData=["1"] * 11), "11 coordinates"),
+    (changed("contour", ContourData=["1"] * 11, NumberOfContourPoints=None), "11 coordinates, where three"),
     (changed("contour", ContourData=None), "0 coordinates|no number"),
     (changed("contour", ContourData=["9e99"] * 12), "not finite, or beyond"),
     (changed("object", StructureSetROISequence=None), "describes no ROI"),
@@ -312,6 +324,12 @@ def test_counts_are_limited(image: Image, tmp_path: Path) -> None:
     for limit in (Limits(contours=3), Limits(points=15), Limits(file_bytes=99)):
         with pytest.raises(InputError, match="raise the limit"):
             read_masks(path, image, limit)
+    endless = structures({1: [contour(image, (2, OUTER))]})
+    endless.ROIContourSequence[0].ContourSequence[0].ContourData = [*map(str, range(59)), "4711.25"]
+    data = save(endless, path).read_bytes()
+    path.write_bytes(data.replace(b"4711.25", b"4711.xx"))
+    with pytest.raises(InputError, match="raise the limit"):
+        read_masks(path, image, Limits(points=15))  # by its separators, before a number of it is read
     zigzag = [(0.5 + 11 * (n % 2), 1.0 + n / 100) for n in range(400)]
     path = save(structures({1: [contour(image, (2, zigzag))]}), tmp_path / "rt.dcm")
     with pytest.raises(InputError, match=r"lines: .* points"):
@@ -334,7 +352,7 @@ def test_any_cut_file_is_one_line(image: Image, tmp_path: Path) -> None:
 
 def test_a_series_beside_its_structure_set_is_still_read(image: Image, tmp_path: Path) -> None:
     """However long that is: its contours are no elements of an image's header."""
-    many = [contour(image, (2, OUTER))] * 60
+    many = [contour(image, (2, OUTER))] * 600
     save(structures({1: many}), tmp_path / "ct" / "rt.dcm", ExplicitVRLittleEndian, undefined=True)
     assert read_image(tmp_path / "ct", limits=Limits(elements=1000)).grid == SHAPE
 

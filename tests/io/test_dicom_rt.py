@@ -13,9 +13,10 @@ from highdicom._standard_utils import get_iod_module_map, get_module_attribute_m
 from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydicom.dataset import Dataset
+from pydicom.uid import EnhancedCTImageStorage
 from skimage.draw import polygon2mask
 
-from dicom_files import ID, LEFT, LESION, LUNG, MAKER, NAME, dciodvfy, segment, write_ct, write_dx
+from dicom_files import ID, LEFT, LESION, LUNG, MAKER, NAME, dciodvfy, segment, whole, write_ct, write_dx
 from medsegr.errors import InputError, UsageError
 from medsegr.io.choices import Choices
 from medsegr.io.dicom_masks import read_masks
@@ -96,11 +97,23 @@ def test_contours_lie_where_the_mask_lay_in_every_orientation(
     expected = centre_mm(mask, image.affine) * (-1, -1, 1)
     np.testing.assert_allclose(points.mean(axis=0), expected, atol=1e-3)
     np.testing.assert_array_equal(read_masks(tmp_path / "rt.dcm", image).mask(1), mask)
+    alone = read_masks(tmp_path / "rt.dcm")
+    assert alone.image.affine is not None
+    there = centre_mm(alone.mask(1), alone.image.affine) * (-1, -1, 1)
+    np.testing.assert_allclose(there, expected, atol=1e-3)
 
 
 def test_every_contour_lies_in_the_plane_of_the_image_that_it_names(tmp_path: Path) -> None:
-    """And another program that fills it there finds the mask."""
-    image = series(tmp_path / "ct")
+    """Also of one that does not lie exactly on the grid; and another program that fills it there finds the
+    mask."""
+    series(tmp_path / "ct")
+    for path in (tmp_path / "ct").iterdir():
+        ds = pydicom.dcmread(path)
+        if ds.pixel_array[0, 0] == VALUES[2, 0, 0]:
+            turn = np.array(ds.ImageOrientationPatient, float).reshape(2, 3)
+            ds.ImagePositionPatient = [*(np.array(ds.ImagePositionPatient, float) + 0.01 * np.cross(*turn))]
+            ds.save_as(path)
+    image = read_image(tmp_path / "ct")
     mask = np.random.default_rng(0).random(SHAPE) < 0.6
     ds = pydicom.dcmread(write(image, [segment(1, mask)], tmp_path / "rt.dcm"))
     headers = {h.SOPInstanceUID: (n, h) for n, h in enumerate(sources_of(image).headers)}
@@ -113,6 +126,36 @@ def test_every_contour_lies_in_the_plane_of_the_image_that_it_names(tmp_path: Pa
         pixels = away @ turn[::-1].T / np.array(header.PixelSpacing, float)
         again[slot] |= polygon2mask(SHAPE[1:], pixels)
     np.testing.assert_array_equal(again, mask)
+
+
+def test_frames_of_one_object_are_named_by_their_numbers(tmp_path: Path) -> None:
+    """Counted from 1, in whatever order they are stored."""
+    heights = [7.5, 0.0, 10.0, 2.5, 5.0]
+    ds = whole(
+        VALUES.reshape(-1, SHAPE[2]),
+        SOPClassUID=EnhancedCTImageStorage,
+        Modality="CT",
+        SeriesInstanceUID="2.25.4711002",
+        FrameOfReferenceUID="2.25.4711003",
+        NumberOfFrames=len(heights),
+    )
+    ds.Rows = SHAPE[1]
+    ds.PerFrameFunctionalGroupsSequence = [Dataset() for _ in heights]
+    for frame, height in zip(ds.PerFrameFunctionalGroupsSequence, heights, strict=True):
+        position, turn, pixel = Dataset(), Dataset(), Dataset()
+        position.ImagePositionPatient = [0, 0, height]
+        turn.ImageOrientationPatient = [1, 0, 0, 0, 1, 0]
+        pixel.PixelSpacing, pixel.SliceThickness = [0.8, 1.1], 2.5
+        frame.PlanePositionSequence, frame.PlaneOrientationSequence = [position], [turn]
+        frame.PixelMeasuresSequence = [pixel]
+    ds.save_as(tmp_path / "mf.dcm", enforce_file_format=True)
+    image = read_image(tmp_path / "mf.dcm")
+    path = write(image, [segment(1, np.ones(image.grid, bool))], tmp_path / "rt.dcm")
+    made = pydicom.dcmread(path)
+    named = [item.ContourImageSequence[0] for item in made.ROIContourSequence[0].ContourSequence]
+    assert {one.ReferencedSOPInstanceUID for one in named} == {ds.SOPInstanceUID}
+    told = [heights[one.ReferencedFrameNumber - 1] for one in named]
+    assert told == [points[0, 2] for points in contours(made)]
 
 
 def needed(told: dict[str, Any], ds: Dataset, lacking: list[str]) -> None:
@@ -149,6 +192,7 @@ def test_it_says_what_it_is_and_of_what(tmp_path: Path) -> None:
         segment(1, VALUES > 200, phrase="a mass in\nthe left lung", colour=(86, 180, 233)),
         segment(2, VALUES < 99, category=ORGAN, drawn_by="SEMIAUTOMATIC", site=None, colour=(1, 2, 3)),
     ]
+    found[1] = replace(found[1], phrase="liver " * 400)
     ds = pydicom.dcmread(write(image, found, tmp_path / "rt.dcm"))
     headers = sources_of(image).headers
     assert (ds.PatientName, ds.PatientID, ds.StudyInstanceUID) == (NAME, ID, headers[0].StudyInstanceUID)
@@ -165,6 +209,7 @@ def test_it_says_what_it_is_and_of_what(tmp_path: Path) -> None:
     assert named == {header.SOPInstanceUID for header in headers}
     mass, organ = ds.StructureSetROISequence
     assert (mass.ROIName, mass.ROIDescription) == ("thing 1", "a mass in the left lung")
+    assert len(organ.ROIDescription) == 1024  # what its type holds
     assert [roi.ROIGenerationAlgorithm for roi in (mass, organ)] == ["AUTOMATIC", "SEMIAUTOMATIC"]
     assert {roi.ReferencedFrameOfReferenceUID for roi in (mass, organ)} == {ds.FrameOfReferenceUID}
     assert [list(roi.ROIDisplayColor) for roi in ds.ROIContourSequence] == [[86, 180, 233], [1, 2, 3]]
@@ -198,7 +243,23 @@ def test_one_slice_is_enough(tmp_path: Path) -> None:
     path = write(image, [segment(1, mask)], tmp_path / "rt.dcm")
     np.testing.assert_array_equal(read_masks(path, image).mask(1), mask)
     np.testing.assert_array_equal(read_masks(path).mask(1)[0], mask)
+    grid = pydicom.dcmread(path).ROIContourSequence[0].SourcePixelPlanesCharacteristicsSequence[0]
+    thick = pydicom.dcmread(next(folder.iterdir())).SliceThickness
+    assert float(grid.SpacingBetweenSlices) == pytest.approx(float(thick))
     assert dciodvfy(path) == []
+
+
+@pytest.mark.parametrize("told", [{"NumberOfFrames": 20_001}, {"Rows": 60_000, "Columns": 60_000}])
+def test_the_grid_that_a_file_tells_is_believed_within_limits(told: dict[str, int], tmp_path: Path) -> None:
+    image = series(tmp_path / "ct")
+    path = write(image, [segment(1, image.data[0] > 9)], tmp_path / "rt.dcm")
+    ds = pydicom.dcmread(path)
+    for name, value in told.items():
+        setattr(ds.ROIContourSequence[0].SourcePixelPlanesCharacteristicsSequence[0], name, value)
+    ds.save_as(path)
+    assert read_masks(path, image).mask(1).any()  # the image tells its own
+    with pytest.raises(InputError, match="raise the limit"):
+        read_masks(path)
 
 
 def test_what_has_no_place_in_the_patient_is_refused(tmp_path: Path) -> None:

@@ -96,6 +96,8 @@ def test_lines_belong_to_what_they_enclose() -> None:
         ([[1, 1], [4, 4]], 4),
         ([[1.3, 1.2]], 0),
         ([[2.9995, 3]], 1),
+        ([[3.0005, 3]], 1),
+        ([[3, 3.0005]], 1),
     ):
         assert whole([np.array(points, float)], (7, 7)).sum() == count
 

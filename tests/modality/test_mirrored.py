@@ -16,7 +16,9 @@ def test_whole_organs_of_one_side(name: str, side: str | None) -> None:
     assert usual_side(name) == side
 
 
-@pytest.mark.parametrize("name", ["liver tumour", "lung", "colon", "no such thing"])
+@pytest.mark.parametrize(
+    "name", ["liver tumour", "lung", "colon", "splenic flexure", "cecum", "no such thing"]
+)
 def test_what_lies_in_an_organ_or_on_both_sides_has_no_usual_side(name: str) -> None:
     assert usual_side(name) is None
 

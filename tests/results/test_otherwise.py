@@ -8,7 +8,8 @@ import pytest
 
 from medsegr import pipeline
 from medsegr.options import Options
-from medsegr.types import Finding, Image, Prompt, Segmentation
+from medsegr.results.otherwise import otherwise
+from medsegr.types import Check, Finding, FindingResult, Image, Prompt, Segmentation
 
 GRID = (80, 100)
 
@@ -32,15 +33,15 @@ class Reader:
             self.asked.append(finding.name)
             mask = prob[k]
             if finding.name == "lung":
-                mask[10:60, 10:40] = finding.location.side == "right"
-                mask[10:60, 61:91] = finding.location.side == "left"
+                mask[..., 10:60, 10:40] = finding.location.side == "right"
+                mask[..., 10:60, 61:91] = finding.location.side == "left"
             elif finding.name == "cardiomediastinum":
-                mask[20:40, 45:56] = 1
-                mask[41:61, self.heart - 10 : self.heart + 11] = 1
+                mask[..., 20:40, 45:56] = 1
+                mask[..., 41:61, self.heart - 10 : self.heart + 11] = 1
             else:
-                mask[30:50, 20:40] = 1
+                mask[..., 30:50, 20:40] = 1
             if turned:
-                mask[:] = mask[:, ::-1].copy()
+                mask[:] = mask[..., ::-1].copy()
         seen = np.array([f.name != self.unseen for f in prompt.findings], np.float32)
         return Segmentation(prob, prompt.targets, image.affine, {"presence": seen})
 
@@ -48,6 +49,11 @@ class Reader:
 def film(**more: Any) -> Image:
     data = np.linspace(0, 255, GRID[0] * GRID[1], dtype=np.float32).reshape(1, *GRID)
     return replace(Image(data, None, None, "CR", "patient"), **more)
+
+
+def volume() -> Image:
+    data = np.linspace(0, 255, 3 * GRID[0] * GRID[1], dtype=np.float32).reshape(1, 3, *GRID)
+    return Image(data, None, None, "CR", "patient", ("P", "I", "L"))
 
 
 def warned(image: Image, model: Any, phrase: str = "opacity", **options: Any) -> str | None:
@@ -74,6 +80,7 @@ def test_sides_that_a_header_tells_are_believed_first() -> None:
         (film(frame="viewer"), Reader(40), {}),
         (film(modality="MG"), Reader(40), {}),
         (film(modality="US"), Reader(40), {}),
+        (volume(), Reader(40), {}),
         (film(), Reader(40, unseen="lung"), {}),
         (film(), Reader(40, unseen="cardiomediastinum"), {}),
         (film(), Reader(40, unknown="cardiomediastinum"), {}),
@@ -117,3 +124,20 @@ def test_where_another_organ_lies_as_it_should_the_mask_is_wrong_and_not_the_ima
     assert "looks_mirrored" not in dict(result.warnings)
     outcomes = [check.outcome for r in result.findings for check in r.checks if check.name == "anatomy"]
     assert outcomes == ["warn", "pass"]
+
+
+def test_other_warnings_of_a_mask_say_nothing_of_the_image() -> None:
+    checks = (Check("border", "warn", "cut by border"), Check("anatomy", "pass", ""))
+    drawn = FindingResult(
+        Finding("f1", "liver", (0, 5), "liver"), "segmented", mask=np.ones(GRID, bool), checks=checks
+    )
+    assert otherwise(film(modality="CT"), [drawn], Reader(), Options()) == []
+
+
+def test_who_wants_no_side_checked_hears_of_no_side() -> None:
+    """Neither as a warning of the image nor as a check of the finding."""
+    image = film(modality="CT")
+    for how, told in (("warn", True), ("off", False)):
+        result = pipeline.run(image, Reader(), phrases=["spleen"], options=Options(side_check=how))
+        assert ("looks_mirrored" in dict(result.warnings)) == told
+        assert any(check.name == "anatomy" for check in result.findings[0].checks) == told

@@ -201,10 +201,28 @@ def test_where_sides_say_nothing_no_set_is_called_mirrored() -> None:
     back = [mirrored(phantom_case(m)) for m in make_phantoms("abdomen", 1, 4, 96)]
     assert run.mirrored_sets(back[:2]) == []  # too few
     assert run.mirrored_sets([replace(case, viewer=True) for case in back]) == []
+    assert run.mirrored_sets([replace(case, sagittal=True) for case in back]) == []
     assert run.mirrored_sets([replace(case, made=True) for case in back]) == []
     assert run.mirrored_sets([replace(case, modality="US") for case in back]) == []
     half = [*back[:2], *(mirrored(case) for case in back[2:])]
     assert run.mirrored_sets(half) == []
+    bare = [
+        replace(case, targets=tuple(replace(t, packed=t.packed * 0) for t in case.targets)) for case in back
+    ]
+    assert run.mirrored_sets(bare) == []
+
+
+def test_train_tells_of_a_mirrored_set_before_it_begins(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    made = [mirrored(phantom_case(m)) for m in make_phantoms("abdomen", 1, 6, 96)]
+    monkeypatch.setattr(run, "load_cases", lambda *_: made)
+    monkeypatch.setattr(run, "fit", lambda *_: None)
+    monkeypatch.setattr(run, "_finish", lambda *_: None)
+    told: list[str] = []
+    asked = run.Asked(FitConfig(sets={"hospital": 1.0}), {"hospital": tmp_path}, tmp_path / "out")
+    run.train(asked, told.append)
+    assert any("liver lies on the left in 6 of 6 pictures of hospital" in line for line in told)
 
 
 def test_empty_masks_alone_make_no_concept_known() -> None:

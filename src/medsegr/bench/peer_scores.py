@@ -9,7 +9,6 @@ one kind (location, texture or shape) that fit it alone. The last two are asked 
 missing or wrong.
 """
 
-import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -21,7 +20,7 @@ from medsegr.bench import controls
 from medsegr.bench.controls import CONTROLS, Other
 from medsegr.bench.run import pool_of
 from medsegr.bench.samples import Wanted, chosen, read_sample, samples_of
-from medsegr.inference.answers import LARGEST_CALL
+from medsegr.inference.answers import at_once
 from medsegr.meaning.hearing import heard
 from medsegr.metrics.overlap import dice
 from medsegr.predict import Predictor
@@ -195,7 +194,7 @@ def _asked(predictor: Predictor, image: Image, findings: Sequence[Finding]) -> t
     """Masks bool [k *grid] at a probability of one half, and whether each is there by its presence score (all
     are without one). It does not gate the masks: networks without words cannot know what is asked. As many
     findings a call as its memory holds."""
-    turn = max(1, LARGEST_CALL // max(1, math.prod(image.grid)))
+    turn = at_once(image)
     masks, there = [], []
     for at in range(0, len(findings), turn):
         part = findings[at : at + turn]

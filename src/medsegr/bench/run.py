@@ -6,7 +6,6 @@ tried again when the run is repeated; the rest goes on.
 """
 
 import logging
-import math
 import time
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, field, replace
@@ -34,7 +33,7 @@ from medsegr.bench.samples import (
 from medsegr.bench.score import PICTURED, Answer, answer_of, kept_view, score, view_index
 from medsegr.errors import InputError, MedsegrError, UsageError
 from medsegr.grid import planes
-from medsegr.inference.answers import LARGEST_CALL
+from medsegr.inference.answers import at_once
 from medsegr.results.verdicts import one_line
 from medsegr.types import Finding, Image, Prompt
 
@@ -315,7 +314,7 @@ def judged_image(
 
 def answers(ready: Ready, image: Image, findings: Sequence[Finding]) -> Iterator[Answer]:
     """One answer a finding, in order, ``ready.batch`` of them a call, fewer of a large volume."""
-    turn = max(1, min(ready.batch, LARGEST_CALL // max(1, math.prod(image.grid))))
+    turn = min(ready.batch, at_once(image))
     for at in range(0, len(findings), turn):
         part = [replace(finding, polarity="present") for finding in findings[at : at + turn]]
         if ready.reads_text and ready.batch == 1:

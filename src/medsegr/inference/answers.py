@@ -63,6 +63,11 @@ def was_seen(answer: Answer | Exception, limit: float) -> bool:
     return isinstance(answer, Answer) and (answer.presence is None or answer.presence >= limit)
 
 
+def at_once(image: Image) -> int:
+    """Of how many findings of an image the memory holds the probabilities, so that one call may ask them."""
+    return max(1, LARGEST_CALL // max(1, math.prod(image.grid)))
+
+
 def ask(
     segmenter: Segmenter,
     image: Image,
@@ -77,7 +82,7 @@ def ask(
     stands in its place. ``tick`` as in Prompt; ``beside``: ids of findings that are only compared with
     others, and the ids of these.
     """
-    turn = max(1, LARGEST_CALL // max(1, math.prod(image.grid)))
+    turn = at_once(image)
     answers: list[Answer | Exception] = []
     starts = range(0, len(findings), turn)
     for n, start in enumerate(starts):

@@ -21,7 +21,7 @@ HEART = Finding("heart", "heart and mediastinum", (0, 0), "cardiomediastinum")
 LUNGS = tuple(
     Finding(side, f"{side} lung", (0, 0), "lung", location=Location(side=side)) for side in ("left", "right")
 )
-EXCHANGED = "left and right may be exchanged in all masks"
+MAY_BE = "may be mirrored, and left and right exchanged in all masks"
 
 
 def otherwise(
@@ -54,13 +54,10 @@ def _mirrored(image: Image, results: Sequence[FindingResult], segmenter: Segment
     if "pass" in sides.values():  # another organ lies where it should: it is the mask that is wrong
         return []
     if sides:
-        text = (
-            f"{', '.join(sides)}: on the side where it is in hardly anybody: the image may be mirrored, and"
-        )
-        return [("looks_mirrored", f"{text} {EXCHANGED}; or the mask is wrong")]
+        text = f"{', '.join(sides)}: on the side where it is in hardly anybody: the image {MAY_BE}"
+        return [("looks_mirrored", f"{text}; or the mask is wrong")]
     if drawn and _leans_right(image, segmenter):
-        text = f"the heart leans to the patient's right: the film may be mirrored, and {EXCHANGED}"
-        return [("looks_mirrored", text)]
+        return [("looks_mirrored", f"the heart leans to the patient's right: the film {MAY_BE}")]
     return []
 
 

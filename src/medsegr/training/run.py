@@ -178,7 +178,7 @@ def mirrored_sets(cases: Sequence[Case]) -> list[str]:
     anybody: told a side, the network would learn the wrong one."""
     across: dict[tuple[str, str], list[bool]] = {}
     for case in cases:
-        if case.made or case.viewer or case.modality not in SECTIONS:
+        if case.made or case.viewer or case.sagittal or case.modality not in SECTIONS:
             continue
         for index, target in enumerate(case.targets):
             name = next((c.text.partition(":")[2] for c in target.codes if c.group == "concept"), "")
