@@ -337,6 +337,9 @@ def test_slices_along_the_body_are_known_as_such(tmp_path: Path) -> None:
         nibabel.save(
             nibabel.Nifti1Image(np.asarray(held.dataobj), np.diag([3.0, 1.0, 1.0, 1.0])), along / name
         )
+    assert not any(case.sagittal for case in data.read_set(along))  # CT is cut axially (decision 0057)
+    table = along / "samples.csv"
+    table.write_text(table.read_text().replace(",CT,", ",MR,"))
     assert all(case.sagittal for case in data.read_set(along))
 
 
