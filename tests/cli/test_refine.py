@@ -256,6 +256,33 @@ def test_without_a_mask_no_file_goes_on_telling_the_old_one(run: Any, tmp_path: 
     whole(out)
 
 
+def test_a_format_that_headers_do_not_allow_is_not_asked_for_by_a_correction(
+    run: Any, tmp_path: Path
+) -> None:
+    """Headers that name no study allow no DICOM SEG, which is no error where nobody named the format: also
+    not in a folder that was revised while nothing was drawn in it."""
+    from medsegr.results.reopen import reopen
+    from medsegr.results.revise import revise
+
+    series = write_ct(tmp_path / "ct", np.zeros((4, 20, 22)), AFFINE)
+    for path in series.iterdir():
+        ds = pydicom.dcmread(path)
+        del ds.StudyInstanceUID
+        ds.save_as(path)
+    out = tmp_path / "out"
+    assert run("segment", "-i", series, "-t", "No nodule.", "-o", out, "--model", "place").code == 0
+    opened = reopen(out, series)
+    item = opened.result.findings[0]
+    assert item.mask is None
+    revise(out, opened, replace(item, status="not_found", reason="empty"))
+    mask = np.zeros(opened.result.image.grid, bool)
+    mask[2:5, 2:5, 1:3] = True
+    revise(out, reopen(out, series), replace(item, status="segmented", reason=None, mask=mask))
+    assert (out / "masks" / "f1.nii.gz").is_file()
+    assert not (out / "segmentation.dcm").exists()
+    whole(out)
+
+
 def test_masks_that_live_in_a_structure_set(run: Any, tmp_path: Path) -> None:
     """A corrected one says that a person had a hand in it, as the DICOM SEG does."""
     rng = np.random.default_rng(0)

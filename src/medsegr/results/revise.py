@@ -165,7 +165,7 @@ def _write(
         old = [item for item in old if not _is_mask(str(item.get("path")), empty)]
         old = [item for item in old if folder / str(item.get("path")) not in gone]
         manifest["files"] = sorted([*old, *fresh], key=lambda item: str(item["path"]))
-        manifest["formats"] = list(formats)  # where no mask is left their files are not there to tell
+        manifest["formats"] = list(options.formats)  # where no mask is left their files are not there to tell
         manifest["findings"] = {"total": len(run.result.findings), "masks": len(drawn)}
         write_json(manifest, part / "manifest.json")
 
