@@ -417,3 +417,11 @@ def test_findings_that_are_drawn_as_one_region_are_told() -> None:
     assert code == "one_region"
     assert message.startswith("f0, f3, f5: ")
     assert checks.one_region(results[:3]) == []
+
+
+@pytest.mark.parametrize("check", [checks.side_check, checks.anatomy_check])
+def test_a_geometry_that_contradicts_itself_shows_no_sides(check: Any) -> None:
+    image = Image(np.zeros((1, 4, 30, 40), np.float32), np.diag([0.0, 1.0, 1.0, 1.0]), None, "CT")
+    told = organ("liver", side="left" if check is checks.side_check else None)
+    found = check(image, told, np.ones(image.grid, bool))
+    assert found is None or (found.outcome == "warn" and found.detail.startswith("not checked"))

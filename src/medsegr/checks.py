@@ -15,8 +15,7 @@ from medsegr.grid.planes import PAIR, axis_letters, plane_of, shows_rows, shows_
 from medsegr.meaning.among import parts_of
 from medsegr.meaning.hearing import rows_in_picture
 from medsegr.metrics.overlap import dice
-from medsegr.modality.mirrored import NARROW as NARROW_BODY
-from medsegr.modality.mirrored import SECTIONS, usual_side
+from medsegr.modality.mirrored import NARROW_BODY, SECTIONS, usual_side
 from medsegr.report.lexicon import paired
 from medsegr.types import COLS, ROWS, Check, Finding, FindingResult, Image
 
@@ -31,11 +30,24 @@ NARROW = 60.0  # mm: a volume so narrow may be cut round one of two organs
 ONE_REGION = 0.9  # Dice of two findings' masks from which on they are one region
 
 
-def left_axis(image: Image) -> tuple[int, bool] | None:
-    """The grid axis along the patient's left-right, and whether its index grows to the patient's left.
+def side_axis(image: Image, frame: str) -> tuple[int, bool] | None:
+    """The grid axis on which ``left`` is a half of the image, and whether its index grows to the left.
 
-    None: the image does not show two sides (viewer frame, lateral or sagittal picture, one breast a picture).
+    None: the image does not show two sides of the ``frame`` (the patient's: in the viewer's frame, in a
+    lateral or sagittal picture, of one breast), or its geometry contradicts itself.
     """
+    try:
+        if frame == "patient":
+            return _left_axis(image)
+        if len(image.grid) != 2:
+            return None
+        plane = plane_of(image)
+    except GeometryError:
+        return None
+    return plane.order[-1], plane.flips[-1]
+
+
+def _left_axis(image: Image) -> tuple[int, bool] | None:
     if not shows_sides(image):
         return None
     letters = image.axes or (axis_letters(image.affine) if image.affine is not None else ("?",))
@@ -46,16 +58,6 @@ def left_axis(image: Image) -> tuple[int, bool] | None:
         if PAIR[letter] == 0:
             return axis, letter == "L"
     return None
-
-
-def side_axis(image: Image, frame: str) -> tuple[int, bool] | None:
-    """The grid axis on which ``left`` is a half of the image, and whether its index grows to the left."""
-    if frame == "patient":
-        return left_axis(image)
-    if len(image.grid) != 2:
-        return None
-    plane = plane_of(image)
-    return plane.order[-1], plane.flips[-1]
 
 
 def left_share(mask: np.ndarray, axis: int, grows_left: bool) -> float:
@@ -78,10 +80,7 @@ def side_check(image: Image, finding: Finding, mask: np.ndarray) -> Check | None
     side, frame = _told_side(finding, mask.ndim)
     if side is None or not mask.any():
         return None
-    try:
-        found = side_axis(image, frame)
-    except GeometryError:
-        found = None
+    found = side_axis(image, frame)
     if found is None:
         whose = "the patient's" if frame == "patient" else "the picture's"
         return Check("side", "warn", f"not checked: this image does not show {whose} left and right")
@@ -139,7 +138,7 @@ def anatomy_check(image: Image, finding: Finding, mask: np.ndarray) -> Check | N
     side = None if finding.location.side else usual_side(finding.name)
     if side is None or not mask.any() or image.modality not in SECTIONS:
         return None
-    found = left_axis(image)
+    found = side_axis(image, "patient")
     if found is None or (image.spacing and image.grid[found[0]] * image.spacing[found[0]] < NARROW_BODY):
         return None
     left = left_share(mask, *found)

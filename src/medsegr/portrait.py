@@ -33,7 +33,7 @@ from dataclasses import replace
 import numpy as np
 from scipy import ndimage
 
-from medsegr.checks import left_axis, left_share, touches_border
+from medsegr.checks import left_share, side_axis, touches_border
 from medsegr.errors import GeometryError
 from medsegr.grid.looks import View, form, hull, margin, parts, size_class, texture, thirds, view_of
 from medsegr.grid.pixels import to_bytes
@@ -119,10 +119,7 @@ def _location(image: Image, mask: np.ndarray, plane: Plane, sided: bool) -> Loca
 
 
 def _side(image: Image, mask: np.ndarray) -> str | None:
-    try:
-        found = left_axis(image)
-    except GeometryError:
-        found = None
+    found = side_axis(image, "patient")
     if found is None or mask.shape[found[0]] < 3:
         return None
     left = left_share(mask, *found)

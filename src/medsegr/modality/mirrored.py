@@ -5,21 +5,23 @@ nothing in them says so. What is drawn does: a spleen on the right, a heart that
 inversus is rare (about 1 in 10,000), so that such a finding speaks against the image first.
 """
 
+from collections.abc import Mapping
 from functools import cache
+from types import MappingProxyType
 
 import numpy as np
 
 from medsegr.report.lexicon import places
 
 SECTIONS = ("CT", "MR", "PT")  # slices of the whole width; an ultrasound picture shows an organ anywhere
-NARROW = 200.0  # mm: an image so narrow may be cut round one organ, and its middle is not the body's
+NARROW_BODY = 200.0  # mm: an image so narrow may be cut round one organ, and its middle is not the body's
 LEAN = 0.05  # of the width of both lungs: a heart that leans so far has a side
 
 
 @cache
-def _usual() -> dict[str, str]:
-    kept = {p.name: p.side for _, p in places().items() if p.implied and p.of == p.name}
-    return {name: side for name, side in kept.items() if side in ("left", "right")}
+def _usual() -> Mapping[str, str]:
+    whole = (place for place in places().values() if place.implied and place.of == place.name)
+    return MappingProxyType({place.name: place.side for place in whole if place.side in ("left", "right")})
 
 
 def usual_side(name: str) -> str | None:

@@ -29,12 +29,8 @@ PLURAL = frozenset(["are", "were", "have"])
 PARTICIPLES = frozenset(["with", "showing", "containing", "causing"])
 NONE = frozenset(["none", "no", "nil", "absent", "negative", "neg", "clear"])
 LIST = 12  # words in which the "or" of a list is looked for
-HALVES = {"left": "left", "l": "left", "lt": "left", "os": "left"} | {
-    "right": "right",
-    "r": "right",
-    "rt": "right",
-    "od": "right",
-}
+HALVES = {"left": "left", "l": "left", "lt": "left", "os": "left"}
+HALVES |= {"right": "right", "r": "right", "rt": "right", "od": "right"}
 ASIDES = (
     ("not", "to", "be", "confused", "with"),
     ("not", "to", "be", "mistaken", "for"),
@@ -78,9 +74,8 @@ def clause_starts(words: Words, cues: Sequence[Hit[Cue]], named: Sequence[Hit[Co
     }
     held = {hit.last for hit in cues if hit.value.direction == "pre"}  # "possibly with a small effusion"
     for i, norm in enumerate(norms):
-        bound = norm == "with" and (
-            i in held or (i and norms[i - 1] in AGREEING)
-        )  # "compatible with mild edema"
+        # "compatible with mild edema"
+        bound = norm == "with" and (i in held or (i and norms[i - 1] in AGREEING))
         if norm in EDGES and i not in inside and not bound:
             after = i + 1
             while after < len(norms) and norms[after] in EDGES:

@@ -21,7 +21,7 @@ STATING = frozenset(["there", "but", "however", "no"])
 OPEN_ENDS = frozenset(["excluded", "out"])  # of "cannot be excluded", "cannot be ruled out"
 TURNING = frozenset(["but", "although", "though", "however", "yet"])
 MEANING = frozenset(["represent", "represents", "reflect", "reflects", "indicate", "indicates", "is", "are"])
-GONE = frozenset(["resolved", "removed"])  # times that deny
+DENYING_TIMES = frozenset(["resolved", "removed"])  # what is told so is not there
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,7 +117,7 @@ def _meant(words: Words, hit: Hit[Cue], end: int) -> int:
 def _said_before(words: Words, hit: Hit[Cue], cues: Sequence[Hit[Cue]], starts: tuple[int, ...]) -> int:
     """Index of the item that a denial behind it begins with, where an earlier denial holds what is before:
     "without atypia, necrosis absent"."""
-    if hit.value.kind != "negation" and hit.value.value not in GONE:
+    if hit.value.kind != "negation" and hit.value.value not in DENYING_TIMES:
         return 0
     if words.norms[hit.first] == "negmark":  # "effusion +, pneumothorax -"
         return max((i + 1 for i in range(hit.first) if words.norms[i] == ","), default=0)
@@ -236,7 +236,7 @@ def claim(found: Sequence[Scope], parts: Sequence[tuple[int, int]], concept: Con
     if "negation" in by_kind and not _left_open(by_kind, words):
         return Claim("absent", by_kind["negation"].span, time, whose)
     if time == "resolved":
-        return Claim("absent", next(s.span for s in timed if s.cue.value in GONE), time, whose)
+        return Claim("absent", next(s.span for s in timed if s.cue.value in DENYING_TIMES), time, whose)
     if "advice" in by_kind:
         return Claim("uncertain", by_kind["advice"].span, time, whose, True)
     if "uncertain" in by_kind:
@@ -273,7 +273,7 @@ def _since_told(timed: Sequence[Scope], start: int) -> list[Scope]:
 
 def _time(timed: Sequence[Scope]) -> str:
     values = [s.cue.value for s in timed]
-    if GONE & {*values}:
+    if DENYING_TIMES & {*values}:
         return "resolved"
     if "prior" in values:  # a thing seen before that is stable, better or worse is still there
         return next((v for v in values if v in ("stable", "improved", "worse")), "prior")

@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from medsegr.findings import Finding
-from medsegr.report.context import GONE, Scope
+from medsegr.report.context import DENYING_TIMES, Scope
 from medsegr.report.match import find_descriptors, find_places, words_of
 from medsegr.report.sentence import Sentence
 from medsegr.report.side import SIDE_WORDS
@@ -23,7 +23,7 @@ def taken_back(before: Sentence, here: Sentence) -> Sentence:
         return before
     if here.words.norms[0] not in POINTING:
         return before
-    gone = [s for s in here.scopes if s.cue.kind == "time" and s.cue.value in GONE and s.first == 0]
+    gone = [s for s in here.scopes if s.cue.kind == "time" and s.cue.value in DENYING_TIMES and s.first == 0]
     if not gone:
         return before
     last = before.candidates[-1]

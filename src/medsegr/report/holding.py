@@ -14,43 +14,16 @@ HEALTHY = frozenset(
 )
 SPARING = frozenset(["sparing", "spare", "excluding"])
 STATING = frozenset(
-    [
-        "is",
-        "are",
-        "remain",
-        "appear",
-        "lung",
-        "eye",
-        "side",
-        "lobe",
-        "retina",
-        "disc",
-        "meniscus",
-        "kidney",
-        "being",
-        "gland",
-        "adrenal",
-    ]
+    ["is", "are", "remain", "appear", "being", "lung", "eye", "side", "lobe", "retina", "disc"]
 )
+STATING |= {"meniscus", "kidney", "gland", "adrenal"}
 CLOSED = ((), (".",), (",",), (";",), ("and",))
 INSTEAD = (["rather", "than"], ["instead", "of"])
 CONTRAST = frozenset(["wherea", "while", "but", "although", "though"])  # "whereas" in its normal form
 MOVING = frozenset(
-    [
-        *(
-            "displacing",
-            "displaces",
-            "displaced",
-            "pushing",
-            "pushes",
-            "pushed",
-            "pulling",
-            "pulls",
-            "pulled",
-        ),
-        *("shifting", "shifts", "shifted", "deviating", "deviates", "bowing"),
-    ]
+    ["displacing", "displaces", "displaced", "pushing", "pushes", "pushed", "pulling", "pulls"]
 )
+MOVING |= {"pulled", "shifting", "shifts", "shifted", "deviating", "deviates", "bowing"}
 ISNT = (["is", "not"], ["are", "not"])
 RELATIVE = ("ipsilateral", "contralateral")
 MORE = frozenset(["more", "most", "worse", "worst", "greater", "greatest", "larger", "mainly", "mostly"])
@@ -74,9 +47,8 @@ def resolved(found: Sequence[Element], words: Words) -> tuple[Element, ...]:
         placed = out or "but" in words.norms[element.last : element.last + 3]
         none = before[-1:] and before[-1] in WHERE and before[-2:-1] in (["not"], ["none"]) and placed
         none = none or (before[-1:] == ["not"] and out)  # "left effusion, not right"
-        none = none or (
-            before[-1:] in (["in"], ["at"]) and before[-3:-1] in ISNT
-        )  # "its tip is not in the left"
+        # "its tip is not in the left"
+        none = none or (before[-1:] in (["in"], ["at"]) and before[-3:-1] in ISNT)
         none = none or (before[-2:] in INSTEAD and out)  # "in the lower rather than the upper lobe"
         none = none or (element.field == "side" and denied_half(words.norms, element.first))
         spared = before[-1:] and before[-1] in SPARING
@@ -114,10 +86,8 @@ def _is_healthy(element: Element, found: Sequence[Element], words: Words, told: 
     while norms[last : last + 1] and norms[last] in STATING:
         last += 1
     healthy = norms[last : last + 1] and norms[last] in HEALTHY and norms[last + 1 : last + 2] in CLOSED
-    healthy = healthy or norms[last : last + 2] == (
-        "without",
-        ",",
-    )  # "right kidney without, left with a stone"
+    # "right kidney without, left with a stone"
+    healthy = healthy or norms[last : last + 2] == ("without", ",")
     if not healthy or not first or norms[first - 1] == ":":
         return bool(healthy) and _first_of_two(element, found)
     return told and norms[first - 1] in (",", ";", "and", "while", "with")

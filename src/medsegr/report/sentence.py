@@ -9,7 +9,7 @@ from medsegr.report import lexicon
 from medsegr.report.again import Told, again
 from medsegr.report.builds import Candidate, whole, with_builds
 from medsegr.report.clauses import asides, clause_starts
-from medsegr.report.context import GONE, Scope, scopes
+from medsegr.report.context import DENYING_TIMES, Scope, scopes
 from medsegr.report.holding import resolved
 from medsegr.report.lexicon import Concept, Cue, Descriptor, Place, word_list
 from medsegr.report.match import (
@@ -171,7 +171,7 @@ def _of_none(
     end = next((s for s in starts if s > element.first), size)
     if begin == 0 or any(begin <= a < end for a in anchors):
         return False
-    denied = (s for s in acting if s.cue.kind == "negation" or s.cue.value in GONE)
+    denied = (s for s in acting if s.cue.kind == "negation" or s.cue.value in DENYING_TIMES)
     return any(begin <= s.first and s.last <= end and s.first <= element.first < s.last for s in denied)
 
 

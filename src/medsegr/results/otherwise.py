@@ -7,7 +7,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from medsegr.checks import left_axis
+from medsegr.checks import side_axis
 from medsegr.grid.planes import plane_of, to_slices
 from medsegr.inference.answers import Answer, ask, was_seen
 from medsegr.modality import likeness
@@ -64,7 +64,8 @@ def _mirrored(image: Image, results: Sequence[FindingResult], segmenter: Segment
 def _leans_right(image: Image, segmenter: Segmenter) -> bool:
     """Whether heart and both lungs are seen in a film, and the heart leans to the patient's right."""
     knows = getattr(segmenter, "knows", None)
-    if knows is None or image.modality != "CR" or len(image.grid) != 2 or left_axis(image) is None:
+    film = image.modality == "CR" and len(image.grid) == 2 and side_axis(image, "patient") is not None
+    if knows is None or not film:
         return False
     asked = (HEART, *LUNGS)
     if not all(knows(finding, image.modality) for finding in asked):

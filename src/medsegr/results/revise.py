@@ -18,7 +18,7 @@ import numpy as np
 from medsegr.errors import InputError, UsageError
 from medsegr.io.read import read_image
 from medsegr.io.write import SUFFIXES, atomic_folder, atomic_write, write_json, write_mask
-from medsegr.options import DICOM_FORMATS, Options
+from medsegr.options import DICOM_FORMATS, DICOM_MASKS, Options
 from medsegr.results.export import FILES, Run, Written, formats_of, manifest_of, write_all
 from medsegr.results.overlay import draw
 from medsegr.results.record import file_hash, result_json
@@ -113,7 +113,7 @@ def _mask_files(folder: Path, finding: str) -> Iterator[Path]:
 
 def _of_all_masks(folder: Path) -> tuple[Path, ...]:
     """The files that hold every mask of the folder: without a mask they would go on telling the old ones."""
-    names = [FILES["dicom-seg"], FILES["rtstruct"], FILES["nrrd"], "labels.json", "labels.txt"]
+    names = [*(FILES[kind] for kind in (*DICOM_MASKS, "nrrd")), "labels.json", "labels.txt"]
     names += [f"masks/combined{suffix}" for suffix in SUFFIXES.values()]
     return tuple(path for name in names if (path := folder / name).is_file())
 
