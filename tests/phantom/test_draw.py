@@ -8,7 +8,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medsegr.phantom import draw
-from medsegr.phantom.concepts import AREAS, CONCEPTS, clear_differences
+from medsegr.phantom.concepts import CONCEPTS
+from medsegr.phantom.looks import AREAS, clear_differences
 from medsegr.phantom.plan import look
 from medsegr.types import FORMS, MARGINS
 

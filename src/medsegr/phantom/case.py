@@ -6,21 +6,24 @@ from types import MappingProxyType
 import numpy as np
 
 from medsegr.errors import UsageError
-from medsegr.findings import Frame
 from medsegr.modality.synthetic import marked
-from medsegr.phantom import abdomen, cells, chest, mucosa, report, ultrasound
+from medsegr.phantom import abdomen, brain, cells, chest, mammogram, mucosa, report, skin, thorax, ultrasound
 from medsegr.phantom.concepts import CONCEPTS
 from medsegr.phantom.plan import plan
 from medsegr.phantom.scene import Lesion, PhantomCase, Scene
-from medsegr.phantom.words import Said, say, truth
+from medsegr.phantom.words import Said, frame_of, say, truth
 
-SCENES: Mapping[str, tuple[Callable[[np.random.Generator, int], Scene], str, Frame]] = MappingProxyType(
+SCENES: Mapping[str, tuple[Callable[[np.random.Generator, int], Scene], str]] = MappingProxyType(
     {
-        "chest": (chest.scene, "chest X-ray", "patient"),
-        "abdomen": (abdomen.scene, "CT", "patient"),
-        "mucosa": (mucosa.scene, "colonoscopy", "viewer"),
-        "ultrasound": (ultrasound.scene, "breast ultrasound", "viewer"),
-        "cells": (cells.scene, "microscopy", "viewer"),
+        "chest": (chest.scene, "chest X-ray"),
+        "abdomen": (abdomen.scene, "CT"),
+        "mucosa": (mucosa.scene, "colonoscopy"),
+        "ultrasound": (ultrasound.scene, "breast ultrasound"),
+        "cells": (cells.scene, "microscopy"),
+        "skin": (skin.scene, "dermoscopy"),
+        "brain": (brain.scene, "brain MRI"),
+        "thorax": (thorax.scene, "chest CT"),
+        "mammogram": (mammogram.scene, "mammography"),
     }
 )
 KINDS = tuple(SCENES)
@@ -42,15 +45,15 @@ def check(kind: str, size: int) -> None:
 def make(kind: str, rng: np.random.Generator, size: int = 256) -> PhantomCase:
     """Make one phantom of ``size`` x ``size`` pixels (96 to 2048).
 
-    The image is uint8, ``h w`` (chest, abdomen, ultrasound) or ``h w 3`` (mucosa, cells), and carries the
-    mark of :mod:`medsegr.modality.synthetic`. All randomness is from ``rng``. Lesions with a phrase are
-    described in the report; each phrase fits that lesion alone.
+    The image is uint8, ``h w`` (chest, abdomen, ultrasound, thorax, mammogram), ``h w 3`` (mucosa, cells,
+    skin) or one of both (brain), and carries the mark of :mod:`medsegr.modality.synthetic`. All randomness is
+    from ``rng``. Lesions with a phrase are described in the report; each phrase fits that lesion alone.
 
     Raises
         UsageError: unknown kind, or a size out of range.
     """
     check(kind, size)
-    build, modality, frame = SCENES[kind]
+    build, modality = SCENES[kind]
     scene = build(rng, size)
     spots = plan(rng, scene, scene.concepts or CONCEPTS[kind])
     image = marked(scene.render(rng, spots))
@@ -67,4 +70,4 @@ def make(kind: str, rng: np.random.Generator, size: int = 256) -> PhantomCase:
         )
         for i, spot in enumerate(spots)
     )
-    return PhantomCase(kind, image, lesions, text, scene.modality or modality, frame, scene.organs)
+    return PhantomCase(kind, image, lesions, text, scene.modality or modality, frame_of(kind), scene.organs)

@@ -1,53 +1,10 @@
 """What can lie in each kind of phantom: concepts with the looks they take. Data, read by ``plan``."""
 
-from dataclasses import dataclass, replace
+from collections.abc import Mapping
+from dataclasses import replace
+from types import MappingProxyType
 
-from medsegr.findings import SIZES
-
-Choice = dict[str | None, float]  # value -> weight
-
-# Share of the image that a size class covers, lower and upper; the gaps keep the words unmistakable.
-AREAS = {
-    "tiny": (0.0018, 0.0034),
-    "small": (0.0045, 0.010),
-    "medium": (0.014, 0.027),
-    "large": (0.036, 0.074),
-}
-
-UNIFORMITY: Choice = {"homogeneous": 0.6, "heterogeneous": 0.4}
-
-
-@dataclass(frozen=True, slots=True)
-class Look:
-    """How one lesion looks, in words of ``medsegr.types``; None where the kind has no such attribute."""
-
-    density: str | None
-    uniformity: str | None
-    colour: str | None
-    form: str
-    margin: str
-    size_class: str
-
-
-@dataclass(frozen=True, slots=True)
-class Concept:
-    """A lexicon concept, the nouns that people write for it, and the weights of its attribute values."""
-
-    name: str
-    nouns: tuple[str, ...]
-    weight: float
-    density: Choice
-    form: Choice
-    margin: Choice
-    size: Choice
-    colour: Choice
-    uniformity: Choice
-
-
-NO: Choice = {None: 1.0}
-ANY_FORM: Choice = {"round": 3, "oval": 3, "lobulated": 2, "irregular": 3, "linear": 0.6, "triangular": 0.4}
-ANY_MARGIN: Choice = {"smooth": 3, "ill-defined": 2, "spiculated": 0.7}
-ANY_SIZE: Choice = {"tiny": 1, "small": 3, "medium": 3, "large": 2}
+from medsegr.phantom.looks import ANY_FORM, ANY_MARGIN, ANY_SIZE, AREAS, NO, UNIFORMITY, Choice, Concept
 
 CHEST = (
     Concept(
@@ -243,64 +200,88 @@ CELLS = (
 )
 FLUORESCENT = (replace(CELLS[0], colour={"green": 2, "red": 2, "blue": 1.5, "white": 1, "yellow": 1}),)
 
-CONCEPTS = {"chest": CHEST, "abdomen": ABDOMEN, "mucosa": MUCOSA, "ultrasound": ULTRASOUND, "cells": CELLS}
+SKIN = (
+    Concept(
+        name="skin lesion",
+        nouns=("skin lesion", "pigmented lesion"),
+        weight=1,
+        density=NO,
+        form={"round": 2, "oval": 3, "irregular": 4, "lobulated": 1.5},
+        margin={"smooth": 2, "ill-defined": 3},
+        size={"small": 1, "medium": 2, "large": 5},
+        colour={"brown": 4, "black": 1.5, "red": 1.5, "pink": 1.5, "tan": 2},
+        uniformity=UNIFORMITY,
+        areas=MappingProxyType({**AREAS, "large": (0.036, 0.45)}),
+    ),
+)
 
-_FAR_DENSITY = {
-    frozenset(pair)
-    for pair in (
-        ("hypo", "hyper"),
-        ("hypo", "calcified"),
-        ("ground-glass", "consolidation"),
-        ("ground-glass", "calcified"),
-        ("fluid", "hyper"),
-        ("fluid", "calcified"),
-        ("hypo", "iso"),
-        ("fluid", "iso"),
-    )
-}
-_NEAR_COLOUR = {
-    frozenset(pair)
-    for pair in (
-        ("red", "pink"),
-        ("white", "yellow"),
-        ("purple", "blue"),
-        ("red", "purple"),
-        ("red", "brown"),
-        ("pink", "white"),
-        ("pink", "purple"),
-        ("pink", "brown"),
-        ("yellow", "tan"),
-        ("brown", "tan"),
-        ("brown", "purple"),
-    )
-}
-_FORM_GROUP = {
-    "round": 0,
-    "oval": 0,
-    "lobulated": 1,
-    "irregular": 2,
-    "patchy": 2,
-    "linear": 3,
-    "triangular": 4,
-    "rectangular": 5,
-}
+BRAIN = (
+    Concept(
+        name="glioma",
+        nouns=("glioma", "low-grade glioma"),
+        weight=1.2,
+        density={"hyper": 1},
+        form={"oval": 3, "irregular": 4, "lobulated": 2, "round": 1},
+        margin={"smooth": 2, "ill-defined": 3},
+        size={"small": 1.5, "medium": 3, "large": 3},
+        colour=NO,
+        uniformity=UNIFORMITY,
+        areas=MappingProxyType({**AREAS, "large": (0.036, 0.11)}),
+    ),
+    Concept(
+        name="multiple sclerosis lesion",
+        nouns=("multiple sclerosis plaque", "demyelinating plaque"),
+        weight=1,
+        density={"hyper": 1},
+        form={"oval": 4, "round": 3, "irregular": 1},
+        margin={"smooth": 2, "ill-defined": 2},
+        size={"tiny": 4, "small": 1.5},
+        colour=NO,
+        uniformity={"homogeneous": 1},
+        areas=MappingProxyType({**AREAS, "tiny": (0.0006, 0.0034)}),
+    ),
+)
 
+THORAX = (
+    Concept(
+        name="lung tumour",
+        nouns=("lung tumour", "lung tumor"),
+        weight=1,
+        density=NO,
+        form={"round": 3, "oval": 3, "lobulated": 3, "irregular": 2},
+        margin={"smooth": 2, "spiculated": 2.5, "ill-defined": 1},
+        size={"tiny": 4, "small": 3, "medium": 1},
+        colour=NO,
+        uniformity=UNIFORMITY,
+        areas=MappingProxyType({**AREAS, "tiny": (0.0005, 0.0034)}),
+    ),
+)
 
-def clear_differences(a: Look, b: Look) -> tuple[str, ...]:
-    """Names of the attributes in which two looks differ so clearly that a word tells them apart."""
-    out = []
-    if frozenset((a.density, b.density)) in _FAR_DENSITY:
-        out.append("density")
-    sizes = SIZES.index(a.size_class), SIZES.index(b.size_class)
-    if a.uniformity != b.uniformity and min(sizes) >= 1:
-        out.append("uniformity")
-    if a.colour != b.colour and frozenset((a.colour, b.colour)) not in _NEAR_COLOUR:
-        out.append("colour")
-    forms = {_FORM_GROUP[a.form], _FORM_GROUP[b.form]}
-    if len(forms) == 2 and forms not in ({1, 2}, {0, 1}):
-        out.append("form")
-    if a.margin != b.margin and min(sizes) >= 1:
-        out.append("margin")
-    if abs(sizes[0] - sizes[1]) >= 2:
-        out.append("size_class")
-    return tuple(out)
+MAMMOGRAM = (
+    Concept(
+        name="breast finding",
+        nouns=("breast finding",),
+        weight=1,
+        density={"hyper": 1},
+        form={"round": 2, "oval": 2, "irregular": 4, "lobulated": 2, "patchy": 1},
+        margin={"smooth": 2, "spiculated": 2, "ill-defined": 3},
+        size={"tiny": 0.5, "small": 2, "medium": 3, "large": 2},
+        colour=NO,
+        uniformity=UNIFORMITY,
+        areas=MappingProxyType({**AREAS, "large": (0.036, 0.15)}),
+    ),
+)
+
+CONCEPTS: Mapping[str, tuple[Concept, ...]] = MappingProxyType(
+    {
+        "chest": CHEST,
+        "abdomen": ABDOMEN,
+        "mucosa": MUCOSA,
+        "ultrasound": ULTRASOUND,
+        "cells": CELLS,
+        "skin": SKIN,
+        "brain": BRAIN,
+        "thorax": THORAX,
+        "mammogram": MAMMOGRAM,
+    }
+)

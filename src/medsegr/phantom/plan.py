@@ -5,14 +5,12 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from medsegr.phantom.concepts import AREAS, Choice, Concept, Look, clear_differences
 from medsegr.phantom.draw import ANGLES, Blob, Outline, outline, place
+from medsegr.phantom.looks import Choice, Concept, Look, clear_differences
 from medsegr.phantom.scene import Place, Scene, Spot
 
-COUNTS = (0.17, 0.34, 0.26, 0.15, 0.08)  # of 1, 2, 3, 4, 5 lesions
 PAIRS = 0.23  # share of images with two lesions or more where two share a place
-SMALLEST = 0.0015  # share of the image
-LARGEST = 0.08
+LARGEST = 0.08  # share of the image, where the size class does not reach beyond
 KEPT = 0.82  # share of an outline that its place must leave
 TRIES = 14
 
@@ -99,7 +97,7 @@ def settle(
 ) -> Spot | None:
     """Find room for one lesion in its place; None when the place is too full or too small."""
     size = where.core.shape[0]
-    low, high = AREAS[style.size_class]
+    low, high = concept.areas[style.size_class]
     others = [_Taken(centroid(s.blob), 1.1 * float(np.sqrt(s.blob.area / np.pi))) for s in taken]
     line = outline(rng, style.form, style.margin, rng.uniform(low, high) * size * size)
     for centre in _centres(rng, line, where, others):
@@ -108,7 +106,7 @@ def settle(
             continue
         whole, blob = blob.area, _clip(blob, where)
         share = blob.area / size**2
-        if blob.area < KEPT * whole or not max(SMALLEST, 0.88 * low) <= share <= min(LARGEST, 1.12 * high):
+        if blob.area < KEPT * whole or not 0.88 * low <= share <= min(max(LARGEST, high), 1.12 * high):
             continue
         if (
             sum(int((blob.mask[blob.window] & s.blob.mask[blob.window]).sum()) for s in taken)
@@ -158,7 +156,7 @@ def _second(
 
 def plan(rng: np.random.Generator, scene: Scene, concepts: Sequence[Concept]) -> tuple[Spot, ...]:
     """One to five lesions: mostly one a place, now and then two in one place that look clearly different."""
-    wanted = 1 + int(rng.choice(len(COUNTS), p=np.array(COUNTS)))
+    wanted = 1 + int(rng.choice(len(scene.counts), p=np.array(scene.counts)))
     pair = wanted >= 2 and rng.random() < PAIRS
     spots: list[Spot] = []
     order = [scene.places[i] for i in rng.permutation(len(scene.places))]

@@ -2,16 +2,17 @@
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import Any, Literal
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
 from medsegr.findings import Frame
-from medsegr.phantom.concepts import Concept, Look
 from medsegr.phantom.draw import Blob, Mask
+from medsegr.phantom.looks import Concept, Look
 
 Picture = NDArray[np.uint8]
+COUNTS = (0.17, 0.34, 0.26, 0.15, 0.08)  # shares of 1, 2, 3, 4, 5 lesions
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,6 +52,7 @@ class Scene:
     organs: Mapping[str, Mask] = field(default_factory=dict)
     modality: str = ""
     concepts: tuple[Concept, ...] = ()  # where the scene has others than its kind
+    counts: tuple[float, ...] = COUNTS
 
 
 @dataclass(frozen=True, slots=True)
@@ -83,6 +85,3 @@ class PhantomCase:
     modality: str
     frame: Frame
     organs: Mapping[str, Mask] = field(default_factory=dict)
-
-
-Kind = Literal["chest", "abdomen", "mucosa", "ultrasound", "cells"]

@@ -140,7 +140,49 @@ CELLS_OTHER = (
     "Possible mild atypia.",
     "Staining is adequate.",
 )
-OTHERS = {"mucosa": MUCOSA_OTHER, "ultrasound": ULTRASOUND_OTHER, "cells": CELLS_OTHER}
+SKIN_OTHER = (
+    "No ulceration.",
+    "There is no evidence of bleeding.",
+    "The surrounding skin is normal.",
+    "No blue-white veil.",
+    "No regression structures are seen.",
+    "The remaining skin is unremarkable.",
+)
+BRAIN_OTHER = (
+    "No midline shift.",
+    "There is no hydrocephalus.",
+    "No acute infarct.",
+    "No intracranial haemorrhage is seen.",
+    "The ventricles are of normal size.",
+    "The basal cisterns are preserved.",
+    "The paranasal sinuses are clear.",
+)
+THORAX_OTHER = (
+    "No pleural effusion.",
+    "There is no pneumothorax.",
+    "No mediastinal lymphadenopathy.",
+    "No pericardial effusion.",
+    "The central airways are patent.",
+    "The thoracic aorta is of normal calibre.",
+    "No acute osseous abnormality.",
+)
+MAMMOGRAM_OTHER = (
+    "No suspicious calcifications.",
+    "There is no skin thickening.",
+    "No nipple retraction.",
+    "No axillary lymphadenopathy is seen.",
+    "The breast tissue is heterogeneously dense.",
+    "No architectural distortion.",
+)
+OTHERS = {
+    "mucosa": MUCOSA_OTHER,
+    "ultrasound": ULTRASOUND_OTHER,
+    "cells": CELLS_OTHER,
+    "skin": SKIN_OTHER,
+    "brain": BRAIN_OTHER,
+    "thorax": THORAX_OTHER,
+    "mammogram": MAMMOGRAM_OTHER,
+}
 
 HEADERS = {
     "chest": (

@@ -6,7 +6,9 @@ from typing import Any
 
 import numpy as np
 
-from medsegr.phantom.concepts import CONCEPTS, clear_differences
+from medsegr.findings import Frame
+from medsegr.phantom.concepts import CONCEPTS
+from medsegr.phantom.looks import clear_differences
 from medsegr.phantom.scene import Spot
 
 Values = Mapping[str, tuple[str, ...]]
@@ -27,6 +29,10 @@ DENSITY: Mapping[str, Values] = {
         "fluid": ("anechoic", "fluid-filled"),
     },
     "cells": {},
+    "skin": {},
+    "brain": {"hyper": ("hyperintense",)},
+    "thorax": {},
+    "mammogram": {"hyper": ("dense", "high-density")},
 }
 UNIFORMITY: Values = {
     "homogeneous": ("homogeneous", "uniform"),
@@ -71,6 +77,8 @@ SIZE: Values = {
     "large": ("large",),
 }
 ORDER = ("size_class", "margin", "form", "uniformity", "density", "colour")
+PATIENT = {"chest", "abdomen", "brain", "thorax"}  # kinds whose left is the patient's
+MEASURED = {"chest", "abdomen", "ultrasound", "brain", "thorax", "mammogram"}  # millimetres are written
 LARGEST_NODULE = 30.0  # mm; what is larger is a mass (Fleischner Society, doi 10.1148/radiol.2462070712)
 MASS_NOUNS = {"consolidation", "airspace consolidation", "ulceration"}
 # Nouns that say an attribute already: it is stated, but no further word is spent on it.
@@ -88,6 +96,11 @@ class Said:
     phrase: str
     article: str
     stated: Mapping[str, Any]
+
+
+def frame_of(kind: str) -> Frame:
+    """Whose left the words of a kind mean."""
+    return "patient" if kind in PATIENT else "viewer"
 
 
 def _pick(rng: np.random.Generator, words: Sequence[str]) -> str:
@@ -111,7 +124,7 @@ def truth(kind: str, spot: Spot, mm: float) -> dict[str, Any]:
         "name": spot.name,
         "location": {
             "side": where.get("side"),
-            "side_frame": "patient" if kind in {"chest", "abdomen"} else "viewer",
+            "side_frame": frame_of(kind),
             "rows": list(where.get("rows", ())),
             "cols": list(where.get("cols", ())),
             "anatomy": list(where.get("anatomy", ())),
@@ -166,7 +179,7 @@ def _stated(
         "name": spot.name,
         "location": {
             "side": where.get("side"),
-            "side_frame": "patient" if kind in {"chest", "abdomen"} else "viewer",
+            "side_frame": frame_of(kind),
             "rows": list(where.get("rows", ())),
             "cols": list(where.get("cols", ())),
             "anatomy": list(where.get("anatomy", ())),
@@ -233,11 +246,7 @@ def say(rng: np.random.Generator, kind: str, spot: Spot, spots: Sequence[Spot], 
     size_mm = None
     if after:
         words.append(_pick(rng, MARGIN_AFTER[told["margin"] or "smooth"]))
-    elif (
-        kind in {"chest", "abdomen", "ultrasound"}
-        and spot.look.form not in {"patchy", "linear"}
-        and rng.random() < 0.12
-    ):
+    elif kind in MEASURED and spot.look.form not in {"patchy", "linear"} and rng.random() < 0.12:
         axes = axes_mm(spot, mm)
         extra, measured = _sizes(rng, axes)  # drawn in any case, so that what is written after it stays
         if _may_measure(spot.name, told, axes):
