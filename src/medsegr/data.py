@@ -311,34 +311,36 @@ class Made:
 
 
 def make_phantoms(kind: str, seed: int, count: int, size: int = 256) -> Iterator[Made]:
-    """Phantoms with all their lesions, described or not, and their organs."""
+    """Phantoms with all their lesions, described or not, their organs, and, with empty masks, what a body
+    without lesions surely does not hold."""
     for i in range(count):
         made = phantom.make(kind, np.random.default_rng([seed, i]), size)
         image = made.image if made.image.ndim == 3 else made.image[..., None]
         lesions = [(np.packbits(x.mask), x.attributes, x.phrase or "", False) for x in made.lesions]
         none: Mapping[str, Any] = {}
         organs = [(np.packbits(mask), none, name, True) for name, mask in made.organs.items()]
+        gone = [(np.packbits(np.zeros(made.image.shape[:2], bool)), none, x, False) for x in made.absent]
         yield Made(
             f"{seed}-{i}",
             kind,
             np.moveaxis(image, -1, 0).copy(),
             made.modality,
             made.frame == "viewer",
-            (*lesions, *organs),
+            (*lesions, *organs, *gone),
         )
 
 
 def phantom_case(made: Made) -> Case:
-    """A phantom as a case: lesions coded from their true attributes, organs from their names as the parser
-    reads them."""
+    """A phantom as a case: lesions coded from their true attributes, organs and what is not there from their
+    names as the parser reads them."""
     modality = modality_code(made.modality)
     left = None if made.viewer else "right"
     targets = []
     for packed, attributes, phrase, organ in made.targets:
         finding = (
-            parse_phrase(phrase, modality=modality).findings[0]
-            if organ
-            else finding_from(dict(attributes), phrase)
+            finding_from(dict(attributes), phrase)
+            if attributes
+            else parse_phrase(phrase, modality=modality).findings[0]
         )
         targets.append(Target(packed, heard(finding, modality, left), organ))
     return Case(

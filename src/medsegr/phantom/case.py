@@ -57,7 +57,7 @@ def make(kind: str, rng: np.random.Generator, size: int = 256) -> PhantomCase:
     scene = build(rng, size)
     spots = plan(rng, scene, scene.concepts or CONCEPTS[kind])
     image = marked(scene.render(rng, spots))
-    told = 1 + int(rng.binomial(len(spots) - 1, 0.7)) if len(spots) > 1 else 1
+    told = 1 + int(rng.binomial(len(spots) - 1, 0.7)) if len(spots) > 1 else len(spots)
     chosen = [int(i) for i in rng.permutation(len(spots))[:told]]
     said = {i: say(rng, kind, spots[i], spots, scene.mm) for i in chosen}
     text = report.write(rng, kind, spots, list(said.values()))
@@ -70,4 +70,6 @@ def make(kind: str, rng: np.random.Generator, size: int = 256) -> PhantomCase:
         )
         for i, spot in enumerate(spots)
     )
-    return PhantomCase(kind, image, lesions, text, scene.modality or modality, frame_of(kind), scene.organs)
+    shown = scene.modality or modality
+    gone = () if spots else tuple(concept.name for concept in CONCEPTS[kind])
+    return PhantomCase(kind, image, lesions, text, shown, frame_of(kind), scene.organs, gone)

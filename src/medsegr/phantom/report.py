@@ -96,7 +96,7 @@ def _findings(rng: np.random.Generator, kind: str, spots: Sequence[Spot], said: 
             rest += _some(rng, free, 1, 1)
         if rng.random() < 0.5:
             rest += _placed(rng, kind, spots)
-    told = present(rng, said)
+    told = present(rng, said) if spots else [_pick(rng, s.NORMAL[kind])]
     whole = [rest[i] for i in rng.permutation(len(rest))]
     for sentence in told[::-1]:
         cut = int(rng.integers(len(whole) + 1)) if rng.random() < 0.5 else 0

@@ -53,6 +53,7 @@ class Scene:
     modality: str = ""
     concepts: tuple[Concept, ...] = ()  # where the scene has others than its kind
     counts: tuple[float, ...] = COUNTS
+    normal: float = 0.0  # share of the bodies of its kind without any lesion
 
 
 @dataclass(frozen=True, slots=True)
@@ -75,7 +76,8 @@ class PhantomCase:
     """A made image with its report and the exact truth.
 
     ``image`` is uint8 ``h w`` or ``h w 3``; organ masks are bool ``h w``.
-    ``frame`` says whose left the words mean.
+    ``frame`` says whose left the words mean. ``absent`` are lesions, by name, that are surely not there: told of
+    a body without any.
     """
 
     kind: str
@@ -85,3 +87,4 @@ class PhantomCase:
     modality: str
     frame: Frame
     organs: Mapping[str, Mask] = field(default_factory=dict)
+    absent: tuple[str, ...] = ()

@@ -183,6 +183,17 @@ OTHERS = {
     "thorax": THORAX_OTHER,
     "mammogram": MAMMOGRAM_OTHER,
 }
+# What is said of a body without any lesion.
+NORMAL = {
+    "skin": ("No skin lesion is seen.", "There is no pigmented lesion.", "No evidence of a skin lesion."),
+    "brain": (
+        "No glioma.",
+        "There is no evidence of a glioma or of multiple sclerosis lesions.",
+        "No demyelinating plaques are seen.",
+    ),
+    "thorax": ("No lung tumour.", "There is no evidence of a lung tumour.", "No lung tumour is seen."),
+    "mammogram": ("No suspicious breast finding.", "There is no breast mass.", "No breast finding is seen."),
+}
 
 HEADERS = {
     "chest": (

@@ -38,8 +38,9 @@ behind them. Every mask and every word is exact by construction. Licence: Apache
   the words of this lesion in it (verbatim), `target` its concept, `others` the masks of all other lesions of
   the image, told or not. `attributes` is JSON: everything that is true of the lesion, and under `stated` only
   what its phrase says (null = unsaid).
-- `organs.csv`: the same columns for organs (chest and abdomen only).
-- Frame: chest and abdomen are in radiological view (the patient's right at the picture's left) and their
+  An image without a lesion has a row with an empty mask for each concept that might have lain there.
+- `organs.csv`: the same columns for organs (chest, abdomen and thorax only).
+- Frame: chest, abdomen, thorax and brain are in radiological view (the patient's right at the picture's left) and their
   words use the patient's sides; the other kinds use the picture's sides.
 - Image i of a seed does not depend on the number of images.
 """
@@ -87,8 +88,28 @@ def _lesion_rows(case: PhantomCase, stem: str, common: Mapping[str, str], out: P
     ]
 
 
-def _organ_attributes(name: str, frame: str) -> dict[str, Any]:
-    side, _, organ = name.rpartition(" ")
+def _absent_rows(case: PhantomCase, stem: str, common: Mapping[str, str], out: Path) -> list[dict[str, str]]:
+    """What a body without lesions is asked for: an empty mask a name."""
+    path = f"masks/{stem}_none.png"
+    if case.absent:
+        _save_mask(np.zeros(case.image.shape[:2], bool), out / path)
+    return [
+        {
+            **common,
+            "id": f"{stem}_no_{name.replace(' ', '_')}",
+            "mask": path,
+            "text": case.report,
+            "phrase": name,
+            "target": name,
+            "others": "",
+            "attributes": json.dumps(_named_attributes(name, case.frame)),
+        }
+        for name in case.absent
+    ]
+
+
+def _named_attributes(name: str, frame: str, side: str = "") -> dict[str, Any]:
+    """Attributes of what is told by its name, and a side, alone."""
     location: dict[str, Any] = {
         "side": side or None,
         "side_frame": frame,
@@ -98,7 +119,7 @@ def _organ_attributes(name: str, frame: str) -> dict[str, Any]:
     }
     texture = {"density": None, "uniformity": None, "colour": None}
     shape = {"form": None, "margin": None, "size_class": None, "size_mm": None, "count": None}
-    whole = {"name": organ, "location": location, "texture": texture, "shape": shape}
+    whole = {"name": name, "location": location, "texture": texture, "shape": shape}
     return {**whole, "stated": whole}
 
 
@@ -113,11 +134,12 @@ def _organ_rows(case: PhantomCase, stem: str, common: Mapping[str, str], out: Pa
             "mask": path,
             "text": name,
             "phrase": name,
-            "target": name.rpartition(" ")[2],
+            "target": organ,
             "others": ";".join(p for n, p in names.items() if n != name),
-            "attributes": json.dumps(_organ_attributes(name, case.frame)),
+            "attributes": json.dumps(_named_attributes(organ, case.frame, side)),
         }
         for name, path in names.items()
+        for side, _, organ in [name.rpartition(" ")]
     ]
 
 
@@ -158,7 +180,7 @@ def write_set(
             "group": stem,
             "notes": str(seed),
         }
-        lesions += _lesion_rows(case, stem, common, out)
+        lesions += _lesion_rows(case, stem, common, out) + _absent_rows(case, stem, common, out)
         organs += _organ_rows(case, stem, common, out)
         if progress is not None:
             progress(index + 1, count)
