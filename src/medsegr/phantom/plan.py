@@ -155,8 +155,8 @@ def _second(
 
 
 def plan(rng: np.random.Generator, scene: Scene, concepts: Sequence[Concept]) -> tuple[Spot, ...]:
-    """As many lesions as the scene's ``counts`` say: mostly one a place, now and then two in one place that look
-    clearly different. None in a ``normal`` body."""
+    """As many lesions as the scene's ``counts`` say: mostly one a place, now and then two in one place that
+    look clearly different. None in a ``normal`` body."""
     if scene.normal and rng.random() < scene.normal:
         return ()
     wanted = 1 + int(rng.choice(len(scene.counts), p=np.array(scene.counts)))

@@ -76,8 +76,8 @@ class PhantomCase:
     """A made image with its report and the exact truth.
 
     ``image`` is uint8 ``h w`` or ``h w 3``; organ masks are bool ``h w``.
-    ``frame`` says whose left the words mean. ``absent`` are lesions, by name, that are surely not there: told of
-    a body without any.
+    ``frame`` says whose left the words mean. ``absent`` are lesions, by name, that are surely not there:
+    told of a body without any.
     """
 
     kind: str

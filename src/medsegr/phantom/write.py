@@ -40,8 +40,8 @@ behind them. Every mask and every word is exact by construction. Licence: Apache
   what its phrase says (null = unsaid).
   An image without a lesion has a row with an empty mask for each concept that might have lain there.
 - `organs.csv`: the same columns for organs (chest, abdomen and thorax only).
-- Frame: chest, abdomen, thorax and brain are in radiological view (the patient's right at the picture's left) and their
-  words use the patient's sides; the other kinds use the picture's sides.
+- Frame: chest, abdomen, thorax and brain are in radiological view (the patient's right at the picture's
+  left) and their words use the patient's sides; the other kinds use the picture's sides.
 - Image i of a seed does not depend on the number of images.
 """
 
