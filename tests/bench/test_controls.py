@@ -8,7 +8,16 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medsegr.bench import controls
-from medsegr.bench.controls import CONTROLS, Other, controlled, foreign, generator, some_wrong, strangers
+from medsegr.bench.controls import (
+    CONTROLS,
+    Other,
+    controlled,
+    few_wrong,
+    foreign,
+    generator,
+    some_wrong,
+    strangers,
+)
 from medsegr.bench.samples import Wanted, told
 from medsegr.report.describe import finding_from
 from medsegr.samples.drawn import Marks
@@ -147,10 +156,28 @@ def test_a_quarter_of_the_values_and_at_least_one_is_wrong(attributes: dict[str,
     assert other.name == right.name
 
 
+def test_one_value_in_twenty_is_wrong() -> None:
+    right = finding_from(ALL)
+    told_values = sum(bool(value) for value in controls._values(right))
+    changed = 0
+    for seed in range(400):
+        other = few_wrong(right, np.random.default_rng(seed))
+        pairs = zip(controls._values(right), controls._values(other), strict=True)
+        changed += sum(a != b for a, b in pairs)
+        assert other.name == right.name
+    assert 0.035 < changed / (400 * told_values) < 0.065  # 5 %, three deviations of 400 findings
+
+
+def test_few_wrong_values_need_values() -> None:
+    bare = Finding("f1", "polyp", (0, 5), "polyp")
+    assert few_wrong(bare, np.random.default_rng(0)) == bare
+    assert "few-wrong" not in controlled(wanted({"name": "polyp"}), (), generator(1))
+
+
 @given(finding_values)
 def test_a_control_that_is_made_says_something_else(attributes: dict[str, object]) -> None:
     found = controlled(wanted(attributes), (), generator(1))
-    for name in set(found) - {"right", "free", "place", "none", "opposite"}:
+    for name in set(found) - {"right", "free", "place", "none", "opposite", "few-wrong"}:
         assert (found[name].name, *told(found[name])) != (found["right"].name, *told(found["right"])), name
     if "opposite" in found:
         assert told(found["opposite"]) != told(found["place"])

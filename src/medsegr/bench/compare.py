@@ -11,7 +11,7 @@ from medsegr.bench.score import STRATA, stratum_name, stratum_of
 from medsegr.errors import InputError, UsageError
 
 Rows = Sequence[Mapping[str, Any]]
-DRAWN = ("shuffled", "wrong")  # controls whose words are drawn, by the seed of the run
+DRAWN = ("shuffled", "wrong", "few-wrong")  # controls whose words are drawn, by the seed of the run
 
 
 def side_of(text: str) -> tuple[Path, str | None]:

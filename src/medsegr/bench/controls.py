@@ -46,6 +46,7 @@ CONTROLS: Mapping[str, str] = MappingProxyType(
         "shuffled": "the words of another case of the set",
         "flipped": "right words, left and right exchanged",
         "wrong": "right words, 25 % of the values replaced by wrong ones",
+        "few-wrong": "right words, each value replaced by a wrong one with a chance of 5 %",
         "drop-location": "right words without place and side",
         "drop-texture": "right words without density, uniformity and colour",
         "drop-shape": "right words without form, margin, size and count",
@@ -56,6 +57,7 @@ CONTROLS: Mapping[str, str] = MappingProxyType(
 )
 PLAIN = ("right", "other")  # what a method that reads no words is asked: it answers all others alike
 WRONG_SHARE = 0.25
+FEW_WRONG = 0.05
 FOREIGN_AN_IMAGE = 2
 FOREIGN: Mapping[str, tuple[str, ...]] = MappingProxyType(
     {  # words -> modalities that may show it; in all others it is foreign
@@ -160,6 +162,7 @@ def controlled(wanted: Wanted, others: Sequence[Other], rng: np.random.Generator
             "shuffled": shuffled(right, others, rng),
             "flipped": _changed(right, flip(right, "horizontal")),
             "wrong": _changed(right, some_wrong(right, rng)),
+            "few-wrong": few_wrong(right, rng) if any(_values(right)) else None,
             "drop-location": _changed(right, replace(right, location=wanted.name.location)),
             "drop-texture": _changed(right, replace(right, texture=Texture())),
             "drop-shape": _changed(right, replace(right, shape=Shape())),
@@ -241,6 +244,15 @@ def some_wrong(finding: Finding, rng: np.random.Generator) -> Finding:
     count = max(1, round(WRONG_SHARE * len(keys))) if keys else 0
     for key in rng.choice(keys, size=count, replace=False).tolist() if keys else ():
         finding = _with_wrong(finding, key, rng)
+    return finding
+
+
+def few_wrong(finding: Finding, rng: np.random.Generator) -> Finding:
+    """Each told value with a chance of ``FEW_WRONG`` replaced by another of its kind: most findings stay as
+    they were, so that a mean over targets tells what reports cost in which so many values are wrong."""
+    for key, value in zip(_KEYS, _values(finding), strict=True):
+        if value and rng.random() < FEW_WRONG:
+            finding = _with_wrong(finding, key, rng)
     return finding
 
 
