@@ -17,6 +17,7 @@ from medsegr.bench.samples import Wanted
 from medsegr.cli.main import main
 from medsegr.errors import InputError, UsageError
 from medsegr.io.read import image_from_array
+from medsegr.phantom import KINDS
 from medsegr.report.describe import finding_from
 from medsegr.samples.drawn import Marks
 
@@ -48,7 +49,7 @@ def test_it_clicks_into_the_middle_of_the_largest_piece() -> None:
 
 def test_a_run_goes_on_and_tells(tmp_path: Path) -> None:
     plan = Plan(phantoms=1, targets=1, most=3)
-    assert count(plan) == 5
+    assert count(plan) == len(KINDS)
     rows = run(plan, Disc(), tmp_path / "out")
     assert {row["mode"] for row in rows} == set(MODES)
     assert all(1 <= len(row["dice"]) <= 4 for row in rows)
