@@ -11,7 +11,7 @@ from medsegr import phantom
 from medsegr.errors import UsageError
 from medsegr.types import COLOURS, COLS, DENSITIES, FORMS, MARGINS, ROWS, SIZES, UNIFORMITIES
 
-COLOURED = {"mucosa", "cells"}
+COLOURED = {"mucosa", "cells", "skin"}
 COUNT = 24
 
 

@@ -3,11 +3,13 @@
 Everything is drawn over skin and lesions alike, so that nothing of it tells where a lesion is.
 """
 
+import math
 from collections.abc import Sequence
 
 import numpy as np
+from PIL import Image as Pil
 
-from medsegr.phantom.draw import Plane, Stroke, blur, ellipse, grid, lay, letters, noise, step, strokes
+from medsegr.phantom.draw import Plane, Stroke, blur, ellipse, grid, lay, letters, step, strokes
 
 Colour = tuple[float, float, float]
 
@@ -34,6 +36,28 @@ STICKER: tuple[Colour, ...] = (
     (0.85, 0.15, 0.20),
     (0.12, 0.12, 0.12),
 )
+
+
+def mottle(rng: np.random.Generator, shape: tuple[int, ...], grain: float) -> Plane:
+    """Smooth noise of mean 0 and deviation about 1 for any window, a lattice cell every ``grain`` pixels.
+
+    ``draw.noise`` for pictures that need it by the dozen: its matrix products wait for one another's threads.
+    """
+    grain = max(grain, 1.5)
+    rows, cols = (math.ceil(n / grain) + 3 for n in shape[:2])
+    lattice = Pil.fromarray(rng.standard_normal((rows, cols), dtype=np.float32))
+    dy, dx = rng.uniform(1, 2, 2)
+    box = (dx, dy, dx + shape[1] / grain, dy + shape[0] / grain)
+    smooth = lattice.resize((shape[1], shape[0]), Pil.Resampling.BICUBIC, box)
+    return np.asarray(smooth, np.float32) * np.float32(1.28)
+
+
+def noise(rng: np.random.Generator, size: int, cells: int, cells_x: int | None = None) -> Plane:
+    """``mottle`` of the whole picture with ``cells`` cells along y (and x)."""
+    if cells_x is None or cells_x == cells:
+        return mottle(rng, (size, size), size / cells)
+    tall = mottle(rng, (size, max(2, round(size * cells_x / cells))), size / cells)
+    return np.asarray(Pil.fromarray(tall).resize((size, size), Pil.Resampling.BILINEAR), np.float32)
 
 
 def arc(
@@ -145,7 +169,7 @@ def ruler(rng: np.random.Generator, frame: Plane) -> Plane:
         text = str(rng.choice(["mm", "MM", "10", "cm"]))
         cover = np.maximum(cover, letters(size, [(text, x, y + 0.015, rng.uniform(0.025, 0.045))]))
     tone = rng.uniform(0, 0.35) if rng.random() < 0.9 else 0.9
-    return lay(frame, cover[..., None] * np.float32(rng.uniform(0.4, 0.95)), np.float32(tone))
+    return lay(frame, cover[..., None] * np.float32(rng.uniform(0.4, 0.95)), float(tone))
 
 
 def gel(rng: np.random.Generator, frame: Plane) -> Plane:
@@ -193,8 +217,7 @@ def glare(rng: np.random.Generator, frame: Plane) -> Plane:
     if rng.random() < 0.75:
         part = np.clip(noise(rng, size, int(rng.integers(3, 7))), 0, 2)
         spark = np.clip(
-            noise(rng, size, int(rng.integers(50, 120)), int(rng.integers(50, 120)))
-            - np.float32(rng.uniform(1.4, 2.2)),
+            noise(rng, size, int(rng.integers(50, 120)), 80) - np.float32(rng.uniform(1.4, 2.2)),
             0,
             1,
         )
@@ -251,5 +274,5 @@ def light(rng: np.random.Generator, size: int) -> Plane:
     slope = np.float32(abs(rng.normal(0, 0.13)))
     fall = fall + slope * (u * np.float32(np.cos(lean)) + v * np.float32(np.sin(lean)))
     tint = np.array(rng.normal(0, 0.04, 3), np.float32)
-    out: Plane = np.clip(fall, 0.25, 1.4)[..., None] * (1 + tint * (u + v)[..., None])
-    return out
+    whole = np.clip(fall, 0.25, 1.4)[..., None] * (1 + tint * (u + v)[..., None])
+    return np.asarray(whole, np.float32)

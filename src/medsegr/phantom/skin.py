@@ -12,7 +12,8 @@ from scipy import ndimage
 
 from medsegr.phantom import camera, dermoscope
 from medsegr.phantom.concepts import SKIN
-from medsegr.phantom.draw import Blob, Plane, Stroke, blur, lay, noise, outline, place, rough, step
+from medsegr.phantom.dermoscope import mottle, noise
+from medsegr.phantom.draw import Blob, Plane, Stroke, blur, lay, outline, place, step
 from medsegr.phantom.places import nine
 from medsegr.phantom.scene import Picture, Place, Scene, Spot
 
@@ -27,7 +28,7 @@ CENTRED = 0.75  # share of the pictures with one lesion that have it in the cent
 PALE = {"pink": 0.22, "tan": 0.3, "red": 0.4, "brown": 0.7}  # most melanin of skin on which the word is true
 AMOUNT = {  # melanin, blood, grey that a colour adds, lower and upper
     "brown": ((0.55, 1.25), (0.0, 0.15), (0.0, 0.12)),
-    "black": ((0.7, 1.3), (0.0, 0.1), (0.7, 1.5)),
+    "black": ((0.7, 1.3), (0.0, 0.1), (0.45, 1.3)),
     "tan": ((0.2, 0.45), (0.0, 0.08), (0.0, 0.03)),
     "red": ((0.05, 0.25), (0.5, 1.1), (0.0, 0.05)),
     "pink": ((0.0, 0.06), (0.2, 0.45), (0.0, 0.0)),
@@ -84,9 +85,9 @@ def _ground(blob: Blob, size: int) -> _Ground:
 
 def _grained(rng: np.random.Generator, g: _Ground, share: float) -> Plane:
     """Noise with a grain of a share of the lesion's radius, and finer noise upon it."""
-    out = np.float32(0.85) * rough(rng, g.depth.shape, max(2, round(share * g.radius)))
+    out = np.float32(0.85) * mottle(rng, g.depth.shape, max(2, round(share * g.radius)))
     for octave in (2.3, 5.0):
-        finer = rough(rng, g.depth.shape, max(2, round(share * g.radius / octave)))
+        finer = mottle(rng, g.depth.shape, max(2, round(share * g.radius / octave)))
         out = out + np.float32(0.9 / octave) * finer
     return out
 
@@ -115,7 +116,7 @@ def _pattern(rng: np.random.Generator, g: _Ground, mixed: bool) -> Plane:
     grain = max(2.0, rng.uniform(0.018, 0.035) * 256 * max(1.0, g.radius / 60)) * rng.uniform(0.7, 1.2)
     out: Plane = 1 + np.float32(0.36 if mixed else 0.1) * _grained(rng, g, rng.uniform(0.25, 0.6))
     style = rng.random()
-    fine = rough(rng, g.depth.shape, max(2, round(grain)))
+    fine = mottle(rng, g.depth.shape, max(2, round(grain)))
     strength = np.float32(rng.uniform(0.3, 0.8) * (1 if mixed else 0.7))
     if style < 0.4:
         out = out * (1 - strength / 2 + strength * np.exp(-np.square(fine / np.float32(0.4))))
@@ -163,8 +164,9 @@ def _mixed(rng: np.random.Generator, layers: _Layers, g: _Ground, cover: Plane, 
 
 def _surface(rng: np.random.Generator, layers: _Layers, g: _Ground, cover: Plane, pink: bool) -> None:
     """Milia, plugs, scales, crust, dotted vessels, and a raised body."""
-    win, s = g.window, max(2, round(g.radius / rng.uniform(6, 16)))
-    fine = rough(rng, g.depth.shape, s)
+    size = layers.height.shape[0]
+    win, s = g.window, max(2.0, min(g.radius / rng.uniform(6, 16), size * rng.uniform(0.012, 0.03)))
+    fine = mottle(rng, g.depth.shape, s)
     if rng.random() < (0.45 if pink else 0.14):
         part = np.clip(_grained(rng, g, 0.6), 0, 1) if rng.random() < 0.6 else np.float32(1)
         scale = np.clip(fine - np.float32(rng.uniform(0.7, 1.4)), 0, 0.6) * part * cover
@@ -173,7 +175,7 @@ def _surface(rng: np.random.Generator, layers: _Layers, g: _Ground, cover: Plane
         layers.crust[win] += cover * np.clip(_grained(rng, g, 0.3) - np.float32(1.0), 0, 0.7)
     if rng.random() < (0.4 if pink else 0.05):
         layers.blood[win] += (
-            np.clip(rough(rng, g.depth.shape, s) - np.float32(1.0), 0, 1) * cover * np.float32(0.5)
+            np.clip(mottle(rng, g.depth.shape, s) - np.float32(1.0), 0, 1) * cover * np.float32(0.5)
         )
     if rng.random() < 0.12:
         layers.melanin[win] += np.clip(-fine - np.float32(1.1), 0, 1) * cover * np.float32(0.9)
@@ -214,7 +216,7 @@ def _bare(rng: np.random.Generator, size: int, most: float) -> _Layers:
     blood = np.float32(min(rng.exponential(0.08), 0.3)) + np.float32(rng.exponential(0.025)) * noise(
         rng, size, 4
     )
-    blood = blood + np.float32(rng.exponential(0.03)) * noise(rng, size, int(rng.integers(10, 40)))
+    blood = blood + np.float32(rng.exponential(0.022)) * noise(rng, size, int(rng.integers(10, 40)))
     if rng.random() < 0.45:
         lines: list[Stroke] = []
         for _ in range(int(rng.integers(4, 40))):
