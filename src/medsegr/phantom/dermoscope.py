@@ -272,7 +272,7 @@ def light(rng: np.random.Generator, size: int) -> Plane:
     fall = 1 - np.float32(rng.exponential(0.35)) * (u * u + v * v)
     lean = rng.uniform(-np.pi, np.pi)
     slope = np.float32(abs(rng.normal(0, 0.13)))
-    fall = fall + slope * (u * np.float32(np.cos(lean)) + v * np.float32(np.sin(lean)))
+    fall += slope * (u * np.float32(np.cos(lean)) + v * np.float32(np.sin(lean)))
     tint = np.array(rng.normal(0, 0.04, 3), np.float32)
     whole = np.clip(fall, 0.25, 1.4)[..., None] * (1 + tint * (u + v)[..., None])
     return np.asarray(whole, np.float32)

@@ -83,13 +83,17 @@ def _ground(blob: Blob, size: int) -> _Ground:
     return _Ground((rows, cols), depth.astype(np.float32), radius, theta.astype(np.float32))
 
 
-def _grained(rng: np.random.Generator, g: _Ground, share: float) -> Plane:
-    """Noise with a grain of a share of the lesion's radius, and finer noise upon it."""
-    out = np.float32(0.85) * mottle(rng, g.depth.shape, max(2, round(share * g.radius)))
+def _cloud(rng: np.random.Generator, shape: tuple[int, ...], grain: float) -> Plane:
+    """Noise with a grain of ``grain`` pixels and finer noise upon it."""
+    out = np.float32(0.85) * mottle(rng, shape, grain)
     for octave in (2.3, 5.0):
-        finer = mottle(rng, g.depth.shape, max(2, round(share * g.radius / octave)))
-        out = out + np.float32(0.9 / octave) * finer
+        out += np.float32(0.95 / octave) * mottle(rng, shape, grain / octave)
     return out
+
+
+def _grained(rng: np.random.Generator, g: _Ground, share: float) -> Plane:
+    """Clouds with a grain of a share of the lesion's radius."""
+    return _cloud(rng, g.depth.shape, share * g.radius)
 
 
 def _cover(rng: np.random.Generator, g: _Ground, spot: Spot) -> tuple[Plane, Plane]:
@@ -211,12 +215,15 @@ def _bare(rng: np.random.Generator, size: int, most: float) -> _Layers:
         )
     )
     tone = tone if tone < most else float(rng.uniform(0, most))
-    melanin = np.float32(tone) + np.float32(rng.uniform(0.01, 0.06) * (1 + tone)) * noise(rng, size, 7)
-    melanin = melanin + np.float32(rng.uniform(0, 0.035)) * noise(rng, size, 24)
+    whole = (size, size)
+    melanin = np.float32(tone) + np.float32(rng.uniform(0.01, 0.06) * (1 + tone)) * _cloud(
+        rng, whole, size / 7
+    )
+    melanin = melanin + np.float32(rng.uniform(0, 0.035)) * mottle(rng, whole, size / 24)
     blood = np.float32(min(rng.exponential(0.08), 0.3)) + np.float32(rng.exponential(0.025)) * noise(
         rng, size, 4
     )
-    blood = blood + np.float32(rng.exponential(0.022)) * noise(rng, size, int(rng.integers(10, 40)))
+    blood = blood + np.float32(rng.exponential(0.022)) * _cloud(rng, whole, size / rng.uniform(10, 40))
     if rng.random() < 0.45:
         lines: list[Stroke] = []
         for _ in range(int(rng.integers(4, 40))):
@@ -234,8 +241,9 @@ def _side_spots(rng: np.random.Generator, layers: _Layers, smallest: int, strong
     size = layers.melanin.shape[0]
     for plane in (layers.melanin, layers.blood):
         if rng.random() < 0.45:
-            cells = int(rng.integers(6, 30))
-            blot = np.clip(noise(rng, size, cells) - np.float32(rng.uniform(0.6, 1.6)), 0, 1)
+            blot = np.clip(
+                _cloud(rng, plane.shape, size / rng.uniform(6, 30)) - np.float32(rng.uniform(0.6, 1.6)), 0, 1
+            )
             np.add(plane, blot * np.float32(strong * rng.uniform(0.05, 0.3)), out=plane)
     if rng.random() > 0.55:
         return
