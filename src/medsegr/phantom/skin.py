@@ -24,14 +24,16 @@ GREY = np.array((1.0, 0.95, 0.85), np.float32)
 VEIL = np.array((1.0, 0.75, 0.45), np.float32)  # pigment that lies deep looks blue
 
 COUNTS = (0.72, 0.18, 0.10)  # shares of pictures with 1, 2, 3 lesions
+ALONE = (1.0,)
+LARGE = SKIN[0].areas["large"][0]
 CENTRED = 0.75  # share of the pictures with one lesion that have it in the centre cell
 PALE = {"pink": 0.22, "tan": 0.3, "red": 0.4, "brown": 0.7}  # most melanin of skin on which the word is true
 AMOUNT = {  # melanin, blood, grey that a colour adds, lower and upper
     "brown": ((0.55, 1.25), (0.0, 0.15), (0.0, 0.12)),
     "black": ((0.7, 1.3), (0.0, 0.1), (0.45, 1.3)),
-    "tan": ((0.2, 0.45), (0.0, 0.08), (0.0, 0.03)),
+    "tan": ((0.12, 0.45), (0.0, 0.08), (0.0, 0.03)),
     "red": ((0.05, 0.25), (0.5, 1.1), (0.0, 0.05)),
-    "pink": ((0.0, 0.06), (0.2, 0.45), (0.0, 0.0)),
+    "pink": ((0.0, 0.06), (0.11, 0.42), (0.0, 0.0)),
 }
 
 
@@ -109,6 +111,9 @@ def _cover(rng: np.random.Generator, g: _Ground, spot: Spot) -> tuple[Plane, Pla
         rays = np.cos(int(rng.integers(9, 26)) * g.theta + np.float32(1.5) * _grained(rng, g, 0.5))
         line = line + np.float32(0.07 * g.radius) * rays
     given = rng.uniform(0.1, 0.28) if rng.random() < 0.2 else min(rng.exponential(0.06), 0.2) - 0.01
+    given += 0.6 * jagged / g.radius  # what juts out still lies inside, mostly
+    if spot.look.uniformity == "heterogeneous" and soft_edge and rng.random() < 0.2:
+        given = rng.uniform(0.3, 0.5)  # a dark core in a faint patch
     soft = rng.uniform(0.4, 0.85) * g.radius if soft_edge else rng.uniform(0.05, 0.25) * g.radius + 0.8
     t = step(line - np.float32(given * g.radius), soft)
     halo = step(g.depth + np.float32(0.04 * g.radius) * _grained(rng, g, 0.4), 0.3 * g.radius + 1)
@@ -194,10 +199,11 @@ def _lesion(rng: np.random.Generator, layers: _Layers, spot: Spot) -> None:
     colour, mixed = spot.look.colour or "brown", spot.look.uniformity == "heterogeneous"
     cover, halo = _cover(rng, g, spot)
     amounts = [rng.uniform(low, high) for low, high in AMOUNT[colour]]
-    faint = rng.uniform(0.0, 0.18) + (rng.uniform(0, 0.3) if mixed and rng.random() < 0.4 else 0)
+    faint = rng.uniform(0.0, 0.18) + (rng.uniform(0, 0.4) if mixed and rng.random() < 0.4 else 0)
     whole = cover * _pattern(rng, g, mixed) * np.float32(1 - faint) + halo * np.float32(faint)
-    for plane, amount in zip((layers.melanin, layers.blood, layers.grey), amounts, strict=True):
-        plane[g.window] += whole * np.float32(amount)
+    parts = (whole, whole, whole * cover)  # black lesions are brown at their rim
+    for plane, part, amount in zip((layers.melanin, layers.blood, layers.grey), parts, amounts, strict=True):
+        plane[g.window] += part * np.float32(amount)
     if mixed:
         _mixed(rng, layers, g, cover, colour)
     _surface(rng, layers, g, cover, colour in {"pink", "red"})
@@ -207,8 +213,8 @@ def _lesion(rng: np.random.Generator, layers: _Layers, spot: Spot) -> None:
         )
 
 
-def _bare(rng: np.random.Generator, size: int, most: float) -> _Layers:
-    """Skin without spots: its tone, mottling and vessels."""
+def _bare(rng: np.random.Generator, size: int, most: float, calm: float) -> _Layers:
+    """Skin without spots: its tone (``most`` melanin), mottling (less if ``calm`` is below 1) and vessels."""
     tone = float(
         rng.choice(
             [rng.uniform(0, 0.12), rng.uniform(0.05, 0.35), rng.uniform(0.3, 1.2)], p=(0.5, 0.35, 0.15)
@@ -223,7 +229,7 @@ def _bare(rng: np.random.Generator, size: int, most: float) -> _Layers:
     blood = np.float32(min(rng.exponential(0.08), 0.3)) + np.float32(rng.exponential(0.025)) * noise(
         rng, size, 4
     )
-    blood = blood + np.float32(rng.exponential(0.022)) * _cloud(rng, whole, size / rng.uniform(10, 40))
+    blood = blood + np.float32(calm * rng.exponential(0.022)) * _cloud(rng, whole, size / rng.uniform(10, 40))
     if rng.random() < 0.45:
         lines: list[Stroke] = []
         for _ in range(int(rng.integers(4, 40))):
@@ -314,8 +320,8 @@ def _camera(rng: np.random.Generator, frame: Plane, edge: Plane) -> Plane:
     size = frame.shape[0]
     frame = blur(frame, float(rng.choice([0.0, 0.4, 0.7, 1.2])) * size / 256)
     grey = frame.mean(axis=2, keepdims=True)
-    frame = grey + (frame - grey) * np.float32(rng.uniform(0.7, 1.2))
-    frame = frame * np.float32(rng.uniform(0.75, 1.1)) * np.array(rng.uniform(0.93, 1.07, 3), np.float32)
+    frame = grey + (frame - grey) * np.float32(rng.uniform(0.6, 1.2))
+    frame = frame * np.float32(rng.uniform(0.75, 1.1)) * np.array(rng.normal(1, 0.05, 3), np.float32)
     frame = dermoscope.outside(rng, frame, edge)
     fine = rng.standard_normal((size, size, 1), dtype=np.float32)
     if rng.random() < 0.5:
@@ -331,21 +337,23 @@ def _rooms(rng: np.random.Generator, size: int, edge: Plane) -> tuple[tuple[Plac
     if rng.random() >= COUNTS[0]:
         return places, (0.0, *(np.array(COUNTS[1:]) / sum(COUNTS[1:])).tolist())
     middle = tuple(p for p in places if p.key == "middle centre")
-    return (middle if middle and rng.random() < CENTRED else places), (1.0,)
+    return (middle if middle and rng.random() < CENTRED else places), ALONE
 
 
 def scene(rng: np.random.Generator, size: int) -> Scene:
     """A random photograph, and the function that draws it with its lesions."""
     edge = dermoscope.field(rng, size)
     places, counts = _rooms(rng, size, edge)
-    # Lesions of half the picture are rarer than those of a tenth, so the span is drawn first.
-    most = float(np.exp(rng.uniform(np.log(0.12), np.log(0.5)))) if len(places) == 1 else 0.09
-    concept = replace(SKIN[0], areas={**SKIN[0].areas, "large": (SKIN[0].areas["large"][0], most)})
+    # A lesion of half the picture is rarer than one of a tenth, so the span is drawn first.
+    room = (0.2, 0.5) if len(places) == 1 else (0.09, 0.25) if counts == ALONE else (0.08, 0.1)
+    most = float(np.exp(rng.uniform(*np.log(room))))
+    concept = replace(SKIN[0], areas={**SKIN[0].areas, "large": (max(LARGE, 0.35 * most), most)})
 
     def render(rng: np.random.Generator, spots: Sequence[Spot]) -> Picture:
         colours = [s.look.colour or "brown" for s in spots]
-        layers = _bare(rng, size, min(PALE.get(c, 2.0) for c in colours))
-        strong = 0.4 if {"tan", "pink"} & set(colours) else 0.8
+        pale = bool({"tan", "pink"} & set(colours))
+        layers = _bare(rng, size, min(PALE.get(c, 2.0) for c in colours), 0.5 if pale else 1.0)
+        strong = 0.4 if pale else 0.8
         _side_spots(rng, layers, min(s.blob.area for s in spots), strong)
         for spot in spots:
             _lesion(rng, layers, spot)
