@@ -203,7 +203,7 @@ FLUORESCENT = (replace(CELLS[0], colour={"green": 2, "red": 2, "blue": 1.5, "whi
 SKIN = (
     Concept(
         name="skin lesion",
-        nouns=("skin lesion", "pigmented lesion"),
+        nouns=("skin lesion", "cutaneous lesion", "lesion"),
         weight=1,
         density=NO,
         form={"round": 2, "oval": 5, "irregular": 2, "lobulated": 0.7},
