@@ -95,7 +95,7 @@ def hairs(rng: np.random.Generator, frame: Plane) -> Plane:
     width = float(rng.uniform(0.5, 1.5)) * size / 256
     lines: list[Stroke] = []
     for _ in range(count):
-        long = rng.uniform(0.02, 0.07) if stubble else rng.uniform(0.15, 1.0)
+        long = rng.uniform(0.02, 0.07) if stubble else rng.uniform(0.15, 1.3)
         lines.append(
             (
                 arc(
@@ -143,7 +143,7 @@ def ink(rng: np.random.Generator, frame: Plane) -> Plane:
         line = arc(rng, start, rng.uniform(-np.pi, np.pi), rng.uniform(0.06, 0.7), rng.normal(0, 0.9))
         lines.append((line, rng.uniform(2.5, 10) * s, rng.uniform(0.6, 1)))
     grain = np.clip(np.float32(0.65) + np.float32(0.55) * noise(rng, size, int(rng.integers(40, 80))), 0, 1)
-    cover = blur(fine(size, lines), 0.5 * s) * grain * np.float32(rng.uniform(0.55, 1.1))
+    cover = np.clip(blur(fine(size, lines), 0.4 * s) * grain * np.float32(rng.uniform(0.6, 1.3)), 0, 1)
     out: Plane = frame * (1 - cover[..., None] * (1 - _pick(rng, INK)))
     return out
 
@@ -169,7 +169,7 @@ def ruler(rng: np.random.Generator, frame: Plane) -> Plane:
         text = str(rng.choice(["mm", "MM", "10", "cm"]))
         cover = np.maximum(cover, letters(size, [(text, x, y + 0.015, rng.uniform(0.025, 0.045))]))
     tone = rng.uniform(0, 0.35) if rng.random() < 0.9 else 0.9
-    return lay(frame, cover[..., None] * np.float32(rng.uniform(0.4, 0.95)), float(tone))
+    return lay(frame, cover[..., None] * np.float32(rng.uniform(0.5, 1)), float(tone))
 
 
 def gel(rng: np.random.Generator, frame: Plane) -> Plane:
@@ -229,6 +229,15 @@ def glare(rng: np.random.Generator, frame: Plane) -> Plane:
             d = d + np.float32(0.3) * noise(rng, size, 20)
             frame = lay(frame, step(1 - d, 0.9)[..., None], 0.98)
     return frame
+
+
+def caption(rng: np.random.Generator, frame: Plane) -> Plane:
+    """Letters of the apparatus burnt in near a corner."""
+    size = frame.shape[0]
+    text = str(rng.choice(["2021-03-14", "x20", "A 12", "DERM 3", "L", "ID 0417"]))
+    at = (float(rng.choice([0.02, 0.75])), float(rng.choice([0.02, 0.93])))
+    cover = letters(size, [(text, *at, rng.uniform(0.03, 0.055))])
+    return lay(frame, cover[..., None], float(rng.choice([0.0, 1.0, 1.0])))
 
 
 def field(rng: np.random.Generator, size: int) -> Plane:

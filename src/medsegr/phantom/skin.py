@@ -31,9 +31,9 @@ PALE = {"pink": 0.22, "tan": 0.3, "red": 0.4, "brown": 0.7}  # most melanin of s
 AMOUNT = {  # melanin, blood, grey that a colour adds, lower and upper
     "brown": ((0.55, 1.25), (0.0, 0.15), (0.0, 0.12)),
     "black": ((0.7, 1.3), (0.0, 0.1), (0.45, 1.3)),
-    "tan": ((0.12, 0.45), (0.0, 0.08), (0.0, 0.03)),
+    "tan": ((0.17, 0.45), (0.0, 0.08), (0.0, 0.03)),
     "red": ((0.05, 0.25), (0.5, 1.1), (0.0, 0.05)),
-    "pink": ((0.0, 0.06), (0.11, 0.42), (0.0, 0.0)),
+    "pink": ((0.0, 0.06), (0.17, 0.42), (0.0, 0.0)),
 }
 
 
@@ -120,12 +120,12 @@ def _cover(rng: np.random.Generator, g: _Ground, spot: Spot) -> tuple[Plane, Pla
     return t * t * (3 - 2 * t), halo
 
 
-def _pattern(rng: np.random.Generator, g: _Ground, mixed: bool) -> Plane:
+def _pattern(rng: np.random.Generator, g: _Ground, mixed: bool, size: int) -> Plane:
     """Relative amount of pigment (about 1): patches, a network of lines, dots, paler or darker centre."""
-    grain = max(2.0, rng.uniform(0.018, 0.035) * 256 * max(1.0, g.radius / 60)) * rng.uniform(0.7, 1.2)
+    grain = max(1.6, size * rng.uniform(0.009, 0.028))
     out: Plane = 1 + np.float32(0.36 if mixed else 0.1) * _grained(rng, g, rng.uniform(0.25, 0.6))
     style = rng.random()
-    fine = mottle(rng, g.depth.shape, max(2, round(grain)))
+    fine = mottle(rng, g.depth.shape, grain)
     strength = np.float32(rng.uniform(0.3, 0.8) * (1 if mixed else 0.7))
     if style < 0.4:
         out = out * (1 - strength / 2 + strength * np.exp(-np.square(fine / np.float32(0.4))))
@@ -188,9 +188,10 @@ def _surface(rng: np.random.Generator, layers: _Layers, g: _Ground, cover: Plane
         )
     if rng.random() < 0.12:
         layers.melanin[win] += np.clip(-fine - np.float32(1.1), 0, 1) * cover * np.float32(0.9)
-    if rng.random() < 0.3:
-        dome = np.sqrt(np.clip(g.depth / np.float32(0.6 * g.radius), 0, 1))
-        layers.height[win] += dome * np.float32(g.radius * rng.uniform(0.03, 0.25))
+    if rng.random() < 0.2:
+        jag = np.float32(rng.uniform(0, 0.1) * g.radius) * _grained(rng, g, 0.4)
+        dome = np.sqrt(np.clip((g.depth + jag) / np.float32(0.6 * g.radius), 0, 1))
+        layers.height[win] += dome * np.float32(g.radius * rng.uniform(0.02, 0.16))
 
 
 def _lesion(rng: np.random.Generator, layers: _Layers, spot: Spot) -> None:
@@ -200,7 +201,9 @@ def _lesion(rng: np.random.Generator, layers: _Layers, spot: Spot) -> None:
     cover, halo = _cover(rng, g, spot)
     amounts = [rng.uniform(low, high) for low, high in AMOUNT[colour]]
     faint = rng.uniform(0.0, 0.18) + (rng.uniform(0, 0.4) if mixed and rng.random() < 0.4 else 0)
-    whole = cover * _pattern(rng, g, mixed) * np.float32(1 - faint) + halo * np.float32(faint)
+    whole = cover * _pattern(rng, g, mixed, layers.melanin.shape[0]) * np.float32(
+        1 - faint
+    ) + halo * np.float32(faint)
     parts = (whole, whole, whole * cover)  # black lesions are brown at their rim
     for plane, part, amount in zip((layers.melanin, layers.blood, layers.grey), parts, amounts, strict=True):
         plane[g.window] += part * np.float32(amount)
@@ -222,7 +225,7 @@ def _bare(rng: np.random.Generator, size: int, most: float, calm: float) -> _Lay
     )
     tone = tone if tone < most else float(rng.uniform(0, most))
     whole = (size, size)
-    melanin = np.float32(tone) + np.float32(rng.uniform(0.01, 0.06) * (1 + tone)) * _cloud(
+    melanin = np.float32(tone) + np.float32(rng.uniform(0.01, 0.05) * (1 + tone)) * _cloud(
         rng, whole, size / 7
     )
     melanin = melanin + np.float32(rng.uniform(0, 0.035)) * mottle(rng, whole, size / 24)
@@ -308,7 +311,8 @@ def _over(rng: np.random.Generator, frame: Plane) -> Plane:
         (1.0, dermoscope.hairs),
         (0.4, dermoscope.ruler),
         (0.06, dermoscope.sticker),
-        (0.4, dermoscope.glare),
+        (0.3, dermoscope.glare),
+        (0.04, dermoscope.caption),
     ):
         if rng.random() < share:
             frame = lay_on(rng, frame)
@@ -321,13 +325,13 @@ def _camera(rng: np.random.Generator, frame: Plane, edge: Plane) -> Plane:
     frame = blur(frame, float(rng.choice([0.0, 0.4, 0.7, 1.2])) * size / 256)
     grey = frame.mean(axis=2, keepdims=True)
     frame = grey + (frame - grey) * np.float32(rng.uniform(0.6, 1.2))
-    frame = frame * np.float32(rng.uniform(0.75, 1.1)) * np.array(rng.normal(1, 0.05, 3), np.float32)
+    frame = frame * np.float32(rng.uniform(0.85, 1.2)) * np.array(rng.normal(1, 0.05, 3), np.float32)
     frame = dermoscope.outside(rng, frame, edge)
     fine = rng.standard_normal((size, size, 1), dtype=np.float32)
     if rng.random() < 0.5:
         fine = blur(fine, 0.8) * np.float32(2.2)
     frame = frame + np.float32(rng.uniform(0.002, 0.018)) * fine
-    out: Plane = np.clip(frame, 0, 1) ** np.float32(rng.uniform(0.75, 1.25))
+    out: Plane = np.clip(frame, 0, 1) ** np.float32(rng.uniform(0.7, 1.15))
     return out
 
 
