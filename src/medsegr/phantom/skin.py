@@ -189,9 +189,9 @@ def _surface(rng: np.random.Generator, layers: _Layers, g: _Ground, cover: Plane
     if rng.random() < 0.12:
         layers.melanin[win] += np.clip(-fine - np.float32(1.1), 0, 1) * cover * np.float32(0.9)
     if rng.random() < 0.2:
-        jag = np.float32(rng.uniform(0, 0.1) * g.radius) * _grained(rng, g, 0.4)
-        dome = np.sqrt(np.clip((g.depth + jag) / np.float32(0.6 * g.radius), 0, 1))
-        layers.height[win] += dome * np.float32(g.radius * rng.uniform(0.02, 0.16))
+        jag = np.float32(rng.uniform(0, 0.1) * g.radius) * mottle(rng, g.depth.shape, 0.6 * g.radius)
+        dome = step(g.depth + jag - np.float32(0.2 * g.radius), rng.uniform(0.3, 0.7) * g.radius)
+        layers.height[win] += dome * dome * (3 - 2 * dome) * np.float32(g.radius * rng.uniform(0.03, 0.2))
 
 
 def _lesion(rng: np.random.Generator, layers: _Layers, spot: Spot) -> None:
