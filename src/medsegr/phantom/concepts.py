@@ -203,12 +203,12 @@ FLUORESCENT = (replace(CELLS[0], colour={"green": 2, "red": 2, "blue": 1.5, "whi
 SKIN = (
     Concept(
         name="skin lesion",
-        nouns=("skin lesion", "pigmented lesion"),
+        nouns=("skin lesion", "cutaneous lesion", "lesion"),
         weight=1,
         density=NO,
-        form={"round": 2, "oval": 3, "irregular": 4, "lobulated": 1.5},
+        form={"round": 2, "oval": 5, "irregular": 2, "lobulated": 0.7},
         margin={"smooth": 2, "ill-defined": 3},
-        size={"small": 1, "medium": 2, "large": 5},
+        size={"small": 0.6, "medium": 1.3, "large": 6},
         colour={"brown": 4, "black": 1.5, "red": 1.5, "pink": 1.5, "tan": 2},
         uniformity=UNIFORMITY,
         areas=MappingProxyType({**AREAS, "large": (0.036, 0.45)}),

@@ -143,10 +143,12 @@ CELLS_OTHER = (
 SKIN_OTHER = (
     "No ulceration.",
     "There is no evidence of bleeding.",
-    "The surrounding skin is normal.",
-    "No blue-white veil.",
-    "No regression structures are seen.",
     "The remaining skin is unremarkable.",
+    "No abscess.",
+    "No satellite nodule is seen.",
+    "Possible mild inflammation.",
+    "The image is of good quality.",
+    "Follow-up is recommended.",
 )
 BRAIN_OTHER = (
     "No midline shift.",

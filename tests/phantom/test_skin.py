@@ -1,0 +1,78 @@
+"""What is particular to dermoscopy photographs: where lesions lie, and how their outlines meet the skin."""
+
+from functools import cache
+
+import numpy as np
+import pytest
+from scipy import ndimage
+
+from medsegr import phantom
+from medsegr.phantom.dermoscope import mottle
+
+SIZE = 128
+
+
+@cache
+def cases() -> tuple[phantom.PhantomCase, ...]:
+    return tuple(phantom.make("skin", np.random.default_rng([17, i]), SIZE) for i in range(80))
+
+
+def alone() -> list[phantom.PhantomCase]:
+    return [c for c in cases() if len(c.lesions) == 1]
+
+
+def test_most_pictures_have_one_lesion_and_mostly_in_the_centre() -> None:
+    assert 0.6 < len(alone()) / len(cases()) < 0.85
+    at = [c.lesions[0].attributes["location"] for c in alone()]
+    assert np.mean([p["rows"] == ["middle"] and p["cols"] == ["centre"] for p in at]) > 0.6
+
+
+def best_threshold(grey: np.ndarray, mask: np.ndarray) -> float:
+    """Dice of the darkest part of a picture with a mask, at the level that fits that mask best."""
+    return max(
+        2 * float((dark & mask).sum()) / float(dark.sum() + mask.sum())
+        for dark in (grey <= level for level in range(8, 248, 8))
+    )
+
+
+def test_no_level_of_brightness_finds_the_lesions() -> None:
+    """Hairs, ink, dark corners and uneven light must be told from lesions by more than their darkness."""
+    dice = [
+        best_threshold(ndimage.gaussian_filter(c.image.mean(axis=2), 1), c.lesions[0].mask) for c in alone()
+    ]
+    assert np.mean(dice) < 0.75
+    assert np.quantile(dice, 0.9) > 0.8  # and yet the dark ones are dark
+
+
+def test_pigment_fades_towards_an_outline_that_lies_outside_most_of_it() -> None:
+    inner_first = little_outside = 0
+    large = [c for c in alone() if c.lesions[0].mask.mean() > 0.03]
+    for case in large:
+        mask = case.lesions[0].mask
+        depth = ndimage.distance_transform_edt(mask) - ndimage.distance_transform_edt(~mask)
+        depth = depth / np.sqrt(mask.sum() / np.pi)
+        skin = np.median(case.image[(depth < -0.3) & (depth > -0.8)], axis=0)
+        gap = np.abs(case.image - skin).max(axis=2)
+        far, rim, middle = (
+            np.median(gap[(depth > low) & (depth < high)])
+            for low, high in ((-0.35, -0.1), (0.01, 0.15), (0.3, 9))
+        )
+        inner_first += bool(rim < middle)
+        little_outside += bool(far < middle)
+    assert inner_first > 0.8 * len(large)
+    assert little_outside > 0.9 * len(large)
+
+
+def test_skin_is_of_many_tones() -> None:
+    levels = [np.median(c.image, axis=(0, 1)).mean() for c in cases()]
+    assert np.quantile(levels, 0.95) - np.quantile(levels, 0.05) > 60
+
+
+@pytest.mark.parametrize("grain", [0.5, 2.0, 9.0, 40.0])
+def test_mottle_fills_any_window_with_noise_of_deviation_one(grain: float) -> None:
+    rng = np.random.default_rng(1)
+    planes = [mottle(rng, (70, 120), grain) for _ in range(40)]
+    assert planes[0].shape == (70, 120)
+    assert planes[0].dtype == np.float32
+    assert abs(np.mean(planes)) < 0.1
+    assert 0.85 < np.std(planes) < 1.15
