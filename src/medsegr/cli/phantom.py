@@ -13,7 +13,10 @@ from medsegr.errors import InputError
 class PhantomFlags:
     """What is made."""
 
-    kind: Annotated[str, option("--kind", help="chest, abdomen, thorax, brain, mucosa, ultrasound, mammogram, skin or cells.")]
+    kind: Annotated[
+        str,
+        option("--kind", help="chest, abdomen, thorax, brain, mucosa, ultrasound, mammogram, skin or cells."),
+    ]
     output: Annotated[Path, option("--output", "-o", help="Folder to write; new or empty.")]
     seed: Annotated[int, option("--seed", min=0, help="The same seed gives the same set.")] = 0
     count: Annotated[int, option("--count", min=1, max=1_000_000, help="Number of images.")] = 1

@@ -48,10 +48,10 @@ def scan(rng: np.random.Generator) -> Scan:
     return Scan(window)
 
 
-def _noise(rng: np.random.Generator, plane: Plane) -> Plane:
-    """Noise in HU: fine or coarse, and streaks across the shoulders in some."""
+def _noise(rng: np.random.Generator, plane: Plane, most: float) -> Plane:
+    """Noise in HU, ``most`` at most: fine or coarse, and streaks across the shoulders in some."""
     size = plane.shape[0]
-    level = np.float32(np.exp(rng.uniform(np.log(4), np.log(55))))
+    level = np.float32(np.exp(rng.uniform(np.log(4), np.log(most))))
     fine = rng.standard_normal((size, size), dtype=np.float32)
     style = rng.random()
     if style < 0.5:
@@ -67,7 +67,9 @@ def acquire(rng: np.random.Generator, plane: Plane, picture: Scan) -> Plane:
     out = blur(plane, float(rng.choice([0.35, 0.5, 0.7, 1.0])) * size / 256)
     if rng.random() < 0.35:
         out = out + np.float32(rng.uniform(0.2, 0.8)) * (out - blur(out, 1.1 * size / 256))
-    out = np.maximum(out + _noise(rng, plane), np.float32(-1024))
+    out = np.maximum(
+        out + _noise(rng, plane, min(55.0, 0.16 * (picture.window[1] - picture.window[0]))), np.float32(-1024)
+    )
     if rng.random() < 0.4:
         y, x = grid(size)
         circle = np.hypot(y - np.float32(0.5), x - np.float32(0.5)) > rng.uniform(0.495, 0.52)

@@ -12,11 +12,12 @@ import numpy as np
 from medsegr.phantom import airways, camera
 from medsegr.phantom.concepts import THORAX
 from medsegr.phantom.draw import Mask, Plane, Stroke, bump, grid, lay, noise, rough, step, strokes, wavy
-from medsegr.phantom.looks import NO, Concept
+from medsegr.phantom.looks import NO, Choice, Concept
 from medsegr.phantom.scanner import Scan, acquire, scan
 from medsegr.phantom.scene import Picture, Place, Scene, Spot
 
 COUNTS = (0.6, 0.28, 0.12)
+LARGER: Choice = {"small": 1, "medium": 1.5}
 Part = tuple[float, float, float, float, float]  # centre y, x and radii y, x in units of the cage; angle
 
 
@@ -32,6 +33,7 @@ class Chest:
     blood: tuple[float, float]  # HU of the right and the left heart
     yx: tuple[Plane, Plane]
     parts: dict[str, Plane]
+    skin: Plane  # inside of the skin
     wall: Plane  # inside of the rib cage
     lungs: dict[str, Plane]
 
@@ -65,7 +67,7 @@ def _table(rng: np.random.Generator, level: float) -> dict[str, Part]:
     elif level < 0.36:
         out["arch"] = (-0.08, shift + 0.12, about(0.42), about(0.14), float(rng.uniform(0.1, 0.5)))
     else:
-        out["aorta"] = (about(0.5, 0.1), about(0.22), about(0.12, 0.2), about(0.09, 0.2), 0.0)
+        out["aorta"] = (about(0.52, 0.1), about(0.19), about(0.12, 0.25), about(0.09, 0.25), 0.0)
     if _between(level, 0.18, 0.6):
         out["cava"] = (-0.22, shift - 0.21, about(0.11), about(0.085), 0.0)
     if _between(level, 0.36, 0.62):
@@ -79,14 +81,27 @@ def _table(rng: np.random.Generator, level: float) -> dict[str, Part]:
         out["right heart"] = (-0.3, -0.02, 0.24 * grow, 0.18 * grow, 0.4)
         out["left heart"] = (-0.12, 0.26, 0.22 * grow, 0.18 * grow, 0.4)
     if level >= 0.82:
-        dome = float(rng.uniform(0.25, 0.6)) + (level - 0.82)
-        out["liver"] = (about(-0.02, 3), -0.47, dome, dome * 0.66, float(rng.normal(0, 0.2)))
+        dome = float(rng.uniform(0.3, 0.65)) + (level - 0.82)
+        out["liver"] = (about(0.1, 1), about(-0.5), dome, dome * about(0.75), float(rng.normal(0, 0.3)))
         if rng.random() < 0.6:
-            out["spleen"] = (0.32, 0.55, dome * 0.7, dome * 0.45, 0.3)
+            out["spleen"] = (about(0.4), about(0.7), about(dome * 0.75), about(dome * 0.4, 0.3), 0.3)
     return out
 
 
-BARS = ("front", "core", "spine", "back", "arch", "aorta", "cava", "rise", "trunk", "heart", "liver", "spleen")
+BARS = (
+    "front",
+    "core",
+    "spine",
+    "back",
+    "arch",
+    "aorta",
+    "cava",
+    "rise",
+    "trunk",
+    "heart",
+    "liver",
+    "spleen",
+)
 BARS += ("right hilum", "left hilum", "trachea", "right bronchus", "left bronchus")
 
 
@@ -101,34 +116,69 @@ def _effusion(rng: np.random.Generator, chest: Chest) -> dict[str, Plane]:
     return {**chest.lungs, side: np.minimum(chest.lungs[side], np.float32(level + 0.03) - bow - y)}
 
 
+def _skin(
+    rng: np.random.Generator,
+    level: float,
+    mid: tuple[float, float],
+    yx: tuple[Plane, Plane],
+    body: tuple[float, float],
+) -> Plane:
+    """Signed distance to the inside of the skin: trunk with shoulders, breasts, and now and then arms."""
+    tall, wide = body
+
+    def part(v: float, u: float, ry: float, rx: float, angle: float = 0.0) -> Plane:
+        radii = (ry * tall, rx * wide)
+        return bump(yx, (mid[0] + v * tall, mid[1] + u * wide), radii, angle) * np.float32(min(radii))
+
+    out = part(0, 0, 1, 1)
+    at, thick, tilt = rng.uniform(-0.05, 0.35), rng.uniform(0.4, 0.7), rng.uniform(-0.3, 0.3)
+    bust, arms = rng.random() < 0.25, rng.random() < 0.1
+    front, full = rng.uniform(-0.7, -0.5), rng.uniform(0.3, 0.55)
+    for sign in (-1, 1):
+        if level < 0.45:
+            out = np.maximum(out, part(at, sign * 0.72, thick, 0.38, sign * tilt))
+        if bust:
+            out = np.maximum(out, part(front, sign * 0.45, full, 0.42, sign * 0.3))
+        if arms:
+            out = np.maximum(out, part(0.1, sign * 1.1, 0.32, 0.16))
+    return out
+
+
+def _cage(rng: np.random.Generator, level: float, body: tuple[float, float]) -> tuple[float, float]:
+    """Radii (y, x) of the cage: small at the apex, near the skin further down."""
+    fill = float(np.interp(level, [0, 0.2, 0.45, 1], [0.36, 0.56, 0.76, 0.86]) * rng.uniform(0.88, 1.06))
+    deep = float(np.interp(level, [0, 0.2, 0.45, 1], [0.48, 0.66, 0.8, 0.86]) * rng.uniform(0.9, 1.04))
+    return body[0] * deep, body[1] * fill
+
+
 def _chest(rng: np.random.Generator, size: int) -> Chest:
-    level = float(np.clip(rng.beta(1.4, 1.3), 0.03, 0.97))
-    wide = float(np.clip(rng.normal(0.44, 0.045), 0.33, 0.56))
-    tall = wide * float(rng.uniform(0.58, 0.8))
+    level = float(np.clip(rng.beta(1.4, 1.3), 0.05, 0.97))
+    wide = float(np.clip(rng.normal(0.45, 0.045), 0.33, 0.58))
+    body = (wide * float(rng.uniform(0.58, 0.82)), wide)
     mid = (float(rng.uniform(0.44, 0.55)), float(rng.uniform(0.47, 0.53)))
-    fill = float(np.interp(level, [0, 0.25, 0.5, 1], [0.5, 0.72, 0.86, 0.88])) * float(rng.uniform(0.88, 1.05))
-    cage = (tall * min(0.88, fill + 0.06) * float(rng.uniform(0.88, 1.0)), wide * fill * 0.98)
-    yx = wavy(rng, size, 0.008, 5)
+    cage = _cage(rng, level, body)
+    smooth, rugged = wavy(rng, size, 0.008, 4), wavy(rng, size, rng.uniform(0.004, 0.012), 9)
     parts = {}
     for name, (v, u, ry, rx, angle) in _table(rng, level).items():
         centre = (mid[0] + v * cage[0], mid[1] + u * cage[1])
         radii = (ry * cage[0], rx * cage[1])
-        parts[name] = bump(yx, centre, radii, angle) * np.float32(min(radii))
+        parts[name] = bump(rugged, centre, radii, angle) * np.float32(min(radii))
     power = np.float32(rng.uniform(2.0, 2.5))
-    v, u = (np.abs(a - np.float32(m)) / np.float32(r) for a, m, r in zip(yx, mid, cage, strict=True))
+    v, u = (np.abs(a - np.float32(m)) / np.float32(r) for a, m, r in zip(smooth, mid, cage, strict=True))
     wall = (1 - (u**power + v**power) ** (1 / power)) * np.float32(min(cage))
     free = np.minimum.reduce([wall, *(-parts[name] for name in BARS if name in parts)])
-    away = (yx[1] - np.float32(mid[1])) * np.float32(0.8)
+    away = (smooth[1] - np.float32(mid[1])) * np.float32(0.8)
     plain = rng.random() < 0.4
     blood = (40.0, 40.0) if plain else (float(rng.uniform(80, 420)), float(rng.uniform(110, 380)))
     lungs = {"right": np.minimum(free, -away), "left": np.minimum(free, away)}
-    chest = Chest(size, level, mid, (tall, wide), cage, blood, yx, parts, wall, lungs)
+    skin = _skin(rng, level, mid, smooth, body)
+    chest = Chest(size, level, mid, body, cage, blood, smooth, parts, skin, wall, lungs)
     return replace(chest, lungs=_effusion(rng, chest))
 
 
 def _muscles(rng: np.random.Generator, c: Chest) -> Plane:
     """Muscle around the cage: a shell, pectorals, shoulder and back muscles, 0 to 1."""
-    shell = np.float32(rng.uniform(0.012, 0.035)) + np.float32(0.006) * noise(rng, c.size, 4)
+    shell = np.float32(rng.uniform(0.012, 0.045)) + np.float32(0.008) * noise(rng, c.size, 4)
     out = step(c.wall + shell, 0.008)
     thick = float(rng.uniform(0.5, 1.2))
     high = max(0.0, 1 - 1.6 * c.level)
@@ -136,10 +186,10 @@ def _muscles(rng: np.random.Generator, c: Chest) -> Plane:
         items = [
             ((0.92, 0.3), (0.2 * thick, 0.24), 0.15 * sign),
             ((-0.78, 0.55), ((0.1 + 0.12 * high) * thick, 0.34), 0.5 * sign),
-            ((0.55, 0.96), (0.3 * thick, 0.11 + 0.12 * high), 0.4 * sign),
+            ((0.5, 1.02), (0.45 * thick, 0.15 + 0.12 * high), 0.4 * sign),
         ]
         if high > 0.1:
-            items.append(((0.25, 1.1), (0.36 * thick, 0.1 + 0.16 * high), 0.2 * sign))
+            items.append(((0.35, 1.2), (0.55 * thick, 0.16 + 0.3 * high), 0.5 * sign))
         for (v, u), radii, angle in items:
             centre = (c.mid[0] + v * c.cage[0], c.mid[1] + sign * u * c.cage[1])
             pair = (radii[0] * c.cage[0], radii[1] * c.cage[1])
@@ -159,7 +209,8 @@ def _bone_lines(rng: np.random.Generator, c: Chest) -> list[Stroke]:
     for sign in (0, np.pi):
         for angle in np.arange(-1.15 + rng.uniform(0, 0.3), 1.25, rng.uniform(0.38, 0.6)):
             half = float(rng.uniform(0.05, 0.2)) * (2 if angle * (1 if sign == 0 else -1) > 0.8 else 1)
-            shells.append((_arc(c, sign + angle, half, 1.03), thin))
+            shells.append((_arc(c, sign + angle, half * 1.3, 1.035), 0.6 * thin))
+            shells.append((_arc(c, sign + angle, half, 1.035), thin * rng.uniform(0.8, 1.2)))
     shells.append((_arc(c, -np.pi / 2, float(rng.uniform(0.08, 0.3)), 1.06), thin * rng.uniform(1.1, 1.8)))
     y, x = c.mid[0] + 0.92 * c.cage[0], c.mid[1]
     for sign in (-1, 1):
@@ -174,12 +225,15 @@ def _bone_lines(rng: np.random.Generator, c: Chest) -> list[Stroke]:
     shells.append(([(x, y + 0.03), (x, y + 0.085)], thin * 0.8))
     inner = float(rng.uniform(0.2, 0.4))
     lines: list[Stroke] = [(points, width, 1.0) for points, width in shells]
-    return lines + [(points[1:-1] or points, width * 0.5, inner) for points, width in shells if len(points) > 2]
+    return lines + [
+        (points[1:-1] or points, width * 0.5, inner) for points, width in shells if len(points) > 2
+    ]
 
 
 def _bones(rng: np.random.Generator, c: Chest, plane: Plane) -> Plane:
     """``plane`` in HU with the bones laid over it."""
     cover = strokes(c.size, _bone_lines(rng, c), 0.0015 * c.size) * step(-np.maximum(*c.lungs.values()), 0.01)
+    cover = cover * step(c.skin - np.float32(0.012), 0.01)
     hard = float(rng.uniform(500, 1000))
     plane = lay(plane, np.minimum(cover * np.float32(1.6), 1), np.float32(hard) * cover)
     ry, rx = 0.19 * c.cage[0], 0.145 * c.cage[1]
@@ -196,21 +250,12 @@ def _trunk(rng: np.random.Generator, c: Chest) -> Plane:
     """HU of everything but lungs, bone and lesions."""
     y, x = c.yx
     size = c.size
-    body = bump(c.yx, c.mid, c.body) * np.float32(min(c.body))
-    if c.level < 0.45:
-        for sign in (-1, 1):
-            shoulder = (c.mid[0] + rng.uniform(0.0, 0.35) * c.body[0], c.mid[1] + sign * 0.72 * c.body[1])
-            body = np.maximum(body, bump(c.yx, shoulder, (0.62 * c.body[0], 0.36 * c.body[1])) * np.float32(0.15))
-    if rng.random() < 0.25:
-        for sign in (-1, 1):
-            breast = (c.mid[0] - 0.75 * c.body[0], c.mid[1] + sign * 0.5 * c.body[1])
-            body = np.maximum(body, bump(c.yx, breast, (0.5 * c.body[0], 0.4 * c.body[1])) * np.float32(0.12))
     fat = np.float32(rng.uniform(-115, -85)) + np.float32(10) * noise(rng, size, 30)
-    skin = step(np.float32(0.004) - np.abs(body - np.float32(0.004)), 0.004) * np.float32(100)
+    skin = step(np.float32(0.004) - np.abs(c.skin - np.float32(0.004)), 0.004) * np.float32(100)
     plane = np.full((size, size), np.float32(-1000))
     plane = lay(plane, airways.table(rng, size, c.mid[0] + c.body[0]), np.float32(rng.uniform(-500, 500)))
-    plane = lay(plane, step(body, 0.008), fat + skin)
-    inner = body - np.float32(rng.uniform(0.008, 0.025))
+    plane = lay(plane, step(c.skin, 0.008), fat + skin)
+    inner = c.skin - np.float32(rng.uniform(0.008, 0.025))
     soft = np.float32(rng.uniform(35, 65)) + np.float32(14) * noise(rng, size, 40)
     plane = lay(plane, _muscles(rng, c) * step(inner, 0.01), soft)
     filling = np.float32(rng.choice([-90, -60, 30])) + np.float32(20) * noise(rng, size, 20)
@@ -273,7 +318,9 @@ def _paint(rng: np.random.Generator, plane: Plane, spot: Spot, picture: Scan, bl
         inside = lay(veil, core, inside)
     strands = airways.strands(rng, plane.shape[0], spot)
     plane[:] = lay(plane, strands, np.float32(value)) if strands is not None else plane
-    plane[win] = lay(plane[win], blob.alpha, np.maximum(inside, plane[win]) if look.density == "mixed" else inside)
+    plane[win] = lay(
+        plane[win], blob.alpha, np.maximum(inside, plane[win]) if look.density == "mixed" else inside
+    )
 
 
 def _places(lungs: dict[str, Mask], rim: dict[str, Mask], turned: bool) -> tuple[Place, ...]:
@@ -302,7 +349,10 @@ def _places(lungs: dict[str, Mask], rim: dict[str, Mask], turned: bool) -> tuple
 def _concepts(rng: np.random.Generator, picture: Scan) -> tuple[Concept, ...]:
     """One name a picture: a nodule and a small tumour look the same. A veil shows in wide windows alone."""
     tumour, nodule = THORAX
-    concept = nodule if rng.random() < 0.25 else tumour
+    kind = rng.random()
+    concept = nodule if kind < 0.25 else tumour
+    if kind > 0.85:
+        concept = replace(concept, size=LARGER, margin={"smooth": 2, "ill-defined": 1, "spiculated": 0.3})
     return (concept if picture.window[0] < -600 else replace(concept, density=NO),)
 
 
