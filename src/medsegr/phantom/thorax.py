@@ -9,16 +9,16 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from medsegr.phantom import airways, camera
+from medsegr.phantom import camera, thorax_fine
 from medsegr.phantom.concepts import THORAX
 from medsegr.phantom.draw import Mask, Plane, Stroke, bump, grid, lay, noise, rough, step, strokes, wavy
 from medsegr.phantom.looks import NO, Choice, Concept
 from medsegr.phantom.scanner import Scan, acquire, scan
 from medsegr.phantom.scene import Picture, Place, Scene, Spot
+from medsegr.phantom.thorax_parts import WITHIN, table
 
 COUNTS = (0.6, 0.28, 0.12)
 LARGER: Choice = {"small": 1, "medium": 1.5}
-Part = tuple[float, float, float, float, float]  # centre y, x and radii y, x in units of the cage; angle
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,82 +38,21 @@ class Chest:
     lungs: dict[str, Plane]
 
 
-def _between(level: float, low: float, high: float) -> bool:
-    return low <= level < high
-
-
-def _table(rng: np.random.Generator, level: float) -> dict[str, Part]:
-    """The parts inside the cage at one level, centre and radii in units of the cage's radii."""
-
-    def about(value: float, spread: float = 0.15) -> float:
-        return float(value * rng.uniform(1 - spread, 1 + spread))
-
-    shift = float(rng.normal(0, 0.03))
-    out: dict[str, Part] = {
-        "front": (-0.62, shift, 0.5, float(rng.uniform(0.03, 0.2)), float(rng.normal(0, 0.1))),
-        "core": (0.08, shift + 0.01, about(0.5), about(0.17, 0.3), 0.0),
-        "spine": (about(0.74, 0.06), 0.0, about(0.24), about(0.17), 0.0),
-        "back": (1.0, 0.0, 0.32, about(0.2), 0.0),
-        "gullet": (0.36, shift + 0.06, 0.07, 0.055, 0.0),
-    }
-    if level < 0.42:
-        out["trachea"] = (about(0.14), shift, about(0.11), about(0.075), 0.0)
-    elif level < 0.58:
-        out["right bronchus"] = (0.16, shift - 0.13, 0.07, about(0.075), 0.3)
-        out["left bronchus"] = (0.18, shift + 0.13, 0.06, about(0.085), -0.3)
-    if level < 0.18:
-        for i, place in enumerate(((-0.15, -0.22), (-0.15, 0.2), (-0.05, -0.12), (0.0, 0.17))):
-            out[f"branch {i}"] = (place[0], place[1], about(0.1), about(0.08), 0.0)
-    elif level < 0.36:
-        out["arch"] = (-0.08, shift + 0.12, about(0.42), about(0.14), float(rng.uniform(0.1, 0.5)))
-    else:
-        out["aorta"] = (about(0.52, 0.1), about(0.19), about(0.12, 0.25), about(0.09, 0.25), 0.0)
-    if _between(level, 0.18, 0.6):
-        out["cava"] = (-0.22, shift - 0.21, about(0.11), about(0.085), 0.0)
-    if _between(level, 0.36, 0.62):
-        out["rise"] = (-0.28, shift - 0.05, about(0.19), about(0.15), 0.0)
-        out["trunk"] = (-0.2, shift + 0.16, about(0.26), about(0.11), float(rng.uniform(-0.6, 0.6)))
-        out["right hilum"] = (0.08, -0.28, about(0.2, 0.4), about(0.1, 0.4), 0.2)
-        out["left hilum"] = (0.1, 0.3, about(0.2, 0.4), about(0.1, 0.4), -0.2)
-    if level >= 0.58:
-        grow = min(1.0, 0.75 + level * 0.3)
-        out["heart"] = (-0.22, 0.17, about(0.46) * grow, about(0.4) * grow, float(rng.uniform(0.1, 0.7)))
-        out["right heart"] = (-0.3, -0.02, 0.24 * grow, 0.18 * grow, 0.4)
-        out["left heart"] = (-0.12, 0.26, 0.22 * grow, 0.18 * grow, 0.4)
-    if level >= 0.82:
-        dome = float(rng.uniform(0.3, 0.65)) + (level - 0.82)
-        out["liver"] = (about(0.1, 1), about(-0.5), dome, dome * about(0.75), float(rng.normal(0, 0.3)))
-        if rng.random() < 0.6:
-            out["spleen"] = (about(0.4), about(0.7), about(dome * 0.75), about(dome * 0.4, 0.3), 0.3)
-    return out
-
-
-BARS = (
-    "front",
-    "core",
-    "spine",
-    "back",
-    "arch",
-    "aorta",
-    "cava",
-    "rise",
-    "trunk",
-    "heart",
-    "liver",
-    "spleen",
-)
-BARS += ("right hilum", "left hilum", "trachea", "right bronchus", "left bronchus")
-
-
-def _effusion(rng: np.random.Generator, chest: Chest) -> dict[str, Plane]:
-    """Fluid behind one lung now and then: the lung ends above it."""
+def _pleura(rng: np.random.Generator, chest: Chest) -> dict[str, Plane]:
+    """Uneven pleura in some, and fluid behind one lung now and then: the lung ends above it."""
+    lungs = chest.lungs
+    if rng.random() < 0.3:
+        thick = np.float32(rng.uniform(0.005, 0.03)) * np.clip(
+            noise(rng, chest.size, 7) - np.float32(0.6), 0, 1
+        )
+        lungs = {side: near - thick for side, near in lungs.items()}
     if rng.random() > 0.12:
-        return chest.lungs
+        return lungs
     side = ("right", "left")[int(rng.integers(2))]
     y, x = chest.yx
-    level = chest.mid[0] + chest.cage[0] * rng.uniform(0.3, 0.75)
-    bow = np.float32(rng.uniform(0, 0.8)) * np.abs(x - np.float32(chest.mid[1])) * np.float32(0.5)
-    return {**chest.lungs, side: np.minimum(chest.lungs[side], np.float32(level + 0.03) - bow - y)}
+    level = np.float32(chest.mid[0] + chest.cage[0] * rng.uniform(0.3, 0.75) + 0.03)
+    bow = np.float32(rng.uniform(0, 0.4)) * np.abs(x - np.float32(chest.mid[1]))
+    return {**lungs, side: np.minimum(lungs[side], level - bow - y)}
 
 
 def _skin(
@@ -157,23 +96,26 @@ def _chest(rng: np.random.Generator, size: int) -> Chest:
     body = (wide * float(rng.uniform(0.58, 0.82)), wide)
     mid = (float(rng.uniform(0.44, 0.55)), float(rng.uniform(0.47, 0.53)))
     cage = _cage(rng, level, body)
-    smooth, rugged = wavy(rng, size, 0.008, 4), wavy(rng, size, rng.uniform(0.004, 0.012), 9)
+    smooth, rugged = (
+        wavy(rng, size, rng.uniform(0.006, 0.014), 4),
+        wavy(rng, size, rng.uniform(0.004, 0.012), 9),
+    )
     parts = {}
-    for name, (v, u, ry, rx, angle) in _table(rng, level).items():
+    for name, (v, u, ry, rx, angle) in table(rng, level).items():
         centre = (mid[0] + v * cage[0], mid[1] + u * cage[1])
         radii = (ry * cage[0], rx * cage[1])
         parts[name] = bump(rugged, centre, radii, angle) * np.float32(min(radii))
     power = np.float32(rng.uniform(2.0, 2.5))
     v, u = (np.abs(a - np.float32(m)) / np.float32(r) for a, m, r in zip(smooth, mid, cage, strict=True))
     wall = (1 - (u**power + v**power) ** (1 / power)) * np.float32(min(cage))
-    free = np.minimum.reduce([wall, *(-parts[name] for name in BARS if name in parts)])
+    free = np.minimum.reduce([wall, *(-part for name, part in parts.items() if name not in WITHIN)])
     away = (smooth[1] - np.float32(mid[1])) * np.float32(0.8)
     plain = rng.random() < 0.4
     blood = (40.0, 40.0) if plain else (float(rng.uniform(80, 420)), float(rng.uniform(110, 380)))
     lungs = {"right": np.minimum(free, -away), "left": np.minimum(free, away)}
     skin = _skin(rng, level, mid, smooth, body)
     chest = Chest(size, level, mid, body, cage, blood, smooth, parts, skin, wall, lungs)
-    return replace(chest, lungs=_effusion(rng, chest))
+    return replace(chest, lungs=_pleura(rng, chest))
 
 
 def _muscles(rng: np.random.Generator, c: Chest) -> Plane:
@@ -253,7 +195,7 @@ def _trunk(rng: np.random.Generator, c: Chest) -> Plane:
     fat = np.float32(rng.uniform(-115, -85)) + np.float32(10) * noise(rng, size, 30)
     skin = step(np.float32(0.004) - np.abs(c.skin - np.float32(0.004)), 0.004) * np.float32(100)
     plane = np.full((size, size), np.float32(-1000))
-    plane = lay(plane, airways.table(rng, size, c.mid[0] + c.body[0]), np.float32(rng.uniform(-500, 500)))
+    plane = lay(plane, thorax_fine.table(rng, size, c.mid[0] + c.body[0]), float(rng.uniform(-500, 500)))
     plane = lay(plane, step(c.skin, 0.008), fat + skin)
     inner = c.skin - np.float32(rng.uniform(0.008, 0.025))
     soft = np.float32(rng.uniform(35, 65)) + np.float32(14) * noise(rng, size, 40)
@@ -279,7 +221,7 @@ def _mediastinum(rng: np.random.Generator, c: Chest, plane: Plane) -> Plane:
     for name, value in levels.items():
         if name in c.parts:
             soft = float(rng.uniform(0.02, 0.05)) if name in {"liver", "spleen"} else 0.008
-            plane = lay(plane, step(c.parts[name], soft), np.float32(value + rng.uniform(-8, 8)))
+            plane = lay(plane, step(c.parts[name], soft), float(value + rng.uniform(-8, 8)))
     for name in ("trachea", "right bronchus", "left bronchus"):
         if name in c.parts:
             near = c.parts[name]
@@ -297,9 +239,9 @@ def _lung(rng: np.random.Generator, c: Chest) -> Plane:
         air = air - np.float32(rng.uniform(20, 90)) * step(noise(rng, c.size, int(rng.integers(12, 40))), 1.0)
     if rng.random() < 0.25:
         air = air + np.float32(rng.uniform(40, 150)) * step(noise(rng, c.size, 5) - np.float32(1.2), 1.0)
-    vessels = airways.vessels(rng, c.size, c.mid, c.cage, c.level)
+    vessels = thorax_fine.vessels(rng, c.size, c.mid, c.cage, c.level)
     blood = sum(c.blood) / 2
-    return lay(air, vessels, np.float32(blood))
+    return lay(air, vessels, blood)
 
 
 def _paint(rng: np.random.Generator, plane: Plane, spot: Spot, picture: Scan, blood: float) -> None:
@@ -309,18 +251,20 @@ def _paint(rng: np.random.Generator, plane: Plane, spot: Spot, picture: Scan, bl
     value = float(rng.uniform(low, 70)) + 0.2 * float(rng.random()) * max(0.0, blood - 40)
     bumps = np.clip(rough(rng, blob.alpha.shape, max(3, min(blob.alpha.shape) // 5)), -2, 2)
     if look.uniformity == "heterogeneous":
-        inside = np.float32(value) + np.where(bumps < 0, np.float32(230), np.float32(70)) * bumps
+        dark = np.float32(np.clip(0.2 * (picture.window[1] - picture.window[0]), 70, 250))
+        inside = np.float32(value) + np.where(bumps < 0, dark, np.float32(60)) * bumps
     else:
         inside = np.float32(value) + np.float32(6) * bumps
     if look.density == "mixed":
         veil = np.float32(rng.uniform(-600, -350)) + np.float32(60) * bumps
         core = step(blob.inner - np.float32(rng.uniform(0.35, 0.6)) + np.float32(0.1) * bumps, 0.25)
         inside = lay(veil, core, inside)
-    strands = airways.strands(rng, plane.shape[0], spot)
-    plane[:] = lay(plane, strands, np.float32(value)) if strands is not None else plane
-    plane[win] = lay(
-        plane[win], blob.alpha, np.maximum(inside, plane[win]) if look.density == "mixed" else inside
-    )
+    cover = thorax_fine.faded(blob) if look.margin == "spiculated" else blob.alpha
+    strands = thorax_fine.strands(rng, plane.shape[0], spot)
+    plane[:] = lay(plane, strands, value) if strands is not None else plane
+    if look.density == "mixed":
+        inside = np.maximum(inside, plane[win])
+    plane[win] = lay(plane[win], cover, inside)
 
 
 def _places(lungs: dict[str, Mask], rim: dict[str, Mask], turned: bool) -> tuple[Place, ...]:
@@ -362,7 +306,7 @@ def scene(rng: np.random.Generator, size: int) -> Scene:
     lungs = {side: picture.turn(near > 0) for side, near in chest.lungs.items()}
     rim = lungs
     if rng.random() < 0.3:
-        inner = {side: airways.inside(mask, 0.03 * size) for side, mask in lungs.items()}
+        inner = {side: thorax_fine.inside(mask, 0.03 * size) for side, mask in lungs.items()}
         rim = {side: mask & ~inner[side] for side, mask in lungs.items()}
 
     def render(rng: np.random.Generator, spots: Sequence[Spot]) -> Picture:

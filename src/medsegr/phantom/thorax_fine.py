@@ -7,7 +7,7 @@ from PIL import Image as Pil
 from PIL import ImageDraw
 from scipy import ndimage
 
-from medsegr.phantom.draw import Mask, Plane, Stroke, curve, strokes
+from medsegr.phantom.draw import Blob, Mask, Plane, Stroke, blur, curve, strokes
 from medsegr.phantom.scene import Spot
 
 Disc = tuple[float, float, float, float, float]  # centre x, y and radii x, y (shares of the side), value
@@ -110,11 +110,19 @@ def _sheets(
     return out
 
 
-def strands(rng: np.random.Generator, size: int, spot: Spot) -> Plane | None:
-    """Thin lines from a lesion into the lung: many where it is spiculated, else a vessel now and then.
+def faded(blob: Blob) -> Plane:
+    """Cover of a spiculated lesion: solid in its core, thinner out in the spicules."""
+    radius = float(np.sqrt(blob.area / np.pi))
+    wide = np.pad(blob.alpha, max(2, int(radius)))
+    core = blur(wide, 0.25 * radius)
+    edge = max(2, int(radius))
+    fade = np.clip((core[edge:-edge, edge:-edge] - np.float32(0.3)) * np.float32(2.5), 0.4, 1)
+    out: Plane = blob.alpha * fade
+    return out
 
-    A fifth of its place's ``body`` is the least that they may not leave, so walls hide them.
-    """
+
+def strands(rng: np.random.Generator, size: int, spot: Spot) -> Plane | None:
+    """Thin lines from a lesion into the lung: many where it is spiculated, else a vessel now and then."""
     spiky = spot.look.margin == "spiculated"
     if not spiky and rng.random() > 0.35:
         return None
