@@ -13,6 +13,8 @@ from medsegr.types import COLOURS, COLS, DENSITIES, FORMS, MARGINS, ROWS, SIZES,
 
 COLOURED = {"mucosa", "cells"}
 COUNT = 24
+SMALLEST = {"thorax": 0.0004}  # share of the picture; real tumours and nodules of the lung are small
+SEVERAL = {"thorax": 0.3}  # share of pictures with two lesions or more, where most have one
 
 
 @cache
@@ -40,13 +42,13 @@ def test_one_to_five_lesions_of_honest_size_that_hardly_overlap(kind: str) -> No
     for case in cases(kind):
         assert 1 <= len(case.lesions) <= 5
         areas = [x.mask.mean() for x in case.lesions]
-        assert min(areas) >= 0.0015
+        assert min(areas) >= SMALLEST.get(kind, 0.0015)
         assert max(areas) <= 0.08
         for i, one in enumerate(case.lesions):
             for other in case.lesions[:i]:
                 shared = (one.mask & other.mask).sum()
                 assert shared <= 0.05 * min(one.mask.sum(), other.mask.sum()) + 0.05 * one.mask.sum()
-    assert sum(len(c.lesions) >= 2 for c in cases(kind)) >= 0.7 * COUNT
+    assert sum(len(c.lesions) >= 2 for c in cases(kind)) >= SEVERAL.get(kind, 0.7) * COUNT
 
 
 @pytest.mark.parametrize("kind", phantom.KINDS)
@@ -72,7 +74,7 @@ def test_attributes_are_of_the_vocabulary(kind: str) -> None:
             assert a["location"]["side_frame"] == case.frame
 
 
-@pytest.mark.parametrize("kind", [k for k in phantom.KINDS if k not in {"chest", "abdomen"}])
+@pytest.mark.parametrize("kind", [k for k in phantom.KINDS if k not in {"chest", "abdomen", "thorax"}])
 def test_viewer_words_are_the_ninth_of_the_picture_that_holds_the_centre(kind: str) -> None:
     for case in cases(kind):
         for lesion in case.lesions:
@@ -121,8 +123,10 @@ def test_lesions_can_be_seen(kind: str) -> None:
         whole = np.any([x.mask for x in case.lesions], axis=0)
         for lesion in case.lesions:
             near = ndimage.binary_dilation(lesion.mask, iterations=5) & ~ndimage.binary_dilation(whole)
-            if kind == "chest":  # the heart and the chest wall beside a lung say nothing of the lesion
-                near &= case.organs["right lung"] | case.organs["left lung"]
+            if (
+                "right lung" in case.organs
+            ):  # the heart and the chest wall beside a lung say nothing of the lesion
+                near &= case.organs["right lung"] | case.organs.get("left lung", False)
             if near.sum() < 10:
                 continue
             gap = np.abs(smooth[lesion.mask].mean(axis=0) - smooth[near].mean(axis=0)).max()

@@ -17,7 +17,7 @@ from medsegr.phantom.scanner import Scan, acquire, scan
 from medsegr.phantom.scene import Picture, Place, Scene, Spot
 from medsegr.phantom.thorax_parts import WITHIN, table
 
-COUNTS = (0.6, 0.28, 0.12)
+COUNTS = (0.48, 0.34, 0.18)
 LARGER: Choice = {"small": 1, "medium": 1.5}
 
 
@@ -42,10 +42,10 @@ def _pleura(rng: np.random.Generator, chest: Chest) -> dict[str, Plane]:
     """Uneven pleura in some, and fluid behind one lung now and then: the lung ends above it."""
     lungs = chest.lungs
     if rng.random() < 0.3:
-        thick = np.float32(rng.uniform(0.005, 0.03)) * np.clip(
+        thick = np.float32(rng.uniform(0.01, 0.05)) * np.clip(
             noise(rng, chest.size, 7) - np.float32(0.6), 0, 1
         )
-        lungs = {side: near - thick for side, near in lungs.items()}
+        lungs = {side: np.minimum(near, chest.wall - thick) for side, near in lungs.items()}
     if rng.random() > 0.12:
         return lungs
     side = ("right", "left")[int(rng.integers(2))]
@@ -162,8 +162,10 @@ def _bone_lines(rng: np.random.Generator, c: Chest) -> list[Stroke]:
             at, out = rng.uniform(0.35, 0.6), rng.uniform(1.12, 1.22)
             start = (x + sign * out * c.cage[1], c.mid[0] + at * c.cage[0] * 0.4)
             end = (x + sign * 0.75 * c.cage[1], c.mid[0] + min(1.1, at + 0.6) * c.cage[0])
-            bent = ((start[0] + end[0]) / 2 + sign * 0.01, (start[1] + end[1]) / 2 + 0.01)
-            shells.append(([start, bent, end], thin * 0.7))
+            bow = rng.uniform(-0.012, 0.025)
+            bent = ((start[0] + end[0]) / 2 + sign * bow, (start[1] + end[1]) / 2 + bow)
+            shells.append(([start, bent, end], thin * rng.uniform(0.4, 0.8)))
+            shells.append(([start, (start[0] - sign * 0.01, start[1] + 0.012)], thin * rng.uniform(1, 1.8)))
     shells.append(([(x, y + 0.03), (x, y + 0.085)], thin * 0.8))
     inner = float(rng.uniform(0.2, 0.4))
     lines: list[Stroke] = [(points, width, 1.0) for points, width in shells]
@@ -286,16 +288,17 @@ def _places(lungs: dict[str, Mask], rim: dict[str, Mask], turned: bool) -> tuple
             wide_location={"anatomy": ("lung",)},
         )
         for side, mask in lungs.items()
-        if mask.mean() > 0.006
+        if mask.mean() > min(0.006, 0.5 * max(m.mean() for m in lungs.values()))
     )
 
 
-def _concepts(rng: np.random.Generator, picture: Scan) -> tuple[Concept, ...]:
-    """One name a picture: a nodule and a small tumour look the same. A veil shows in wide windows alone."""
+def _concepts(rng: np.random.Generator, picture: Scan, room: float) -> tuple[Concept, ...]:
+    """One name a picture: a nodule and a small tumour look the same. Large tumours need ``room`` (share of
+    the picture); a veil shows in wide windows alone."""
     tumour, nodule = THORAX
     kind = rng.random()
     concept = nodule if kind < 0.25 else tumour
-    if kind > 0.85:
+    if kind > 0.82 and room > 0.12:
         concept = replace(concept, size=LARGER, margin={"smooth": 2, "ill-defined": 1, "spiculated": 0.3})
     return (concept if picture.window[0] < -600 else replace(concept, density=NO),)
 
@@ -305,8 +308,9 @@ def scene(rng: np.random.Generator, size: int) -> Scene:
     chest, picture = _chest(rng, size), scan(rng)
     lungs = {side: picture.turn(near > 0) for side, near in chest.lungs.items()}
     rim = lungs
-    if rng.random() < 0.3:
-        inner = {side: thorax_fine.inside(mask, 0.03 * size) for side, mask in lungs.items()}
+    room = float(sum(mask.mean() for mask in lungs.values()))
+    if rng.random() < 0.3 and room > 0.05:
+        inner = {side: thorax_fine.inside(mask, 0.04 * size) for side, mask in lungs.items()}
         rim = {side: mask & ~inner[side] for side, mask in lungs.items()}
 
     def render(rng: np.random.Generator, spots: Sequence[Spot]) -> Picture:
@@ -325,6 +329,6 @@ def scene(rng: np.random.Generator, size: int) -> Scene:
         places,
         render,
         organs,
-        concepts=_concepts(rng, picture),
+        concepts=_concepts(rng, picture, room),
         counts=COUNTS,
     )
