@@ -155,6 +155,9 @@ def _bone_lines(rng: np.random.Generator, c: Chest) -> list[Stroke]:
             shells.append((_arc(c, sign + angle, half, 1.035), thin * rng.uniform(0.8, 1.2)))
     shells.append((_arc(c, -np.pi / 2, float(rng.uniform(0.08, 0.3)), 1.06), thin * rng.uniform(1.1, 1.8)))
     y, x = c.mid[0] + 0.92 * c.cage[0], c.mid[1]
+    for sign in (-1, 1) if c.level < rng.uniform(0.15, 0.4) else ():
+        middle = -np.pi / 2 + sign * rng.uniform(0.25, 0.5)  # collar bones and first ribs
+        shells.append((_arc(c, middle, float(rng.uniform(0.15, 0.4)), rng.uniform(1.06, 1.16)), thin * 1.3))
     for sign in (-1, 1):
         shells.append(([(x + sign * 0.03, y), (x + sign * 0.1, y - 0.02 * rng.uniform(-1, 1))], thin * 0.9))
         shells.append(([(x + sign * 0.025, y), (x, y + 0.045)], thin * 0.8))
@@ -201,7 +204,9 @@ def _trunk(rng: np.random.Generator, c: Chest) -> Plane:
     plane = lay(plane, step(c.skin, 0.008), fat + skin)
     inner = c.skin - np.float32(rng.uniform(0.008, 0.025))
     soft = np.float32(rng.uniform(35, 65)) + np.float32(14) * noise(rng, size, 40)
-    plane = lay(plane, _muscles(rng, c) * step(inner, 0.01), soft)
+    planes = step(np.float32(0.12) - np.abs(noise(rng, size, int(rng.integers(7, 16)))), 0.15)
+    muscle = _muscles(rng, c) * step(inner, 0.01) * (1 - np.float32(rng.uniform(0, 0.9)) * planes)
+    plane = lay(plane, muscle, soft)
     filling = np.float32(rng.choice([-90, -60, 30])) + np.float32(20) * noise(rng, size, 20)
     plane = lay(plane, step(c.wall, 0.01), filling)
     gaps = step(np.minimum(c.wall, np.float32(0.06) - c.wall), 0.02)
@@ -255,6 +260,9 @@ def _paint(rng: np.random.Generator, plane: Plane, spot: Spot, picture: Scan, bl
     if look.uniformity == "heterogeneous":
         dark = np.float32(np.clip(0.2 * (picture.window[1] - picture.window[0]), 70, 250))
         inside = np.float32(value) + np.where(bumps < 0, dark, np.float32(60)) * bumps
+        if look.size_class != "tiny" and rng.random() < 0.2:  # a cavity
+            cavity = step(blob.inner - np.float32(rng.uniform(0.35, 0.65)) + np.float32(0.08) * bumps, 0.15)
+            inside = lay(inside, cavity, -850.0)
     else:
         inside = np.float32(value) + np.float32(6) * bumps
     if look.density == "mixed":
