@@ -93,6 +93,8 @@ def _cage(rng: np.random.Generator, level: float, body: tuple[float, float]) -> 
 def _chest(rng: np.random.Generator, size: int) -> Chest:
     level = float(np.clip(rng.beta(1.4, 1.3), 0.05, 0.97))
     wide = float(np.clip(rng.normal(0.45, 0.045), 0.33, 0.58))
+    if rng.random() < 0.08:
+        wide = float(rng.uniform(0.52, 0.66))  # cut close about the lungs
     body = (wide * float(rng.uniform(0.58, 0.82)), wide)
     mid = (float(rng.uniform(0.44, 0.55)), float(rng.uniform(0.47, 0.53)))
     cage = _cage(rng, level, body)
@@ -127,7 +129,7 @@ def _muscles(rng: np.random.Generator, c: Chest) -> Plane:
     for sign in (-1, 1):
         items = [
             ((0.92, 0.3), (0.2 * thick, 0.24), 0.15 * sign),
-            ((-0.78, 0.55), ((0.1 + 0.12 * high) * thick, 0.34), 0.5 * sign),
+            ((-0.86, 0.5), ((0.18 + 0.16 * high) * thick, 0.42), 0.45 * sign),
             ((0.5, 1.02), (0.45 * thick, 0.15 + 0.12 * high), 0.4 * sign),
         ]
         if high > 0.1:
@@ -254,12 +256,12 @@ def _lung(rng: np.random.Generator, c: Chest) -> Plane:
 def _paint(rng: np.random.Generator, plane: Plane, spot: Spot, picture: Scan, blood: float) -> None:
     """One lesion in place, in HU; solid, or a solid core in a veil."""
     blob, look, win = spot.blob, spot.look, spot.blob.window
-    low = 15.0 if picture.window[0] > -100 else -40.0
-    value = float(rng.uniform(low, 70)) + 0.2 * float(rng.random()) * max(0.0, blood - 40)
-    bumps = np.clip(rough(rng, blob.alpha.shape, max(3, min(blob.alpha.shape) // 5)), -2, 2)
+    low = max(-40.0, picture.window[0] + 25)  # else a narrow window would hide it
+    value = float(rng.uniform(low, 75)) + 0.2 * float(rng.random()) * max(0.0, blood - 40)
+    bumps = np.clip(rough(rng, blob.alpha.shape, max(2, min(blob.alpha.shape) // 6)), -2, 2)
     if look.uniformity == "heterogeneous":
         dark = np.float32(np.clip(0.2 * (picture.window[1] - picture.window[0]), 70, 250))
-        inside = np.float32(value) + np.where(bumps < 0, dark, np.float32(60)) * bumps
+        inside = np.float32(value) + np.where(bumps < 0, dark, np.float32(25)) * bumps
         if look.size_class != "tiny" and rng.random() < 0.2:  # a cavity
             cavity = step(blob.inner - np.float32(rng.uniform(0.35, 0.65)) + np.float32(0.08) * bumps, 0.15)
             inside = lay(inside, cavity, -850.0)

@@ -82,12 +82,14 @@ def vessels(
                 way = turn + (e - 0.5)
                 run = radius * (4 + 12 * e)
                 end = (x + sign * run * np.cos(way), y + run * np.sin(way))
-                lines.append(([(x, y), end], max(0.5, 1.3 * radius * size), 0.35 + 0.5 * f))
+                lines.append(([(x, y), end], max(0.5, 0.9 * radius * size), 0.35 + 0.5 * f))
             else:
                 discs.append((x, y, radius * (0.8 + 0.5 * e), radius * (0.8 + 0.5 * d), 0.5 + 0.5 * f))
                 if c > 0.75 and f > 0.5:
-                    discs += [(x + 2.2 * radius, y, 1.2 * radius, 1.2 * radius, 0.7)]
-                    discs += [(x + 2.2 * radius, y, 0.7 * radius, 0.7 * radius, 0.0)]
+                    side, up = 2.2 * radius * np.cos(9 * e), 2.2 * radius * np.sin(9 * e)
+                    discs += [
+                        (x + side, y + up, r * radius, r * radius, v) for r, v in ((1.2, 0.7), (0.7, 0.0))
+                    ]
     lines += _sheets(rng, size, mid, cage)
     return fine(size, lines, discs)
 
