@@ -230,7 +230,8 @@ def _mediastinum(rng: np.random.Generator, c: Chest, plane: Plane) -> Plane:
     for name, value in levels.items():
         if name in c.parts:
             soft = float(rng.uniform(0.02, 0.05)) if name in {"liver", "spleen"} else 0.008
-            plane = lay(plane, step(c.parts[name], soft), float(value + rng.uniform(-8, 8)))
+            cover = step(c.parts[name], soft) * step(c.wall, 0.01)
+            plane = lay(plane, cover, float(value + rng.uniform(-8, 8)))
     for name in ("trachea", "right bronchus", "left bronchus"):
         if name in c.parts:
             near = c.parts[name]
