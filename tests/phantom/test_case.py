@@ -14,7 +14,8 @@ from medsegr.types import COLOURS, COLS, DENSITIES, FORMS, MARGINS, ROWS, SIZES,
 
 COLOURED = {"mucosa", "cells", "skin"}
 COUNT = 24
-SEVERAL = {"skin": 0.12}  # share of pictures with two lesions or more, where it is not most of them
+SMALLEST = {"thorax": 0.0004}  # share of the picture; real tumours and nodules of the lung are small
+SEVERAL = {"skin": 0.12, "thorax": 0.3}  # share of pictures with two lesions or more, where it is not most
 
 
 @cache
@@ -42,7 +43,7 @@ def test_one_to_five_lesions_of_honest_size_that_hardly_overlap(kind: str) -> No
     for case in cases(kind):
         assert 1 <= len(case.lesions) <= 5
         areas = [x.mask.mean() for x in case.lesions]
-        assert min(areas) >= 0.0015
+        assert min(areas) >= SMALLEST.get(kind, 0.0015)
         assert max(areas) <= max(0.08, *(c.areas["large"][1] for c in CONCEPTS[kind]))
         for i, one in enumerate(case.lesions):
             for other in case.lesions[:i]:
@@ -74,7 +75,7 @@ def test_attributes_are_of_the_vocabulary(kind: str) -> None:
             assert a["location"]["side_frame"] == case.frame
 
 
-@pytest.mark.parametrize("kind", [k for k in phantom.KINDS if k not in {"chest", "abdomen"}])
+@pytest.mark.parametrize("kind", [k for k in phantom.KINDS if k not in {"chest", "abdomen", "thorax"}])
 def test_viewer_words_are_the_ninth_of_the_picture_that_holds_the_centre(kind: str) -> None:
     for case in cases(kind):
         for lesion in case.lesions:
@@ -123,8 +124,10 @@ def test_lesions_can_be_seen(kind: str) -> None:
         whole = np.any([x.mask for x in case.lesions], axis=0)
         for lesion in case.lesions:
             near = ndimage.binary_dilation(lesion.mask, iterations=5) & ~ndimage.binary_dilation(whole)
-            if kind == "chest":  # the heart and the chest wall beside a lung say nothing of the lesion
-                near &= case.organs["right lung"] | case.organs["left lung"]
+            if (
+                "right lung" in case.organs
+            ):  # the heart and the chest wall beside a lung say nothing of the lesion
+                near &= case.organs["right lung"] | case.organs.get("left lung", False)
             if near.sum() < 10:
                 continue
             gap = np.abs(smooth[lesion.mask].mean(axis=0) - smooth[near].mean(axis=0)).max()

@@ -242,18 +242,31 @@ BRAIN = (
     ),
 )
 
+_THORAX_AREAS = MappingProxyType({**AREAS, "tiny": (0.0005, 0.0034)})
 THORAX = (
     Concept(
         name="lung tumour",
         nouns=("lung tumour", "lung tumor"),
-        weight=1,
-        density=NO,
+        weight=3,
+        density={None: 6, "mixed": 1},
         form={"round": 3, "oval": 3, "lobulated": 3, "irregular": 2},
-        margin={"smooth": 2, "spiculated": 2.5, "ill-defined": 1},
-        size={"tiny": 4, "small": 3, "medium": 1},
+        margin={"smooth": 2, "spiculated": 1.8, "ill-defined": 1},
+        size={"tiny": 5, "small": 3, "medium": 0.3},
         colour=NO,
         uniformity=UNIFORMITY,
-        areas=MappingProxyType({**AREAS, "tiny": (0.0005, 0.0034)}),
+        areas=_THORAX_AREAS,
+    ),
+    Concept(
+        name="nodule",
+        nouns=("lung nodule", "pulmonary nodule", "nodule"),
+        weight=1,
+        density={None: 6, "mixed": 1},
+        form={"round": 4, "oval": 2, "lobulated": 2, "irregular": 1},
+        margin={"smooth": 3, "spiculated": 2, "ill-defined": 1},
+        size={"tiny": 4, "small": 1},
+        colour=NO,
+        uniformity={"homogeneous": 3, "heterogeneous": 1},
+        areas=_THORAX_AREAS,
     ),
 )
 

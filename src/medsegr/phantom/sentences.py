@@ -167,6 +167,10 @@ THORAX_OTHER = (
     "The central airways are patent.",
     "The thoracic aorta is of normal calibre.",
     "No acute osseous abnormality.",
+    "There is no consolidation.",
+    "No hilar lymphadenopathy.",
+    "The heart size is normal.",
+    "The visualised upper abdomen is unremarkable.",
 )
 MAMMOGRAM_OTHER = (
     "No suspicious calcifications.",

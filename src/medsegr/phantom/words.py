@@ -31,7 +31,7 @@ DENSITY: Mapping[str, Values] = {
     "cells": {},
     "skin": {},
     "brain": {"hyper": ("hyperintense",)},
-    "thorax": {},
+    "thorax": {"mixed": ("part-solid", "subsolid")},
     "mammogram": {"hyper": ("dense", "high-density")},
 }
 UNIFORMITY: Values = {
