@@ -9,10 +9,12 @@ from scipy import ndimage
 
 from medsegr import phantom
 from medsegr.errors import UsageError
+from medsegr.phantom.concepts import CONCEPTS
 from medsegr.types import COLOURS, COLS, DENSITIES, FORMS, MARGINS, ROWS, SIZES, UNIFORMITIES
 
 COLOURED = {"mucosa", "cells"}
 COUNT = 24
+SEVERAL = {"mammogram": 0.35}  # share of pictures with two lesions or more, where it is not most of them
 
 
 @cache
@@ -41,12 +43,12 @@ def test_one_to_five_lesions_of_honest_size_that_hardly_overlap(kind: str) -> No
         assert 1 <= len(case.lesions) <= 5
         areas = [x.mask.mean() for x in case.lesions]
         assert min(areas) >= 0.0015
-        assert max(areas) <= 0.08
+        assert max(areas) <= max(0.08, *(c.areas["large"][1] for c in CONCEPTS[kind]))
         for i, one in enumerate(case.lesions):
             for other in case.lesions[:i]:
                 shared = (one.mask & other.mask).sum()
                 assert shared <= 0.05 * min(one.mask.sum(), other.mask.sum()) + 0.05 * one.mask.sum()
-    assert sum(len(c.lesions) >= 2 for c in cases(kind)) >= 0.7 * COUNT
+    assert sum(len(c.lesions) >= 2 for c in cases(kind)) >= SEVERAL.get(kind, 0.7) * COUNT
 
 
 @pytest.mark.parametrize("kind", phantom.KINDS)

@@ -1,4 +1,4 @@
-"""The shape of a breast in a mammogram: outline, skin, nipple, chest wall muscle, and where findings may lie."""
+"""The shape of a breast in a mammogram: outline, depth below the skin, nipple, chest wall muscle."""
 
 from dataclasses import dataclass
 
@@ -33,7 +33,7 @@ class Breast:
 
 
 def _frame(rng: np.random.Generator) -> tuple[float, float]:
-    """Where the chest wall lies (share of the side from the picture's edge), and how far the breast reaches."""
+    """How far the chest wall lies from the picture's edge, and how far the breast reaches from it."""
     style = rng.random()
     if style < 0.35:
         wall = 0.0
@@ -58,19 +58,20 @@ def _profile(rng: np.random.Generator, v: Plane, reach: float, oblique: bool) ->
         v - np.float32(middle + 0.75 * half), 0.06
     )
     sharp = np.float32(rng.uniform(3, 6))
-    out: Plane = (bulge**sharp + arm**sharp + belly**sharp) ** (1 / sharp)
+    both = (bulge**sharp + arm**sharp + belly**sharp) ** (1 / sharp)
+    out: Plane = ndimage.gaussian_filter1d(both, rng.uniform(0.02, 0.06) * v.shape[0], axis=0, mode="nearest")
     return out, float(middle + rng.uniform(-0.04, 0.08))
 
 
-def _muscle(
-    rng: np.random.Generator, v: Plane, u: Plane, reach: float, oblique: bool
-) -> Plane:
+def _muscle(rng: np.random.Generator, v: Plane, u: Plane, reach: float, oblique: bool) -> Plane:
     """The pectoral muscle: a triangle at the armpit's corner, now and then a half-moon in the other view."""
     wave = np.float32(0.006) * noise(rng, v.shape[0], 4)
-    soft = rng.uniform(0.006, 0.02)
+    soft = rng.uniform(0.006, 0.04)
     if oblique:
         wide, tall = reach * rng.uniform(0.3, 0.8), rng.uniform(0.35, 0.9)
-        bow = np.float32(rng.uniform(-0.04, 0.06)) * np.sin(np.clip(v / np.float32(tall), 0, 1) * np.float32(np.pi))
+        bow = np.float32(rng.uniform(-0.04, 0.06)) * np.sin(
+            np.clip(v / np.float32(tall), 0, 1) * np.float32(np.pi)
+        )
         return step(np.float32(wide) * (1 - v / np.float32(tall)) + bow + wave - u, soft)
     if rng.random() < 0.15:
         arc = (v - np.float32(rng.uniform(0.4, 0.6))) / np.float32(rng.uniform(0.15, 0.35))
@@ -99,10 +100,12 @@ def breast(rng: np.random.Generator, size: int) -> Breast:
     far, at = _profile(rng, v[:, :1], reach, oblique)
     far = far + np.float32(rng.uniform(0.001, 0.006)) * noise(rng, size, 6)[:, :1]
     inside: Mask = (u < far)[...]
-    tall = float(np.interp(at, v[:, 0] if not turned else v[::-1, 0], far[:, 0] if not turned else far[::-1, 0]))
+    tall = float(
+        np.interp(at, v[:, 0] if not turned else v[::-1, 0], far[:, 0] if not turned else far[::-1, 0])
+    )
     radius = rng.uniform(0.012, 0.026)
     if rng.random() < 0.75:
-        out = rng.uniform(-0.4, 0.9) * radius
+        out = rng.uniform(-0.6, 0.5) * radius
         inside |= ellipse((v, u), (at, tall + out), (radius * rng.uniform(0.7, 1.2), radius)) < 1
     under = ndimage.distance_transform_edt(inside).astype(np.float32) * np.float32(1 / size)
     inside = inside & _cut(rng, v, u)

@@ -1,7 +1,6 @@
-"""A mammogram, plain or contrast-enhanced: fat, dense tissue, vessels, calcifications, nodes, and findings."""
+"""A mammogram, plain or contrast-enhanced: fat, dense tissue, vessels, nodes, folds, and findings."""
 
 from collections.abc import Sequence
-from dataclasses import replace
 
 import numpy as np
 from scipy import ndimage
@@ -54,14 +53,24 @@ def _converging(rng: np.random.Generator, polar: tuple[Plane, Plane], around: in
 
 
 def _web(rng: np.random.Generator, b: Breast) -> Plane:
-    """Strands of every thickness, 0 to about 1: some run to the nipple, some lie as a net."""
+    """Strands of every thickness, 0 to about 1: some run to the nipple, some lie as a net; clouds between."""
     polar = _polar(b)
-    radial = _ridges(_converging(rng, polar, int(rng.integers(24, 44)), int(rng.integers(4, 9))), 3)
-    fine = _ridges(_converging(rng, polar, int(rng.integers(50, 90)), int(rng.integers(9, 18))), 2)
-    net = _ridges(noise(rng, b.size, int(rng.integers(7, 14))), rng.uniform(2.5, 6))
-    mesh = _ridges(noise(rng, b.size, int(rng.integers(16, 34))), rng.uniform(1.5, 4))
-    parts = rng.dirichlet((1.2, 0.8, 1.2, 1.0)).astype(np.float32)
-    out: Plane = (parts[0] * radial + parts[1] * fine + parts[2] * net + parts[3] * mesh) * np.float32(1.7)
+    sheets = (
+        _converging(rng, polar, int(rng.integers(30, 70)), int(rng.integers(4, 10))),
+        _converging(rng, polar, int(rng.integers(70, 130)), int(rng.integers(9, 20))),
+        noise(rng, b.size, int(rng.integers(9, 16))),
+        noise(rng, b.size, int(rng.integers(17, 30))),
+        noise(rng, b.size, int(rng.integers(32, 70))),
+    )
+    parts = rng.dirichlet((1.6, 2.2, 0.6, 1.8, 2.8)).astype(np.float32) * np.float32(2.4)
+    out = np.zeros((b.size, b.size), np.float32)
+    grit = noise(rng, b.size, int(rng.integers(40, 80)))
+    for i, sheet in enumerate(sheets):  # each kind of strand comes and goes, so that none goes on for ever
+        there = np.clip(np.float32(0.45) + np.float32(0.45) * noise(rng, b.size, 5 + 3 * i), 0, 1.3)
+        torn = sheet * np.float32(rng.uniform(0.5, 1.1)) + np.float32(rng.uniform(0, 0.35)) * grit
+        out += parts[i] * there * _ridges(torn, rng.uniform(1.5, 5))
+    for cells in (6, 12, 24, 48, 96):
+        out += np.float32(rng.uniform(0.0, 0.5) / np.sqrt(cells)) * noise(rng, b.size, cells)
     return out
 
 
@@ -109,7 +118,9 @@ def _skin(rng: np.random.Generator, b: Breast, enhanced: bool) -> Plane:
     centre = (b.tip[0] + rng.normal(0, 0.004), b.tip[1] + side * deep)
     radius = rng.uniform(0.009, 0.02)
     ball = step(bump(grid(b.size), centre, (radius * rng.uniform(0.8, 1.3), radius)), 0.5)
-    nipple = ball * np.float32(rng.uniform(0, 0.7) if enhanced or rng.random() < 0.3 else rng.uniform(0, 0.25))
+    nipple = ball * np.float32(
+        rng.uniform(0, 0.7) if enhanced or rng.random() < 0.3 else rng.uniform(0, 0.25)
+    )
     if rng.random() < (0.5 if enhanced else 0.15):
         dark = np.clip(bump(grid(b.size), centre, (radius * 2.6, radius * 1.3)), 0, 1)
         nipple = nipple - dark * (1 - ball) * np.float32(rng.uniform(0.05, 0.35))
@@ -176,6 +187,7 @@ def _plain(rng: np.random.Generator, b: Breast) -> Plane:
     over = b.muscle * np.float32(rng.uniform(0.6, 1.0))
     fibres = noise(rng, b.size, int(rng.integers(5, 20)), int(rng.integers(3, 8)))
     muscle = np.float32(fat + rng.uniform(0.08, 0.38)) + np.float32(0.02) * fibres
+    muscle = muscle - np.float32(rng.uniform(0, 0.2)) * b.v - np.float32(rng.uniform(0, 0.25)) * b.u
     plane = plane + over * (np.maximum(muscle, plane * np.float32(0.9)) - plane)
     lines = strokes(b.size, _lines(rng, b, int(rng.integers(3, 16)), (0.7, 2.4)), 0.5 * b.size / 256)
     out: Plane = plane + lines * np.float32(rng.uniform(0.03, 0.16))
@@ -183,24 +195,32 @@ def _plain(rng: np.random.Generator, b: Breast) -> Plane:
 
 
 def _subtracted(rng: np.random.Generator, b: Breast) -> Plane:
-    """A contrast-enhanced picture without findings: flat and dark, an inner zone, patches, ripples, vessels."""
+    """A contrast-enhanced picture without findings: flat, an inner zone, patches, ripples, vessels."""
     size = b.size
     plane = np.float32(rng.uniform(0.14, 0.34)) + np.float32(rng.uniform(0.0, 0.03)) * noise(rng, size, 4)
     if rng.random() < 0.6:
         below = b.under - np.float32(rng.uniform(0.03, 0.12)) - np.float32(0.006) * noise(rng, size, 6)
-        zone = step(below, rng.uniform(0.008, 0.05)) * np.exp(-np.clip(below, 0, 1) / np.float32(rng.uniform(0.04, 0.5)))
+        zone = step(below, rng.uniform(0.008, 0.05)) * np.exp(
+            -np.clip(below, 0, 1) / np.float32(rng.uniform(0.04, 0.5))
+        )
         plane = plane + zone * np.float32(rng.uniform(0.02, 0.3))
     web = _web(rng, b)
-    plane = plane + np.float32(rng.choice([0, 0.03, 0.08, 0.16], p=[0.3, 0.35, 0.25, 0.1])) * (web - np.float32(0.5))
+    plane = plane + np.float32(rng.choice([0.01, 0.03, 0.07, 0.14], p=[0.4, 0.3, 0.2, 0.1])) * (
+        web - np.float32(0.5)
+    )
     if rng.random() < 0.6:
         plane = plane + _dense(rng, b, web) * np.float32(rng.uniform(0.02, 0.16)) * (np.float32(0.5) + web)
     if rng.random() < 0.3:
         holes = np.clip(noise(rng, size, int(rng.integers(5, 12))) - np.float32(1.4), 0, 0.6)
         plane = plane - holes * np.float32(rng.uniform(0.1, 0.3))
     if rng.random() < 0.5:
-        wave = b.v * np.float32(rng.uniform(20, 60)) + b.u * np.float32(rng.uniform(-12, 12)) + noise(rng, size, 5)
+        wave = (
+            b.v * np.float32(rng.uniform(20, 60))
+            + b.u * np.float32(rng.uniform(-12, 12))
+            + noise(rng, size, 5)
+        )
         where = np.clip(np.float32(0.5) + noise(rng, size, 3), 0, 1)
-        plane = plane + np.float32(rng.uniform(0.004, 0.03)) * where * np.sin(wave * np.float32(2 * np.pi))
+        plane = plane + np.float32(rng.uniform(0.003, 0.018)) * where * np.sin(wave * np.float32(2 * np.pi))
     plane = plane + b.muscle * np.float32(rng.uniform(-0.03, 0.08))
     lines = strokes(size, _lines(rng, b, int(rng.integers(2, 12)), (0.6, 1.6)), 0.4 * size / 256)
     out: Plane = plane + lines * np.float32(rng.uniform(0.0, 0.25))
@@ -212,9 +232,15 @@ def _spicules(rng: np.random.Generator, spot: Spot, size: int) -> list[Stroke]:
     ys, xs = np.nonzero(spot.blob.mask)
     cy, cx, r = (ys.mean() + 0.5) / size, (xs.mean() + 0.5) / size, np.sqrt(len(ys) / np.pi) / size
     out: list[Stroke] = []
-    for angle in np.linspace(-np.pi, np.pi, int(rng.integers(12, 30))) + rng.normal(0, 0.12):
+    for angle in rng.uniform(-np.pi, np.pi, int(rng.integers(10, 34))):
         start = (float(cx + 0.5 * r * np.cos(angle)), float(cy + 0.5 * r * np.sin(angle)))
-        line = curve(rng, start, float(angle + rng.normal(0, 0.1)), r * rng.uniform(0.6, 1.5), 0.35)
+        line = curve(
+            rng,
+            start,
+            float(angle + rng.normal(0, 0.1)),
+            r * min(float(rng.lognormal(-0.2, 0.45)), 2.2),
+            0.35,
+        )
         for part, value in ((line[:4], 0.9), (line[3:], 0.45)):
             out.append((part, rng.uniform(0.7, 1.6) * size / 256, value * rng.uniform(0.5, 1)))
     return out
@@ -230,33 +256,50 @@ def _grains(rng: np.random.Generator, spot: Spot, size: int) -> list[Stroke]:
     ]
 
 
+def _cover(rng: np.random.Generator, spot: Spot, size: int) -> tuple[tuple[slice, slice], Plane]:
+    """A finding's coverage with an edge as soft and rough as tissue is, and the wider window it needs."""
+    scale = size / 256
+    soft = {"smooth": rng.uniform(0.4, 1.4), "spiculated": rng.uniform(1.4, 3.2)}.get(
+        spot.look.margin, rng.uniform(1.0, 3.0)
+    )
+    pad = int(3 * soft * scale) + 2
+    low = [max(0, w.start - pad) for w in spot.blob.window]
+    high = [min(size, w.stop + pad) for w in spot.blob.window]
+    rows, cols = ((w.start - a, b - w.stop) for w, a, b in zip(spot.blob.window, low, high, strict=True))
+    cover = blur(np.pad(spot.blob.alpha, (rows, cols)), soft * scale)
+    jag = rough(rng, cover.shape, max(2, round(rng.uniform(2, 6) * scale)))
+    cover = cover + np.float32(rng.uniform(0, 0.5 if spot.look.margin == "smooth" else 1.2)) * jag * cover * (
+        1 - cover
+    )
+    return (slice(low[0], high[0]), slice(low[1], high[1])), np.clip(cover, 0, 1)
+
+
 def _add(rng: np.random.Generator, plane: Plane, spot: Spot, enhanced: bool) -> float:
-    """Lay one finding into the tissue, in place; how much it added at its middle.
+    """Lay one finding into the tissue, in place; how much it added.
 
     It veils a part of the strands below it and keeps the rest, as tissue in front of and behind it does.
     """
-    blob, look, size = spot.blob, spot.look, plane.shape[0]
-    local = plane[blob.window]
-    cover = blur(blob.alpha, rng.uniform(0.3, 1.3) * size / 256)
-    inside = local[blob.mask[blob.window]]
-    own = float(inside.mean())
-    spread = float(inside.std())
+    look, size = spot.look, plane.shape[0]
+    window, cover = _cover(rng, spot, size)
+    local = plane[window]
+    inside = local[spot.blob.mask[window]]
+    own, spread = float(inside.mean()), float(inside.std())
     if look.density == "iso":
-        gain = rng.uniform(0.06, 0.12) + 0.4 * spread
+        gain = rng.uniform(0.05, 0.1) + 0.5 * spread
     elif enhanced:
-        gain = float(np.exp(rng.uniform(np.log(0.1), np.log(0.75)))) + 0.5 * spread
+        gain = float(np.exp(rng.uniform(np.log(0.08), np.log(0.6)))) + 0.5 * spread
     else:
-        gain = rng.uniform(0.14, 0.42) + 0.5 * spread
-    veil = np.float32(rng.uniform(0.1, 0.8))
+        gain = float(np.exp(rng.uniform(np.log(0.1), np.log(0.4)))) + 0.6 * spread
     lift = np.full_like(local, np.float32(gain))
     uneven = look.uniformity == "heterogeneous"
-    bumps = rough(rng, blob.alpha.shape, max(3, int(rng.uniform(4, 12) * size / 256)))
-    lift *= 1 + np.float32(rng.uniform(0.3, 0.5) if uneven else 0.05) * np.clip(bumps, -1.8, 1.8)
-    if uneven and rng.random() < 0.3 and look.form != "patchy":
-        lift *= np.float32(1.15) - np.float32(rng.uniform(0.4, 0.9)) * np.clip(blob.inner * np.float32(1.6), 0, 1)
-    elif rng.random() < 0.5:
-        lift *= np.float32(0.85) + np.float32(0.3) * np.sqrt(blob.inner)
-    local += cover * (lift - veil * (local - np.float32(own)))
+    bumps = rough(rng, cover.shape, max(3, int(rng.uniform(4, 12) * size / 256)))
+    lift *= 1 + np.float32(rng.uniform(0.3, 0.5) if uneven else 0.06) * np.clip(bumps, -1.8, 1.8)
+    deep = blur(cover, 0.25 * float(np.sqrt(spot.blob.area))) if look.form != "patchy" else cover
+    if uneven and rng.random() < 0.3:
+        lift *= np.float32(1.3) - np.float32(rng.uniform(0.4, 0.9)) * deep
+    elif rng.random() < 0.6:
+        lift *= np.float32(0.7) + np.float32(0.45) * deep
+    local += cover * (lift - np.float32(rng.uniform(0.1, 0.8)) * (local - np.float32(own)))
     return gain
 
 
@@ -281,18 +324,20 @@ def _exposed(rng: np.random.Generator, plane: Plane, b: Breast, enhanced: bool) 
     plane = plane * (1 + np.float32(rng.uniform(0, 0.08)) * noise(rng, size, 2))
     plane = blur(plane, float(rng.choice([0.0, 0.4, 0.7, 1.1])) * size / 256)
     if rng.random() < 0.4:
-        plane = plane + np.float32(rng.uniform(0.2, 1.2)) * (plane - blur(plane, rng.uniform(2, 7) * size / 256))
+        plane = plane + np.float32(rng.uniform(0.2, 1.2)) * (
+            plane - blur(plane, rng.uniform(2, 7) * size / 256)
+        )
     fine = rng.standard_normal((size, size), dtype=np.float32)
     if rng.random() < 0.5:
         soft = rng.uniform(0.5, 1.2)
         fine = blur(fine, soft) * np.float32(2.6 * soft + 0.4)
-    strong = rng.uniform(0.004, 0.05 if enhanced else 0.035)
+    strong = rng.uniform(0.002, 0.025)
     plane = plane + np.float32(strong) * fine
     low, high = np.percentile(plane[::3, ::3][b.inside[::3, ::3]], [1, 99.7])
     floor = rng.uniform(0.0, 0.22)
     top = rng.uniform(0.75, 1.25)
     if enhanced or rng.random() < 0.3:  # a fixed window: what is there decides how bright the picture gets
-        low, high = 0.0, max(float(high) * 0.75, rng.uniform(0.5, 1.0))
+        low, high = 0.0, max(float(high) * rng.uniform(0.75, 1.4), rng.uniform(0.4, 1.0))
         floor = 0.0
     plane = (plane - np.float32(low)) * np.float32((top - floor) / max(high - low, 0.05)) + np.float32(floor)
     gamma = np.exp(rng.normal(0, 0.25))
@@ -330,7 +375,9 @@ def _framed(rng: np.random.Generator, plane: Plane, b: Breast) -> Plane:
     if words and rng.random() < 0.15:  # a film's label: dark letters on a bright box
         text, x, y, tall = words[0]
         box = step(0.6 * tall - np.abs(b.v * 0 + grid(size)[0] - np.float32(y + 0.55 * tall)), 0.004) * step(
-            np.float32(0.34 * tall * len(text)) - np.abs(grid(size)[1] - np.float32(x + 0.3 * tall * len(text))), 0.004
+            np.float32(0.34 * tall * len(text))
+            - np.abs(grid(size)[1] - np.float32(x + 0.3 * tall * len(text))),
+            0.004,
         )
         out = np.maximum(out, box * np.float32(rng.uniform(0.5, 0.9)))
     return camera.marked(rng, out, words)
