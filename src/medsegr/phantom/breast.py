@@ -44,7 +44,7 @@ def _frame(rng: np.random.Generator) -> tuple[float, float]:
 
 def _profile(rng: np.random.Generator, v: Plane, reach: float, oblique: bool) -> tuple[Plane, float]:
     """How far the breast reaches from the wall at each ``v``, and the nipple's ``v``."""
-    half = rng.uniform(0.36, 0.56)
+    half = rng.uniform(0.36, 0.6)
     middle = rng.uniform(0.52, 0.68) if oblique else rng.uniform(0.45, 0.55)
     s = np.abs(v - np.float32(middle)) * np.float32(1 / half)
     long = np.clip(1 - s ** np.float32(rng.uniform(1.8, 2.5)), 0, 1)

@@ -40,7 +40,7 @@ def _web(rng: np.random.Generator, b: Breast) -> Plane:
         noise(rng, b.size, int(rng.integers(17, 30))),
         noise(rng, b.size, int(rng.integers(32, 70))),
     )
-    parts = rng.dirichlet((1.6, 2.2, 0.6, 1.8, 2.8)).astype(np.float32) * np.float32(2.4)
+    parts = rng.dirichlet((1.6, 2.2, 0.6, 1.8, 2.8)).astype(np.float32) * np.float32(rng.uniform(1.0, 2.4))
     out = np.zeros((b.size, b.size), np.float32)
     grit = noise(rng, b.size, int(rng.integers(40, 80)))
     for i, sheet in enumerate(sheets):  # each kind of strand comes and goes, so that none goes on for ever
@@ -48,7 +48,7 @@ def _web(rng: np.random.Generator, b: Breast) -> Plane:
         torn = sheet * np.float32(rng.uniform(0.5, 1.1)) + np.float32(rng.uniform(0, 0.35)) * grit
         out += parts[i] * there * _ridges(torn, rng.uniform(1.5, 5))
     for cells in (6, 12, 24, 48, 96):
-        out += np.float32(rng.uniform(0.0, 0.5) / np.sqrt(cells)) * noise(rng, b.size, cells)
+        out += np.float32(rng.uniform(0.1, 0.7) / np.sqrt(cells)) * noise(rng, b.size, cells)
     return out
 
 
@@ -99,7 +99,9 @@ def plain(rng: np.random.Generator, b: Breast) -> Plane:
     muscle = muscle - np.float32(rng.uniform(0, 0.2)) * b.v - np.float32(rng.uniform(0, 0.25)) * b.u
     plane = plane + over * (np.maximum(muscle, plane * np.float32(0.9)) - plane)
     lines = strokes(b.size, _lines(rng, b, int(rng.integers(3, 16)), (0.7, 2.4)), 0.5 * b.size / 256)
-    out: Plane = plane + lines * np.float32(rng.uniform(0.03, 0.16))
+    plane = plane + lines * np.float32(rng.uniform(0.03, 0.16))
+    fibres = strokes(b.size, _lines(rng, b, int(rng.integers(20, 160)), (0.5, 1.3)), 0.5 * b.size / 256)
+    out: Plane = plane + fibres * np.float32(rng.uniform(0.01, 0.12)) * (np.float32(0.35) + dense)
     return out
 
 
@@ -130,6 +132,9 @@ def subtracted(rng: np.random.Generator, b: Breast) -> Plane:
         )
         where = np.clip(np.float32(0.5) + noise(rng, size, 3), 0, 1)
         plane = plane + np.float32(rng.uniform(0.003, 0.018)) * where * np.sin(wave * np.float32(2 * np.pi))
+    if rng.random() < 0.5:  # a grain that runs one way
+        grain = noise(rng, size, int(rng.integers(30, 110)), int(rng.integers(10, 60)))
+        plane = plane + np.float32(rng.uniform(0.004, 0.03)) * grain
     plane = plane + b.muscle * np.float32(rng.uniform(-0.03, 0.08))
     lines = strokes(size, _lines(rng, b, int(rng.integers(2, 12)), (0.6, 1.6)), 0.4 * size / 256)
     out: Plane = plane + lines * np.float32(rng.uniform(0.0, 0.25))
@@ -200,6 +205,6 @@ def folds(rng: np.random.Generator, b: Breast) -> Plane:
         x = b.tip[1] + (1 if b.mirrored else -1) * b.reach * rng.uniform(0.0, 1.0)
         line = curve(rng, (x, y), rng.uniform(-3.1, 3.1), rng.uniform(0.1, 0.35), 0.4)
         width = rng.uniform(1.5, 6) * b.size / 256
-        sign = np.float32(rng.choice([-1, 1]) * rng.uniform(0.05, 0.25))
-        out += sign * strokes(b.size, [(line, width, 1.0)], width * rng.uniform(0.3, 0.6))
+        sign = np.float32(rng.choice([-1, 1]) * rng.uniform(0.03, 0.16))
+        out += sign * strokes(b.size, [(line, width, 1.0)], width * rng.uniform(0.4, 0.9))
     return out

@@ -267,7 +267,7 @@ MAMMOGRAM = (
         margin={"smooth": 2, "spiculated": 2, "ill-defined": 3},
         size={"tiny": 0.7, "small": 2, "medium": 3, "large": 2},
         colour=NO,
-        uniformity=UNIFORMITY,
+        uniformity={"homogeneous": 0.45, "heterogeneous": 0.55},
         areas=MappingProxyType({**AREAS, "large": (0.036, 0.15)}),
     ),
 )

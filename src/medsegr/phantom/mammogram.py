@@ -82,7 +82,10 @@ def _add(rng: np.random.Generator, plane: Plane, spot: Spot, enhanced: bool) -> 
         gain = float(np.exp(rng.uniform(np.log(0.1), np.log(0.4)))) + 0.6 * spread
     lift = np.full_like(local, np.float32(gain))
     uneven = look.uniformity == "heterogeneous"
-    bumps = rough(rng, cover.shape, max(3, int(rng.uniform(4, 12) * size / 256)))
+    bumps = np.float32(0.75) * rough(rng, cover.shape, max(3, int(rng.uniform(5, 14) * size / 256)))
+    bumps = bumps + np.float32(rng.uniform(0.2, 0.8)) * rough(
+        rng, cover.shape, max(2, round(2.5 * size / 256))
+    )
     lift *= 1 + np.float32(rng.uniform(0.3, 0.5) if uneven else 0.06) * np.clip(bumps, -1.8, 1.8)
     deep = blur(cover, 0.25 * float(np.sqrt(spot.blob.area))) if look.form != "patchy" else cover
     if uneven and rng.random() < 0.3:
