@@ -98,7 +98,7 @@ def breast(rng: np.random.Generator, size: int) -> Breast:
     v = 1 - y if turned else y
     u = (1 - x if mirrored else x) - np.float32(wall)
     far, at = _profile(rng, v[:, :1], reach, oblique)
-    far = far + np.float32(rng.uniform(0.001, 0.006)) * noise(rng, size, 6)[:, :1]
+    far = far + np.float32(rng.uniform(0.001, 0.006)) * noise(rng, size, 6)[:, :1] - np.float32(0.012)
     inside: Mask = (u < far)[...]
     tall = float(
         np.interp(at, v[:, 0] if not turned else v[::-1, 0], far[:, 0] if not turned else far[::-1, 0])

@@ -40,7 +40,7 @@ def _web(rng: np.random.Generator, b: Breast) -> Plane:
         noise(rng, b.size, int(rng.integers(17, 30))),
         noise(rng, b.size, int(rng.integers(32, 70))),
     )
-    parts = rng.dirichlet((1.6, 2.2, 0.6, 1.8, 2.8)).astype(np.float32) * np.float32(rng.uniform(1.0, 2.4))
+    parts = rng.dirichlet((1.6, 2.4, 0.3, 1.4, 3.2)).astype(np.float32) * np.float32(rng.uniform(1.0, 2.4))
     out = np.zeros((b.size, b.size), np.float32)
     grit = noise(rng, b.size, int(rng.integers(40, 80)))
     for i, sheet in enumerate(sheets):  # each kind of strand comes and goes, so that none goes on for ever
@@ -49,7 +49,7 @@ def _web(rng: np.random.Generator, b: Breast) -> Plane:
         out += parts[i] * there * _ridges(torn, rng.uniform(1.5, 5))
     for cells in (6, 12, 24, 48, 96):
         out += np.float32(rng.uniform(0.1, 0.7) / np.sqrt(cells)) * noise(rng, b.size, cells)
-    return out
+    return out / (1 + np.float32(0.35) * np.clip(out, 0, 4))
 
 
 def _dense(rng: np.random.Generator, b: Breast, web: Plane) -> Plane:

@@ -83,7 +83,7 @@ def _add(rng: np.random.Generator, plane: Plane, spot: Spot, enhanced: bool) -> 
     lift = np.full_like(local, np.float32(gain))
     uneven = look.uniformity == "heterogeneous"
     bumps = np.float32(0.75) * rough(rng, cover.shape, max(3, int(rng.uniform(5, 14) * size / 256)))
-    bumps = bumps + np.float32(rng.uniform(0.2, 0.8)) * rough(
+    bumps = bumps + np.float32(rng.uniform(0.05, 0.4)) * rough(
         rng, cover.shape, max(2, round(2.5 * size / 256))
     )
     lift *= 1 + np.float32(rng.uniform(0.3, 0.5) if uneven else 0.06) * np.clip(bumps, -1.8, 1.8)
