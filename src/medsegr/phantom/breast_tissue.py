@@ -134,7 +134,7 @@ def subtracted(rng: np.random.Generator, b: Breast) -> Plane:
         plane = plane + np.float32(rng.uniform(0.003, 0.018)) * where * np.sin(wave * np.float32(2 * np.pi))
     if rng.random() < 0.5:  # a grain that runs one way
         grain = noise(rng, size, int(rng.integers(30, 110)), int(rng.integers(10, 60)))
-        plane = plane + np.float32(rng.uniform(0.004, 0.03)) * grain
+        plane = plane + np.float32(rng.uniform(0.003, 0.02)) * grain
     plane = plane + b.muscle * np.float32(rng.uniform(-0.03, 0.08))
     lines = strokes(size, _lines(rng, b, int(rng.integers(2, 12)), (0.6, 1.6)), 0.4 * size / 256)
     out: Plane = plane + lines * np.float32(rng.uniform(0.0, 0.25))

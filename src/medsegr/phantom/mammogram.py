@@ -77,9 +77,9 @@ def _add(rng: np.random.Generator, plane: Plane, spot: Spot, enhanced: bool) -> 
     if look.density == "iso":
         gain = rng.uniform(0.05, 0.1) + 0.5 * spread
     elif enhanced:
-        gain = float(np.exp(rng.uniform(np.log(0.08), np.log(0.6)))) + 0.5 * spread
+        gain = float(np.exp(rng.uniform(np.log(0.06), np.log(0.5)))) + 0.5 * spread
     else:
-        gain = float(np.exp(rng.uniform(np.log(0.1), np.log(0.4)))) + 0.6 * spread
+        gain = float(np.exp(rng.uniform(np.log(0.08), np.log(0.35)))) + 0.5 * spread
     lift = np.full_like(local, np.float32(gain))
     uneven = look.uniformity == "heterogeneous"
     bumps = np.float32(0.75) * rough(rng, cover.shape, max(3, int(rng.uniform(5, 14) * size / 256)))
@@ -115,7 +115,7 @@ def _exposed(rng: np.random.Generator, plane: Plane, b: Breast, enhanced: bool) 
         thin = np.exp(-b.under / np.float32(rng.uniform(0.008, 0.09)))
         plane = plane - np.float32(rng.uniform(-0.05, 0.12 if enhanced else 0.2)) * thin
     plane = plane * (1 + np.float32(rng.uniform(0, 0.08)) * noise(rng, size, 2))
-    plane = blur(plane, float(rng.choice([0.0, 0.4, 0.7, 1.1])) * size / 256)
+    plane = blur(plane, float(rng.choice([0.0, 0.0, 0.4, 0.6, 1.0])) * size / 256)
     if rng.random() < 0.4:
         plane = plane + np.float32(rng.uniform(0.2, 1.2)) * (
             plane - blur(plane, rng.uniform(2, 7) * size / 256)
@@ -124,7 +124,7 @@ def _exposed(rng: np.random.Generator, plane: Plane, b: Breast, enhanced: bool) 
     if rng.random() < 0.5:
         soft = rng.uniform(0.5, 1.2)
         fine = blur(fine, soft) * np.float32(2.6 * soft + 0.4)
-    strong = rng.uniform(0.002, 0.025)
+    strong = rng.uniform(0.003, 0.028)
     plane = plane + np.float32(strong) * fine
     low, high = np.percentile(plane[::3, ::3][b.inside[::3, ::3]], [1, 99.7])
     floor = rng.uniform(0.0, 0.22)
@@ -133,7 +133,7 @@ def _exposed(rng: np.random.Generator, plane: Plane, b: Breast, enhanced: bool) 
         low, high = 0.0, max(float(high) * rng.uniform(0.75, 1.4), rng.uniform(0.4, 1.0))
         floor = 0.0
     plane = (plane - np.float32(low)) * np.float32((top - floor) / max(high - low, 0.05)) + np.float32(floor)
-    gamma = np.exp(rng.normal(0, 0.25))
+    gamma = np.exp(rng.normal(0.2, 0.28))
     out: Plane = np.clip(plane, 0, 1) ** np.float32(gamma)
     return out
 
