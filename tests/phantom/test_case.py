@@ -15,7 +15,8 @@ from medsegr.types import COLOURS, COLS, DENSITIES, FORMS, MARGINS, ROWS, SIZES,
 COLOURED = {"mucosa", "cells", "skin"}
 COUNT = 24
 SMALLEST = {"thorax": 0.0004}  # share of the picture; real tumours and nodules of the lung are small
-SEVERAL = {"skin": 0.12, "thorax": 0.3}  # share of pictures with two lesions or more, where it is not most
+# Share of pictures with two lesions or more, where it is not most of them.
+SEVERAL = {"skin": 0.12, "thorax": 0.3, "mammogram": 0.35}
 
 
 @cache

@@ -273,15 +273,24 @@ THORAX = (
 MAMMOGRAM = (
     Concept(
         name="breast finding",
-        nouns=("breast finding",),
+        nouns=("breast finding", "breast lesion", "breast abnormality"),
         weight=1,
-        density={"hyper": 1},
+        density={"hyper": 5, "iso": 1},
         form={"round": 2, "oval": 2, "irregular": 4, "lobulated": 2, "patchy": 1},
         margin={"smooth": 2, "spiculated": 2, "ill-defined": 3},
-        size={"tiny": 0.5, "small": 2, "medium": 3, "large": 2},
+        size={"tiny": 0.6, "small": 1.8, "medium": 3, "large": 2.6},
         colour=NO,
-        uniformity=UNIFORMITY,
+        uniformity={"homogeneous": 0.45, "heterogeneous": 0.55},
         areas=MappingProxyType({**AREAS, "large": (0.036, 0.15)}),
+    ),
+)
+# In a subtracted picture brightness is the contrast medium that a finding takes up, not its density.
+ENHANCED = (
+    replace(
+        MAMMOGRAM[0],
+        density=NO,
+        form={"round": 2, "oval": 2, "irregular": 5, "lobulated": 2, "patchy": 2},
+        margin={"smooth": 2.5, "spiculated": 1, "ill-defined": 3},
     ),
 )
 

@@ -32,7 +32,7 @@ DENSITY: Mapping[str, Values] = {
     "skin": {},
     "brain": {"hyper": ("hyperintense",)},
     "thorax": {"mixed": ("part-solid", "subsolid")},
-    "mammogram": {"hyper": ("dense", "high-density")},
+    "mammogram": {"hyper": ("high-density", "hyperdense"), "iso": ("isodense",)},
 }
 UNIFORMITY: Values = {
     "homogeneous": ("homogeneous", "uniform"),
