@@ -1,22 +1,274 @@
-"""An axial FLAIR slice of the brain, grey or as a colour composite: gliomas and plaques."""
+"""A FLAIR slice of the brain, grey or as a colour composite of three contrasts: gliomas and plaques."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, replace
+from types import MappingProxyType
 
 import numpy as np
 
 from medsegr.phantom import camera
-from medsegr.phantom.draw import blur, noise
-from medsegr.phantom.places import nine
-from medsegr.phantom.scene import Picture, Scene, Spot
+from medsegr.phantom.concepts import BRAIN
+from medsegr.phantom.draw import Mask, Plane, blur, noise, rough, step
+from medsegr.phantom.head import Head, axial
+from medsegr.phantom.looks import Concept
+from medsegr.phantom.scene import Picture, Place, Scene, Spot
+
+HEAD_MM = 190.0  # from forehead to occiput
+Values = Mapping[str, float]
+
+# How bright each tissue is: FLAIR, T1, T1 with contrast medium, T2.
+CONTRASTS: Mapping[str, Values] = MappingProxyType(
+    {
+        "flair": {
+            "muscle": 0.3, "fat": 0.85, "bone": 0.05, "marrow": 0.35, "csf": 0.08, "white": 0.42, "grey": 0.5,
+            "deep": 0.46, "ventricle": 0.05, "vitreous": 0.06, "mucosa": 0.65, "vessel": 0.25, "lesion": 0.8,
+        },
+        "t1": {
+            "muscle": 0.4, "fat": 0.95, "bone": 0.07, "marrow": 0.5, "csf": 0.14, "white": 0.5, "grey": 0.39,
+            "deep": 0.42, "ventricle": 0.1, "vitreous": 0.12, "mucosa": 0.35, "vessel": 0.3, "lesion": 0.36,
+        },
+        "t1c": {
+            "muscle": 0.45, "fat": 0.95, "bone": 0.08, "marrow": 0.5, "csf": 0.16, "white": 0.5, "grey": 0.42,
+            "deep": 0.44, "ventricle": 0.1, "vitreous": 0.12, "mucosa": 0.8, "vessel": 0.95, "lesion": 0.4,
+        },
+        "t2": {
+            "muscle": 0.22, "fat": 0.75, "bone": 0.05, "marrow": 0.35, "csf": 0.9, "white": 0.38, "grey": 0.52,
+            "deep": 0.45, "ventricle": 0.95, "vitreous": 0.95, "mucosa": 0.8, "vessel": 0.1, "lesion": 0.78,
+        },
+    }
+)  # fmt: skip
+SHELL = {"muscle", "fat", "bone", "marrow", "vessel", "mucosa", "vitreous"}
+
+
+@dataclass(frozen=True, slots=True)
+class Lump:
+    """One lesion ready to paint: its soft cover, texture, and the parts that are dead or take up medium."""
+
+    window: tuple[slice, slice]
+    cover: Plane
+    texture: Plane
+    core: Plane
+    taking: Plane
+    gain: float  # brightness in FLAIR as a multiple of white matter's
+    keep: float  # share of what is below it that shows through
+
+
+def _tones(rng: np.random.Generator, contrast: str, white: float) -> dict[str, float]:
+    """Brightness of every tissue, in one scanner's way; white matter gets about ``white``."""
+    base = CONTRASTS[contrast]
+    gain = white / base["white"]
+    out = {name: value * gain * float(rng.uniform(0.85, 1.15)) for name, value in base.items()}
+    shell = float(np.exp(rng.normal(0.1, 0.35)))
+    for name in SHELL:
+        out[name] *= shell
+    out["white"] = white
+    gap = (base["grey"] / base["white"] - 1) * rng.uniform(0.2, 1.6) * (-1 if rng.random() < 0.12 else 1)
+    out["grey"] = white * (1 + gap)
+    out["deep"] = white * (1 + gap * rng.uniform(0.2, 0.9))
+    if contrast == "flair":
+        out["csf"] = white * rng.uniform(0.05, 0.55)
+        out["ventricle"] = white * rng.uniform(0.03, 0.35)
+    return out
+
+
+def _lump(rng: np.random.Generator, spot: Spot, size: int, faint: float) -> Lump:
+    """Draw the parts of one lesion that all contrasts share."""
+    look, blob = spot.look, spot.blob
+    radius = float(np.sqrt(blob.area / np.pi))
+    pad = 2 + round(0.02 * size)
+    low = [max(0, w.start - pad) for w in blob.window]
+    high = [min(size, w.stop + pad) for w in blob.window]
+    window = (slice(low[0], high[0]), slice(low[1], high[1]))
+    alpha = np.zeros((high[0] - low[0], high[1] - low[1]), np.float32)
+    inner = np.zeros_like(alpha)
+    spot_in = tuple(slice(w.start - a, w.stop - a) for w, a in zip(blob.window, low, strict=True))
+    alpha[spot_in], inner[spot_in] = blob.alpha, blob.inner
+    plaque = spot.name != "glioma"
+    soft = rng.uniform(0.3, 0.9) if plaque else rng.uniform(0.6, 1.6)
+    cover = blur(alpha, min(soft * size / 256, 0.25 * radius))
+    if not plaque and rng.random() < 0.4:  # a halo that fades into the white matter
+        cover = np.maximum(cover, blur(cover, 0.25 * radius) * np.float32(rng.uniform(0.1, 0.3)))
+    mixed = look.uniformity == "heterogeneous"
+    bumps = np.clip(rough(rng, alpha.shape, max(3, int(0.35 * radius))), -2, 2)
+    fine = rough(rng, alpha.shape, max(3, round(0.02 * size)))
+    texture = np.float32(0.26 if mixed else 0.05) * bumps + np.float32(0.03) * fine
+    core, taking = np.zeros_like(alpha), np.zeros_like(alpha)
+    if not plaque and mixed and rng.random() < 0.6:
+        depth = rng.uniform(0.1, 0.4)
+        core = step(bumps - np.float32(rng.uniform(0.2, 0.9)), 0.5) * step(inner - np.float32(depth), 0.15)
+    if not plaque and rng.random() < 0.3:
+        taking = step(-bumps - np.float32(rng.uniform(0.3, 1.2)), 0.6) * cover
+    gain = rng.uniform(1.45, 2.3) * faint
+    return Lump(window, cover, texture, core * cover, taking, max(1.3, gain), rng.uniform(0.05, 0.4))
+
+
+def _paint(plane: Plane, lump: Lump, contrast: str, tones: Values) -> None:
+    """Lay one lesion over a plane in place."""
+    white = tones["white"]
+    level = {"flair": lump.gain, "t2": 1 + 1.1 * (lump.gain - 1), "t1": 0.82, "t1c": 0.86}[contrast] * white
+    strength = {"flair": 1.0, "t2": 1.0, "t1": -0.35, "t1c": -0.3}[contrast]
+    value = np.float32(level) * (1 + np.float32(strength) * lump.texture)
+    hollow = white * {"flair": 0.6, "t2": 2.4, "t1": 0.5, "t1c": 0.55}[contrast]
+    value = value + lump.core * (np.float32(hollow) - value)
+    part = plane[lump.window]
+    part += lump.cover * np.float32(1 - lump.keep) * (value - part)
+    if contrast == "t1c":
+        part += lump.taking * np.float32(0.8 * white)
+
+
+def _plane(rng: np.random.Generator, head: Head, contrast: str, white: float, lumps: Sequence[Lump]) -> Plane:
+    """One contrast of the slice with its lesions, before the scanner."""
+    size, tones = head.frame.size, _tones(rng, contrast, white)
+    plane = np.zeros((size, size), np.float32)
+    covered = np.zeros((size, size), np.float32)
+    for lump in lumps:
+        np.maximum(covered[lump.window], lump.cover, out=covered[lump.window])
+    for name, cover in head.tissues:
+        hidden = cover * (1 - np.float32(0.9) * covered) if name == "ventricle" else cover
+        plane += hidden * (np.float32(tones[name]) - plane)
+    if contrast in ("flair", "t2"):
+        plane += step(head.caps, 1.6) * step(head.brain, 0.02) * np.float32(white * head_caps(rng))
+    texture = np.float32(1) + np.float32(rng.uniform(0.01, 0.05)) * noise(rng, size, 30)
+    texture += np.float32(rng.uniform(0.01, 0.06)) * noise(rng, size, 8)
+    plane *= texture
+    for lump in lumps:
+        _paint(plane, lump, contrast, tones)
+    return plane
+
+
+def head_caps(rng: np.random.Generator) -> float:
+    """How much the caps of the ventricles brighten white matter: mostly a little."""
+    return float(rng.uniform(0, 0.15) if rng.random() < 0.7 else rng.uniform(0.15, 0.5))
+
+
+def _choroid(rng: np.random.Generator, head: Head, contrast: str, plane: Plane, white: float) -> None:
+    """Plexus in the trigones, in place."""
+    f = head.frame
+    if not 0.42 < f.level < 0.62:
+        return
+    knot = step(f.pair(0.4, 0.29, 0.07, 0.035, 0.3), 0.6) * step(head.ventricles, 0.3)
+    level = {"flair": 1.2, "t2": 1.3, "t1": 0.9, "t1c": 1.9}[contrast] * white
+    plane += knot * np.float32(rng.uniform(0.2, 0.9)) * (np.float32(level) - plane)
+
+
+def _scan(rng: np.random.Generator, plane: Plane, sigma: float, bias: Plane, grain: float) -> Plane:
+    """What the scanner does to one contrast: coil, blur, ghost, noise that has no zero, window."""
+    size = plane.shape[0]
+    out = blur(plane * bias, sigma * size / 256)
+    if rng.random() < 0.25:
+        away = int(size * rng.uniform(0.15, 0.5))
+        out = out + np.float32(rng.uniform(0.01, 0.06)) * np.roll(out, away, int(rng.integers(2)))
+    waves = rng.standard_normal((2, size, size), dtype=np.float32) * np.float32(grain)
+    if rng.random() < 0.5:
+        waves = np.stack([blur(w, 0.7 * size / 256) for w in waves]) * np.float32(1.7)
+    out = np.hypot(out + waves[0], waves[1])
+    return np.clip(out, 0, 1) ** np.float32(np.exp(rng.normal(0, 0.15)))
+
+
+def _shifted(rng: np.random.Generator, plane: Plane) -> Plane:
+    """Moved by a pixel or so: contrasts were taken one after the other."""
+    reach = max(1, plane.shape[0] // 256)
+    move = [int(m) for m in rng.integers(-reach, reach + 1, 2)]
+    out: Plane = np.roll(plane, move, (0, 1))
+    return out
+
+
+def _render(rng: np.random.Generator, head: Head, spots: Sequence[Spot], coloured: bool) -> Picture:
+    size = head.frame.size
+    faint = float(rng.uniform(0.8, 1.05))
+    lumps = [_lump(rng, spot, size, faint) for spot in spots]
+    white = float(np.clip(np.exp(rng.normal(np.log(0.33), 0.3)), 0.16, 0.6))
+    bias = np.exp(np.float32(rng.uniform(0.02, 0.16)) * noise(rng, size, 2))
+    sigma, grain = float(rng.uniform(0.3, 1.1)), float(rng.uniform(0.003, 0.035))
+    bare = rng.random() < 0.1
+    skin = step(head.brain + np.float32(0.01), 0.02) if bare else np.float32(1)
+    if not coloured:
+        names = ["t2" if rng.random() < 0.12 else "flair"]
+        whites = [white]
+    else:
+        names = [str(n) for n in (rng.choice(["t1", "t1", "flair"]), "flair", rng.choice(["t1c", "t1c", "flair"]))]
+        whites = [white * g for g in (rng.uniform(0.6, 1.1), 1.0, rng.uniform(0.6, 1.15))]
+        if rng.random() < 0.2:  # dark and bluish
+            whites = [white * 0.6, white * 0.62, white * 0.85]
+    planes: dict[int, Plane] = {}
+    for i, (name, level) in enumerate(zip(names, whites, strict=True)):
+        plane = _plane(rng, head, name, level, lumps)
+        _choroid(rng, head, name, plane, level)
+        planes[i] = _scan(rng, plane * skin, sigma, bias, grain)
+    if not coloured:
+        return camera.to_uint8(planes[0])
+    return camera.to_uint8(np.stack([_shifted(rng, planes[0]), planes[1], _shifted(rng, planes[2])], axis=2))
+
+
+def _place(head: Head, side: str, name: str, core: Mask, body: Mask) -> Place:
+    anatomy, words = {
+        "cerebellum": ("cerebellum", (f"in the {side} cerebellar hemisphere",)),
+        "periventricular": (
+            "periventricular white matter",
+            (f"in the {side} periventricular white matter",),
+        ),
+    }.get(name, (f"{name} lobe", (f"in the {side} {name} lobe", f"within the {side} {name} lobe")))
+    return Place(
+        key=f"{side} {name}",
+        core=core,
+        body=body,
+        location={"side": side, "anatomy": (anatomy,)},
+        after=words,
+        before=(f"{side} {name}",) if name in {"frontal", "parietal", "temporal", "occipital"} else (),
+        wide=(f"in the {side} cerebral hemisphere",) if head.cerebrum else (),
+        wide_key=side if head.cerebrum else "",
+        wide_location={"side": side, "anatomy": ("cerebral hemisphere",)},
+    )
+
+
+def _places(rng: np.random.Generator, head: Head, plaques: bool) -> tuple[Place, ...]:
+    f = head.frame
+    tissue = head.brain > 0.5 * f.px
+    hollow = head.ventricles > 0
+    spared = head.cortex > 0.5 if rng.random() < 0.4 else np.zeros_like(tissue)
+    out = []
+    for side, sign in (("right", -1), ("left", 1)):
+        half = tissue & (f.u * sign > 0.012)
+        body = half & ~hollow if plaques or rng.random() < 0.4 else half
+        room = half & (head.ventricles > -0.5) & ~hollow if plaques and head.cerebrum else half & False
+        if not plaques:
+            body = body & ~(spared & (head.brain < 0.05))
+        inside = half & (head.brain > 0.05) & (head.cortex < 0.7) if plaques else half
+        for name, lobe in (*head.lobes, ("periventricular", room)):
+            core = inside & lobe if name == "periventricular" else inside & lobe & ~room
+            if core.sum() >= 0.004 * f.size**2:
+                out.append(_place(head, side, name, core, body))
+    return tuple(out)
+
+
+def _concept(rng: np.random.Generator, plaques: bool, size: int) -> Concept:
+    """One of the two, plaques in a picture of about one size, and not below what the grid can hold."""
+    if not plaques:
+        return BRAIN[0]
+    low = max(0.0004, 14 / size**2)
+    high = max(2 * low, float(rng.choice([0.0009, 0.0016, 0.003])))
+    return replace(BRAIN[1], areas=MappingProxyType({**BRAIN[1].areas, "tiny": (low, high)}))
 
 
 def scene(rng: np.random.Generator, size: int) -> Scene:
-    """A random slice, and the function that draws it with its lesions."""
+    """A random slice with either gliomas or plaques, and the function that draws it with them."""
+    plaques, coloured = bool(rng.random() < 0.45), bool(rng.random() < 0.5)
+    places: tuple[Place, ...] = ()
+    while not places:
+        head = axial(rng, size)
+        places = _places(rng, head, plaques)
 
     def render(rng: np.random.Generator, spots: Sequence[Spot]) -> Picture:
-        plane = np.float32(0.5) + np.float32(0.1) * noise(rng, size, 8)
-        for spot in spots:
-            plane[spot.blob.window] += blur(spot.blob.alpha, 1) * np.float32(0.3)
-        return camera.to_uint8(plane)
+        return _render(rng, head, spots, coloured)
 
-    return Scene(size, 200.0 / size, nine(size, np.ones((size, size), bool)), render)
+    counts = (0.15, 0.3, 0.27, 0.17, 0.11) if plaques else (0.86, 0.14)
+    mm = HEAD_MM / (2 * head.frame.radii[0] * size)
+    return Scene(
+        size,
+        mm,
+        places,
+        render,
+        modality=str(rng.choice(["brain MRI", "FLAIR MRI"])),
+        concepts=(_concept(rng, plaques, size),),
+        counts=counts,
+    )
