@@ -15,25 +15,26 @@ from medsegr.phantom.scene import Picture, Place, Scene, Spot
 
 HEAD_MM = 190.0  # from forehead to occiput
 Values = Mapping[str, float]
+Exposure = tuple[str, float, float]  # contrast, brightness of white matter, gain of what lies outside
 
 # How bright each tissue is: FLAIR, T1, T1 with contrast medium, T2.
 CONTRASTS: Mapping[str, Values] = MappingProxyType(
     {
         "flair": {
             "muscle": 0.3, "fat": 0.85, "bone": 0.05, "marrow": 0.35, "csf": 0.08, "white": 0.42, "grey": 0.5,
-            "deep": 0.46, "ventricle": 0.05, "vitreous": 0.06, "mucosa": 0.65, "vessel": 0.25, "lesion": 0.8,
+            "deep": 0.46, "ventricle": 0.05, "vitreous": 0.06, "mucosa": 0.65, "vessel": 0.25,
         },
         "t1": {
             "muscle": 0.4, "fat": 0.95, "bone": 0.07, "marrow": 0.5, "csf": 0.14, "white": 0.5, "grey": 0.39,
-            "deep": 0.42, "ventricle": 0.1, "vitreous": 0.12, "mucosa": 0.35, "vessel": 0.3, "lesion": 0.36,
+            "deep": 0.42, "ventricle": 0.1, "vitreous": 0.12, "mucosa": 0.35, "vessel": 0.3,
         },
         "t1c": {
             "muscle": 0.45, "fat": 0.95, "bone": 0.08, "marrow": 0.5, "csf": 0.16, "white": 0.5, "grey": 0.42,
-            "deep": 0.44, "ventricle": 0.1, "vitreous": 0.12, "mucosa": 0.8, "vessel": 0.95, "lesion": 0.4,
+            "deep": 0.44, "ventricle": 0.1, "vitreous": 0.12, "mucosa": 0.8, "vessel": 0.95,
         },
         "t2": {
-            "muscle": 0.22, "fat": 0.75, "bone": 0.05, "marrow": 0.35, "csf": 0.9, "white": 0.38, "grey": 0.52,
-            "deep": 0.45, "ventricle": 0.95, "vitreous": 0.95, "mucosa": 0.8, "vessel": 0.1, "lesion": 0.78,
+            "muscle": 0.22, "fat": 0.75, "bone": 0.05, "marrow": 0.35, "csf": 0.9, "white": 0.38,
+            "grey": 0.52, "deep": 0.45, "ventricle": 0.95, "vitreous": 0.95, "mucosa": 0.8, "vessel": 0.1,
         },
     }
 )  # fmt: skip
@@ -53,12 +54,11 @@ class Lump:
     keep: float  # share of what is below it that shows through
 
 
-def _tones(rng: np.random.Generator, contrast: str, white: float) -> dict[str, float]:
+def _tones(rng: np.random.Generator, contrast: str, white: float, shell: float) -> dict[str, float]:
     """Brightness of every tissue, in one scanner's way; white matter gets about ``white``."""
     base = CONTRASTS[contrast]
     gain = white / base["white"]
     out = {name: value * gain * float(rng.uniform(0.85, 1.15)) for name, value in base.items()}
-    shell = float(np.exp(rng.normal(0.1, 0.35)))
     for name in SHELL:
         out[name] *= shell
     out["white"] = white
@@ -95,7 +95,8 @@ def _lump(rng: np.random.Generator, spot: Spot, size: int, faint: float) -> Lump
     core, taking = np.zeros_like(alpha), np.zeros_like(alpha)
     if not plaque and mixed and rng.random() < 0.6:
         depth = rng.uniform(0.1, 0.4)
-        core = step(bumps - np.float32(rng.uniform(0.2, 0.9)), 0.5) * step(inner - np.float32(depth), 0.15)
+        core = step(bumps - np.float32(rng.uniform(0.2, 0.9)), 1.0) * step(inner - np.float32(depth), 0.25)
+        core *= np.float32(rng.uniform(0.4, 1.0))
     if not plaque and rng.random() < 0.3:
         taking = step(-bumps - np.float32(rng.uniform(0.3, 1.2)), 0.6) * cover
     gain = rng.uniform(1.45, 2.3) * faint
@@ -107,7 +108,7 @@ def _paint(plane: Plane, lump: Lump, contrast: str, tones: Values) -> None:
     white = tones["white"]
     level = {"flair": lump.gain, "t2": 1 + 1.1 * (lump.gain - 1), "t1": 0.82, "t1c": 0.86}[contrast] * white
     strength = {"flair": 1.0, "t2": 1.0, "t1": -0.35, "t1c": -0.3}[contrast]
-    value = np.float32(level) * (1 + np.float32(strength) * lump.texture)
+    value = np.float32(min(level, max(0.9, 1.4 * white))) * (1 + np.float32(strength) * lump.texture)
     hollow = white * {"flair": 0.6, "t2": 2.4, "t1": 0.5, "t1c": 0.55}[contrast]
     value = value + lump.core * (np.float32(hollow) - value)
     part = plane[lump.window]
@@ -116,9 +117,10 @@ def _paint(plane: Plane, lump: Lump, contrast: str, tones: Values) -> None:
         part += lump.taking * np.float32(0.8 * white)
 
 
-def _plane(rng: np.random.Generator, head: Head, contrast: str, white: float, lumps: Sequence[Lump]) -> Plane:
+def _plane(rng: np.random.Generator, head: Head, exposure: Exposure, lumps: Sequence[Lump]) -> Plane:
     """One contrast of the slice with its lesions, before the scanner."""
-    size, tones = head.frame.size, _tones(rng, contrast, white)
+    contrast, white, _ = exposure
+    size, tones = head.frame.size, _tones(rng, *exposure)
     plane = np.zeros((size, size), np.float32)
     covered = np.zeros((size, size), np.float32)
     for lump in lumps:
@@ -127,7 +129,7 @@ def _plane(rng: np.random.Generator, head: Head, contrast: str, white: float, lu
         hidden = cover * (1 - np.float32(0.9) * covered) if name == "ventricle" else cover
         plane += hidden * (np.float32(tones[name]) - plane)
     if contrast in ("flair", "t2"):
-        plane += step(head.caps, 1.6) * step(head.brain, 0.02) * np.float32(white * head_caps(rng))
+        plane += step(head.caps, 1.6) * step(head.brain, 0.02) * np.float32(white * _caps(rng))
     texture = np.float32(1) + np.float32(rng.uniform(0.01, 0.05)) * noise(rng, size, 30)
     texture += np.float32(rng.uniform(0.01, 0.06)) * noise(rng, size, 8)
     plane *= texture
@@ -136,7 +138,7 @@ def _plane(rng: np.random.Generator, head: Head, contrast: str, white: float, lu
     return plane
 
 
-def head_caps(rng: np.random.Generator) -> float:
+def _caps(rng: np.random.Generator) -> float:
     """How much the caps of the ventricles brighten white matter: mostly a little."""
     return float(rng.uniform(0, 0.15) if rng.random() < 0.7 else rng.uniform(0.15, 0.5))
 
@@ -161,8 +163,9 @@ def _scan(rng: np.random.Generator, plane: Plane, sigma: float, bias: Plane, gra
     waves = rng.standard_normal((2, size, size), dtype=np.float32) * np.float32(grain)
     if rng.random() < 0.5:
         waves = np.stack([blur(w, 0.7 * size / 256) for w in waves]) * np.float32(1.7)
-    out = np.hypot(out + waves[0], waves[1])
-    return np.clip(out, 0, 1) ** np.float32(np.exp(rng.normal(0, 0.15)))
+    out = np.clip(np.hypot(out + waves[0], waves[1]), 0, 1)
+    whole: Plane = out ** np.float32(np.exp(rng.normal(0, 0.15)))
+    return whole
 
 
 def _shifted(rng: np.random.Generator, plane: Plane) -> Plane:
@@ -173,28 +176,41 @@ def _shifted(rng: np.random.Generator, plane: Plane) -> Plane:
     return out
 
 
+def _exposures(rng: np.random.Generator, coloured: bool) -> tuple[Exposure, ...]:
+    """The contrasts of a picture: one, or red (T1), green (FLAIR) and blue (T1 with contrast medium).
+
+    Where a contrast was not taken, FLAIR stands in its place; some composites are grey altogether.
+    """
+    white = float(np.clip(np.exp(rng.normal(np.log(0.33), 0.3)), 0.16, 0.6))
+    shell = float(np.exp(rng.normal(0.1, 0.35)))
+    if not coloured:
+        return (("t2" if rng.random() < 0.12 else "flair", white, shell),)
+    style = rng.random()
+    red, blue = ("flair", "flair") if style < 0.1 else ("t1", "t1c")
+    if 0.1 < style < 0.3:
+        red, blue = ("flair", blue) if rng.random() < 0.5 else (red, "flair")
+    shells = [shell * float(np.exp(rng.normal(0, 0.2))) for _ in range(3)]
+    gains = [float(g) for g in (rng.normal(0.88, 0.1), 1.0, rng.normal(0.92, 0.1))]
+    if style < 0.1:
+        gains = [1.0, 1.0, 1.0]
+    elif rng.random() < 0.2:  # dark and bluish, the scalp yellow
+        gains, shells = [0.6, 0.65, rng.uniform(0.75, 0.95)], [2 * shell, 2 * shell, 0.6 * shell]
+    return tuple(zip((red, "flair", blue), (white * g for g in gains), shells, strict=True))
+
+
 def _render(rng: np.random.Generator, head: Head, spots: Sequence[Spot], coloured: bool) -> Picture:
     size = head.frame.size
     faint = float(rng.uniform(0.8, 1.05))
     lumps = [_lump(rng, spot, size, faint) for spot in spots]
-    white = float(np.clip(np.exp(rng.normal(np.log(0.33), 0.3)), 0.16, 0.6))
     bias = np.exp(np.float32(rng.uniform(0.02, 0.16)) * noise(rng, size, 2))
     sigma, grain = float(rng.uniform(0.3, 1.1)), float(rng.uniform(0.003, 0.035))
     bare = rng.random() < 0.1
     skin = step(head.brain + np.float32(0.01), 0.02) if bare else np.float32(1)
-    if not coloured:
-        names = ["t2" if rng.random() < 0.12 else "flair"]
-        whites = [white]
-    else:
-        names = [str(n) for n in (rng.choice(["t1", "t1", "flair"]), "flair", rng.choice(["t1c", "t1c", "flair"]))]
-        whites = [white * g for g in (rng.uniform(0.6, 1.1), 1.0, rng.uniform(0.6, 1.15))]
-        if rng.random() < 0.2:  # dark and bluish
-            whites = [white * 0.6, white * 0.62, white * 0.85]
-    planes: dict[int, Plane] = {}
-    for i, (name, level) in enumerate(zip(names, whites, strict=True)):
-        plane = _plane(rng, head, name, level, lumps)
+    planes: list[Plane] = []
+    for name, level, shell in _exposures(rng, coloured):
+        plane = _plane(rng, head, (name, level, shell), lumps)
         _choroid(rng, head, name, plane, level)
-        planes[i] = _scan(rng, plane * skin, sigma, bias, grain)
+        planes.append(_scan(rng, plane * skin, sigma, bias, grain))
     if not coloured:
         return camera.to_uint8(planes[0])
     return camera.to_uint8(np.stack([_shifted(rng, planes[0]), planes[1], _shifted(rng, planes[2])], axis=2))
@@ -252,7 +268,8 @@ def _concept(rng: np.random.Generator, plaques: bool, size: int) -> Concept:
 
 def scene(rng: np.random.Generator, size: int) -> Scene:
     """A random slice with either gliomas or plaques, and the function that draws it with them."""
-    plaques, coloured = bool(rng.random() < 0.45), bool(rng.random() < 0.5)
+    plaques = bool(rng.random() < 0.45)
+    coloured = bool(rng.random() < (0.17 if plaques else 0.75))
     places: tuple[Place, ...] = ()
     while not places:
         head = axial(rng, size)

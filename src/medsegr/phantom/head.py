@@ -37,14 +37,17 @@ class Frame:
         dy, dx = v * self.radii[0], u * self.radii[1]
         return self.mid[0] + c * dy - s * dx, self.mid[1] + s * dy + c * dx
 
-    def oval(self, v: float, u: float, rv: float, ru: float, angle: float = 0.0) -> Plane:
-        """1 - normalised radius of an ellipse, -0.6 far from it."""
+    def oval(
+        self, v: float, u: float, rv: float, ru: float, angle: float = 0.0, *, bow: float = 0.0
+    ) -> Plane:
+        """1 - normalised radius of an ellipse, -0.6 far from it; ``bow`` bends its ends towards -u."""
         centre, reach = self.at(v, u), 1.7 * max(rv, ru) * max(self.radii) + 0.03
         low = [min(self.size, max(0, int((c - reach) * self.size))) for c in centre]
         high = [max(0, int((c + reach) * self.size) + 1) for c in centre]
         win = (slice(low[0], high[0]), slice(low[1], high[1]))
         out = np.full((self.size, self.size), np.float32(-0.6))
-        near = 1 - ellipse((self.v[win], self.u[win]), (v, u), (rv, ru), angle)
+        bent = self.u[win] + np.float32(bow) * (self.v[win] - np.float32(v)) ** 2 if bow else self.u[win]
+        near = 1 - ellipse((self.v[win], bent), (v, u), (rv, ru), angle)
         np.maximum(near, np.float32(-0.6), out=out[win])
         return out
 
@@ -97,28 +100,33 @@ def _ventricles(rng: np.random.Generator, f: Frame) -> tuple[Plane, Plane]:
     """CSF inside the brain above the skull base, and the white matter about the ends of the horns."""
     wide, t = rng.uniform(0.5, 1.8), f.level
     shift = rng.normal(0, 0.03)
-    none = np.full((f.size, f.size), np.float32(-0.6))
+    none = out = np.full((f.size, f.size), np.float32(-0.6))
     if t > 0.74:
         return none, none
     if t > 0.6:
-        out = none
+        long, bow = rng.uniform(0.28, 0.42), rng.uniform(-0.5, 0.7)
         for sign in (-1, 1):
-            bow = rng.uniform(0.0, 0.07)
-            body = f.oval(shift, sign * (0.13 + bow), rng.uniform(0.3, 0.45), 0.055 * wide, sign * 0.08)
+            at, thin = shift + rng.normal(0, 0.02), 0.05 * wide * rng.uniform(0.7, 1.3)
+            side = sign * (0.08 + 0.6 * thin + 0.3 * abs(bow) * long**2)
+            body = f.oval(at, side, long * rng.uniform(0.9, 1.1), thin, -sign * 0.05, bow=sign * bow)
             out = np.maximum(out, body)
         caps = np.maximum(f.pair(shift - 0.38, 0.14, 0.13, 0.13), f.pair(shift + 0.42, 0.2, 0.15, 0.14))
         return out, caps
     if t > 0.42:
-        out = np.maximum(f.pair(shift - 0.3, 0.13, 0.15, 0.045 * wide, -0.3), f.oval(0.02, 0, 0.14, 0.02 * wide))
+        horn = rng.uniform(-0.1, 0.35)
+        out = np.maximum(out, f.oval(0.02, 0, 0.14, 0.02 * wide))
         for sign in (-1, 1):
-            turn = sign * rng.uniform(0.2, 0.55)
-            out = np.maximum(out, f.oval(shift + 0.38, sign * 0.3, 0.16, 0.06 * wide * rng.uniform(0.6, 1.3), turn))
+            thin, turn = wide * rng.uniform(0.7, 1.3), sign * rng.uniform(0.2, 0.55)
+            front = f.oval(shift - 0.3, sign * 0.12, 0.15, 0.04 * thin, sign * -horn, bow=sign * -0.8)
+            back = f.oval(shift + 0.38, sign * 0.3, 0.16, 0.055 * thin, turn, bow=sign * 0.9)
+            out = np.maximum(out, np.maximum(front, back))
         caps = np.maximum(f.pair(shift - 0.44, 0.18, 0.12, 0.12), f.pair(shift + 0.5, 0.36, 0.16, 0.13, 0.4))
         return out, caps
     out = f.pair(0.1, 0.45, 0.10, 0.025 * wide, 0.3)
     star = np.maximum(f.oval(-0.1, 0, 0.09, 0.13), f.pair(-0.06, 0.14, 0.03, 0.13, 0.5))
-    ring = np.float32(0.1) - np.abs(f.oval(0.08, 0, 0.18, 0.19))
-    return np.maximum(np.maximum(out, star), ring * np.float32(0.8)), none
+    ring = np.float32(rng.uniform(0.03, 0.12)) - np.abs(f.oval(0.08, 0, 0.18, 0.19))
+    ring = np.minimum(ring, np.float32(1.5) * f.v + np.float32(0.08) * noise(rng, f.size, 8))
+    return np.maximum(np.maximum(out, star), ring), none
 
 
 def _deep(rng: np.random.Generator, f: Frame) -> Plane:
@@ -156,7 +164,9 @@ def _cortex(rng: np.random.Generator, f: Frame, brain: Plane, away: Plane) -> tu
     width = rng.uniform(0.04, 0.22) * taper
     soft = 2.5 * f.px * f.radii[0] * cells * 2
     sulci = step(width - ridge, soft) * step(taper, 0.2)
-    band = step(np.float32(rng.uniform(0.3, 0.55)) * np.sqrt(taper) - ridge, 1.5 * soft) * step(taper - 0.1, 0.3)
+    band = step(np.float32(rng.uniform(0.3, 0.55)) * np.sqrt(taper) - ridge, 1.5 * soft) * step(
+        taper - 0.1, 0.3
+    )
     rim = step(np.float32(rng.uniform(0.02, 0.045)) - depth, 3 * f.px)
     return np.maximum(band, rim), sulci
 
@@ -170,7 +180,7 @@ def _sylvian(rng: np.random.Generator, f: Frame) -> Plane:
         deep = rng.uniform(0.5, 0.58)
         paths.append([(v, sign * 0.84), (v + 0.03, sign * 0.68), (v - 0.08, sign * deep)])
         paths.append([(v + 0.03, sign * 0.68), (v + 0.14, sign * deep), (v + 0.3, sign * (deep + 0.06))])
-    return f.lines(paths, rng.uniform(0.015, 0.05), 0.8)
+    return f.lines(paths, rng.uniform(0.01, 0.035), 1.0) * np.float32(rng.uniform(0.4, 1.0))
 
 
 def _shell(rng: np.random.Generator, f: Frame, outer: Plane) -> tuple[list[Cover], float]:
@@ -193,13 +203,15 @@ def _shell(rng: np.random.Generator, f: Frame, outer: Plane) -> tuple[list[Cover
 
 def _face(rng: np.random.Generator, f: Frame, inner: Plane) -> list[Cover]:
     """Orbits with eyes, nose with its sinuses, muscles of the temple: what lies before the brain's base."""
-    inside = step(inner, 3 * f.px)
+    inside, skin = step(inner, 3 * f.px), step(inner + np.float32(rng.uniform(0.08, 0.16)), 0.03)
     rough = noise(rng, f.size, 22)
     soft_parts = step(noise(rng, f.size, 9) + np.float32(0.2), 0.6) * inside
     out: list[Cover] = [("bone", inside), ("muscle", soft_parts * np.float32(rng.uniform(0.4, 0.9)))]
     temple = f.pair(-0.35, 0.88, 0.3, 0.12, 0.15)
-    out.append(("muscle", step(temple, 0.2)))
-    out.append(("fat", step(f.pair(-0.42, 0.98, 0.3, 0.07, 0.2), 0.3) * step(f.u * f.u - np.float32(0.5), 0.1)))
+    out.append(("muscle", step(temple, 0.2) * skin))
+    out.append(
+        ("fat", step(f.pair(-0.4, 0.97, 0.3, 0.07, 0.2), 0.4) * skin * np.float32(rng.uniform(0.3, 1)))
+    )
     lift, wide = rng.uniform(-0.06, 0.04), rng.uniform(0.38, 0.46)
     out.append(("fat", step(f.pair(-0.54 + lift, wide - 0.06, 0.27, 0.18, -0.35), 0.15)))
     cords = []
@@ -211,17 +223,21 @@ def _face(rng: np.random.Generator, f: Frame, inner: Plane) -> list[Cover]:
     out += [("muscle", step(eye, 0.1)), ("vitreous", step(eye - np.float32(0.12), 0.1))]
     nose = f.oval(-0.68 + lift, 0, 0.32, 0.13)
     cells = step(np.sin(f.u * np.float32(rng.uniform(50, 90))) + rough - np.float32(0.3), 0.6)
-    out += [("bone", step(nose, 0.15)), ("mucosa", step(nose, 0.15) * cells * np.float32(rng.uniform(0.4, 1)))]
+    out += [
+        ("bone", step(nose, 0.15)),
+        ("mucosa", step(nose, 0.15) * cells * np.float32(rng.uniform(0.4, 1))),
+    ]
     return out
 
 
 def _base(rng: np.random.Generator, f: Frame, inner: Plane) -> tuple[Plane, Plane, Plane]:
     """Brain, cerebellum and fourth ventricle at the skull base."""
     wide = rng.uniform(0.9, 1.1)
-    temporal = f.pair(-0.14 + rng.normal(0, 0.03), 0.5, 0.31 * wide, 0.27, rng.uniform(-0.4, 0.0))
-    hind = f.oval(0.5, 0, 0.36, 0.62 * wide)
+    uneven = np.float32(0.1) * noise(rng, f.size, 9)
+    temporal = f.pair(-0.14 + rng.normal(0, 0.04), 0.52, 0.34 * wide, 0.29, rng.uniform(-0.5, 0.1)) + uneven
+    hind = f.oval(0.5, 0, 0.4, 0.7 * wide) + uneven
     cerebellum = np.maximum(hind, f.oval(0.14, 0, 0.2, 0.2))
-    frontal = f.oval(-0.34, 0, 0.2, 0.26) if f.level > 0.15 else np.full_like(hind, -0.6)
+    frontal = f.oval(-0.36, 0, 0.2, 0.3) + uneven if f.level > 0.15 else np.full_like(hind, -0.6)
     bound = inner - np.float32(0.02)
     brain = np.minimum(np.maximum(np.maximum(temporal, frontal) * np.float32(0.3), cerebellum * 0.35), bound)
     fourth = f.oval(rng.uniform(0.26, 0.34), 0, rng.uniform(0.03, 0.07), rng.uniform(0.05, 0.11))
@@ -231,8 +247,9 @@ def _base(rng: np.random.Generator, f: Frame, inner: Plane) -> tuple[Plane, Plan
 def _folia(rng: np.random.Generator, f: Frame, cerebellum: Plane) -> Plane:
     """Fine dark lines of a cerebellum."""
     r = np.hypot((f.v - np.float32(0.15)), np.float32(0.75) * f.u)
-    lines = np.sin(r * np.float32(rng.uniform(55, 85)) + noise(rng, f.size, 6))
-    return step(lines - np.float32(rng.uniform(0.2, 0.7)), 0.8) * step(cerebellum, 4 * f.px)
+    bent = np.float32(1.5) * noise(rng, f.size, 7) + np.float32(0.6) * noise(rng, f.size, 25)
+    lines = np.sin(r * np.float32(rng.uniform(60, 110)) + bent)
+    return step(lines - np.float32(rng.uniform(0.2, 0.8)), 1.2) * step(cerebellum, 4 * f.px)
 
 
 def _lobes(f: Frame, cerebellum: Plane | None) -> list[tuple[str, Mask]]:
@@ -277,7 +294,8 @@ def axial(rng: np.random.Generator, size: int) -> Head:
         brain, cerebellum = inner - gap, None
         if f.level < 0.32:
             tissues += _face(rng, f, inner)
-            brain = np.minimum(brain, np.float32(0.5) * (f.v + np.float32(0.42)))
+            front = np.maximum(f.pair(-0.8, 0.42, 0.38, 0.36, -0.3), f.oval(-0.75, 0, 0.36, 0.15))
+            brain = np.where(front > -0.4, np.minimum(brain, np.float32(-0.3) * front), brain)
         csf, caps = _ventricles(rng, f)
         cover = step(np.minimum(inner, brain + gap + np.float32(0.01)), 2 * f.px)
         cleft, away = _fissure(rng, f)
@@ -288,10 +306,10 @@ def axial(rng: np.random.Generator, size: int) -> Head:
     tissues.append(("csf", np.maximum(np.maximum(sulci, cleft), _sylvian(rng, f)) * body))
     if cerebellum is not None:
         tissues.append(("white", step(cerebellum, 4 * f.px) * np.float32(0.85)))
-        tissues.append(("csf", _folia(rng, f, cerebellum) * np.float32(rng.uniform(0.1, 0.5))))
+        tissues.append(("csf", _folia(rng, f, cerebellum) * np.float32(rng.uniform(0.05, 0.35))))
     elif f.level < 0.42:
         vermis = f.oval(0.42, 0, 0.2, 0.15)
-        tissues.append(("csf", _folia(rng, f, vermis) * np.float32(rng.uniform(0.3, 0.9))))
+        tissues.append(("csf", _folia(rng, f, vermis) * np.float32(rng.uniform(0.1, 0.6))))
     tissues.append(("ventricle", hollow))
     if f.level > 0.4:
         tissues.append(("vessel", step(f.oval(0.93 - shell, 0, 0.05, 0.05), 0.5)))
