@@ -43,13 +43,14 @@ def test_one_to_five_lesions_of_honest_size_that_hardly_overlap(kind: str) -> No
     for case in cases(kind):
         assert 1 <= len(case.lesions) <= 5
         areas = [x.mask.mean() for x in case.lesions]
-        assert min(areas) >= 0.0015
-        assert max(areas) <= 0.08
+        assert min(areas) >= (0.0007 if kind == "brain" else 0.0015)  # plaques are small, gliomas large
+        assert max(areas) <= (0.12 if kind == "brain" else 0.08)
         for i, one in enumerate(case.lesions):
             for other in case.lesions[:i]:
                 shared = (one.mask & other.mask).sum()
                 assert shared <= 0.05 * min(one.mask.sum(), other.mask.sum()) + 0.05 * one.mask.sum()
-    assert sum(len(c.lesions) >= 2 for c in cases(kind)) >= 0.7 * COUNT
+    several = [c for c in cases(kind) if c.lesions[0].attributes["name"] != "glioma"]  # mostly one in a brain
+    assert sum(len(c.lesions) >= 2 for c in several) >= 0.7 * len(several)
 
 
 @pytest.mark.parametrize("kind", phantom.KINDS)
@@ -75,7 +76,7 @@ def test_attributes_are_of_the_vocabulary(kind: str) -> None:
             assert a["location"]["side_frame"] == case.frame
 
 
-@pytest.mark.parametrize("kind", [k for k in phantom.KINDS if k not in {"chest", "abdomen"}])
+@pytest.mark.parametrize("kind", [k for k in phantom.KINDS if k not in {"chest", "abdomen", "brain"}])
 def test_viewer_words_are_the_ninth_of_the_picture_that_holds_the_centre(kind: str) -> None:
     for case in cases(kind):
         for lesion in case.lesions:
@@ -113,6 +114,21 @@ def test_abdomen_organs_lie_on_their_sides_and_hold_their_lesions() -> None:
             assert case.organs[name][int(y), int(x)]
             if where["side"] in ("right", "left"):
                 assert (x < 64) == (where["side"] == "right")
+
+
+def test_brain_lesions_lie_in_the_brain_on_the_side_that_is_said_and_are_bright_in_flair() -> None:
+    bright = []
+    for case in cases("brain"):
+        brain = case.organs["brain"]
+        assert len({x.attributes["name"] for x in case.lesions}) == 1
+        flair = case.image.reshape(128, 128, -1)[..., case.image.ndim // 3]  # green where in colour
+        healthy = brain & ~np.any([x.mask for x in case.lesions], axis=0)
+        for lesion in case.lesions:
+            assert not (lesion.mask & ~brain).any()
+            shift = centre(lesion.mask)[1] - centre(brain)[1]
+            assert (shift < 3) if lesion.attributes["location"]["side"] == "right" else (shift > -3)
+            bright.append(np.median(flair[lesion.mask]) > np.median(flair[healthy]))
+    assert np.mean(bright) > 0.9
 
 
 @pytest.mark.parametrize("kind", phantom.KINDS)

@@ -233,7 +233,7 @@ def _place(head: Head, side: str, name: str, core: Mask, body: Mask) -> Place:
         before=(f"{side} {name}",) if name in {"frontal", "parietal", "temporal", "occipital"} else (),
         wide=(f"in the {side} cerebral hemisphere",) if head.cerebrum else (),
         wide_key=side if head.cerebrum else "",
-        wide_location={"side": side, "anatomy": ("cerebral hemisphere",)},
+        wide_location={"side": side},
     )
 
 
@@ -285,6 +285,7 @@ def scene(rng: np.random.Generator, size: int) -> Scene:
         mm,
         places,
         render,
+        {"brain": head.brain > 0.5 * head.frame.px},
         modality=str(rng.choice(["brain MRI", "FLAIR MRI"])),
         concepts=(_concept(rng, plaques, size),),
         counts=counts,
