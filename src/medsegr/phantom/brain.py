@@ -8,12 +8,12 @@ import numpy as np
 
 from medsegr.phantom import camera
 from medsegr.phantom.concepts import BRAIN
+from medsegr.phantom.coronal import coronal
 from medsegr.phantom.draw import Mask, Plane, blur, noise, rough, step
 from medsegr.phantom.head import Head, axial
 from medsegr.phantom.looks import Concept
 from medsegr.phantom.scene import Picture, Place, Scene, Spot
 
-HEAD_MM = 190.0  # from forehead to occiput
 Values = Mapping[str, float]
 Exposure = tuple[str, float, float]  # contrast, brightness of white matter, gain of what lies outside
 
@@ -270,16 +270,17 @@ def scene(rng: np.random.Generator, size: int) -> Scene:
     """A random slice with either gliomas or plaques, and the function that draws it with them."""
     plaques = bool(rng.random() < 0.45)
     coloured = bool(rng.random() < (0.17 if plaques else 0.75))
+    upright = plaques and not coloured and bool(rng.random() < 0.25)
     places: tuple[Place, ...] = ()
     while not places:
-        head = axial(rng, size)
+        head = coronal(rng, size) if upright else axial(rng, size)
         places = _places(rng, head, plaques)
 
     def render(rng: np.random.Generator, spots: Sequence[Spot]) -> Picture:
         return _render(rng, head, spots, coloured)
 
     counts = (0.15, 0.3, 0.27, 0.17, 0.11) if plaques else (0.86, 0.14)
-    mm = HEAD_MM / (2 * head.frame.radii[0] * size)
+    mm = head.tall_mm / (2 * head.frame.radii[0] * size)
     return Scene(
         size,
         mm,

@@ -11,6 +11,7 @@ import numpy as np
 
 from medsegr.phantom.draw import Mask, Plane, Stroke, ellipse, noise, step, strokes, wavy
 
+HEAD_MM = 190.0  # from forehead to occiput
 Cover = tuple[str, Plane]  # a tissue laid over what is below it, 0 to 1
 
 
@@ -70,13 +71,13 @@ class Head:
 
     frame: Frame
     tissues: tuple[Cover, ...]
-    outer: Plane
     brain: Plane
     ventricles: Plane
     caps: Plane  # where the ventricles' ends are, soft
     cortex: Plane
     lobes: tuple[tuple[str, Mask], ...]
     cerebrum: bool  # the lobes make up a hemisphere on either side
+    tall_mm: float  # from v = -1 to 1
 
 
 def frame(rng: np.random.Generator, size: int, level: float, upright: bool) -> Frame:
@@ -138,13 +139,18 @@ def _deep(rng: np.random.Generator, f: Frame) -> Plane:
     return step(parts, 0.2) * np.float32(rng.uniform(0.4, 1.0))
 
 
-def _fissure(rng: np.random.Generator, f: Frame) -> tuple[Plane, Plane]:
-    """The cleft between the hemispheres, and the distance to it (in ``u``; large where there is none)."""
+def fissure(rng: np.random.Generator, f: Frame, split: float | None = None) -> tuple[Plane, Plane]:
+    """The cleft between the hemispheres, and the distance to it (in ``u``; large where there is none).
+
+    ``split`` is how far down it goes in a coronal slice: -2 all the way, else the ``v`` where it ends.
+    """
     bend = np.float32(0.02) * noise(rng, f.size, 5)
     away = np.abs(f.u + bend)
     t = f.level
-    if t > 0.74:
+    if split == -2 or (split is None and t > 0.74):
         gap = np.full_like(f.v, 1.0)
+    elif split is not None:
+        gap = (np.float32(split) - f.v) * 8
     else:
         low, high = (-0.42, 0.5) if t > 0.42 else (-0.3, 0.55)
         gap = np.maximum(np.float32(low) - f.v, f.v - np.float32(high)) * 8
@@ -153,7 +159,7 @@ def _fissure(rng: np.random.Generator, f: Frame) -> tuple[Plane, Plane]:
     return cleft, away + np.clip(1 - gap, 0, 1)
 
 
-def _cortex(rng: np.random.Generator, f: Frame, brain: Plane, away: Plane) -> tuple[Plane, Plane]:
+def cortex(rng: np.random.Generator, f: Frame, brain: Plane, away: Plane) -> tuple[Plane, Plane]:
     """Grey matter and sulci, 0 to 1: a maze of bands that is deepest at the surface."""
     cells = max(5, int(rng.uniform(4.6, 7.5) / f.radii[0]))
     maze = noise(rng, f.size, cells)
@@ -161,7 +167,7 @@ def _cortex(rng: np.random.Generator, f: Frame, brain: Plane, away: Plane) -> tu
     depth = np.minimum(brain, away * np.float32(0.85))
     deep = rng.uniform(0.14, 0.26) + 0.25 * max(0.0, f.level - 0.6)
     taper = np.clip(1 - depth * np.float32(1 / deep), 0, 1)
-    width = rng.uniform(0.04, 0.22) * taper
+    width = rng.uniform(0.05, 0.28) * taper
     soft = 2.5 * f.px * f.radii[0] * cells * 2
     sulci = step(width - ridge, soft) * step(taper, 0.2)
     band = step(np.float32(rng.uniform(0.3, 0.55)) * np.sqrt(taper) - ridge, 1.5 * soft) * step(
@@ -189,7 +195,7 @@ def _shell(rng: np.random.Generator, f: Frame, outer: Plane) -> tuple[list[Cover
     scalp, skull = rng.uniform(0.035, 0.085) * thick, rng.uniform(0.03, 0.065) * thick
     uneven = np.float32(0.25 * scalp) * noise(rng, f.size, 5)
     depth = outer + uneven * (outer < 3 * scalp)
-    soft = 1.6 * f.px
+    soft = 1.6 * f.px + 0.25 * max(0.0, f.level - 0.8)  # cut askew near the vertex
     tissues = [
         ("muscle", step(outer, soft)),
         ("fat", step(outer - np.float32(0.012), soft) * step(np.float32(scalp) - depth, soft)),
@@ -244,7 +250,7 @@ def _base(rng: np.random.Generator, f: Frame, inner: Plane) -> tuple[Plane, Plan
     return brain.astype(np.float32), np.minimum(cerebellum * np.float32(0.35), bound), fourth
 
 
-def _folia(rng: np.random.Generator, f: Frame, cerebellum: Plane) -> Plane:
+def folia(rng: np.random.Generator, f: Frame, cerebellum: Plane) -> Plane:
     """Fine dark lines of a cerebellum."""
     r = np.hypot((f.v - np.float32(0.15)), np.float32(0.75) * f.u)
     bent = np.float32(1.5) * noise(rng, f.size, 7) + np.float32(0.6) * noise(rng, f.size, 25)
@@ -252,25 +258,25 @@ def _folia(rng: np.random.Generator, f: Frame, cerebellum: Plane) -> Plane:
     return step(lines - np.float32(rng.uniform(0.2, 0.8)), 1.2) * step(cerebellum, 4 * f.px)
 
 
-def _lobes(f: Frame, cerebellum: Plane | None) -> list[tuple[str, Mask]]:
+def _lobes(f: Frame, cerebellum: Plane | None) -> tuple[tuple[str, Mask], ...]:
     """The parts of the brain that words can name, with a gap between them."""
     v, far = f.v, np.abs(f.u)
     if cerebellum is not None:
         low = cerebellum > 0
-        return [("cerebellum", low & (v > 0.3)), ("temporal", ~low & (v > -0.45) & (v < 0.2) & (far > 0.22))]
+        return (("cerebellum", low & (v > 0.3)), ("temporal", ~low & (v > -0.45) & (v < 0.2) & (far > 0.22)))
     if f.level < 0.42:
-        return [
+        return (
             ("frontal", v < -0.32),
             ("temporal", (v > -0.18) & (v < 0.34) & (far > 0.34)),
             ("occipital", v > 0.52),
-        ]
+        )
     if f.level < 0.6:
-        return [
+        return (
             ("frontal", v < -0.22),
             ("temporal", (v > -0.02) & (v < 0.36) & (far > 0.5)),
             ("occipital", v > 0.52),
-        ]
-    return [("frontal", v < -0.12), ("parietal", v > 0.12)]
+        )
+    return (("frontal", v < -0.12), ("parietal", v > 0.12))
 
 
 def axial(rng: np.random.Generator, size: int) -> Head:
@@ -298,19 +304,19 @@ def axial(rng: np.random.Generator, size: int) -> Head:
             brain = np.where(front > -0.4, np.minimum(brain, np.float32(-0.3) * front), brain)
         csf, caps = _ventricles(rng, f)
         cover = step(np.minimum(inner, brain + gap + np.float32(0.01)), 2 * f.px)
-        cleft, away = _fissure(rng, f)
-    cortex, sulci = _cortex(rng, f, brain, away)
+        cleft, away = fissure(rng, f)
+    grey, sulci = cortex(rng, f, brain, away)
     body = step(brain, 2 * f.px)
     hollow = step(csf, max(0.12, 3 * f.px / 0.06)) * body
-    tissues += [("csf", cover), ("white", body), ("grey", cortex * body), ("deep", _deep(rng, f) * body)]
+    tissues += [("csf", cover), ("white", body), ("grey", grey * body), ("deep", _deep(rng, f) * body)]
     tissues.append(("csf", np.maximum(np.maximum(sulci, cleft), _sylvian(rng, f)) * body))
     if cerebellum is not None:
         tissues.append(("white", step(cerebellum, 4 * f.px) * np.float32(0.85)))
-        tissues.append(("csf", _folia(rng, f, cerebellum) * np.float32(rng.uniform(0.05, 0.35))))
+        tissues.append(("csf", folia(rng, f, cerebellum) * np.float32(rng.uniform(0.05, 0.35))))
     elif f.level < 0.42:
-        vermis = f.oval(0.42, 0, 0.2, 0.15)
-        tissues.append(("csf", _folia(rng, f, vermis) * np.float32(rng.uniform(0.1, 0.6))))
+        vermis = f.oval(0.42, 0, 0.2, 0.15) + np.float32(0.1) * noise(rng, f.size, 9)
+        tissues.append(("csf", folia(rng, f, vermis) * np.float32(rng.uniform(0.1, 0.6))))
     tissues.append(("ventricle", hollow))
     if f.level > 0.4:
         tissues.append(("vessel", step(f.oval(0.93 - shell, 0, 0.05, 0.05), 0.5)))
-    return Head(f, tuple(tissues), outer, brain, csf, caps, cortex, tuple(_lobes(f, cerebellum)), not low)
+    return Head(f, tuple(tissues), brain, csf, caps, grey, _lobes(f, cerebellum), not low, HEAD_MM)
