@@ -93,11 +93,11 @@ def _lump(rng: np.random.Generator, spot: Spot, size: int, faint: float) -> Lump
     fine = rough(rng, alpha.shape, max(3, round(0.02 * size)))
     texture = np.float32(0.26 if mixed else 0.05) * bumps + np.float32(0.03) * fine
     core, taking = np.zeros_like(alpha), np.zeros_like(alpha)
-    if not plaque and mixed and rng.random() < 0.6:
+    if not plaque and mixed and rng.random() < 0.5:
         depth = rng.uniform(0.1, 0.4)
         core = step(bumps - np.float32(rng.uniform(0.2, 0.9)), 1.0) * step(inner - np.float32(depth), 0.25)
         core *= np.float32(rng.uniform(0.4, 1.0))
-    if not plaque and rng.random() < 0.3:
+    if not plaque and rng.random() < 0.2:
         taking = step(-bumps - np.float32(rng.uniform(0.3, 1.2)), 0.6) * cover
     gain = rng.uniform(1.45, 2.3) * faint
     return Lump(window, cover, texture, core * cover, taking, max(1.3, gain), rng.uniform(0.05, 0.4))
@@ -114,11 +114,13 @@ def _paint(plane: Plane, lump: Lump, contrast: str, tones: Values) -> None:
     part = plane[lump.window]
     part += lump.cover * np.float32(1 - lump.keep) * (value - part)
     if contrast == "t1c":
-        part += lump.taking * np.float32(0.8 * white)
+        part += lump.taking * np.float32(0.5 * white)
 
 
-def _plane(rng: np.random.Generator, head: Head, exposure: Exposure, lumps: Sequence[Lump]) -> Plane:
-    """One contrast of the slice with its lesions, before the scanner."""
+def _plane(
+    rng: np.random.Generator, head: Head, exposure: Exposure, lumps: Sequence[Lump], extra: Plane
+) -> Plane:
+    """One contrast of the slice with its lesions and what misleads, before the scanner."""
     contrast, white, _ = exposure
     size, tones = head.frame.size, _tones(rng, *exposure)
     plane = np.zeros((size, size), np.float32)
@@ -129,7 +131,7 @@ def _plane(rng: np.random.Generator, head: Head, exposure: Exposure, lumps: Sequ
         hidden = cover * (1 - np.float32(0.9) * covered) if name == "ventricle" else cover
         plane += hidden * (np.float32(tones[name]) - plane)
     if contrast in ("flair", "t2"):
-        plane += step(head.caps, 1.6) * step(head.brain, 0.02) * np.float32(white * _caps(rng))
+        plane += extra * np.float32(white)
     texture = np.float32(1) + np.float32(rng.uniform(0.01, 0.05)) * noise(rng, size, 30)
     texture += np.float32(rng.uniform(0.01, 0.06)) * noise(rng, size, 8)
     plane *= texture
@@ -138,9 +140,28 @@ def _plane(rng: np.random.Generator, head: Head, exposure: Exposure, lumps: Sequ
     return plane
 
 
-def _caps(rng: np.random.Generator) -> float:
-    """How much the caps of the ventricles brighten white matter: mostly a little."""
-    return float(rng.uniform(0, 0.15) if rng.random() < 0.7 else rng.uniform(0.15, 0.5))
+def _misleading(rng: np.random.Generator, head: Head, plaques: bool) -> Plane:
+    """What is bright in FLAIR and healthy, or another disease, as a share of white matter's brightness."""
+    f = head.frame
+    caps = rng.uniform(0, 0.15) if plaques or rng.random() < 0.6 else rng.uniform(0.15, 0.5)
+    extra = step(head.caps, 1.6) * np.float32(caps)
+    if rng.random() < 0.4:  # limbic cortex, insula, the long tracts: the same on both sides
+        spread = (rng.uniform(0.06, 0.2), rng.uniform(0.04, 0.1))
+        both = f.pair(rng.uniform(-0.4, 0.5), rng.uniform(0.15, 0.6), *spread, rng.uniform(-0.6, 0.6))
+        extra += step(both, 1.2) * np.float32(rng.uniform(0.05, 0.25))
+    if f.level < 0.35 and rng.random() < 0.4:  # air of the sinuses bends the field above it
+        extra += step(f.oval(rng.uniform(-0.45, -0.3), 0, 0.12, 0.25), 1.4) * np.float32(
+            rng.uniform(0.1, 0.6)
+        )
+    if not plaques and rng.random() < 0.2:  # small vessels' disease
+        for _ in range(int(rng.integers(2, 8))):
+            r = rng.uniform(0.012, 0.035, 2)
+            dot = f.oval(rng.uniform(-0.5, 0.5), rng.uniform(-0.5, 0.5), float(r[0]), float(r[1]))
+            extra += step(dot, 1.0) * np.float32(rng.uniform(0.2, 0.8))
+    rim = step(head.cortex - np.float32(0.3), 0.6) * step(noise(rng, f.size, 5) - np.float32(0.8), 1.0)
+    extra += rim * np.float32(rng.uniform(0, 0.2))
+    out: Plane = extra * step(head.brain - np.float32(0.02), 0.03) * (1 - step(head.ventricles, 0.4))
+    return out
 
 
 def _choroid(rng: np.random.Generator, head: Head, contrast: str, plane: Plane, white: float) -> None:
@@ -206,9 +227,10 @@ def _render(rng: np.random.Generator, head: Head, spots: Sequence[Spot], coloure
     sigma, grain = float(rng.uniform(0.3, 1.1)), float(rng.uniform(0.003, 0.035))
     bare = rng.random() < 0.1
     skin = step(head.brain + np.float32(0.01), 0.02) if bare else np.float32(1)
+    extra = _misleading(rng, head, spots[0].name != "glioma")
     planes: list[Plane] = []
     for name, level, shell in _exposures(rng, coloured):
-        plane = _plane(rng, head, (name, level, shell), lumps)
+        plane = _plane(rng, head, (name, level, shell), lumps, extra)
         _choroid(rng, head, name, plane, level)
         planes.append(_scan(rng, plane * skin, sigma, bias, grain))
     if not coloured:
@@ -251,19 +273,23 @@ def _places(rng: np.random.Generator, head: Head, plaques: bool) -> tuple[Place,
             body = body & ~(spared & (head.brain < 0.05))
         inside = half & (head.brain > 0.05) & (head.cortex < 0.7) if plaques else half
         for name, lobe in (*head.lobes, ("periventricular", room)):
+            if name == "cerebellum" and not plaques and rng.random() < 0.6:  # gliomas are rare there
+                continue
             core = inside & lobe if name == "periventricular" else inside & lobe & ~room
             if core.sum() >= 0.004 * f.size**2:
                 out.append(_place(head, side, name, core, body))
     return tuple(out)
 
 
-def _concept(rng: np.random.Generator, plaques: bool, size: int) -> Concept:
+def _concept(rng: np.random.Generator, plaques: bool, size: int, upright: bool) -> Concept:
     """One of the two, plaques in a picture of about one size, and not below what the grid can hold."""
     if not plaques:
         return BRAIN[0]
     low = max(0.0004, 14 / size**2)
-    high = max(2 * low, float(rng.choice([0.0009, 0.0016, 0.003])))
-    return replace(BRAIN[1], areas=MappingProxyType({**BRAIN[1].areas, "tiny": (low, high)}))
+    high = max(2 * low, float(rng.choice([0.0009, 0.0016, 0.003])) * (0.6 if upright else 1))
+    sizes = {"tiny": 1.0} if upright else BRAIN[1].size  # heads are small in pictures with shoulders
+    areas = MappingProxyType({**BRAIN[1].areas, "tiny": (low, high)})
+    return replace(BRAIN[1], size={**sizes}, areas=areas)
 
 
 def scene(rng: np.random.Generator, size: int) -> Scene:
@@ -288,6 +314,6 @@ def scene(rng: np.random.Generator, size: int) -> Scene:
         render,
         {"brain": head.brain > 0.5 * head.frame.px},
         modality=str(rng.choice(["brain MRI", "FLAIR MRI"])),
-        concepts=(_concept(rng, plaques, size),),
+        concepts=(_concept(rng, plaques, size, upright),),
         counts=counts,
     )

@@ -23,11 +23,11 @@ def _neck(rng: np.random.Generator, f: Frame) -> Plane:
 def _soft_parts(rng: np.random.Generator, f: Frame, neck: Plane) -> list[Cover]:
     """Muscles, fat planes, bone and air of face and neck, as uneven bands along the body."""
     inside = step(neck - np.float32(0.1), 0.05)
-    bands = noise(rng, f.size, 9, 18)
+    bands = noise(rng, f.size, 9, 22) + np.float32(0.6) * noise(rng, f.size, 30)
     core = step(np.float32(0.4) - np.abs(f.u), 0.15)
     out: list[Cover] = [
-        ("bone", step(bands - np.float32(rng.uniform(-0.4, 0.4)), 0.6) * inside * np.float32(0.8)),
-        ("fat", step(noise(rng, f.size, 16, 20) - np.float32(1.0), 0.6) * inside * np.float32(0.5)),
+        ("bone", step(bands - np.float32(rng.uniform(-0.4, 0.4)), 1.5) * inside * np.float32(0.7)),
+        ("fat", step(noise(rng, f.size, 14, 36) - np.float32(0.9), 0.9) * inside * np.float32(0.45)),
     ]
     discs = step(np.sin(f.v * np.float32(rng.uniform(18, 28))), 0.8) * core * np.float32(rng.uniform(0, 0.6))
     return [*out, ("marrow", discs * inside)]
@@ -37,7 +37,7 @@ def _brain(rng: np.random.Generator, f: Frame, inner: Plane) -> tuple[Plane, Pla
     """The brain above an uneven skull base, and the cerebellum where the slice lies far enough behind."""
     t = f.level
     uneven = np.float32(0.03) * noise(rng, f.size, 8)
-    floor = 0.12 + 0.5 * np.sin(np.pi * min(1.0, 0.15 + t)) ** 2 * 0.4
+    floor = rng.uniform(0.12, 0.22) + 0.15 * np.sin(np.pi * min(1.0, t + 0.15))
     top = np.minimum(inner, np.float32(0.5) * (np.float32(floor) - f.v) + uneven)
     if t < 0.2:
         return top, None
@@ -45,7 +45,7 @@ def _brain(rng: np.random.Generator, f: Frame, inner: Plane) -> tuple[Plane, Pla
         temporal = f.pair(0.26, 0.52, 0.3, 0.33, 0.2) * np.float32(0.3) + uneven
         stem = f.oval(0.35, 0, 0.4, 0.15) * np.float32(0.3)
         return np.maximum(top, np.minimum(np.maximum(temporal, stem), inner)), None
-    low = np.minimum(f.oval(0.52, 0, 0.26, 0.62) * np.float32(0.3) + uneven, inner)
+    low = np.minimum(f.oval(rng.uniform(0.42, 0.5), 0, 0.27, 0.66) * np.float32(0.3) + uneven, inner)
     return np.maximum(top, low), low
 
 
@@ -73,7 +73,9 @@ def _lobes(f: Frame, cerebellum: Plane | None) -> tuple[tuple[str, Mask], ...]:
 def coronal(rng: np.random.Generator, size: int) -> Head:
     """A random coronal slice."""
     f = frame(rng, size, float(rng.uniform(0, 1)), True)
-    cap: Plane = np.float32(1) - np.hypot(f.u, f.v)
+    round_off = np.float32(rng.uniform(2.0, 2.6))  # 2 is an ellipse, more is squarer
+    cap = np.float32(1) - (np.abs(f.u) ** round_off + np.abs(f.v) ** round_off) ** (1 / round_off)
+    cap = cap.astype(np.float32)
     scalp, skull = rng.uniform(0.03, 0.08), rng.uniform(0.03, 0.07)
     neck = _neck(rng, f)
     whole = np.maximum(cap, neck)

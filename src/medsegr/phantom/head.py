@@ -124,9 +124,12 @@ def _ventricles(rng: np.random.Generator, f: Frame) -> tuple[Plane, Plane]:
         caps = np.maximum(f.pair(shift - 0.44, 0.18, 0.12, 0.12), f.pair(shift + 0.5, 0.36, 0.16, 0.13, 0.4))
         return out, caps
     out = f.pair(0.1, 0.45, 0.10, 0.025 * wide, 0.3)
-    star = np.maximum(f.oval(-0.1, 0, 0.09, 0.13), f.pair(-0.06, 0.14, 0.03, 0.13, 0.5))
-    ring = np.float32(rng.uniform(0.03, 0.12)) - np.abs(f.oval(0.08, 0, 0.18, 0.19))
-    ring = np.minimum(ring, np.float32(1.5) * f.v + np.float32(0.08) * noise(rng, f.size, 8))
+    wide = rng.uniform(0.5, 1.1)
+    star = np.maximum(f.oval(-0.1, 0, 0.08 * wide, 0.12), f.pair(-0.06, 0.14, 0.03 * wide, 0.13, 0.5))
+    ring = np.float32(rng.uniform(-0.04, 0.09)) - np.abs(f.oval(0.08, 0, 0.18, 0.19))
+    ring = np.minimum(
+        ring, np.float32(1.5) * (f.v - np.float32(0.08)) + np.float32(0.08) * noise(rng, f.size, 8)
+    )
     return np.maximum(np.maximum(out, star), ring), none
 
 
@@ -281,7 +284,7 @@ def _lobes(f: Frame, cerebellum: Plane | None) -> tuple[tuple[str, Mask], ...]:
 
 def axial(rng: np.random.Generator, size: int) -> Head:
     """A random axial slice between the skull base and the vertex."""
-    f = frame(rng, size, float(rng.uniform(0.0, 1.0)), False)
+    f = frame(rng, size, float(rng.uniform(0.06, 1.0)), False)
     egg = f.u * (np.float32(1) - np.float32(rng.uniform(0.02, 0.12)) * f.v)
     outer: Plane = np.float32(1) - np.hypot(egg, f.v)
     low = f.level < 0.24
