@@ -11,7 +11,7 @@ from medsegr.phantom.concepts import BRAIN
 from medsegr.phantom.coronal import coronal
 from medsegr.phantom.draw import Mask, Plane, blur, noise, rough, step
 from medsegr.phantom.head import Head, axial
-from medsegr.phantom.looks import Concept
+from medsegr.phantom.looks import Choice, Concept
 from medsegr.phantom.scene import Picture, Place, Scene, Spot
 
 Values = Mapping[str, float]
@@ -106,7 +106,7 @@ def _lump(rng: np.random.Generator, spot: Spot, size: int, faint: float) -> Lump
 def _paint(plane: Plane, lump: Lump, contrast: str, tones: Values) -> None:
     """Lay one lesion over a plane in place."""
     white = tones["white"]
-    level = {"flair": lump.gain, "t2": 1 + 1.1 * (lump.gain - 1), "t1": 0.82, "t1c": 0.86}[contrast] * white
+    level = {"flair": lump.gain, "t2": 1 + 1.1 * (lump.gain - 1), "t1": 0.78, "t1c": 0.8}[contrast] * white
     strength = {"flair": 1.0, "t2": 1.0, "t1": -0.35, "t1c": -0.3}[contrast]
     value = np.float32(min(level, max(0.9, 1.4 * white))) * (1 + np.float32(strength) * lump.texture)
     hollow = white * {"flair": 0.6, "t2": 2.4, "t1": 0.5, "t1c": 0.55}[contrast]
@@ -211,7 +211,7 @@ def _exposures(rng: np.random.Generator, coloured: bool) -> tuple[Exposure, ...]
     if 0.1 < style < 0.3:
         red, blue = ("flair", blue) if rng.random() < 0.5 else (red, "flair")
     shells = [shell * float(np.exp(rng.normal(0, 0.2))) for _ in range(3)]
-    gains = [float(g) for g in (rng.normal(0.88, 0.1), 1.0, rng.normal(0.92, 0.1))]
+    gains = [float(g) for g in (rng.normal(0.78, 0.1), 1.0, rng.normal(0.88, 0.1))]
     if style < 0.1:
         gains = [1.0, 1.0, 1.0]
     elif rng.random() < 0.2:  # dark and bluish, the scalp yellow
@@ -282,14 +282,15 @@ def _places(rng: np.random.Generator, head: Head, plaques: bool) -> tuple[Place,
 
 
 def _concept(rng: np.random.Generator, plaques: bool, size: int, upright: bool) -> Concept:
-    """One of the two, plaques in a picture of about one size, and not below what the grid can hold."""
+    """One of the two; plaques in a picture are of about one size, and not below what the grid can hold."""
     if not plaques:
-        return BRAIN[0]
+        large: Choice = {"medium": 1, "large": 6}  # what fits least is refused most
+        return replace(BRAIN[0], size=large) if rng.random() < 0.6 else BRAIN[0]
     low = max(0.0004, 14 / size**2)
     high = max(2 * low, float(rng.choice([0.0009, 0.0016, 0.003])) * (0.6 if upright else 1))
-    sizes = {"tiny": 1.0} if upright else BRAIN[1].size  # heads are small in pictures with shoulders
+    sizes: Choice = {"tiny": 1.0} if upright else BRAIN[1].size  # heads are small in pictures with shoulders
     areas = MappingProxyType({**BRAIN[1].areas, "tiny": (low, high)})
-    return replace(BRAIN[1], size={**sizes}, areas=areas)
+    return replace(BRAIN[1], size=sizes, areas=areas)
 
 
 def scene(rng: np.random.Generator, size: int) -> Scene:

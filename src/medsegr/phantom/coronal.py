@@ -74,8 +74,8 @@ def coronal(rng: np.random.Generator, size: int) -> Head:
     """A random coronal slice."""
     f = frame(rng, size, float(rng.uniform(0, 1)), True)
     round_off = np.float32(rng.uniform(2.0, 2.6))  # 2 is an ellipse, more is squarer
-    cap = np.float32(1) - (np.abs(f.u) ** round_off + np.abs(f.v) ** round_off) ** (1 / round_off)
-    cap = cap.astype(np.float32)
+    norm = (np.abs(f.u) ** round_off + np.abs(f.v) ** round_off) ** (1 / round_off)
+    cap: Plane = (1 - norm).astype(np.float32)
     scalp, skull = rng.uniform(0.03, 0.08), rng.uniform(0.03, 0.07)
     neck = _neck(rng, f)
     whole = np.maximum(cap, neck)

@@ -164,7 +164,7 @@ def fissure(rng: np.random.Generator, f: Frame, split: float | None = None) -> t
 
 def cortex(rng: np.random.Generator, f: Frame, brain: Plane, away: Plane) -> tuple[Plane, Plane]:
     """Grey matter and sulci, 0 to 1: a maze of bands that is deepest at the surface."""
-    cells = max(5, int(rng.uniform(4.6, 7.5) / f.radii[0]))
+    cells = max(5, int(rng.uniform(5.2, 8.6) / f.radii[0]))
     maze = noise(rng, f.size, cells)
     ridge = np.abs(maze + np.float32(0.4) * noise(rng, f.size, 2 * cells))
     depth = np.minimum(brain, away * np.float32(0.85))
@@ -172,7 +172,7 @@ def cortex(rng: np.random.Generator, f: Frame, brain: Plane, away: Plane) -> tup
     taper = np.clip(1 - depth * np.float32(1 / deep), 0, 1)
     width = rng.uniform(0.05, 0.28) * taper
     soft = 2.5 * f.px * f.radii[0] * cells * 2
-    sulci = step(width - ridge, soft) * step(taper, 0.2)
+    sulci = step(width - ridge, soft) * step(taper, 0.2) * np.float32(rng.uniform(0.5, 1.0))
     band = step(np.float32(rng.uniform(0.3, 0.55)) * np.sqrt(taper) - ridge, 1.5 * soft) * step(
         taper - 0.1, 0.3
     )
