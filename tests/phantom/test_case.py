@@ -129,6 +129,11 @@ def test_brain_lesions_lie_in_the_brain_on_the_side_that_is_said_and_are_bright_
             assert (shift < 3) if lesion.attributes["location"]["side"] == "right" else (shift > -3)
             bright.append(np.median(flair[lesion.mask]) > np.median(flair[healthy]))
     assert np.mean(bright) > 0.9
+    assert {x.attributes["name"] for c in cases("brain") for x in c.lesions} == {
+        "glioma",
+        "multiple sclerosis lesion",
+    }
+    assert {c.image.ndim for c in cases("brain")} == {2, 3}
 
 
 @pytest.mark.parametrize("kind", phantom.KINDS)

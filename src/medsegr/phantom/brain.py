@@ -99,8 +99,8 @@ def _lump(rng: np.random.Generator, spot: Spot, size: int, faint: float) -> Lump
         core *= np.float32(rng.uniform(0.4, 1.0))
     if not plaque and rng.random() < 0.2:
         taking = step(-bumps - np.float32(rng.uniform(0.3, 1.2)), 0.6) * cover
-    gain = rng.uniform(1.45, 2.3) * faint
-    return Lump(window, cover, texture, core * cover, taking, max(1.3, gain), rng.uniform(0.05, 0.4))
+    gain = (rng.uniform(1.35, 2.05) if plaque else rng.uniform(1.5, 2.5)) * faint
+    return Lump(window, cover, texture, core * cover, taking, max(1.25, gain), rng.uniform(0.05, 0.4))
 
 
 def _paint(plane: Plane, lump: Lump, contrast: str, tones: Values) -> None:
@@ -233,6 +233,10 @@ def _render(rng: np.random.Generator, head: Head, spots: Sequence[Spot], coloure
         plane = _plane(rng, head, (name, level, shell), lumps, extra)
         _choroid(rng, head, name, plane, level)
         planes.append(_scan(rng, plane * skin, sigma, bias, grain))
+    top = max(float(np.percentile(p[::3, ::3], 99.7)) for p in planes)
+    if top < 0.65:  # no scalp to fill the window, so the brain does
+        gain = np.float32(rng.uniform(0.65, 1.0) / top)
+        planes = [p * gain for p in planes]
     if not coloured:
         return camera.to_uint8(planes[0])
     return camera.to_uint8(np.stack([_shifted(rng, planes[0]), planes[1], _shifted(rng, planes[2])], axis=2))
