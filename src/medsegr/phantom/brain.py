@@ -5,13 +5,15 @@ from dataclasses import dataclass, replace
 from types import MappingProxyType
 
 import numpy as np
+from scipy import ndimage
 
 from medsegr.phantom import camera
 from medsegr.phantom.concepts import BRAIN
 from medsegr.phantom.coronal import coronal
-from medsegr.phantom.draw import Mask, Plane, blur, noise, rough, step
-from medsegr.phantom.head import Head, axial
+from medsegr.phantom.draw import Mask, Plane, blur, grid, noise, rough, step
+from medsegr.phantom.head import Cover, Head, axial
 from medsegr.phantom.looks import Choice, Concept
+from medsegr.phantom.plan import centroid
 from medsegr.phantom.scene import Picture, Place, Scene, Spot
 
 Values = Mapping[str, float]
@@ -61,12 +63,13 @@ def _tones(rng: np.random.Generator, contrast: str, white: float, shell: float) 
     out = {name: value * gain * float(rng.uniform(0.85, 1.15)) for name, value in base.items()}
     for name in SHELL:
         out[name] *= shell
-    out["white"] = white
+    out["white"], out["cleft"] = white, out["csf"]
     gap = (base["grey"] / base["white"] - 1) * rng.uniform(0.2, 1.6) * (-1 if rng.random() < 0.12 else 1)
     out["grey"] = white * (1 + gap)
     out["deep"] = white * (1 + gap * rng.uniform(0.2, 0.9))
     if contrast == "flair":
         out["csf"] = white * rng.uniform(0.05, 0.55)
+        out["cleft"] = out["csf"] * rng.uniform(0.7, 1.6)
         out["ventricle"] = white * rng.uniform(0.03, 0.35)
     return out
 
@@ -100,7 +103,7 @@ def _lump(rng: np.random.Generator, spot: Spot, size: int, faint: float) -> Lump
     if not plaque and rng.random() < 0.2:
         taking = step(-bumps - np.float32(rng.uniform(0.3, 1.2)), 0.6) * cover
     gain = (rng.uniform(1.35, 2.05) if plaque else rng.uniform(1.5, 2.5)) * faint
-    return Lump(window, cover, texture, core * cover, taking, max(1.25, gain), rng.uniform(0.05, 0.4))
+    return Lump(window, cover, texture, core * cover, taking, max(1.25, gain), rng.uniform(0.05, 0.5))
 
 
 def _paint(plane: Plane, lump: Lump, contrast: str, tones: Values) -> None:
@@ -117,17 +120,40 @@ def _paint(plane: Plane, lump: Lump, contrast: str, tones: Values) -> None:
         part += lump.taking * np.float32(0.5 * white)
 
 
+def _pushed(rng: np.random.Generator, head: Head, spots: Sequence[Spot]) -> tuple[Cover, ...]:
+    """The tissues, with ventricles, clefts and deep nuclei pushed away from what is large: mass effect."""
+    size, large = head.frame.size, max(spots, key=lambda s: s.blob.area)
+    if large.name != "glioma" or large.blob.area < 0.012 * size**2 or rng.random() < 0.35:
+        return head.tissues
+    radius, (cy, cx) = float(np.sqrt(large.blob.area / np.pi)), centroid(large.blob)
+    y, x = grid(size)
+    dy, dx = y * size - np.float32(cy), x * size - np.float32(cx)
+    far = np.hypot(dy, dx) + np.float32(0.5)
+    amount = np.float32(radius * rng.uniform(0.1, 0.4)) * np.exp(-((far / np.float32(1.5 * radius)) ** 2))
+    rows, cols = y * size - np.float32(0.5), x * size - np.float32(0.5)
+    source = np.stack([rows - amount * dy / far, cols - amount * dx / far])
+    out = []
+    for name, cover in head.tissues:
+        moves = name in ("ventricle", "deep", "cleft")
+        out.append((name, ndimage.map_coordinates(cover, source, order=1) if moves else cover))
+    return tuple(out)
+
+
 def _plane(
-    rng: np.random.Generator, head: Head, exposure: Exposure, lumps: Sequence[Lump], extra: Plane
+    rng: np.random.Generator,
+    exposure: Exposure,
+    tissues: Sequence[Cover],
+    lumps: Sequence[Lump],
+    extra: Plane,
 ) -> Plane:
     """One contrast of the slice with its lesions and what misleads, before the scanner."""
     contrast, white, _ = exposure
-    size, tones = head.frame.size, _tones(rng, *exposure)
+    size, tones = extra.shape[0], _tones(rng, *exposure)
     plane = np.zeros((size, size), np.float32)
     covered = np.zeros((size, size), np.float32)
     for lump in lumps:
         np.maximum(covered[lump.window], lump.cover, out=covered[lump.window])
-    for name, cover in head.tissues:
+    for name, cover in tissues:
         hidden = cover * (1 - np.float32(0.9) * covered) if name == "ventricle" else cover
         plane += hidden * (np.float32(tones[name]) - plane)
     if contrast in ("flair", "t2"):
@@ -202,8 +228,8 @@ def _exposures(rng: np.random.Generator, coloured: bool) -> tuple[Exposure, ...]
 
     Where a contrast was not taken, FLAIR stands in its place; some composites are grey altogether.
     """
-    white = float(np.clip(np.exp(rng.normal(np.log(0.33), 0.3)), 0.16, 0.6))
-    shell = float(np.exp(rng.normal(0.1, 0.35)))
+    white = float(np.clip(np.exp(rng.normal(np.log(0.28), 0.33)), 0.15, 0.6))
+    shell = float(np.exp(rng.normal(0.4, 0.4)))
     if not coloured:
         return (("t2" if rng.random() < 0.12 else "flair", white, shell),)
     style = rng.random()
@@ -225,12 +251,13 @@ def _render(rng: np.random.Generator, head: Head, spots: Sequence[Spot], coloure
     lumps = [_lump(rng, spot, size, faint) for spot in spots]
     bias = np.exp(np.float32(rng.uniform(0.02, 0.16)) * noise(rng, size, 2))
     sigma, grain = float(rng.uniform(0.3, 1.1)), float(rng.uniform(0.003, 0.035))
-    bare = rng.random() < 0.1
+    bare = rng.random() < 0.14
     skin = step(head.brain + np.float32(0.01), 0.02) if bare else np.float32(1)
     extra = _misleading(rng, head, spots[0].name != "glioma")
+    tissues = _pushed(rng, head, spots)
     planes: list[Plane] = []
     for name, level, shell in _exposures(rng, coloured):
-        plane = _plane(rng, head, (name, level, shell), lumps, extra)
+        plane = _plane(rng, (name, level, shell), tissues, lumps, extra)
         _choroid(rng, head, name, plane, level)
         planes.append(_scan(rng, plane * skin, sigma, bias, grain))
     top = max(float(np.percentile(p[::3, ::3], 99.7)) for p in planes)

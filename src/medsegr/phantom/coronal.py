@@ -97,7 +97,8 @@ def coronal(rng: np.random.Generator, size: int) -> Head:
         ("csf", step(np.minimum(inner, brain + np.float32(0.035)), 2 * f.px)),
         ("white", body),
         ("grey", grey * body),
-        ("csf", np.maximum(sulci, cleft) * body),
+        ("csf", sulci * body),
+        ("cleft", cleft * body),
     ]
     if cerebellum is not None:
         tissues.append(("csf", step(np.float32(0.02) - np.abs(cerebellum), 0.02) * body * np.float32(0.7)))

@@ -312,7 +312,7 @@ def axial(rng: np.random.Generator, size: int) -> Head:
     body = step(brain, 2 * f.px)
     hollow = step(csf, max(0.12, 3 * f.px / 0.06)) * body
     tissues += [("csf", cover), ("white", body), ("grey", grey * body), ("deep", _deep(rng, f) * body)]
-    tissues.append(("csf", np.maximum(np.maximum(sulci, cleft), _sylvian(rng, f)) * body))
+    tissues += [("csf", np.maximum(sulci, _sylvian(rng, f)) * body), ("cleft", cleft * body)]
     if cerebellum is not None:
         tissues.append(("white", step(cerebellum, 4 * f.px) * np.float32(0.85)))
         tissues.append(("csf", folia(rng, f, cerebellum) * np.float32(rng.uniform(0.05, 0.35))))
