@@ -253,13 +253,14 @@ def _render(rng: np.random.Generator, head: Head, spots: Sequence[Spot], coloure
     sigma, grain = float(rng.uniform(0.3, 1.1)), float(rng.uniform(0.003, 0.035))
     bare = rng.random() < 0.14
     skin = step(head.brain + np.float32(0.01), 0.02) if bare else np.float32(1)
+    air = skin if rng.random() < 0.8 else np.float32(1)  # what was cut away is mostly black, without noise
     extra = _misleading(rng, head, spots[0].name != "glioma")
     tissues = _pushed(rng, head, spots)
     planes: list[Plane] = []
     for name, level, shell in _exposures(rng, coloured):
         plane = _plane(rng, (name, level, shell), tissues, lumps, extra)
         _choroid(rng, head, name, plane, level)
-        planes.append(_scan(rng, plane * skin, sigma, bias, grain))
+        planes.append(_scan(rng, plane * skin, sigma, bias, grain) * air)
     top = max(float(np.percentile(p[::3, ::3], 99.7)) for p in planes)
     if top < 0.65:  # no scalp to fill the window, so the brain does
         gain = np.float32(rng.uniform(0.65, 1.0) / top)

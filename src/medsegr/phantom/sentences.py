@@ -149,11 +149,11 @@ SKIN_OTHER = (
     "The remaining skin is unremarkable.",
 )
 BRAIN_OTHER = (
-    "No midline shift.",
+    "No subdural haematoma.",
     "There is no hydrocephalus.",
     "No acute infarct.",
     "No intracranial haemorrhage is seen.",
-    "The ventricles are of normal size.",
+    "The orbits are unremarkable.",
     "The basal cisterns are preserved.",
     "The paranasal sinuses are clear.",
 )
