@@ -210,7 +210,7 @@ def _scan(rng: np.random.Generator, plane: Plane, sigma: float, bias: Plane, gra
     waves = rng.standard_normal((2, size, size), dtype=np.float32) * np.float32(grain)
     if rng.random() < 0.5:
         waves = np.stack([blur(w, 0.7 * size / 256) for w in waves]) * np.float32(1.7)
-    out = np.clip(np.hypot(out + waves[0], waves[1]), 0, 1)
+    out = np.clip(np.hypot(out + waves[0], waves[1]) - np.float32(rng.uniform(0, 1.3) * grain), 0, 1)
     whole: Plane = out ** np.float32(np.exp(rng.normal(0, 0.15)))
     return whole
 
@@ -250,7 +250,7 @@ def _render(rng: np.random.Generator, head: Head, spots: Sequence[Spot], coloure
     faint = float(rng.uniform(0.8, 1.05))
     lumps = [_lump(rng, spot, size, faint) for spot in spots]
     bias = np.exp(np.float32(rng.uniform(0.02, 0.16)) * noise(rng, size, 2))
-    sigma, grain = float(rng.uniform(0.3, 1.1)), float(rng.uniform(0.003, 0.035))
+    sigma, grain = float(rng.uniform(0.3, 1.1)), float(np.exp(rng.uniform(np.log(0.003), np.log(0.03))))
     bare = rng.random() < 0.14
     skin = step(head.brain + np.float32(0.01), 0.02) if bare else np.float32(1)
     air = skin if rng.random() < 0.8 else np.float32(1)  # what was cut away is mostly black, without noise

@@ -126,10 +126,11 @@ def _ventricles(rng: np.random.Generator, f: Frame) -> tuple[Plane, Plane]:
     out = f.pair(0.1, 0.45, 0.10, 0.025 * wide, 0.3)
     wide = rng.uniform(0.5, 1.1)
     star = np.maximum(f.oval(-0.1, 0, 0.08 * wide, 0.12), f.pair(-0.06, 0.14, 0.03 * wide, 0.13, 0.5))
-    ring = np.float32(rng.uniform(-0.04, 0.09)) - np.abs(f.oval(0.08, 0, 0.18, 0.19))
+    ring = np.float32(rng.uniform(-0.2, 0.03)) - np.abs(f.oval(0.08, 0, 0.18, 0.19))
     ring = np.minimum(
         ring, np.float32(1.5) * (f.v - np.float32(0.08)) + np.float32(0.08) * noise(rng, f.size, 8)
     )
+    star = star + np.float32(0.2) * noise(rng, f.size, 14) * (star > -0.5)
     return np.maximum(np.maximum(out, star), ring), none
 
 
@@ -168,9 +169,12 @@ def cortex(rng: np.random.Generator, f: Frame, brain: Plane, away: Plane) -> tup
     maze = noise(rng, f.size, cells)
     ridge = np.abs(maze + np.float32(0.4) * noise(rng, f.size, 2 * cells))
     depth = np.minimum(brain, away * np.float32(0.85))
+    folds = np.float32(rng.integers(13, 22)) * np.arctan2(f.u, f.v) + np.float32(2) * noise(rng, f.size, 7)
+    rays = np.abs(np.sin(folds)) + np.float32(rng.uniform(3, 12)) * np.maximum(depth, 0)
+    ridge = np.minimum(ridge, np.float32(0.9) * rays + np.float32(0.05))
     deep = rng.uniform(0.14, 0.26) + 0.25 * max(0.0, f.level - 0.6)
     taper = np.clip(1 - depth * np.float32(1 / deep), 0, 1)
-    width = rng.uniform(0.05, 0.28) * taper
+    width = np.float32(rng.uniform(0.1, 0.45)) * taper * (1 + np.float32(0.3) * noise(rng, f.size, 6))
     soft = 2.5 * f.px * f.radii[0] * cells * 2
     sulci = step(width - ridge, soft) * step(taper, 0.2) * np.float32(rng.uniform(0.5, 1.0))
     band = step(np.float32(rng.uniform(0.3, 0.55)) * np.sqrt(taper) - ridge, 1.5 * soft) * step(
@@ -292,7 +296,7 @@ def axial(rng: np.random.Generator, size: int) -> Head:
         outer = np.maximum(outer, f.oval(-1.0, 0, 0.14, 0.13) * np.float32(0.14))
     tissues, shell = _shell(rng, f, outer)
     inner = outer - np.float32(shell)
-    gap = np.float32(rng.uniform(0.004, 0.03))
+    gap = np.float32(rng.uniform(0.004, 0.04))
     if low:
         tissues += _face(rng, f, inner)
         brain, cerebellum, csf = _base(rng, f, inner)
