@@ -14,9 +14,11 @@ from medsegr.types import COLOURS, COLS, DENSITIES, FORMS, MARGINS, ROWS, SIZES,
 
 COLOURED = {"mucosa", "cells", "skin"}
 COUNT = 24
-SMALLEST = {"thorax": 0.0004}  # share of the picture; real tumours and nodules of the lung are small
+SMALLEST = {"thorax": 0.0004, "brain": 0.0007}  # share of the picture; nodules and plaques are small
 # Share of pictures with two lesions or more, where it is not most of them.
-SEVERAL = {"skin": 0.12, "thorax": 0.3, "mammogram": 0.35}
+SEVERAL = {"skin": 0.12, "thorax": 0.2, "mammogram": 0.3, "brain": 0.3}
+NORMAL = {"skin", "brain", "thorax", "mammogram"}  # kinds of which some bodies hold no lesion
+PATIENT = {"chest", "abdomen", "thorax", "brain"}  # kinds whose words are of the patient
 
 
 @cache
@@ -33,7 +35,10 @@ def centre(mask: np.ndarray) -> tuple[float, float]:
 def test_image_and_masks_share_one_grid(kind: str) -> None:
     for case in cases(kind):
         assert case.image.dtype == np.uint8
-        assert case.image.shape == ((128, 128, 3) if kind in COLOURED else (128, 128))
+        shapes = {(128, 128, 3)} if kind in COLOURED else {(128, 128)}
+        if kind == "brain":  # one contrast in grey or three as colours
+            shapes = {(128, 128), (128, 128, 3)}
+        assert case.image.shape in shapes
         assert all(x.mask.shape == (128, 128) and x.mask.dtype == bool for x in case.lesions)
         assert all(m.shape == (128, 128) and m.dtype == bool and m.any() for m in case.organs.values())
         assert np.ptp(case.image) > 100
@@ -42,8 +47,10 @@ def test_image_and_masks_share_one_grid(kind: str) -> None:
 @pytest.mark.parametrize("kind", phantom.KINDS)
 def test_one_to_five_lesions_of_honest_size_that_hardly_overlap(kind: str) -> None:
     for case in cases(kind):
-        assert 1 <= len(case.lesions) <= 5
+        assert (0 if kind in NORMAL else 1) <= len(case.lesions) <= 5
         areas = [x.mask.mean() for x in case.lesions]
+        if not areas:
+            continue
         assert min(areas) >= SMALLEST.get(kind, 0.0015)
         assert max(areas) <= max(0.08, *(c.areas["large"][1] for c in CONCEPTS[kind]))
         for i, one in enumerate(case.lesions):
@@ -76,7 +83,7 @@ def test_attributes_are_of_the_vocabulary(kind: str) -> None:
             assert a["location"]["side_frame"] == case.frame
 
 
-@pytest.mark.parametrize("kind", [k for k in phantom.KINDS if k not in {"chest", "abdomen", "thorax"}])
+@pytest.mark.parametrize("kind", [k for k in phantom.KINDS if k not in PATIENT])
 def test_viewer_words_are_the_ninth_of_the_picture_that_holds_the_centre(kind: str) -> None:
     for case in cases(kind):
         for lesion in case.lesions:
@@ -114,6 +121,26 @@ def test_abdomen_organs_lie_on_their_sides_and_hold_their_lesions() -> None:
             assert case.organs[name][int(y), int(x)]
             if where["side"] in ("right", "left"):
                 assert (x < 64) == (where["side"] == "right")
+
+
+def test_brain_lesions_lie_in_the_brain_on_the_side_that_is_said_and_are_bright_in_flair() -> None:
+    bright = []
+    for case in cases("brain"):
+        brain = case.organs["brain"]
+        assert len({x.attributes["name"] for x in case.lesions}) == 1
+        flair = case.image.reshape(128, 128, -1)[..., case.image.ndim // 3]  # green where in colour
+        healthy = brain & ~np.any([x.mask for x in case.lesions], axis=0)
+        for lesion in case.lesions:
+            assert not (lesion.mask & ~brain).any()
+            shift = centre(lesion.mask)[1] - centre(brain)[1]
+            assert (shift < 3) if lesion.attributes["location"]["side"] == "right" else (shift > -3)
+            bright.append(np.median(flair[lesion.mask]) > np.median(flair[healthy]))
+    assert np.mean(bright) > 0.9
+    assert {x.attributes["name"] for c in cases("brain") for x in c.lesions} == {
+        "glioma",
+        "multiple sclerosis lesion",
+    }
+    assert {c.image.ndim for c in cases("brain")} == {2, 3}
 
 
 @pytest.mark.parametrize("kind", phantom.KINDS)

@@ -200,4 +200,5 @@ def scene(rng: np.random.Generator, size: int) -> Scene:
         render,
         concepts=ENHANCED if enhanced else MAMMOGRAM,
         counts=COUNTS,
+        normal=0.2,
     )

@@ -151,11 +151,11 @@ SKIN_OTHER = (
     "Follow-up is recommended.",
 )
 BRAIN_OTHER = (
-    "No midline shift.",
+    "No subdural haematoma.",
     "There is no hydrocephalus.",
     "No acute infarct.",
     "No intracranial haemorrhage is seen.",
-    "The ventricles are of normal size.",
+    "The orbits are unremarkable.",
     "The basal cisterns are preserved.",
     "The paranasal sinuses are clear.",
 )

@@ -366,4 +366,4 @@ def scene(rng: np.random.Generator, size: int) -> Scene:
         frame = layers.colour() * (_relief(rng, layers)[..., None] * dermoscope.light(rng, size))
         return camera.to_uint8(_camera(rng, _over(rng, frame), edge))
 
-    return Scene(size, 20.0 / size, places, render, concepts=(concept,), counts=counts)
+    return Scene(size, 20.0 / size, places, render, concepts=(concept,), counts=counts, normal=0.06)

@@ -342,4 +342,5 @@ def scene(rng: np.random.Generator, size: int) -> Scene:
         organs,
         concepts=_concepts(rng, picture, room),
         counts=COUNTS,
+        normal=0.3,
     )
