@@ -122,7 +122,10 @@ def _paint(plane: Plane, lump: Lump, contrast: str, tones: Values) -> None:
 
 def _pushed(rng: np.random.Generator, head: Head, spots: Sequence[Spot]) -> tuple[Cover, ...]:
     """The tissues, with ventricles, clefts and deep nuclei pushed away from what is large: mass effect."""
-    size, large = head.frame.size, max(spots, key=lambda s: s.blob.area)
+    size = head.frame.size
+    if not spots:
+        return head.tissues
+    large = max(spots, key=lambda s: s.blob.area)
     if large.name != "glioma" or large.blob.area < 0.012 * size**2 or rng.random() < 0.35:
         return head.tissues
     radius, (cy, cx) = float(np.sqrt(large.blob.area / np.pi)), centroid(large.blob)
