@@ -349,6 +349,19 @@ def test_thick_slices_are_not_nodded(tmp_path: Path) -> None:
     assert not any("^" in c.id for c in cases)
 
 
+def test_what_a_made_body_surely_does_not_hold_is_asked_with_an_empty_mask() -> None:
+    made = list(data.make_phantoms("thorax", seed=3, count=14, size=96))
+    cases = [data.phantom_case(one) for one in made]
+    empty = [[case.marks([i]).absent for i in range(len(case.targets))] for case in cases]
+    normal = [case for case, gone in zip(cases, empty, strict=True) if any(gone)]
+    assert 0 < len(normal) < 14
+    for case in normal:
+        asked = [t.names for i, t in enumerate(case.targets) if case.marks([i]).absent]
+        names = [{"concept:lung tumour", "concept:nodule"} & told for told in asked]
+        assert sorted(names, key=str) == [{"concept:lung tumour"}, {"concept:nodule"}]
+        assert all(told <= {*names[0], *names[1], "concept:tumour", "modality:CT"} for told in asked)
+
+
 def test_phantoms_survive_the_disk(tmp_path: Path) -> None:
     made = list(data.make_phantoms("chest", seed=3, count=2, size=96))
     data.pack(made, tmp_path / "p.npz")

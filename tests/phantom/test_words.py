@@ -16,6 +16,7 @@ from medsegr.report.describe import attributes_of
 from medsegr.report.parse import parse
 
 COUNT = 60
+ONE = {"skin", "brain", "thorax", "mammogram"}  # kinds that mostly have one lesion
 
 
 @cache
@@ -37,7 +38,7 @@ def fits(stated: dict, lesion: phantom.Lesion) -> bool:
 def test_phrase_stands_verbatim_in_the_report(kind: str) -> None:
     for case in cases(kind):
         told = [x for x in case.lesions if x.phrase is not None]
-        assert told
+        assert bool(told) == bool(case.lesions)
         assert all(x.phrase in case.report for x in told)
         assert all((x.phrase is None) == (x.stated is None) for x in case.lesions)
 
@@ -55,7 +56,7 @@ def test_some_images_have_twins_in_one_place_and_some_lesions_go_untold(kind: st
     several = [c for c in cases(kind) if len(c.lesions) >= 2]
     places = [[str(x.attributes["location"]) for x in c.lesions] for c in several]
     share = sum(len(set(p)) < len(p) for p in places) / len(several)
-    assert 0.1 < share < 0.45
+    assert (0.04 if kind in ONE else 0.1) < share < 0.45
     untold = [x.phrase is None for c in several for x in c.lesions]  # one alone is always told
     assert 0.08 < np.mean(untold) < 0.4
 

@@ -98,3 +98,17 @@ def test_refused_arguments_leave_nothing_behind(kind: str, count: int, size: int
     with pytest.raises(UsageError):
         phantom.write_set(kind, 1, count, size, tmp_path / "out")
     assert not (tmp_path / "out").exists()
+
+
+def test_a_body_without_lesions_has_a_row_with_an_empty_mask_for_each_concept(tmp_path: Path) -> None:
+    table = rows(phantom.write_set("thorax", 4, 12, 96, tmp_path))
+    normal = [i for i in range(12) if not case_of("thorax", 4, i, 96).lesions]
+    assert 0 < len(normal) < 12
+    for i in range(12):
+        mine = [r for r in table if r["group"] == f"thorax_4_{i:05d}"]
+        drawn = [bool(np.asarray(Image.open(tmp_path / r["mask"])).any()) for r in mine]
+        assert mine
+        assert all(one == (i not in normal) for one in drawn)
+        if i in normal:
+            assert {r["target"] for r in mine} == {"lung tumour", "nodule"}
+            assert all(r["phrase"] == r["text"] == r["target"] and not r["others"] for r in mine)

@@ -356,12 +356,12 @@ def scene(rng: np.random.Generator, size: int) -> Scene:
     def render(rng: np.random.Generator, spots: Sequence[Spot]) -> Picture:
         colours = [s.look.colour or "brown" for s in spots]
         pale = bool({"tan", "pink"} & set(colours))
-        layers = _bare(rng, size, min(PALE.get(c, 2.0) for c in colours), 0.5 if pale else 1.0)
+        layers = _bare(rng, size, min((PALE.get(c, 2.0) for c in colours), default=2.0), 0.5 if pale else 1.0)
         strong = 0.4 if pale else 0.8
-        _side_spots(rng, layers, min(s.blob.area for s in spots), strong)
+        _side_spots(rng, layers, min((s.blob.area for s in spots), default=size * size // 50), strong)
         for spot in spots:
             _lesion(rng, layers, spot)
-        if len(places) == 1 and rng.random() < 0.12:
+        if spots and len(places) == 1 and rng.random() < 0.12:
             _neighbour(rng, layers, spots)
         frame = layers.colour() * (_relief(rng, layers)[..., None] * dermoscope.light(rng, size))
         return camera.to_uint8(_camera(rng, _over(rng, frame), edge))

@@ -98,7 +98,7 @@ def _absent_rows(case: PhantomCase, stem: str, common: Mapping[str, str], out: P
             **common,
             "id": f"{stem}_no_{name.replace(' ', '_')}",
             "mask": path,
-            "text": case.report,
+            "text": name,
             "phrase": name,
             "target": name,
             "others": "",
