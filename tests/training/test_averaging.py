@@ -10,6 +10,9 @@ from safetensors.torch import save_file
 
 from medsegr import weights
 from medsegr.errors import UsageError, WeightsError
+from medsegr.fitting.saved import code_tables
+from medsegr.model import build_model
+from medsegr.reasoning.codes import Vocabulary
 from medsegr.training.averaging import average, main, mean, read
 
 
@@ -53,6 +56,39 @@ def test_equal_parts_are_their_mean(tmp_path: Path) -> None:
         torch.testing.assert_close(read(made)[0][key], value)
 
 
+def test_codes_that_the_last_alone_knows_keep_its_rows(tmp_path: Path) -> None:
+    """Networks are our own here: which of their tensors hold a row a code, and in which order the rows stand,
+    is theirs to say."""
+    paths, tensors = [], []
+    for name, codes, value in (("one", ("b", "a"), 1.0), ("two", ("a", "n", "b"), 3.0)):
+        state = build_model(Vocabulary(codes)).state_dict()
+        tables = code_tables(build_model(Vocabulary(codes)))
+        for key in tables:
+            state[key] = (
+                torch.arange(float(len(codes))).reshape(-1, *[1] * (state[key].ndim - 1)) * 10 + value
+            )
+            state[key] = state[key].expand(
+                len(codes), *build_model(Vocabulary(codes)).state_dict()[key].shape[1:]
+            )
+        folder = tmp_path / name
+        folder.mkdir()
+        path = folder / "tiny.safetensors"
+        kept = {key: item.contiguous() for key, item in state.items()}
+        save_file(kept, path, metadata={"codes": json.dumps(codes), "format": "medsegr/1"})
+        card = {"name": "tiny", "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+        path.with_suffix(".json").write_text(json.dumps(card), encoding="utf-8")
+        paths.append(folder)
+        tensors.append(kept)
+    made = read(average({str(paths[0]): 0.5, str(paths[1]): 0.5}, tmp_path / "out"))[0]
+    assert tables
+    for key in tables:
+        first = made[key].reshape(3, -1)[:, 0]
+        # a: 11 and 3, n: the last's own 13, b: 1 and 23
+        assert first.tolist() == [7.0, 13.0, 12.0]
+    other = next(key for key in made if key not in tables and made[key].is_floating_point())
+    torch.testing.assert_close(made[other], (tensors[0][other] + tensors[1][other]) / 2)
+
+
 @pytest.mark.parametrize("shares", [(0.5, 0.6), (1.5, -0.5), (1.0,)])
 def test_shares_add_up(tmp_path: Path, shares: tuple[float, ...]) -> None:
     named = {str(checkpoint(tmp_path / str(i), 1.0)): share for i, share in enumerate(shares)}
@@ -62,9 +98,10 @@ def test_shares_add_up(tmp_path: Path, shares: tuple[float, ...]) -> None:
 
 
 def test_other_codes_and_other_shapes_are_refused(tmp_path: Path) -> None:
-    one, two = checkpoint(tmp_path / "one", 1.0), checkpoint(tmp_path / "two", 1.0, '["concept:polyp"]')
-    with pytest.raises(WeightsError, match="codes"):
+    one, two = checkpoint(tmp_path / "one", 1.0, '["concept:polyp"]'), checkpoint(tmp_path / "two", 1.0)
+    with pytest.raises(WeightsError, match=r"does not know 'concept:polyp'.*last"):
         average({str(one): 0.5, str(two): 0.5}, tmp_path / "out")
+    assert not (tmp_path / "out").exists()
     with pytest.raises(WeightsError, match="name or shape"):
         mean([{"a": torch.zeros(2)}, {"a": torch.zeros(3)}], [0.5, 0.5])
 

@@ -243,6 +243,11 @@ class Tables:
         return (here[0], there[0]) == (self.here, self.there) and here[1:] == there[1:]
 
 
+def code_tables(model: Any) -> frozenset[str]:
+    """Names of the tensors of a network that hold a row a code."""
+    return _tables(model)[0]
+
+
 def _tables(model: Any) -> tuple[frozenset[str], str | None]:
     """Names of the tensors that hold a row a code: vectors of the codes, and the last layer of the head that
     tells them from a picture; of the vectors alone. None where the network has none."""

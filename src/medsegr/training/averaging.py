@@ -7,6 +7,7 @@ of the last one; ``medsegr.bench.validate`` then fills in the numbers.
 
 import argparse
 import hashlib
+import json
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -18,7 +19,9 @@ from torch import Tensor
 
 from medsegr import weights
 from medsegr.errors import UsageError, WeightsError
-from medsegr.fitting.saved import whole
+from medsegr.fitting.saved import code_tables, whole
+from medsegr.model import build_model
+from medsegr.reasoning.codes import Vocabulary
 from medsegr.training.checkpoint import settle
 
 JUDGED = ("validation", "temperature")  # of the parts, not of their mean
@@ -66,22 +69,43 @@ def average(shares: Mapping[str, float], folder: Path, warm_start: str = "") -> 
     """Write the mean of checkpoints (embedded names or folders, with their shares) into ``folder``.
 
     The card is the last one's without its numbers; ``warm_start`` replaces what it says of where the run
-    began. Raises UsageError where shares are not positive or do not add up to 1, WeightsError where the
-    checkpoints are of different networks or codes.
+    began. The last may know codes that others do not: of these it alone has learned something. Raises
+    UsageError where shares are not positive or do not add up to 1, WeightsError where the checkpoints are of
+    different networks, or another knows a code that the last does not.
     """
     if len(shares) < 2 or min(shares.values()) <= 0 or abs(sum(shares.values()) - 1) > 1e-6:
         raise UsageError("two checkpoints or more were expected, with shares above 0 that add up to 1")
     cards = [weights.verify(name) for name in shares]
     stored = [read(weights.find(name)[0]) for name in shares]
-    if any(notes != stored[-1][1] for _, notes in stored):
-        raise WeightsError("checkpoints with the same codes and host were expected: theirs differ")
+    last, notes = stored[-1]
+    if any({**own, "codes": ""} != {**notes, "codes": ""} for _, own in stored):
+        raise WeightsError("checkpoints of the same format and host were expected: theirs differ")
+    parts = [_known(part, own["codes"], last, notes["codes"]) for part, own in stored]
     card = {key: value for key, value in cards[-1].items() if key not in JUDGED}
     card["averaged"] = [
         {"sha256": part["sha256"], "share": share} for part, share in zip(cards, shares.values(), strict=True)
     ]
     card |= {"warm_start": warm_start} if warm_start else {}
-    tensors = mean([part for part, _ in stored], list(shares.values()))
-    return store(tensors, stored[-1][1], card, folder)
+    return store(mean(parts, list(shares.values())), notes, card, folder)
+
+
+def _known(
+    part: Mapping[str, Tensor], codes: str, last: Mapping[str, Tensor], wanted: str
+) -> Mapping[str, Tensor]:
+    """A checkpoint with a row for each code of the last one: rows of codes that it lacks are the last's."""
+    if codes == wanted:
+        return part
+    own, all_ = json.loads(codes), json.loads(wanted)
+    if lost := sorted(set(own) - set(all_)):
+        raise WeightsError(
+            f"the last checkpoint does not know '{lost[0]}', another does; put what knows most last"
+        )
+    rows = torch.tensor([all_.index(code) for code in own], dtype=torch.long)
+    made = dict(part)
+    for name in code_tables(build_model(Vocabulary(tuple(all_)))) & set(part):
+        made[name] = last[name].clone()
+        made[name][rows] = part[name].to(made[name].dtype)
+    return made
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
