@@ -308,7 +308,7 @@ def _places(rng: np.random.Generator, head: Head, plaques: bool) -> tuple[Place,
             if name == "cerebellum" and not plaques and rng.random() < 0.6:  # gliomas are rare there
                 continue
             core = inside & lobe if name == "periventricular" else inside & lobe & ~room
-            if core.sum() >= 0.004 * f.size**2:
+            if core.sum() >= (0.004 if plaques else 0.01) * f.size**2:
                 out.append(_place(head, side, name, core, body))
     return tuple(out)
 
@@ -317,7 +317,9 @@ def _concept(rng: np.random.Generator, plaques: bool, size: int, upright: bool, 
     """One of the two; plaques in a picture are of about one size, and not below what the grid can hold."""
     if not plaques:
         large: Choice = {"small": 0.5, "medium": 1, "large": 6}  # what fits least is refused most
-        return replace(BRAIN[0], size=large) if roomy and rng.random() < 0.6 else BRAIN[0]
+        if not roomy:
+            return replace(BRAIN[0], size={"small": 3, "medium": 2, "large": 0.5})
+        return replace(BRAIN[0], size=large) if rng.random() < 0.6 else BRAIN[0]
     low = max(0.0004, 14 / size**2)
     high = max(2 * low, float(rng.choice([0.0009, 0.0016, 0.003])) * (0.6 if upright else 1))
     sizes: Choice = {"tiny": 1.0} if upright else BRAIN[1].size  # heads are small in pictures with shoulders
@@ -331,7 +333,7 @@ def scene(rng: np.random.Generator, size: int) -> Scene:
     coloured = bool(rng.random() < (0.17 if plaques else 0.75))
     upright = plaques and not coloured and bool(rng.random() < 0.25)
     places: tuple[Place, ...] = ()
-    while not places:
+    while len(places) < 2:
         head = coronal(rng, size) if upright else axial(rng, size)
         places = _places(rng, head, plaques)
 
