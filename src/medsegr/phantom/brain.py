@@ -312,15 +312,17 @@ def _places(rng: np.random.Generator, head: Head, plaques: bool) -> tuple[Place,
             if name == "cerebellum" and not plaques and rng.random() < 0.6:  # gliomas are rare there
                 continue
             core = inside & lobe if name == "periventricular" else inside & lobe & ~room
-            if core.sum() >= 0.004 * f.size**2:
+            if core.sum() >= (0.004 if plaques else 0.01) * f.size**2:
                 out.append(_place(head, side, name, core, body))
     return tuple(out)
 
 
-def _concept(rng: np.random.Generator, plaques: bool, size: int, upright: bool) -> Concept:
+def _concept(rng: np.random.Generator, plaques: bool, size: int, upright: bool, roomy: bool) -> Concept:
     """One of the two; plaques in a picture are of about one size, and not below what the grid can hold."""
     if not plaques:
-        large: Choice = {"medium": 1, "large": 6}  # what fits least is refused most
+        large: Choice = {"small": 0.5, "medium": 1, "large": 6}  # what fits least is refused most
+        if not roomy:
+            return replace(BRAIN[0], size={"small": 3, "medium": 2, "large": 0.5})
         return replace(BRAIN[0], size=large) if rng.random() < 0.6 else BRAIN[0]
     low = max(0.0004, 14 / size**2)
     high = max(2 * low, float(rng.choice([0.0009, 0.0016, 0.003])) * (0.6 if upright else 1))
@@ -335,13 +337,14 @@ def scene(rng: np.random.Generator, size: int) -> Scene:
     coloured = bool(rng.random() < (0.17 if plaques else 0.75))
     upright = plaques and not coloured and bool(rng.random() < 0.25)
     places: tuple[Place, ...] = ()
-    while not places:
+    while len(places) < 2:
         head = coronal(rng, size) if upright else axial(rng, size)
         places = _places(rng, head, plaques)
 
     def render(rng: np.random.Generator, spots: Sequence[Spot]) -> Picture:
         return _render(rng, head, spots, coloured)
 
+    roomy = max(float(place.body.mean()) for place in places) > 0.08
     counts = (0.15, 0.3, 0.27, 0.17, 0.11) if plaques else (0.86, 0.14)
     mm = head.tall_mm / (2 * head.frame.radii[0] * size)
     return Scene(
@@ -351,7 +354,7 @@ def scene(rng: np.random.Generator, size: int) -> Scene:
         render,
         {"brain": head.brain > 0.5 * head.frame.px},
         modality=str(rng.choice(["brain MRI", "FLAIR MRI"])),
-        concepts=(_concept(rng, plaques, size, upright),),
+        concepts=(_concept(rng, plaques, size, upright, roomy),),
         counts=counts,
         normal=0.2,
     )
