@@ -92,9 +92,9 @@ def _lump(rng: np.random.Generator, spot: Spot, size: int, faint: float) -> Lump
     if not plaque and rng.random() < 0.4:  # a halo that fades into the white matter
         cover = np.maximum(cover, blur(cover, 0.25 * radius) * np.float32(rng.uniform(0.1, 0.3)))
     mixed = look.uniformity == "heterogeneous"
-    bumps = np.clip(rough(rng, alpha.shape, max(3, int(0.35 * radius))), -2, 2)
+    bumps = np.clip(rough(rng, alpha.shape, max(3, int(rng.uniform(0.12, 0.45) * radius))), -2, 2)
     fine = rough(rng, alpha.shape, max(3, round(0.02 * size)))
-    texture = np.float32(0.26 if mixed else 0.05) * bumps + np.float32(0.03) * fine
+    texture = np.float32(rng.uniform(0.2, 0.4) if mixed else 0.05) * bumps + np.float32(0.03) * fine
     core, taking = np.zeros_like(alpha), np.zeros_like(alpha)
     if not plaque and mixed and rng.random() < 0.5:
         depth = rng.uniform(0.1, 0.4)
@@ -334,7 +334,7 @@ def _concept(rng: np.random.Generator, plaques: bool, size: int, upright: bool, 
 def scene(rng: np.random.Generator, size: int) -> Scene:
     """A random slice with either gliomas or plaques, and the function that draws it with them."""
     plaques = bool(rng.random() < 0.45)
-    coloured = bool(rng.random() < (0.17 if plaques else 0.75))
+    coloured = bool(rng.random() < (0.17 if plaques else 0.5))
     upright = plaques and not coloured and bool(rng.random() < 0.25)
     places: tuple[Place, ...] = ()
     while len(places) < 2:
