@@ -113,7 +113,7 @@ def concepts_table(card: Mapping[str, Any]) -> str:
 
 def model_card(card: Mapping[str, Any]) -> str:
     """The whole card as Markdown."""
-    state = card["training"]
+    state, kinds = card["training"], card["validation"]["phantoms"]
     data = "\n".join(f"- {name}: {LICENCES[name]}" for name in card["validation"]["sets"] if name in LICENCES)
     others = "\n".join(
         f"- {name}: {LICENCES[name]}" for name in LICENCES if name not in card["validation"]["sets"]
@@ -141,7 +141,7 @@ below are on those. No image that stands here for judging was trained on.
 
 {data}
 {others}
-- phantoms of five kinds (`medsegr phantom`), made by this program
+- made bodies of {len(kinds)} kinds (`medsegr phantom`: {", ".join(kinds)})
 
 ## Numbers
 

@@ -69,9 +69,9 @@ def average(shares: Mapping[str, float], folder: Path, warm_start: str = "") -> 
     """Write the mean of checkpoints (embedded names or folders, with their shares) into ``folder``.
 
     The card is the last one's without its numbers; ``warm_start`` replaces what it says of where the run
-    began. The last may know codes that others do not: of these it alone has learned something. Raises
-    UsageError where shares are not positive or do not add up to 1, WeightsError where the checkpoints are of
-    different networks, or another knows a code that the last does not.
+    began. The mean knows the codes of the last: of those that others lack it alone has learned something, and
+    what others alone know was no part of its training any more. Raises UsageError where shares are not
+    positive or do not add up to 1, WeightsError where the checkpoints are of different networks.
     """
     if len(shares) < 2 or min(shares.values()) <= 0 or abs(sum(shares.values()) - 1) > 1e-6:
         raise UsageError("two checkpoints or more were expected, with shares above 0 that add up to 1")
@@ -96,15 +96,13 @@ def _known(
     if codes == wanted:
         return part
     own, all_ = json.loads(codes), json.loads(wanted)
-    if lost := sorted(set(own) - set(all_)):
-        raise WeightsError(
-            f"the last checkpoint does not know '{lost[0]}', another does; put what knows most last"
-        )
-    rows = torch.tensor([all_.index(code) for code in own], dtype=torch.long)
+    both = [code for code in all_ if code in own]
+    new = torch.tensor([all_.index(code) for code in both], dtype=torch.long)
+    old = torch.tensor([own.index(code) for code in both], dtype=torch.long)
     made = dict(part)
     for name in code_tables(build_model(Vocabulary(tuple(all_)))) & set(part):
         made[name] = last[name].clone()
-        made[name][rows] = part[name].to(made[name].dtype)
+        made[name][new] = part[name][old].to(made[name].dtype)
     return made
 
 
