@@ -206,6 +206,8 @@ LEARNED = {
         "polyp": {"modalities": ["ES"], "trained_on": ["phantom", "real"]},
         "ulcer": {"modalities": ["ES"], "trained_on": ["phantom"]},
         "haze": {"modalities": ["CR"], "trained_on": ["real"]},
+        "lung": {"modalities": ["CR", "CT"], "trained_on": ["phantom", "real"], "real_in": ["CR"]},
+        "bone": {"modalities": ["CT"], "trained_on": ["phantom", "real"], "real_in": []},
     },
 }
 
@@ -216,6 +218,27 @@ LEARNED = {
 )
 def test_what_was_learned_from_made_pictures_only(name: str, only: bool) -> None:
     assert made_only(LEARNED, name) is only
+
+
+@pytest.mark.parametrize(
+    ("name", "modality", "only"),
+    [
+        ("lung", "CR", False),
+        ("lung", "CT", True),  # real films taught it, and made slices
+        ("lung", None, False),
+        ("lung", "MR", False),  # not taught at all: nothing to say about made ones
+        ("bone", "CT", False),  # nobody said of which modality the real ones were
+        ("ulcer", "ES", True),
+        ("infection", "CR", True),
+        ("polyp", "ES", False),
+    ],
+)
+def test_made_pictures_of_one_modality_are_not_real_ones_of_another(
+    name: str, modality: str | None, only: bool
+) -> None:
+    assert made_only(LEARNED, name, modality) is only
+    if name in ("lung", "bone"):
+        assert firm(LEARNED, name, modality) is (not only and taught(LEARNED, name, modality))
 
 
 def test_what_is_proposed_first() -> None:

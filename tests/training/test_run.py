@@ -225,6 +225,19 @@ def test_train_tells_of_a_mirrored_set_before_it_begins(
     assert any("liver lies on the left in 6 of 6 pictures of hospital" in line for line in told)
 
 
+def test_a_concept_tells_in_which_modalities_real_pictures_taught_it() -> None:
+    made = [phantom_case(m) for m in make_phantoms("cells", 1, 6, 96)]
+    modalities = {case.modality for case in made}
+    real = [replace(case, made=False, modality="ES") for case in made]
+    unknown = [replace(case, made=False, modality=None) for case in made]
+    told = concepts_of([*made, *real])["cell cluster"]
+    assert told["trained_on"] == ["phantom", "real"]
+    assert told["modalities"] == sorted(modalities | {"ES"})
+    assert told["real_in"] == ["ES"]
+    assert concepts_of(made)["cell cluster"]["real_in"] == []
+    assert concepts_of([*made, *unknown])["cell cluster"]["real_in"] == []
+
+
 def test_empty_masks_alone_make_no_concept_known() -> None:
     made = [phantom_case(m) for m in make_phantoms("cells", 1, 6, 96)]
     bare = [

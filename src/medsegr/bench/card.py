@@ -99,7 +99,8 @@ def concepts_table(card: Mapping[str, Any]) -> str:
     """What it was trained for, and on what."""
     lines = ["| concept | from | modalities | training cases |", "|---|---|---|---|"]
     for name, entry in card["concepts"].items():
-        seen = ", ".join(entry["modalities"])
+        real = entry.get("real_in") or entry["modalities"]
+        seen = ", ".join(m if m in real else f"{m} (made)" for m in entry["modalities"])
         lines.append(f"| {name} | {' and '.join(entry['trained_on'])} | {seen} | {entry['cases']} |")
     words = (
         ("also", "also asked for as"),
@@ -163,7 +164,8 @@ columns):
 ## Concepts it knows
 
 Anything else is refused as `unknown_concept`. What comes from phantoms only was never seen in a real image
-and is refused there as `made_only`; organs are drawn with a warning.
+and is refused there as `made_only`; organs are drawn with a warning. So is what real images of another
+modality taught: "CT (made)".
 
 {concepts_table(card)}
 

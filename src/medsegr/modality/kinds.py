@@ -30,7 +30,15 @@ def taught(card: Mapping[str, Any], name: str, modality: str | None) -> bool:
 
 def firm(card: Mapping[str, Any], name: str, modality: str | None) -> bool:
     """Whether a checkpoint was trained for a concept on real pictures of a modality (None: of any)."""
-    return taught(card, name, modality) and "real" in card["concepts"][name].get("trained_on", ())
+    return taught(card, name, modality) and _real(card["concepts"][name], modality)
+
+
+def _real(learned: Mapping[str, Any], modality: str | None) -> bool:
+    """Whether real pictures taught a concept, of this modality where the card says of which they were: made
+    bodies may have taught it in others."""
+    real = "real" in learned.get("trained_on", ())
+    told = learned.get("real_in", ())  # none where nobody said of which modality the real ones were
+    return real and (modality is None or not told or modality in told)
 
 
 def called(card: Mapping[str, Any], name: str, modality: str | None) -> str:
@@ -54,10 +62,15 @@ def parts_of(card: Mapping[str, Any], name: str) -> Sequence[str]:
     return tuple(told) or (name,)
 
 
-def made_only(card: Mapping[str, Any], name: str) -> bool:
-    """Whether a checkpoint learned a concept, or one of its parts, from made pictures only."""
-    trained = (card["concepts"].get(part, {}).get("trained_on") for part in parts_of(card, name))
-    return any(one == ["phantom"] for one in trained)
+def made_only(card: Mapping[str, Any], name: str, modality: str | None = None) -> bool:
+    """Whether a checkpoint learned a concept, or one of its parts, in a modality (None: in all) from made
+    pictures only."""
+    learned = [card["concepts"].get(part, {}) for part in parts_of(card, name)]
+    return any(
+        one.get("trained_on") == ["phantom"]
+        or (modality in one.get("modalities", ()) and not _real(one, modality))
+        for one in learned
+    )
 
 
 def measured(card: Mapping[str, Any], name: str) -> tuple[float, int] | None:

@@ -55,7 +55,7 @@ def unproven(segmenter: Segmenter, finding: Finding, image: Image) -> bool:
     concept = concepts().get(finding.name)
     organ = concept is not None and concept.kind == "anatomy"
     card = _card(segmenter)
-    return not organ and made_only(card, finding.name) and not is_made(image.data)
+    return not organ and made_only(card, finding.name, image.modality) and not is_made(image.data)
 
 
 def _not_in_image(image: Image, finding: Finding, segmenter: Segmenter) -> bool:
@@ -111,7 +111,7 @@ def real_cases(segmenter: Segmenter, finding: Finding, modality: str | None) -> 
     made images only."""
     card = _card(segmenter)
     name = called(card, finding.name, modality)
-    if not known(segmenter, finding, modality) or made_only(card, name):
+    if not known(segmenter, finding, modality) or made_only(card, name, modality):
         return 0
     return max(int(card["concepts"].get(part, {}).get("cases", 1)) for part in parts_of(card, name))
 
@@ -179,7 +179,7 @@ def cautions(
             notes.append(("drawn_as", text))
         if (check := next((one for one in item.checks if one.name == "concept"), None)) is not None:
             notes.append(("forced", f"{item.finding.id}: {check.detail}"))
-        elif item.mask is not None and made_only(card, name) and not is_made(image.data):
+        elif item.mask is not None and made_only(card, name, image.modality) and not is_made(image.data):
             text = f"{item.finding.id}: its concept was learned from made images only: do not rely on it"
             notes.append(("phantom_only", text))
         elif item.mask is not None and (low := _low(card, wider(drawn, card).name)):

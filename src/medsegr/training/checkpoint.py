@@ -27,8 +27,9 @@ FEWEST = 5  # training cases below which a concept is not called known
 
 
 def concepts_of(cases: Sequence[Case]) -> dict[str, dict[str, Any]]:
-    """What each concept was learned from: real images or phantoms, in which modalities, on how many training
-    cases. Cases that only show that it is not there teach nobody how it looks, and do not count."""
+    """What each concept was learned from: real images or phantoms, in which modalities (``real_in``: those of
+    the real ones), on how many training cases. Cases that only show that it is not there teach nobody how it
+    looks, and do not count."""
     found: dict[str, dict[str, Any]] = {}
     for case in cases:
         if case.validation or not case.drawn:
@@ -36,9 +37,11 @@ def concepts_of(cases: Sequence[Case]) -> dict[str, dict[str, Any]]:
         seen = [target for target in case.targets if target.packed.any()]
         names = {c.text.partition(":")[2] for t in seen for c in t.codes[:1] if c.group == "concept"}
         for name in names:
-            entry = found.setdefault(name, {"trained_on": set(), "modalities": set(), "cases": 0})
+            nothing: dict[str, Any] = {"trained_on": set(), "modalities": set(), "real_in": set(), "cases": 0}
+            entry = found.setdefault(name, nothing)
             entry["trained_on"].add("phantom" if case.made else "real")
             entry["modalities"] |= {case.modality} - {None}
+            entry["real_in"] |= set() if case.made else {case.modality} - {None}
             entry["cases"] += 1
     return {
         name: {key: sorted(value) if isinstance(value, set) else value for key, value in entry.items()}
