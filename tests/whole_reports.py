@@ -4,7 +4,8 @@
 
 A finding is right when its name (or that of a wider concept), its state, its side and its key place, size or
 look are those wanted; wrong when it is there with another state, side, place, size or look; missed when
-nothing has its name. Invented is what would be drawn and stands in no line. Repeating a finding invents nothing.
+nothing has its name. Invented is what would be drawn and stands in no line. Repeating a finding invents
+nothing.
 """
 
 import argparse

@@ -16,9 +16,9 @@ from medsegr.report.side import Spot
 BODIES = ("chest", "neuro", "heart", "limb")  # parts whose words ("oedema", "effusion") mean different things
 GROWING = frozenset(
     [
-        *("involve", "involves", "involving", "extend", "extends", "extending", "invade", "invades", "invading"),
-        *("infiltrates", "abut", "abuts", "abutting", "encases", "encasing", "reaches", "reaching", "crosses"),
-        *("crossing", "contacting", "contacts", "displacing", "displaces"),
+        *("involve", "involves", "involving", "extend", "extends", "extending", "invade", "invades"),
+        *("invading", "infiltrates", "abut", "abuts", "abutting", "encases", "encasing", "reaches"),
+        *("reaching", "crosses", "crossing", "contacting", "contacts", "displacing", "displaces"),
     ]
 )
 SPOTS = {"white matter lesion": "signal abnormality"}
