@@ -2,9 +2,10 @@
 
     python tests/whole_reports.py tests/report/reports_heldout.toml [--list]
 
-A finding is right when its name (or that of a wider concept), its state, its side and its key place or size
-are those wanted; wrong when it is there with another state, side, place or size; missed when nothing has its
-name. Invented is what would be drawn and stands in no line. Repeating a finding invents nothing.
+A finding is right when its name (or that of a wider concept), its state, its side and its key place, size or
+look are those wanted; wrong when it is there with another state, side, place, size or look; missed when
+nothing has its name. Invented is what would be drawn and stands in no line. Repeating a finding invents
+nothing.
 """
 
 import argparse
@@ -20,11 +21,12 @@ from medsegr.results.verdicts import KINDS
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?(?:x\d+(?:\.\d+)?)*) mm")
 OPTIONAL = "="
+LOOK = "~"
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One line of what must be read: ``keys`` are words of place or a size."""
+    """One line of what must be read: ``keys`` are words of place, a size, or a look ("~spiculated")."""
 
     state: str
     names: frozenset[str]
@@ -84,6 +86,9 @@ def _holds(key: str, finding: Finding) -> bool:
     if size is not None:
         axes = tuple(float(axis) for axis in size[1].split("x"))
         return finding.shape.size_mm is not None and sorted(axes) == sorted(finding.shape.size_mm)
+    if key.startswith(LOOK):
+        look, outline = finding.texture, finding.shape
+        return key[1:] in (look.density, look.uniformity, outline.form, outline.margin, outline.size_class)
     place = finding.location
     return key.lower() in " ".join((*place.rows, *place.cols, *place.anatomy)).lower()
 

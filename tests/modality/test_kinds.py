@@ -1,5 +1,8 @@
 """What is not in such a picture is doubted, and only where the picture is known for another kind."""
 
+import tomllib
+from pathlib import Path
+
 import numpy as np
 import pytest
 
@@ -19,7 +22,10 @@ from medsegr.modality.kinds import (
     taught,
     ways,
 )
+from medsegr.report.lexicon import concepts
 from medsegr.types import Finding
+
+TABLE = Path(__file__).parents[2] / "configs" / "kinds" / "medsegr-tiny.toml"
 
 KINDS = {"breast": ("tumour", "cyst"), "neck": ("artery",), "belly": ("cyst", "liver")}
 CARD = {
@@ -287,3 +293,35 @@ def test_what_was_measured_of_a_concept() -> None:
     assert measured(card, "lung") == (pytest.approx((0.9 + 2 * 0.6 + 3 * 0.9) / 6), 6)
     assert measured(card, "liver") is None
     assert measured({}, "lung") is None
+
+
+def test_every_name_in_the_table_of_the_checkpoint_is_one_that_reports_give():
+    told = tomllib.loads(TABLE.read_text("utf-8"))
+    names = {
+        name for key in ("also", "loose") for one, all_of in told[key].items() for name in (one, *all_of)
+    }
+    assert names - concepts().keys() == set()
+
+
+@pytest.mark.parametrize(
+    ("asked", "modality", "drawn", "meant"),
+    [
+        ("brain tumour", "MR", "glioma", []),
+        ("mass", "MR", "mass", ["glioma"]),
+        ("lesion", "MR", "lesion", []),
+        ("enhancing lesion", "MR", "enhancing lesion", []),
+        ("plaque", "MR", "plaque", ["multiple sclerosis lesion"]),
+        ("pulmonary metastasis", "CT", "lung tumour", []),
+        ("nodule", "CT", "nodule", ["lung tumour"]),
+        ("nodule", "CR", "nodule", []),
+        ("mediastinal mass", "CT", "mediastinal mass", []),
+    ],
+)
+def test_what_brains_and_lungs_are_asked_for(asked, modality, drawn, meant):
+    told = tomllib.loads(TABLE.read_text("utf-8"))
+    learned = {"glioma": ["MR"], "multiple sclerosis lesion": ["MR"], "lung tumour": ["CT"]}
+    rows = {name: {"modalities": codes, "trained_on": ["real"]} for name, codes in learned.items()}
+    card = {"concepts": rows, "also": told["also"], "loose": told["loose"]}
+    assert called(card, asked, modality) == drawn
+    may = [one for one, words in told["loose"].items() if asked in words and taught(card, one, modality)]
+    assert may == meant

@@ -172,7 +172,7 @@ OVERLAPS = [
     ("cerebral aneurysm", "cerebral aneurysm", "MR"),
     ("aneurysm", "aneurysm", "MR"),
     ("aneurysm", "aortic aneurysm", "CR"),
-    ("ground glass nodule", "ground-glass opacity", "CT"),
+    ("ground glass nodule", "ground-glass nodule", "CT"),
     ("optic disc haemorrhage", "disc haemorrhage", "OP"),
     ("haemorrhage", "haemorrhage", "OP"),
     ("disc drusen", "optic disc drusen", "OP"),

@@ -167,3 +167,39 @@ def test_an_excepted_place_is_not_where_a_finding_lies(
 ) -> None:
     found = [f for f in parse(text, modality="CR").findings if f.drawable and f.polarity == "present"]
     assert [(f.location.side, f.location.rows) for f in found] == [(side, rows)]
+
+
+def test_the_largest_of_several_has_the_size_told_behind_its_place():
+    text = (
+        "Three lesions. The largest, in the right cerebellum, measures 2.4 cm and has a ring of enhancement."
+    )
+    found = parse(text, modality="MR").findings
+    assert [f.shape.size_mm for f in found] == [None, (24.0,)]
+    organ = "The left kidney measures 11 cm and contains a cyst."
+    assert [f.shape.size_mm for f in parse(organ, modality="CT").findings] == [None]
+
+
+@pytest.mark.parametrize(("size", "name"), [("", "white matter lesion"), (" 15 mm", "white matter lesion")])
+def test_a_small_bright_signal_is_a_spot_in_the_white_matter(size, name):
+    (found,) = parse(f"FLAIR hyperintensity in the right frontal lobe{size}.", modality="MR").findings
+    assert found.name == name
+
+
+def test_a_large_bright_signal_is_no_spot_as_which_plaques_are_drawn():
+    (found,) = parse("FLAIR hyperintensity of 33 mm in the right frontal lobe.", modality="MR").findings
+    assert (found.name, found.shape.size_mm) == ("signal abnormality", (33.0,))
+
+
+def test_what_a_nodule_of_a_form_is_made_of_is_its_look():
+    text = "Nodule 1: location LUL, size 5 mm, composition: ground glass, change stable"
+    (found,) = parse(text, modality="CT").findings
+    assert (found.name, found.texture.density, found.location.side) == ("nodule", "ground-glass", "left")
+
+
+def test_what_a_mass_only_reaches_does_not_name_it():
+    read = {
+        "Mass in the right upper lobe, abutting the mediastinal pleura.": "lung tumour",
+        "Mass in the liver, extending into the right kidney.": "liver lesion",
+        "Mass of the mediastinum extending into the left upper lobe.": "mediastinal mass",
+    }
+    assert {text: parse(text, modality="CT").findings[0].name for text in read} == read

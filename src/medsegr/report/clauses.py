@@ -59,7 +59,7 @@ def clause_starts(words: Words, cues: Sequence[Hit[Cue]], named: Sequence[Hit[Co
     without punctuation."""
     norms = words.norms
     stops = {hit.first for hit in cues if hit.value.kind == "stop"}
-    hard = {i + 1 for i, norm in enumerate(norms) if norm in HARD} | stops
+    hard = ({i + 1 for i, norm in enumerate(norms) if norm in HARD} - _between(norms, named)) | stops
     edges = sorted({i for i, norm in enumerate(norms) if norm in EDGES} | hard | {len(norms)})
     inside = {i for hit in cues if hit.last - hit.first > 1 for i in range(hit.first, hit.last)}
     starts = {0} | {s for s in hard if s < len(norms)}
@@ -89,6 +89,21 @@ def clause_starts(words: Words, cues: Sequence[Hit[Cue]], named: Sequence[Hit[Co
                 plural = opens and bool(PLURAL & set(norms[after:end]))
                 starts.add(_subjects(norms, (begin, i, after), named) if plural else after)
     return tuple(sorted(starts))
+
+
+def _between(norms: tuple[str, ...], named: Sequence[Hit[Concept]]) -> set[int]:
+    """Indices behind the brackets that stand between a denial and the name that it denies: "no active
+    (enhancing) lesion"."""
+    out: set[int] = set()
+    for at in (i for i, norm in enumerate(norms) if norm == "("):
+        end = next((i for i in range(at + 1, min(at + LIST, len(norms))) if norms[i] == ")"), None)
+        denied = next((i for i in range(at - 1, max(-1, at - 5), -1) if norms[i] in DENIERS), None)
+        if end is None or denied is None:
+            continue
+        before = any(denied < hit.first and hit.last <= end for hit in named)
+        behind = any(hit.first <= end + 1 < hit.last for hit in named)
+        out |= {at + 1, end + 1} if behind and not before else set()
+    return out
 
 
 def asides(words: Words, starts: tuple[int, ...]) -> frozenset[int]:

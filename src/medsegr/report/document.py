@@ -4,7 +4,7 @@ import re
 from itertools import pairwise
 
 from medsegr.findings import Section, Span
-from medsegr.report.lexicon import places, split_words
+from medsegr.report.lexicon import concept_terms, concepts, places, split_words
 from medsegr.report.tokens import ABBREVIATIONS
 
 HEADINGS = {
@@ -130,6 +130,7 @@ _INLINE_ITEM = re.compile(r"(?:(?<=[.;:!?])|(?<=^))\s*\(?\d{1,2}[.)]\s*(?=[A-Za-
 _FIRST_LINE = re.compile(r"[^\n]{0,400}[.?!:][ \t\r]*\n+(?=[A-Z])|[^\n]{0,400}\n[ \t\r]*\n+(?=\S)")
 _FIRST_SENTENCE = re.compile(r"[^.\n]{0,200}(?:\.[ \t]*(?=[A-Z])|\.?[ \t\r]*\n+(?=[A-Z|]))")
 _ORGAN_LINE = re.compile(r"\n[ \t|*-]{0,8}(?P<words>[A-Z][A-Za-z]{0,14}(?: [A-Za-z]{1,14}){0,3})[ \t]*:")
+_FIELD = re.compile(r"\n[ \t|*-]{0,8}(?P<words>[A-Z][A-Za-z ]{2,30})#?\d{0,2}[ \t]*:")
 _EXAM = re.compile(  # "Indication: lump. Ultrasound: ..." on one line
     r"(?<=[.;])[ \t]+(?!(?:outside|prior|previous|recent|earlier|old)\b)(?:[a-z-]{1,12} ){0,2}"
     r"(?:x-?ray|radiograph|cxr|ct|mri?|ultrasound|us|mammogra(?:m|phy)|(?:colono|endo|gastro)scopy"
@@ -179,6 +180,9 @@ def _ends_early(text: str, head: re.Match[str], stop: int) -> int:
     )
     if found:
         return found.end()
+    if _NAMES.get(head["words"].lower()) == "technique":
+        told = (m for m in _FIELD.finditer(text, start, stop) if _is_finding(m["words"]))
+        stop = next((m.start() for m in told), stop)  # "Exam: CT chest\nNodule 1: ..."
     organ = (m for m in _ORGAN_LINE.finditer(text, start, stop) if _is_organ(m["words"]))
     exam = _EXAM.search(text, start, stop)
     behind = exam.start() if exam else stop
@@ -189,6 +193,12 @@ def _organs_begin(text: str, head: re.Match[str], stop: int) -> int:
     """Where headings of organs begin behind an empty line: "Indication: lymphoma", "", "Neck: no node"."""
     found = (m for m in _ORGAN_LINE.finditer(text, head.end(), stop) if _is_organ(m["words"]))
     return next((m.start() for m in found if not text[: m.start()].rsplit("\n", 1)[-1].strip()), stop)
+
+
+def _is_finding(heading: str) -> bool:
+    """True for the name of a field of a form that begins with that of a finding: "Nodule 1"."""
+    first = concept_terms().longest(split_words(heading), 0)
+    return first is not None and any(concepts()[name].kind == "finding" for name in first[1])
 
 
 def _is_organ(heading: str) -> bool:
@@ -306,4 +316,4 @@ _OPEN = frozenset(  # words that end no line
         *("at", "on", "by", "from", "left", "right", "small", "mild", "possible", "there"),
     ]
 )
-_LABEL = re.compile(r"[A-Z][A-Za-z /-]{1,40}:(?=\s)")
+_LABEL = re.compile(r"[A-Z][A-Za-z0-9 /#-]{1,40}:(?=\s)")

@@ -31,6 +31,7 @@ SPOKEN = frozenset(
     ]
 )  # organs of which several sentences may speak: no bones, whose "effusion" may be the lung's
 LEADS = ((), ("the",), ("this",))  # all that may stand before the organ that a sentence speaks of
+SAME = frozenset(["lobe", "segment", "side", "lung", "hemisphere", "kidney", "breast"])
 SHORT = 4  # words of a sentence that may stand in a list of names
 
 
@@ -57,6 +58,7 @@ def read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[Se
     for span in joined(text, spans):
         before = told_last(out[-1].candidates, out[-1].words.norms) if out else None
         sentence = read(text, span, modality, before)
+        sentence = _of_same(sentence, out[-1:])
         alone = bool(out) and (out[-1].words.norms[-1:] == (":",) or _is_line(out[-1], text))
         if text[end : span[0]].count("\n") > 1 and not alone:
             under, over, spoken = "", ((), sentence.words), Spoken()
@@ -91,6 +93,24 @@ def read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[Se
     if whole and names:
         return tuple(out)
     return tuple(replace(s, titled=True) for s in out)
+
+
+def _of_same(sentence: Sentence, before: Sequence[Sentence]) -> Sentence:
+    """The sentence with the lobe that was told before as its own: "a second nodule in the same lobe"."""
+    norms = sentence.words.norms
+    at = next((i for i in range(len(norms) - 1) if norms[i] == "same" and norms[i + 1] in SAME), None)
+    if at is None:
+        return sentence
+    here = [e for e in sentence.elements if e.last <= at]
+    told = next((list(s) for s in (here, *(b.elements for b in before)) if _sided(s)), [])
+    last = max((i for i, e in enumerate(told) if _sided((e,))), default=None)
+    if last is None:
+        return sentence
+    run = told[last : last + 1]
+    run += [e for e in told[last + 1 :][:1] if e.first == run[0].last and run[0].place is None]
+    own = [replace(e, first=at + i, last=at + i + 1) for i, e in enumerate(run)]
+    rest = [e for e in sentence.elements if not at <= e.first < at + 2]
+    return replace(sentence, elements=tuple(sorted((*rest, *own), key=lambda e: e.first)))
 
 
 def _ends_at(sentence: Sentence, text: str) -> int:

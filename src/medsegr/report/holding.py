@@ -31,6 +31,9 @@ MORE |= {"predominantly", "especially", "particularly"}
 MOSTLY = frozenset(["predominance", "predominant"])
 WIDE = frozenset(["diffuse", "diffusely", "widespread", "extensive", "throughout", "multifocal"])
 ENDS = frozenset([".", ",", ";", "side", "and", "with", "than"])
+VIEWED = frozenset(["and", "view", "projection", "image", "film", "radiograph"])
+THEY = frozenset(["are", "were", "have"])  # "both", two findings told before, and what is told of them
+THEIRS = frozenset(["been", "in", "consistent", "compatible", "likely", "new", "larger", "smaller"])
 WHERE = INTO | {"at", "near"}
 DEGREES = WHERE | {"the", "a", "both", "left", "right", "and", "peripheral", "perihilar", "central"}
 DEGREES |= {"marked", "pronounced", "prominent", "severe", "extensive", "conspicuous", "confluent"}
@@ -157,11 +160,15 @@ def _is_aim(element: Element, words: Words) -> bool:
 
 
 def _not_a_side(element: Element, words: Words) -> bool:
-    """True for the "both" of "both on frontal and lateral views", of "scar and effusion, both stable" and of
-    "both left breast masses"."""
+    """True for the "both" of "both on frontal and lateral views", of "scar and effusion, both stable", of
+    "both have been stable" and of "both left breast masses"."""
     after = words.norms[element.last : element.last + 2]
     if words.norms[element.first : element.last] != ("both",) or not after:
         return False
+    if after[0] == "frontal" and after[1:] and after[1] not in VIEWED:
+        return False  # "in both frontal lobes"
+    if after[0] in THEY and after[1:] and (after[1] in THEIRS or after[1] in word_list("not_both_sides")):
+        return True
     return after[0] in word_list("not_both_sides") or (after[0] in SIDE_WORDS and after[1:] != ("and",))
 
 

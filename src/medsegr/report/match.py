@@ -65,7 +65,22 @@ OTHER_ENDS = frozenset(
             "thumb",
             "appendix",
         ),
-        *("patella", "phalanx", "skull", "ulcer", "heart", "cardiac", "ventricle", "ventricular", "stalk"),
+        *(
+            "cecum",
+            "caecum",
+            "neck",
+            "mesentery",
+            "mesenteric",
+            "patella",
+            "phalanx",
+            "skull",
+            "ulcer",
+            "heart",
+            "cardiac",
+            "ventricle",
+            "ventricular",
+            "stalk",
+        ),
     ]
 )
 POLED = {  # words of organs with poles, kidneys aside; of these only the thyroid has lobes

@@ -31,6 +31,7 @@ MEANING = frozenset(["corresponding", "consistent", "compatible", "representing"
 MATCHING = frozenset(["corresponding", "correlating", "corresponds", "correlates", "correspond"])
 LAYERS = frozenset(["smooth muscle", "stroma"])
 REACHING = frozenset(["into", "through", "reaching", "beyond", "involving", "invading", "infiltrating"])
+MADE_OF = frozenset(["composition", "attenuation", "consistency", "density", "type"])
 NEAR = 5  # words between a look and the thing that it is the look of
 
 
@@ -48,7 +49,14 @@ def names(
         found = tuple(h for h in found if not _is_matched(h, found, words))
     if modality in ("SM", "GM"):
         found = tuple(h for i, h in enumerate(found) if not (i and _is_reached(h, words)))
+    found = tuple(h for i, h in enumerate(found) if not (i and _is_answer(h, words)))
     return tuple(h for h in found if not (h.value.name in LOOKS and _is_look(h, found, words)))
+
+
+def _is_answer(hit: Hit[Concept], words: Words) -> bool:
+    """True for the ground glass of "Nodule 2: size 5 mm, composition: ground glass": it tells the look."""
+    before = [n for n in words.norms[max(0, hit.first - 3) : hit.first] if n not in (":", "pure")]
+    return hit.value.name == "ground-glass opacity" and before[-1:] != [] and before[-1] in MADE_OF
 
 
 def _is_reached(hit: Hit[Concept], words: Words) -> bool:

@@ -20,10 +20,10 @@ from medsegr.report.heads import Head, asked_for, border, heads
 from medsegr.report.language import foreign
 from medsegr.report.link import link
 from medsegr.report.placing import Setting, places_of
-from medsegr.report.refining import fitting, kept, most_told, of_density, refined
+from medsegr.report.refining import fitting, kept, most_told, of_density, of_size, refined
 from medsegr.report.sentence import Sentence, is_name_only, is_request, read
 from medsegr.report.several import by_place, in_all, of_part, outlines, shares
-from medsegr.report.side import Spot, location, spots
+from medsegr.report.side import LARGER, Spot, location, spots
 from medsegr.report.titled import organ_of_title, under_title
 from medsegr.report.values import shape, size_mm, texture
 
@@ -227,7 +227,7 @@ def _of_candidate(
     out = []
     found = _spread(sentence, item, own, setting)
     for i, (spot, outline) in enumerate(zip(found, outlines(told, found, sentence.words), strict=True)):
-        concept = refined(item, spot, sentence, setting)
+        concept = of_size(refined(item, spot, sentence, setting), outline.size_mm)
         place = location(kept(spot, concept), concept.name, setting.frame)
         parts = [core, *(s for s in place.spans if i == 0 and _inside(s, sentence, item))]
         span = min(p[0] for p in parts), max(p[1] for p in parts)
@@ -314,8 +314,8 @@ def _own_words(sentence: Sentence, item: Candidate) -> tuple[int, int]:
             low = joints[0] + 1
     for place in sentence.elements:  # "the left kidney measures 11 cm and contains a cyst"
         joints = [i for i in range(place.last, item.first) if norms[i] in HOLDING]
-        if place.place is None or place.first < low or not joints:
-            continue
+        if place.place is None or place.first < low or not joints or LARGER & {*norms[low : place.first]}:
+            continue  # of "the largest, in the lung, measures 2 cm and enhances" it is the finding's
         if size_mm(sentence.words, (place.last, joints[0]))[0]:
             low = joints[0] + 1
     return low, high

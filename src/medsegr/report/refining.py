@@ -7,19 +7,29 @@ from functools import lru_cache
 
 from medsegr.report import lexicon
 from medsegr.report.builds import Candidate
-from medsegr.report.lexicon import Concept, Refine
+from medsegr.report.lexicon import Concept, Place, Refine
 from medsegr.report.match import ENDS, POLED, Words
 from medsegr.report.placing import Setting
 from medsegr.report.sentence import BRAIN, Sentence
 from medsegr.report.side import Spot
 
 BODIES = ("chest", "neuro", "heart", "limb")  # parts whose words ("oedema", "effusion") mean different things
+GROWING = frozenset(
+    [
+        *("involve", "involves", "involving", "extend", "extends", "extending", "invade", "invades"),
+        *("invading", "infiltrates", "abut", "abuts", "abutting", "encases", "encasing", "reaches"),
+        *("reaching", "crosses", "crossing", "contacting", "contacts", "displacing", "displaces"),
+    ]
+)
+SPOTS = {"white matter lesion": "signal abnormality"}
+LARGE_MM = 20.0  # plaques and spots of old age are smaller
 LIMBS = frozenset(["arm", "leg", "shoulder", "hip bone", "femur", "humerus", "tibia", "joint"])
 
 
 def refined(item: Candidate, spot: Spot, sentence: Sentence, setting: Setting) -> Concept:
     """The narrower concept at a place, in a kind of image, or in a report of a part of the body."""
-    names = {p.name for p in spot.places} | {p.of for p in spot.places}
+    own = _where_it_is(item, spot, sentence.words)
+    names = {p.name for p in own} | {p.of for p in own}
     if not names & lexicon.concepts().keys():  # "LEFT BREAST: ... A mass at 2 o'clock."
         names |= {sentence.under or setting.organ}
     sign = sentence.sign_of(item)
@@ -36,6 +46,17 @@ def refined(item: Candidate, spot: Spot, sentence: Sentence, setting: Setting) -
         ):
             return lexicon.concepts()[rule.name]
     return item.concept
+
+
+def _where_it_is(item: Candidate, spot: Spot, words: Words) -> tuple[Place, ...]:
+    """The places without those that it only reaches: a mass in the liver "extending into the kidney" is none
+    of the kidney."""
+    grown = (i for i in range(item.last, len(words.norms)) if words.norms[i] in GROWING)
+    ends = next((words.tokens[i].start for i in grown), None)
+    if ends is None:
+        return spot.places
+    own = tuple(p for p, head in zip(spot.places, spot.heads, strict=True) if head[0] < ends)
+    return own or spot.places
 
 
 @lru_cache(maxsize=4096)
@@ -85,6 +106,13 @@ def _in_organ(spot: Spot, organ: str) -> Spot:
     poles = {p: replace(p, name=p.name.replace("kidney", organ), of=organ) for p in found}
     places = tuple(poles.get(p, p) for p in spot.places)
     return replace(spot, places=places)
+
+
+def of_size(concept: Concept, size_mm: tuple[float, ...] | None) -> Concept:
+    """The concept, or what it is where it is large: a "FLAIR hyperintensity" of 33 mm is no spot in the white
+    matter, as which plaques may be drawn, but an abnormal signal, as of a glioma."""
+    large = SPOTS.get(concept.name) if size_mm and max(size_mm) >= LARGE_MM else None
+    return lexicon.concepts()[large] if large else concept
 
 
 def of_density(item: Candidate, words: Words) -> bool:

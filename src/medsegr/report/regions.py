@@ -1,6 +1,7 @@
 """Which words of a sentence speak of which of its findings."""
 
 from collections.abc import Sequence
+from itertools import pairwise
 
 from medsegr.report.builds import Candidate
 from medsegr.report.clauses import SIZES
@@ -17,6 +18,7 @@ PLACING = frozenset([",", "and", "but", "while", "wherea", "however"])  # before
 ANEW = frozenset(["no", "there", "only"])
 PARTING = frozenset(["without", "no"])  # what is said before is not of what is denied behind
 CAUSING = frozenset(["cause", "causes", "causing", "producing", "resulting"])
+LISTING = frozenset([",", "and", "or", "/", "&"])
 BRACKETS = frozenset(["(", ")"])  # what they hold is said beside a statement and ends none
 
 
@@ -88,6 +90,8 @@ def _split(
     marks = [
         i for i in between if words.norms[i] in word_list("joiners") or words.norms[i] in word_list("verbs")
     ]
+    if marks and (told := _told_of(marks, begin, words)) is not None:
+        return told
     marks += [i for i in between if words.norms[i] == "by" and words.norms[i + 1] in ("a", "an", "the")]
     marks.sort()
     while len(marks) > 1 and {marks[-1] - 1, marks[-1] + 1} <= placed and words.norms[marks[-1]] != "with":
@@ -99,6 +103,18 @@ def _split(
     if marks:
         return _with_place(marks[-1] + 1, end, words, placed)
     return two.first if any(words.norms[i] in word_list("prepositions") for i in between) else one.last
+
+
+def _told_of(marks: Sequence[int], begin: int, words: Words) -> int | None:
+    """Index of the first of several words that tell where the second one is: "a carcinoma with nodal, pleural
+    and hepatic metastases"; None where no such list stands behind a "with"."""
+    last = next((i for i in reversed(marks) if words.norms[i] == "with"), None)
+    if last is None or last == marks[-1] or begin - last > 12:
+        return None
+    told = [norm not in LISTING for norm in words.norms[last + 1 : begin]]
+    single = all(not (one and two) for one, two in pairwise(told))
+    plain = not (word_list("prepositions") | word_list("verbs")) & {*words.norms[last + 1 : begin]}
+    return last + 1 if single and plain and told[:1] == [True] else None
 
 
 def _named_at(begin: int, end: int, words: Words, placed: frozenset[int]) -> int | None:
