@@ -282,6 +282,7 @@ def _place(head: Head, side: str, name: str, core: Mask, body: Mask) -> Place:
             (f"in the {side} periventricular white matter",),
         ),
     }.get(name, (f"{name} lobe", (f"in the {side} {name} lobe", f"within the {side} {name} lobe")))
+    cerebral = head.cerebrum and name != "cerebellum"
     return Place(
         key=f"{side} {name}",
         core=core,
@@ -289,8 +290,8 @@ def _place(head: Head, side: str, name: str, core: Mask, body: Mask) -> Place:
         location={"side": side, "anatomy": (anatomy,)},
         after=words,
         before=(f"{side} {name}",) if name in {"frontal", "parietal", "temporal", "occipital"} else (),
-        wide=(f"in the {side} cerebral hemisphere",) if head.cerebrum else (),
-        wide_key=side if head.cerebrum else "",
+        wide=(f"in the {side} cerebral hemisphere",) if cerebral else (),
+        wide_key=side if cerebral else "",
         wide_location={"side": side},
     )
 
