@@ -2,9 +2,7 @@
 
 import hashlib
 import json
-from collections.abc import Mapping
 from pathlib import Path
-from types import MappingProxyType
 
 import pytest
 import torch
@@ -18,16 +16,13 @@ from medsegr.reasoning.codes import Vocabulary
 from medsegr.training.averaging import average, main, mean, read
 
 
-def checkpoint(
-    folder: Path, value: float, codes: str = "[]", tables: Mapping[str, torch.Tensor] = MappingProxyType({})
-) -> Path:
+def checkpoint(folder: Path, value: float, codes: str = "[]") -> Path:
     folder.mkdir()
     path = folder / "tiny.safetensors"
     tensors = {
         "a.weight": torch.full((2, 3), value).half(),
         "a.bias": torch.full((3,), value),
         "a.num_batches_tracked": torch.tensor(int(value)),
-        **tables,
     }
     save_file(tensors, path, metadata={"codes": codes, "format": "medsegr/1"})
     card = {"name": "tiny", "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "licence": "any"}
@@ -111,19 +106,22 @@ def test_other_codes_and_other_shapes_are_refused(tmp_path: Path) -> None:
         mean([{"a": torch.zeros(2)}, {"a": torch.zeros(3)}], [0.5, 0.5])
 
 
-@pytest.mark.parametrize("rows", [(1, 4), (2, 3), None])
-def test_a_table_of_codes_of_another_network_is_refused(tmp_path: Path, rows: tuple[int, int] | None) -> None:
-    name = next(iter(code_tables(build_model(Vocabulary(("a",))))))
-    own = {name: torch.zeros(1, 3)}
-    last = {name: torch.zeros(rows)} if rows else {}
-    if rows == (2, 3):  # more rows than codes: a file that is not what it says
-        own = {name: torch.zeros(2, 3)}
-    one = checkpoint(tmp_path / "one", 1.0, '["a"]', own)
-    two = checkpoint(tmp_path / "two", 1.0, '["a", "b"]', last)
-    with pytest.raises(WeightsError, match="name or shape"):
-        average({str(one): 0.5, str(two): 0.5}, tmp_path / "out")
-
-
 def test_a_share_that_is_no_number(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="FOLDER=SHARE"):
         main(["--of", "somewhere=much", "--folder", str(tmp_path)])
+
+
+def test_a_table_of_codes_of_another_network_is_refused(tmp_path: Path) -> None:
+    name = next(iter(code_tables(build_model(Vocabulary(("a",))))))
+    parts = ("one", '["a"]', {name: torch.zeros(1, 3)}), ("two", '["a", "b"]', {name: torch.zeros(2, 4)})
+    bare = ("bare", '["a", "b"]', {"other": torch.zeros(1)})
+    long = ("long", '["a"]', {name: torch.zeros(2, 4)})  # more rows than codes: not what it says
+    for folder, codes, tensors in (*parts, bare, long):
+        (tmp_path / folder).mkdir()
+        path = tmp_path / folder / "tiny.safetensors"
+        save_file(tensors, path, metadata={"codes": codes, "format": "medsegr/1"})
+        card = {"name": "tiny", "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+        path.with_suffix(".json").write_text(json.dumps(card), encoding="utf-8")
+    for pair in (("one", "two"), ("one", "bare"), ("long", "two")):
+        with pytest.raises(WeightsError, match="name or shape"):
+            average({str(tmp_path / folder): 0.5 for folder in pair}, tmp_path / "out")

@@ -142,7 +142,7 @@ below are on those. No image that stands here for judging was trained on.
 
 {data}
 {others}
-- phantoms (`medsegr phantom`), made by this program: {", ".join(card["validation"]["phantoms"])}
+- phantoms of five kinds (`medsegr phantom`), made by this program
 
 ## Numbers
 
