@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 
 from medsegr import phantom
-from medsegr.phantom.dermoscope import mottle
+from medsegr.phantom.bodies.dermoscope import mottle
 
 SIZE = 128
 

@@ -4,8 +4,8 @@ from functools import cache
 
 import numpy as np
 
-from medsegr.phantom import brain
-from medsegr.phantom.head import axial
+from medsegr.phantom.bodies import brain
+from medsegr.phantom.bodies.head import axial
 from medsegr.phantom.scene import Scene
 
 SIZE = 96

@@ -8,10 +8,10 @@ import numpy as np
 from scipy import ndimage
 
 from medsegr.phantom import camera
+from medsegr.phantom.bodies.coronal import coronal
+from medsegr.phantom.bodies.head import Cover, Head, axial
 from medsegr.phantom.concepts import BRAIN
-from medsegr.phantom.coronal import coronal
 from medsegr.phantom.draw import Mask, Plane, blur, grid, noise, rough, spread, step, widened
-from medsegr.phantom.head import Cover, Head, axial
 from medsegr.phantom.looks import Choice, Concept
 from medsegr.phantom.plan import centroid
 from medsegr.phantom.scene import Picture, Place, Scene, Spot

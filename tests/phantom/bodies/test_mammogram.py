@@ -6,8 +6,8 @@ import numpy as np
 from scipy import ndimage
 
 from medsegr import phantom
-from medsegr.phantom import mammogram
-from medsegr.phantom.breast import breast
+from medsegr.phantom.bodies import mammogram
+from medsegr.phantom.bodies.breast import breast
 
 SIZE = 96
 

@@ -5,8 +5,8 @@ from collections.abc import Sequence
 import numpy as np
 
 from medsegr.phantom import camera
-from medsegr.phantom.breast import Breast, breast
-from medsegr.phantom.breast_tissue import crumbs, folds, nodes, plain, skin, subtracted
+from medsegr.phantom.bodies.breast import Breast, breast
+from medsegr.phantom.bodies.breast_tissue import crumbs, folds, nodes, plain, skin, subtracted
 from medsegr.phantom.concepts import ENHANCED, MAMMOGRAM
 from medsegr.phantom.draw import (
     Plane,

@@ -7,7 +7,7 @@ import pytest
 from scipy import ndimage
 
 from medsegr import phantom
-from medsegr.phantom import scanner
+from medsegr.phantom.bodies import scanner
 
 
 @cache

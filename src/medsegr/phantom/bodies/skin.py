@@ -10,9 +10,10 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import ndimage
 
-from medsegr.phantom import camera, dermoscope
+from medsegr.phantom import camera
+from medsegr.phantom.bodies import dermoscope
+from medsegr.phantom.bodies.dermoscope import mottle, noise
 from medsegr.phantom.concepts import SKIN
-from medsegr.phantom.dermoscope import mottle, noise
 from medsegr.phantom.draw import Blob, Plane, Stroke, blur, lay, outline, place, step, widened
 from medsegr.phantom.places import nine
 from medsegr.phantom.scene import Picture, Place, Scene, Spot
