@@ -32,3 +32,41 @@ def test_a_slice_at_the_vertex_is_smaller_and_not_nearer() -> None:
     for head in heads:
         width_mm = head.tall_mm / (2 * head.frame.radii[0])  # of the picture
         assert 190 < width_mm < 270
+
+
+ABOVE = (  # what lies higher in a picture, axial (forehead up) or coronal (crown up)
+    *(("frontal", other) for other in ("temporal", "parietal", "occipital")),
+    ("temporal", "occipital"),
+    ("parietal", "temporal"),
+    *((lobe, "cerebellum") for lobe in ("temporal", "parietal", "occipital")),
+)
+
+
+def test_lobes_lie_as_in_a_head() -> None:
+    compared = set()
+    for scene in scenes():
+        at = {}
+        for place in scene.places:
+            side, _, name = place.key.partition(" ")
+            at[name, side] = [float(axis.mean()) for axis in np.nonzero(place.core)]
+        for side in ("right", "left"):
+            for high, low in ABOVE:
+                if (high, side) in at and (low, side) in at:
+                    compared.add((high, low))
+                    assert at[high, side][0] < at[low, side][0], (high, low)
+        for name in {name for name, _ in at}:
+            if (name, "right") in at and (name, "left") in at:
+                assert at[name, "right"][1] < at[name, "left"][1]  # the patient's right is at the left
+    assert compared == set(ABOVE)
+
+
+def test_plaques_leave_the_ventricles_free() -> None:
+    kept = 0
+    for i in range(60):
+        rng = np.random.default_rng([33, i])
+        head = axial(rng, SIZE)
+        hollow = head.ventricles > 0
+        for place in brain._places(rng, head, True) if hollow.any() else ():
+            kept += 1
+            assert not (place.body & hollow).any()
+    assert kept > 50

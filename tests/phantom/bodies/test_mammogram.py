@@ -52,3 +52,8 @@ def test_only_plain_pictures_speak_of_density() -> None:
             if None in here:
                 assert "dens" not in (lesion.phrase or "")
     assert min(seen.values()) >= 3
+
+
+def test_findings_are_measured_on_a_detector_of_some_twenty_centimetres() -> None:
+    scene = mammogram.scene(np.random.default_rng(1), SIZE)
+    assert 180 <= scene.mm * SIZE <= 300
