@@ -4,6 +4,7 @@ from functools import cache
 
 import numpy as np
 
+from medsegr import phantom
 from medsegr.phantom.bodies import brain
 from medsegr.phantom.bodies.head import axial
 from medsegr.phantom.scene import Scene
@@ -70,3 +71,22 @@ def test_plaques_leave_the_ventricles_free() -> None:
             kept += 1
             assert not (place.body & hollow).any()
     assert kept > 50
+
+
+def test_plaques_come_in_number_and_gliomas_mostly_alone() -> None:
+    made = [phantom.make("brain", np.random.default_rng([34, i]), SIZE) for i in range(90)]
+    counts = {"glioma": [], "multiple sclerosis lesion": []}
+    for case in made:
+        if case.lesions:
+            counts[case.lesions[0].attributes["name"]].append(len(case.lesions))
+    assert np.mean(counts["glioma"]) < 1.4
+    assert np.mean(counts["multiple sclerosis lesion"]) > 2
+
+
+def test_the_brain_is_what_its_halves_leave_of_it() -> None:
+    left = []
+    for scene in scenes():
+        organ, halves = scene.organs["brain"], np.any([place.body for place in scene.places], axis=0)
+        assert not (halves & ~organ).any()
+        left.append((organ & ~halves).sum() / organ.sum())  # ventricles, cleft, spared cortex
+    assert np.quantile(left, 0.25) < 0.06
