@@ -7,6 +7,8 @@ import pytest
 from scipy import ndimage
 
 from medsegr import phantom
+from medsegr.phantom import draw
+from medsegr.phantom.bodies import skin
 from medsegr.phantom.bodies.dermoscope import mottle
 
 SIZE = 128
@@ -76,3 +78,52 @@ def test_mottle_fills_any_window_with_noise_of_deviation_one(grain: float) -> No
     assert planes[0].dtype == np.float32
     assert abs(np.mean(planes)) < 0.1
     assert 0.85 < np.std(planes) < 1.15
+
+
+def test_lesions_lie_in_the_round_field_where_there_is_one() -> None:
+    cut = 0
+    for i in range(30):
+        rng = np.random.default_rng([18, i])
+        scene = skin.scene(rng, SIZE)
+        field = scene.places[0].body
+        if field.mean() > 0.9:
+            continue
+        cut += 1
+        bare = scene.render(rng, ()).mean(axis=2)
+        corners = ~ndimage.binary_dilation(field, iterations=6)
+        assert np.median(bare[corners]) < 0.6 * np.median(bare[field])
+    assert cut >= 3
+
+
+def test_skin_is_so_pale_that_the_colours_of_its_lesions_are_true(monkeypatch: pytest.MonkeyPatch) -> None:
+    most: list[float] = []
+    drawn = skin._bare
+
+    def bare(rng: np.random.Generator, size: int, darkest: float, calm: float) -> skin._Layers:
+        most.append(darkest)
+        return drawn(rng, size, darkest, calm)
+
+    monkeypatch.setattr(skin, "_bare", bare)
+    several = 0
+    for i in range(60):
+        case = phantom.make("skin", np.random.default_rng([19, i]), 96)
+        colours = {x.attributes["texture"]["colour"] for x in case.lesions}
+        several += len(colours) > 1
+        assert all(most[-1] <= skin.PALE.get(colour, 2.0) for colour in colours)
+    assert several >= 5
+
+
+def test_side_spots_are_smaller_than_every_lesion(monkeypatch: pytest.MonkeyPatch) -> None:
+    areas: list[float] = []
+
+    def recorded(rng: np.random.Generator, form: str, margin: str, area: float) -> draw.Outline:
+        areas.append(area)
+        return draw.outline(rng, form, margin, area)
+
+    monkeypatch.setattr(skin, "outline", recorded)
+    for i in range(12):
+        rng = np.random.default_rng([20, i])
+        layers = skin._bare(rng, 96, 2.0, 1.0)
+        skin._side_spots(rng, layers, 60, 0.8)
+    assert len(areas) > 10
+    assert max(areas) <= 0.3 * 60
