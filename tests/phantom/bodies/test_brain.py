@@ -3,6 +3,7 @@
 from functools import cache
 
 import numpy as np
+import pytest
 
 from medsegr import phantom
 from medsegr.phantom.bodies import brain
@@ -90,3 +91,14 @@ def test_the_brain_is_what_its_halves_leave_of_it() -> None:
         assert not (halves & ~organ).any()
         left.append((organ & ~halves).sum() / organ.sum())  # ventricles, cleft, spared cortex
     assert np.quantile(left, 0.25) < 0.06
+
+
+@pytest.mark.parametrize(("size", "most"), [(96, 1), (256, 1), (1024, 4)])
+def test_contrasts_of_one_slice_lie_a_pixel_apart_at_most(size: int, most: int) -> None:
+    plane = np.zeros((size, size), np.float32)
+    plane[size // 2, size // 2] = 1
+    moved = [
+        np.abs(np.argwhere(brain._shifted(np.random.default_rng(i), plane))[0] - size // 2).max()
+        for i in range(40)
+    ]
+    assert max(moved) == most

@@ -10,6 +10,8 @@ from medsegr import phantom
 from medsegr.phantom import draw
 from medsegr.phantom.bodies import skin
 from medsegr.phantom.bodies.dermoscope import mottle
+from medsegr.phantom.looks import Look
+from medsegr.phantom.scene import Spot
 
 SIZE = 128
 
@@ -127,3 +129,22 @@ def test_side_spots_are_smaller_than_every_lesion(monkeypatch: pytest.MonkeyPatc
         skin._side_spots(rng, layers, 60, 0.8)
     assert len(areas) > 10
     assert max(areas) <= 0.3 * 60
+
+
+def test_no_neighbour_is_laid_over_a_lesion_that_is_told() -> None:
+    places = skin.scene(np.random.default_rng(0), SIZE).places
+    look = Look(None, "homogeneous", "brown", "oval", "smooth", "large")
+    full = np.ones((SIZE, SIZE), bool)
+    everywhere = draw.Blob((slice(0, SIZE), slice(0, SIZE)), full.astype(np.float32), full * 1.0, full)
+    middle = np.zeros_like(full)
+    middle[SIZE // 2 - 2 : SIZE // 2 + 2, SIZE // 2 - 2 : SIZE // 2 + 2] = True
+    small = draw.Blob(everywhere.window, middle.astype(np.float32), middle * 1.0, middle)
+    laid = {"full": 0, "small": 0}
+    for i in range(12):
+        for name, blob in (("full", everywhere), ("small", small)):
+            rng = np.random.default_rng([21, i])
+            layers = skin._bare(rng, SIZE, 2.0, 1.0)
+            before = layers.colour()
+            skin._neighbour(rng, layers, [Spot("skin lesion", look, places[0], blob)])
+            laid[name] += not np.array_equal(before, layers.colour())
+    assert laid["full"] == 0 < laid["small"]
