@@ -73,3 +73,23 @@ def test_a_veil_is_told_in_windows_that_show_it(low: float, told: bool) -> None:
     rng = np.random.default_rng(0)
     (concept,) = thorax._concepts(rng, scanner.Scan((low, 200)), 0.1)
     assert ("mixed" in concept.density) == told
+
+
+@pytest.mark.parametrize(("quarters", "flip"), [(1, False), (2, True), (3, False)])
+def test_a_turned_slice_has_its_lungs_where_the_picture_shows_them(
+    quarters: int, flip: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    shown = []
+    for one in (scanner.Scan((-1300, 150)), scanner.Scan((-1300, 150), quarters, flip)):
+        monkeypatch.setattr(thorax, "scan", lambda _, one=one: one)
+        rng = np.random.default_rng(26)
+        scene = thorax.scene(rng, 128)
+        lungs = np.any([place.body for place in scene.places], axis=0)
+        shown.append((one, scene, lungs, scene.render(rng, ()).astype(float)))
+    (_, upright, lungs, picture), (turn, turned, there, other) = shown
+    assert np.array_equal(there, turn.turn(lungs))
+    assert np.corrcoef(turn.turn(picture).ravel(), other.ravel())[0, 1] > 0.9
+    assert {place.key for place in upright.places} == {"right", "left"}
+    assert [dict(place.location) for place in turned.places] == [{"anatomy": ("lung",)}]
+    assert upright.organs
+    assert not turned.organs
