@@ -3,11 +3,15 @@
 from functools import cache
 
 import numpy as np
+import pytest
 from scipy import ndimage
 
 from medsegr import phantom
+from medsegr.phantom import draw
 from medsegr.phantom.bodies import mammogram
-from medsegr.phantom.bodies.breast import breast
+from medsegr.phantom.bodies.breast import Breast, breast
+from medsegr.phantom.looks import Look
+from medsegr.phantom.scene import Spot
 
 SIZE = 96
 
@@ -57,3 +61,37 @@ def test_only_plain_pictures_speak_of_density() -> None:
 def test_findings_are_measured_on_a_detector_of_some_twenty_centimetres() -> None:
     scene = mammogram.scene(np.random.default_rng(1), SIZE)
     assert 180 <= scene.mm * SIZE <= 300
+
+
+def test_the_nipple_is_on_the_outline() -> None:
+    y, x = draw.grid(SIZE)
+    for i in range(60):
+        b = breast(np.random.default_rng([2, i]), SIZE)
+        far = np.hypot(y - b.tip[0], x - b.tip[1])
+        assert far[b.inside].min() < 0.05
+        assert far[b.inside & (b.under > 0.1)].min(initial=1) > 0.05
+
+
+def test_findings_lie_below_the_skin(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = []
+
+    def recorded(rng: np.random.Generator, size: int) -> Breast:
+        made.append(breast(rng, size))
+        return made[-1]
+
+    monkeypatch.setattr(mammogram, "breast", recorded)
+    for i in range(20):
+        places = mammogram.scene(np.random.default_rng([6, i]), SIZE).places
+        deep = made[-1].inside & (made[-1].under > 0.0125)
+        assert not any((place.body & ~deep).any() for place in places)
+
+
+def test_spicules_start_in_their_finding() -> None:
+    rng = np.random.default_rng(3)
+    scene = mammogram.scene(np.random.default_rng(1), SIZE)
+    blob = draw.place(rng, draw.outline(rng, "round", "smooth", 120), (70.0, 25.0), SIZE)
+    assert blob is not None
+    look = Look("hyper", "homogeneous", None, "round", "spiculated", "medium")
+    lines = mammogram._spicules(rng, Spot("breast finding", look, scene.places[0], blob), SIZE)
+    ends = np.array([points[0] for points, _, _ in lines[::2]]) * SIZE - (25, 70)  # x, y
+    assert np.hypot(*ends.T).max() < np.sqrt(120 / np.pi)
