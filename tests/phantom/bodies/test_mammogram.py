@@ -95,3 +95,17 @@ def test_spicules_start_in_their_finding() -> None:
     lines = mammogram._spicules(rng, Spot("breast finding", look, scene.places[0], blob), SIZE)
     ends = np.array([points[0] for points, _, _ in lines[::2]]) * SIZE - (25, 70)  # x, y
     assert np.hypot(*ends.T).max() < np.sqrt(120 / np.pi)
+
+
+def test_uptake_of_a_subtracted_picture_is_called_no_density(monkeypatch: pytest.MonkeyPatch) -> None:
+    drawn = []
+    for name in ("plain", "subtracted"):
+        draws = getattr(mammogram, name)
+        monkeypatch.setattr(mammogram, name, lambda *a, n=name, d=draws: drawn.append(n) or d(*a))
+    for i in range(12):
+        rng = np.random.default_rng([8, i])
+        scene = mammogram.scene(rng, SIZE)
+        scene.render(rng, ())
+        (concept,) = scene.concepts
+        assert (set(concept.density) == {None}) == (drawn[-1] == "subtracted")
+    assert set(drawn) == {"plain", "subtracted"}
