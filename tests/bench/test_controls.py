@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medsegr.bench import controls
+from medsegr.bench.compare import DRAWN
 from medsegr.bench.controls import (
     CONTROLS,
     Other,
@@ -225,3 +226,13 @@ def test_draws_hang_on_their_words_alone() -> None:
     assert generator(1, "a", 2).random() == generator(1, "a", 2).random()
     assert generator(1, "a", 2).random() != generator(1, "a", 3).random()
     assert generator("a", "bc").random() != generator("ab", "c").random()
+
+
+def test_controls_whose_words_hang_on_the_seed_are_known_to_the_comparison() -> None:
+    others = [
+        Other(f"{name}/0", name, "s", finding_from({**ALL, "name": name}))
+        for name in ("cyst", "ulcer", "mass")
+    ]
+    made = [controlled(wanted(ALL), others, generator(i)) for i in range(40)]
+    vary = {name for name in made[0] if len({controls.says(one[name]) for one in made}) > 1}
+    assert vary == set(DRAWN)
