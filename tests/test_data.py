@@ -359,6 +359,7 @@ def test_what_a_made_body_surely_does_not_hold_is_asked_with_an_empty_mask() -> 
         asked = [t.names for i, t in enumerate(case.targets) if case.marks([i]).absent]
         names = [{"concept:lung tumour", "concept:nodule"} & told for told in asked]
         assert sorted(names, key=str) == [{"concept:lung tumour"}, {"concept:nodule"}]
+        assert not any(t.organ for i, t in enumerate(case.targets) if case.marks([i]).absent)
         assert all(told <= {*names[0], *names[1], "concept:tumour", "modality:CT"} for told in asked)
 
 

@@ -157,7 +157,8 @@ def calibration(predictor: Predictor, questions: Iterable[Question]) -> tuple[Sa
 
 
 def made(count: int = IMAGES, seed: int = 64) -> Iterator[Question]:
-    """Made images of every kind in turn, each with what its own report says."""
+    """Made images of every kind in turn, each with what its own report says: ``count`` at most, since some
+    bodies hold no lesion."""
     from medsegr.phantom import KINDS, make
 
     for at in range(count):

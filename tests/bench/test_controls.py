@@ -8,6 +8,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medsegr.bench import controls
+from medsegr.bench.compare import DRAWN
 from medsegr.bench.controls import (
     CONTROLS,
     Other,
@@ -159,13 +160,22 @@ def test_a_quarter_of_the_values_and_at_least_one_is_wrong(attributes: dict[str,
 def test_one_value_in_twenty_is_wrong() -> None:
     right = finding_from(ALL)
     told_values = sum(bool(value) for value in controls._values(right))
-    changed = 0
+    changed = []
     for seed in range(400):
         other = few_wrong(right, np.random.default_rng(seed))
         pairs = zip(controls._values(right), controls._values(other), strict=True)
-        changed += sum(a != b for a, b in pairs)
+        changed.append(sum(a != b for a, b in pairs))
         assert other.name == right.name
-    assert 0.035 < changed / (400 * told_values) < 0.065  # 5 %, three deviations of 400 findings
+    assert 0.035 < sum(changed) / (400 * told_values) < 0.065  # 5 %, three deviations of 400 findings
+    assert max(changed) > 1  # each by its own chance
+
+
+def test_most_findings_are_asked_as_they_were_under_few_wrong_values() -> None:
+    same = [
+        told(controlled(wanted(ALL), (), generator(i))["few-wrong"]) == told(finding_from(ALL))
+        for i in range(60)
+    ]
+    assert 0.3 < np.mean(same) < 0.8  # 0.95 to the power of some twelve values
 
 
 def test_few_wrong_values_need_values() -> None:
@@ -216,3 +226,13 @@ def test_draws_hang_on_their_words_alone() -> None:
     assert generator(1, "a", 2).random() == generator(1, "a", 2).random()
     assert generator(1, "a", 2).random() != generator(1, "a", 3).random()
     assert generator("a", "bc").random() != generator("ab", "c").random()
+
+
+def test_controls_whose_words_hang_on_the_seed_are_known_to_the_comparison() -> None:
+    others = [
+        Other(f"{name}/0", name, "s", finding_from({**ALL, "name": name}))
+        for name in ("cyst", "ulcer", "mass")
+    ]
+    made = [controlled(wanted(ALL), others, generator(i)) for i in range(40)]
+    vary = {name for name in made[0] if len({controls.says(one[name]) for one in made}) > 1}
+    assert vary == set(DRAWN)

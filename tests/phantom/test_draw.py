@@ -98,3 +98,14 @@ def test_clear_differences_are_symmetric_and_none_from_itself(seed: int, kind: s
     assert clear_differences(one, one) == ()
     assert clear_differences(one, two) == clear_differences(two, one)
     assert all(getattr(one, name) != getattr(two, name) for name in clear_differences(one, two))
+
+
+def test_a_wider_window_ends_at_the_grid_and_holds_the_narrow_one_where_it_was() -> None:
+    whole = np.arange(80, dtype=np.float32).reshape(8, 10)[:8, :8]
+    window = (slice(1, 4), slice(5, 8))
+    wide = draw.widened(window, 2, 8)
+    assert wide == (slice(0, 6), slice(3, 8))
+    around = draw.spread(whole[window], window, wide)
+    only = np.zeros_like(whole)
+    only[window] = whole[window]
+    assert np.array_equal(around, only[wide])

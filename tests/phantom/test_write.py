@@ -2,6 +2,7 @@
 
 import csv
 import json
+import re
 from pathlib import Path
 
 import numpy as np
@@ -63,12 +64,15 @@ def test_masks_and_images_are_those_of_the_case(tmp_path: Path) -> None:
     [
         ("chest", {"right lung", "left lung", "heart"}),
         ("abdomen", {"liver", "spleen", "right kidney", "left kidney"}),
+        ("thorax", {"right lung", "left lung"}),
+        ("brain", {"brain"}),
     ],
 )
 def test_organs_have_a_table_of_their_own(kind: str, names: set[str], tmp_path: Path) -> None:
     phantom.write_set(kind, 1, 2, 96, tmp_path)
     table = rows(tmp_path / "organs.csv")
     assert {r["phrase"] for r in table} == names
+    assert kind in re.findall(r"[a-z]+", (tmp_path / "SOURCE.md").read_text().partition("organs.csv")[2])
     for row in table:
         side = json.loads(row["attributes"])["location"]["side"]
         assert row["phrase"] == (f"{side} {row['target']}" if side else row["target"])

@@ -109,3 +109,19 @@ def test_other_shapes_and_other_hosts_are_refused(tmp_path: Path) -> None:
 def test_a_share_that_is_no_number(tmp_path: Path) -> None:
     with pytest.raises(UsageError, match="FOLDER=SHARE"):
         main(["--of", "somewhere=much", "--folder", str(tmp_path)])
+
+
+def test_a_table_of_codes_of_another_network_is_refused(tmp_path: Path) -> None:
+    name = next(iter(code_tables(build_model(Vocabulary(("a",))))))
+    parts = ("one", '["a"]', {name: torch.zeros(1, 3)}), ("two", '["a", "b"]', {name: torch.zeros(2, 4)})
+    bare = ("bare", '["a", "b"]', {"other": torch.zeros(1)})
+    long = ("long", '["a"]', {name: torch.zeros(2, 4)})  # more rows than codes: not what it says
+    for folder, codes, tensors in (*parts, bare, long):
+        (tmp_path / folder).mkdir()
+        path = tmp_path / folder / "tiny.safetensors"
+        save_file(tensors, path, metadata={"codes": codes, "format": "medsegr/1"})
+        card = {"name": "tiny", "sha256": hashlib.sha256(path.read_bytes()).hexdigest()}
+        path.with_suffix(".json").write_text(json.dumps(card), encoding="utf-8")
+    for pair in (("one", "two"), ("one", "bare"), ("long", "two")):
+        with pytest.raises(WeightsError, match="name or shape"):
+            average({str(tmp_path / folder): 0.5 for folder in pair}, tmp_path / "out")

@@ -106,6 +106,19 @@ def test_the_head_is_not_taught_that_what_nobody_judged_is_gone(tmp_path: Path) 
     assert gone == {"s": [], "plain": [{"polyp"}]}
 
 
+def test_a_made_body_without_lesions_shows_none(tmp_path: Path) -> None:
+    told = [
+        (shown, gone)
+        for held_out in (False, True)
+        for _, shown, gone in image_head.pictures("phantom thorax", tmp_path, held_out, 16)
+    ]
+    normal = [shown for shown, gone in told if gone]
+    assert 0 < len(normal) < len(told)
+    assert all(gone == {"lung tumour", "nodule", "tumour"} for _, gone in told if gone)
+    assert not any({"lung tumour", "nodule", "tumour"} & shown for shown in normal)
+    assert all({"lung tumour", "nodule"} & shown for shown, gone in told if not gone)
+
+
 def test_pictures_in_which_nothing_is_do_not_use_up_the_limit(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:

@@ -90,8 +90,9 @@ def phantoms_table(card: Mapping[str, Any]) -> str:
         "|---|---|---|---|---|",
     ]
     for kind, row in card["validation"]["phantoms"].items():
-        cells = (row["named"], row["others"], row["foreign phrase"])
-        lines.append(f"| {kind} | {row['lesions']} | " + " | ".join(f"{value:.3f}" for value in cells) + " |")
+        values = (row["named"], row["others"], row["foreign phrase"])
+        cells = ("" if value is None else f"{value:.3f}" for value in values)
+        lines.append(f"| {kind} | {row['lesions']} | " + " | ".join(cells) + " |")
     return "\n".join(lines)
 
 

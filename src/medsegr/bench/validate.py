@@ -144,20 +144,18 @@ def interval(values: Sequence[float], groups: Sequence[str]) -> list[float] | No
 
 def score_phantoms(kind: str, ask: Ask, count: int) -> dict[str, Any]:
     """For images with two lesions or more: Dice to the lesion that the phrase names, to the others, with a
-    foreign phrase.
+    foreign phrase. None where no image has two.
     """
     named, others, foreign = [], [], []
     cases = [phantom.make(kind, np.random.default_rng([900_000, i]), 256) for i in range(count)]
     for i, case in enumerate(cases):
         described = [x for x in case.lesions if x.phrase]
-        if len(case.lesions) < 2 or not described:
+        strange = _told([*cases[i + 1 :], *cases[:i]])
+        if len(case.lesions) < 2 or not described or not strange:
             continue
         image = Image(_channels(case.image), modality=modality_code(case.modality), frame=case.frame)
-        stranger = next(x for x in cases[(i + 1) % count].lesions if x.phrase)
-        phrases = [*(x.phrase for x in described), stranger.phrase]
-        read = [
-            parse_phrase(p or "", modality=image.modality, frame=image.frame).findings[0] for p in phrases
-        ]
+        phrases = [*(x.phrase or "" for x in described), strange]
+        read = [parse_phrase(p, modality=image.modality, frame=image.frame).findings[0] for p in phrases]
         masks, presence = ask(image, read)
         masks = masks & (presence >= 0.5).reshape(-1, 1, 1)
         for lesion, mask in zip(described, masks[:-1], strict=True):
@@ -166,10 +164,15 @@ def score_phantoms(kind: str, ask: Ask, count: int) -> dict[str, Any]:
             others.append(float(dice(mask, rest)))
             foreign.append(float(dice(masks[-1], lesion.mask)))
     mean = {
-        name: round(float(np.mean(v)), 3)
+        name: round(float(np.mean(v)), 3) if v else None
         for name, v in (("named", named), ("others", others), ("foreign phrase", foreign))
     }
     return {**mean, "lesions": len(named)}
+
+
+def _told(cases: Sequence[phantom.PhantomCase]) -> str:
+    """The first phrase of the first body of which something is told; some hold no lesion."""
+    return next((x.phrase for case in cases for x in case.lesions if x.phrase), "")
 
 
 def _channels(image: np.ndarray) -> np.ndarray:

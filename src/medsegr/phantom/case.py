@@ -7,7 +7,18 @@ import numpy as np
 
 from medsegr.errors import UsageError
 from medsegr.modality.synthetic import marked
-from medsegr.phantom import abdomen, brain, cells, chest, mammogram, mucosa, report, skin, thorax, ultrasound
+from medsegr.phantom import report
+from medsegr.phantom.bodies import (
+    abdomen,
+    brain,
+    cells,
+    chest,
+    mammogram,
+    mucosa,
+    skin,
+    thorax,
+    ultrasound,
+)
 from medsegr.phantom.concepts import CONCEPTS
 from medsegr.phantom.plan import plan
 from medsegr.phantom.scene import Lesion, PhantomCase, Scene

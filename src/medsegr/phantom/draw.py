@@ -179,6 +179,18 @@ class Blob:
         return int(self.mask[self.window].sum())
 
 
+def widened(window: tuple[slice, slice], pad: int, size: int) -> tuple[slice, slice]:
+    """A window with ``pad`` pixels more on each side, as far as the grid goes."""
+    rows, cols = (slice(max(0, w.start - pad), min(size, w.stop + pad)) for w in window)
+    return rows, cols
+
+
+def spread(plane: Plane, window: tuple[slice, slice], wide: tuple[slice, slice]) -> Plane:
+    """A plane of one window in a wider one, 0 around it."""
+    around = [(w.start - v.start, v.stop - w.stop) for w, v in zip(window, wide, strict=True)]
+    return np.pad(plane, around)
+
+
 def _polygon(corners: int, turned: Plane) -> Plane:
     wedge = 2 * np.pi / corners
     out: Plane = (np.cos(np.pi / corners) / np.cos(np.mod(turned, wedge) - np.pi / corners)).astype(

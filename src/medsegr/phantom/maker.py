@@ -12,6 +12,7 @@ def fingerprint(folder: Path = HERE, marker: Path = Path(synthetic.__file__)) ->
     """Ten letters that hang on the program text of the maker (``folder``) and of the mark in its pictures: a
     number that people must remember to raise would be forgotten once. A new comment costs some minutes."""
     digest = hashlib.sha256()
-    for path in (*sorted(folder.glob("*.py")), marker):
-        digest.update(path.name.encode() + b"\0" + path.read_bytes().replace(b"\r\n", b"\n") + b"\0")
+    parts = {path.relative_to(folder).as_posix(): path for path in folder.rglob("*.py")}
+    for name, path in (*sorted(parts.items()), (marker.name, marker)):
+        digest.update(name.encode() + b"\0" + path.read_bytes().replace(b"\r\n", b"\n") + b"\0")
     return digest.hexdigest()[:10]

@@ -159,8 +159,9 @@ BRAIN_OTHER = (
     "The basal cisterns are preserved.",
     "The paranasal sinuses are clear.",
 )
+# Fluid behind a lung, thick skin and grains of calcium are drawn now and then: nothing below denies them.
 THORAX_OTHER = (
-    "No pleural effusion.",
+    "No pneumomediastinum.",
     "There is no pneumothorax.",
     "No mediastinal lymphadenopathy.",
     "No pericardial effusion.",
@@ -173,11 +174,11 @@ THORAX_OTHER = (
     "The visualised upper abdomen is unremarkable.",
 )
 MAMMOGRAM_OTHER = (
-    "No suspicious calcifications.",
-    "There is no skin thickening.",
+    "No foreign body is seen.",
+    "There is no breast implant.",
     "No nipple retraction.",
     "No axillary lymphadenopathy is seen.",
-    "The breast tissue is heterogeneously dense.",
+    "Comparison with earlier images is recommended.",
     "No architectural distortion.",
 )
 OTHERS = {

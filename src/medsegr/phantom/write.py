@@ -38,10 +38,12 @@ behind them. Every mask and every word is exact by construction. Licence: Apache
   the words of this lesion in it (verbatim), `target` its concept, `others` the masks of all other lesions of
   the image, told or not. `attributes` is JSON: everything that is true of the lesion, and under `stated` only
   what its phrase says (null = unsaid).
-  An image without a lesion has a row with an empty mask for each concept that might have lain there.
-- `organs.csv`: the same columns for organs (chest, abdomen and thorax only).
+  An image without a lesion has a row with an empty mask for each concept that might have lain there, whose
+  name is `text` and `phrase`.
+- `organs.csv`: the same columns for organs (chest, abdomen, thorax and brain only).
 - Frame: chest, abdomen, thorax and brain are in radiological view (the patient's right at the picture's
-  left) and their words use the patient's sides; the other kinds use the picture's sides.
+  left) and their words use the patient's sides; the other kinds use the picture's sides. Some slices of
+  thorax are turned or mirrored: they have no side in their words and no organs.
 - Image i of a seed does not depend on the number of images.
 """
 

@@ -25,6 +25,7 @@ from medsegr.reasoning.codes import Vocabulary
 from medsegr.training.checkpoint import settle
 
 JUDGED = ("validation", "temperature")  # of the parts, not of their mean
+UNLIKE = "checkpoints of one network were expected: their tensors differ in name or shape"
 
 
 def read(path: Path) -> tuple[dict[str, Tensor], dict[str, str]]:
@@ -53,9 +54,7 @@ def mean(parts: Sequence[Mapping[str, Tensor]], shares: Sequence[float]) -> dict
     last = parts[-1]
     for part in parts:
         if {k: v.shape for k, v in part.items()} != {k: v.shape for k, v in last.items()}:
-            raise WeightsError(
-                "checkpoints of one network were expected: their tensors differ in name or shape"
-            )
+            raise WeightsError(UNLIKE)
     made = {}
     for key, value in last.items():
         made[key] = value
@@ -92,7 +91,8 @@ def average(shares: Mapping[str, float], folder: Path, warm_start: str = "") -> 
 def _known(
     part: Mapping[str, Tensor], codes: str, last: Mapping[str, Tensor], wanted: str
 ) -> Mapping[str, Tensor]:
-    """A checkpoint with a row for each code of the last one: rows of codes that it lacks are the last's."""
+    """A checkpoint with a row for each code of the last one: rows of codes that it lacks are the last's.
+    WeightsError where the last does not know all of its codes, or is of another network."""
     if codes == wanted:
         return part
     own, all_ = json.loads(codes), json.loads(wanted)
@@ -101,6 +101,8 @@ def _known(
     old = torch.tensor([own.index(code) for code in both], dtype=torch.long)
     made = dict(part)
     for name in code_tables(build_model(Vocabulary(tuple(all_)))) & set(part):
+        if name not in last or part[name].shape != (len(own), *last[name].shape[1:]):
+            raise WeightsError(UNLIKE)
         made[name] = last[name].clone()
         made[name][new] = part[name][old].to(made[name].dtype)
     return made

@@ -73,13 +73,11 @@ def pictures(
             case = data.phantom_case(one)
             pixels = np.moveaxis(one.pixels, 0, -1) if len(one.pixels) == 3 else one.pixels[0]
             image = image_from_array(pixels, modality=one.modality)
-            names = {
-                name.partition(":")[2]
-                for t in case.targets
-                for name in t.names
-                if name.startswith("concept:")
-            }
-            yield image, names, set()
+            names: tuple[set[str], set[str]] = (set(), set())  # shown, not there
+            for i, target in enumerate(case.targets):
+                concepts = {name.partition(":")[2] for name in target.names if name.startswith("concept:")}
+                names[case.marks([i]).absent].update(concepts)
+            yield image, names[0], names[1] - names[0]
         return
     for _, image, drawn in data.read_drawn(root / source, held_out=held_out):
         if not drawn:

@@ -3,7 +3,7 @@
 import numpy as np
 from scipy import ndimage
 
-from medsegr.phantom.breast import Breast
+from medsegr.phantom.bodies.breast import Breast
 from medsegr.phantom.draw import Plane, Stroke, bump, curve, ellipse, grid, noise, step, strokes
 
 

@@ -8,10 +8,10 @@ import numpy as np
 from scipy import ndimage
 
 from medsegr.phantom import camera
+from medsegr.phantom.bodies.coronal import coronal
+from medsegr.phantom.bodies.head import Cover, Head, axial
 from medsegr.phantom.concepts import BRAIN
-from medsegr.phantom.coronal import coronal
-from medsegr.phantom.draw import Mask, Plane, blur, grid, noise, rough, step
-from medsegr.phantom.head import Cover, Head, axial
+from medsegr.phantom.draw import Mask, Plane, blur, grid, noise, rough, spread, step, widened
 from medsegr.phantom.looks import Choice, Concept
 from medsegr.phantom.plan import centroid
 from medsegr.phantom.scene import Picture, Place, Scene, Spot
@@ -78,14 +78,8 @@ def _lump(rng: np.random.Generator, spot: Spot, size: int, faint: float) -> Lump
     """Draw the parts of one lesion that all contrasts share."""
     look, blob = spot.look, spot.blob
     radius = float(np.sqrt(blob.area / np.pi))
-    pad = 2 + round(0.02 * size)
-    low = [max(0, w.start - pad) for w in blob.window]
-    high = [min(size, w.stop + pad) for w in blob.window]
-    window = (slice(low[0], high[0]), slice(low[1], high[1]))
-    alpha = np.zeros((high[0] - low[0], high[1] - low[1]), np.float32)
-    inner = np.zeros_like(alpha)
-    spot_in = tuple(slice(w.start - a, w.stop - a) for w, a in zip(blob.window, low, strict=True))
-    alpha[spot_in], inner[spot_in] = blob.alpha, blob.inner
+    window = widened(blob.window, 2 + round(0.02 * size), size)
+    alpha, inner = (spread(plane, blob.window, window) for plane in (blob.alpha, blob.inner))
     plaque = spot.name != "glioma"
     soft = rng.uniform(0.3, 0.9) if plaque else rng.uniform(0.6, 1.6)
     cover = blur(alpha, min(soft * size / 256, 0.25 * radius))
@@ -282,6 +276,7 @@ def _place(head: Head, side: str, name: str, core: Mask, body: Mask) -> Place:
             (f"in the {side} periventricular white matter",),
         ),
     }.get(name, (f"{name} lobe", (f"in the {side} {name} lobe", f"within the {side} {name} lobe")))
+    cerebral = head.cerebrum and name != "cerebellum"
     return Place(
         key=f"{side} {name}",
         core=core,
@@ -289,8 +284,8 @@ def _place(head: Head, side: str, name: str, core: Mask, body: Mask) -> Place:
         location={"side": side, "anatomy": (anatomy,)},
         after=words,
         before=(f"{side} {name}",) if name in {"frontal", "parietal", "temporal", "occipital"} else (),
-        wide=(f"in the {side} cerebral hemisphere",) if head.cerebrum else (),
-        wide_key=side if head.cerebrum else "",
+        wide=(f"in the {side} cerebral hemisphere",) if cerebral else (),
+        wide_key=side if cerebral else "",
         wide_location={"side": side},
     )
 

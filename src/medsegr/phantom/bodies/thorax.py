@@ -9,13 +9,14 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from medsegr.phantom import camera, thorax_fine
+from medsegr.phantom import camera
+from medsegr.phantom.bodies import thorax_fine
+from medsegr.phantom.bodies.scanner import Scan, acquire, scan
+from medsegr.phantom.bodies.thorax_parts import WITHIN, table
 from medsegr.phantom.concepts import THORAX
 from medsegr.phantom.draw import Mask, Plane, Stroke, bump, grid, lay, noise, rough, step, strokes, wavy
 from medsegr.phantom.looks import NO, Choice, Concept
-from medsegr.phantom.scanner import Scan, acquire, scan
 from medsegr.phantom.scene import Picture, Place, Scene, Spot
-from medsegr.phantom.thorax_parts import WITHIN, table
 
 COUNTS = (0.48, 0.34, 0.18)
 LARGER: Choice = {"small": 1, "medium": 1.5}

@@ -5,10 +5,22 @@ from collections.abc import Sequence
 import numpy as np
 
 from medsegr.phantom import camera
-from medsegr.phantom.breast import Breast, breast
-from medsegr.phantom.breast_tissue import crumbs, folds, nodes, plain, skin, subtracted
+from medsegr.phantom.bodies.breast import Breast, breast
+from medsegr.phantom.bodies.breast_tissue import crumbs, folds, nodes, plain, skin, subtracted
 from medsegr.phantom.concepts import ENHANCED, MAMMOGRAM
-from medsegr.phantom.draw import Plane, Stroke, blur, curve, grid, noise, rough, step, strokes
+from medsegr.phantom.draw import (
+    Plane,
+    Stroke,
+    blur,
+    curve,
+    grid,
+    noise,
+    rough,
+    spread,
+    step,
+    strokes,
+    widened,
+)
 from medsegr.phantom.places import nine
 from medsegr.phantom.scene import Picture, Scene, Spot
 
@@ -52,16 +64,13 @@ def _cover(rng: np.random.Generator, spot: Spot, size: int) -> tuple[tuple[slice
     soft = {"smooth": rng.uniform(0.4, 1.4), "spiculated": rng.uniform(1.4, 3.2)}.get(
         spot.look.margin, rng.uniform(1.0, 3.0)
     )
-    pad = int(3 * soft * scale) + 2
-    low = [max(0, w.start - pad) for w in spot.blob.window]
-    high = [min(size, w.stop + pad) for w in spot.blob.window]
-    rows, cols = ((w.start - a, b - w.stop) for w, a, b in zip(spot.blob.window, low, high, strict=True))
-    cover = blur(np.pad(spot.blob.alpha, (rows, cols)), soft * scale)
+    window = widened(spot.blob.window, int(3 * soft * scale) + 2, size)
+    cover = blur(spread(spot.blob.alpha, spot.blob.window, window), soft * scale)
     jag = rough(rng, cover.shape, max(2, round(rng.uniform(2, 6) * scale)))
     cover = cover + np.float32(rng.uniform(0, 0.5 if spot.look.margin == "smooth" else 1.2)) * jag * cover * (
         1 - cover
     )
-    return (slice(low[0], high[0]), slice(low[1], high[1])), np.clip(cover, 0, 1)
+    return window, np.clip(cover, 0, 1)
 
 
 def _add(rng: np.random.Generator, plane: Plane, spot: Spot, enhanced: bool) -> float:
@@ -167,7 +176,7 @@ def _framed(rng: np.random.Generator, plane: Plane, b: Breast) -> Plane:
     words = _words(rng, b)
     if words and rng.random() < 0.15:  # a film's label: dark letters on a bright box
         text, x, y, tall = words[0]
-        box = step(0.6 * tall - np.abs(b.v * 0 + grid(size)[0] - np.float32(y + 0.55 * tall)), 0.004) * step(
+        box = step(0.6 * tall - np.abs(grid(size)[0] - np.float32(y + 0.55 * tall)), 0.004) * step(
             np.float32(0.34 * tall * len(text))
             - np.abs(grid(size)[1] - np.float32(x + 0.3 * tall * len(text))),
             0.004,

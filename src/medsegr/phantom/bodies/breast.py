@@ -14,8 +14,8 @@ Point = tuple[float, float]
 class Breast:
     """One breast on the grid; lengths are shares of the side.
 
-    ``yx`` are the grid's own coordinates, ``v`` and ``u`` run from the armpit (or the top) and from the chest
-    wall, so that one drawing serves left and right breasts and pictures that are upside down.
+    ``v`` and ``u`` run from the armpit (or the top) and from the chest wall, so that one drawing serves left
+    and right breasts and pictures that are upside down.
     """
 
     size: int
@@ -99,7 +99,7 @@ def breast(rng: np.random.Generator, size: int) -> Breast:
     u = (1 - x if mirrored else x) - np.float32(wall)
     far, at = _profile(rng, v[:, :1], reach, oblique)
     far = far + np.float32(rng.uniform(0.001, 0.006)) * noise(rng, size, 6)[:, :1] - np.float32(0.012)
-    inside: Mask = (u < far)[...]
+    inside: Mask = u < far
     tall = float(
         np.interp(at, v[:, 0] if not turned else v[::-1, 0], far[:, 0] if not turned else far[::-1, 0])
     )

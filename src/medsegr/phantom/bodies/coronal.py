@@ -2,8 +2,8 @@
 
 import numpy as np
 
+from medsegr.phantom.bodies.head import Cover, Frame, Head, cortex, fissure, folia, frame
 from medsegr.phantom.draw import Mask, Plane, noise, step
-from medsegr.phantom.head import Cover, Frame, Head, cortex, fissure, folia, frame
 
 HEIGHT_MM = 165.0  # from the crown to where the round of the skull would close
 

@@ -10,10 +10,11 @@ from dataclasses import dataclass, replace
 import numpy as np
 from scipy import ndimage
 
-from medsegr.phantom import camera, dermoscope
+from medsegr.phantom import camera
+from medsegr.phantom.bodies import dermoscope
+from medsegr.phantom.bodies.dermoscope import mottle, noise
 from medsegr.phantom.concepts import SKIN
-from medsegr.phantom.dermoscope import mottle, noise
-from medsegr.phantom.draw import Blob, Plane, Stroke, blur, lay, outline, place, step
+from medsegr.phantom.draw import Blob, Plane, Stroke, blur, lay, outline, place, step, widened
 from medsegr.phantom.places import nine
 from medsegr.phantom.scene import Picture, Place, Scene, Spot
 
@@ -74,15 +75,14 @@ class _Ground:
 
 def _ground(blob: Blob, size: int) -> _Ground:
     radius = float(np.sqrt(max(blob.area, 1) / np.pi))
-    pad = int(0.5 * radius) + 6
-    rows, cols = (slice(max(0, w.start - pad), min(size, w.stop + pad)) for w in blob.window)
-    inside = blob.mask[rows, cols]
+    window = widened(blob.window, int(0.5 * radius) + 6, size)
+    inside = blob.mask[window]
     depth = ndimage.distance_transform_edt(inside) - ndimage.distance_transform_edt(~inside)
     ys, xs = np.nonzero(inside)
     theta = np.arctan2(
         np.arange(inside.shape[0])[:, None] - ys.mean(), np.arange(inside.shape[1])[None, :] - xs.mean()
     )
-    return _Ground((rows, cols), depth.astype(np.float32), radius, theta.astype(np.float32))
+    return _Ground(window, depth.astype(np.float32), radius, theta.astype(np.float32))
 
 
 def _cloud(rng: np.random.Generator, shape: tuple[int, ...], grain: float) -> Plane:

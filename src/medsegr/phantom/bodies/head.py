@@ -11,7 +11,7 @@ import numpy as np
 
 from medsegr.phantom.draw import Mask, Plane, Stroke, ellipse, noise, step, strokes, wavy
 
-HEAD_MM = 190.0  # from forehead to occiput
+HEAD_MM = 190.0  # from forehead to occiput, in the longest slice
 Cover = tuple[str, Plane]  # a tissue laid over what is below it, 0 to 1
 
 
@@ -77,13 +77,18 @@ class Head:
     cortex: Plane
     lobes: tuple[tuple[str, Mask], ...]
     cerebrum: bool  # the lobes make up a hemisphere on either side
-    tall_mm: float  # from v = -1 to 1
+    tall_mm: float  # of this slice, from v = -1 to 1
+
+
+def _length(level: float) -> float:
+    """How long an axial slice is, as a share of the longest: the head gets round towards the vertex."""
+    return 1.0 if level < 0.72 else 1 - 0.42 * ((level - 0.72) / 0.28) ** 1.5
 
 
 def frame(rng: np.random.Generator, size: int, level: float, upright: bool) -> Frame:
     """A random position, size, form and tilt of a head; ``upright`` leaves room for neck and shoulders."""
     tall = rng.uniform(0.36, 0.485) if not upright else rng.uniform(0.24, 0.33)
-    small = 1.0 if level < 0.72 or upright else 1 - 0.42 * ((level - 0.72) / 0.28) ** 1.5
+    small = 1.0 if upright else _length(level)
     radii = (tall * small, tall * small * rng.uniform(0.74, 0.9) * (1.15 if upright else 1))
     mid = (rng.normal(0.49, 0.025), rng.normal(0.5, 0.02))
     if upright:
@@ -326,4 +331,5 @@ def axial(rng: np.random.Generator, size: int) -> Head:
     tissues.append(("ventricle", hollow))
     if f.level > 0.4:
         tissues.append(("vessel", step(f.oval(0.93 - shell, 0, 0.05, 0.05), 0.5)))
-    return Head(f, tuple(tissues), brain, csf, caps, grey, _lobes(f, cerebellum), not low, HEAD_MM)
+    tall_mm = HEAD_MM * _length(f.level)
+    return Head(f, tuple(tissues), brain, csf, caps, grey, _lobes(f, cerebellum), not low, tall_mm)
