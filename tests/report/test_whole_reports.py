@@ -18,12 +18,20 @@ HELDOUT_THIRD = HERE / "reports_heldout_third.toml"
 HELDOUT_FOURTH = HERE / "reports_heldout_fourth.toml"
 FIFTH = HERE / "reports_development_fifth.toml"
 HELDOUT_FIFTH = HERE / "reports_heldout_fifth.toml"
+SIXTH = HERE / "reports_development_sixth.toml"
+HELDOUT_SIXTH = HERE / "reports_heldout_sixth.toml"
 TEXT = "Nodule of 9 mm in the right upper lobe. No effusion. Possible pneumonia."
 
 
 @pytest.mark.parametrize(
     ("file", "right", "invented", "clean"),
-    [(DEVELOPMENT, 0.98, 2, 0.85), (SECOND, 0.88, 4, 0.0), (THIRD, 0.93, 1, 0.5), (FIFTH, 0.80, 2, 0.0)],
+    [
+        (DEVELOPMENT, 0.98, 2, 0.85),
+        (SECOND, 0.88, 4, 0.0),
+        (THIRD, 0.93, 1, 0.5),
+        (FIFTH, 0.80, 2, 0.0),
+        (SIXTH, 0.92, 1, 0.6),
+    ],
 )
 def test_the_reports_that_the_rules_were_mended_on_stay_read(
     file: Path, right: float, invented: int, clean: float
@@ -43,6 +51,7 @@ def test_the_reports_that_the_rules_were_mended_on_stay_read(
         (HELDOUT_THIRD, 20),
         (HELDOUT_FOURTH, 10),
         (HELDOUT_FIFTH, 8),
+        (HELDOUT_SIXTH, 12),
     ],
 )
 def test_the_held_out_reports_can_be_scored(path: Path, count: int) -> None:
@@ -54,8 +63,8 @@ def test_the_held_out_reports_can_be_scored(path: Path, count: int) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        *(DEVELOPMENT, SECOND, THIRD, FIFTH),
-        *(HELDOUT, HELDOUT_SECOND, HELDOUT_THIRD, HELDOUT_FOURTH, HELDOUT_FIFTH),
+        *(DEVELOPMENT, SECOND, THIRD, FIFTH, SIXTH),
+        *(HELDOUT, HELDOUT_SECOND, HELDOUT_THIRD, HELDOUT_FOURTH, HELDOUT_FIFTH, HELDOUT_SIXTH),
     ],
 )
 def test_every_report_says_what_must_be_read(path: Path) -> None:
@@ -78,6 +87,7 @@ def test_every_report_says_what_must_be_read(path: Path) -> None:
         ("+ nodule; right\n+ pleural effusion\n? pneumonia", 2, 1, 0, 0),
         ("+ nodule; right\n+ mass\n= pneumonia", 1, 0, 1, 0),
         ("- pleural effusion", 1, 0, 0, 1),
+        ("+ nodule; right; 9 mm; spiculated\n- pleural effusion", 1, 1, 0, 0),
         ("= nodule", 0, 0, 0, 0),
     ],
 )

@@ -9,6 +9,7 @@ from medsegr.report.builds import Candidate
 from medsegr.report.clauses import HARD
 from medsegr.report.elided import excepted, other_side, told_side
 from medsegr.report.lexicon import Concept, word_list
+from medsegr.report.link import ORDERED
 from medsegr.report.match import Words
 from medsegr.report.side import SIDE_WORDS
 
@@ -94,7 +95,8 @@ def _stretches(
     for start, end in pairwise([*starts, len(norms)]):
         bare = not any(start <= c.first < end for c in named)
         listed = norms[start - 1] in DASHES and start - out[-1][0] <= LOOK if out else False
-        if going and bare and (norms[start - 1] not in HARD or listed):  # "Left - small"
+        anew = norms[start] == "the" and norms[start + 1 : start + 2] and norms[start + 1] in ORDERED
+        if going and bare and not anew and (norms[start - 1] not in HARD or listed):  # "Left - small"
             out[-1] = (out[-1][0], end)
         else:
             out.append((start, end))
@@ -114,6 +116,8 @@ def _other(norms: Sequence[str], start: int, end: int) -> tuple[int, int] | None
         free = norms[i] == "another" or (led in ("a", "an", "the") and of_many)
         if one is not None and (free or led in ("a", "an")):  # "there is a small one"
             return i, one + 1
+        if i == start + 1 and led == "the" and norms[i] in ORDERED and _is_told_of(norms, i):
+            return i, i + 1  # "the smaller lies in the lower outer quadrant"
         if (
             free
             and norms[i] not in SIZED
@@ -122,6 +126,12 @@ def _other(norms: Sequence[str], start: int, end: int) -> tuple[int, int] | None
         ):
             return i, i + 1
     return None
+
+
+def _is_told_of(norms: Sequence[str], at: int) -> bool:
+    """True for a word behind which no name follows, but what is told: "the larger is lobulated"."""
+    behind = word_list("behind_another") | word_list("verbs")
+    return bool(norms[at + 1 : at + 2]) and norms[at + 1] in behind
 
 
 def _angle(norms: Sequence[str], start: int, end: int) -> Told | None:

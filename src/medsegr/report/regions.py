@@ -10,7 +10,11 @@ from medsegr.report.match import Words
 from medsegr.report.naming import TISSUES
 from medsegr.report.side import SIDE_WORDS
 
-EXPLAINING = ("in keeping with", "consistent with", "compatible with", "representing", "diagnostic of")
+EXPLAINING = (
+    *("in keeping with", "consistent with", "compatible with", "representing", "diagnostic of"),
+    *("represent", "corresponding to", "correspond to", "typical of", "typical for", "characteristic of"),
+)
+ARTICLES = frozenset(["a", "an"])
 EDGES = frozenset(["margin", "border", "edge", "contour", "outline", "rim", "surface", "stalk", "center"])
 TELLING = frozenset(["a", "an", "the", "acute", "chronic", "recent", "old", "known", "benign", "active"])
 PLACING = frozenset([",", "and", "but", "while", "wherea", "however"])  # before a place of its own
@@ -165,6 +169,8 @@ def _are_joined(one: Candidate, two: Candidate, words: Words, starts: tuple[int,
 def explains(between: Sequence[str]) -> bool:
     """True for the words between a sign and its meaning: "shadowing at the base, in keeping with"."""
     told = list(between)
+    if told[-2:-1] and told[-2] in ARTICLES:  # "represents an inflamed cyst"
+        told.pop()
     while told and told[-1] in TELLING:
         told.pop()
     return " ".join(told).endswith(EXPLAINING)
