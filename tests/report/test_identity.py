@@ -61,11 +61,32 @@ def test_a_depth_of_the_breast_is_no_row() -> None:
 
 
 def test_the_larger_of_two_keeps_its_own_look_and_the_side_of_both() -> None:
-    both, larger, smaller = read(
+    larger, smaller = read(
         "Two masses in the left breast. The larger is lobulated and measures 24 mm at 2 o'clock. "
         "The smaller is round and lies in the lower outer quadrant.",
         "MG",
     )
-    assert [one.location.side for one in (both, larger, smaller)] == ["left"] * 3
+    assert [(one.location.side, one.shape.count) for one in (larger, smaller)] == [("left", None)] * 2
     assert (larger.shape.form, larger.shape.size_mm) == ("lobulated", (24.0,))
     assert (smaller.shape.form, smaller.shape.size_mm) == ("round", None)
+
+
+def test_one_of_two_stands_for_both_until_the_other_is_told_of() -> None:
+    (both,) = read("Two brown naevi. The larger lies at the left.")
+    assert (both.shape.count, both.location.cols) == (2, ("left",))
+
+
+def test_what_explains_a_sign_looks_like_it() -> None:
+    lesion, carcinoma = read("Pink oval papule of 7 mm, consistent with basal cell carcinoma.")
+    assert carcinoma.name == "basal cell carcinoma"
+    assert (
+        (carcinoma.texture.colour, carcinoma.shape.form)
+        == (lesion.texture.colour, "oval")
+        == ("pink", "oval")
+    )
+    assert carcinoma.shape.size_mm == (7.0,)
+
+
+def test_a_look_behind_an_article_is_that_of_the_second_thing() -> None:
+    nodule, naevus = read("A lobulated nodule arises in a brown congenital naevus.")
+    assert (nodule.texture.colour, naevus.texture.colour) == (None, "brown")

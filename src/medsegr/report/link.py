@@ -8,6 +8,7 @@ from medsegr.findings import Finding, Location, Shape, Texture
 ORDERED = frozenset(  # stand for one of several things named before
     ["smaller", "larger", "bigger", "largest", "smallest", "biggest", "first", "second", "third", "former"]
 ) | {"latter", "other"}
+PAIR = 2
 NEAREST = 50
 BACK = ("the ", "this ", "these ", "that ", "said ", "again", "above", "it ")
 
@@ -27,8 +28,7 @@ def link(found: Sequence[Finding], text: str) -> list[Finding]:
     for finding in found:
         known = kinds.setdefault((finding.name, finding.polarity, finding.whose), [])
         if known and _is_one_of_them(finding, text):
-            known.append(len(out))
-            out.append(_beside(out[known[0]], finding))
+            _parted(out, known, finding)
             continue
         back = _points_back(finding, text)
         at = next((i for i in known[:NEAREST] if _same(out[i], finding, back)), None)
@@ -68,6 +68,22 @@ def _is_one_of_them(finding: Finding, text: str) -> bool:
     """True for "the larger", "the larger mass" of two masses named before."""
     before = text[max(0, finding.span[0] - 12) : finding.span[0]].lower().split()[-1:]
     return {finding.phrase.partition(" ")[0].strip(",").lower(), *before} & ORDERED != set()
+
+
+def _parted(out: list[Finding], known: list[int], one: Finding) -> None:
+    """Put in one of several things: the first told of two stands for both until the second is told of."""
+    at = known[-1]
+    both, begun = out[at], known[-2:-1] == [at]
+    if begun:
+        out[at] = replace(both, shape=replace(both.shape, count=None))
+    elif both.shape.count == PAIR and not (both.location.rows or both.location.cols):
+        where = replace(_beside(both, one).location, anatomy=(*both.location.anatomy, *one.location.anatomy))
+        first = _joined(replace(both, location=Location()), replace(one, location=where))
+        out[at] = _with_words(first, [one])
+        known.append(at)
+        return
+    known.append(len(out))
+    out.append(_beside(both, one))
 
 
 def _beside(all_of_them: Finding, one: Finding) -> Finding:

@@ -33,6 +33,7 @@ LAYERS = frozenset(["smooth muscle", "stroma"])
 REACHING = frozenset(["into", "through", "reaching", "beyond", "involving", "invading", "infiltrating"])
 EXTENDING = frozenset(["extend", "extends", "extending", "spread", "spreads", "spreading", "radiating"])
 SAMPLES = frozenset(["biopsy", "biopsies", "aspiration", "cytology", "localisation", "localization"])
+SHOWING = frozenset(["show", "shows", "demonstrate", "demonstrates", "exhibit", "exhibits"])
 NEAR = 5  # words between a look and the thing that it is the look of
 
 
@@ -176,7 +177,10 @@ def _is_purpose(hit: Hit[Concept], words: Words) -> bool:
 def _is_look(hit: Hit[Concept], hits: Sequence[Hit[Concept]], words: Words) -> bool:
     """True for the uptake of "a node with increased uptake" and of "increased uptake in a nodule"."""
     if hit.value.name == "enhancing lesion":  # "a tonsil with striated enhancement"
-        return "with" in words.norms[max(0, hit.first - 2) : hit.first]
+        led = words.norms[max(0, hit.first - 4) : hit.first]
+        named = any(h.last < hit.first and h.value.kind == "finding" for h in hits)
+        shown = named and SHOWING & {*led} and not {"no", "not", ".", ";"} & {*led}
+        return "with" in led[-2:] or bool(shown)
     others = [h for h in hits if h is not hit and h.value.kind in ("finding", "device")]
     behind = min((h.first for h in others if h.first >= hit.last), default=None)
     between = words.norms[hit.last : behind]

@@ -102,7 +102,18 @@ def _split(
         marks.pop()  # "and diffuse interstitial and alveolar opacities"
     if marks:
         return _with_place(marks[-1] + 1, end, words, placed)
-    return two.first if any(words.norms[i] in word_list("prepositions") for i in between) else one.last
+    if all(words.norms[i] not in word_list("prepositions") for i in between):
+        return one.last
+    return _phrase_at(between, begin, words, placed)
+
+
+def _phrase_at(between: range, begin: int, words: Words, placed: frozenset[int]) -> int:
+    """Index of the article with which the second name begins behind a preposition, its look between the two:
+    "arises in a brown naevus"; else that of the name."""
+    at = next((i for i in reversed(between) if words.norms[i] in ARTICLES), begin)
+    told = range(at, begin)
+    plain = placed.isdisjoint(told) and all(words.norms[i] not in word_list("prepositions") for i in told)
+    return at if plain else begin
 
 
 def _named_at(begin: int, end: int, words: Words, placed: frozenset[int]) -> int | None:
