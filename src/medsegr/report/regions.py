@@ -1,6 +1,7 @@
 """Which words of a sentence speak of which of its findings."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 
 from medsegr.report.builds import Candidate
 from medsegr.report.clauses import SIZES
@@ -14,6 +15,7 @@ EXPLAINING = (
     *("in keeping with", "consistent with", "compatible with", "representing", "diagnostic of"),
     *("represent", "corresponding to", "correspond to", "typical of", "typical for", "characteristic of"),
 )
+GRADE = "birads category"  # stands beside a finding, whose place and size are not its own
 ARTICLES = frozenset(["a", "an"])
 EDGES = frozenset(["margin", "border", "edge", "contour", "outline", "rim", "surface", "stalk", "center"])
 TELLING = frozenset(["a", "an", "the", "acute", "chronic", "recent", "old", "known", "benign", "active"])
@@ -30,6 +32,10 @@ def regions(
     """The candidates of a sentence, each with the stretch of words that speaks of it and with whether it is
     coordinated with the one before it. ``starts``: indices of the words with which clauses begin; ``placed``:
     indices of words of place."""
+    grades = [replace(c, region=(c.first, c.last)) for c in named if c.concept.name == GRADE]
+    if grades:
+        rest = regions([c for c in named if c.concept.name != GRADE], words, starts, placed)
+        return tuple(sorted((*rest, *grades), key=lambda c: (c.first, c.last)))
     out = []
     begin, joined = 0, False
     if named and words.norms[named[0].first : named[0].last] in (("left",), ("right",)):
