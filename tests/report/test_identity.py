@@ -90,3 +90,15 @@ def test_what_explains_a_sign_looks_like_it() -> None:
 def test_a_look_behind_an_article_is_that_of_the_second_thing() -> None:
     nodule, naevus = read("A lobulated nodule arises in a brown congenital naevus.")
     assert (nodule.texture.colour, naevus.texture.colour) == (None, "brown")
+
+
+@pytest.mark.parametrize("said", ["It is well circumscribed and measures 3.2 cm.", "It measures 32 mm."])
+def test_it_stands_for_what_was_named_last(said: str) -> None:
+    (mass,) = read(f"A lobulated mass is noted in the right breast. {said}", "MG")
+    assert (mass.shape.form, mass.shape.size_mm, mass.location.side) == ("lobulated", (32.0,), "right")
+    assert mass.shape.margin == ("smooth" if "circumscribed" in said else None)
+
+
+def test_what_it_is_not_is_no_look() -> None:
+    (nodule,) = read("Nodule in the left lung. It is not calcified.", "CR")
+    assert nodule.texture.density is None

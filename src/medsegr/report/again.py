@@ -16,6 +16,24 @@ from medsegr.report.side import SIDE_WORDS
 SIDES = frozenset(SIDE_WORDS)
 COUNTED = frozenset(["first", "second", "third", "fourth", "fifth", "further", "additional"])
 SIZED = frozenset(["smaller", "larger", "bigger", "similar"])
+LOOKS = frozenset(["density", "uniformity", "colour", "form", "margin"])
+TURNS = frozenset(  # what is denied, gone or of another time
+    [
+        "no",
+        "not",
+        "without",
+        "was",
+        "were",
+        "been",
+        "resolved",
+        "removed",
+        "previously",
+        "unclear",
+        "if",
+        "may",
+        "?",
+    ]
+)
 BEHIND_THAT = (("on",), ("in",), ("at",))
 LASTING = frozenset(["persist", "remain", "continue"])
 TO_BE = frozenset(["is", "are", "was", "were", "has", "have"])
@@ -68,6 +86,9 @@ def again(
         mine = [c for c in named if start <= c.first < end]
         if mine:
             last = told_last(mine, words.norms[:end], start)
+            continue
+        if last is not None and last is before and not named and _goes_on(words.norms, start, end):
+            out.append(Candidate(last.concept, ((start, start + 1),)))
             continue
         item = excepted(words.norms, (start, end), [c for c in named if c.last <= start], placed)
         if item is not None:
@@ -126,6 +147,16 @@ def _other(norms: Sequence[str], start: int, end: int) -> tuple[int, int] | None
         ):
             return i, i + 1
     return None
+
+
+def _goes_on(norms: tuple[str, ...], start: int, end: int) -> bool:
+    """True for "it is well circumscribed and measures 3 cm": the look of what the sentence before named."""
+    if norms[start : start + 1] != ("it",) or TURNS & {*norms[start:end]}:
+        return False
+    looks = lexicon.descriptors()
+    told = (looks.longest(norms, i) for i in range(start, end))
+    look = any(hit is not None and hit[1].field in LOOKS and hit[1].value for hit in told)
+    return norms[start + 1 : start + 2] == ("measure",) or (look and norms[start + 1] in TO_BE | {"appear"})
 
 
 def _is_told_of(norms: Sequence[str], at: int) -> bool:

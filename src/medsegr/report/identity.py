@@ -8,7 +8,7 @@ from medsegr.report.match import Words
 
 GENERAL = frozenset(  # concepts of words that tell no more than that something is there
     [
-        *("lesion", "nodule", "mass", "plaque", "opacity"),
+        *("lesion", "nodule", "mass", "plaque"),
         *("skin lesion", "skin plaque", "breast mass", "breast finding"),
     ]
 )

@@ -134,6 +134,8 @@ def _is_hour(element: Element) -> bool:
 
 
 def _spot(group: Sequence[Element], words: Words, viewer: bool, organ_frame: Frame) -> Spot:
+    if viewer:  # the "upper" of an upper back is the body's
+        group = [e for e in group if e.field not in ("rows", "cols") or not _on_skin(e, words.norms)]
     places = tuple(_as_place(e, words) for e in group if e.place is not None)
     told = [e for e in group if e.place is not None and not e.own]
     paired = any(_paired(_as_place(e, words)) for e in told)
@@ -186,12 +188,11 @@ def _beside_organ(side: Element, group: Sequence[Element], words: Words) -> bool
     return False
 
 
-def _on_skin(side: Element, norms: Sequence[str]) -> bool:
-    """True for the side of a part of the body's surface: "left temple", "left lower eyelid", "the right side
-    of the neck"."""
-    at = side.last
-    part = at - (norms[at - 1] == "side")  # "left side" is one word of side
-    at = part + 3 if tuple(norms[part : part + 3]) == ("side", "of", "the") else at
+def _on_skin(element: Element, norms: Sequence[str]) -> bool:
+    """True for the side or height of a part of the body's surface: "left temple", "left lower eyelid", "the
+    right side of the neck", "upper chest"."""
+    at = element.last + (tuple(norms[element.last : element.last + 1]) in (("side",), ("part",), ("third",)))
+    at = at + 2 if tuple(norms[at : at + 2]) == ("of", "the") else element.last
     at += norms[at : at + 1] != () and norms[at] in BESIDE_SITES
     return norms[at : at + 1] != () and norms[at] in word_list("body_sites")
 
