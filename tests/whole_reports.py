@@ -2,8 +2,8 @@
 
     python tests/whole_reports.py tests/report/reports_heldout.toml [--list]
 
-A finding is right when its name (or that of a wider concept), its state, its side and its key place, size or
-look are those wanted; wrong when it is there with another state, side, place, size or look; missed when
+A finding is right when its name (or that of a wider concept), its state, its side, its key place or size and
+its look are those wanted; wrong when it is there with another state, side, place, size or look; missed when
 nothing has its name. Invented is what would be drawn and stands in no line. Repeating a finding invents
 nothing.
 """
@@ -21,18 +21,19 @@ from medsegr.results.verdicts import KINDS
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?(?:x\d+(?:\.\d+)?)*) mm")
 OPTIONAL = "="
-LOOK = "~"
 
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """One line of what must be read: ``keys`` are words of place, a size, or a look ("~spiculated")."""
+    """One line of what must be read: ``keys`` are words of place or a size, ``looks`` values of texture and
+    shape."""
 
     state: str
     names: frozenset[str]
     side: str
     keys: tuple[str, ...]
     line: str
+    looks: frozenset[str] = frozenset()
 
 
 @dataclass(frozen=True, slots=True)
@@ -53,9 +54,9 @@ class Score:
 def wanted(lines: str) -> tuple[Wanted, ...]:
     out = []
     for line in filter(None, map(str.strip, lines.splitlines())):
-        name, side, keys = [*(part.strip() for part in line[1:].split(";")), "", ""][:3]
-        parts = tuple(filter(None, (key.strip() for key in keys.split(","))))
-        out.append(Wanted(line[0], _names(name.split("|")), side, parts, line))
+        name, side, *told = [*(part.strip() for part in line[1:].split(";")), "", "", ""][:4]
+        keys, looks = (tuple(filter(None, (key.strip() for key in part.split(",")))) for part in told)
+        out.append(Wanted(line[0], _names(name.split("|")), side, keys, line, frozenset(looks)))
     return tuple(out)
 
 
@@ -86,18 +87,22 @@ def _holds(key: str, finding: Finding) -> bool:
     if size is not None:
         axes = tuple(float(axis) for axis in size[1].split("x"))
         return finding.shape.size_mm is not None and sorted(axes) == sorted(finding.shape.size_mm)
-    if key.startswith(LOOK):
-        look, outline = finding.texture, finding.shape
-        return key[1:] in (look.density, look.uniformity, outline.form, outline.margin, outline.size_class)
     place = finding.location
     return key.lower() in " ".join((*place.rows, *place.cols, *place.anatomy)).lower()
+
+
+def _looks(finding: Finding) -> frozenset[str]:
+    look, shape = finding.texture, finding.shape
+    told = (look.density, look.uniformity, look.colour, shape.form, shape.margin, shape.size_class)
+    return frozenset(value for value in (*told, str(shape.count or "")) if value)
 
 
 def fits(one: Wanted, finding: Finding) -> bool:
     """True when all that the line tells is read."""
     here = one.state in (OPTIONAL, state(finding)) or (one.state == "+" and not state(finding))
     place = finding.location.side == one.side if one.side else True
-    return here and place and same_name(one, finding) and all(_holds(key, finding) for key in one.keys)
+    alike = one.looks <= _looks(finding)
+    return here and place and alike and same_name(one, finding) and all(_holds(k, finding) for k in one.keys)
 
 
 def _repeats(one: Wanted, finding: Finding) -> bool:
@@ -109,7 +114,7 @@ def _repeats(one: Wanted, finding: Finding) -> bool:
 def score(lines: tuple[Wanted, ...], findings: tuple[Finding, ...]) -> Score:
     left = list(findings)
     right, open_lines = [], []
-    strict = sorted(lines, key=lambda w: (w.state == OPTIONAL, -len(w.keys) - bool(w.side)))
+    strict = sorted(lines, key=lambda w: (w.state == OPTIONAL, -len(w.keys) - bool(w.side) - len(w.looks)))
     for line in strict:
         found = [f for f in left if fits(line, f)]
         found.sort(key=lambda f: f.name not in line.names)
@@ -133,8 +138,10 @@ def score(lines: tuple[Wanted, ...], findings: tuple[Finding, ...]) -> Score:
 def told(finding: Finding) -> str:
     place = finding.location
     where = " ".join((*place.rows, *place.cols, *place.anatomy))
-    size = finding.shape.size_mm or ""
-    return f"{state(finding)} {finding.name}; {place.side or ''}; {where} {size} [{finding.phrase!r}]"
+    size, looks = finding.shape.size_mm or "", ", ".join(sorted(_looks(finding)))
+    return (
+        f"{state(finding)} {finding.name}; {place.side or ''}; {where} {size}; {looks} [{finding.phrase!r}]"
+    )
 
 
 def score_file(path: Path) -> dict[str, Score]:

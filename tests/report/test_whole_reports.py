@@ -20,6 +20,8 @@ FIFTH = HERE / "reports_development_fifth.toml"
 HELDOUT_FIFTH = HERE / "reports_heldout_fifth.toml"
 SIXTH = HERE / "reports_development_sixth.toml"
 HELDOUT_SIXTH = HERE / "reports_heldout_sixth.toml"
+SEVENTH = HERE / "reports_development_seventh.toml"
+HELDOUT_SEVENTH = HERE / "reports_heldout_seventh.toml"
 TEXT = "Spiculated nodule of 9 mm in the right upper lobe. No effusion. Possible pneumonia."
 
 
@@ -31,6 +33,7 @@ TEXT = "Spiculated nodule of 9 mm in the right upper lobe. No effusion. Possible
         (THIRD, 0.93, 1, 0.5),
         (FIFTH, 0.80, 2, 0.0),
         (SIXTH, 0.98, 1, 0.85),
+        (SEVENTH, 0.92, 1, 0.6),
     ],
 )
 def test_the_reports_that_the_rules_were_mended_on_stay_read(
@@ -52,6 +55,7 @@ def test_the_reports_that_the_rules_were_mended_on_stay_read(
         (HELDOUT_FOURTH, 10),
         (HELDOUT_FIFTH, 8),
         (HELDOUT_SIXTH, 12),
+        (HELDOUT_SEVENTH, 12),
     ],
 )
 def test_the_held_out_reports_can_be_scored(path: Path, count: int) -> None:
@@ -63,8 +67,16 @@ def test_the_held_out_reports_can_be_scored(path: Path, count: int) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        *(DEVELOPMENT, SECOND, THIRD, FIFTH, SIXTH),
-        *(HELDOUT, HELDOUT_SECOND, HELDOUT_THIRD, HELDOUT_FOURTH, HELDOUT_FIFTH, HELDOUT_SIXTH),
+        *(DEVELOPMENT, SECOND, THIRD, FIFTH, SIXTH, SEVENTH),
+        *(
+            HELDOUT,
+            HELDOUT_SECOND,
+            HELDOUT_THIRD,
+            HELDOUT_FOURTH,
+            HELDOUT_FIFTH,
+            HELDOUT_SIXTH,
+            HELDOUT_SEVENTH,
+        ),
     ],
 )
 def test_every_report_says_what_must_be_read(path: Path) -> None:
@@ -82,13 +94,14 @@ def test_every_report_says_what_must_be_read(path: Path) -> None:
     ("lines", "right", "wrong", "missed", "invented"),
     [
         ("+ nodule; right; upper, 9 mm\n- pleural effusion\n? pneumonia", 3, 0, 0, 0),
-        ("+ nodule; right; ~spiculated\n- pleural effusion\n? pneumonia", 3, 0, 0, 0),
-        ("+ nodule; right; ~smooth\n- pleural effusion\n? pneumonia", 2, 1, 0, 0),
+        ("+ nodule; right; ; spiculated\n- pleural effusion\n? pneumonia", 3, 0, 0, 0),
+        ("+ nodule; right; ; smooth\n- pleural effusion\n? pneumonia", 2, 1, 0, 0),
         ("+ nodule; left\n- pleural effusion\n? pneumonia", 2, 1, 0, 0),
         ("+ nodule; right; 8 mm\n- pleural effusion\n? pneumonia", 2, 1, 0, 0),
         ("+ nodule; right\n+ pleural effusion\n? pneumonia", 2, 1, 0, 0),
         ("+ nodule; right\n+ mass\n= pneumonia", 1, 0, 1, 0),
         ("- pleural effusion", 1, 0, 0, 1),
+        ("+ nodule; right; 9 mm; lobulated\n- pleural effusion", 1, 1, 0, 0),
         ("= nodule", 0, 0, 0, 0),
     ],
 )

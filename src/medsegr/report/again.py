@@ -9,12 +9,31 @@ from medsegr.report.builds import Candidate
 from medsegr.report.clauses import HARD
 from medsegr.report.elided import excepted, other_side, told_side
 from medsegr.report.lexicon import Concept, word_list
+from medsegr.report.link import ORDERED
 from medsegr.report.match import Words
 from medsegr.report.side import SIDE_WORDS
 
 SIDES = frozenset(SIDE_WORDS)
 COUNTED = frozenset(["first", "second", "third", "fourth", "fifth", "further", "additional"])
 SIZED = frozenset(["smaller", "larger", "bigger", "similar"])
+LOOKS = frozenset(["density", "uniformity", "colour", "form", "margin"])
+TURNS = frozenset(  # what is denied, gone or of another time
+    [
+        "no",
+        "not",
+        "without",
+        "was",
+        "were",
+        "been",
+        "resolved",
+        "removed",
+        "previously",
+        "unclear",
+        "if",
+        "may",
+        "?",
+    ]
+)
 BEHIND_THAT = (("on",), ("in",), ("at",))
 LASTING = frozenset(["persist", "remain", "continue"])
 TO_BE = frozenset(["is", "are", "was", "were", "has", "have"])
@@ -68,6 +87,9 @@ def again(
         if mine:
             last = told_last(mine, words.norms[:end], start)
             continue
+        if last is not None and last is before and not named and _goes_on(words.norms, start, end):
+            out.append(Candidate(last.concept, ((start, start + 1),)))
+            continue
         item = excepted(words.norms, (start, end), [c for c in named if c.last <= start], placed)
         if item is not None:
             out.append(item)
@@ -94,7 +116,8 @@ def _stretches(
     for start, end in pairwise([*starts, len(norms)]):
         bare = not any(start <= c.first < end for c in named)
         listed = norms[start - 1] in DASHES and start - out[-1][0] <= LOOK if out else False
-        if going and bare and (norms[start - 1] not in HARD or listed):  # "Left - small"
+        anew = norms[start : start + 1] == ("the",) and {*norms[start + 1 : start + 2]} & ORDERED
+        if going and bare and not anew and (norms[start - 1] not in HARD or listed):  # "Left - small"
             out[-1] = (out[-1][0], end)
         else:
             out.append((start, end))
@@ -114,6 +137,8 @@ def _other(norms: Sequence[str], start: int, end: int) -> tuple[int, int] | None
         free = norms[i] == "another" or (led in ("a", "an", "the") and of_many)
         if one is not None and (free or led in ("a", "an")):  # "there is a small one"
             return i, one + 1
+        if i == start + 1 and led == "the" and norms[i] in ORDERED and _is_told_of(norms, i):
+            return i, i + 1  # "the smaller lies in the lower outer quadrant"
         if (
             free
             and norms[i] not in SIZED
@@ -122,6 +147,22 @@ def _other(norms: Sequence[str], start: int, end: int) -> tuple[int, int] | None
         ):
             return i, i + 1
     return None
+
+
+def _goes_on(norms: tuple[str, ...], start: int, end: int) -> bool:
+    """True for "it is well circumscribed and measures 3 cm": the look of what the sentence before named."""
+    if norms[start : start + 1] != ("it",) or TURNS & {*norms[start:end]}:
+        return False
+    looks = lexicon.descriptors()
+    told = (looks.longest(norms, i) for i in range(start, end))
+    look = any(hit is not None and hit[1].field in LOOKS and hit[1].value for hit in told)
+    return norms[start + 1 : start + 2] == ("measure",) or (look and norms[start + 1] in TO_BE | {"appear"})
+
+
+def _is_told_of(norms: Sequence[str], at: int) -> bool:
+    """True for a word behind which no name follows, but what is told: "the larger is lobulated"."""
+    behind = word_list("behind_another") | word_list("verbs")
+    return bool(norms[at + 1 : at + 2]) and norms[at + 1] in behind
 
 
 def _angle(norms: Sequence[str], start: int, end: int) -> Told | None:

@@ -1,4 +1,5 @@
-"""Lines of a form about one thing: "Nodule 2", "Location: left", "Size: 9 mm" are one sentence."""
+"""A form about one thing: "Nodule 2", "Location: left", "Size: 9 mm" are one sentence, as are the parts of
+"Mass: shape oval; margin smooth; size 9 mm"."""
 
 import re
 from collections.abc import Sequence
@@ -13,6 +14,10 @@ _TELLING = re.compile(
     r"|echogenic foci|calcifications?)\s*:",
     re.IGNORECASE,
 )
+_PART = re.compile(
+    r"(?:location|position|depth|size|diameter|density|shape|margins?|borders?|colou?rs?|distribution)\s+\w",
+    re.IGNORECASE,
+)
 _LONGEST = 600  # characters of such a form
 
 
@@ -23,6 +28,10 @@ def joined(text: str, spans: Sequence[Span]) -> tuple[Span, ...]:
     for start, stop in spans:
         next_line = bool(out) and text[out[-1][1] : start].count("\n") == 1
         if going and next_line and stop - out[-1][0] <= _LONGEST and _TELLING.match(text, start, stop):
+            out[-1] = out[-1][0], stop
+            continue
+        here = bool(out) and "\n" not in text[out[-1][1] : start] and text[out[-1][1] - 1] == ";"
+        if here and stop - out[-1][0] <= _LONGEST and _PART.match(text, start, stop):
             out[-1] = out[-1][0], stop
             continue
         going = _NUMBERED.fullmatch(text, start, stop) is not None

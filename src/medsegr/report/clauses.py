@@ -7,6 +7,7 @@ statement begins; a plain list goes on ("no consolidation, effusion or pneumotho
 from collections.abc import Sequence
 
 from medsegr.report.lexicon import Concept, Cue, word_list
+from medsegr.report.link import ORDERED
 from medsegr.report.match import Hit, Words
 
 AGED = frozenset(["old", "chronic", "healed", "healing", "remote", "known", "subacute"])
@@ -72,6 +73,7 @@ def clause_starts(words: Words, cues: Sequence[Hit[Cue]], named: Sequence[Hit[Co
     starts |= {e for e in ends if _runs_on(norms, e)} | {
         i + 2 for i in range(len(norms) - 2) if _list_over(norms, i)
     }
+    starts |= {i + 1 for i in range(len(norms) - 3) if _next_of_them(norms, i)}
     held = {hit.last for hit in cues if hit.value.direction == "pre"}  # "possibly with a small effusion"
     for i, norm in enumerate(norms):
         # "compatible with mild edema"
@@ -223,6 +225,17 @@ def _runs_on(norms: tuple[str, ...], at: int) -> bool:
     if norms[at : at + 1] == ("there",):
         return _there(norms, at)
     return norms[at : at + 1] == ("the",) and bool({"is", "are"} & set(norms[at + 2 : at + 5]))
+
+
+def _next_of_them(norms: tuple[str, ...], at: int) -> bool:
+    """True for the comma of "the larger lies on the left, the smaller on the right"."""
+    return (
+        norms[at] in (",", "and", "while")
+        and norms[at + 1] == "the"
+        and norms[at + 2] in ORDERED
+        and bool(ORDERED & {*norms[:at]})
+        and norms[at + 3] in word_list("prepositions") | word_list("verbs")
+    )
 
 
 def _there(norms: tuple[str, ...], at: int) -> bool:

@@ -154,7 +154,7 @@ def _forward(words: Words, hit: Hit[Cue], starts: tuple[int, ...], adjectives: S
         if hit.last - hit.first == 1 and norms[copula + 1 : copula + 2] in (("a",), ("an",), ("the",)):
             end = copula  # "the apparent nodule is a nipple shadow" doubts the nodule alone
         comma = next((i for i in range(hit.last + 1, end) if norms[i] == ","), end)
-        all_of_it = norms[hit.first] in ("differential", "ddx") or norms[hit.last - 1] in (
+        all_of_it = norms[hit.first] in ("differential", "ddx", "dd") or norms[hit.last - 1] in (
             "setting",
             "context",
         )

@@ -11,7 +11,7 @@ from medsegr.report.lexicon import Place, concepts, paired
 from medsegr.report.match import Words
 from medsegr.report.sentence import NO_WORDS, Sentence, is_name_only, is_request, read
 from medsegr.report.side import SIDE_WORDS, Element, side_of
-from medsegr.report.titled import DEVICES, ORGANS
+from medsegr.report.titled import DEVICES, ORGANS, fits
 
 PARTED = frozenset(
     ["vertebra", "colon", "rectum", "stomach", "duodenum", "prostate", "oesophagus", "terminal ileum"]
@@ -32,6 +32,7 @@ SPOKEN = frozenset(
 )  # organs of which several sentences may speak: no bones, whose "effusion" may be the lung's
 LEADS = ((), ("the",), ("this",))  # all that may stand before the organ that a sentence speaks of
 SAME = frozenset(["lobe", "segment", "side", "lung", "hemisphere", "kidney", "breast"])
+ITEMS = frozenset(["associated", "other", "additional", "feature", "finding"])  # of a form, beside findings
 SHORT = 4  # words of a sentence that may stand in a list of names
 
 
@@ -68,6 +69,7 @@ def read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[Se
             under = _heading_organ(sentence, colon)
             placed = _heading_place(sentence, colon)
             stays = _stays(under, over[0]) or _is_device(sentence, colon)
+            stays = stays or _is_item(sentence, colon, over[0])
             over = over if not placed and stays else (placed, sentence.words)
         elif subject and not _stays(subject, over[0]):
             over = (), sentence.words
@@ -124,6 +126,17 @@ def _ends_at(sentence: Sentence, text: str) -> int:
 def _is_device(sentence: Sentence, colon: int) -> bool:
     """True for a heading that tells how was imaged, and no more: the "OCT:" below "RIGHT EYE:"."""
     return 0 < colon <= 2 and {*sentence.words.norms[:colon]} <= DEVICES
+
+
+def _is_item(sentence: Sentence, colon: int, over: Sequence[Element]) -> bool:
+    """True for an item of a form under the side of a breast or an eye: "Mass: ...", "Associated features:
+    ..." below "Right breast:"."""
+    organs = ORGANS & {part for e in over if e.place for part in (e.place.name, e.place.of)}
+    named = [c.concept for c in sentence.candidates if c.first < colon]
+    bare = {*sentence.words.norms[:colon]} <= ITEMS
+    fitting = bool(named) and all(fits(one.name, (), organ) for organ in organs for one in named)
+    placed = any(e.first < colon for e in sentence.elements)
+    return bool(organs) and not placed and not sentence.anatomy and (bare or fitting)
 
 
 def _is_line(sentence: Sentence, text: str) -> bool:

@@ -5,6 +5,10 @@ from dataclasses import replace
 
 from medsegr.findings import Finding, Location, Shape, Texture
 
+ORDERED = frozenset(  # stand for one of several things named before
+    ["smaller", "larger", "bigger", "largest", "smallest", "biggest", "first", "second", "third", "former"]
+) | {"latter", "other"}
+PAIR = 2
 NEAREST = 50
 BACK = ("the ", "this ", "these ", "that ", "said ", "again", "above", "it ")
 
@@ -14,17 +18,21 @@ def link(found: Sequence[Finding], text: str) -> list[Finding]:
     taken from the later one.
 
     Two findings are the same when concept, polarity and person agree, no side, row or size contradicts, and
-    the second stands in another section or points back ("the effusion"). At most ``NEAREST`` earlier findings
-    are compared, and the words of all mentions are put together once, so that the time stays linear in the
-    length of the text.
+    the second stands in another section or points back ("the effusion", or "the lesion" to a naevus); what is
+    one of several ("the larger") is another. At most ``NEAREST`` earlier findings are compared, and the words
+    of all mentions are put together once, so that the time stays linear in the length of the text.
     """
     out: list[Finding] = []
     again: dict[int, list[Finding]] = {}  # index into ``out`` -> the later mentions of that finding
     kinds: dict[tuple[str, str, str], list[int]] = {}
     for finding in found:
         known = kinds.setdefault((finding.name, finding.polarity, finding.whose), [])
+        if known and _is_one_of_them(finding, text):
+            _parted(out, known, finding)
+            continue
         back = _points_back(finding, text)
         at = next((i for i in known[:NEAREST] if _same(out[i], finding, back)), None)
+        at = _named_before(out, finding) if at is None and back else at
         halves = _halves(out, known[:NEAREST], finding, back) if at is None else []
         if at is not None:
             out[at] = _joined(out[at], finding)
@@ -54,6 +62,47 @@ def _same(known: Finding, later: Finding, back: bool) -> bool:
     if any(a and b and not set(a) & set(b) for a, b in ((one.rows, two.rows), (one.cols, two.cols))):
         return False
     return not (known.shape.size_mm and later.shape.size_mm and known.shape.size_mm != later.shape.size_mm)
+
+
+def _is_one_of_them(finding: Finding, text: str) -> bool:
+    """True for "the larger", "the larger mass" of two masses named before."""
+    before = text[max(0, finding.span[0] - 12) : finding.span[0]].lower().split()[-1:]
+    return {finding.phrase.partition(" ")[0].strip(",").lower(), *before} & ORDERED != set()
+
+
+def _parted(out: list[Finding], known: list[int], one: Finding) -> None:
+    """Put in one of several things: the first told of two stands for both until the second is told of."""
+    at = known[-1]
+    both, begun = out[at], known[-2:-1] == [at]
+    if begun:
+        out[at] = replace(both, shape=replace(both.shape, count=None))
+    elif both.shape.count == PAIR and not (both.location.rows or both.location.cols):
+        where = replace(_beside(both, one).location, anatomy=(*both.location.anatomy, *one.location.anatomy))
+        first = _joined(replace(both, location=Location()), replace(one, location=where))
+        out[at] = _with_words(first, [one])
+        known.append(at)
+        return
+    known.append(len(out))
+    out.append(_beside(both, one))
+
+
+def _beside(all_of_them: Finding, one: Finding) -> Finding:
+    """One of several things with the side that was told of all of them, where it tells none."""
+    where, own = all_of_them.location, one.location
+    if own.side or own.cols or where.side not in ("left", "right"):
+        return one
+    spans = tuple(sorted({*own.spans, *where.spans}))
+    return replace(one, location=replace(own, side=where.side, side_frame=where.side_frame, spans=spans))
+
+
+def _named_before(out: Sequence[Finding], later: Finding) -> int | None:
+    """The last finding that a wider name points back to: the naevus that "the lesion" is; None for none."""
+    last = range(len(out) - 1, max(-1, len(out) - 1 - NEAREST), -1)
+    fitting = (i for i in last if later.name in out[i].parents)
+    at = next(fitting, None)
+    if at is None or (out[at].polarity, out[at].whose) != (later.polarity, later.whose):
+        return None
+    return at if later.polarity == "present" and _same(out[at], later, True) else None
 
 
 def _halves(out: Sequence[Finding], known: Sequence[int], later: Finding, back: bool) -> list[int]:

@@ -32,6 +32,9 @@ MATCHING = frozenset(["corresponding", "correlating", "corresponds", "correlates
 LAYERS = frozenset(["smooth muscle", "stroma"])
 REACHING = frozenset(["into", "through", "reaching", "beyond", "involving", "invading", "infiltrating"])
 MADE_OF = frozenset(["composition", "attenuation", "consistency", "density", "type"])
+EXTENDING = frozenset(["extend", "extends", "extending", "spread", "spreads", "spreading", "radiating"])
+SAMPLES = frozenset(["biopsy", "biopsies", "aspiration", "cytology", "localisation", "localization"])
+SHOWING = frozenset(["show", "shows", "demonstrate", "demonstrates", "exhibit", "exhibits"])
 NEAR = 5  # words between a look and the thing that it is the look of
 
 
@@ -47,6 +50,8 @@ def names(
         found = tuple(h for h in found if not _is_purpose(h, words))
     if not MATCHING.isdisjoint(words.norms):
         found = tuple(h for h in found if not _is_matched(h, found, words))
+    if not (EXTENDING | SAMPLES).isdisjoint(words.norms):
+        found = tuple(h for i, h in enumerate(found) if not (i and _is_origin(h, words)))
     if modality in ("SM", "GM"):
         found = tuple(h for i, h in enumerate(found) if not (i and _is_reached(h, words)))
     found = tuple(h for i, h in enumerate(found) if not (i and _is_answer(h, words)))
@@ -63,6 +68,16 @@ def _is_reached(hit: Hit[Concept], words: Words) -> bool:
     """True for the muscle of "a tumour infiltrating through the muscularis propria": it tells how far."""
     before = [n for n in words.norms[max(0, hit.first - 3) : hit.first] if n != "the"]
     return hit.value.name in LAYERS and before[-1:] != [] and before[-1] in REACHING
+
+
+def _is_origin(hit: Hit[Concept], words: Words) -> bool:
+    """True for the mass of "enhancement extends from the mass towards the nipple", and for the lesion of
+    "biopsy of the lesion": it has been told of."""
+    before = range(max(0, hit.first - 4), hit.first)
+    led = [i for i in before if words.norms[i] in EXTENDING | SAMPLES]
+    between = words.norms[led[-1] + 1 : hit.first] if led else ()
+    joint = "of" if led and words.norms[led[-1]] in SAMPLES else "from"
+    return between[:2] in ((joint, "the"), (joint, "this"))
 
 
 def is_named_as_tool(hit: Hit[Concept], words: Words) -> bool:
@@ -134,6 +149,8 @@ def _nouns(
     known = [h for h in hits if h.value.kind == "finding"]
     looks = {d.last: d.first for d in reversed(describing) if d.value.field == "density"}
     inside = [h for h in known if looks.get(h.last, h.first) < h.first and _describes(h, known, looks, words)]
+    begun = {d.first for d in describing if d.value.field == "density" and d.last - d.first > 1}
+    inside += [h for h in known if h.first in begun and words.norms[h.first : h.last] == ("density",)]
     return tuple(h for h in hits if h not in inside)
 
 
@@ -168,7 +185,10 @@ def _is_purpose(hit: Hit[Concept], words: Words) -> bool:
 def _is_look(hit: Hit[Concept], hits: Sequence[Hit[Concept]], words: Words) -> bool:
     """True for the uptake of "a node with increased uptake" and of "increased uptake in a nodule"."""
     if hit.value.name == "enhancing lesion":  # "a tonsil with striated enhancement"
-        return "with" in words.norms[max(0, hit.first - 2) : hit.first]
+        led = words.norms[max(0, hit.first - 4) : hit.first]
+        named = any(h.last < hit.first and h.value.kind == "finding" for h in hits)
+        shown = named and SHOWING & {*led} and not {"no", "not", ".", ";"} & {*led}
+        return "with" in led[-2:] or bool(shown)
     others = [h for h in hits if h is not hit and h.value.kind in ("finding", "device")]
     behind = min((h.first for h in others if h.first >= hit.last), default=None)
     between = words.norms[hit.last : behind]

@@ -6,8 +6,8 @@ another person is kept and marked so. Organs named as places are not findings; a
 """
 
 from collections.abc import Sequence
-from dataclasses import replace
-from typing import TYPE_CHECKING
+from dataclasses import fields, replace
+from typing import TYPE_CHECKING, TypeVar
 
 from medsegr.findings import MODALITIES, Finding, Frame, Report, Section, Shape, Span, Texture, modality_code
 from medsegr.report import document, lexicon
@@ -30,6 +30,7 @@ from medsegr.report.values import shape, size_mm, texture
 if TYPE_CHECKING:
     from medsegr.report.llm import Endpoint
 
+Look = TypeVar("Look", Texture, Shape)
 WHOLE = 4  # sentences that make a whole report
 HOLDING = frozenset(["and", "with", "contains", "containing", "&"])
 
@@ -289,18 +290,23 @@ def _look(sentence: Sentence, item: Candidate) -> tuple[Texture, Shape, Span]:
     look = texture(mine, sentence.words)
     outline = shape(mine, sentence.words, (low, high), item.last)
     spans = [sentence.words.span(item.first, item.last), *look.spans, *outline.spans]
-    size, size_spans = _size_of_sign(sentence, item)
-    if size and not outline.size_mm:
-        outline = replace(outline, size_mm=size, spans=tuple(sorted({*outline.spans, *size_spans})))
-    return look, outline, (min(s[0] for s in spans), max(s[1] for s in spans))
-
-
-def _size_of_sign(sentence: Sentence, item: Candidate) -> tuple[tuple[float, ...] | None, tuple[Span, ...]]:
-    """The size of a sign that the finding explains: "a collection of 11 mm, consistent with haematoma"."""
+    core = min(s[0] for s in spans), max(s[1] for s in spans)
     sign = sentence.sign_of(item)
     if sign is None:
-        return None, ()
-    return size_mm(sentence.words, sign.region)
+        return look, outline, core
+    low, high = sign.region
+    seen = [d for d in sentence.descriptors if low <= d.first and d.last <= high and d.first not in denied]
+    of_sign = shape(seen, sentence.words, sign.region, sign.last)
+    return _filled(look, texture(seen, sentence.words)), _filled(outline, replace(of_sign, count=None)), core
+
+
+def _filled(own: Look, sign: Look) -> Look:
+    """What is told of a finding with what is told of the sign that it explains: size and colour of "a pink
+    nodule of 11 mm, consistent with a carcinoma"."""
+    names = [f.name for f in fields(own) if f.name != "spans"]
+    told = {name: getattr(own, name) or getattr(sign, name) for name in names}
+    taken = any(getattr(own, name) != value for name, value in told.items())
+    return replace(own, **told, spans=tuple(sorted({*own.spans, *sign.spans}))) if taken else own
 
 
 def _own_words(sentence: Sentence, item: Candidate) -> tuple[int, int]:

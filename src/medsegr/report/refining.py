@@ -42,7 +42,7 @@ def refined(item: Candidate, spot: Spot, sentence: Sentence, setting: Setting) -
             and not names & rule.unless
             and (not rule.modalities or setting.modality in rule.modalities)
             and (not rule.about or (_told_beside(item, sentence) or setting.about) in rule.about)
-            and not (rule.bare and item.last - item.first > 1)
+            and not (rule.bare and any(last - first > 1 for first, last in item.parts))
         ):
             return lexicon.concepts()[rule.name]
     return item.concept

@@ -1,6 +1,7 @@
 """Which words of a sentence speak of which of its findings."""
 
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 
 from medsegr.report.builds import Candidate
@@ -11,7 +12,12 @@ from medsegr.report.match import Words
 from medsegr.report.naming import TISSUES
 from medsegr.report.side import SIDE_WORDS
 
-EXPLAINING = ("in keeping with", "consistent with", "compatible with", "representing", "diagnostic of")
+EXPLAINING = (
+    *("in keeping with", "consistent with", "compatible with", "representing", "diagnostic of"),
+    *("represent", "corresponding to", "correspond to", "typical of", "typical for", "characteristic of"),
+)
+GRADE = "birads category"  # stands beside a finding, whose place and size are not its own
+ARTICLES = frozenset(["a", "an"])
 EDGES = frozenset(["margin", "border", "edge", "contour", "outline", "rim", "surface", "stalk", "center"])
 TELLING = frozenset(["a", "an", "the", "acute", "chronic", "recent", "old", "known", "benign", "active"])
 PLACING = frozenset([",", "and", "but", "while", "wherea", "however"])  # before a place of its own
@@ -28,6 +34,10 @@ def regions(
     """The candidates of a sentence, each with the stretch of words that speaks of it and with whether it is
     coordinated with the one before it. ``starts``: indices of the words with which clauses begin; ``placed``:
     indices of words of place."""
+    grades = [replace(c, region=(c.first, c.last)) for c in named if c.concept.name == GRADE]
+    if grades:
+        rest = regions([c for c in named if c.concept.name != GRADE], words, starts, placed)
+        return tuple(sorted((*rest, *grades), key=lambda c: (c.first, c.last)))
     out = []
     begin, joined = 0, False
     if named and words.norms[named[0].first : named[0].last] in (("left",), ("right",)):
@@ -93,16 +103,33 @@ def _split(
     if marks and (told := _told_of(marks, begin, words)) is not None:
         return told
     marks += [i for i in between if words.norms[i] == "by" and words.norms[i + 1] in ("a", "an", "the")]
-    marks.sort()
+    marks = _apart(sorted(marks), two, words, placed)
+    if marks:
+        return _with_place(marks[-1] + 1, end, words, placed)
+    if all(words.norms[i] not in word_list("prepositions") for i in between):
+        return one.last
+    return _phrase_at(between, begin, words, placed)
+
+
+def _apart(marks: list[int], two: Candidate, words: Words, placed: frozenset[int]) -> list[int]:
+    """The marks but those that join two places or two looks of the second candidate."""
+    marks = list(marks)
     while len(marks) > 1 and {marks[-1] - 1, marks[-1] + 1} <= placed and words.norms[marks[-1]] != "with":
         if any(words.norms[i] in word_list("prepositions") for i in range(marks[-2], marks[-1])):
             break
         marks.pop()  # "with left apical and right basilar disease": the "and" joins two places of the second
     if len(marks) > 1 and marks[-1] + 1 == two.first and words.norms[marks[-1] - 1] in TISSUES:
         marks.pop()  # "and diffuse interstitial and alveolar opacities"
-    if marks:
-        return _with_place(marks[-1] + 1, end, words, placed)
-    return two.first if any(words.norms[i] in word_list("prepositions") for i in between) else one.last
+    return marks
+
+
+def _phrase_at(between: range, begin: int, words: Words, placed: frozenset[int]) -> int:
+    """Index of the article with which the second name begins behind a preposition, its look between the two:
+    "arises in a brown naevus"; else that of the name."""
+    at = next((i for i in reversed(between) if words.norms[i] in ARTICLES), begin)
+    told = range(at, begin)
+    plain = placed.isdisjoint(told) and all(words.norms[i] not in word_list("prepositions") for i in told)
+    return at if plain else begin
 
 
 def _told_of(marks: Sequence[int], begin: int, words: Words) -> int | None:
@@ -181,6 +208,8 @@ def _are_joined(one: Candidate, two: Candidate, words: Words, starts: tuple[int,
 def explains(between: Sequence[str]) -> bool:
     """True for the words between a sign and its meaning: "shadowing at the base, in keeping with"."""
     told = list(between)
+    if told[-2:-1] and told[-2] in ARTICLES:  # "represents an inflamed cyst"
+        told.pop()
     while told and told[-1] in TELLING:
         told.pop()
     return " ".join(told).endswith(EXPLAINING)

@@ -11,6 +11,7 @@ from medsegr.report.builds import Candidate, whole, with_builds
 from medsegr.report.clauses import asides, clause_starts
 from medsegr.report.context import DENYING_TIMES, Scope, scopes
 from medsegr.report.holding import resolved
+from medsegr.report.identity import identified
 from medsegr.report.lexicon import Concept, Cue, Descriptor, Place, word_list
 from medsegr.report.match import (
     Hit,
@@ -90,7 +91,8 @@ def read(
     cues = _free_cues(all_cues, (*hits, *describing))
     starts = clause_starts(words, cues, hits)
     named = [Candidate(h.value, ((h.first, h.last),)) for h in hits if h.value.kind != "anatomy"]
-    named = _meant(_merge(with_builds(named, words, starts), words), words)
+    named = identified(_merge(with_builds(named, words, starts), words), words)
+    named = _meant(named, words)
     told = {d.first for d in describing if d.value.field in ("side", "rows", "cols")}
     named = again(named, words, starts, frozenset(told | {p.first for p in places}), before)
     fixed = [h for h in hits if h.value.kind == "anatomy" or not h.value.sided]

@@ -10,7 +10,7 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 
 from medsegr.findings import COLS, ROWS, Frame, Location, Span
-from medsegr.report.lexicon import Descriptor, Place, paired
+from medsegr.report.lexicon import Descriptor, Place, paired, word_list
 from medsegr.report.match import Hit, Words
 
 PICTURE = frozenset(["image", "picture", "frame", "photo", "photograph", "screen", "view", "slide", "field"])
@@ -19,6 +19,9 @@ PARTS = frozenset(
 )
 LINKS = frozenset(["of", "in", "within"])
 VIEWERS = PICTURE | {"viewer", "observer", "reader"}
+BESIDE_SITES = frozenset(
+    ["upper", "lower", "inner", "outer", "lateral", "medial", "posterior", "anterior", "parietal"]
+)
 PAGE = frozenset(["top", "bottom"])  # words for a page, never for a body
 DEVICES = frozenset(["ultrasound", "image", "ct", "mri", "mr", "sonogram", "mammogram", "radiograph", "scan"])
 JOINTS = frozenset(["and", ",", "or", "/", "&", "plus", "with", "but"])
@@ -131,6 +134,8 @@ def _is_hour(element: Element) -> bool:
 
 
 def _spot(group: Sequence[Element], words: Words, viewer: bool, organ_frame: Frame) -> Spot:
+    if viewer:  # the "upper" of an upper back is the body's
+        group = [e for e in group if e.field not in ("rows", "cols") or not _on_skin(e, words.norms)]
     places = tuple(_as_place(e, words) for e in group if e.place is not None)
     told = [e for e in group if e.place is not None and not e.own]
     paired = any(_paired(_as_place(e, words)) for e in told)
@@ -171,6 +176,8 @@ def _beside_organ(side: Element, group: Sequence[Element], words: Words) -> bool
         return True  # of a hollow organ
     if after in (("lobe",), ("fundus",)) or (side.first == 0 and after == (":",)):
         return True  # of the thyroid or the liver, or a heading ("RIGHT: ..."): no part of the picture
+    if _on_skin(side, words.norms):
+        return True
     near = {i for e in group if e.field in ("rows", "cols") for i in range(e.first, e.last)}
     for e in group:
         if e.place is None or not (_paired(e.place) or e.place.name in EYE):
@@ -179,6 +186,15 @@ def _beside_organ(side: Element, group: Sequence[Element], words: Words) -> bool
         if all(i in near or (words.norms[i] == "," and not e.own) for i in between):
             return e.first >= side.last or not e.own
     return False
+
+
+def _on_skin(element: Element, norms: Sequence[str]) -> bool:
+    """True for the side or height of a part of the body's surface: "left temple", "left lower eyelid", "the
+    right side of the neck", "upper chest"."""
+    at = element.last + (tuple(norms[element.last : element.last + 1]) in (("side",), ("part",), ("third",)))
+    at = at + 2 if tuple(norms[at : at + 2]) == ("of", "the") else element.last
+    at += norms[at : at + 1] != () and norms[at] in BESIDE_SITES
+    return norms[at : at + 1] != () and norms[at] in word_list("body_sites")
 
 
 def _whose(words: Words, at: int) -> str:

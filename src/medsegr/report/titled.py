@@ -106,6 +106,7 @@ TITLED = frozenset(
     ]
 )  # organs of which a report may tell no more than "a 12 mm nodule"
 MAMMOGRAMS = frozenset(["mammogram", "mammography", "tomosynthesis"])  # of one organ, named or not
+COMPARING = frozenset(["compared", "comparison", "relative"])
 TITLE = 8  # words of a title
 BOTH = frozenset(["bilateral", "bilaterally", "both", "ou"])
 GENERAL = frozenset(["calcification", "haematoma", "scar", "surgical clip", "lymphadenopathy"])
@@ -120,7 +121,7 @@ def under_title(sentences: Sequence[Sentence], others: Sequence[Sentence]) -> tu
     begin = min((s.span[0] for s in sentences if s.candidates), default=0)
     whole = (*sentences, *others)
     titles = [s for s in whole if s.span[0] < begin and _is_title(s)]
-    sides = {HALVES.get(norm, "both") for s in whole for norm in s.words.norms if norm in {*HALVES, *BOTH}}
+    sides = {side for s in whole for side in _sides(s.words.norms)}
     if not titles or len(sides) != 1 or "both" in sides:
         return tuple(sentences)
     title = titles[0]
@@ -133,6 +134,13 @@ def under_title(sentences: Sequence[Sentence], others: Sequence[Sentence]) -> tu
         else s
         for s in sentences
     )
+
+
+def _sides(norms: Sequence[str]) -> set[str]:
+    """The sides that are told of, not "compared with the right"."""
+    told = [i for i, norm in enumerate(norms) if norm in {*HALVES, *BOTH}]
+    beside = (i for i in told if not (COMPARING & {*norms[max(0, i - 3) : i]}))
+    return {HALVES.get(norms[i], "both") for i in beside}
 
 
 def organ_of_title(sentences: Sequence[Sentence], others: Sequence[Sentence]) -> str:
