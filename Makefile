@@ -104,12 +104,17 @@ train-default: $(VENV)/.stamp  ## train the embedded checkpoint again (hours, an
 	$(ALLOCATOR) OMP_NUM_THREADS=1 $(VENV)/bin/torchrun --nproc-per-node 2 -m medsegr.fit \
 		--config configs/medsegr-tiny-nodded.toml --data $(DATA) --out $(RUN)-nodded --warm $(RUN)-eight/medsegr-tiny.safetensors
 	$(EXPORT) --run $(RUN)-nodded --config configs/medsegr-tiny-nodded.toml --folder $(RUN)-nodded/checkpoint
-	$(PY) -m medsegr.training.averaging --of $(RUN)-eight=0.6 --of $(RUN)-nodded/checkpoint=0.4 --folder $(RUN)-all \
+	$(PY) -m medsegr.training.averaging --of $(RUN)-eight=0.6 --of $(RUN)-nodded/checkpoint=0.4 --folder $(RUN)-nine \
 		--warm-start "eight earlier stages (docs/log.md)"
+	$(ALLOCATOR) OMP_NUM_THREADS=1 $(VENV)/bin/torchrun --nproc-per-node 2 -m medsegr.fit \
+		--config configs/medsegr-tiny-bodies.toml --data $(DATA) --out $(RUN)-bodies --warm $(RUN)-nine/medsegr-tiny.safetensors
+	$(EXPORT) --run $(RUN)-bodies --config configs/medsegr-tiny-bodies.toml --folder $(RUN)-bodies/checkpoint
+	$(PY) -m medsegr.training.averaging --of $(RUN)-nine=0.4 --of $(RUN)-bodies/checkpoint=0.6 --folder $(RUN)-all \
+		--warm-start "nine earlier stages (docs/log.md)"
 	$(PY) -m medsegr.training.image_head --model $(RUN)-all --kinds configs/kinds/medsegr-tiny.toml --data $(DATA) \
-		--most 60 --folder $(RUN)-shipped
-	$(PY) -m medsegr.bench.validate --model $(RUN)-shipped --config configs/medsegr-tiny-slices.toml --data $(DATA) --card
-	$(PY) -m medsegr.bench.temperature --model $(RUN)-shipped --config configs/medsegr-tiny-slices.toml --data $(DATA) \
+		--folder $(RUN)-shipped
+	$(PY) -m medsegr.bench.validate --model $(RUN)-shipped --config configs/medsegr-tiny-bodies.toml --data $(DATA) --card
+	$(PY) -m medsegr.bench.temperature --model $(RUN)-shipped --config configs/medsegr-tiny-bodies.toml --data $(DATA) \
 		--most 10 --card
 
 clean:  ## remove what the other targets made, but not runs/

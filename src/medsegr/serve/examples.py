@@ -76,8 +76,12 @@ EXAMPLES: Mapping[str, Case] = MappingProxyType(
     {
         "chest": Case("Chest X-ray with its report", _picture("chest", 18)),
         "abdomen": Case("Slice of an abdominal CT", _picture("abdomen", 3)),
+        "thorax": Case("Slice of a chest CT", _picture("thorax", 7)),
+        "brain": Case("FLAIR of a brain", _picture("brain", 7)),
         "mucosa": Case("Colonoscopy", _picture("mucosa", 4)),
         "ultrasound": Case("Breast ultrasound", _picture("ultrasound", 2)),
+        "mammogram": Case("Mammogram", _picture("mammogram", 9)),
+        "skin": Case("Dermoscopy", _picture("skin", 2)),
         "cells": Case("Cells under the microscope", _picture("cells", 1)),
         "volume": Case("Abdominal CT, a volume", _volume),
     }
