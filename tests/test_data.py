@@ -357,10 +357,9 @@ def test_what_a_made_body_surely_does_not_hold_is_asked_with_an_empty_mask() -> 
     assert 0 < len(normal) < 14
     for case in normal:
         asked = [t.names for i, t in enumerate(case.targets) if case.marks([i]).absent]
-        names = [{"concept:lung tumour", "concept:nodule"} & told for told in asked]
-        assert sorted(names, key=str) == [{"concept:lung tumour"}, {"concept:nodule"}]
-        assert not any(t.organ for i, t in enumerate(case.targets) if case.marks([i]).absent)
-        assert all(told <= {*names[0], *names[1], "concept:tumour", "modality:CT"} for told in asked)
+        assert len(asked) == 2
+        assert {"concept:nodule", "modality:CT"} in asked
+        assert any({"concept:lung tumour", "modality:CT"} <= told for told in asked)
 
 
 def test_phantoms_survive_the_disk(tmp_path: Path) -> None:

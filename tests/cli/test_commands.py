@@ -57,15 +57,15 @@ def test_info(run: Any) -> None:
     assert {"nodule", "polyp", "left ventricle"} <= {item["name"] for item in classes}
     drawn = {item["name"]: (item["drawn_as"].get("medsegr-tiny"), item["made_only"]) for item in classes}
     assert drawn["polyp"] == (["polyp"], [])
-    assert drawn["nodule"][0] == ["breast finding", "breast tumour", "nodule"]
-    assert drawn["cyst"] == (["cyst"], ["medsegr-tiny"])
+    assert drawn["nodule"][0] == ["lung tumour", "breast finding", "breast tumour", "skin lesion", "nodule"]
+    assert drawn["ulcer"] == (["ulcer"], ["medsegr-tiny"])
     assert drawn["juvenile polyp"] == (["polyp"], [])
     assert drawn["lesion"][1] == [], "what else it may mean was learned from real images"
     assert drawn["neovascularisation"] == (None, []), "a finding is not the organ it sits in"
     assert drawn["left ventricle"] == (None, [])
     told = {" ".join(line.split()) for line in run("info", "--classes").out.splitlines()}
     assert {
-        "finding cyst medsegr-tiny (in made images only)",
+        "finding ulcer medsegr-tiny (in made images only)",
         "anatomy kidney medsegr-tiny (learned from made images)",
         "finding cardiomegaly medsegr-tiny (as heart, learned from made images)",
         "finding pneumonia medsegr-tiny (as ground-glass opacity or consolidation)",
