@@ -91,8 +91,8 @@ def average(shares: Mapping[str, float], folder: Path, warm_start: str = "") -> 
 def _known(
     part: Mapping[str, Tensor], codes: str, last: Mapping[str, Tensor], wanted: str
 ) -> Mapping[str, Tensor]:
-    """A checkpoint with a row for each code of the last one: rows of codes that it lacks are the last's, those
-    that it alone knows are left out. WeightsError where it is of another network."""
+    """A checkpoint with a row for each code of the last one: rows of codes that it lacks are the last's, and
+    those that it alone knows are left out. WeightsError where it is of another network."""
     if codes == wanted:
         return part
     own, all_ = json.loads(codes), json.loads(wanted)
