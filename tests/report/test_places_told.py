@@ -203,3 +203,30 @@ def test_what_a_mass_only_reaches_does_not_name_it():
         "Mass of the mediastinum extending into the left upper lobe.": "mediastinal mass",
     }
     assert {text: parse(text, modality="CT").findings[0].name for text in read} == read
+
+
+@pytest.mark.parametrize(
+    ("text", "modality", "other"),
+    [
+        (
+            "The largest nodule in the right lower lobe measures 9 mm with surrounding ground-glass opacity.",
+            "CT",
+            "ground-glass opacity",
+        ),
+        (
+            "Lung nodules. The largest in the right lower lobe measures 9 mm with ground-glass opacity.",
+            "CT",
+            "ground-glass opacity",
+        ),
+        (
+            "Three lesions. The largest, in the right cerebellum, measures 9 mm with surrounding oedema.",
+            "MR",
+            "brain oedema",
+        ),
+    ],
+)
+def test_the_size_of_the_largest_is_not_that_of_what_surrounds_it(
+    text: str, modality: str, other: str
+) -> None:
+    found = parse(text, modality=modality).findings
+    assert [f.shape.size_mm for f in found if f.name == other] == [None]

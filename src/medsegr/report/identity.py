@@ -5,6 +5,7 @@ from collections.abc import Sequence
 from medsegr.report.builds import Candidate
 from medsegr.report.clauses import DENIERS
 from medsegr.report.match import Words
+from medsegr.report.regions import ARTICLES
 
 GENERAL = frozenset(  # concepts of words that tell no more than that something is there
     [
@@ -13,7 +14,6 @@ GENERAL = frozenset(  # concepts of words that tell no more than that something 
     ]
 )
 BEING = frozenset(["is", "was", "appears", "appear", "presents"])
-ARTICLES = frozenset(["a", "an"])
 PARTING = (  # what stands between a thing and its name, or makes it doubtful that they are one
     DENIERS
     | {"not", "nor", "but", ";", "with", "of", "in", "on", "at", "beside", "near", "and", "there", "than"}

@@ -320,7 +320,9 @@ def _own_words(sentence: Sentence, item: Candidate) -> tuple[int, int]:
             low = joints[0] + 1
     for place in sentence.elements:  # "the left kidney measures 11 cm and contains a cyst"
         joints = [i for i in range(place.last, item.first) if norms[i] in HOLDING]
-        if place.place is None or place.first < low or not joints or LARGER & {*norms[low : place.first]}:
+        if place.place is None or place.first < low or not joints:
+            continue
+        if norms[joints[0]] != "with" and LARGER & {*norms[low : place.first]}:
             continue  # of "the largest, in the lung, measures 2 cm and enhances" it is the finding's
         if size_mm(sentence.words, (place.last, joints[0]))[0]:
             low = joints[0] + 1

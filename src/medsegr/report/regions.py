@@ -92,9 +92,8 @@ def _split(
         _parts_at(i, end, words, placed) for i in between if words.norms[i] in PARTING
     ]
     last = max(inner, default=0)
-    listed = [i for i in range(last + 1, begin) if words.norms[i] == "with" and placed & {*range(last, i)}]
-    if inner and listed and words.norms[last] in SIZES:
-        return listed[-1] + 1  # "moderate on the left and small on the right, with atelectasis"
+    if inner and (beside := _beside_at(last, begin, words, placed)) is not None:
+        return beside
     if inner:
         return _behind_edge(_with_place(max(inner), end, words, placed), begin, words)
     marks = [
@@ -109,6 +108,18 @@ def _split(
     if all(words.norms[i] not in word_list("prepositions") for i in between):
         return one.last
     return _phrase_at(between, begin, words, placed)
+
+
+def _beside_at(last: int, begin: int, words: Words, placed: frozenset[int]) -> int | None:
+    """Index behind the "with" of what is beside the first candidate, of which a clause begun at ``last``
+    goes on: "moderate on the left and small on the right, with atelectasis", "the largest, on the right,
+    measures 9 mm with surrounding oedema"; None for none."""
+    behind = [i for i in range(last + 1, begin) if words.norms[i] == "with"]
+    if words.norms[last] in SIZES:
+        behind = [i for i in behind if placed & {*range(last, i)}]
+    elif words.norms[last] != "measure":
+        return None
+    return behind[-1] + 1 if behind else None
 
 
 def _apart(marks: list[int], two: Candidate, words: Words, placed: frozenset[int]) -> list[int]:
