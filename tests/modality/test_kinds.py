@@ -253,6 +253,9 @@ def test_what_is_proposed_first() -> None:
     assert likeliest(LEARNED, chances, "ES", made=False) == ["polyp"]
     assert likeliest(LEARNED, chances, None, made=False) == ["haze", "polyp"]
     assert likeliest(LEARNED, {**chances, "polyp": 0.29}, "ES", made=False) == []
+    assert likeliest(LEARNED, {"lung": 0.9}, "CR", made=False) == ["lung"]
+    assert likeliest(LEARNED, {"lung": 0.9}, "CT", made=False) == [], "made slices taught it there"
+    assert likeliest(LEARNED, {"lung": 0.9}, "CT", made=True) == ["lung"]
     many = {"concepts": {name: {"trained_on": ["real"]} for name in "edcba"}}
     assert likeliest(many, dict.fromkeys("edcba", 0.9), None, made=False) == ["a", "b", "c"]
 

@@ -108,7 +108,8 @@ def likeliest(
     """What to propose in a picture that no word is said of, likeliest first; in real pictures (not ``made``)
     nothing that was learned from made ones only."""
     able = (name for name in chances if taught(card, name, modality))
-    seen = (name for name in able if chances[name] >= PROPOSED and (made or not made_only(card, name)))
+    proved = (name for name in able if made or not made_only(card, name, modality))
+    seen = (name for name in proved if chances[name] >= PROPOSED)
     return sorted(seen, key=lambda name: (-chances[name], name))[:MOST]
 
 
