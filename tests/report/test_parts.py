@@ -87,6 +87,53 @@ def test_what_a_polyp_hangs_on_is_no_polyp(phrase: str) -> None:
     ]
 
 
+ELSEWHERE = (
+    "the wall behind the polyp",
+    "tissue surrounding the tumour",
+    "the region next to the nucleus",
+    "shadow behind the tumour",
+    "outside of the lung",
+    "space between the lungs",
+    "what is behind the heart?",
+    "rim of the tumour",
+    "enhancing part of the glioma",
+    "half of the nuclei",
+)
+
+
+@pytest.mark.parametrize("phrase", ELSEWHERE)
+def test_what_only_tells_where_something_lies_is_not_asked_for(phrase: str) -> None:
+    assert [f.name for f in parse_phrase(phrase).findings] == [""]
+    assert [f.name for f in parse(f"Segment {phrase}").findings if f.name] == []
+
+
+@pytest.mark.parametrize(
+    ("phrase", "names"),
+    [
+        ("the mucosa around the polyp", ["mucosa"]),
+        ("necrotic core of the tumour", ["necrosis"]),
+        ("polyp near the fold", ["polyp"]),
+        ("lesion in front of the heart", ["lesion"]),
+        ("nodule around 5 mm", ["nodule"]),
+        ("tumour with surrounding oedema", ["tumour", "pulmonary edema"]),
+        ("draw a box around the polyp", ["polyp"]),
+        ("a contour around the tumour", ["tumour"]),
+        ("a tight bounding box around the breast tumour", ["breast tumour"]),
+        ("bounding box of the polyp", ["polyp"]),
+        ("line around the left lung", ["lung"]),
+        ("border of the polyp", ["polyp"]),
+        ("the lung around the opacity", ["lung"]),
+    ],
+)
+def test_what_is_asked_for_beside_something_is_found(phrase: str, names: list[str]) -> None:
+    assert [f.name for f in parse_phrase(phrase).findings] == names
+
+
+def test_in_a_report_both_are_there() -> None:
+    found = parse("There is mucosal oedema around the polyp.", modality="ES").findings
+    assert "polyp" in [f.name for f in found]
+
+
 def test_a_pedunculated_polyp_is_one() -> None:
     found = parse("A pedunculated polyp with a long stalk in the sigmoid colon.", modality="ES").findings
     assert [f.name for f in found] == ["polyp"]
