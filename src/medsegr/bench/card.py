@@ -234,8 +234,8 @@ mask); how often something was drawn that such an image cannot show:
 
 Where one of the last is drawn all the same, the warning `measured_low` says so.
 
-Whether the words decide which of several lesions is drawn is asked of made bodies. Dice to the lesion that the
-phrase names; to the others, and with a phrase of another image, where 0 is best:
+Whether the words decide which of several lesions is drawn is asked of made bodies. Dice to the lesion that
+the phrase names; to the others, and with a phrase of another image, where 0 is best:
 
 {phantoms_table(card)}
 {END}"""
