@@ -11,6 +11,7 @@ import copy
 import json
 import math
 import os
+import sys
 import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
@@ -44,6 +45,7 @@ from medsegr.fitting.watch import Watch, watch_of
 from medsegr.model import build_model
 from medsegr.objectives import Weights, total
 from medsegr.process.devices import pick_device
+from medsegr.process.program import one_line
 from medsegr.reasoning.codes import Vocabulary
 from medsegr.reasoning.modulators import TextureHead
 from medsegr.samples import feed
@@ -391,4 +393,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(one_line(main))

@@ -200,7 +200,7 @@ def test_whatever_training_takes_can_be_judged(tmp_path: Path) -> None:
 
 
 def test_a_folder_that_does_not_name_its_target_says_how_to(tmp_path: Path) -> None:
-    with pytest.raises(InputError, match=r"nothing says what the masks show; .* sort them into"):
+    with pytest.raises(InputError, match=r"nothing says what the masks show; sort them into"):
         samples_of(pictures(tmp_path / "s", 2))
 
 

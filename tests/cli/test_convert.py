@@ -227,6 +227,9 @@ def test_convert_of_a_picture_without_the_image(run: Any, image: Path, tmp_path:
     out = tmp_path / "out"
     base = ("segment", "-i", image, "-t", "Nodule in the left lung.", "-o", out, "--modality", "CR")
     assert run(*base, "--model", "place").code == 0
+    ran = run("convert", out, "--to", "fhir")
+    assert ran.code == 0
+    assert "masks_not_written" not in ran.err  # they lie in the folder
     ran = run("convert", out, "--to", "nifti,nrrd,fhir", "--subject", "Patient/7")
     assert ran.code == 0, ran.err
     assert {"masks/f1.nii.gz", "masks/f1.nrrd", "segmentation.seg.nrrd", "fhir.json"} < names(out)

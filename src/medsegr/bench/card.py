@@ -12,6 +12,7 @@ from typing import Any
 
 from medsegr import weights
 from medsegr.metrics.intervals import span
+from medsegr.results.verdicts import LOW
 
 MARKER = "<!-- numbers -->"
 END = "<!-- end of numbers -->"
@@ -36,7 +37,21 @@ LICENCES = {
     "mri_ms_flair": "Muslim et al. 2022, CC BY 4.0",
     "mri3d_hippocampus": "Medical Segmentation Decathlon, CC BY-SA 4.0",
 }
+PICTURES = {  # by the beginning of a set's name
+    "ct_": "CT",
+    "cxr_": "chest films",
+    "derm_": "dermoscopy",
+    "mammo_": "mammograms",
+    "micro_": "microscopy",
+    "mri_": "MR",
+    "mri_lgg": "MR in false colours",
+    "path_": "stained tissue",
+    "polyp_": "endoscopy",
+    "retina_": "fundus photographs",
+    "us_": "ultrasound",
+}
 FEWEST = 5  # a row on fewer targets is printed with a warning sign
+BANDS = (("0.8 and more", 0.8), ("0.5 to 0.8", LOW), ("**Below 0.5, so bad**", 0.0))
 FAILURES = """## Known failures
 
 - Sets of a few images (all rows marked few, and concepts with few training cases) are not learned in any
@@ -49,19 +64,22 @@ FAILURES = """## Known failures
 """
 
 
-def sets_table(card: Mapping[str, Any]) -> str:
+def sets_table(card: Mapping[str, Any], *, whole: bool = True) -> str:
     """Dice an image of the validation part of every set: by name alone, with true and with wrong oracle
-    places."""
+    places. If not ``whole``, of the sets with no fewer than ``FEWEST`` targets, by what they show."""
+    first = "validation set" if whole else "held-out images"
     lines = [
-        "| validation set | targets | name alone [95 %] | + true place (oracle) | + opposite place "
+        f"| {first} | targets | name alone [95 %] | + true place (oracle) | + opposite place "
         "| foreign target drawn |",
         "|---|---|---|---|---|---|",
     ]
     for name, row in card["validation"]["sets"].items():
+        if not whole and row["targets"] < FEWEST:
+            continue
         low, high = row["interval"] or (None, None)
         few = " (few)" if row["targets"] < FEWEST else ""
         cells = (
-            f"{name}",
+            name if whole else f"{', '.join(row['by target'])} in {pictures(name)} (`{name}`)",
             f"{row['targets']}{few}",
             f"{row['name']:.3f} {span(low, high)}",
             f"{row['place']:.3f}",
@@ -69,6 +87,30 @@ def sets_table(card: Mapping[str, Any]) -> str:
             f"{row['foreign drawn']:.0%}",
         )
         lines.append("| " + " | ".join(cells) + " |")
+    return "\n".join(lines)
+
+
+def pictures(name: str) -> str:
+    """What kind of image a set holds, by its name; the name itself where it tells none."""
+    kinds = [kind for start, kind in PICTURES.items() if name.startswith(start)]
+    return kinds[-1] if kinds else name
+
+
+def bands(card: Mapping[str, Any]) -> str:
+    """Of the sets with fewer than ``FEWEST`` targets, and of what is bad in any set, the Dice of each target
+    by its name alone with the number of targets, best first: one line a band."""
+    rows = [
+        (dice, f"{target} in {pictures(name)} {dice:.3f} ({count})")
+        for name, row in card["validation"]["sets"].items()
+        for target, (dice, count) in row["by target"].items()
+        if row["targets"] < FEWEST or dice < LOW
+    ]
+    rows.sort(key=lambda row: -row[0])
+    lines, above = [], float("inf")
+    for label, least in BANDS:
+        if told := [text for dice, text in rows if least <= dice < above]:
+            lines.append(f"- {label}: {', '.join(told)}.")
+        above = least
     return "\n".join(lines)
 
 
@@ -174,13 +216,26 @@ modality taught: "CT (made)".
 
 
 def readme_part(card: Mapping[str, Any]) -> str:
-    """The README's numbers."""
+    """The README's numbers: what rests on ``FEWEST`` targets and more as tables, the rest as a list."""
+    sets = card["validation"]["sets"].values()
+    few = sum(row["targets"] < FEWEST for row in sets)
     return f"""{MARKER}
-`{card["name"]}`, {card["parameters"] / 1e6:.1f} million parameters, on images that it was not trained on
-(Dice an image, 95 % interval over groups; the place words are oracle text; the [model
-card](src/medsegr/weights/{card["name"]}.md) has all):
+`{card["name"]}`, {card["parameters"] / 1e6:.1f} million parameters, on images that it was not trained on. A
+target is one mask of one image (a chest film has several). Dice by the target's name alone, mean with a 95 %
+interval over groups; with the true and with the opposite place told as well (oracle text: made from the true
+mask); how often something was drawn that such an image cannot show:
 
-{sets_table(card)}
+{sets_table(card, whole=False)}
+
+{few} more sets have fewer than {FEWEST} held-out targets each, so their numbers say little by themselves
+([all rows](src/medsegr/weights/{card["name"]}.md)). By the name alone, in brackets the number of targets:
+
+{bands(card)}
+
+Where one of the last is drawn all the same, the warning `measured_low` says so.
+
+Whether the words decide which of several lesions is drawn is asked of made bodies. Dice to the lesion that
+the phrase names; to the others, and with a phrase of another image, where 0 is best:
 
 {phantoms_table(card)}
 {END}"""

@@ -7,6 +7,7 @@ of the picture as it is and of each change of it, and prints mean Dice a set and
 
 import argparse
 import io
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -20,6 +21,7 @@ from medsegr.grid.pixels import to_bytes
 from medsegr.metrics.intervals import bootstrap_mean, span
 from medsegr.metrics.overlap import dice
 from medsegr.predict import Predictor, load
+from medsegr.process.program import one_line
 from medsegr.types import Prompt
 
 Pixels = np.ndarray  # uint8 [c h w]
@@ -151,4 +153,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(one_line(main))

@@ -3,6 +3,7 @@ looked at on validation images. It goes into the card; masks do not hang on it.
 """
 
 import argparse
+import sys
 from collections.abc import Iterable, Mapping, Sequence
 from pathlib import Path
 
@@ -12,6 +13,7 @@ from medsegr import data, weights
 from medsegr.fitting.config import read_config
 from medsegr.metrics.calibration import ReliabilityBins, ece_of, temper
 from medsegr.predict import Predictor, load
+from medsegr.process.program import one_line
 from medsegr.types import Prompt
 
 FINE, BINS = 1000, 20
@@ -101,4 +103,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(one_line(main))

@@ -8,6 +8,7 @@ columns say *oracle*.
 
 import argparse
 import json
+import sys
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -21,6 +22,7 @@ from medsegr.meaning.among import scattered
 from medsegr.metrics.intervals import bootstrap_mean
 from medsegr.metrics.overlap import dice
 from medsegr.predict import Predictor, load
+from medsegr.process.program import one_line
 from medsegr.report.parse import parse_phrase
 from medsegr.samples.drawn import Marks
 from medsegr.types import COLS, ROWS, Finding, Image, Location, Prompt, modality_code
@@ -225,4 +227,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(one_line(main))

@@ -100,7 +100,6 @@ def formats_of(image: Image, options: Options) -> tuple[str, ...]:
 def write_all(run: Run, folder: Path, formats: Sequence[str], options: Options) -> Written:
     """Write every format into an existing folder. Findings without a mask are in the reports only."""
     result = run.result
-    wanted = any(item.mask is not None for item in result.findings)
     single = [name for name in formats if name in MASK_FORMATS]
     masks = _single_masks(result, folder, single)
     segments = segments_of(result, run.key, ends="dicom-sr" in formats)
@@ -125,9 +124,6 @@ def write_all(run: Run, folder: Path, formats: Sequence[str], options: Options) 
             if options.formats:
                 raise  # asked for by name: no silent lack
             notes.append(("dicom_seg_not_written", str(error)))
-    if wanted and not single and not {*DICOM_MASKS} & {*formats}:
-        note = "masks were drawn and measured but not written: no format that holds a mask was asked for"
-        notes.append(("masks_not_written", note))
     numbered = {s.id: n for n, s in enumerate(shown, 1)}
     for kind in DICOM_MASKS:
         if not masks and (folder / FILES[kind]).is_file():

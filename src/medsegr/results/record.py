@@ -11,7 +11,7 @@ import json
 import platform
 import re
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, replace
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
@@ -23,7 +23,7 @@ from medsegr.errors import InputError, UsageError
 from medsegr.explain import heat_map, scaled
 from medsegr.io.segments import rounded
 from medsegr.io.write import atomic_folder, check_room, holds_anything, write_json, write_labels
-from medsegr.options import Options
+from medsegr.options import DICOM_MASKS, MASK_FORMATS, Options
 from medsegr.results.export import Run, Written, formats_of, report_hash, write_all
 from medsegr.results.overlay import NOTICE, draw
 from medsegr.results.schema import finding_json, report_json, text_hash
@@ -62,7 +62,7 @@ def save(
         written = write_all(
             Run(result, own, package_version("medsegr") or "0", *told), folder, formats, options
         )
-        result = replace(result, warnings=(*result.warnings, *written.notes))
+        result = replace(result, warnings=(*result.warnings, *written.notes, *_unwritten(result, formats)))
         write_json(findings_json(result, written, options.keep_text), folder / "findings.json")
         if options.explain:
             _write_heat(result, folder)
@@ -72,6 +72,14 @@ def save(
     for stale in before - set(files):
         (out / stale).unlink(missing_ok=True)
     return out
+
+
+def _unwritten(result: Result, formats: Sequence[str]) -> Iterator[tuple[str, str]]:
+    """The warning that masks were drawn which no file holds."""
+    held = {*MASK_FORMATS, *DICOM_MASKS} & {*formats}
+    if not held and any(item.mask is not None for item in result.findings):
+        note = "masks were drawn and measured but not written: no format that holds a mask was asked for"
+        yield "masks_not_written", note
 
 
 def _listed(folder: Path) -> set[str]:

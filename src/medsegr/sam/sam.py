@@ -72,7 +72,7 @@ class Sam(nn.Module):
 def build_sam(
     widths: tuple[int, int, int, int] = (32, 64, 128, 192), stem: int = 16, decoder_width: int = 128
 ) -> Sam:
-    """The default host: about 3 million parameters."""
+    """The default host: about 2.5 million parameters."""
     return Sam(
         encoder=ImageEncoder(widths, stem),
         prompts=PromptEncoder(decoder_width),

@@ -184,8 +184,8 @@ def _pairs(folder: Path, hints: Hints) -> list[Row]:
     if not kinds:
         if not hints.target:
             raise InputError(
-                f"{folder.name}: nothing says what the masks show; give --target NAME, or sort them into "
-                "masks/NAME/"
+                f"{folder.name}: nothing says what the masks show; sort them into masks/NAME/ or write a "
+                "samples.csv ('medsegr train' also takes --target NAME)"
             )
         kinds = {hints.target: files_of(masks)}
     drawn = {stem for files in kinds.values() for stem in files}

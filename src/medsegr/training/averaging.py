@@ -8,6 +8,7 @@ of the last one; ``medsegr.bench.validate`` then fills in the numbers.
 import argparse
 import hashlib
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from medsegr import weights
 from medsegr.errors import UsageError, WeightsError
 from medsegr.fitting.saved import code_tables, whole
 from medsegr.model import build_model
+from medsegr.process.program import one_line
 from medsegr.reasoning.codes import Vocabulary
 from medsegr.training.checkpoint import settle
 
@@ -128,4 +130,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(one_line(main))

@@ -8,6 +8,7 @@ both; ``medsegr.bench.validate`` then fills in the numbers.
 import argparse
 import hashlib
 import json
+import sys
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ from medsegr.fitting.cases import folders_below, load_cases
 from medsegr.fitting.config import read_config
 from medsegr.fitting.saved import LAST, merged, read, whole
 from medsegr.predict import FORMAT
+from medsegr.process.program import one_line
 
 NON_COMMERCIAL = "CC BY-NC-SA 4.0"
 FEWEST = 5  # training cases below which a concept is not called known
@@ -132,4 +134,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(one_line(main))

@@ -7,6 +7,7 @@ it was not taught with.
 """
 
 import argparse
+import sys
 import tomllib
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
@@ -24,6 +25,7 @@ from medsegr.errors import UsageError
 from medsegr.io.read import image_from_array
 from medsegr.modality.kinds import NAMES, SURE, kinds_in, limit
 from medsegr.predict import Predictor, load
+from medsegr.process.program import one_line
 from medsegr.training.averaging import read, store
 from medsegr.types import Image
 
@@ -256,4 +258,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(one_line(main))
