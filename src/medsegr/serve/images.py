@@ -128,13 +128,14 @@ def info(service: Service, image: str) -> ImageInfo:
 
 def remove(service: Service, image: str) -> None:
     """An image with its jobs and sessions, from the store and from the disk. Jobs that run are stopped."""
-    jobs, sessions = service.store.remove_image(image)
+    place = service.folders.image(image)
+    jobs, sessions = folders.forgotten(lambda: service.store.remove_image(image), place)
     for job_id in jobs:
         service.bell.ring(job_id)
         folders.remove(service.folders.job(job_id))
     for session in sessions:
         folders.remove(service.folders.session(session))
-    folders.remove(service.folders.image(image))
+    folders.remove(place)
 
 
 def router(service: Service) -> APIRouter:
