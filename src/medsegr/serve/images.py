@@ -20,6 +20,7 @@ from medsegr.serve.service import Service
 from medsegr.serve.sources import Asked, read_again, source_of
 from medsegr.serve.uploads import FIELDS, receive
 from medsegr.serve.wire import ImageInfo, owner_of, problems, stamp
+from medsegr.serve.wording import said_here
 from medsegr.types import Image
 
 READERS = 2  # images that are read at once: each may be gigabytes
@@ -67,7 +68,7 @@ def add(service: Service, files: Path, asked: Asked, owner: str, report: str | N
         told = {
             "asked": dict(asked),
             "image": image_json(image),
-            "warnings": [{"code": code, "message": text} for code, text in image.source.warnings],
+            "warnings": [{"code": code, "message": said_here(text)} for code, text in image.source.warnings],
             "series": _series(folder, image, service),
             "report": report,
         }
@@ -76,7 +77,7 @@ def add(service: Service, files: Path, asked: Asked, owner: str, report: str | N
     except SeriesError as error:
         found = _series_of(folder, service)
         folders.remove(folder)
-        raise Refusal("series_needed", str(error), details={"series": found}) from error
+        raise Refusal("series_needed", said_here(str(error)), details={"series": found}) from error
     except BaseException:
         folders.remove(folder)
         raise

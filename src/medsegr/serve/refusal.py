@@ -6,6 +6,8 @@ from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
 
+from medsegr.serve.wording import said_here
+
 # code -> (HTTP status, what it means where nothing better is said). Stable: programs read the codes.
 CODES: Mapping[str, tuple[int, str]] = MappingProxyType(
     {
@@ -108,7 +110,7 @@ def told(error: BaseException) -> tuple[str, str]:
         return "no_room", CODES["no_room"][1]
     code = next((OURS[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in OURS), "error")
     if isinstance(error, MedsegrError):
-        return code, " ".join(str(error).split())[:1000]
+        return code, said_here(" ".join(str(error).split()))[:1000]
     return code, CODES[code][1] if code != "error" else f"{type(error).__name__} inside medsegr"
 
 

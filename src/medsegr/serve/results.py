@@ -24,6 +24,7 @@ from medsegr.serve.rows import JobRow
 from medsegr.serve.service import Service
 from medsegr.serve.sources import choices_of, source_of
 from medsegr.serve.wire import problems
+from medsegr.serve.wording import said_here
 
 Format = Literal[
     "json",
@@ -199,7 +200,6 @@ def router(service: Service) -> APIRouter:
             except FileNotFoundError as error:  # deleted meanwhile
                 raise Refusal("not_found", "the result has gone meanwhile") from error
             except UsageError as error:
-                told = str(error).removeprefix("--format").lstrip(" :")
-                raise Refusal("wrong_arguments", f"format {told}") from error
+                raise Refusal("wrong_arguments", said_here(str(error))) from error
 
     return routes
