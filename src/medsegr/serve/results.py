@@ -17,6 +17,7 @@ from medsegr.io.write import atomic_folder, atomic_write
 from medsegr.options import DICOM_FORMATS, Options
 from medsegr.results.coding import maker_of, segments_of
 from medsegr.results.export import FILES, Run, formats_of, write_all
+from medsegr.results.overlay import WHY
 from medsegr.results.reopen import reopen
 from medsegr.serve import folders
 from medsegr.serve.refusal import Refusal
@@ -153,7 +154,8 @@ def table(findings: Sequence[Mapping[str, Any]]) -> str:
     for item in findings:
         numbers = item.get("measurements") or {}
         first = {**item, "side": item["location"]["side"]}
-        notes = [f"{name}: {m['status']}" for name, m in numbers.items() if m["status"] != "ok"]
+        notes = [WHY[item["reason"]]] if item.get("reason") in WHY else []
+        notes += [f"{name}: {m['status']}" for name, m in numbers.items() if m["status"] != "ok"]
         notes += [
             f"{check['name']}: {check['detail']}" for check in item["checks"] if check["outcome"] != "pass"
         ]
