@@ -220,6 +220,7 @@ def test_a_result_made_elsewhere_becomes_a_job(server: Asked) -> None:
     assert (made.state, made.asked) == ("done", "text")
     assert server.client.get(f"/v1/jobs/{made.id}/result").status_code == 200
     assert [event for _, event, _ in server.events(made.id)] == ["state", "end"]
+    assert server.client.get(f"/v1/images/{image}").json()["expires"] == made.expires, "kept as long as it"
 
     def fail(folder: Path) -> None:
         folder.mkdir()
