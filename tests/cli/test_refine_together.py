@@ -10,7 +10,9 @@ import numpy as np
 import pytest
 from PIL import Image as Picture
 
+from medsegr.cli.convert import add
 from medsegr.errors import InputError
+from medsegr.options import Options
 from medsegr.results import revise as revising
 from medsegr.results.export import Run
 from medsegr.results.reopen import reopen
@@ -60,6 +62,17 @@ def test_the_second_is_told_and_nothing_of_the_first_is_lost(out: Path, source: 
     assert reviews(out) == [True, True]
 
 
+def test_no_format_is_added_that_tells_an_older_mask(out: Path, source: Path) -> None:
+    mine, yours = reopen(out, source), reopen(out, source)
+    revise(out, mine, accepted(mine, 0))
+    before = everything(out)
+    with pytest.raises(InputError, match="somebody else changed"):
+        add(yours, out, ("nifti",), Options(formats=("nifti",)))
+    assert everything(out) == before
+    add(reopen(out, source), out, ("nifti",), Options(formats=("nifti",)))
+    assert (out / "masks" / "f1.nii.gz").is_file()
+
+
 def test_one_writes_after_the_other(out: Path, source: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     pytest.importorskip("fcntl", reason="this system has no fcntl")
     opened = reopen(out, source)
@@ -72,7 +85,7 @@ def test_one_writes_after_the_other(out: Path, source: Path, monkeypatch: pytest
 
     monkeypatch.setattr(revising, "_revise", seen)
     other = threading.Thread(target=revise, args=(out, opened, accepted(opened, 0)))
-    with revising._alone(out):
+    with revising._held(out):
         other.start()
         other.join(0.3)
         assert other.is_alive()

@@ -24,7 +24,7 @@ from medsegr.options import DICOM_FORMATS, DICOM_MASKS, Options
 from medsegr.results.export import FILES, Run, Written, formats_of, manifest_of, write_all
 from medsegr.results.overlay import draw
 from medsegr.results.record import file_hash, result_json
-from medsegr.results.reopen import result_from, state_of
+from medsegr.results.reopen import findings_of, result_from, state_of
 from medsegr.types import FindingResult, Result
 
 KEPT = "revisions"
@@ -46,13 +46,24 @@ def revise(
         InputError: a mask of the folder is missing, the folder cannot be written, or somebody else changed it
             since it was read: then nothing is written.
     """
-    with _alone(folder):
+    with alone(folder, run):
         _revise(folder, run, new, notes, undoes)
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Wait until nobody else writes the folder. Systems without ``fcntl`` take it at their own risk."""
+def alone(folder: Path, run: Run) -> Iterator[None]:
+    """Nobody else writes the folder that was read as ``run`` meanwhile; whoever does is waited for.
+
+    InputError where somebody changed it since it was read. Systems without ``fcntl`` do not wait.
+    """
+    with _held(folder):
+        if run.state and state_of(findings_of(folder)) != run.state:
+            raise InputError("somebody else changed the folder meanwhile: nothing was written, do it again")
+        yield
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
     try:
         import fcntl
     except ImportError:
@@ -74,8 +85,6 @@ def _revise(
     if lost:
         raise InputError(f"the masks of {', '.join(lost)} are missing in the folder: segment again")
     told = json.loads((folder / "findings.json").read_text(encoding="utf-8"))
-    if run.state and state_of(told) != run.state:
-        raise InputError("somebody else changed the folder meanwhile: nothing was written, do it again")
     manifest = manifest_of(folder)
     how = _formats(folder, run.result, manifest)
     last = max(_numbers(folder, new.finding.id), default=0)
