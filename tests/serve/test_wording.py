@@ -56,6 +56,10 @@ ELSEWHERE = {
             "a film of 9 frames came: frame 5 was taken",
         ),
         ("taken as CT, why; say --modality to be sure", "taken as CT, why; say the modality to be sure"),
+        (
+            "--polarity: 'present' is missing; write for example --polarity present,uncertain",
+            'polarity: \'present\' is missing; write for example ["present", "uncertain"]',
+        ),
         ("PNG picture: it is truncated", "PNG picture: it is truncated"),
     ],
 )

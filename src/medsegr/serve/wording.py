@@ -12,6 +12,10 @@ HERE = (
     (r"^--series: (.*); leave the flag out$", r"series: \1; leave the field out"),
     (r"^--series: ", "series: "),
     (r"^--format:? ", "format "),
+    (
+        r"^--polarity: (.*); write for example --polarity (\w+),(\w+)$",
+        r'polarity: \1; write for example ["\2", "\3"]',
+    ),
     (r"; --film-frame N takes another", ""),
     (r"say --modality", "say the modality"),
     (r"raise the limit with Limits\(\S+\) or (--limits \S+)", r"whoever runs the server may give it \1"),
