@@ -214,6 +214,10 @@ WARNINGS: Mapping[str, Told] = {
             "no finding was recognised in these words",
             "say it plainer, or ask by a phrase (`-p`)",
         ),
+        "nothing_proposed": (
+            "no words came, and the model sees nothing of what it looks for of itself in such images",
+            "say what is meant: `-r`, `-t` or `-p`",
+        ),
         "sections_left_out": ("findings stand in sections that `--section` left out", "nothing, if meant so"),
         "modality_unknown": (
             "the told modality is none that is known",

@@ -336,6 +336,29 @@ def test_report_free_the_model_proposes() -> None:
     assert [(r.finding.id, r.finding.phrase, r.status) for r in result.findings] == [("f1", "", "segmented")]
 
 
+def test_where_nothing_is_proposed_it_is_told_what_was_looked_for() -> None:
+    class Blind(Fake):
+        def propose(self, image: Image) -> tuple[Finding, ...]:
+            return ()
+
+    def told(card: dict[str, Any], modality: str | None = "CR") -> tuple[tuple[str, str], ...]:
+        model = Blind()
+        model.card = {**model.card, "concepts": card}
+        return pipeline.run(replace(picture(), modality=modality), model).warnings
+
+    real = {"trained_on": ["real"]}
+    made = {"trained_on": ["phantom"]}
+    ((code, text),) = told({"nodule": real, "cyst": made, "glioma": {**real, "modalities": ["MR"]}})
+    assert code == "nothing_proposed"
+    assert "CR images for nodule: none of these was seen" in text
+    assert "CR images for nothing" in told({"cyst": made})[0][1]
+    assert "of a kind that nobody told for glioma" in told({"glioma": real}, None)[0][1]
+    assert ", n7 and 4 more: none" in told({f"n{n}": real for n in range(12)})[0][1]
+    assert not [code for code, _ in pipeline.run(picture(), Fake()).warnings if code == "nothing_proposed"]
+    words = pipeline.run(picture(), Blind(), report="Thank you.").warnings  # words came: they hold nothing
+    assert [code for code, _ in words] == ["nothing_read"]
+
+
 def test_a_model_that_cannot_propose_is_told_so() -> None:
     class Mute:
         def segment(self, image: Image, prompt: Prompt) -> Segmentation:

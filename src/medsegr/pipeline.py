@@ -29,6 +29,7 @@ from medsegr.results.verdicts import (
     model_of,
     one_line,
     threshold,
+    unproposed,
 )
 from medsegr.types import (
     Finding,
@@ -185,7 +186,7 @@ def _understood(
 def propose(image: Image, segmenter: Segmenter, warnings: list[tuple[str, str]]) -> tuple[Finding, ...]:
     """Findings guessed from the image alone, with ids f1, f2, ....
 
-    An error of the model becomes a warning.
+    An error of the model becomes a warning, and so does that it sees nothing.
     """
     guess = getattr(segmenter, "propose", None)
     if guess is None:
@@ -195,6 +196,8 @@ def propose(image: Image, segmenter: Segmenter, warnings: list[tuple[str, str]])
     except MedsegrError as error:
         warnings.append(("error", f"the model could not propose findings: {one_line(error)}"))
         return ()
+    if not found:
+        warnings.append(unproposed(image, segmenter))
     return tuple(replace(finding, id=f"f{n}") for n, finding in enumerate(found, 1))
 
 

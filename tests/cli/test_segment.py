@@ -38,7 +38,8 @@ def test_the_main_job(run: Any, image: Path, report: Path, tmp_path: Path, pixel
     assert pixels(out / told["findings"][0]["mask"]).shape == (40, 60)
     manifest = json.loads((out / "manifest.json").read_text())
     assert {"load", "read", "segment"} <= set(manifest["seconds"])
-    assert "absent" in ran.out
+    assert "skipped (absent): the report denies it" in ran.out
+    assert "skipped (uncertain): the report is not sure" in ran.out
     assert told["image"]["frame_from"] == "modality"
 
 

@@ -12,6 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from medsegr.cli import tables
+from medsegr.cli.jobs import jobs_in
 from medsegr.cli.tables import Columns, Row, columns_of, read_rows
 from medsegr.errors import InputError, UsageError
 
@@ -234,6 +235,35 @@ def test_a_report_that_fails_is_told_and_the_others_go_on(run: Any, tmp_path: Pa
     first, second = map(json.loads, ran.out.splitlines())
     assert "crystal" in first["error"]
     assert second["findings"][0]["name"] == "mass"
+
+
+@pytest.mark.parametrize("name", ["t.csv", "t.jsonl", "t.json"])
+@pytest.mark.parametrize("reader", ["rows", "jobs"])
+def test_a_file_that_is_refused_or_left_is_closed_at_once(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, name: str, reader: str
+) -> None:
+    """Not when memory is tidied up: in the ring of a traceback the file may go before what reads it."""
+    objects = [{"id": "1", "image": "a.png", "text": "A mass."}] * 3
+    lines = "".join(json.dumps(one) + "\n" for one in objects)
+    table = "id,image,text\n" + "1,a.png,A mass.\n" * 3
+    path = tmp_path / name
+    path.write_text({"t.csv": table, "t.jsonl": lines, "t.json": json.dumps(objects)}[name], encoding="utf-8")
+    opened: list[Any] = []
+    real = Path.open
+
+    def seen(self: Path, *given: Any, **more: Any) -> Any:
+        opened.append(real(self, *given, **more))
+        return opened[-1]
+
+    monkeypatch.setattr(Path, "open", seen)
+    found = jobs_in(path) if reader == "jobs" else read_rows(path, columns_of((), None))
+    with pytest.raises(InputError, match="already") as caught:
+        list(found)
+    assert [handle.closed for handle in opened] == [True], caught.value
+    left = jobs_in(path) if reader == "jobs" else read_rows(path, columns_of((), None))
+    next(left)
+    left.close()
+    assert [handle.closed for handle in opened] == [True, True]
 
 
 def test_columns_belong_to_jobs(run: Any) -> None:

@@ -222,8 +222,10 @@ def test_a_folder_is_remembered_and_found_by_its_hash(tmp_path: Path) -> None:
     assert found.name == "mine"
     assert found.sha256 == ""
     sha256 = hub.digest(found.weights)
+    assert hub.verify(found) == sha256, "nothing is recorded that it could differ from"
     hub.remember(found, sha256)
     hub.remember(found, sha256)
+    hub.remember(hub.Found("the same by another name", folder), sha256)
     assert len(list(hub.here())) == 1
     again = hub.find("another name", sha256)
     assert again.folder == folder.resolve()

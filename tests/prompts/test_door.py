@@ -63,3 +63,10 @@ def test_points_gather_and_boxes_are_the_newest() -> None:
     assert added(second, Hints(boxes=((1.0, 1.0, 2.0, 2.0),))).boxes == ((1.0, 1.0, 2.0, 2.0),)
     with pytest.raises(UsageError, match="at most"):
         added(Hints(((1.0, 1.0, 1),) * MOST_POINTS), second)
+
+
+def test_a_plane_that_was_painted_is_drawn_over_by_a_box_or_a_mask_and_not_by_a_click() -> None:
+    painted = Hints(mask=True, painted=True)
+    assert added(painted, Hints(((1.0, 1.0, 1),))).painted
+    assert not added(painted, Hints(boxes=((0.0, 0.0, 5.0, 5.0),))).painted
+    assert not added(painted, Hints(mask=True)).painted

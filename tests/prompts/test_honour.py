@@ -77,3 +77,12 @@ def test_what_fills_its_box_stays_and_what_does_not_becomes_an_ellipse() -> None
     empty = framed(np.zeros(GRID, bool), ((4.0, 4.0, 16.0, 14.0),))
     assert empty[4:14, 4:16].mean() > 0.7
     assert not empty[4, 4]
+
+
+def test_what_is_missing_along_the_border_is_filled_as_far_as_anywhere() -> None:
+    """A mask ends at the border of the picture, but what is missing there may go on along it."""
+    out = honoured(np.zeros((100, 100), bool), [(50, 2, 1)])
+    assert out[2, 42]
+    gone = honoured(np.ones((100, 100), bool), [(50, 2, 0)])  # a mask is cut off no farther than to its end
+    assert not gone[2, 50]
+    assert gone[2, 42]

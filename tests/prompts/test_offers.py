@@ -72,6 +72,25 @@ def test_where_the_model_always_says_the_same_the_mask_itself_is_varied(phrase: 
     assert all(one.score is None for how, one in found.items() if how in ("tighter", "looser"))
 
 
+class Cliff(Slope):
+    """One that is sure of a core and hardly of the wide rest, beyond which it falls to next to nothing."""
+
+    def segment(self, image: Image, prompt: Prompt) -> Segmentation:
+        rows, cols = np.mgrid[:SIDE, :SIDE]
+        away = np.hypot(rows - 24, cols - 24)
+        prob = np.select([away <= self.hills[0][2], away <= 8], [0.99, 0.55], 0.45).astype(np.float32)
+        return Segmentation(np.repeat(prob[None], len(prompt.targets), 0), prompt.targets, image.affine)
+
+
+@pytest.mark.parametrize(("core", "there"), [(3.0, False), (5.0, True)])
+def test_what_has_less_than_a_quarter_of_the_mask_or_four_times_it_is_another_thing(
+    core: float, there: bool
+) -> None:
+    names = {one.how for one in clicked(Cliff(((24, 24, core),))).candidates()}
+    assert ("tighter" in names) == there
+    assert "looser" not in names, "the whole picture"
+
+
 def test_the_largest_part_is_the_one_that_was_clicked() -> None:
     session = clicked(Slope(((24, 24, 12.0), (50, 52, 9.0))))
     found = {one.how: one.mask for one in session.candidates()}

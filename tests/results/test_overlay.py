@@ -62,6 +62,15 @@ def test_doubts_of_the_image_itself_stand_in_its_legend(code: str, shown: bool) 
     assert (close_to(picture, overlay.AMBER) > 0) == shown
 
 
+@pytest.mark.parametrize("code", overlay.WITHOUT_ANY)
+def test_a_picture_without_a_finding_says_why(code: str) -> None:
+    plain = result(image_of((64, 64)))
+    said = replace(plain, warnings=((code, "no words came, and nothing of what is looked for was seen"),))
+    assert close_to(overlay.draw(said), overlay.GREY) > close_to(overlay.draw(plain), overlay.GREY) + 200
+    other = replace(plain, warnings=(("frame_assumed", "no words came, and nothing was seen"),))
+    assert close_to(overlay.draw(other), overlay.GREY) == close_to(overlay.draw(plain), overlay.GREY)
+
+
 def test_the_page_and_the_picture_doubt_alike() -> None:
     words = (Path(__file__).parents[2] / "web" / "src" / "words.ts").read_text(encoding="utf-8")
     told = words[words.index("OF_THE_IMAGE") :]

@@ -14,6 +14,7 @@ import pytest
 
 from medsegr.serve import crew, work
 from medsegr.serve.hands import DEAD, ProcessHand, ThreadHand
+from medsegr.serve.rows import ImageRow, JobRow
 from medsegr.serve.settings import Settings
 from medsegr.serve.work import Task
 from ray_head import swept
@@ -126,6 +127,61 @@ class Deadly:
 
     def kill(self) -> None:
         """It is dead."""
+
+
+class Failing(Deadly):
+    """A hand that wrote a result, and then found that the job had failed."""
+
+    def give(self, task: Task) -> None:
+        (task.folder / "out").mkdir(parents=True)
+        (task.folder / "out" / "findings.json").write_text("{}")
+        self._news = [("end", task.job, "failed", "error", "ValueError inside medsegr")]
+
+
+def alone(serve: Serve, hand: Deadly) -> tuple[Asked, crew.Crew]:
+    """A server without workers of its own, and a crew on its folders that was not started."""
+    server = serve(read_only=True)
+    about = server.service
+    return server, crew.Crew(about.settings, about.store, about.folders, about.bell, [hand])
+
+
+def test_of_a_job_that_failed_no_result_stays(serve: Serve) -> None:
+    server, own = alone(serve, Failing())
+    store = server.service.store
+    store.add_image(ImageRow("i" + "a" * 22, "", 1.0, 1e11))
+    store.add_job(JobRow("j" + "a" * 22, "i" + "a" * 22, "", "queued", 1.0), 9)
+    row = store.claim()
+    assert row is not None
+    assert own.do(own.hands[0], row)
+    ended = store.job(row.id)
+    assert ended is not None
+    assert (ended.state, ended.code) == ("failed", "error")
+    assert not (server.service.folders.job(row.id) / "out").exists()
+    own.close()
+
+
+def test_a_hand_that_cannot_begin_is_tried_again_every_minute_at_least(
+    serve: Serve, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    class Broken(Deadly):
+        def start(self) -> None:
+            self._news = [("broken", "weights", "the checkpoint is missing")]
+
+    rests: list[float] = []
+
+    class Closing(threading.Event):
+        def wait(self, timeout: float | None = None) -> bool:
+            rests.append(timeout or 0.0)
+            if len(rests) == 8:
+                self.set()
+            return self.is_set()
+
+    _, own = alone(serve, Broken())
+    monkeypatch.setattr(own, "_closing", Closing())
+    own._lane(own.hands[0])
+    assert rests == [2, 4, 8, 16, 32, 60, 60, 60]
+    assert own.broken == ("weights", "the checkpoint is missing")
+    own.close()
 
 
 def test_a_job_at_which_workers_die_fails_after_some_tries(serve: Serve, slow: Slow) -> None:

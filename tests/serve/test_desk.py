@@ -82,6 +82,20 @@ def test_sessions_that_were_closed_to_make_room_come_back_as_they_were(tmp_path:
     on(desk, play)
 
 
+def test_a_session_comes_back_however_long_ago_its_steps_were_allowed(tmp_path: Path) -> None:
+    desk = Desk(lambda: Model(Disc()), most=1)
+    kept = Kept(tmp_path, desk)
+
+    async def play() -> None:
+        await kept.at("a", nodule)
+        await kept.at("b", nodule)  # a is closed
+        assert desk._timed is not None
+        desk._timed.until = 0.0  # as after a step that ran out of time
+        assert len((await kept.at("a", lambda it: None)).steps) == 1
+
+    on(desk, play)
+
+
 def test_room_is_counted_in_bytes_too(tmp_path: Path) -> None:
     desk = Desk(lambda: Model(Disc()), room=1)
     kept = Kept(tmp_path, desk)

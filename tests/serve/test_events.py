@@ -4,11 +4,13 @@ import json
 import threading
 import time
 from dataclasses import replace
+from pathlib import Path
 from typing import Any
 
 import pytest
 
 from medsegr.serve import partial, shown
+from medsegr.types import Finding, FindingResult
 from served import PATIENCE, REPORT, Asked, Serve, Slow, nifti, parsed
 
 THREE = "Opacity in the left lung. Nodule in the right lung. Mass in the left lung. No pneumothorax."
@@ -173,3 +175,11 @@ def test_words_reach_the_stream_from_the_folder_only(server: Asked) -> None:
         data: dict[str, Any] = row.data
         assert "opacity" not in json.dumps(data).lower()
     assert any("opacity" in json.dumps(data).lower() for _, _, data in server.events(job))
+
+
+def test_findings_that_came_so_far_stand_in_their_order(tmp_path: Path) -> None:
+    for number in (10, 2, 1, 11):
+        partial.write(
+            tmp_path, FindingResult(Finding(f"f{number}", "", (0, 0), "nodule"), "skipped", "absent")
+        )
+    assert [item.finding.id for item in partial.read(tmp_path)] == ["f1", "f2", "f10", "f11"]

@@ -1,5 +1,6 @@
 """The door: hosts, origins, keys, rates, bodies, headers, failures; each refusal has its code and no more."""
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
@@ -172,6 +173,14 @@ def test_no_key_or_a_wrong_one(keys: tuple[Path, dict[str, str]], value: str | N
     assert call(app, path="/openapi.json").status == 401
 
 
+def test_a_key_that_is_over_is_asked_for_anew(tmp_path: Path) -> None:
+    key = new_key("guest", "read", tmp_path / "keys", date(2030, 1, 31))
+    app = Keys(echo, Keyring(tmp_path / "keys", lambda: date(2030, 2, 1)))
+    answer = call(app, headers={"authorization": f"Bearer {key}"})
+    assert (answer.status, answer.code) == (401, "key_expired")
+    assert answer.header("www-authenticate") == "Bearer"
+
+
 def test_a_body_is_not_read_without_a_key(keys: tuple[Path, dict[str, str]]) -> None:
     answer = call(door(api_key_file=keys[0]), "POST", "/v1/images", body=[b"x" * 1000] * 10)
     assert answer.status == 401
@@ -204,10 +213,20 @@ def test_buckets_are_bounded_and_one_ipv6_subscriber_is_one() -> None:
     for n in range(MOST + 50):
         rates.wait(str(n))
     assert len(rates._buckets) == MOST
+    assert rates.wait(str(MOST + 49)), "who asked last is remembered"
+    assert not rates.wait("0"), "who asked longest ago is forgotten"
     assert place_of("2001:db8::1") == place_of("2001:db8::ffff") != place_of("2001:db8:1::1")
     assert place_of("::ffff:10.0.0.1") == place_of("10.0.0.1")
     assert place_of("fe80::1%eth0") == "fe80::/64"
     assert place_of("") == "local"
+
+
+def test_a_long_rest_saves_up_a_minute_and_no_more() -> None:
+    now = [0.0]
+    rates = Rates(3, lambda: now[0])
+    assert not rates.wait("a")
+    now[0] = 3600.0
+    assert [bool(rates.wait("a")) for _ in range(4)] == [False, False, False, True]
 
 
 @given(st.lists(st.floats(0, 30), max_size=60), st.integers(1, 100))
@@ -263,6 +282,17 @@ def test_an_answer_that_the_app_gives_to_a_lost_client_is_replaced() -> None:
         await send({"type": "http.response.body", "body": b"there was an error parsing the body"})
 
     assert call(Bodies(polite, SMALL), "POST", body=[b"x" * 101]).code == "too_large"
+
+
+def test_an_answer_that_had_begun_is_not_answered_twice() -> None:
+    async def hasty(scope: Any, receive: Any, send: Any) -> None:
+        await send({"type": "http.response.start", "status": 202, "headers": []})
+        while (await receive())["type"] != "http.disconnect":
+            pass
+        await send({"type": "http.response.body", "body": b"taken"})
+
+    answer = call(Bodies(hasty, SMALL), "POST", body=[b"x" * 101])
+    assert (answer.status, answer.body) == (202, b"taken")
 
 
 def test_failures_tell_their_kind_to_the_log_and_nothing_to_the_client(

@@ -101,6 +101,25 @@ def test_one_of_several_series_is_named(server: Asked) -> None:
     assert opened(server.service, told["id"]).grid == (3, 24, 20)
 
 
+def test_nobody_who_sends_is_told_to_give_a_flag(server: Asked) -> None:
+    two = dicom_files(4) + dicom_files(3, SeriesNumber=2, SeriesInstanceUID="1.2.3.9")
+    told = sent(server, two).json()
+    assert [note["code"] for note in told["warnings"]] == ["series_chosen"]
+    job = server.job(told["id"], report="Hazy opacity in the left lung.")["id"]
+    server.ended(job)
+    view = server.client.get(f"/v1/jobs/{job}/view").json()
+    assert "series_chosen" in [note["code"] for note in view["warnings"]]
+    gap = dicom_files(9)
+    for answer in (
+        sent(server, [*gap[:4], *gap[6:]]),
+        sent(server, gap, series="7"),
+        sent(server, dicom_files(1) + dicom_files(1, SeriesNumber=2, SeriesInstanceUID="1.2.3.9")),
+    ):
+        assert answer.status_code in (400, 422)
+        assert "--" not in answer.json()["error"]["message"]
+    assert not [note for note in (*told["warnings"], *view["warnings"]) if "--" in note["message"]]
+
+
 def test_where_no_rule_tells_the_series_are_listed(server: Asked) -> None:
     """A program, and the page, goes on with what the error holds; nothing of the try is kept."""
     files = dicom_files(1) + dicom_files(1, SeriesNumber=2, SeriesInstanceUID="1.2.3.9")

@@ -78,6 +78,8 @@ def test_without_words_a_model_that_cannot_propose_says_so(server: Asked) -> Non
         ({"report": "a", "colour": "red"}, 422, "invalid"),
         ({"report": "a", "options": {"polarity": ["perhaps"]}}, 422, "invalid"),
         ({"report": "a", "options": {"polarity": ["absent"]}}, 400, "wrong_arguments"),
+        ({"report": "a", "options": {"explain": "yes"}}, 422, "invalid"),
+        ({"report": "a", "options": {"report_mask": 0}}, 422, "invalid"),
         ({"report": "a", "options": {"sections": ["nowhere"]}}, 400, "wrong_arguments"),
         ({"report": "a", "image": "../../etc"}, 422, "invalid"),
         ({"report": "a", "image": "iAAAAAAAAAAAAAAAAAAAAAA"}, 404, "not_found"),
@@ -85,7 +87,9 @@ def test_without_words_a_model_that_cannot_propose_says_so(server: Asked) -> Non
 )
 def test_what_is_refused(shared: Asked, asked: dict[str, Any], status: int, code: str) -> None:
     image, before = shared.image()["id"], shared.client.get("/v1/jobs").json()
-    assert error(shared.client.post("/v1/jobs", json={"image": image, **asked})) == (status, code)
+    answer = shared.client.post("/v1/jobs", json={"image": image, **asked})
+    assert error(answer) == (status, code)
+    assert "--" not in answer.json()["error"]["message"], "a flag is none of theirs"
     assert shared.client.get("/v1/jobs").json() == before
     assert len(list((shared.service.folders.root / "jobs").iterdir())) == len(before["jobs"])
 
@@ -220,6 +224,7 @@ def test_a_result_made_elsewhere_becomes_a_job(server: Asked) -> None:
     assert (made.state, made.asked) == ("done", "text")
     assert server.client.get(f"/v1/jobs/{made.id}/result").status_code == 200
     assert [event for _, event, _ in server.events(made.id)] == ["state", "end"]
+    assert server.client.get(f"/v1/images/{image}").json()["expires"] == made.expires, "kept as long as it"
 
     def fail(folder: Path) -> None:
         folder.mkdir()

@@ -117,6 +117,9 @@ def test_every_step(server: Asked) -> None:
     offer = told["candidates"][0]
     shown = server.layer(offer["layer"])
     assert shown.astype(bool).sum() == offer["pixels"]
+    past = offer["layer"].replace("candidate-0", f"candidate-{len(told['candidates'])}")
+    assert past != offer["layer"]
+    assert server.http.get(past).status_code == 404
     told = server.do(own, "choose", {"finding": "f1", "how": offer["how"]})
     assert (server.layer(drawn(told)["layer"]) == shown).all()
     assert told["candidates"] == []

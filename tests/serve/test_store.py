@@ -153,6 +153,15 @@ def test_an_image_stays_while_a_job_of_it_is_not_over(store: Store) -> None:
     assert store.expired(1e12) == (["i1"], ["j1"], [])
 
 
+def test_a_job_that_ends_never_shortens_the_life_of_its_image(store: Store) -> None:
+    store.add_image(ImageRow("i2", "", 1.0, 1e11))
+    store.add_job(job(1, image="i2"), 9)
+    store.finish("j1", "done", keep=10)
+    found = store.image("i2")
+    assert found is not None
+    assert found.expires == 1e11
+
+
 def test_a_session_keeps_its_image(store: Store) -> None:
     store.add_session(SessionRow("s1", "i1", None, "", 1.0, 50.0))
     store.touch_session("s1", 500.0)

@@ -94,6 +94,12 @@ def test_what_is_refused(tmp_path: Path, data: bytes, most: tuple[int, int], cod
     assert refused.value.code == code
 
 
+def test_as_many_files_and_bytes_as_are_allowed_are_taken(tmp_path: Path) -> None:
+    data = body([("a.png", b"x"), ("b.png", b"y")])
+    upload = fed(tmp_path, data, [], (len(data), 2))
+    assert (upload.ended, upload.files) == (True, 2)
+
+
 def test_a_field_that_comes_twice_is_refused(tmp_path: Path) -> None:
     twice = body([("a.png", b"x")], {"frame": "viewer"})[: -len(BOUNDARY) - 6]
     twice += body([], {"frame": "patient"})

@@ -1,6 +1,6 @@
 /** Codes of the server in words for people. */
 
-import type { Check, Finding, Measurement } from "./types.ts";
+import type { Check, Finding, Measurement, Note } from "./types.ts";
 
 const REASONS: Record<string, string> = {
   absent: "The report says it is not there",
@@ -68,6 +68,13 @@ export function numberText(number: Measurement): string {
 
 export function sentence(text: string): string {
   return text.charAt(0).toUpperCase() + text.slice(1);
+}
+
+/** What stands where a case has no finding: the server says of it what it looked for, where nobody said a word. */
+export function emptyOf(warnings: Note[]): string {
+  const why = warnings.find(({ code }) => code === "nothing_proposed");
+  if (why) return `${sentence(why.message)}.`;
+  return "Nothing was recognised in these words. Add a phrase, for example “right lung”.";
 }
 
 /** The words' own attributes in a few chips. */

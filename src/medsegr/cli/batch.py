@@ -94,8 +94,8 @@ def run(jobs_file: Path, plan: Plan, workers: int, show: bool = True, finish: Fi
     with naming(plan.out):
         prepare(plan.out, jobs_file)
     model, base = model_key(plan.model), str(jobs_file.resolve().parent)
-    todo = ((n, job, base, model) for n, job in enumerate(jobs_in(jobs_file), 1))
-    with progress(total, show) as step:
+    with progress(total, show) as step, closing(jobs_in(jobs_file)) as jobs:
+        todo = ((n, job, base, model) for n, job in enumerate(jobs, 1))
         rows = collect(finish(todo, plan, workers), plan.out, total, step)
     failed = sum(row["status"] == "failed" for row in rows.values())
     turned = sum(bool(row.get("side_failed")) for row in rows.values())

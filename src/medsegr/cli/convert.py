@@ -113,9 +113,10 @@ def add(
     from medsegr.io.write import atomic_folder, write_json
     from medsegr.results.export import manifest_of, write_all
     from medsegr.results.record import file_hash
+    from medsegr.results.revise import alone
 
-    manifest: dict[str, Any] = manifest_of(folder)
-    with atomic_folder(folder) as part:
+    with alone(folder, run), atomic_folder(folder) as part:
+        manifest: dict[str, Any] = manifest_of(folder)
         written = write_all(run, part, formats, options)
         names = sorted(p.relative_to(part).as_posix() for p in part.rglob("*") if p.is_file())
         fresh = [{"path": name, "sha256": file_hash(part / name)} for name in names]

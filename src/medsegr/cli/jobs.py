@@ -2,7 +2,8 @@
 work."""
 
 import re
-from collections.abc import Iterator, Mapping
+from collections.abc import Generator, Mapping
+from contextlib import closing
 from pathlib import Path
 from typing import Annotated, Any, Literal
 
@@ -63,17 +64,18 @@ class Job(BaseModel):
         return self
 
 
-def jobs_in(path: Path) -> Iterator[Job]:
+def jobs_in(path: Path) -> Generator[Job, None, None]:
     """The jobs of a file in order, read row by row as they are asked for: JSON lines, a JSON array
     (``.json``), or a table (``.csv``, ``.tsv``) whose first row names the fields.
 
     InputError names the line and the field, never its content; at the end where there was no job at all.
     """
-    rows = enumerate(numbered(path), 1)
     table = path.suffix.lower() in TABLES
-    yield from told_once(
-        (number, _job(_cells(values, count) if table else values, number)) for count, (number, values) in rows
-    )
+    with closing(numbered(path)) as found:
+        yield from told_once(
+            (number, _job(_cells(values, count) if table else values, number))
+            for count, (number, values) in enumerate(found, 1)
+        )
 
 
 def _job(values: Mapping[str, Any], number: int) -> Job:

@@ -3,7 +3,7 @@
 import json
 import sys
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import closing, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
@@ -63,8 +63,8 @@ def many(
     failed = 0
     asked = llm
     silent = 0
-    with _sink(output) as write, naming(path):
-        for row in read_rows(path, columns):
+    with _sink(output) as write, naming(path), closing(read_rows(path, columns)) as rows:
+        for row in rows:
             told, answered = _read(row, image, as_json, asked)
             silent = 0 if answered else silent + 1
             if asked is not None and silent == MOST_SILENT:

@@ -282,8 +282,10 @@ def strict_failure(result: "Result", options: "Options") -> bool:
 
 def tell(result: "Result", out: Path) -> None:
     """A line a finding and where to look, on stdout. Ids, concepts and sides only, no report text."""
+    from medsegr.results.overlay import WHY
+
     for item in result.findings:
-        state = item.status if item.reason is None else f"{item.status} ({item.reason})"
+        state = item.status if item.reason is None else f"{item.status} ({item.reason}): {WHY[item.reason]}"
         warned = [check.name for check in item.checks if check.outcome != "pass"]
         note = f"  check: {', '.join(warned)}" if warned else ""
         named = ", ".join(filter(None, (item.finding.name or "-", item.finding.location.side)))

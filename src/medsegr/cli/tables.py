@@ -6,7 +6,8 @@ A fault names the row and what was expected there, never what the row says.
 import csv
 import json
 import re
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Generator, Iterable, Iterator, Mapping, Sequence
+from contextlib import closing
 from dataclasses import dataclass, field
 from io import TextIOBase
 from itertools import chain
@@ -24,7 +25,7 @@ LONGEST_ID = 200
 CHUNK = 2**16
 _BLANKS = re.compile(r"[ \t\r\n]*")
 TABLES = {".csv": ",", ".tsv": "\t", ".tab": "\t"}
-Numbered = Iterator[tuple[int, Mapping[str, Any]]]
+Numbered = Generator[tuple[int, Mapping[str, Any]], None, None]
 
 
 class _HasId(Protocol):
@@ -109,14 +110,17 @@ def fault_of(error: ValidationError) -> str:
     return f"{where}: {message}" if where else message
 
 
-def read_rows(path: Path, columns: Columns) -> Iterator[Row]:
+def read_rows(path: Path, columns: Columns) -> Generator[Row, None, None]:
     """The reports of a file in its order.
 
     Raises InputError, naming the row: unreadable text, broken quoting or JSON, a row beyond the limits, an
     absent column, an id that came before; and for a file without any row.
     """
-    rows = enumerate(numbered(path), 1)
-    yield from told_once((number, _row(values, number, count, columns)) for count, (number, values) in rows)
+    with closing(numbered(path)) as found:  # at once where a row is refused, not when memory is tidied up
+        rows = enumerate(found, 1)
+        yield from told_once(
+            (number, _row(values, number, count, columns)) for count, (number, values) in rows
+        )
 
 
 def told_once(rows: Iterable[tuple[int, Named]]) -> Iterator[Named]:

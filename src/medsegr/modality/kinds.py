@@ -9,7 +9,7 @@ The same tells what nobody said: what kind of picture it is, and what a word for
 """
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import Any
 
 import numpy as np
@@ -107,10 +107,14 @@ def likeliest(
 ) -> list[str]:
     """What to propose in a picture that no word is said of, likeliest first; in real pictures (not ``made``)
     nothing that was learned from made ones only."""
-    able = (name for name in chances if taught(card, name, modality))
-    proved = (name for name in able if made or not made_only(card, name, modality))
-    seen = (name for name in proved if chances[name] >= PROPOSED)
+    seen = (name for name in offered(card, chances, modality, made) if chances[name] >= PROPOSED)
     return sorted(seen, key=lambda name: (-chances[name], name))[:MOST]
+
+
+def offered(card: Mapping[str, Any], names: Iterable[str], modality: str | None, made: bool) -> list[str]:
+    """Which of these concepts may be proposed in a picture of a modality (None: of any), ``made`` or real."""
+    able = (name for name in names if taught(card, name, modality))
+    return [name for name in able if made or not made_only(card, name, modality)]
 
 
 def kinds_in(card: Mapping[str, Any], modality: str | None) -> Kinds:

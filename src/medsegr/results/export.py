@@ -56,6 +56,7 @@ class Run:
     report_sha256: str | None = None
     overlay: np.ndarray | None = None  # uint8 "h w 3"
     limits: Limits = DEFAULT_LIMITS
+    state: str = ""  # of the folder as it was read: no change of others is written over
 
     @property
     def key(self) -> str:

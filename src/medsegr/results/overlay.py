@@ -30,6 +30,7 @@ COLOURS = (
 GREY, WHITE, PAPER, AMBER = (150, 150, 150), (240, 240, 240), (24, 24, 24), (242, 180, 92)
 # Warnings that doubt the image itself: all findings hang on it. The page has the same (web/src/words.ts).
 OF_THE_IMAGE = ("looks_mirrored", "looks_negative", "modality_pixels", "modality_report")
+WITHOUT_ANY = ("nothing_read", "nothing_proposed")  # why there is no finding at all
 VIEW_SIDE, TILE_SIDE = 768, 480  # px of the longer side of a single view, and of one among several
 WHY = {
     "absent": "the report denies it",
@@ -277,7 +278,8 @@ def _legend(result: Result, width: int) -> Picture.Image:
         else:
             lines.append(("-", f"{name}: {_reason(item)}", GREY))
     if not ordered:
-        lines.append(("-", "no findings", GREY))
+        whys = [clean(text, 400) for code, text in result.warnings if code in WITHOUT_ANY]
+        lines.append(("-", ": ".join(["no findings", *whys]), GREY))
     wrapped: list[tuple[str, str, tuple[int, int, int]]] = []
     for mark, text, colour in lines[:60]:
         for n, part in enumerate(_wrap(text, font, width - 52)):

@@ -17,6 +17,7 @@ from medsegr.io.read import read_image
 from medsegr.report.lexicon import concepts
 from medsegr.results.export import Run, manifest_of
 from medsegr.results.record import is_hash_of
+from medsegr.results.schema import text_hash
 from medsegr.reviews import review_from
 from medsegr.types import (
     Check,
@@ -63,9 +64,13 @@ def reopen(
     result = Result(image, None, results, told["model"])
     report = told.get("report") or {}
     own = told["image"]["sha256"]
-    return Run(
-        result, own, str(manifest.get("medsegr") or "0"), report.get("sha256"), _overlay(folder), limits
-    )
+    version = str(manifest.get("medsegr") or "0")
+    return Run(result, own, version, report.get("sha256"), _overlay(folder), limits, state_of(told))
+
+
+def state_of(told: Mapping[str, Any]) -> str:
+    """What a findings.json tells, as a hash: another one means that somebody changed the folder."""
+    return text_hash(json.dumps(told, sort_keys=True))
 
 
 def check_ours(folder: Path) -> None:

@@ -7,8 +7,10 @@ in between, either the old mask or the new one is there whole.
 """
 
 import json
+import os
 import shutil
 from collections.abc import Iterator, Mapping
+from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -22,7 +24,7 @@ from medsegr.options import DICOM_FORMATS, DICOM_MASKS, Options
 from medsegr.results.export import FILES, Run, Written, formats_of, manifest_of, write_all
 from medsegr.results.overlay import draw
 from medsegr.results.record import file_hash, result_json
-from medsegr.results.reopen import result_from
+from medsegr.results.reopen import findings_of, result_from, state_of
 from medsegr.types import FindingResult, Result
 
 KEPT = "revisions"
@@ -41,8 +43,44 @@ def revise(
     replaces.
 
     Raises:
-        InputError: a mask of the folder is missing, or the folder cannot be written.
+        InputError: a mask of the folder is missing, the folder cannot be written, or somebody else changed it
+            since it was read: then nothing is written.
     """
+    with alone(folder, run):
+        _revise(folder, run, new, notes, undoes)
+
+
+@contextmanager
+def alone(folder: Path, run: Run) -> Iterator[None]:
+    """Nobody else writes the folder that was read as ``run`` meanwhile; whoever does is waited for.
+
+    InputError where somebody changed it since it was read. Systems without ``fcntl`` do not wait.
+    """
+    with _held(folder):
+        if run.state and state_of(findings_of(folder)) != run.state:
+            raise InputError("somebody else changed the folder meanwhile: nothing was written, do it again")
+        yield
+
+
+@contextmanager
+def _held(folder: Path) -> Iterator[None]:
+    try:
+        import fcntl
+    except ImportError:
+        yield
+        return
+    place = os.open(folder, os.O_RDONLY)
+    try:
+        with suppress(OSError):  # a share that knows no locks
+            fcntl.flock(place, fcntl.LOCK_EX)
+        yield
+    finally:
+        os.close(place)
+
+
+def _revise(
+    folder: Path, run: Run, new: FindingResult, notes: tuple[tuple[str, str], ...], undoes: bool
+) -> None:
     lost = [r.finding.id for r in run.result.findings if r.status == "segmented" and r.mask is None]
     if lost:
         raise InputError(f"the masks of {', '.join(lost)} are missing in the folder: segment again")

@@ -8,7 +8,15 @@ from typing import Any, cast
 from medsegr.errors import GeometryError, MedsegrError
 from medsegr.grid.planes import as_picture, axis_letters
 from medsegr.meaning.hearing import wider
-from medsegr.modality.kinds import called, firm, likely_modalities, made_only, measured, parts_of
+from medsegr.modality.kinds import (
+    called,
+    firm,
+    likely_modalities,
+    made_only,
+    measured,
+    offered,
+    parts_of,
+)
 from medsegr.modality.supposing import Knowledge
 from medsegr.modality.synthetic import is_made
 from medsegr.options import Options
@@ -21,6 +29,7 @@ SMALLEST_SIDE = 8  # px: a grid below this in height or width is refused as too_
 # What kind of image a modality gives; all that are not named are radiology.
 KINDS = {"ES": "endoscopy", "SM": "microscopy", "GM": "microscopy", "OP": "eye", "DMS": "skin"}
 FEW_PIXELS = 48  # px: of pictures below this long side the masks were worse (docs/log.md)
+NAMED = 8  # concepts that are listed in a warning
 LOW = 0.5  # Dice on validation images below which a mask is not given without saying so
 DEFAULT_THRESHOLD = 0.5  # of the presence score, where the model's card tells none
 FORCED, POINTED = "drawn because of --force", "drawn because a person pointed at it"
@@ -199,6 +208,19 @@ def cautions(
     if options.explain and any(r.mask is not None and r.attention is None for r in results):
         notes.append(("no_attention", "this model gives no map of where the words acted"))
     return notes
+
+
+def unproposed(image: Image, segmenter: Segmenter) -> tuple[str, str]:
+    """Why there is no finding where nobody said what is looked for: what was looked for, and not seen."""
+    card = _card(segmenter)
+    names = offered(card, card["concepts"], image.modality, is_made(image.data))
+    kind = "an image of a kind that nobody told" if image.modality is None else f"{image.modality} images"
+    few, more = ", ".join(names[:NAMED]), len(names) - NAMED
+    said = f"{few}{f' and {more} more' if more > 0 else ''}: none of these was seen" if names else "nothing"
+    return (
+        "nothing_proposed",
+        f"no words came, and of itself the model looks in {kind} for {said}; say what is meant",
+    )
 
 
 def _low(card: Mapping[str, Any], name: str) -> str:

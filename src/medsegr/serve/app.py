@@ -152,6 +152,8 @@ def _answer_errors(app: FastAPI) -> None:
 def fault_of(error: RequestValidationError) -> str:
     """Field and fault of the first error, without the value that came."""
     first = error.errors()[0]
+    if first["type"] == "json_invalid":
+        return f"the body is no JSON: character {first['loc'][-1]}, counted from 0, was not expected"
     where = ".".join(str(part)[:40] for part in first["loc"] if part != "body")
     message = str(first["msg"]).removeprefix("Value error, ")
     return f"{where}: {message}" if where else message

@@ -3,14 +3,18 @@
 import json
 import os
 import shutil
+import sqlite3
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, TypeVar
 
 from medsegr.errors import InputError
 from medsegr.io.write import write_json
 from medsegr.serve.ids import checked
+from medsegr.serve.refusal import is_full
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -90,3 +94,15 @@ def read_json(path: Path) -> Any:
 def remove(folder: Path) -> None:
     """A folder with all in it; nothing where there is none."""
     shutil.rmtree(folder, ignore_errors=True)
+
+
+def forgotten(forget: Callable[[], T], folder: Path) -> T:
+    """What ``forget`` gives, which takes the rows of a folder out of the store; the folder is its caller's to
+    remove. On a disk so full that not even that can be noted the folder goes first, to make the room."""
+    try:
+        return forget()
+    except sqlite3.OperationalError as error:
+        if not is_full(error):
+            raise
+    remove(folder)
+    return forget()

@@ -4,7 +4,6 @@ Plain ASGI, without a framework. :func:`guarded` puts the pieces around an app i
 request is looked at before its host is known, nothing of its body before its key.
 """
 
-import errno
 import logging
 import re
 from collections.abc import Iterable
@@ -15,6 +14,7 @@ from medsegr.serve.auth import Keys
 from medsegr.serve.bodies import Bodies, Sizes
 from medsegr.serve.keys import Keyring
 from medsegr.serve.rates import Rates
+from medsegr.serve.refusal import is_full
 from medsegr.serve.settings import Settings
 
 LOG = logging.getLogger("medsegr")
@@ -195,7 +195,7 @@ class Failures:
 
 def failure_of(error: Exception) -> str:
     """The code of an error that nobody caught."""
-    if isinstance(error, OSError) and error.errno == errno.ENOSPC:
+    if is_full(error):
         return "no_room"
     return "out_of_memory" if isinstance(error, MemoryError) else "error"
 

@@ -20,6 +20,7 @@ from medsegr.serve.service import Service
 from medsegr.serve.sources import Asked, read_again, source_of
 from medsegr.serve.uploads import FIELDS, receive
 from medsegr.serve.wire import ImageInfo, owner_of, problems, stamp
+from medsegr.serve.wording import said_here
 from medsegr.types import Image
 
 READERS = 2  # images that are read at once: each may be gigabytes
@@ -67,7 +68,7 @@ def add(service: Service, files: Path, asked: Asked, owner: str, report: str | N
         told = {
             "asked": dict(asked),
             "image": image_json(image),
-            "warnings": [{"code": code, "message": text} for code, text in image.source.warnings],
+            "warnings": [{"code": code, "message": said_here(text)} for code, text in image.source.warnings],
             "series": _series(folder, image, service),
             "report": report,
         }
@@ -76,7 +77,7 @@ def add(service: Service, files: Path, asked: Asked, owner: str, report: str | N
     except SeriesError as error:
         found = _series_of(folder, service)
         folders.remove(folder)
-        raise Refusal("series_needed", str(error), details={"series": found}) from error
+        raise Refusal("series_needed", said_here(str(error)), details={"series": found}) from error
     except BaseException:
         folders.remove(folder)
         raise
@@ -128,13 +129,14 @@ def info(service: Service, image: str) -> ImageInfo:
 
 def remove(service: Service, image: str) -> None:
     """An image with its jobs and sessions, from the store and from the disk. Jobs that run are stopped."""
-    jobs, sessions = service.store.remove_image(image)
+    place = service.folders.image(image)
+    jobs, sessions = folders.forgotten(lambda: service.store.remove_image(image), place)
     for job_id in jobs:
         service.bell.ring(job_id)
         folders.remove(service.folders.job(job_id))
     for session in sessions:
         folders.remove(service.folders.session(session))
-    folders.remove(service.folders.image(image))
+    folders.remove(place)
 
 
 def router(service: Service) -> APIRouter:

@@ -75,9 +75,10 @@ def adopt(
 
 def remove(service: Service, job: str) -> None:
     """A job and its result, from the store and from the disk. One that runs is stopped."""
-    service.store.remove_job(job)
+    place = service.folders.job(job)
+    folders.forgotten(lambda: service.store.remove_job(job), place)
     service.bell.ring(job)
-    folders.remove(service.folders.job(job))
+    folders.remove(place)
 
 
 def router(service: Service) -> APIRouter:

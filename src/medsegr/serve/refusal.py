@@ -1,8 +1,12 @@
 """What the server says no with: one table of codes, one exception."""
 
+import errno
+import sqlite3
 from collections.abc import Mapping
 from types import MappingProxyType
 from typing import Any
+
+from medsegr.serve.wording import said_here
 
 # code -> (HTTP status, what it means where nothing better is said). Stable: programs read the codes.
 CODES: Mapping[str, tuple[int, str]] = MappingProxyType(
@@ -32,7 +36,7 @@ CODES: Mapping[str, tuple[int, str]] = MappingProxyType(
         "missing_extra": (500, "an optional part is not installed on the server"),
         "out_of_memory": (500, "the server ran out of memory; use a smaller image"),
         "not_ready": (503, "the model is not loaded yet"),
-        "no_room": (503, "the server's disk is full"),
+        "no_room": (503, "the server's disk is full: delete images that nobody needs, then ask again"),
         "timeout": (504, "it took too long"),
         "pacs_unreachable": (504, "the DICOMweb server cannot be reached"),
         "pacs_refused": (503, "the DICOMweb server does not let this server in"),
@@ -97,12 +101,25 @@ def error_json(
 
 def told(error: BaseException) -> tuple[str, str]:
     """Code and one line of an error. Our own errors speak for themselves; what others say may quote names,
-    so of theirs only the kind is told."""
+    so of theirs only the kind is told. A full disk is the server's matter, whatever was written just then."""
     from medsegr.errors import MedsegrError
 
     if isinstance(error, Refusal):
         return error.code, error.message
+    if is_full(error):
+        return "no_room", CODES["no_room"][1]
     code = next((OURS[kind.__name__] for kind in type(error).__mro__ if kind.__name__ in OURS), "error")
     if isinstance(error, MedsegrError):
-        return code, " ".join(str(error).split())[:1000]
+        return code, said_here(" ".join(str(error).split()))[:1000]
     return code, CODES[code][1] if code != "error" else f"{type(error).__name__} inside medsegr"
+
+
+def is_full(error: BaseException | None) -> bool:
+    """Whether an error, or what it was made of, says that a disk (or a share of it) has no room left."""
+    while error is not None:
+        if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
+            return True
+        if isinstance(error, sqlite3.OperationalError) and "disk is full" in str(error):
+            return True
+        error = error.__cause__
+    return False

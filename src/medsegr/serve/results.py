@@ -17,6 +17,7 @@ from medsegr.io.write import atomic_folder, atomic_write
 from medsegr.options import DICOM_FORMATS, Options
 from medsegr.results.coding import maker_of, segments_of
 from medsegr.results.export import FILES, Run, formats_of, write_all
+from medsegr.results.overlay import WHY
 from medsegr.results.reopen import reopen
 from medsegr.serve import folders
 from medsegr.serve.refusal import Refusal
@@ -24,6 +25,7 @@ from medsegr.serve.rows import JobRow
 from medsegr.serve.service import Service
 from medsegr.serve.sources import choices_of, source_of
 from medsegr.serve.wire import problems
+from medsegr.serve.wording import said_here
 
 Format = Literal[
     "json",
@@ -152,7 +154,8 @@ def table(findings: Sequence[Mapping[str, Any]]) -> str:
     for item in findings:
         numbers = item.get("measurements") or {}
         first = {**item, "side": item["location"]["side"]}
-        notes = [f"{name}: {m['status']}" for name, m in numbers.items() if m["status"] != "ok"]
+        notes = [WHY[item["reason"]]] if item.get("reason") in WHY else []
+        notes += [f"{name}: {m['status']}" for name, m in numbers.items() if m["status"] != "ok"]
         notes += [
             f"{check['name']}: {check['detail']}" for check in item["checks"] if check["outcome"] != "pass"
         ]
@@ -199,7 +202,6 @@ def router(service: Service) -> APIRouter:
             except FileNotFoundError as error:  # deleted meanwhile
                 raise Refusal("not_found", "the result has gone meanwhile") from error
             except UsageError as error:
-                told = str(error).removeprefix("--format").lstrip(" :")
-                raise Refusal("wrong_arguments", f"format {told}") from error
+                raise Refusal("wrong_arguments", said_here(str(error))) from error
 
     return routes

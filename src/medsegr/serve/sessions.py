@@ -4,6 +4,7 @@ A step is answered when it is written: after a restart the session is replayed f
 not in the file, so that what was undone before a restart cannot be done again.
 """
 
+import sqlite3
 import time
 from collections.abc import Callable
 from contextlib import suppress
@@ -22,7 +23,7 @@ from medsegr.serve import folders, images, jobs, words
 from medsegr.serve.clicks import Offer, SessionInfo, SessionRequest
 from medsegr.serve.desk import Desk, Offered, Shown
 from medsegr.serve.ids import checked, new_id
-from medsegr.serve.refusal import Refusal
+from medsegr.serve.refusal import Refusal, is_full
 from medsegr.serve.rows import SessionRow
 from medsegr.serve.service import Service
 from medsegr.serve.sources import choices_of, source_of
@@ -66,18 +67,20 @@ class Sessions:
             image = self.service.image(asked.image or "").id
         until = now + self.service.settings.keep_seconds
         row = SessionRow(new_id("s"), image, asked.job, owner, now, until)
-        self.service.folders.session(row.id).mkdir(mode=0o700)
-        self.service.store.add_session(row)
+        place = self.service.folders.session(row.id)
+        place.mkdir(mode=0o700)
         try:
+            self.service.store.add_session(row)
             return self.info(row, await self._at(row, lambda _: None))
         except BaseException:
+            folders.remove(place)
             self.service.store.remove_session(row.id)
-            folders.remove(self.service.folders.session(row.id))
             raise
 
     async def seen(self, row: SessionRow) -> Shown:
-        """Where a session stands; it is brought back where it is not open."""
-        return self.desk.seen(row.id) or await self._at(row, lambda _: None)
+        """Where a session stands; it is brought back where it is not open. Nothing is written: to look takes
+        no room."""
+        return self.desk.seen(row.id) or await self._at(row, lambda _: None, keep=False)
 
     async def step(self, row: SessionRow, do: Do) -> SessionInfo:
         """One step; refused steps change nothing."""
@@ -97,16 +100,22 @@ class Sessions:
 
     async def remove(self, row: SessionRow) -> None:
         """Forget a session and its steps."""
-        self.service.store.remove_session(row.id)
-        folders.remove(self.service.folders.session(row.id))
+        place = self.service.folders.session(row.id)
+        folders.forgotten(lambda: self.service.store.remove_session(row.id), place)
+        folders.remove(place)
         with suppress(Refusal):  # the thread is busy: it is gone all the same, and tidied up later
             await self.desk.close(row.id)
 
     def info(self, row: SessionRow, shown: Shown) -> SessionInfo:
-        """A session as it is answered; it is kept anew from now."""
+        """A session as it is answered; it is kept anew from now, as long as there is room to note that."""
         base = f"/v1/sessions/{row.id}"
         expires = time.time() + self.service.settings.keep_seconds
-        self.service.store.touch_session(row.id, expires)
+        try:
+            self.service.store.touch_session(row.id, expires)
+        except sqlite3.OperationalError as error:
+            if not is_full(error):
+                raise
+            expires = row.expires
         return SessionInfo(
             id=row.id,
             image=row.image,
@@ -135,7 +144,7 @@ class Sessions:
             words.words_of(self.service, row.job) if row.job else Words(report=None, text=None, phrases=None)
         )
 
-    async def _at(self, row: SessionRow, work_on: Do) -> Shown:
+    async def _at(self, row: SessionRow, work_on: Do, keep: bool = True) -> Shown:
         place = self.service.folders.session(row.id) / FILE
 
         def bring(model: "Model") -> "Session":
@@ -145,7 +154,9 @@ class Sessions:
                 return model.replay(place, image, result=begin)
             return model.open(image) if begin is None else model.resume(begin)
 
-        return await self.desk.at(row.id, bring, work_on, lambda session: _keep(session, place))
+        return await self.desk.at(
+            row.id, bring, work_on, lambda session: _keep(session, place) if keep else None
+        )
 
     def _result(self, image: str, job: str) -> Result:
         """What a job drew, on its image, with the report-free masks and the words that the spans refer to."""

@@ -4,6 +4,7 @@ import logging
 import threading
 import time
 from collections.abc import Callable
+from functools import partial
 from pathlib import Path
 
 from medsegr.serve import folders as places
@@ -18,13 +19,16 @@ STALE = 3600.0  # seconds after which a folder without a row is nobody's
 def sweep(service: Service, now: float | None = None) -> int:
     """Remove what has expired; returns how many images, jobs and sessions these were."""
     old_images, old_jobs, old_sessions = service.store.expired(time.time() if now is None else now)
-    for session in old_sessions:
-        service.store.remove_session(session)
-        places.remove(service.folders.session(session))
+    for (
+        image
+    ) in old_images:  # these first: where the disk is full, only what is large makes room for the rest
+        images.remove(service, image)
     for job in old_jobs:
         jobs.remove(service, job)
-    for image in old_images:
-        images.remove(service, image)
+    for session in old_sessions:
+        place = service.folders.session(session)
+        places.forgotten(partial(service.store.remove_session, session), place)
+        places.remove(place)
     count = len(old_images) + len(old_jobs) + len(old_sessions)
     if count:
         LOG.info(

@@ -24,6 +24,7 @@ from medsegr.results.record import image_json, result_json
 from medsegr.results.reopen import findings_of, inside, on_grid, reopen, result_from
 from medsegr.results.schema import text_hash
 from medsegr.serve.layers import is_placed, pack
+from medsegr.serve.wording import said_here
 from medsegr.types import Image, Report, Result, Span
 
 Json = dict[str, Any]
@@ -80,7 +81,7 @@ def view_of(folder: Path, image: Image | None, text: str | None, base_url: str, 
     blank = image is None
     result = replace(result, report=words)
     made = _view(result, items, place, blank=blank)
-    made["warnings"] = told["warnings"]
+    made["warnings"] = [{**note, "message": said_here(note["message"])} for note in told["warnings"]]
     made["image"] = {**told["image"], **made["image"]}
     return {**made, "waiting": [], "manifest": manifest_of(folder)}
 
@@ -199,7 +200,7 @@ def _view(result: Result, items: list[Json], place: Shown, blank: bool = False) 
         "report": _report(result.report),
         "image": _image(result.image, place, blank),
         "model": dict(result.model),
-        "warnings": [{"code": code, "message": message} for code, message in result.warnings],
+        "warnings": [{"code": code, "message": said_here(message)} for code, message in result.warnings],
         "findings": findings,
     }
 

@@ -7,7 +7,7 @@ from datetime import UTC, datetime
 from typing import Annotated, Any, Literal
 
 from fastapi import Request
-from pydantic import BaseModel, ConfigDict, Field, StringConstraints, model_validator
+from pydantic import BaseModel, ConfigDict, Field, StrictBool, StringConstraints, model_validator
 
 from medsegr.errors import UsageError
 from medsegr.findings import Frame
@@ -16,6 +16,7 @@ from medsegr.report.document import HEADINGS
 from medsegr.serve.ids import PATTERN
 from medsegr.serve.refusal import CODES, OURS, Refusal, error_json
 from medsegr.serve.rows import JobRow, State
+from medsegr.serve.wording import said_here
 
 __all__ = ["CODES", "OURS", "Refusal", "error_json", "owner_of", "stamp"]
 MOST_PHRASES = 200
@@ -44,7 +45,7 @@ Stage = Literal["read", "parse", "segment", "checks", "write"]
 
 
 class Wire(BaseModel):
-    """Strict: unknown keys are refused, nothing is turned into another type."""
+    """Unknown keys are refused, and no word is taken for a truth value."""
 
     model_config = ConfigDict(extra="forbid", frozen=True)
 
@@ -90,11 +91,11 @@ class JobOptions(Wire):
 
     polarity: list[Literal["present", "uncertain", "absent"]] = Field(default=["present"], max_length=3)
     side_check: Literal["strict", "warn", "off"] = "warn"
-    report_mask: bool = True
-    explain: bool = False
-    force: bool = False
+    report_mask: StrictBool = True
+    explain: StrictBool = False
+    force: StrictBool = False
     sections: list[Annotated[str, StringConstraints(max_length=40)]] = Field(default=[], max_length=40)
-    keep_text: bool = False
+    keep_text: StrictBool = False
 
     def options(self) -> Options:
         """As the pipeline takes them. Refusal ``wrong_arguments`` for what does not exist."""
@@ -112,7 +113,7 @@ class JobOptions(Wire):
                 sections=tuple(self.sections),
             )
         except UsageError as error:
-            raise Refusal("wrong_arguments", str(error)) from error
+            raise Refusal("wrong_arguments", said_here(str(error))) from error
 
 
 class JobRequest(Words):

@@ -1,7 +1,16 @@
 /** The list of findings: what became of each, and why. */
 
 import type { Check, Finding } from "../types.ts";
-import { checkName, OF_THE_IMAGE, reasonOf, sentence, statusOf, traitsOf, worriesOf } from "../words.ts";
+import {
+  checkName,
+  emptyOf,
+  OF_THE_IMAGE,
+  reasonOf,
+  sentence,
+  statusOf,
+  traitsOf,
+  worriesOf,
+} from "../words.ts";
 import { useApp } from "./context.ts";
 import { Icon } from "./icons.tsx";
 import { lookOf, tintOf } from "./report.tsx";
@@ -34,7 +43,7 @@ export function Findings() {
         </p>
       ))}
       {view.findings.length === 0 && app.job.value?.state === "done" ? (
-        <p class="empty">Nothing was recognised in these words. Add a phrase, for example “right lung”.</p>
+        <p class="empty">{emptyOf(view.warnings)}</p>
       ) : null}
       <ul>
         {view.findings.map((finding, n) => (

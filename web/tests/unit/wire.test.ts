@@ -7,6 +7,7 @@ import { sorted } from "../../src/files.ts";
 import { valueAt } from "../../src/masks.ts";
 import { headOf, labelFile, maskOf } from "../../src/nifti.ts";
 import type { Finding } from "../../src/types.ts";
+import { emptyOf } from "../../src/words.ts";
 
 function nifti(dims: [number, number, number], datatype: number, bytes: number): ArrayBuffer {
   const buffer = new ArrayBuffer(352 + dims[0] * dims[1] * dims[2] * bytes);
@@ -79,4 +80,12 @@ test("no cell of a table is a formula", () => {
     "mm2",
     "no_spacing",
   ]);
+});
+
+test("a case without a finding says why: no words came, or they hold none", () => {
+  const note = { code: "nothing_proposed", message: "no words came, and nothing was seen" };
+  const other = { code: "nothing_read", message: "no finding was recognised in these words" };
+  assert.equal(emptyOf([note]), "No words came, and nothing was seen.");
+  assert.match(emptyOf([other]), /in these words/);
+  assert.match(emptyOf([]), /in these words/);
 });
