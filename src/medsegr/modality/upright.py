@@ -91,11 +91,16 @@ def whichever(seen: np.ndarray) -> np.ndarray:
 def both(picture: np.ndarray) -> list[np.ndarray]:
     """[2 n] a view of the picture [h w]: as it is and as a negative, whole and without its dark margins, each
     stretched to a square and laid into one."""
-    h, w = picture.shape
-    shrunk = min(1.0, LONGEST / max(h, w))
-    small = resized(picture, (max(1, round(h * shrunk)), max(1, round(w * shrunk))), smooth=True)
+    small = shrunk(picture)
     ways = [[described(view) for view in views(one)] for one in (small, 1 - small)]
     return [np.stack(pair) for pair in zip(*ways, strict=True)]
+
+
+def shrunk(picture: np.ndarray) -> np.ndarray:
+    """The picture [h w], no longer than :data:`LONGEST`."""
+    h, w = picture.shape
+    share = min(1.0, LONGEST / max(h, w))
+    return resized(picture, (max(1, round(h * share)), max(1, round(w * share))), smooth=True)
 
 
 def views(picture: np.ndarray) -> list[np.ndarray]:
@@ -130,7 +135,9 @@ def described(view: np.ndarray) -> np.ndarray:
     share, strength = direction - first, np.hypot(across, down)
     edges = np.zeros((BINS, SIDE, SIDE), np.float32)
     for which in range(BINS):
-        edges[which] = strength * ((first % BINS == which) * (1 - share) + ((first + 1) % BINS == which) * share)
+        edges[which] = strength * (
+            (first % BINS == which) * (1 - share) + ((first + 1) % BINS == which) * share
+        )
     fields = np.sqrt(edges.reshape(BINS, CELLS, CELL, CELLS, CELL).mean((2, 4)))
     fields /= max(float(fields.std()), 1e-6)
     grey = view.reshape(DOTS, DOT, DOTS, DOT).mean((1, 3))

@@ -22,7 +22,7 @@ from torch import Tensor
 from medsegr import data
 from medsegr.grid import pixels
 from medsegr.modality import upright
-from medsegr.modality.upright import LENGTH, SIDE, WAYS, Weights, both, described, judged, order
+from medsegr.modality.upright import LENGTH, SIDE, WAYS, Weights, described, judged, order
 from medsegr.training.image_head import pictures, read_kinds
 from medsegr.types import Image
 
@@ -53,10 +53,10 @@ def shown_in(source: str, root: Path, held_out: bool, most: int) -> Iterator[Sho
         if n == most:
             return
         if len(image.grid) == 2:
-            grey = pixels.to_bytes(image).astype(np.float32).mean(0) / 255
+            grey = upright.shrunk(pixels.to_bytes(image).astype(np.float32).mean(0) / 255)
             seen = [] if held_out else [changed(grey, rng) for _ in range(VIEWS)]
-            described_ = [np.stack([described(one), described(1 - one)]) for one in seen]
-            yield Shown(group, source, grey, np.array(described_, np.float32))
+            pairs = [np.stack([described(one), described(1 - one)]) for one in seen]
+            yield Shown(group, source, grey, np.array(pairs, np.float32))
 
 
 def changed(grey: np.ndarray, rng: np.random.Generator) -> np.ndarray:
@@ -119,7 +119,9 @@ def others_than_usual(grey: np.ndarray) -> Iterator[np.ndarray]:
     yield grey[h // 12 : h - h // 20, w // 20 : w - w // 12]
     yield from (grey**0.5, grey**2, (grey + noise).clip(0, 1), ndimage.gaussian_filter(grey, w / 100))
     for sides, value in (((5, 5, 5, 5), 0), ((8, 8, 8, 8), 1), ((0, 3, 0, 0), 0), ((0, 0, 3, 0), 0)):
-        up, down, left, right = (n // part if part else 0 for n, part in zip((h, h, w, w), sides, strict=True))
+        up, down, left, right = (
+            n // part if part else 0 for n, part in zip((h, h, w, w), sides, strict=True)
+        )
         yield np.pad(grey, ((up, down), (left, right)), constant_values=value)
     yield ndimage.rotate(grey, 8, reshape=False, order=1)
 
