@@ -85,7 +85,7 @@ def scores(seen: np.ndarray, weights: Weights) -> np.ndarray:
 
 def whichever(seen: np.ndarray) -> np.ndarray:
     """[n]: a view ``seen`` [2 n] without its turn and sign."""
-    return np.mean([one[order(turns)] for one in seen for turns in range(4)], axis=0)
+    return np.asarray(np.mean([one[order(turns)] for one in seen for turns in range(4)], axis=0))
 
 
 def both(picture: np.ndarray) -> list[np.ndarray]:
