@@ -115,11 +115,13 @@ def test_the_run_says_it() -> None:
     assert {"modality_report", "modality_pixels"} <= set(dict(result.warnings))
 
 
-def on_black(level: int = 120) -> np.ndarray:
+def on_black() -> np.ndarray:
+    """A grey body with a bright bone and a little air, on black."""
     rows, cols = np.mgrid[:100, :120]
     body = ((rows - 50) / 35) ** 2 + ((cols - 60) / 45) ** 2 <= 1
-    shown = np.where(body, level + rows, 0)
-    shown[40:60, 50:60] = 10  # air within
+    shown = np.where(body, 100 + rows // 2, 0)
+    shown[70:80, 45:75] = 255
+    shown[40:60, 50:60] = 10
     return shown.astype(np.uint8)
 
 

@@ -145,7 +145,7 @@ def test_who_wants_no_side_checked_hears_of_no_side() -> None:
         assert any(check.name == "anatomy" for check in result.findings[0].checks) == told
 
 
-MADE = data.make_phantoms("chest", 4711, 1)[0].pixels[0]
+MADE = next(iter(data.make_phantoms("chest", 4711, 1))).pixels[0]
 
 
 def doubts(
@@ -188,6 +188,7 @@ def slice_of_ct(lung: int) -> np.ndarray:
     shown = np.where(((rows - 100) / 80) ** 2 + ((cols - 128) / 110) ** 2 <= 1, 120, 0)
     for col in (75, 181):
         shown[((rows - 100) / 55) ** 2 + ((cols - col) / 40) ** 2 <= 1] = lung
+    shown[140:170, 108:148] = 255
     return shown.astype(np.uint8)
 
 

@@ -97,7 +97,8 @@ def negative(image: Image) -> Image | None:
 
 def white_ground(image: Image) -> bool:
     """Whether a grey picture of a kind that shows the body on black shows it on white: most of its edge and
-    much of all is white, and hardly anything is black. White margins around it alone are no such ground."""
+    much of all is white, and hardly anything is black. White margins around it alone are no such ground. A
+    slice in a lung window, whose body is white, is not known from one."""
     if len(image.grid) != 2 or image.modality not in ON_BLACK or coloured(image.data):
         return False
     shown = to_bytes(image)[0]
