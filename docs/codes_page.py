@@ -269,7 +269,7 @@ WARNINGS: Mapping[str, Told] = {
         ),
         "narrow_window": (
             "something of the chest is asked of a slice of CT in whose window the lungs are black",
-            "show the slice in a lung window and ask again",
+            "give the slice as a picture in a lung window and ask again",
         ),
         "narrower_known": (
             "what is asked for is refused, but the model knows kinds of it",

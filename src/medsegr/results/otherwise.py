@@ -45,7 +45,7 @@ def _in_a_window(image: Image, results: Sequence[FindingResult]) -> Warnings:
     if not any(one is not None and one.field == "chest" for one in known) or not hides_lungs(image):
         return []
     text = "a fifth of the body or more is black in this window: lungs are not seen in it, whatever is drawn"
-    return [("narrow_window", f"{text}; show the slice in a lung window (-1350 to 150 HU) and ask again")]
+    return [("narrow_window", f"{text}; give it as a picture in a lung window (-1350 to 150 HU)")]
 
 
 def _was_asked(result: FindingResult) -> bool:
