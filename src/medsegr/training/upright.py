@@ -15,9 +15,7 @@ from typing import Any
 import numpy as np
 import torch
 import torch.nn.functional as F
-from jaxtyping import Float
 from scipy import ndimage
-from torch import Tensor
 
 from medsegr import data
 from medsegr.grid import pixels
@@ -98,17 +96,13 @@ def fit(own: Sequence[Shown], others: Mapping[str, Sequence[Shown]]) -> Weights:
         taken = torch.multinomial(weight, 256, replacement=True)
         fits = [seen[taken][:, int(negative)][:, turns[k]] @ best for negative, k in WAYS]
         said = torch.stack([*fits, either[taken] @ other + bias], 1)
-        loss = F.cross_entropy(said, truth[taken]) + DECAY * _size(best, other)
+        loss = F.cross_entropy(said, truth[taken]) + DECAY * (best.square().sum() + other.square().sum())
         optimiser.zero_grad()
         loss.backward()  # type: ignore[no-untyped-call]
         optimiser.step()
         course.step()
     mean = [(one + one[torch.from_numpy(order(0, True))]).detach().numpy() / 2 for one in (best, other)]
     return Weights(mean[0], mean[1], float(bias.detach()), MARGIN)
-
-
-def _size(*some: Float[Tensor, " n"]) -> Float[Tensor, ""]:
-    return torch.stack([one.square().sum() for one in some]).sum()
 
 
 def others_than_usual(grey: np.ndarray) -> Iterator[np.ndarray]:
