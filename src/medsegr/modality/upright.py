@@ -49,7 +49,7 @@ def otherwise_than_usual(image: Image) -> tuple[bool, int] | None:
     if weights is None or len(image.grid) != 2 or pixels.coloured(image.data):
         return None
     plane = plane_of(image)
-    if plane.normal not in ("?", {"CT": "S", "CR": "A"}.get(image.modality or "", "?")):
+    if plane.normal not in ("?", "A"):  # learned from the front
         return None
     shown = to_slices(pixels.to_bytes(image), plane).astype(np.float32).mean(0) / 255
     way, margin = judged(shown, weights)
