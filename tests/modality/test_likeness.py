@@ -144,3 +144,21 @@ def test_white_ground_is_asked_of_kinds_that_stand_on_black_alone() -> None:
     assert not likeness.white_ground(image_from_array(np.full((40, 40), 9, np.uint8), modality="CT"))
     volume = image_from_array(np.stack([shown] * 4), modality="CT", spacing=(1, 1, 1))
     assert not likeness.white_ground(volume)
+
+
+@pytest.mark.parametrize(
+    ("modality", "kind", "data", "hounsfield"),
+    [
+        ("CT", "dicom", GREY, True),
+        ("CT", "nifti", np.floor(np.abs(GREY) % 256), False),
+        ("CT", "png", np.abs(GREY) % 256, False),
+        ("CT", "png", np.abs(GREY) + 300, False),  # sixteen bits of a window
+        ("CT", "tiff", GREY - 1000, True),
+        ("CT", "array", np.abs(GREY) % 256, True),
+        ("MR", "nifti", GREY, False),
+    ],
+)
+def test_hounsfield_units_are_those_of_a_ct_and_no_grey_values(
+    modality: str, kind: str, data: np.ndarray, hounsfield: bool
+) -> None:
+    assert likeness.in_hounsfield(image(modality, data, kind)) is hounsfield
