@@ -268,8 +268,17 @@ WARNINGS: Mapping[str, Told] = {
             "compare with the letters on the film or another source; left and right of all masks hang on it",
         ),
         "looks_negative": (
-            "what is not seen in a radiograph is seen in its negative",
+            "what is not seen in a radiograph is seen in its negative, a chest film looks like one, or a "
+            "mammogram or slice of CT or MR stands on white",
             "if bone is dark in it, invert the picture and ask again",
+        ),
+        "looks_turned": (
+            "a chest film lies on its side or stands on its head",
+            "turn it as the message says and ask again; every place and side hangs on it",
+        ),
+        "narrow_window": (
+            "something of the chest is asked of a slice of CT in whose window the lungs are black",
+            "give the slice as a picture in a lung window and ask again",
         ),
         "whole_known": (
             "a part of an organ was asked for, which the model knows as a whole only",

@@ -4,6 +4,7 @@ import numpy as np
 import pytest
 
 from medsegr import pipeline
+from medsegr.io.read import image_from_array
 from medsegr.modality import likeness
 from medsegr.registry import create
 from medsegr.report.parse import parse
@@ -112,6 +113,37 @@ def test_radiographs_have_a_negative(modality: str | None, data: np.ndarray, has
 def test_the_run_says_it() -> None:
     result = pipeline.run(image("ES"), create("threshold"), report="CT ABDOMEN\nFINDINGS: A polyp.")
     assert {"modality_report", "modality_pixels"} <= set(dict(result.warnings))
+
+
+def on_black() -> np.ndarray:
+    """A grey body with a bright bone and a little air, on black."""
+    rows, cols = np.mgrid[:100, :120]
+    body = ((rows - 50) / 35) ** 2 + ((cols - 60) / 45) ** 2 <= 1
+    shown = np.where(body, 100 + rows // 2, 0)
+    shown[70:80, 45:75] = 255
+    shown[40:60, 50:60] = 10
+    return shown.astype(np.uint8)
+
+
+@pytest.mark.parametrize("modality", ["CT", "MR", "MG"])
+def test_a_slice_on_white_is_a_negative(modality: str) -> None:
+    assert likeness.white_ground(image_from_array(255 - on_black(), modality=modality))
+    assert not likeness.white_ground(image_from_array(on_black(), modality=modality))
+
+
+def test_white_margins_make_no_negative() -> None:
+    for width in (5, 20, 60):
+        shown = np.pad(on_black(), width, constant_values=255)
+        assert not likeness.white_ground(image_from_array(shown, modality="CT"))
+
+
+def test_white_ground_is_asked_of_kinds_that_stand_on_black_alone() -> None:
+    shown = 255 - on_black()
+    for modality in ("US", "CR", "PT", "SM", None):
+        assert not likeness.white_ground(image_from_array(shown, modality=modality))
+    assert not likeness.white_ground(image_from_array(np.full((40, 40), 9, np.uint8), modality="CT"))
+    volume = image_from_array(np.stack([shown] * 4), modality="CT", spacing=(1, 1, 1))
+    assert not likeness.white_ground(volume)
 
 
 @pytest.mark.parametrize(

@@ -1,4 +1,5 @@
-"""What is told of the image itself: that it may be mirrored. (Negatives: ``tests/test_pipeline.py``.)"""
+"""What is told of the image itself: mirrored, turned, a negative, in a window that hides what is asked.
+(Negatives in which what is asked is seen: ``tests/test_pipeline.py``.)"""
 
 from dataclasses import replace
 from typing import Any
@@ -6,7 +7,8 @@ from typing import Any
 import numpy as np
 import pytest
 
-from medsegr import pipeline
+from medsegr import data, pipeline
+from medsegr.io.read import image_from_array
 from medsegr.options import Options
 from medsegr.results.otherwise import otherwise
 from medsegr.types import Check, Finding, FindingResult, Image, Prompt, Segmentation
@@ -141,3 +143,72 @@ def test_who_wants_no_side_checked_hears_of_no_side() -> None:
         result = pipeline.run(image, Reader(), phrases=["spleen"], options=Options(side_check=how))
         assert ("looks_mirrored" in dict(result.warnings)) == told
         assert any(check.name == "anatomy" for check in result.findings[0].checks) == told
+
+
+MADE = next(iter(data.make_phantoms("chest", 4711, 1))).pixels[0]
+
+
+def doubts(
+    shown: np.ndarray, phrase: str, modality: str = "CR", model: Reader | None = None
+) -> dict[str, str]:
+    image = image_from_array(np.ascontiguousarray(shown), modality=modality)
+    codes = ("looks_turned", "looks_negative", "looks_mirrored", "narrow_window")
+    said = pipeline.run(image, model or Reader(), phrases=[phrase]).warnings
+    return {code: text for code, text in said if code in codes}
+
+
+@pytest.mark.parametrize(
+    ("turns", "what"),
+    [(1, "by 90 degrees clockwise"), (2, "by 180 degrees"), (3, "by 90 degrees counterclockwise")],
+)
+def test_a_turned_film_is_told_with_what_to_do_and_not_called_mirrored(turns: int, what: str) -> None:
+    """``turns``: counterclockwise, as it was turned. The reader's heart leans to the right."""
+    model = Reader(40)
+    assert set(doubts(MADE, "opacity", model=model)) <= {"looks_mirrored"}
+    said = doubts(np.rot90(MADE, turns), "opacity", model=model)
+    assert set(said) == {"looks_turned"}
+    assert f" {what} " in said["looks_turned"]
+
+
+def test_what_is_missed_in_a_turned_film_is_told_as_well() -> None:
+    assert "looks_turned" in doubts(np.rot90(MADE), "opacity", model=Reader(unseen="opacity"))
+
+
+def test_where_nothing_is_asked_of_the_model_nothing_is_told_of_the_image() -> None:
+    assert doubts(np.rot90(MADE), "no opacity") == {}
+
+
+def test_a_film_that_looks_like_a_negative_is_told_though_something_is_drawn() -> None:
+    assert list(doubts(255 - MADE, "opacity")) == ["looks_negative"]
+    assert set(doubts(np.rot90(255 - MADE), "opacity")) == {"looks_turned", "looks_negative"}
+
+
+def slice_of_ct(lung: int) -> np.ndarray:
+    rows, cols = np.mgrid[:200, :256]
+    shown = np.where(((rows - 100) / 80) ** 2 + ((cols - 128) / 110) ** 2 <= 1, 120, 0)
+    for col in (75, 181):
+        shown[((rows - 100) / 55) ** 2 + ((cols - col) / 40) ** 2 <= 1] = lung
+    shown[140:170, 108:148] = 255
+    return shown.astype(np.uint8)
+
+
+@pytest.mark.parametrize(
+    ("lung", "phrase", "modality", "told"),
+    [
+        (0, "lung tumour", "CT", True),
+        (0, "nodule", "CT", True),
+        (40, "lung tumour", "CT", False),
+        (0, "liver", "CT", False),
+        (0, "no lung tumour", "CT", False),
+        (0, "nodule", "MR", False),
+    ],
+)
+def test_a_window_that_hides_the_lungs_is_told_to_who_asks_for_them(
+    lung: int, phrase: str, modality: str, told: bool
+) -> None:
+    assert ("narrow_window" in doubts(slice_of_ct(lung), phrase, modality)) == told
+
+
+def test_a_slice_on_white_is_told() -> None:
+    assert "looks_negative" in doubts(255 - slice_of_ct(40), "liver", "CT")
+    assert "looks_negative" not in doubts(slice_of_ct(40), "liver", "CT")

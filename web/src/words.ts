@@ -104,6 +104,8 @@ export function traitsOf(finding: Finding): string[] {
 export const OF_THE_IMAGE = new Set([
   "looks_mirrored",
   "looks_negative",
+  "looks_turned",
+  "narrow_window",
   "modality_pixels",
   "modality_report",
 ]);

@@ -5,7 +5,9 @@ like. A contradiction is a warning, never a refusal: headers are wrong, reports 
 import re
 from dataclasses import replace
 
-from medsegr.grid.pixels import coloured
+import numpy as np
+
+from medsegr.grid.pixels import coloured, to_bytes
 from medsegr.types import Image, Report
 
 # Words by which the title or the technique of a report names its kind of image.
@@ -30,6 +32,8 @@ GREY = ("CT", "MR", "CR", "MG", "PT", "XA")  # never in colour
 COLOURED = ("ES", "SM", "DMS")  # never in grey
 RADIOGRAPHS = ("CR", "MG", None)  # may come as negatives: where bone is dark; None: nobody said what it is
 PICTURES = ("CR", "MG", "ES", "SM", "OP", "DMS")  # never volumes
+ON_BLACK = ("CT", "MR", "MG")  # what is around the body is black, but in a negative
+WHITE_EDGE, WHITE, BLACK = 0.65, 0.2, 0.07  # shares of a negative's edge and of all of it
 MEASURED = ("dicom", "nifti", "nrrd", "mha")  # kinds of file that hold the scanner's own values
 
 
@@ -100,3 +104,16 @@ def negative(image: Image) -> Image | None:
     if len(image.grid) != 2 or image.modality not in RADIOGRAPHS or coloured(image.data):
         return None
     return replace(image, data=image.data.min() + image.data.max() - image.data)
+
+
+def white_ground(image: Image) -> bool:
+    """Whether a grey picture of a kind that shows the body on black shows it on white: most of its edge and
+    much of all is white, and hardly anything is black. White margins around it alone are no such ground. A
+    slice in a lung window, whose body is white, is not known from one."""
+    if len(image.grid) != 2 or image.modality not in ON_BLACK or coloured(image.data):
+        return False
+    shown = to_bytes(image)[0]
+    low, high = (int(v) for v in (shown.min(), shown.max()))
+    white, black = (shown >= high - 0.1 * (high - low)), (shown <= low + 0.1 * (high - low))
+    edge = np.concatenate([white[0], white[-1], white[:, 0], white[:, -1]])
+    return bool(low < high and edge.mean() >= WHITE_EDGE and white.mean() >= WHITE and black.mean() < BLACK)

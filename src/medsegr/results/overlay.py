@@ -29,7 +29,14 @@ COLOURS = (
 )
 GREY, WHITE, PAPER, AMBER = (150, 150, 150), (240, 240, 240), (24, 24, 24), (242, 180, 92)
 # Warnings that doubt the image itself: all findings hang on it. The page has the same (web/src/words.ts).
-OF_THE_IMAGE = ("looks_mirrored", "looks_negative", "modality_pixels", "modality_report")
+OF_THE_IMAGE = (
+    "looks_mirrored",
+    "looks_negative",
+    "looks_turned",
+    "narrow_window",
+    "modality_pixels",
+    "modality_report",
+)
 WITHOUT_ANY = ("nothing_read", "nothing_proposed")  # why there is no finding at all
 VIEW_SIDE, TILE_SIDE = 768, 480  # px of the longer side of a single view, and of one among several
 WHY = {
