@@ -128,7 +128,9 @@ def _under(item: Candidate, own: tuple[Spot, ...], sentence: Sentence, setting: 
     """The places with the side of the heading that they stand under, where they tell none."""
     over, over_words = (sentence.over, sentence.over_words) if sentence.over else _subject(item, sentence)
     told = spots(over, over_words, setting.sides, setting.by_flag)
-    if len(told) != 1 or not item.concept.sided or item.concept.kind == "statement":
+    of_eye = any(place.of == "eye" for spot in told for place in spot.places)  # all under it lies in it
+    sided = item.concept.sided or of_eye
+    if len(told) != 1 or not sided or item.concept.kind == "statement":
         return own
     if item.concept.name in MIDLINE:
         return own
