@@ -35,6 +35,8 @@ MADE_OF = frozenset(["composition", "attenuation", "consistency", "density", "ty
 EXTENDING = frozenset(["extend", "extends", "extending", "spread", "spreads", "spreading", "radiating"])
 SAMPLES = frozenset(["biopsy", "biopsies", "aspiration", "cytology", "localisation", "localization"])
 SHOWING = frozenset(["show", "shows", "demonstrate", "demonstrates", "exhibit", "exhibits"])
+GENERIC = frozenset(["tube", "catheter", "implant"])
+MOST_TITLE = 3  # words before the last name of a heading ("Lines, drains and tubes: ...")
 NEAR = 5  # words between a look and the thing that it is the look of
 
 
@@ -96,6 +98,9 @@ def is_over(hit: Hit[Concept], hits: Sequence[Hit[Concept]], words: Words) -> bo
     name = hit.value.name
     if colon is None:
         return False
+    if name in GENERIC and hit.first <= MOST_TITLE and words.tokens[hit.last - 1].raw.lower().endswith("s"):
+        behind = any(h.first > colon and h.value.kind == "device" for h in hits)
+        return behind or colon == len(words.norms) - 1
     return any(h.first > colon and name in (h.value.name, *h.value.parents) for h in hits)
 
 
