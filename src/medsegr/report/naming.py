@@ -35,6 +35,15 @@ MADE_OF = frozenset(["composition", "attenuation", "consistency", "density", "ty
 EXTENDING = frozenset(["extend", "extends", "extending", "spread", "spreads", "spreading", "radiating"])
 SAMPLES = frozenset(["biopsy", "biopsies", "aspiration", "cytology", "localisation", "localization"])
 SHOWING = frozenset(["show", "shows", "demonstrate", "demonstrates", "exhibit", "exhibits"])
+BARE = {"fluid": "fluid collection", "growth": "endoscopic growth"}  # what they mean where they are denied
+BARE_IN = {"growth": ("ES",)}
+DENYING = frozenset(["no", "without", "nil", "any", "or", "nor", "/"])
+ENDING = frozenset(
+    [
+        *(".", ",", ";", ")", "/", "and", "or", "seen", "is", "was", "in", "on", "at", "around", "within"),
+        *("identified", "noted", "present", "visible", "detected", "beside", "along", "between", "behind"),
+    ]
+)
 GENERIC = frozenset(["tube", "catheter", "implant"])
 MOST_TITLE = 3  # words before the last name of a heading ("Lines, drains and tubes: ...")
 NEAR = 5  # words between a look and the thing that it is the look of
@@ -45,6 +54,8 @@ def names(
 ) -> tuple[Hit[Concept], ...]:
     """The concepts that a sentence names, in text order, what only describes another one left out."""
     found = _shared(_without_denied(find_concepts(words, modality), words), words)
+    found = (*found, *_denied_bare(found, words, modality))
+    found = tuple(sorted(found, key=lambda h: h.first))
     found = _nouns(found, describing, words)
     if len(found) > 1 and not PICTURES.isdisjoint(words.norms):
         found = tuple(h for i, h in enumerate(found) if not (i and _is_pictured(h, words)))
@@ -58,6 +69,23 @@ def names(
         found = tuple(h for i, h in enumerate(found) if not (i and _is_reached(h, words)))
     found = tuple(h for i, h in enumerate(found) if not (i and _is_answer(h, words)))
     return tuple(h for h in found if not (h.value.name in LOOKS and _is_look(h, found, words)))
+
+
+def _denied_bare(
+    hits: Sequence[Hit[Concept]], words: Words, modality: str | None
+) -> tuple[Hit[Concept], ...]:
+    """What a word too general for a name denies: the effusion of "no fluid on the left", the tumour of "no
+    polyp, ulcer or growth" in an endoscopy."""
+    norms = words.norms
+    out = []
+    for i in (i for i, norm in enumerate(norms) if norm in BARE):
+        led = i > 0 and norms[i - 1] in DENYING and {"no", "without", "nil"} & {*norms[max(0, i - 8) : i]}
+        closed = norms[i + 1 : i + 2] == () or norms[i + 1] in ENDING
+        free = not any(h.first <= i < h.last for h in hits)
+        if led and closed and free and modality in BARE_IN.get(norms[i], (modality,)):
+            film = modality == "CR" and norms[i] == "fluid"
+            out.append(Hit(lexicon.concepts()["pleural effusion" if film else BARE[norms[i]]], i, i + 1))
+    return tuple(out)
 
 
 def _is_answer(hit: Hit[Concept], words: Words) -> bool:
