@@ -30,7 +30,17 @@ PLURAL = frozenset(["are", "were", "have"])
 PARTICIPLES = frozenset(["with", "showing", "containing", "causing"])
 NONE = frozenset(["none", "no", "nil", "absent", "negative", "neg", "clear"])
 STATES = frozenset(  # told of an organ behind its size: "SPLEEN: 14 cm, mildly enlarged"
-    ["enlarged", "dilated", "tortuous", "thickened", "atrophic", "distended", "calcified", "narrowed", "bulky"]
+    [
+        "enlarged",
+        "dilated",
+        "tortuous",
+        "thickened",
+        "atrophic",
+        "distended",
+        "calcified",
+        "narrowed",
+        "bulky",
+    ]
 )
 DEGREES = frozenset(
     ["mildly", "moderately", "slightly", "markedly", "minimally", "severely", "mild", "moderate", "marked"]
@@ -206,9 +216,10 @@ def denied_half(norms: tuple[str, ...], at: int) -> bool:
 
 
 def _describes(before: tuple[str, ...], part: tuple[str, ...]) -> bool:
-    """True for the "mildly enlarged" of "SPLEEN: 14 cm, mildly enlarged": it is said of what stands before."""
+    """True for the "mildly enlarged" of "SPLEEN: 14 cm, mildly enlarged", said of what stands before."""
     bare = part[:-1] if part[-1:] and part[-1] in HARD else part
     bare = bare[1:] if bare[:1] and bare[0] in VERBS else bare
+    bare = bare[2:] if bare[:2] == ("no", "longer") else bare[bare[:1] == ("not",) :]
     told = bare[1:] if bare[:1] and bare[0] in DEGREES else bare
     return len(told) == 1 and told[0] in STATES and not DENIERS & {*before}
 

@@ -156,9 +156,9 @@ def _is_item(sentence: Sentence, colon: int, over: Sequence[Element]) -> bool:
     bare = {*sentence.words.norms[:colon]} <= ITEMS
     fitting = bool(named) and all(fits(one.name, (), organ) for organ in organs for one in named)
     placed = any(e.first < colon for e in sentence.elements)
-    if "eye" in organs and not _sided([e for e in sentence.elements if e.first < colon]):
-        if {*sentence.words.norms[:colon]} <= EYE_ITEMS:
-            return True
+    sided = _sided([e for e in sentence.elements if e.first < colon])
+    if "eye" in organs and not sided and {*sentence.words.norms[:colon]} <= EYE_ITEMS:
+        return True
     return bool(organs) and not placed and not sentence.anatomy and (bare or fitting)
 
 

@@ -15,6 +15,7 @@ from rapidfuzz.distance import OSA
 
 from medsegr.findings import Span
 from medsegr.report import lexicon
+from medsegr.report.lettered import of_modality
 from medsegr.report.lexicon import Concept, Cue, Descriptor, Place, Terms
 from medsegr.report.tokens import Token
 
@@ -48,7 +49,6 @@ BONE_WORDS = frozenset(
     ["vertebra", "vertebral", "level", "rib", "thoracic", "lumbar", "cervical", "body", "disc"]
 )
 
-EYES = {"re": ("right", "eye"), "le": ("left", "eye")}  # as headings alone ("RE: ..."), or of a fundus
 EYE_LETTERS = (("od",), ("os",), ("ou",))
 ENDS = frozenset(["apex of lung", "base of lung"])
 PROSTATE = frozenset(["prostate", "prostatic", "pz", "tz"])
@@ -255,20 +255,15 @@ def find_places(words: Words, modality: str | None = None) -> tuple[Hit[Place], 
             name = norm.upper().replace("D", "T")
             level = Place(f"{name} root") if root else Place(f"{name} vertebra", of="vertebra")
             found.append(Hit(level, i, i + 1))
-        if norm in EYES and words.tokens[i].raw.isupper() and _is_eye(words.norms, i, modality):
-            found += [Hit(eye, i, i + 1) for eye in (lexicon.places().get(EYES[norm]),) if eye]
+        key = of_modality(words.tokens, words.norms, i, modality) if i not in taken else ()
+        place = lexicon.places().get(key) if key else None
+        found += [Hit(place, i, i + 1)] if place else []
         if len(norm) <= 2 and norm.isdecimal() and 1 <= int(norm) <= 12 and words.norms[i + 1 : i + 5]:
             found += _hour(words, i, modality)
         if norm in ORDINALS or _is_ordinal(words.norms, i):
             number = ORDINALS.index(norm) + 1 if norm in ORDINALS else int(norm)
             found += _numbered(words, i, number)
     return tuple(sorted((_pole(hit, words.norms) for hit in found), key=lambda hit: hit.first))
-
-
-def _is_eye(norms: tuple[str, ...], at: int, modality: str | None) -> bool:
-    """True for the letters of "RE: ..." and, of a fundus photograph, for those that begin a statement."""
-    begins = at == 0 or norms[at - 1] in (".", ",", ";", ":", "-", "and")
-    return norms[at + 1 : at + 2] == (":",) or (modality == "OP" and begins)
 
 
 def _of_eye(hit: Hit[Place], modality: str | None) -> Hit[Place]:

@@ -194,8 +194,7 @@ def _of_body(element: Element, norms: Sequence[str]) -> bool:
 
 
 def _of_sample(at: int, norms: Sequence[str]) -> bool:
-    """True for the side at ``at`` that tells where a core of tissue was taken: "Left apex: ...", "B. Right mid
-    lateral: ..."."""
+    """True for the side at ``at`` that tells where a core of tissue was taken: "Left apex: ..."."""
     end = at + 1
     while tuple(norms[end : end + 1]) and norms[end] in SAMPLED:
         end += 1

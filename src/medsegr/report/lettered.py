@@ -1,0 +1,23 @@
+"""Words that name a place in one kind of image only: "RE" of a fundus photograph, "fundus" in endoscopy."""
+
+from collections.abc import Sequence
+
+from medsegr.report.tokens import Token
+
+EYES = {"re": ("right", "eye"), "le": ("left", "eye")}
+BEHIND = (".", ",", ";", ":", "-", "and")  # a statement may begin
+
+
+def of_modality(
+    tokens: Sequence[Token], norms: Sequence[str], at: int, modality: str | None
+) -> tuple[str, ...]:
+    """The words by which the lexicon knows the place that the word at index ``at`` names; () for none.
+
+    "RE:" and "LE:" are headings in any report; of a fundus photograph they also begin a statement. The
+    fundus of an endoscopy is the stomach's: no eye's, and no womb's.
+    """
+    norm = norms[at]
+    if norm in EYES and tokens[at].raw.isupper():
+        begins = modality == "OP" and (at == 0 or norms[at - 1] in BEHIND)
+        return EYES[norm] if begins or tuple(norms[at + 1 : at + 2]) == (":",) else ()
+    return ("gastric", norm) if norm == "fundus" and modality == "ES" else ()
