@@ -107,7 +107,7 @@ def clause_starts(words: Words, cues: Sequence[Hit[Cue]], named: Sequence[Hit[Co
             end = next((e for e in edges if e > after), len(norms))
             begin = max(s for s in starts if s <= i)
             before, part = norms[begin:i], norms[after:end]
-            opens = not _describes(before, part) and (
+            opens = not _describes(before, part, norms[end : end + 1]) and (
                 _stated(before, part, norm)
                 or (_opens(norms, after, end, norm) and not _shares_verb(norms, begin, i, after))
             )
@@ -215,13 +215,14 @@ def denied_half(norms: tuple[str, ...], at: int) -> bool:
     return norms[at + 1] in NONE and any(one and one[0] not in NONE for one in told)
 
 
-def _describes(before: tuple[str, ...], part: tuple[str, ...]) -> bool:
+def _describes(before: tuple[str, ...], part: tuple[str, ...], behind: tuple[str, ...]) -> bool:
     """True for the "mildly enlarged" of "SPLEEN: 14 cm, mildly enlarged", said of what stands before."""
     bare = part[:-1] if part[-1:] and part[-1] in HARD else part
     bare = bare[1:] if bare[:1] and bare[0] in VERBS else bare
     bare = bare[2:] if bare[:2] == ("no", "longer") else bare[bare[:1] == ("not",) :]
     told = bare[1:] if bare[:1] and bare[0] in DEGREES else bare
-    return len(told) == 1 and told[0] in STATES and not DENIERS & {*before}
+    alone = len(told) == 1 and told[0] in STATES and behind not in (("and",), ("with",), ("&",))
+    return alone and not DENIERS & {*before}
 
 
 def _stated(before: tuple[str, ...], part: tuple[str, ...], edge: str) -> bool:

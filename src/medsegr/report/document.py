@@ -138,6 +138,7 @@ _EXAM = re.compile(  # "Indication: lump. Ultrasound: ..." on one line
     r"(?: ?:| (?:show|demonstrate|reveal)s\b)",
     re.IGNORECASE,
 )
+_UNIT = re.compile(r"\d ?[glLmhsT]$")
 _STOP = re.compile(r"(?<![.!?;])[.!?;]++(?=\s|$|[A-Z][a-z])|\n[ \t\r]*\n|\r\n|\n|\r")
 
 
@@ -286,6 +287,7 @@ def _ends(part: str, match: re.Match[str]) -> bool:
             and word.isalpha()
             and part[match.start() - 2 : match.start() - 1] != "\n"
             and word not in "iv"
+            and not _UNIT.search(part, max(0, match.start() - 6), match.start())  # "birth weight 980 g."
         )
     ):
         return False

@@ -35,8 +35,16 @@ MADE_OF = frozenset(["composition", "attenuation", "consistency", "density", "ty
 EXTENDING = frozenset(["extend", "extends", "extending", "spread", "spreads", "spreading", "radiating"])
 SAMPLES = frozenset(["biopsy", "biopsies", "aspiration", "cytology", "localisation", "localization"])
 SHOWING = frozenset(["show", "shows", "demonstrate", "demonstrates", "exhibit", "exhibits"])
-BARE = {"fluid": "fluid collection", "growth": "endoscopic growth"}  # what they mean where they are denied
-BARE_IN = {"growth": ("ES",)}
+BARE = {  # what they mean where they are denied
+    "fluid": "fluid collection",
+    "growth": "endoscopic growth",
+    "cleft": "facial cleft",
+}
+BARE_IN = {"growth": ("ES",), "cleft": ("US",)}
+HOLDING = dict.fromkeys(("pleura", "pleural", "costophrenic", "hemithorax"), "pleural effusion")
+HOLDING |= dict.fromkeys(("pericardium", "pericardial"), "pericardial effusion")
+HOLDING |= dict.fromkeys(("joint", "knee", "elbow", "ankle", "glenohumeral"), "joint effusion")
+HOLDING |= dict.fromkeys(("pelvis", "douglas", "morison", "abdomen", "peritoneum"), "ascites")
 DENYING = frozenset(["no", "without", "nil", "any", "or", "nor", "/"])
 ENDING = frozenset(
     [
@@ -83,8 +91,11 @@ def _denied_bare(
         closed = norms[i + 1 : i + 2] == () or norms[i + 1] in ENDING
         free = not any(h.first <= i < h.last for h in hits)
         if led and closed and free and modality in BARE_IN.get(norms[i], (modality,)):
-            film = modality == "CR" and norms[i] == "fluid"
-            out.append(Hit(lexicon.concepts()["pleural effusion" if film else BARE[norms[i]]], i, i + 1))
+            name = BARE[norms[i]]
+            if norms[i] == "fluid":
+                places = (HOLDING[norm] for norm in norms if norm in HOLDING)
+                name = next(places, "pleural effusion" if modality == "CR" else name)
+            out.append(Hit(lexicon.concepts()[name], i, i + 1))
     return tuple(out)
 
 
