@@ -24,6 +24,7 @@ VERBS = frozenset(["is", "are", "was", "were", "remain", "remains"])
 FINITE = VERBS | {
     *("has", "have", "had", "cannot", "can", "should", "may", "might", "could", "persist", "persists"),
     *("show", "shows", "contain", "contains", "appear", "appears", "measure", "measures"),
+    *("lie", "lies", "end", "ends", "terminate", "terminates", "sit", "sits", "project", "projects"),
 }
 RELATIVE = frozenset(["which", "that", "who", "not"])
 PLURAL = frozenset(["are", "were", "have"])
