@@ -91,6 +91,7 @@ def clause_starts(words: Words, cues: Sequence[Hit[Cue]], named: Sequence[Hit[Co
     starts |= {
         e for e in ends if norms[e : e + 1] and norms[e] in SIZES and any(e < h.first <= e + 5 for h in named)
     }
+    starts |= {i for i in range(1, len(norms) - 1) if _asks_apart(words, i, named)}
     starts |= {i + 1 for i in range(1, len(norms) - 1) if answers(norms, i)}
     starts |= {i + 1 for i, norm in enumerate(norms) if norm == ":" and _there(norms, i + 1)}
     starts |= {e for e in ends if _runs_on(norms, e)} | {
@@ -262,6 +263,16 @@ def _alike(ones: Sequence[Hit[Concept]], other: Hit[Concept]) -> bool:
     """True where a finding has the name of one of the others, or a narrower or wider one."""
     names = {other.value.name, *other.value.parents}
     return any(one.value.name in names or other.value.name in one.value.parents for one in ones)
+
+
+def _asks_apart(words: Words, at: int, named: Sequence[Hit[Concept]]) -> bool:
+    """True for the mark between blanks of "opacity right base ? infection": only what follows is asked. In
+    "drusen, left ? haemorrhage" the left is where that is asked of."""
+    norms = words.norms
+    if norms[at] != "query" or words.tokens[at].end == words.tokens[at + 1].start:
+        return False
+    begin = max((i + 1 for i in range(at) if norms[i] in EDGES | HARD), default=0)
+    return any(begin <= hit.first < at and hit.value.kind != "anatomy" for hit in named)
 
 
 def answers(norms: tuple[str, ...], at: int) -> bool:

@@ -15,14 +15,15 @@ def of_modality(
 ) -> tuple[str, ...]:
     """The words by which the lexicon knows the place that the word at index ``at`` names; () for none.
 
-    "RE:" and "LE:" are headings in any report; of a fundus photograph they also begin a statement. The
-    fundus of an endoscopy is the stomach's: no eye's, and no womb's. The bulb and the bifurcation of an
-    ultrasound are the carotid artery's unless another vessel is named before them.
+    "RE:" and "LE:" are headings in any report; of a fundus photograph they also begin or end a
+    statement. The fundus of an endoscopy is the stomach's: no eye's, and no womb's. The bulb and the
+    bifurcation of an ultrasound are the carotid artery's unless another vessel is named before them.
     """
     norm = norms[at]
     if norm in EYES and tokens[at].raw.isupper():
-        begins = modality == "OP" and (at == 0 or norms[at - 1] in BEHIND)
-        return EYES[norm] if begins or tuple(norms[at + 1 : at + 2]) == (":",) else ()
+        after = tuple(norms[at + 1 : at + 2])
+        edge = at == 0 or norms[at - 1] in BEHIND or after in ((), (".",), (",",), (";",))
+        return EYES[norm] if after == (":",) or (modality == "OP" and edge) else ()
     if norm in NECK and modality == "US" and not (at and norms[at - 1] in OTHERS):
         return NECK[norm]
     return ("gastric", norm) if norm == "fundus" and modality == "ES" else ()

@@ -48,8 +48,8 @@ HOLDING |= dict.fromkeys(("pelvis", "douglas", "morison", "abdomen", "peritoneum
 DENYING = frozenset(["no", "without", "nil", "any", "or", "nor", "/"])
 ENDING = frozenset(
     [
-        *(".", ",", ";", ")", "/", "and", "or", "seen", "is", "was", "in", "on", "at", "around", "within"),
-        *("identified", "noted", "present", "visible", "detected", "beside", "along", "between", "behind"),
+        *(".", ",", ";", ")", "/", "and", "or", "seen", "is", "was", "in", "on", "at"),
+        *("identified", "noted", "present", "visible", "detected"),
     ]
 )
 GENERIC = frozenset(["tube", "catheter", "implant"])
