@@ -4,7 +4,7 @@ from collections.abc import Sequence
 
 from medsegr.report.tokens import Token
 
-EYES = {"re": ("right", "eye"), "le": ("left", "eye")}
+EYES = {"re": ("right", "eye"), "le": ("left", "eye"), "be": ("both", "eye")}
 NECK = {"bulb": ("carotid", "bulb"), "bifurcation": ("carotid", "bifurcation")}
 OTHERS = frozenset(["aortic", "iliac", "femoral", "duodenal", "jugular", "portal", "tracheal", "penile"])
 BEHIND = (".", ",", ";", ":", "-", "and")  # a statement may begin
@@ -23,7 +23,8 @@ def of_modality(
     if norm in EYES and tokens[at].raw.isupper():
         after = tuple(norms[at + 1 : at + 2])
         edge = at == 0 or norms[at - 1] in BEHIND or after in ((), (".",), (",",), (";",))
-        return EYES[norm] if after == (":",) or (modality == "OP" and edge) else ()
+        headed = after == (":",) and (norm != "be" or modality == "OP")
+        return EYES[norm] if headed or (norm != "be" and modality == "OP" and edge) else ()
     if norm in NECK and modality == "US" and not (at and norms[at - 1] in OTHERS):
         return NECK[norm]
     return ("gastric", norm) if norm == "fundus" and modality == "ES" else ()
