@@ -88,9 +88,7 @@ def read(
             or is_named_as_tool(h, words)
         )
     )
-    sites = {i for h in (*places, *_sides(describing)) for i in range(h.first, h.last)}
-    sites |= {i for h in hits if h.value.kind == "anatomy" for i in range(h.first, h.last)}
-    out = unseen(words, frozenset(sites))
+    out = unseen(words, _sites(hits, places, describing))
     cues = _free_cues([c for c in all_cues if c.first not in out], (*hits, *describing))
     starts = clause_starts(words, cues, hits)
     named = [Candidate(h.value, ((h.first, h.last),)) for h in hits if h.value.kind != "anatomy"]
@@ -126,6 +124,15 @@ def read(
     placed = frozenset(i for e in where for i in range(e.first, e.last))
     parts = regions(named, words, starts, placed)
     return Sentence(span, words, parts, tuple(organs), where, tuple(loose), acting, starts)
+
+
+def _sites(
+    hits: Sequence[Hit[Concept]], places: Sequence[Hit[Place]], describing: Sequence[Hit[Descriptor]]
+) -> frozenset[int]:
+    """Indices of all words of place: sides, places and organs."""
+    spans = [(d.first, d.last) for d in _sides(describing)] + [(p.first, p.last) for p in places]
+    spans += [(h.first, h.last) for h in hits if h.value.kind == "anatomy"]
+    return frozenset(i for span in spans for i in range(*span))
 
 
 def _sides(describing: Sequence[Hit[Descriptor]]) -> list[Hit[Descriptor]]:
