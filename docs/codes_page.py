@@ -49,6 +49,11 @@ REASONS: Told = {
         "the model was not trained for this concept in such images",
         "`medsegr info --classes` lists what it knows; `--force` draws all the same and marks the mask",
     ),
+    "part_unknown": (
+        "a part of an organ was asked for, which the model knows as a whole only",
+        "ask for the organ; `--force` draws that and marks the mask "
+        "([why](../decisions/0066-a-part-is-not-the-whole.md))",
+    ),
     "made_only": (
         "the model learned this concept from made images only, and this is a real one",
         "`--force` draws it and marks the mask ([why](../decisions/0051-learned-from-made-images.md))",
@@ -261,6 +266,10 @@ WARNINGS: Mapping[str, Told] = {
         "looks_negative": (
             "what is not seen in a radiograph is seen in its negative",
             "if bone is dark in it, invert the picture and ask again",
+        ),
+        "whole_known": (
+            "a part of an organ was asked for, which the model knows as a whole only",
+            "ask for the organ, if that is meant",
         ),
         "narrower_known": (
             "what is asked for is refused, but the model knows kinds of it",

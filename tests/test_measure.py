@@ -9,7 +9,7 @@ from hypothesis import strategies as st
 from scipy.spatial.transform import Rotation
 
 from medsegr.measure import axes_of, max_diameter, measure, with_structures
-from medsegr.types import Finding, FindingResult, Image, Location
+from medsegr.types import Finding, FindingResult, Image, Location, Source
 
 
 def picture(h: int = 40, w: int = 60, spacing: tuple[float, ...] | None = (0.5, 0.25)) -> Image:
@@ -42,6 +42,15 @@ def test_a_sphere_in_anisotropic_voxels_has_its_volume_and_diameter() -> None:
     assert found["volume"].unit == "mm3"
     assert found["mean_intensity"].unit == "HU"
     assert (found["centroid_i"].value, found["centroid_k"].value) == (32, 13)
+
+
+def test_grey_values_of_a_ct_in_a_picture_file_are_no_hounsfield_units() -> None:
+    mask = np.zeros((8, 8), bool)
+    mask[2:5, 2:5] = True
+    grey = Image(np.full((1, 8, 8), 51, np.float32), modality="CT", source=Source(kind="png"))
+    found = measure(grey, mask)
+    assert (found["mean_intensity"].value, found["mean_intensity"].unit) == (51.0, "1")
+    assert measure(grey, np.zeros((8, 8), bool))["sd_intensity"].unit == "1"
 
 
 def test_without_spacing_nothing_is_in_mm() -> None:

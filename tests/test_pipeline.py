@@ -109,6 +109,7 @@ def test_segmented() -> None:
     assert {c.name: c.outcome for c in found.checks}["side"] == "pass"
 
 
+PART = Location(side="left", anatomy=("left lower lobe of lung",))
 TABLE = [
     (finding(polarity="absent"), {}, "skipped", "absent"),
     (finding(polarity="uncertain"), {}, "skipped", "uncertain"),
@@ -128,6 +129,9 @@ TABLE = [
     (finding(name=""), {}, "refused", "unknown_concept"),
     (finding(), {"modality": "MR"}, "refused", "unknown_concept"),
     (finding(name="cyst"), {}, "refused", "made_only"),
+    (finding(name="lung", location=PART), {}, "refused", "part_unknown"),
+    (finding(name="opacity", location=PART), {}, "segmented", None),
+    (finding(name="lung", location=Location(anatomy=("left lung",))), {}, "segmented", None),
     (finding(), {"affine": np.zeros((4, 4))}, "refused", "geometry"),
     (finding(), {"data": np.ones((1, 7, 90), np.float32)}, "refused", "too_small"),
     (finding(), {"data": np.ones((1, 8, 90), np.float32)}, "segmented", None),
@@ -869,6 +873,18 @@ def test_a_refusal_names_what_is_known_of_the_kind() -> None:
     elsewhere = pipeline.run(picture(modality="CR"), model, phrases=["tumour"])
     assert elsewhere.findings[0].reason == "unknown_concept"
     assert "narrower_known" not in dict(elsewhere.warnings)
+
+
+def test_of_a_part_the_organ_is_drawn_by_force_only_and_marked() -> None:
+    refused = pipeline.run(picture(), Fake(), phrases=["left lower lobe"])
+    told = dict(refused.warnings)["whole_known"]
+    assert "left lower lobe of lung is a part of the lung" in told
+    forced = pipeline.run(picture(), Fake(), phrases=["left lower lobe"], options=Options(force=True))
+    assert forced.findings[0].mask is not None
+    check = {c.name: c for c in forced.findings[0].checks}["concept"]
+    assert check.outcome == "warn"
+    assert "the whole lung" in check.detail
+    assert "whole_known" not in dict(forced.warnings)
 
 
 class Looking(Fake):

@@ -17,6 +17,7 @@ import numpy as np
 from medsegr.checks import touches_border
 from medsegr.grid.planes import plane_of
 from medsegr.io.segments import box_of
+from medsegr.modality.likeness import in_hounsfield
 from medsegr.types import FindingResult, Image, Measurement
 
 INDEX_NAMES = {
@@ -37,7 +38,8 @@ def measure(
     ``max_diameter`` (mm, any direction), ``long_axis`` and ``short_axis`` (mm: the longest extent within one
     slice, and the longest across it at right angles, as RECIST asks), ``centroid_<axis>`` (px, pixel
     centres), ``centroid_mm_<r|a|s>`` (RAS+ mm), ``box_<axis>0`` and ``box_<axis>1`` (px, upper edge
-    exclusive), ``mean_intensity`` and ``sd_intensity`` (HU for CT; SD of the voxels, n - 1).
+    exclusive), ``mean_intensity`` and ``sd_intensity`` (HU for CT, but of a picture
+    file, whose values are grey; SD of the voxels, n - 1).
 
     ``structures``: name -> mask of named structures on the same grid; then ``nearest_structure`` is the
     distance in mm to the nearest of them (between the centres of the nearest voxels), ``of`` its name.
@@ -238,7 +240,7 @@ def _places(image: Image, mask: np.ndarray, count: int, part: str) -> dict[str, 
 
 
 def _intensity(image: Image, mask: np.ndarray, count: int) -> dict[str, Measurement]:
-    unit = "HU" if image.modality == "CT" else "1"
+    unit = "HU" if in_hounsfield(image) else "1"
     if not count:
         return {name: Measurement(None, unit, "empty") for name in ("mean_intensity", "sd_intensity")}
     box = box_of(mask)

@@ -112,3 +112,21 @@ def test_radiographs_have_a_negative(modality: str | None, data: np.ndarray, has
 def test_the_run_says_it() -> None:
     result = pipeline.run(image("ES"), create("threshold"), report="CT ABDOMEN\nFINDINGS: A polyp.")
     assert {"modality_report", "modality_pixels"} <= set(dict(result.warnings))
+
+
+@pytest.mark.parametrize(
+    ("modality", "kind", "data", "hounsfield"),
+    [
+        ("CT", "dicom", GREY, True),
+        ("CT", "nifti", np.floor(np.abs(GREY) % 256), False),
+        ("CT", "png", np.abs(GREY) % 256, False),
+        ("CT", "png", np.abs(GREY) + 300, False),  # sixteen bits of a window
+        ("CT", "tiff", GREY - 1000, True),
+        ("CT", "array", np.abs(GREY) % 256, True),
+        ("MR", "nifti", GREY, False),
+    ],
+)
+def test_hounsfield_units_are_those_of_a_ct_and_no_grey_values(
+    modality: str, kind: str, data: np.ndarray, hounsfield: bool
+) -> None:
+    assert likeness.in_hounsfield(image(modality, data, kind)) is hounsfield

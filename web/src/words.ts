@@ -12,6 +12,7 @@ const REASONS: Record<string, string> = {
   presence_low: "The model does not see it in the image",
   empty: "The model saw it but drew nothing",
   unknown_concept: "The model was not trained for it",
+  part_unknown: "The model draws the whole organ only, not this part of it",
   made_only: "The model learned it from made images only",
   geometry: "The geometry of the image does not allow it",
   too_small: "Too small for this image",

@@ -3,6 +3,7 @@ something else lies: who asks for a node in the mediastinum is not shown the med
 
 from medsegr.report import lexicon
 from medsegr.report.lexicon import plain_words, word_list
+from medsegr.report.parts import landmark
 from medsegr.report.sentence import Sentence
 
 JOINTS = frozenset(["and", ",", "&", ";", "/", "+", "plus", "or", "but", ".", "|"])
@@ -31,7 +32,7 @@ def _named(sentence: Sentence) -> list[Head]:
     return [
         (e.place.of, e.first, e.last)
         for e in sentence.elements
-        if e.place is not None and e.place.of in known
+        if e.place is not None and e.place.of in known and not landmark(sentence.words.norms, e.first)
     ][:1]
 
 

@@ -19,6 +19,7 @@ from medsegr.report.headings import read_all
 from medsegr.report.heads import Head, asked_for, border, heads
 from medsegr.report.language import foreign
 from medsegr.report.link import link
+from medsegr.report.parts import portion
 from medsegr.report.placing import Setting, places_of
 from medsegr.report.refining import fitting, kept, most_told, of_density, of_size, refined
 from medsegr.report.sentence import Sentence, is_name_only, is_request, read
@@ -329,6 +330,10 @@ def _own_words(sentence: Sentence, item: Candidate) -> tuple[int, int]:
     return low, high
 
 
+def _within(finding: Finding, place: str) -> Finding:
+    return replace(finding, location=replace(finding.location, anatomy=(*finding.location.anatomy, place)))
+
+
 def _organs(sentence: Sentence, section: Section, setting: Setting, asked: Sequence[Head]) -> list[Finding]:
     """Organs asked for by name; one behind "of" or "in" is the place of the one before it."""
     found: list[Finding] = []
@@ -340,5 +345,7 @@ def _organs(sentence: Sentence, section: Section, setting: Setting, asked: Seque
         own = spots(mine, sentence.words, setting.sides, setting.by_flag)
         said = claim(sentence.scopes, item.parts, item.concept, sentence.words)
         made = _of_candidate(sentence, item, own, said, section, setting)
+        if (part := portion(sentence.words.norms, first)) is not None:
+            made = [_within(f, f"{part} of {name}") for f in made]
         found += [replace(f, name=name, code=item.concept.code, parents=item.concept.parents) for f in made]
     return found

@@ -22,6 +22,7 @@ from medsegr.report.match import (
     words_of,
 )
 from medsegr.report.naming import is_named_as_tool, is_over, names
+from medsegr.report.parts import landmark, portion
 from medsegr.report.regions import PARTING, explains, regions
 from medsegr.report.side import SIDE_WORDS, Element, elements
 from medsegr.report.tokens import tokens
@@ -78,7 +79,7 @@ def read(
     places = _places(words, modality, asked)
     all_cues = _heard_cues(words, hits, asked)
     if asked or is_request(words):
-        hits = tuple(_lesion(h, words, modality) for h in hits)
+        hits = tuple(_lesion(h, words, modality) for h in hits if not _other(h, words))
     hits = tuple(
         h
         for h in hits
@@ -176,6 +177,13 @@ def _lesion(hit: Hit[Concept], words: Words, modality: str | None) -> Hit[Concep
     pathology = said == ("pathology",) and led and modality not in ("SM", "GM")
     asks = hit.value.kind == "statement" and ("abnormality" in said or pathology)
     return replace(hit, value=lexicon.concepts()["lesion"]) if asks else hit
+
+
+def _other(hit: Hit[Concept], words: Words) -> bool:
+    """Whether somebody asks for what lies beside a thing, or for a part of one that is no organ: of organs,
+    whose parts have names, that is told later (:mod:`medsegr.report.parts`)."""
+    part = hit.value.kind != "anatomy" and portion(words.norms, hit.first) is not None
+    return part or landmark(words.norms, hit.first)
 
 
 def _of_none(

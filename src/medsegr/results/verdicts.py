@@ -14,6 +14,7 @@ from medsegr.modality.synthetic import is_made
 from medsegr.options import Options
 from medsegr.report.lexicon import concepts
 from medsegr.report.parse import skip_reason
+from medsegr.report.parts import part_asked
 from medsegr.types import Check, Finding, FindingResult, Image, Result, Segmenter, Status
 
 SMALLEST_SIDE = 8  # px: a grid below this in height or width is refused as too_small
@@ -41,6 +42,8 @@ def decide(image: Image, finding: Finding, segmenter: Segmenter, options: Option
         return "refused", "too_small"
     if not options.force and not known(segmenter, asked, image.modality):
         return "refused", "unknown_concept"
+    if not options.force and part_asked(finding) is not None:
+        return "refused", "part_unknown"
     if not options.force and unproven(segmenter, asked, image):
         return "refused", "made_only"
     return None
@@ -149,6 +152,8 @@ def marked(item: FindingResult, segmenter: Segmenter, image: Image, why: str = F
     asked = meant(segmenter, item.finding, image)
     if not known(segmenter, asked, image.modality):
         said = f"the model was not trained for this concept; {why}"
+    elif (part := part_asked(item.finding)) is not None:
+        said = f"the model knows the whole {asked.name} only, not the {part}; {why}"
     elif unproven(segmenter, asked, image):
         said = f"the model learned this concept from made images only; {why}"
     else:
@@ -184,6 +189,9 @@ def cautions(
             notes.append(("phantom_only", text))
         elif item.mask is not None and (low := _low(card, wider(drawn, card).name)):
             notes.append(("measured_low", f"{item.finding.id}: {low}"))
+        elif item.reason == "part_unknown":
+            text = f"the {part_asked(drawn)} is a part of the {name}, which the model knows as a whole only"
+            notes.append(("whole_known", f"{item.finding.id}: {text}: ask for that if it is meant"))
         elif item.reason == "unknown_concept" and (narrower := _narrower(card, item.finding, image.modality)):
             names = ", ".join(narrower)
             text = f"{item.finding.id}: this alone is not known, but {names}: say so if it is meant"

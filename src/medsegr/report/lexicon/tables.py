@@ -50,7 +50,7 @@ def read() -> Lexicon:
         typos=MappingProxyType(dict(words["typos"])),
         everyday=MappingProxyType(dict(words["everyday"])),
     )
-    return _with_words(made)
+    return _with_words(made, frozenset(map(normal, tables["ordinary"]["ordinary"].split())))
 
 
 def _concepts(tables: Tables) -> Iterator[tuple[str, Concept]]:
@@ -159,13 +159,13 @@ def _refines(table: Mapping[str, Any]) -> tuple[Refine, ...]:
     )
 
 
-def _with_words(made: Lexicon) -> Lexicon:
-    """The same with its lists of words for typing errors."""
+def _with_words(made: Lexicon, ordinary: frozenset[str]) -> Lexicon:
+    """The same with its lists of words for typing errors, of which ``ordinary`` words are none."""
     naming = {
         word for table in (made.concept_terms, made.places, made.descriptors) for key in table for word in key
     }
     built = {word for build in made.builds for part in build.parts for key in part for word in key}
-    known = naming | built | made.plain | {word for key in made.cues for word in key}
+    known = naming | built | made.plain | ordinary | {word for key in made.cues for word in key}
     spelled = {  # as the lexicon spells them, too ("oedema")
         word
         for item in made.concepts.values()

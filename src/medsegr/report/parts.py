@@ -1,0 +1,88 @@
+"""Parts of things, and what lies beside them, that somebody asks for: of "the left lower lobe" the lung is no
+answer, of "the mucosa around the polyp" the polyp is none."""
+
+from collections.abc import Sequence
+from functools import cache
+
+from medsegr.findings import Finding
+from medsegr.report import lexicon
+
+SIDED = ("left ", "right ")
+BETWEEN = frozenset({"the", "a", "left", "right", "both", "this", "that", "patient"})  # "of" and its organ
+BESIDE = frozenset({"around", "above", "below", "beside", "near"})
+ELSEWHERE = frozenset({"behind", "beneath", "between", "beyond", "outside", "underneath"})
+APART = {"next": "to", "adjacent": "to", "close": "to", "front": "of", "away": "from"}
+PARTING = frozenset({"and", "or", "with", "without", "plus", ",", ";", ":", ".", "&"})
+OUTLINES = frozenset(
+    {"border", "boundary", "box", "circle", "contour", "edge", "line", "margin", "mask", "outline", "polygon"}
+)
+SMALL = (
+    frozenset(
+        {"a", "all", "an", "any", "at", "bounding", "in", "is", "of", "on", "right", "tight", "what", "where"}
+    )
+    | BETWEEN
+)
+# Told apart from the vessel that a model learned by where they lie along it, which no picture of it shows.
+ALIKE = frozenset({"common carotid artery", "internal carotid artery", "external carotid artery"})
+
+
+def part_asked(finding: Finding) -> str | None:
+    """The part of its organ that a finding asks for ("left lower lobe of lung"); None where the organ itself
+    is meant, or no organ.
+
+    Organs are findings only where somebody asks for them by name. A place within one tells then what of it is
+    wanted; where a finding lies in it, the finding is what is asked for, and not the organ.
+    """
+    concept = lexicon.concepts().get(finding.name)
+    if concept is None or concept.kind != "anatomy":
+        return None
+    within, tail = _parts().get(finding.name, frozenset()) | {"hilum"}, f" of {finding.name}"
+    told = finding.location.anatomy
+    return next((name for name in told if _sideless(name) in within or name.endswith(tail)), None)
+
+
+def landmark(norms: Sequence[str], named: int) -> bool:
+    """Whether the thing that a request names from word ``named`` on only tells where something else lies
+    ("the tissue behind the polyp"); not where somebody asks to draw a line around it."""
+    low = max((i + 1 for i, norm in enumerate(norms[:named]) if norm in PARTING), default=0)
+    beyond = [i for i in range(low, named) if _leads(norms, i, named)]
+    if not beyond:
+        return False
+    asks = lexicon.word_list("asks") | lexicon.word_list("polite")
+    told = (norm for norm in norms[low : beyond[-1]] if norm.isalpha() and norm not in asks)
+    return norms[beyond[-1]] in ELSEWHERE or any(norm not in OUTLINES and norm not in SMALL for norm in told)
+
+
+def _leads(norms: Sequence[str], at: int, named: int) -> bool:
+    if at + 1 < named and norms[at + 1].isdecimal():
+        return False  # "around 5 mm"
+    if norms[at] in APART:
+        return at + 1 < named and norms[at + 1] == APART[norms[at]]
+    if norms[at] == "surrounding":  # "surrounding edema" is a thing of its own
+        return at + 1 < named and norms[at + 1] in BETWEEN
+    return norms[at] in BESIDE | ELSEWHERE
+
+
+def portion(norms: Sequence[str], organ: int) -> str | None:
+    """What stands before "of" and the organ that begins at word ``organ``: "half" of "upper half of the left
+    lung", whatever the lexicon knows of halves. None where all of it is meant, or nothing stands there."""
+    at = organ - 1
+    while at > 0 and norms[at] in BETWEEN:
+        at -= 1
+    if at < 1 or norms[at] != "of" or norms[at - 1] not in lexicon.word_list("portions"):
+        return None
+    return None if lexicon.word_list("all_of") & {*norms[max(0, at - 3) : at - 1]} else norms[at - 1]
+
+
+@cache
+def _parts() -> dict[str, frozenset[str]]:
+    """Names of places by the organ that they are parts of, without sides and without the organ itself."""
+    found: dict[str, set[str]] = {}
+    for place in lexicon.places().values():
+        if place.of and place.name not in ALIKE and _sideless(place.name) != place.of:
+            found.setdefault(place.of, set()).add(_sideless(place.name))
+    return {organ: frozenset(names) for organ, names in found.items()}
+
+
+def _sideless(name: str) -> str:
+    return next((name[len(side) :] for side in SIDED if name.startswith(side)), name)

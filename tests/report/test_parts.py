@@ -1,0 +1,146 @@
+"""Parts of organs that somebody asks for, told from the organ itself."""
+
+import pytest
+
+from medsegr.report import lexicon
+from medsegr.report.parse import parse, parse_phrase
+from medsegr.report.parts import part_asked
+
+PARTS = {
+    "left lower lobe": "left lower lobe of lung",
+    "lower lobe of the left lung in a CT slice": "left lower lobe of lung",
+    "right upper zone": "right upper lobe of lung",
+    "left hilum": "left hilum",
+    "apex of the right lung": "right apex of lung",
+    "right lobe of the liver": "right lobe of liver",
+    "segment 4 of the liver": "left segments of liver",
+    "caudate lobe": "caudate lobe of liver",
+    "lower pole of the left kidney": "left lower pole of kidney",
+    "renal pelvis": "renal pelvis",
+    "splenic hilum": "splenic hilum",
+    "upper pole of the spleen": "upper pole of spleen",
+    "left atrial appendage": "left atrial appendage",
+    "left heart border": "left heart border",
+    "gallbladder fundus": "gallbladder fundus",
+    "left kidney hilum": "left hilum",
+    "dome of the liver": "dome of liver",
+    "upper half of the left lung": "half of lung",
+    "the lower thirds of both lungs": "third of lung",
+    "anterior wall of the left atrium": "wall of left atrium",
+}
+
+
+@pytest.mark.parametrize(("phrase", "part"), PARTS.items())
+def test_a_part_is_told(phrase: str, part: str) -> None:
+    (found,) = parse_phrase(phrase, modality="CT").findings
+    assert part_asked(found) == part
+
+
+WHOLES = (
+    "lungs",
+    "left lung",
+    "the entire right lung",
+    "liver",
+    "spleen in the left upper quadrant",
+    "left kidney",
+    "heart",
+    "left atrium",
+    "hippocampus",
+    "tail of the hippocampus",  # a concept of its own: the posterior part
+    "common carotid artery",
+    "internal carotid artery",
+    "retinal vessels in the upper temporal quadrant",
+    "right breast",
+    "fetal head",
+    "outline of the left lung",  # who asks for the outline of a thing means the thing
+    "border of the liver",
+    "all parts of the liver",
+    "the whole of the spleen",
+)
+
+
+@pytest.mark.parametrize("phrase", WHOLES)
+def test_an_organ_is_itself(phrase: str) -> None:
+    (found,) = parse_phrase(phrase, modality="CT").findings
+    assert part_asked(found) is None
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "Consolidation in the left lower lobe.",
+        "A 2 cm cyst in the lower pole of the left kidney.",
+        "Hepatomegaly, chiefly of the right lobe.",
+        "Thrombus in the left atrial appendage.",
+    ],
+)
+def test_a_finding_in_a_part_is_what_is_asked_for(text: str) -> None:
+    found = parse(text, modality="CT").findings
+    assert found
+    assert all(part_asked(one) is None for one in found)
+
+
+@pytest.mark.parametrize("phrase", ["stalk of the polyp", "head of the polyp", "base of the polyp"])
+def test_what_a_polyp_hangs_on_is_no_polyp(phrase: str) -> None:
+    assert [f.name for f in parse_phrase(phrase, modality="ES").findings] == [
+        f"polyp {phrase.partition(' ')[0]}"
+    ]
+
+
+ELSEWHERE = (
+    "the wall behind the polyp",
+    "tissue surrounding the tumour",
+    "the region next to the nucleus",
+    "shadow behind the tumour",
+    "outside of the lung",
+    "space between the lungs",
+    "what is behind the heart?",
+    "rim of the tumour",
+    "enhancing part of the glioma",
+    "half of the nuclei",
+)
+
+
+@pytest.mark.parametrize("phrase", ELSEWHERE)
+def test_what_only_tells_where_something_lies_is_not_asked_for(phrase: str) -> None:
+    assert [f.name for f in parse_phrase(phrase).findings] == [""]
+    assert [f.name for f in parse(f"Segment {phrase}").findings if f.name] == []
+
+
+@pytest.mark.parametrize(
+    ("phrase", "names"),
+    [
+        ("the mucosa around the polyp", ["mucosa"]),
+        ("necrotic core of the tumour", ["necrosis"]),
+        ("polyp near the fold", ["polyp"]),
+        ("lesion in front of the heart", ["lesion"]),
+        ("nodule around 5 mm", ["nodule"]),
+        ("tumour with surrounding oedema", ["tumour", "pulmonary edema"]),
+        ("draw a box around the polyp", ["polyp"]),
+        ("a contour around the tumour", ["tumour"]),
+        ("a tight bounding box around the breast tumour", ["breast tumour"]),
+        ("bounding box of the polyp", ["polyp"]),
+        ("line around the left lung", ["lung"]),
+        ("border of the polyp", ["polyp"]),
+        ("the lung around the opacity", ["lung"]),
+    ],
+)
+def test_what_is_asked_for_beside_something_is_found(phrase: str, names: list[str]) -> None:
+    assert [f.name for f in parse_phrase(phrase).findings] == names
+
+
+def test_in_a_report_both_are_there() -> None:
+    found = parse("There is mucosal oedema around the polyp.", modality="ES").findings
+    assert "polyp" in [f.name for f in found]
+
+
+def test_a_pedunculated_polyp_is_one() -> None:
+    found = parse("A pedunculated polyp with a long stalk in the sigmoid colon.", modality="ES").findings
+    assert [f.name for f in found] == ["polyp"]
+
+
+def test_every_part_names_an_organ_that_can_be_asked_for_or_none() -> None:
+    known = lexicon.concepts()
+    organs = {place.of for place in lexicon.places().values() if place.of in known}
+    assert {"lung", "liver", "kidney", "spleen", "left atrium"} <= organs
+    assert all(known[name].kind == "anatomy" for name in ("lung", "liver", "kidney", "spleen"))
