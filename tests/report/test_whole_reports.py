@@ -22,6 +22,8 @@ SIXTH = HERE / "reports_development_sixth.toml"
 HELDOUT_SIXTH = HERE / "reports_heldout_sixth.toml"
 SEVENTH = HERE / "reports_development_seventh.toml"
 HELDOUT_SEVENTH = HERE / "reports_heldout_seventh.toml"
+EIGHTH = HERE / "reports_development_eighth.toml"
+HELDOUT_EIGHTH = HERE / "reports_heldout_eighth.toml"
 TEXT = "Spiculated nodule of 9 mm in the right upper lobe. No effusion. Possible pneumonia."
 
 
@@ -34,6 +36,7 @@ TEXT = "Spiculated nodule of 9 mm in the right upper lobe. No effusion. Possible
         (FIFTH, 0.80, 2, 0.0),
         (SIXTH, 0.97, 1, 0.8),
         (SEVENTH, 0.92, 1, 0.6),
+        (EIGHTH, 0.92, 1, 0.6),
     ],
 )
 def test_the_reports_that_the_rules_were_mended_on_stay_read(
@@ -56,6 +59,7 @@ def test_the_reports_that_the_rules_were_mended_on_stay_read(
         (HELDOUT_FIFTH, 8),
         (HELDOUT_SIXTH, 12),
         (HELDOUT_SEVENTH, 12),
+        (HELDOUT_EIGHTH, 12),
     ],
 )
 def test_the_held_out_reports_can_be_scored(path: Path, count: int) -> None:
@@ -67,7 +71,7 @@ def test_the_held_out_reports_can_be_scored(path: Path, count: int) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        *(DEVELOPMENT, SECOND, THIRD, FIFTH, SIXTH, SEVENTH),
+        *(DEVELOPMENT, SECOND, THIRD, FIFTH, SIXTH, SEVENTH, EIGHTH),
         *(
             HELDOUT,
             HELDOUT_SECOND,
@@ -76,6 +80,7 @@ def test_the_held_out_reports_can_be_scored(path: Path, count: int) -> None:
             HELDOUT_FIFTH,
             HELDOUT_SIXTH,
             HELDOUT_SEVENTH,
+            HELDOUT_EIGHTH,
         ),
     ],
 )

@@ -11,6 +11,7 @@ from medsegr.report.lexicon.entries import terms
 from medsegr.report.match import Words, longest
 
 OF_OTHERS = tuple((by, a) for by in ("by", "with", "and", ",") for a in ("a", "an"))
+MEASURES = frozenset(["cm", "mm", "x", "ml", "measure", "measuring"])
 INTACT = ("intact",)
 DENYING = frozenset(["not", "non", "no", "without"])
 
@@ -133,6 +134,11 @@ def _within(candidate: Candidate, pair: tuple[tuple[int, int], ...]) -> bool:
     return all(i in covered for part in candidate.parts for i in range(*part))
 
 
+def _measures(norm: str) -> bool:
+    """True for a word of a size, which parts an organ from no state: "SPLEEN: 14 cm, mildly enlarged"."""
+    return norm in MEASURES or norm[0].isdigit()
+
+
 def _pair(
     build: Build, tables: tuple[Terms[bool], ...], words: Words, starts: tuple[int, ...]
 ) -> tuple[tuple[int, int], ...] | None:
@@ -141,8 +147,8 @@ def _pair(
     for head in heads:
         for tail in tails:
             low, high = sorted((head, tail), key=lambda hit: hit.first)
-            gap = high.first - low.last
             between = words.norms[low.last : high.first]
+            gap = high.first - low.last if high.first < low.last else sum(not _measures(n) for n in between)
             if not 0 <= gap <= build.window or any(low.last <= s <= high.first for s in starts if s):
                 continue
             if words.norms[low.first : low.last] == INTACT and gap:

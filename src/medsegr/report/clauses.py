@@ -24,11 +24,28 @@ VERBS = frozenset(["is", "are", "was", "were", "remain", "remains"])
 FINITE = VERBS | {
     *("has", "have", "had", "cannot", "can", "should", "may", "might", "could", "persist", "persists"),
     *("show", "shows", "contain", "contains", "appear", "appears", "measure", "measures"),
+    *("lie", "lies", "end", "ends", "terminate", "terminates", "sit", "sits", "project", "projects"),
 }
 RELATIVE = frozenset(["which", "that", "who", "not"])
 PLURAL = frozenset(["are", "were", "have"])
 PARTICIPLES = frozenset(["with", "showing", "containing", "causing"])
 NONE = frozenset(["none", "no", "nil", "absent", "negative", "neg", "clear"])
+STATES = frozenset(  # told of an organ behind its size: "SPLEEN: 14 cm, mildly enlarged"
+    [
+        "enlarged",
+        "dilated",
+        "tortuous",
+        "thickened",
+        "atrophic",
+        "distended",
+        "calcified",
+        "narrowed",
+        "bulky",
+    ]
+)
+DEGREES = frozenset(
+    ["mildly", "moderately", "slightly", "markedly", "minimally", "severely", "mild", "moderate", "marked"]
+)
 LIST = 12  # words in which the "or" of a list is looked for
 HALVES = {"left": "left", "l": "left", "lt": "left", "os": "left"}
 HALVES |= {"right": "right", "r": "right", "rt": "right", "od": "right"}
@@ -52,6 +69,12 @@ ASIDE_FIRST = frozenset(said[0] for said in ASIDES)
 IMPERATIVES = frozenset(  # "ignore the heart, segment the lungs"
     ["segment", "show", "draw", "delineate", "highlight", "find", "locate", "detect", "extract", "annotate"]
 )
+IMAGED = frozenset(
+    [
+        *("imaged", "photographed", "measured", "examined", "assessed", "evaluated", "included", "scanned"),
+        *("documented", "recorded", "assessable", "measurable", "covered", "sampled"),
+    ]
+)
 SEEN = frozenset(["seen", "identified", "noted", "demonstrated", "visualized", "evident", "detected"])
 
 
@@ -68,6 +91,7 @@ def clause_starts(words: Words, cues: Sequence[Hit[Cue]], named: Sequence[Hit[Co
     starts |= {
         e for e in ends if norms[e : e + 1] and norms[e] in SIZES and any(e < h.first <= e + 5 for h in named)
     }
+    starts |= {i for i in range(1, len(norms) - 1) if _asks_apart(words, i, named)}
     starts |= {i + 1 for i in range(1, len(norms) - 1) if answers(norms, i)}
     starts |= {i + 1 for i, norm in enumerate(norms) if norm == ":" and _there(norms, i + 1)}
     starts |= {e for e in ends if _runs_on(norms, e)} | {
@@ -84,8 +108,10 @@ def clause_starts(words: Words, cues: Sequence[Hit[Cue]], named: Sequence[Hit[Co
                 after += 1
             end = next((e for e in edges if e > after), len(norms))
             begin = max(s for s in starts if s <= i)
-            opens = _stated(norms[begin:i], norms[after:end], norm) or (
-                _opens(norms, after, end, norm) and not _shares_verb(norms, begin, i, after)
+            before, part = norms[begin:i], norms[after:end]
+            opens = not _describes(before, part, norms[end : end + 1]) and (
+                _stated(before, part, norm)
+                or (_opens(norms, after, end, norm) and not _shares_verb(norms, begin, i, after))
             )
             if opens or (norm == "," and _turns(norms, (begin, i, after, end), named)):
                 plural = opens and bool(PLURAL & set(norms[after:end]))
@@ -122,6 +148,28 @@ def asides(words: Words, starts: tuple[int, ...]) -> frozenset[int]:
                 if (k in starts and k > begin) or norms[k] in (",", ";", ".")
             )
             out |= {*range(begin, next(ends, len(norms)))}
+    return frozenset(out)
+
+
+def unseen(words: Words, placed: frozenset[int]) -> frozenset[int]:
+    """Words that tell only that a place was not looked at: "a cyst in the left kidney, right not imaged".
+
+    ``placed``: indices of the words of place, organs among them. That a mere side was "not seen" may deny a
+    finding, that an organ was not seen denies none.
+    """
+    norms = words.norms
+    out: set[int] = set()
+    for i in (i for i, norm in enumerate(norms) if norm == "not" and norms[i + 1 : i + 2]):
+        closed = norms[i + 2 : i + 3] in ((), (".",), (",",), (";",), (")",))
+        begin = i
+        while begin and (begin - 1 in placed or norms[begin - 1] in VERBS | {"the"}):
+            begin -= 1
+        said = [norms[k] for k in range(begin, i) if norms[k] not in VERBS | {"the"}]
+        organ = any(norm not in HALVES for norm in said)
+        apart = begin > 0 and norms[begin - 1] in (",", ";", "(", "and", "but")
+        looked = norms[i + 1] in IMAGED or (organ and norms[i + 1] in SEEN)
+        if closed and apart and looked and said and said[0] in HALVES:
+            out |= {*range(begin, i + 2)}
     return frozenset(out)
 
 
@@ -169,6 +217,16 @@ def denied_half(norms: tuple[str, ...], at: int) -> bool:
     return norms[at + 1] in NONE and any(one and one[0] not in NONE for one in told)
 
 
+def _describes(before: tuple[str, ...], part: tuple[str, ...], behind: tuple[str, ...]) -> bool:
+    """True for the "mildly enlarged" of "SPLEEN: 14 cm, mildly enlarged", said of what stands before."""
+    bare = part[:-1] if part[-1:] and part[-1] in HARD else part
+    bare = bare[1:] if bare[:1] and bare[0] in VERBS else bare
+    bare = bare[2:] if bare[:2] == ("no", "longer") else bare[bare[:1] == ("not",) :]
+    told = bare[1:] if bare[:1] and bare[0] in DEGREES else bare
+    alone = len(told) == 1 and told[0] in STATES and behind not in (("and",), ("with",), ("&",))
+    return alone and not DENIERS & {*before}
+
+
 def _stated(before: tuple[str, ...], part: tuple[str, ...], edge: str) -> bool:
     """True where both sides of a comma or "and" have a verb of their own: "A is equivocal, and B was not
     identified", "A is in place, B has been removed"."""
@@ -205,6 +263,16 @@ def _alike(ones: Sequence[Hit[Concept]], other: Hit[Concept]) -> bool:
     """True where a finding has the name of one of the others, or a narrower or wider one."""
     names = {other.value.name, *other.value.parents}
     return any(one.value.name in names or other.value.name in one.value.parents for one in ones)
+
+
+def _asks_apart(words: Words, at: int, named: Sequence[Hit[Concept]]) -> bool:
+    """True for the mark between blanks of "opacity right base ? infection": only what follows is asked. In
+    "drusen, left ? haemorrhage" the left is where that is asked of."""
+    norms = words.norms
+    if norms[at] != "query" or words.tokens[at].end == words.tokens[at + 1].start:
+        return False
+    begin = max((i + 1 for i in range(at) if norms[i] in EDGES | HARD), default=0)
+    return any(begin <= hit.first < at and hit.value.kind != "anatomy" for hit in named)
 
 
 def answers(norms: tuple[str, ...], at: int) -> bool:

@@ -5,7 +5,7 @@ from itertools import pairwise
 
 from medsegr.findings import Section, Span
 from medsegr.report.lexicon import concept_terms, concepts, places, split_words
-from medsegr.report.tokens import ABBREVIATIONS
+from medsegr.report.tokens import ABBREVIATIONS, ANSWER, queries
 
 HEADINGS = {
     "findings": (
@@ -138,7 +138,7 @@ _EXAM = re.compile(  # "Indication: lump. Ultrasound: ..." on one line
     r"(?: ?:| (?:show|demonstrate|reveal)s\b)",
     re.IGNORECASE,
 )
-_ANSWER = re.compile(r"\s*(?:none|no|nil|negative|not|absent|never|yes)\b", re.IGNORECASE)
+_UNIT = re.compile(r"\d ?[glLmhsT]$")
 _STOP = re.compile(r"(?<![.!?;])[.!?;]++(?=\s|$|[A-Z][a-z])|\n[ \t\r]*\n|\r\n|\n|\r")
 
 
@@ -271,7 +271,8 @@ def _ends(part: str, match: re.Match[str]) -> bool:
         return (
             bool(asked)
             and asked not in "\n\r.;:,"
-            and not (_ANSWER.match(part, match.end()) or after.isalnum())
+            and not (ANSWER.match(part, match.end()) or after.isalnum())
+            and not queries(part, match.span(), len(part))
         )
     if mark != ".":
         return True
@@ -286,6 +287,7 @@ def _ends(part: str, match: re.Match[str]) -> bool:
             and word.isalpha()
             and part[match.start() - 2 : match.start() - 1] != "\n"
             and word not in "iv"
+            and not _UNIT.search(part, max(0, match.start() - 6), match.start())  # "birth weight 980 g."
         )
     ):
         return False

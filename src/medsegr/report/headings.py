@@ -28,11 +28,22 @@ SPOKEN = frozenset(
         "orbit",
         "parotid gland",
         "hippocampus",
+        "carotid artery",
+        "common carotid artery",
+        "internal carotid artery",
     ]
 )  # organs of which several sentences may speak: no bones, whose "effusion" may be the lung's
 LEADS = ((), ("the",), ("this",))  # all that may stand before the organ that a sentence speaks of
 SAME = frozenset(["lobe", "segment", "side", "lung", "hemisphere", "kidney", "breast"])
 ITEMS = frozenset(["associated", "other", "additional", "feature", "finding"])  # of a form, beside findings
+EYE_ITEMS = frozenset(  # of a form about an eye
+    [
+        *("vessel", "vasculature", "artery", "vein", "av", "periphery", "media", "len", "lens", "vitreous"),
+        *("disc", "disk", "nerve", "macula", "fovea", "retina", "background", "peripheral", "posterior"),
+        *("pole", "retinal", "optic", "other", "cornea", "fundus", "/", "and", "&"),
+    ]
+)
+DASHES = frozenset(["-", "–", "—"])
 SHORT = 4  # words of a sentence that may stand in a list of names
 
 
@@ -100,7 +111,7 @@ def read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[Se
 def _of_same(sentence: Sentence, before: Sequence[Sentence]) -> Sentence:
     """The sentence with the lobe that was told before as its own: "a second nodule in the same lobe"."""
     norms = sentence.words.norms
-    at = next((i for i in range(len(norms) - 1) if norms[i] == "same" and norms[i + 1] in SAME), None)
+    at = next((i for i in range(len(norms) - 1) if _is_same(norms, i)), None)
     if at is None:
         return sentence
     here = [e for e in sentence.elements if e.last <= at]
@@ -115,11 +126,20 @@ def _of_same(sentence: Sentence, before: Sequence[Sentence]) -> Sentence:
     return replace(sentence, elements=tuple(sorted((*rest, *own), key=lambda e: e.first)))
 
 
+def _is_same(norms: Sequence[str], at: int) -> bool:
+    return (norms[at] == "same" and norms[at + 1] in SAME) or norms[at : at + 2] == ("this", "side")
+
+
 def _ends_at(sentence: Sentence, text: str) -> int:
-    """Index behind the words of a heading: the colon of "LEFT BREAST: ...", or the end of a line of its own;
-    0 where there is none."""
+    """Index behind the words of a heading: the colon of "LEFT BREAST: ...", the dash of "RIGHT EYE - ...", or
+    the end of a line of its own; 0 where there is none."""
     if ":" in sentence.words.norms[:6]:
         return sentence.words.norms.index(":")
+    dash = next((i for i, norm in enumerate(sentence.words.norms[:6]) if norm in DASHES), 0)
+    led = [e for e in sentence.elements if e.last <= dash]
+    covered = {i for e in led for i in range(e.first, e.last)}
+    if dash and covered == {*range(dash)} and _sided(led) and any(e.place for e in led):
+        return dash
     return len(sentence.words.norms) if _is_line(sentence, text) else 0
 
 
@@ -136,6 +156,9 @@ def _is_item(sentence: Sentence, colon: int, over: Sequence[Element]) -> bool:
     bare = {*sentence.words.norms[:colon]} <= ITEMS
     fitting = bool(named) and all(fits(one.name, (), organ) for organ in organs for one in named)
     placed = any(e.first < colon for e in sentence.elements)
+    sided = _sided([e for e in sentence.elements if e.first < colon])
+    if "eye" in organs and not sided and {*sentence.words.norms[:colon]} <= EYE_ITEMS:
+        return True
     return bool(organs) and not placed and not sentence.anatomy and (bare or fitting)
 
 

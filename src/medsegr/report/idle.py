@@ -38,6 +38,7 @@ CHANGES = frozenset(  # "no rupture of the aneurysm": who says so sees the aneur
         ),
     ]
 )
+ENDS = frozenset(["tip", "end", "course", "termination", "sidehole"])  # of a tube or line
 DEFINITE = frozenset(["the", "this", "these", "that", "known", "existing"])
 PARTING = frozenset(["or", "and", "nor", ",", ";", ":", ".", "/", "&", "of", "to"])
 WIDE = frozenset(["lesion", "mass", "abnormality"])  # mostly what has been named before by another word
@@ -47,8 +48,10 @@ LEADS = frozenset(["and", "with", "an", "the", ","])
 
 def acts_back(words: Words, hit: Hit[Cue]) -> bool:
     """False for a cue that says nothing of what stands before it: the "healed" of "skin tags, a healed
-    fissure", the "last week" of "new compared to the scan of last week"."""
+    fissure", the "last week" of "new compared to the scan of last week", what is not seen of a tube's tip."""
     before = words.norms[max(0, hit.first - BACK) : hit.first]
+    if hit.value.kind == "negation" and _of_part(before):
+        return False
     if hit.value.value == "prior":
         return not COMPARING & {*before}
     alone = hit.last - hit.first == 1
@@ -59,6 +62,16 @@ def acts_back(words: Words, hit: Hit[Cue]) -> bool:
         return not behind or behind[0] in ("on", "in", "at", ".", ",", ";", "and")
     one = alone and hit.value.value in ("resolved", "removed")
     return not (one and before[-1:] in (("a",), ("an",), ("old",)))
+
+
+def _of_part(before: Sequence[str]) -> bool:
+    """True where only a part of a thing is what a denial behind it speaks of: "the tip of the tube is not
+    seen", "NG tube, tip not visualised"."""
+    bare = [norm for norm in before if norm not in TO_BE | {"the", "its"}]
+    if bare[-1:] and bare[-1] in ENDS:
+        return len(bare) > 1
+    begins = max((i for i, norm in enumerate(bare) if norm in (",", ";", ".", "and", "but")), default=-1) + 1
+    return bare[begins + 1 : begins + 2] == ["of"] and bare[begins] in ENDS
 
 
 def presumed(norms: Sequence[str], first: int, end: int, named: Collection[int]) -> tuple[int, int] | None:

@@ -15,6 +15,7 @@ from rapidfuzz.distance import OSA
 
 from medsegr.findings import Span
 from medsegr.report import lexicon
+from medsegr.report.lettered import of_modality
 from medsegr.report.lexicon import Concept, Cue, Descriptor, Place, Terms
 from medsegr.report.tokens import Token
 
@@ -48,7 +49,6 @@ BONE_WORDS = frozenset(
     ["vertebra", "vertebral", "level", "rib", "thoracic", "lumbar", "cervical", "body", "disc"]
 )
 
-EYES = {"re": ("right", "eye"), "le": ("left", "eye")}  # as headings alone: "RE: ..."
 EYE_LETTERS = (("od",), ("os",), ("ou",))
 ENDS = frozenset(["apex of lung", "base of lung"])
 PROSTATE = frozenset(["prostate", "prostatic", "pz", "tz"])
@@ -255,8 +255,9 @@ def find_places(words: Words, modality: str | None = None) -> tuple[Hit[Place], 
             name = norm.upper().replace("D", "T")
             level = Place(f"{name} root") if root else Place(f"{name} vertebra", of="vertebra")
             found.append(Hit(level, i, i + 1))
-        if norm in EYES and words.norms[i + 1 : i + 2] == (":",) and words.tokens[i].raw.isupper():
-            found += [Hit(eye, i, i + 1) for eye in (lexicon.places().get(EYES[norm]),) if eye]
+        key = of_modality(words.tokens, words.norms, i, modality) if i not in taken else ()
+        place = lexicon.places().get(key) if key else None
+        found += [Hit(place, i, i + 1)] if place else []
         if len(norm) <= 2 and norm.isdecimal() and 1 <= int(norm) <= 12 and words.norms[i + 1 : i + 5]:
             found += _hour(words, i, modality)
         if norm in ORDINALS or _is_ordinal(words.norms, i):

@@ -35,6 +35,25 @@ MADE_OF = frozenset(["composition", "attenuation", "consistency", "density", "ty
 EXTENDING = frozenset(["extend", "extends", "extending", "spread", "spreads", "spreading", "radiating"])
 SAMPLES = frozenset(["biopsy", "biopsies", "aspiration", "cytology", "localisation", "localization"])
 SHOWING = frozenset(["show", "shows", "demonstrate", "demonstrates", "exhibit", "exhibits"])
+BARE = {  # what they mean where they are denied
+    "fluid": "fluid collection",
+    "growth": "endoscopic growth",
+    "cleft": "facial cleft",
+}
+BARE_IN = {"growth": ("ES",), "cleft": ("US",)}
+HOLDING = dict.fromkeys(("pleura", "pleural", "costophrenic", "hemithorax"), "pleural effusion")
+HOLDING |= dict.fromkeys(("pericardium", "pericardial"), "pericardial effusion")
+HOLDING |= dict.fromkeys(("joint", "knee", "elbow", "ankle", "glenohumeral"), "joint effusion")
+HOLDING |= dict.fromkeys(("pelvis", "douglas", "morison", "abdomen", "peritoneum"), "ascites")
+DENYING = frozenset(["no", "without", "nil", "any", "or", "nor", "/"])
+ENDING = frozenset(
+    [
+        *(".", ",", ";", ")", "/", "and", "or", "seen", "is", "was", "in", "on", "at"),
+        *("identified", "noted", "present", "visible", "detected"),
+    ]
+)
+GENERIC = frozenset(["tube", "catheter", "implant"])
+MOST_TITLE = 3  # words before the last name of a heading ("Lines, drains and tubes: ...")
 NEAR = 5  # words between a look and the thing that it is the look of
 
 
@@ -43,6 +62,8 @@ def names(
 ) -> tuple[Hit[Concept], ...]:
     """The concepts that a sentence names, in text order, what only describes another one left out."""
     found = _shared(_without_denied(find_concepts(words, modality), words), words)
+    found = (*found, *_denied_bare(found, words, modality))
+    found = tuple(sorted(found, key=lambda h: h.first))
     found = _nouns(found, describing, words)
     if len(found) > 1 and not PICTURES.isdisjoint(words.norms):
         found = tuple(h for i, h in enumerate(found) if not (i and _is_pictured(h, words)))
@@ -56,6 +77,26 @@ def names(
         found = tuple(h for i, h in enumerate(found) if not (i and _is_reached(h, words)))
     found = tuple(h for i, h in enumerate(found) if not (i and _is_answer(h, words)))
     return tuple(h for h in found if not (h.value.name in LOOKS and _is_look(h, found, words)))
+
+
+def _denied_bare(
+    hits: Sequence[Hit[Concept]], words: Words, modality: str | None
+) -> tuple[Hit[Concept], ...]:
+    """What a word too general for a name denies: the effusion of "no fluid on the left", the tumour of "no
+    polyp, ulcer or growth" in an endoscopy."""
+    norms = words.norms
+    out = []
+    for i in (i for i, norm in enumerate(norms) if norm in BARE):
+        led = i > 0 and norms[i - 1] in DENYING and {"no", "without", "nil"} & {*norms[max(0, i - 8) : i]}
+        closed = norms[i + 1 : i + 2] == () or norms[i + 1] in ENDING
+        free = not any(h.first <= i < h.last for h in hits)
+        if led and closed and free and modality in BARE_IN.get(norms[i], (modality,)):
+            name = BARE[norms[i]]
+            if norms[i] == "fluid":
+                places = (HOLDING[norm] for norm in norms if norm in HOLDING)
+                name = next(places, "pleural effusion" if modality == "CR" else name)
+            out.append(Hit(lexicon.concepts()[name], i, i + 1))
+    return tuple(out)
 
 
 def _is_answer(hit: Hit[Concept], words: Words) -> bool:
@@ -96,6 +137,9 @@ def is_over(hit: Hit[Concept], hits: Sequence[Hit[Concept]], words: Words) -> bo
     name = hit.value.name
     if colon is None:
         return False
+    if name in GENERIC and hit.first <= MOST_TITLE and words.tokens[hit.last - 1].raw.lower().endswith("s"):
+        behind = any(h.first > colon and h.value.kind == "device" for h in hits)
+        return behind or colon == len(words.norms) - 1
     return any(h.first > colon and name in (h.value.name, *h.value.parents) for h in hits)
 
 

@@ -18,6 +18,8 @@ STATES = frozenset([":", "-", "no", "normal", "unremarkable", "without"])  # beh
 PARTING = frozenset([";", ",", "and", "while", "wherea", "but"])
 HAVING = frozenset(["contain", "contains", "show", "shows", "has", "demonstrates", "demonstrate", "have"])
 WITH_PARTS = frozenset(["eye", "breast"])  # what lies in them may stand under a mere side, too
+AROUND = frozenset(["surrounding", "perilesional", "adjacent"])
+DENYING = frozenset(["no", "without"])
 SPINAL = frozenset(["spinal cord", "intervertebral disc"])  # at the level that a heading tells
 
 
@@ -78,7 +80,17 @@ def places_of(sentence: Sentence, setting: Setting) -> list[tuple[Spot, ...]]:
         here = sentence.candidates[i]
         if _may_take(here, out[i], sentence.candidates[i - 1], out[i - 1], here.joined):
             out[i] = out[i - 1]
+        elif not out[i] and here.concept.sided and _surrounds(here, sentence):
+            out[i] = next((spot for spot in reversed(out[:i]) if spot), ())
     return out
+
+
+def _surrounds(item: Candidate, sentence: Sentence) -> bool:
+    """True for the oedema of "a lesion on the right has a rim with surrounding oedema"."""
+    before = sentence.words.norms[max(0, item.first - 2) : item.first]
+    begin = max(start for start in sentence.starts if start <= item.first)
+    led = {"with", "and"} & {*sentence.words.norms[max(0, item.first - 4) : item.first]}
+    return bool(AROUND & {*before}) and bool(led) and sentence.words.norms[begin] not in DENYING
 
 
 def _of_pair(spot: Spot, sentence: Sentence) -> Spot:
@@ -128,7 +140,9 @@ def _under(item: Candidate, own: tuple[Spot, ...], sentence: Sentence, setting: 
     """The places with the side of the heading that they stand under, where they tell none."""
     over, over_words = (sentence.over, sentence.over_words) if sentence.over else _subject(item, sentence)
     told = spots(over, over_words, setting.sides, setting.by_flag)
-    if len(told) != 1 or not item.concept.sided or item.concept.kind == "statement":
+    of_eye = any(place.of == "eye" for spot in told for place in spot.places)  # all under it lies in it
+    sided = item.concept.sided or of_eye
+    if len(told) != 1 or not sided or item.concept.kind == "statement":
         return own
     if item.concept.name in MIDLINE:
         return own

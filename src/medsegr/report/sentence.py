@@ -8,7 +8,7 @@ from medsegr.findings import Span
 from medsegr.report import lexicon
 from medsegr.report.again import Told, again
 from medsegr.report.builds import Candidate, whole, with_builds
-from medsegr.report.clauses import asides, clause_starts
+from medsegr.report.clauses import asides, clause_starts, unseen
 from medsegr.report.context import DENYING_TIMES, Scope, scopes
 from medsegr.report.holding import resolved
 from medsegr.report.identity import identified
@@ -89,12 +89,13 @@ def read(
             or is_named_as_tool(h, words)
         )
     )
-    cues = _free_cues(all_cues, (*hits, *describing))
+    out = unseen(words, _sites(hits, places, describing))
+    cues = _free_cues([c for c in all_cues if c.first not in out], (*hits, *describing))
     starts = clause_starts(words, cues, hits)
     named = [Candidate(h.value, ((h.first, h.last),)) for h in hits if h.value.kind != "anatomy"]
     named = identified(_merge(with_builds(named, words, starts), words), words)
     named = _meant(named, words)
-    told = {d.first for d in describing if d.value.field in ("side", "rows", "cols")}
+    told = {d.first for d in _sides(describing)}
     named = again(named, words, starts, frozenset(told | {p.first for p in places}), before)
     fixed = [h for h in hits if h.value.kind == "anatomy" or not h.value.sided]
     fixed_words = {i for h in fixed for i in range(h.first, h.last)}
@@ -118,12 +119,25 @@ def read(
     )
     where = resolved(elements(places, loose, frozenset(anchors)), words)
     where = tuple(e for e in where if not _of_none(e, anchors, acting, starts, len(words.norms)))
-    none = _denied_unknown(acting, anchors, words) | asides(words, starts)
+    none = _denied_unknown(acting, anchors, words) | asides(words, starts) | out
     where = tuple(e for e in where if e.first not in none)
     loose = [d for d in loose if d.first not in none]
     placed = frozenset(i for e in where for i in range(e.first, e.last))
     parts = regions(named, words, starts, placed)
     return Sentence(span, words, parts, tuple(organs), where, tuple(loose), acting, starts)
+
+
+def _sites(
+    hits: Sequence[Hit[Concept]], places: Sequence[Hit[Place]], describing: Sequence[Hit[Descriptor]]
+) -> frozenset[int]:
+    """Indices of all words of place: sides, places and organs."""
+    spans = [(d.first, d.last) for d in _sides(describing)] + [(p.first, p.last) for p in places]
+    spans += [(h.first, h.last) for h in hits if h.value.kind == "anatomy"]
+    return frozenset(i for span in spans for i in range(*span))
+
+
+def _sides(describing: Sequence[Hit[Descriptor]]) -> list[Hit[Descriptor]]:
+    return [d for d in describing if d.value.field in ("side", "rows", "cols")]
 
 
 def _in_reports_words(words: Words, modality: str | None) -> Words:

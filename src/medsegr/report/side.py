@@ -30,6 +30,7 @@ DIRECTIONS = frozenset(["anterior", "posterior", "lateral", "medial"])
 VAGUE = frozenset(["inferior", "superior", "inferiorly", "superiorly"])
 SIDE_WORDS = ("left", "right")
 EYE = frozenset(["macula", "fovea", "optic disc", "optic cup", "retina"])  # each eye has one
+SAMPLED = frozenset(["apex", "base", "mid", "midgland", "lateral", "medial"])  # of a core of the prostate
 OTHER = frozenset(["one", "another", "other", "second"])
 NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine", "ten")
 BESIDE = INTO | {"at", "near", "more"}
@@ -135,7 +136,7 @@ def _is_hour(element: Element) -> bool:
 
 def _spot(group: Sequence[Element], words: Words, viewer: bool, organ_frame: Frame) -> Spot:
     if viewer:  # the "upper" of an upper back is the body's
-        group = [e for e in group if e.field not in ("rows", "cols") or not _on_skin(e, words.norms)]
+        group = [e for e in group if e.field not in ("rows", "cols") or not _of_body(e, words.norms)]
     places = tuple(_as_place(e, words) for e in group if e.place is not None)
     told = [e for e in group if e.place is not None and not e.own]
     paired = any(_paired(_as_place(e, words)) for e in told)
@@ -176,7 +177,7 @@ def _beside_organ(side: Element, group: Sequence[Element], words: Words) -> bool
         return True  # of a hollow organ
     if after in (("lobe",), ("fundus",)) or (side.first == 0 and after == (":",)):
         return True  # of the thyroid or the liver, or a heading ("RIGHT: ..."): no part of the picture
-    if _on_skin(side, words.norms):
+    if _on_skin(side, words.norms) or _of_sample(side.first, words.norms):
         return True
     near = {i for e in group if e.field in ("rows", "cols") for i in range(e.first, e.last)}
     for e in group:
@@ -186,6 +187,18 @@ def _beside_organ(side: Element, group: Sequence[Element], words: Words) -> bool
         if all(i in near or (words.norms[i] == "," and not e.own) for i in between):
             return e.first >= side.last or not e.own
     return False
+
+
+def _of_body(element: Element, norms: Sequence[str]) -> bool:
+    return _on_skin(element, norms) or (element.first > 0 and _of_sample(element.first - 1, norms))
+
+
+def _of_sample(at: int, norms: Sequence[str]) -> bool:
+    """True for the side at ``at`` that tells where a core of tissue was taken: "Left apex: ..."."""
+    end = at + 1
+    while tuple(norms[end : end + 1]) and norms[end] in SAMPLED:
+        end += 1
+    return at <= 2 and norms[at] in SIDE_WORDS and end > at + 1 and tuple(norms[end : end + 1]) == (":",)
 
 
 def _on_skin(element: Element, norms: Sequence[str]) -> bool:

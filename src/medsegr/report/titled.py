@@ -6,9 +6,10 @@ patient, and a side that a title gave to all findings would move and fault their
 
 from collections.abc import Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from medsegr.report import lexicon
-from medsegr.report.clauses import HALVES
+from medsegr.report.clauses import HALVES, IMAGED
 from medsegr.report.lexicon import Place
 from medsegr.report.sentence import Sentence
 from medsegr.report.side import SIDE_WORDS, Element, side_of
@@ -71,6 +72,8 @@ BESIDE = frozenset(
         "compression",
         "magnification",
         "complete",
+        "follow",
+        "up",
         "diagnostic",
         "screening",
         "digital",
@@ -121,7 +124,8 @@ def under_title(sentences: Sequence[Sentence], others: Sequence[Sentence]) -> tu
     begin = min((s.span[0] for s in sentences if s.candidates), default=0)
     whole = (*sentences, *others)
     titles = [s for s in whole if s.span[0] < begin and _is_title(s)]
-    sides = {side for s in whole for side in _sides(s.words.norms)}
+    titles = titles or [s for s in map(_begun, sentences[:1]) if _is_title(s)]
+    sides = {side for s in whole if not _unseen(s) for side in _sides(s.words.norms)}
     if not titles or len(sides) != 1 or "both" in sides:
         return tuple(sentences)
     title = titles[0]
@@ -133,6 +137,23 @@ def under_title(sentences: Sequence[Sentence], others: Sequence[Sentence]) -> tu
         if s.candidates and not s.over and _of_organ(s, organ)
         else s
         for s in sentences
+    )
+
+
+def _begun(sentence: Sentence) -> Sentence:
+    """What a sentence begins with up to the comma behind an organ, as a sentence of its own: "Fundus
+    photograph, left eye, after an occlusion"."""
+    norms = sentence.words.norms
+    ends = [e.last for e in sentence.elements if e.place and norms[e.last : e.last + 1] == (",",)]
+    end = min(ends, default=0)
+    words = replace(sentence.words, norms=norms[:end], tokens=sentence.words.tokens[:end])
+    return replace(sentence, words=words, elements=tuple(e for e in sentence.elements if e.last <= end))
+
+
+def _unseen(sentence: Sentence) -> bool:
+    """True for "Right eye not photographed."."""
+    return not sentence.candidates and any(
+        a == "not" and b in IMAGED for a, b in pairwise(sentence.words.norms)
     )
 
 

@@ -14,6 +14,8 @@ _TOKEN = re.compile(
     r"\[[ xX]\]|"
     r"\([-\u2013\u2212+]\)|(?<![\w])[-\u2013\u2212+]ve\b|\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][a-z]{1,2}\b)?\d*|[^\w\s]"
 )
+ASKED = re.compile(r"[ \t]+[A-Za-z]")
+ANSWER = re.compile(r"\s*(?:none|no|nil|negative|not|absent|never|yes)\b", re.IGNORECASE)
 ABBREVIATIONS = frozenset(
     [
         *(
@@ -64,6 +66,7 @@ def tokens(text: str, span: Span) -> tuple[Token, ...]:
         raw = match.group()
         if raw == "?" or _MARKED.fullmatch(raw):
             behind = bool(found) and (found[-1].is_word or found[-1].norm == "?")  # "liver??"
+            behind = behind and not (raw == "?" and queries(text, match.span(), stop))
             norm = _mark(raw, text, match.end(), behind)
             found.append(Token(norm, match.start(), match.end(), raw))
             continue
@@ -76,6 +79,19 @@ def tokens(text: str, span: Span) -> tuple[Token, ...]:
             continue
         found.append(Token(normal(raw), match.start(), match.end(), raw))
     return tuple(found)
+
+
+def queries(text: str, mark: Span, stop: int) -> bool:
+    """True for a question mark between blanks that asks for what follows: "LE ? MACULOPATHY".
+
+    "Mass ? None seen." has its answer, and behind "mass ? Effusion ..." the next sentence begins.
+    """
+    start, end = mark
+    alone = text[max(0, start - 1) : start] == " " and ASKED.match(text, end, stop) is not None
+    if not alone or ANSWER.match(text, end):
+        return False
+    word = re.search(r"[A-Za-z]+\W*$", text[max(0, start - 20) : start])
+    return word is None or word.group()[0].isupper() or text[end : end + 9].lstrip()[:1].islower()
 
 
 def _mark(raw: str, text: str, end: int, behind: bool) -> str:

@@ -1,0 +1,30 @@
+"""Words that name a place in one kind of image only: "RE" of a fundus photograph, "fundus" in endoscopy."""
+
+from collections.abc import Sequence
+
+from medsegr.report.tokens import Token
+
+EYES = {"re": ("right", "eye"), "le": ("left", "eye"), "be": ("both", "eye")}
+NECK = {"bulb": ("carotid", "bulb"), "bifurcation": ("carotid", "bifurcation")}
+OTHERS = frozenset(["aortic", "iliac", "femoral", "duodenal", "jugular", "portal", "tracheal", "penile"])
+BEHIND = (".", ",", ";", ":", "-", "and")  # a statement may begin
+
+
+def of_modality(
+    tokens: Sequence[Token], norms: Sequence[str], at: int, modality: str | None
+) -> tuple[str, ...]:
+    """The words by which the lexicon knows the place that the word at index ``at`` names; () for none.
+
+    "RE:" and "LE:" are headings in any report; of a fundus photograph they also begin or end a
+    statement. The fundus of an endoscopy is the stomach's: no eye's, and no womb's. The bulb and the
+    bifurcation of an ultrasound are the carotid artery's unless another vessel is named before them.
+    """
+    norm = norms[at]
+    if norm in EYES and tokens[at].raw.isupper():
+        after = tuple(norms[at + 1 : at + 2])
+        edge = at == 0 or norms[at - 1] in BEHIND or after in ((), (".",), (",",), (";",))
+        headed = after == (":",) and (norm != "be" or modality == "OP")
+        return EYES[norm] if headed or (norm != "be" and modality == "OP" and edge) else ()
+    if norm in NECK and modality == "US" and not (at and norms[at - 1] in OTHERS):
+        return NECK[norm]
+    return ("gastric", norm) if norm == "fundus" and modality == "ES" else ()
