@@ -173,6 +173,10 @@ def test_what_several_kinds_hold_tells_none() -> None:
         ("lesion", "US", {"polyp": 0.99}, "lesion"),  # it was said that this is ultrasound
         ("lesion", "US", {"artery": 0.99}, "lesion"),  # a neck: no tumour is shown
         ("lesion", "US", {"tumour": 0.8}, "lesion"),
+        ("lesion", "ES", {"polyp": 0.99, "tumour": 0.9}, "polyp"),  # no endoscopy shows a breast
+        ("lesion", None, {"polyp": 0.99, "tumour": 0.9}, "lesion"),  # nobody knows which
+        ("lesion", "ES", {"polyp": 0.96, "tumour": 0.99}, "lesion"),  # is this an endoscopy?
+        ("lesion", "US", {"tumour": 0.99, "artery": 0.2}, "lesion"),  # a neck is ultrasound, too
         ("mass", "US", {"tumour": 0.99}, "mass"),  # not called so here
         ("cyst", "US", {"tumour": 0.99}, "cyst"),
     ],
@@ -181,6 +185,17 @@ def test_a_word_for_many_things_means_what_the_picture_surely_shows(
     name: str, modality: str | None, chances: dict[str, float], meant: str
 ) -> None:
     assert loosely(SEEN, name, modality, lambda: chances) == meant
+
+
+def test_a_word_for_many_things_is_not_the_less_likely_of_two() -> None:
+    card = {
+        **SEEN,
+        "kinds": {"brain": ("glioma", "plaque"), "colon": ("polyp",)},
+        "loose": {"glioma": ("mass",)},
+        "concepts": {name: {"trained_on": ["real"]} for name in ("glioma", "plaque", "polyp")},
+    }
+    assert loosely(card, "mass", None, lambda: {"glioma": 0.97, "plaque": 0.6}) == "glioma"
+    assert loosely(card, "mass", None, lambda: {"glioma": 0.97, "plaque": 0.99}) == "mass"
 
 
 def test_the_head_is_asked_for_loose_words_only() -> None:

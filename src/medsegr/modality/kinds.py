@@ -125,14 +125,24 @@ def kinds_in(card: Mapping[str, Any], modality: str | None) -> Kinds:
     return {kind: names for kind, names in found.items() if names}
 
 
-def sure_kind(card: Mapping[str, Any], chances: Mapping[str, float]) -> str | None:
+def sure_kind(
+    card: Mapping[str, Any], chances: Mapping[str, float], modality: str | None = None
+) -> str | None:
     """The kind of which a picture surely is, and of no other; None where that is not sure. ``chances``: of
-    every concept, by the image alone."""
+    every concept, by the image alone.
+
+    Where the modality was told, kinds that it never gives need only be less likely: a polyp looks like a mole,
+    too, and nobody asks whether an endoscopy shows one.
+    """
     best = {kind: max(chances.get(n, 0.0) for n in names) for kind, names in _telling(card).items()}
     ranked = sorted(best, key=lambda kind: -best[kind])
-    if len(ranked) < 2 or best[ranked[0]] < SURER or best[ranked[1]] >= float(card["kinds_below"]):
+    if len(ranked) < 2 or best[ranked[0]] < SURER:
         return None
-    return ranked[0]
+    given = kinds_in(card, modality)
+    if modality is not None and ranked[0] not in given:
+        return None
+    doubtful = (kind for kind in ranked[1:] if kind in given)
+    return None if any(best[kind] >= float(card["kinds_below"]) for kind in doubtful) else ranked[0]
 
 
 def likely_modalities(card: Mapping[str, Any], chances: Mapping[str, float]) -> frozenset[str]:
@@ -160,15 +170,17 @@ def loosely(
     modality: str | None,
     chances: Callable[[], Mapping[str, float]],
 ) -> str:
-    """The concept that is meant by a word for many things ("lesion") in a picture that surely shows it; else
-    ``name``. ``card["loose"]`` tells such words by concept; ``chances`` is called only for these."""
+    """The concept that is meant by a word for many things ("lesion") in a picture that surely shows it, more
+    likely than anything else of its kind: a "mass" is no glioma where plaques are seen. Else ``name``.
+    ``card["loose"]`` tells such words by concept; ``chances`` is called only for these."""
     loose: Mapping[str, Sequence[str]] = card.get("loose", {})
     fitting = [one for one, words in loose.items() if name in words and taught(card, one, modality)]
     if not fitting:
         return name
     seen = chances()
-    own = _telling(card).get(sure_kind(card, seen) or "", ())
-    return next((one for one in fitting if one in own and seen.get(one, 0.0) >= SURE), name)
+    own = _telling(card).get(sure_kind(card, seen, modality) or "", ())
+    best = max(own, key=lambda one: seen.get(one, 0.0), default="")
+    return best if best in fitting and seen.get(best, 0.0) >= SURE else name
 
 
 def limit(name: str, chances: Mapping[str, float], kinds: Kinds, below: float) -> float:
