@@ -131,8 +131,8 @@ def sure_kind(
     """The kind of which a picture surely is, and of no other; None where that is not sure. ``chances``: of
     every concept, by the image alone.
 
-    Where the modality was told, kinds that it never gives need only be less likely: a polyp looks like a mole,
-    too, and nobody asks whether an endoscopy shows one.
+    Where the modality was told, kinds that it never gives need only be less likely: a polyp looks like a
+    mole, too, and nobody asks whether an endoscopy shows one.
     """
     best = {kind: max(chances.get(n, 0.0) for n in names) for kind, names in _telling(card).items()}
     ranked = sorted(best, key=lambda kind: -best[kind])
