@@ -111,6 +111,38 @@ def test_presence_of_what_cannot_be_there_is_lowered_in_place() -> None:
     np.testing.assert_allclose(presence, [0.95, 0.0, 0.8, 0.9, 0.04])
 
 
+RIVALS = {
+    "concepts": {
+        "plaque": {"modalities": ["MR"], "trained_on": ["real"]},
+        "glioma": {"trained_on": ["real"]},
+    },
+    "rivals": {"plaque": ("glioma",)},
+    "kinds_below": 0.1,
+}
+
+
+@pytest.mark.parametrize(
+    ("name", "chances", "most"),
+    [
+        ("plaque", {"glioma": 0.99, "plaque": 0.02}, 0.1),
+        ("plaque", {"glioma": 0.99, "plaque": 0.3}, 0.9),  # both may be there
+        ("plaque", {"glioma": 0.4, "plaque": 0.0}, 0.9),  # nobody knows what it is
+        ("glioma", {"plaque": 0.99}, 0.9),  # is no rival's
+    ],
+)
+def test_what_surely_is_its_rival_is_not_there(name: str, chances: dict[str, float], most: float) -> None:
+    presence = np.array([0.9], np.float32)
+    doubt(presence, [name], [lambda: chances], RIVALS, "MR")
+    assert presence[0] == pytest.approx(most)
+
+
+def test_a_rival_that_made_pictures_alone_taught_excludes_nothing() -> None:
+    card = {**RIVALS, "concepts": {**RIVALS["concepts"], "glioma": {"trained_on": ["phantom"]}}}
+    presence = np.array([0.9], np.float32)
+    doubt(presence, ["plaque"], [lambda: {"glioma": 0.99}], card, "MR")
+    assert presence[0] == pytest.approx(0.9)
+
+
 @pytest.mark.parametrize(("names", "modality"), [(["liver"], "CT"), (["spleen"], "US"), ([], None)])
 def test_where_there_is_nothing_to_tell_apart_the_head_is_not_asked(names: list[str], modality: str) -> None:
     card = {**CARD, "kinds": {"breast": ("tumour",), "belly": ("liver",), "neck": ("artery",)}}

@@ -149,6 +149,7 @@ def concepts_table(card: Mapping[str, Any]) -> str:
         ("also", "also asked for as"),
         ("loose", "drawn, where the picture surely shows it, for"),
         ("parts", "drawn as the union of"),
+        ("rivals", "not seen where it is hardly likely and there surely is"),
     )
     for key, told in words:
         lines += [f"\n{name}: {told} {', '.join(names)}." for name, names in card.get(key, {}).items()]

@@ -15,7 +15,8 @@ from typing import Any
 import numpy as np
 
 Kinds = Mapping[str, Sequence[str]]  # name of a kind: the concepts that are found in it
-NAMES = ("also", "loose", "parts")  # tables of a card: what else is asked for as what was learned
+# Tables of a card: what else is asked for as what was learned, and what is seen in the place of what.
+NAMES = ("also", "loose", "parts", "rivals")
 SURE = 0.5  # chance from which a picture is taken to be of another kind
 FAINT = 0.05  # presence up to which nothing is doubted any more
 PROPOSED, MOST = 0.3, 3  # chance from which a thing is proposed where no word asks; how many at most
@@ -196,6 +197,12 @@ def limit(name: str, chances: Mapping[str, float], kinds: Kinds, below: float) -
     other = max(
         (chances.get(one, 0.0) for names in kinds.values() for one in names if one not in own), default=0.0
     )
+    return _most(mine, other, below)
+
+
+def _most(mine: float, other: float, below: float) -> float:
+    """The highest presence of what has the chance ``mine`` where ``other`` is the chance of what excludes
+    it."""
     return 1.0 if mine >= below or other < SURE else 0.5 * mine / below
 
 
@@ -206,12 +213,18 @@ def doubt(
     card: Mapping[str, Any],
     modality: str | None,
 ) -> None:
-    """Lower ``presence`` [k] of the concepts ``names`` to what a picture of its kind allows, in place.
+    """Lower ``presence`` [k] of the concepts ``names`` to what a picture of its kind allows, in place, and
+    to what its rivals allow (``card["rivals"]``: a bright lesion that surely is a glioma is no plaque).
     ``chances`` [k]: of every concept, by the picture alone or by the slice of a volume that shows the thing
     best. Called only where there is something to tell apart."""
     told = kinds_in(card, modality)
-    if len(told) < 2:
-        return
+    rivals: Mapping[str, Sequence[str]] = card.get("rivals", {})
     for k, name in enumerate(names):
-        if presence[k] > FAINT and any(name in own for own in told.values()):
-            presence[k] = min(presence[k], limit(name, chances[k](), told, float(card["kinds_below"])))
+        among = len(told) > 1 and any(name in own for own in told.values())
+        others = [one for one in rivals.get(name, ()) if firm(card, one, modality)]
+        if presence[k] <= FAINT or not (among or others):
+            continue
+        seen, below = chances[k](), float(card["kinds_below"])
+        most = limit(name, seen, told, below) if among else 1.0
+        rival = max((seen.get(one, 0.0) for one in others), default=0.0)
+        presence[k] = min(presence[k], most, _most(seen.get(name, 0.0), rival, below))

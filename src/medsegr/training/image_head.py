@@ -58,8 +58,9 @@ def read_kinds(path: Path) -> Mapping[str, Sequence[str]]:
 
 def read_names(path: Path) -> Mapping[str, Mapping[str, Sequence[str]]]:
     """What else reports call the concepts of sets (``[also]``, :func:`medsegr.modality.kinds.called`), which
-    words for many things may mean them (``[loose]``, :func:`medsegr.modality.kinds.loosely`), and what they
-    know in parts only (``[parts]``, :mod:`medsegr.meaning.wholes`): as it stands in the card."""
+    words for many things may mean them (``[loose]``, :func:`medsegr.modality.kinds.loosely`), what they
+    know in parts only (``[parts]``, :mod:`medsegr.meaning.wholes`), and what is not there where another is
+    (``[rivals]``, :func:`medsegr.modality.kinds.doubt`): as it stands in the card."""
     told = tomllib.loads(path.read_text(encoding="utf-8"))
     return {key: told.get(key, {}) for key in NAMES}
 
