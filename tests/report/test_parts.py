@@ -74,6 +74,7 @@ WHOLES = (
 @pytest.mark.parametrize("phrase", WHOLES)
 def test_an_organ_is_itself(phrase: str) -> None:
     (found,) = parse_phrase(phrase, modality="CT").findings
+    assert found.name
     assert part_asked(found) is None
 
 
@@ -131,6 +132,7 @@ def test_what_only_tells_where_something_lies_is_not_asked_for(phrase: str) -> N
         ("polyp near the fold", ["polyp"]),
         ("lesion in front of the heart", ["lesion"]),
         ("nodule around 5 mm", ["nodule"]),
+        ("a cluster of around 30 nuclei", ["nucleus"]),
         ("tumour with surrounding oedema", ["tumour", "pulmonary edema"]),
         ("draw a box around the polyp", ["polyp"]),
         ("a contour around the tumour", ["tumour"]),
