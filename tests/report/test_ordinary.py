@@ -41,6 +41,11 @@ def test_ordinary_words_name_no_finding(text: str) -> None:
         ("cardiomegally", "cardiomegaly"),
         ("enlarges", "enlarged"),
         ("fatal", "fetal"),  # as dictation writes it
+        ("plague", "plaque"),
+        ("legion", "lesion"),
+        ("infraction", "infarction"),
+        ("rapture", "rupture"),
+        ("consolation", "consolidation"),
     ],
 )
 def test_a_slip_is_still_understood(slip: str, meant: str) -> None:

@@ -25,6 +25,10 @@ PARTS = {
     "left kidney hilum": "left hilum",
     "dome of the liver": "dome of liver",
     "upper half of the left lung": "half of lung",
+    "the entire upper half of the left lung": "half of lung",
+    "both lower thirds of the lungs": "third of lung",
+    "whole cortex of the left kidney": "cortex of kidney",
+    "wall of each kidney": "wall of kidney",
     "the lower thirds of both lungs": "third of lung",
     "anterior wall of the left atrium": "wall of left atrium",
 }
@@ -56,12 +60,21 @@ WHOLES = (
     "border of the liver",
     "all parts of the liver",
     "the whole of the spleen",
+    "all three thirds of the lungs",
+    "both lobes of the liver",
+    "the entire surface of the spleen",
+    "left kidney behind the spleen",  # what stands behind the organ is no name of another thing
+    "the heart behind the sternum",
+    "the lungs surrounding the heart",
+    "an ellipse around the left kidney",
+    "oval around the liver",
 )
 
 
 @pytest.mark.parametrize("phrase", WHOLES)
 def test_an_organ_is_itself(phrase: str) -> None:
     (found,) = parse_phrase(phrase, modality="CT").findings
+    assert found.name
     assert part_asked(found) is None
 
 
@@ -98,6 +111,10 @@ ELSEWHERE = (
     "rim of the tumour",
     "enhancing part of the glioma",
     "half of the nuclei",
+    "core of the large polyp",
+    "centre of each nucleus",
+    "clean margin around the polyp",
+    "everything outside the box around the polyp",
 )
 
 
@@ -115,11 +132,17 @@ def test_what_only_tells_where_something_lies_is_not_asked_for(phrase: str) -> N
         ("polyp near the fold", ["polyp"]),
         ("lesion in front of the heart", ["lesion"]),
         ("nodule around 5 mm", ["nodule"]),
+        ("a cluster of around 30 nuclei", ["nucleus"]),
         ("tumour with surrounding oedema", ["tumour", "pulmonary edema"]),
         ("draw a box around the polyp", ["polyp"]),
         ("a contour around the tumour", ["tumour"]),
         ("a tight bounding box around the breast tumour", ["breast tumour"]),
         ("bounding box of the polyp", ["polyp"]),
+        ("put a box around each polyp", ["polyp"]),
+        ("a red ellipse closely around the fetal head", ["fetal head"]),
+        ("a segmentation mask around the polyp", ["polyp"]),
+        ("the third of three polyps", ["polyp"]),
+        ("the entire surface of the polyp", ["polyp"]),
         ("line around the left lung", ["lung"]),
         ("border of the polyp", ["polyp"]),
         ("the lung around the opacity", ["lung"]),

@@ -3,12 +3,14 @@ something else lies: who asks for a node in the mediastinum is not shown the med
 
 from medsegr.report import lexicon
 from medsegr.report.lexicon import plain_words, word_list
-from medsegr.report.parts import landmark
+from medsegr.report.parts import SHAPES, landmark
 from medsegr.report.sentence import Sentence
 
 JOINTS = frozenset(["and", ",", "&", ";", "/", "+", "plus", "or", "but", ".", "|"])
 INTO = frozenset(["of", "in", "within"])  # an organ behind one of these is the place of the one before it
 WITHIN = INTO - {"of"} | {"on", "at", "near", "inside", "behind", "over", "beside", "around", "into"}
+WITHIN |= {"surrounding"}
+CLOSE = frozenset(["close", "closely", "tightly", "contour"])  # "a contour closely around the left lung"
 Head = tuple[str, int, int]  # concept, first word, last word (exclusive)
 
 
@@ -94,7 +96,8 @@ def _of_other(sentence: Sentence, head: Head) -> bool:
         and any(i in loose for i in range(before[-1]))
         and not loose & {*range(before[-1], first)}
     )
-    return led or (last in loose and norms[last] in lexicon.known_words())
+    named = last in loose and norms[last] in lexicon.known_words() and norms[last] not in WITHIN
+    return led or named
 
 
 def _loose(sentence: Sentence) -> frozenset[int]:
@@ -108,8 +111,8 @@ def _loose(sentence: Sentence) -> frozenset[int]:
         for i, token in enumerate(sentence.words.tokens)
         if s.span[0] <= token.start < s.span[1]
     }
-    listed = frozenset().union(
-        *map(word_list, ("glue", "asks", "polite", "verbs", "list_verb")), plain_words()
+    listed = SHAPES.union(
+        *map(word_list, ("glue", "asks", "polite", "verbs", "list_verb")), plain_words(), CLOSE
     )
     norms = sentence.words.norms
     return frozenset(

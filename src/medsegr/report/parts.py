@@ -8,20 +8,20 @@ from medsegr.findings import Finding
 from medsegr.report import lexicon
 
 SIDED = ("left ", "right ")
-BETWEEN = frozenset({"the", "a", "left", "right", "both", "this", "that", "patient"})  # "of" and its organ
+BETWEEN = frozenset(  # "of" and its organ
+    {"the", "a", "an", "left", "right", "both", "each", "every", "all", "this", "that", "these", "patient"}
+)
 BESIDE = frozenset({"around", "above", "below", "beside", "near"})
 ELSEWHERE = frozenset({"behind", "beneath", "between", "beyond", "outside", "underneath"})
 APART = {"next": "to", "adjacent": "to", "close": "to", "front": "of", "away": "from"}
 PARTING = frozenset({"and", "or", "with", "without", "plus", ",", ";", ":", ".", "&"})
-OUTLINES = frozenset(
-    {"border", "boundary", "box", "circle", "contour", "edge", "line", "margin", "mask", "outline", "polygon"}
+SHAPES = frozenset(  # nothing of a body: whoever names one wants to see it drawn
+    {"bbox", "box", "circle", "ellipse", "mask", "outline", "oval", "polygon", "rectangle", "square"}
 )
-SMALL = (
-    frozenset(
-        {"a", "all", "an", "any", "at", "bounding", "in", "is", "of", "on", "right", "tight", "what", "where"}
-    )
-    | BETWEEN
-)
+OUTLINES = SHAPES | {"border", "boundary", "contour", "edge", "line", "margin"}
+SMALL = BETWEEN | {"any", "at", "bounding", "in", "is", "of", "on", "thin", "tight", "what", "where"}
+SMALL |= {"close", "closely", "tightly"}
+TILES = frozenset({"half", "lobe", "part", "portion", "quarter", "segment", "third"})  # all: the whole
 # Told apart from the vessel that a model learned by where they lie along it, which no picture of it shows.
 ALIKE = frozenset({"common carotid artery", "internal carotid artery", "external carotid artery"})
 
@@ -48,9 +48,11 @@ def landmark(norms: Sequence[str], named: int) -> bool:
     beyond = [i for i in range(low, named) if _leads(norms, i, named)]
     if not beyond:
         return False
-    asks = lexicon.word_list("asks") | lexicon.word_list("polite")
-    told = (norm for norm in norms[low : beyond[-1]] if norm.isalpha() and norm not in asks)
-    return norms[beyond[-1]] in ELSEWHERE or any(norm not in OUTLINES and norm not in SMALL for norm in told)
+    small = SMALL | lexicon.word_list("asks") | lexicon.word_list("polite")
+    told = [norm for norm in norms[low : beyond[-1]] if norm.isalpha() and norm not in small]
+    if any(norms[i] in ELSEWHERE for i in beyond):
+        return True
+    return not OUTLINES.issuperset(told) and told[-1] not in SHAPES
 
 
 def _leads(norms: Sequence[str], at: int, named: int) -> bool:
@@ -67,11 +69,25 @@ def portion(norms: Sequence[str], organ: int) -> str | None:
     """What stands before "of" and the organ that begins at word ``organ``: "half" of "upper half of the left
     lung", whatever the lexicon knows of halves. None where all of it is meant, or nothing stands there."""
     at = organ - 1
-    while at > 0 and norms[at] in BETWEEN:
+    while at > 0 and (norms[at] in BETWEEN or _field(norms[at]) not in (None, "count")):
         at -= 1
     if at < 1 or norms[at] != "of" or norms[at - 1] not in lexicon.word_list("portions"):
         return None
-    return None if lexicon.word_list("all_of") & {*norms[max(0, at - 3) : at - 1]} else norms[at - 1]
+    return None if _is_all(norms[max(0, at - 4) : at - 1], norms[at - 1]) else norms[at - 1]
+
+
+def _is_all(before: Sequence[str], part: str) -> bool:
+    """Whether all of the parts are meant: "all three parts", not "the entire upper half" or "both apices"."""
+    if part == "surface":
+        return not {"entire", "whole"}.isdisjoint(before)
+    told = [n for n in before if not (n == "the" or n.isdecimal() or _field(n) == "count")]
+    return part in TILES and told[-1:] != [] and told[-1] in lexicon.word_list("all_of")
+
+
+def _field(norm: str) -> str | None:
+    """What a describing word tells of ("size_class" of "large"); None for any other word."""
+    told = lexicon.descriptors().get((norm,))
+    return told.field if told is not None else None
 
 
 @cache

@@ -7,6 +7,7 @@ validation part is left out, and each patient of the training part is judged by 
 
 import argparse
 import json
+import sys
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +22,7 @@ from medsegr import data
 from medsegr.grid import pixels
 from medsegr.modality import upright
 from medsegr.modality.upright import LENGTH, SIDE, WAYS, Weights, described, judged, order
+from medsegr.process.program import one_line
 from medsegr.training.image_head import pictures, read_kinds
 from medsegr.types import Image
 
@@ -196,4 +198,4 @@ def main(arguments: Sequence[str] | None = None) -> None:
 
 
 if __name__ == "__main__":
-    main()
+    sys.exit(one_line(main))
