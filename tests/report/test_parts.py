@@ -152,6 +152,12 @@ def test_what_is_asked_for_beside_something_is_found(phrase: str, names: list[st
     assert [f.name for f in parse_phrase(phrase).findings] == names
 
 
+@pytest.mark.parametrize("verb", ["Shows", "Demonstrates", "Marks", "Measures", "CXR: Shows"])
+def test_what_a_study_shows_is_no_request(verb: str) -> None:
+    found = parse(f"{verb} consolidation adjacent to the mass.", modality="CR").findings
+    assert [f.name for f in found] == ["consolidation", "mass"]
+
+
 def test_in_a_report_both_are_there() -> None:
     found = parse("There is mucosal oedema around the polyp.", modality="ES").findings
     assert "polyp" in [f.name for f in found]

@@ -79,7 +79,8 @@ def read(
     places = _places(words, modality, asked)
     all_cues = _heard_cues(words, hits, asked)
     if asked or is_request(words):
-        hits = tuple(_lesion(h, words, modality) for h in hits if not _other(h, words))
+        told = not asked and _tells(words)
+        hits = tuple(_lesion(h, words, modality) for h in hits if told or not _other(h, words))
     hits = tuple(
         h
         for h in hits
@@ -177,6 +178,13 @@ def _lesion(hit: Hit[Concept], words: Words, modality: str | None) -> Hit[Concep
     pathology = said == ("pathology",) and led and modality not in ("SM", "GM")
     asks = hit.value.kind == "statement" and ("abnormality" in said or pathology)
     return replace(hit, value=lexicon.concepts()["lesion"]) if asks else hit
+
+
+def _tells(words: Words) -> bool:
+    """Whether a sentence begins with what a study shows ("Shows a nodule beside the mass"): the normal form
+    of the verb is that of a request, but both things are there."""
+    first = words.tokens[_lead(words)]
+    return first.raw.lower().endswith("s") and first.norm in word_list("asks")
 
 
 def _other(hit: Hit[Concept], words: Words) -> bool:
@@ -286,10 +294,15 @@ def _again(between: Sequence[str]) -> bool:
     return ("," in between and len(between) <= 2) or (explained and len(between) <= 18)
 
 
+def _lead(words: Words) -> int:
+    """The word behind a heading of its own ("Biometry: measure ..."), else the first."""
+    return next((i + 1 for i, norm in enumerate(words.norms[:MOST_LEAD]) if norm in (":", "-")), 0)
+
+
 def is_request(words: Words) -> bool:
     """True for a sentence that asks for a mask: "segment the liver", "could you show me the polyp?", also
     behind a heading of its own ("Biometry: measure the fetal head")."""
-    start = next((i + 1 for i, norm in enumerate(words.norms[:MOST_LEAD]) if norm in (":", "-")), 0)
+    start = _lead(words)
     polite = start
     while words.norms[polite : polite + 1] and words.norms[polite] in word_list("polite"):
         polite += 1
