@@ -79,8 +79,8 @@ def read(
     places = _places(words, modality, asked)
     all_cues = _heard_cues(words, hits, asked)
     if asked or is_request(words):
-        told = not asked and _tells(words)
-        hits = tuple(_lesion(h, words, modality) for h in hits if told or not _other(h, words))
+        stated = not asked and _tells(words)
+        hits = tuple(_lesion(h, words, modality) for h in hits if stated or not _other(h, words))
     hits = tuple(
         h
         for h in hits
