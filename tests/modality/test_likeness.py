@@ -150,7 +150,7 @@ def test_white_ground_is_asked_of_kinds_that_stand_on_black_alone() -> None:
     ("modality", "kind", "data", "hounsfield"),
     [
         ("CT", "dicom", GREY, True),
-        ("CT", "nifti", np.floor(np.abs(GREY) % 256), False),
+        ("CT", "nifti", np.floor(np.abs(GREY) % 256), True),
         ("CT", "png", np.abs(GREY) % 256, False),
         ("CT", "png", np.abs(GREY) + 300, False),  # sixteen bits of a window
         ("CT", "tiff", GREY - 1000, True),

@@ -80,22 +80,19 @@ def looks_unlike(image: Image) -> str | None:
         return "its pixels are coloured"
     if told in COLOURED and len(data) == 1:
         return "its pixels are grey"
-    if told == "CT" and image.source.kind in MEASURED and not in_hounsfield(image):
+    if told == "CT" and image.source.kind in MEASURED:
         low, high = float(data.min()), float(data.max())
-        return f"its values run from {low:g} to {high:g}, which are no Hounsfield units"
+        if 0 <= low < high <= 255:
+            return f"its values run from {low:g} to {high:g}, which are no Hounsfield units"
     return None
 
 
 def in_hounsfield(image: Image) -> bool:
-    """Whether the values of an image are Hounsfield units: those of a CT, but for grey values of a window.
-
-    A picture file (PNG, JPEG, ...) of a CT holds grey values, if none is below 0; so does any file all of
-    whose values lie between 0 and 255. Of an array nobody says otherwise.
-    """
-    if image.modality != "CT" or image.source.kind == "array":
-        return image.modality == "CT"
-    low, high = float(image.data.min()), float(image.data.max())
-    return low < 0 or (image.source.kind in MEASURED and (high > 255 or low == high))
+    """Whether the values of an image are Hounsfield units: those of a CT, but not of a picture file (PNG,
+    JPEG, ...), which holds grey values of some window where none is below 0. Of an array nobody says
+    otherwise."""
+    measured = image.source.kind in (*MEASURED, "array")
+    return image.modality == "CT" and (measured or float(image.data.min()) < 0)
 
 
 def negative(image: Image) -> Image | None:
