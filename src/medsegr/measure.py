@@ -38,8 +38,8 @@ def measure(
     ``max_diameter`` (mm, any direction), ``long_axis`` and ``short_axis`` (mm: the longest extent within one
     slice, and the longest across it at right angles, as RECIST asks), ``centroid_<axis>`` (px, pixel
     centres), ``centroid_mm_<r|a|s>`` (RAS+ mm), ``box_<axis>0`` and ``box_<axis>1`` (px, upper edge
-    exclusive), ``mean_intensity`` and ``sd_intensity`` (HU for CT, but of a picture
-    file, whose values are grey; SD of the voxels, n - 1).
+    exclusive), ``mean_intensity`` and ``sd_intensity`` (HU for CT, but not where it came as a picture file;
+    SD of the voxels, n - 1).
 
     ``structures``: name -> mask of named structures on the same grid; then ``nearest_structure`` is the
     distance in mm to the nearest of them (between the centres of the nearest voxels), ``of`` its name.

@@ -23,6 +23,14 @@ def pixels(path: Path) -> np.ndarray:
         return np.asarray(picture).copy()
 
 
+@pytest.fixture
+def source(tmp_path: Path) -> Path:
+    """A small grey picture."""
+    path = tmp_path / "source.png"
+    Picture.fromarray(np.random.default_rng(0).integers(0, 255, (48, 64), dtype=np.uint8)).save(path)
+    return path
+
+
 @dataclass(frozen=True)
 class Ran:
     code: int

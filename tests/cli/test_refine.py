@@ -19,13 +19,6 @@ AFFINE = np.array([[0, 0, -1.5, 60], [0, -1.5, 0, 60], [3.0, 0, 0, -30], [0, 0, 
 
 
 @pytest.fixture
-def source(tmp_path: Path) -> Path:
-    path = tmp_path / "source.png"
-    Picture.fromarray(np.random.default_rng(0).integers(0, 255, (48, 64), dtype=np.uint8)).save(path)
-    return path
-
-
-@pytest.fixture
 def out(run: Any, source: Path, tmp_path: Path) -> Path:
     folder = tmp_path / "out"
     words = ("-p", "nodule in the left lung", "-p", "right lung")

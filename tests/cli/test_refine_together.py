@@ -6,9 +6,7 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 import pytest
-from PIL import Image as Picture
 
 from medsegr.cli.convert import add
 from medsegr.errors import InputError
@@ -19,13 +17,6 @@ from medsegr.results.reopen import reopen
 from medsegr.results.revise import revise
 from medsegr.reviews import Review
 from medsegr.types import FindingResult
-
-
-@pytest.fixture
-def source(tmp_path: Path) -> Path:
-    path = tmp_path / "source.png"
-    Picture.fromarray(np.random.default_rng(0).integers(0, 255, (48, 64), dtype=np.uint8)).save(path)
-    return path
 
 
 @pytest.fixture
