@@ -4,6 +4,8 @@ import itertools
 import json
 import subprocess
 import sys
+import threading
+import time
 from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -85,6 +87,21 @@ def test_minutes_of_the_processor_do_not_count_what_others_take(
     monkeypatch.setattr(fit.time, "thread_time", lambda: 10.0 * next(spent))
     fit.fit(replace(TINY, minutes=0.5, clock="processor"), cases, tmp_path, quiet)
     assert saved.read(tmp_path / "last.pt")["state"]["step"] == 3
+
+
+def test_a_run_that_is_over_makes_no_more_batches(
+    tmp_path: Path, cases: list[data.Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """A process that ends while its thread is in torch is aborted, with all its weights written."""
+    collate = feed.collate
+
+    def slowly(*given: Any) -> feed.Batch:
+        time.sleep(0.3)
+        return collate(*given)
+
+    monkeypatch.setattr(feed, "collate", slowly)
+    fit.fit(replace(TINY, minutes=1e-6), cases, tmp_path, quiet)
+    assert feed.THREAD not in {thread.name for thread in threading.enumerate()}
 
 
 def test_a_run_of_minutes_learns_stops_and_goes_on(tmp_path: Path, cases: list[data.Case]) -> None:

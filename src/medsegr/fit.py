@@ -14,7 +14,7 @@ import os
 import sys
 import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
@@ -177,10 +177,12 @@ def fit(
     if config.validate_every and run.watch is None:
         book.say("no validation inside the run: no case is held out")
     stop = threading.Event()
+    batches = _batches(config, cases, run, stop)
     try:
-        _loop(config, run, _batches(config, cases, run, stop), (book, progress))
+        _loop(config, run, batches, (book, progress))
     finally:
         stop.set()
+        batches.close()
         book.close()
     fabric.barrier()  # the first process may still be writing
     return _finished(run)
@@ -213,7 +215,9 @@ def _begin(
     return Run(fabric, objective, wrapped, kept, out, part, rates, watch, teacher)
 
 
-def _batches(config: FitConfig, cases: Sequence[Case], run: Run, stop: threading.Event) -> Iterator[Batch]:
+def _batches(
+    config: FitConfig, cases: Sequence[Case], run: Run, stop: threading.Event
+) -> Generator[Batch, None, None]:
     fabric, step, words = run.fabric, run.kept.state.step, run.kept.words
     if config.steps:
         source = feed.Numbered(cases, config, words, fabric.global_rank, fabric.world_size)

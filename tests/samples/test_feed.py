@@ -4,6 +4,7 @@ import os
 import subprocess
 import sys
 import threading
+import time
 from collections.abc import Iterator
 from dataclasses import replace
 
@@ -103,6 +104,36 @@ def test_an_error_in_the_making_reaches_the_loop() -> None:
     next(made)
     with pytest.raises(ValueError, match="went wrong"):
         next(made)
+
+
+def test_whoever_stops_early_leaves_no_thread_behind() -> None:
+    made_one = threading.Event()
+
+    def slow() -> Iterator[feed.Batch]:
+        batch = next(iter(feed_of(TINY, torch.zeros(()))))
+        while True:
+            made_one.set()
+            yield batch
+            time.sleep(0.3)  # in the making while the loop ends
+
+    made = feed.prefetch(slow(), threading.Event())
+    next(made)
+    assert any(thread.name == feed.THREAD for thread in threading.enumerate())
+    made_one.wait()
+    made.close()
+    assert not any(thread.name == feed.THREAD for thread in threading.enumerate())
+
+
+def test_an_error_behind_a_full_line_does_not_keep_the_thread() -> None:
+    def broken() -> Iterator[feed.Batch]:
+        yield from [next(iter(feed_of(TINY, torch.zeros(()))))] * 4
+        raise ValueError("a sample went wrong")
+
+    made = feed.prefetch(broken(), threading.Event())
+    next(made)
+    time.sleep(0.2)  # three wait in the line, and the error for a place in it
+    made.close()
+    assert not any(thread.name == feed.THREAD for thread in threading.enumerate())
 
 
 def test_validation_cases_are_never_drawn() -> None:

@@ -8,7 +8,7 @@ a run of so many steps by :class:`Numbered`, where a batch hangs on nothing but 
 
 import queue
 import threading
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Generator, Iterable, Iterator, Sequence
 from dataclasses import dataclass, fields, is_dataclass, replace
 from typing import Any, TypeVar
 
@@ -28,6 +28,8 @@ from medsegr.samples.batches import Sample, by_set, draw, render
 from medsegr.samples.composite import joined
 
 FEWEST = 2  # samples a batch of one process
+THREAD = "medsegr-feed"  # name of the one that fetches ahead
+PATIENCE = 60.0  # seconds that it is waited for
 SMALL = 140  # pixels below which a batch holds half as many again
 
 
@@ -245,7 +247,7 @@ def ahead(
     device: str | torch.device,
     stop: threading.Event,
     numbers: Iterable[int] | None = None,
-) -> Iterator[Batch]:
+) -> Generator[Batch, None, None]:
     """The batches on ``device`` in their order, made by ``workers`` processes and fetched one thread ahead,
     until ``stop`` is set. ``numbers``: which ones of a :class:`Numbered`."""
     loader = DataLoader(
@@ -260,28 +262,37 @@ def ahead(
     return prefetch((moved(batch, device) for batch in made), stop)
 
 
-def prefetch(made: Iterator[Batch], stop: threading.Event) -> Iterator[Batch]:
-    """Batches made one thread ahead of the network. An error in the thread is raised here."""
+def prefetch(made: Iterator[Batch], stop: threading.Event) -> Generator[Batch, None, None]:
+    """Batches made one thread ahead of the network. An error in the thread is raised here. Whoever stops
+    before the end closes the generator: it then waits for the batch in the making, since a process that ends
+    while a thread is in torch is aborted."""
     line: queue.Queue[Batch | BaseException] = queue.Queue(3)
+
+    def hand(item: Batch | BaseException) -> None:
+        while not stop.is_set():
+            try:
+                line.put(item, timeout=0.5)
+                return
+            except queue.Full:
+                continue
 
     def work() -> None:
         try:
             while not stop.is_set():
-                item = next(made)
-                while not stop.is_set():
-                    try:
-                        line.put(item, timeout=0.5)
-                        break
-                    except queue.Full:
-                        continue
+                hand(next(made))
         except BaseException as error:
-            line.put(error)
+            hand(error)
 
-    threading.Thread(target=work, daemon=True).start()
-    while True:
-        item = line.get()
-        if isinstance(item, StopIteration):
-            return
-        if isinstance(item, BaseException):
-            raise item
-        yield item
+    thread = threading.Thread(target=work, name=THREAD, daemon=True)
+    thread.start()
+    try:
+        while True:
+            item = line.get()
+            if isinstance(item, StopIteration):
+                return
+            if isinstance(item, BaseException):
+                raise item
+            yield item
+    finally:
+        stop.set()
+        thread.join(PATIENCE)
