@@ -4,6 +4,8 @@ import re
 from itertools import pairwise
 
 from medsegr.findings import Section, Span
+from medsegr.report import columns
+from medsegr.report.layout import laid_out
 from medsegr.report.lexicon import concept_terms, concepts, places, split_words
 from medsegr.report.tokens import ABBREVIATIONS, ANSWER, queries
 
@@ -143,9 +145,9 @@ _STOP = re.compile(r"(?<![.!?;])[.!?;]++(?=\s|$|[A-Z][a-z])|\n[ \t\r]*\n|\r\n|\n
 
 
 def plain(text: str) -> str:
-    """The text with markup, terminal sequences and control characters blanked, as long as it came: spans stay
-    true."""
-    return _FOREIGN.sub(lambda found: " " * len(found.group()), text)
+    """The text with markup, terminal sequences and control characters blanked and its layout put into words
+    (:mod:`medsegr.report.layout`), as long as it came: spans stay true."""
+    return laid_out(_FOREIGN.sub(lambda found: " " * len(found.group()), text))
 
 
 def sections(text: str) -> tuple[Section, ...]:
@@ -240,6 +242,7 @@ def sentences(text: str, span: Span) -> tuple[Span, ...]:
     }
     cuts |= {match.end() for match in _INLINE_ITEM.finditer(part)}
     cuts |= {match.end() for match in _STOP.finditer(part) if _ends(part, match)}
+    cuts |= {edge - start for line in columns.lines(text, span) for edge in line}
     edges = sorted(_shortened(part, sorted(cuts)))
     spans = (_trim(text, start + a, start + b) for a, b in pairwise(edges))
     return tuple(

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from medsegr.findings import Span
+from medsegr.report import columns
 from medsegr.report.again import told_last
 from medsegr.report.blocks import joined
 from medsegr.report.correcting import taken_back
@@ -58,6 +59,25 @@ class Spoken:
 
 
 def read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[Sentence, ...]:
+    """Read the sentences of one section, those of a table with a column for each side cell by cell."""
+    whole = (spans[0][0], spans[-1][1]) if spans else (0, 0)
+    table = columns.lines(text, whole)
+    if not table:
+        return _read_all(text, spans, modality)
+    rest = [s for s in spans if not any(line[0] <= s[0] < line[1] for line in table)]
+    told = [_of_cell(cell, modality) for cell in columns.cells(text, whole)]
+    return tuple(sorted((*_read_all(text, rest, modality), *told), key=lambda s: s.span))
+
+
+def _of_cell(cell: columns.Cell, modality: str | None) -> Sentence:
+    """A cell with the name of its row before it, under the side of its column."""
+    head = read(cell.text, (cell.head[0], cell.head[1] + 1), modality)
+    sentence = read(cell.text, cell.span, modality)
+    under = _heading_organ(sentence, sentence.words.norms.index(":"))
+    return replace(sentence, under=under, over=head.elements, over_words=head.words, titled=True)
+
+
+def _read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[Sentence, ...]:
     """Read the sentences of one section.
 
     An organ with a colon ("LIVER: Normal size. A cyst ...") is the organ of those behind it too, up to the
