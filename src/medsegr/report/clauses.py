@@ -10,6 +10,17 @@ from medsegr.report.lexicon import Concept, Cue, word_list
 from medsegr.report.link import ORDERED
 from medsegr.report.match import Hit, Words
 
+EXCEPTING = (
+    ("apart", "from"),
+    ("aside", "from"),
+    ("except", "for"),
+    ("besides",),
+    ("beside",),
+    ("other", "than"),
+    ("save", "for"),
+    ("but", "for"),
+    ("with", "the", "exception", "of"),
+)
 AGED = frozenset(["old", "chronic", "healed", "healing", "remote", "known", "subacute"])
 SIZES = frozenset(["small", "mild", "moderate", "minimal", "trace", "tiny", "stable", "unchanged"])
 DENIERS = frozenset(["no", "without", "negative", "neither", "absent", "none"])
@@ -98,6 +109,7 @@ def clause_starts(words: Words, cues: Sequence[Hit[Cue]], named: Sequence[Hit[Co
         i + 2 for i in range(len(norms) - 2) if _list_over(norms, i)
     }
     starts |= {i + 1 for i in range(len(norms) - 3) if _next_of_them(norms, i)}
+    starts |= _behind_exception(norms)
     held = {hit.last for hit in cues if hit.value.direction == "pre"}  # "possibly with a small effusion"
     for i, norm in enumerate(norms):
         # "compatible with mild edema"
@@ -293,6 +305,18 @@ def _runs_on(norms: tuple[str, ...], at: int) -> bool:
     if norms[at : at + 1] == ("there",):
         return _there(norms, at)
     return norms[at : at + 1] == ("the",) and bool({"is", "are"} & set(norms[at + 2 : at + 5]))
+
+
+def _behind_exception(norms: tuple[str, ...]) -> set[int]:
+    """Index of the statement behind the exception that a sentence begins with: "apart from a polyp in the
+    sigmoid the colon was normal"."""
+    if not any(norms[: len(said)] == said for said in EXCEPTING):
+        return set()
+    for i in range(2, len(norms) - 2):
+        led = norms[i - 1] not in word_list("prepositions") | EDGES
+        if led and norms[i] in ("the", "there", "no") and (norms[i] == "no" or VERBS & {*norms[i + 1 : i + 6]}):
+            return {i}
+    return set()
 
 
 def _next_of_them(norms: tuple[str, ...], at: int) -> bool:

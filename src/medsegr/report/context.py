@@ -17,6 +17,9 @@ from medsegr.report.idle import acts_back, explained_at, of_them, presumed
 from medsegr.report.lexicon import Concept, Cue, word_list
 from medsegr.report.match import Hit, Words
 
+OPPOSING = frozenset(["not", "discarded", "excluded", "ruled"])
+BEING = frozenset(["is", "are", "was", "were", "does", "do", "did"])
+RELATIVE = frozenset(["which", "that", "who"])
 STATING = frozenset(["there", "but", "however", "no"])
 OPEN_ENDS = frozenset(["excluded", "out"])  # of "cannot be excluded", "cannot be ruled out"
 TURNING = frozenset(["but", "although", "though", "however", "yet"])
@@ -69,12 +72,27 @@ def scopes(
             end = _forward(words, hit, starts, adjectives)
             parts = _parts(words, hit, (_meant(words, hit, end), end), anchors)
             found += [Scope(hit.value, span, *part) for part in parts]
+        if _begins(words, hit, starts, anchors):
+            found.append(Scope(hit.value, span, hit.last, _forward(words, hit, starts, adjectives)))
+            continue
         if hit.value.direction in ("post", "both") and acts_back(words, hit):
             first = max(_back(words, hit, starts, anchors), _said_before(words, hit, cues, starts))
             first = max(first, _doubted(words, hit, cues))
             first = hit.first - 1 if hit.first and denied_half(words.norms, hit.first - 1) else first
             found.append(Scope(hit.value, span, first, hit.first))
     return tuple(found)
+
+
+def _begins(words: Words, hit: Hit[Cue], starts: tuple[int, ...], anchors: Sequence[int]) -> bool:
+    """True for a denial with its verb in front of what it denies: "it is not observed pleural effusion"."""
+    denies = hit.value.kind == "negation" and hit.value.direction == "post"
+    said = {*words.norms[hit.first : hit.last]}
+    if not denies or words.norms[hit.first] not in BEING or not OPPOSING & said:
+        return False
+    begin = max(s for s in starts if s <= hit.first)
+    end = next((s for s in starts if s >= hit.last), len(words.norms))
+    bare = not {*words.norms[begin : hit.first]} - {"it", "there", "also", "and"}
+    return bare and any(hit.last <= a < end for a in anchors)
 
 
 def _answered(words: Words, hit: Hit[Cue], anchors: Sequence[int]) -> bool:
@@ -196,6 +214,10 @@ def _back(words: Words, hit: Hit[Cue], starts: tuple[int, ...], anchors: Sequenc
             break  # "a cyst, no torsion suspected": what is not suspected is the torsion
         if words.norms[hit.last - 1] in (".", ",", ";"):
             break  # "the medial meniscus is torn, the lateral is not."
+        if words.norms[before[-1]] == "otherwise":
+            break  # "haemorrhoids, otherwise free"
+        if words.norms[before[-1]] in RELATIVE and hit.value.value == "prior":
+            break  # "the plaque which enhanced in 2023 no longer does so"
         before.pop()
     return max(before[-1] if before else 0, hit.first - hit.value.reach)
 

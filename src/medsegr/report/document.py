@@ -109,7 +109,20 @@ HEADINGS = {
         "sequences",
     ),
     "recommendation": ("recommendation", "recommendations", "plan", "advice", "follow up", "follow-up"),
-    "addendum": ("addendum", "addenda", "amendment"),
+    "addendum": (
+        "addendum",
+        "addenda",
+        "amendment",
+        "amended report",
+        "corrected report",
+        "revised report",
+        "correction",
+        "corrigendum",
+        "erratum",
+        "amended",
+        "corrected",
+        "supplementary report",
+    ),
 }
 LIMIT = 1_000_000  # characters of a report; the longest real ones stay below 50,000
 LONGEST = 1500  # characters of a sentence; real ones stay below 500
@@ -117,7 +130,7 @@ READ = ("findings", "impression", "addendum")  # what is read unless asked other
 _NAMES = {words: name for name, all_words in HEADINGS.items() for words in all_words}
 _HEAD = re.compile(
     r"(?:^|(?<=[.\n\r])[ \t]*)[ \t*#_>-]{0,8}(?P<words>[A-Za-z][A-Za-z /&-]{1,40}?)"
-    r"(?:(?:(?<=[Aa]ddendum)|(?<=ADDENDUM))[ \t]*\(?\d[\d:./ -]{0,18}\)?)?[ \t]*+"  # "ADDENDUM 16:40:"
+    r"(?:(?:(?<=[Aa]ddendum)|(?<=ADDENDUM)|(?<=[Rr]eport)|(?<=REPORT))[ \t]*\(?\d[\d:./ -]{0,18}\)?)?[ \t]*+"
     r"(?P<end>[*_]{0,3}:[*_]{0,3}|(?=\r?\n))",  # blanks are never given back: a run of them is read once
     re.MULTILINE,
 )
@@ -308,6 +321,8 @@ def _line_ends(part: str, match: re.Match[str]) -> bool:
     if not after or after[0].islower() or after[0].isdigit():
         return False
     line = part[max(0, match.start() - 200) : match.start()].rsplit("\n", 1)[-1].strip()
+    if _LABEL.match(line) and _LABEL.match(after):  # "Shift: 4 mm to the right", "Hydrocephalus: no"
+        return not line.endswith((",", "-"))
     if len(line) > 50:  # a wrapped line is a full one
         return line.endswith((".", ":", ";", "!", "?")) or _LABEL.match(after) is not None
     if re.search(r":\s*\S+$", line):  # "Consolidation: No" is answered

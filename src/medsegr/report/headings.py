@@ -45,6 +45,7 @@ EYE_ITEMS = frozenset(  # of a form about an eye
     ]
 )
 DASHES = frozenset(["-", "–", "—"])
+CLOCK = (("00",), ("30",))  # "a cyst at 5:00"
 SHORT = 4  # words of a sentence that may stand in a list of names
 
 
@@ -153,8 +154,11 @@ def _is_same(norms: Sequence[str], at: int) -> bool:
 def _ends_at(sentence: Sentence, text: str) -> int:
     """Index behind the words of a heading: the colon of "LEFT BREAST: ...", the dash of "RIGHT EYE - ...", or
     the end of a line of its own; 0 where there is none."""
-    if ":" in sentence.words.norms[:6]:
-        return sentence.words.norms.index(":")
+    norms = sentence.words.norms
+    colons = (i for i, norm in enumerate(norms[:6]) if norm == ":" and norms[i + 1 : i + 2] not in CLOCK)
+    colon = next(colons, 0)
+    if colon:
+        return colon
     dash = next((i for i, norm in enumerate(sentence.words.norms[:6]) if norm in DASHES), 0)
     led = [e for e in sentence.elements if e.last <= dash]
     covered = {i for e in led for i in range(e.first, e.last)}
@@ -218,7 +222,7 @@ def _stays(organ: str, over: Sequence[Element]) -> bool:
         return bool(over) and organ in paired()
     known = concepts()
     field = known[organ].field if organ in known else ""
-    return any(organ == p.of or (field == p.of and field in ORGANS) for p in places)
+    return any(organ and organ == p.of or (field == p.of and field in ORGANS) for p in places)
 
 
 def is_part(place: Place) -> bool:
