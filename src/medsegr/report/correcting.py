@@ -53,10 +53,12 @@ def corrected(found: Sequence[Finding], text: str) -> list[Finding]:
 
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """The place that an addendum takes back: a side ("" for none of its own) and thirds of the height."""
+    """The place that an addendum takes back: a side ("" for none of its own), thirds of the height, and
+    named places."""
 
     side: str
     rows: tuple[str, ...]
+    places: tuple[str, ...] = ()
 
 
 def _taken(later: Finding, text: str) -> Taken | None:
@@ -75,7 +77,12 @@ def _taken(later: Finding, text: str) -> Taken | None:
     if rows and here.rows and rows != {*here.rows}:
         told = {*words.norms[behind:]} & {*SIDE_WORDS}
         return Taken(told.pop() if len(told) == 1 else here.side or "", tuple(sorted(rows)))
-    return Taken(other, ()) if other and other in words.norms else None
+    if other and other in words.norms:
+        return Taken(other, ())
+    led = words.norms[behind : behind + 1] in (("in",), ("at",), ("the",), ("on",))
+    named = {p.value.name for p in find_places(words) if led and behind <= p.first <= behind + 2}
+    named -= {*here.anatomy}
+    return Taken("", (), tuple(sorted(named))) if named and here.anatomy else None
 
 
 def _at_wrong(known: Finding, later: Finding, wrong: Taken) -> bool:
@@ -84,6 +91,8 @@ def _at_wrong(known: Finding, later: Finding, wrong: Taken) -> bool:
     same = known.name == later.name or later.name in known.parents or bool(wide)
     if not same or not (one == two or not one or not two):
         return False
+    if wrong.places:
+        return bool({*wrong.places} & {*known.location.anatomy})
     if wrong.rows:
         return {*known.location.rows} == {*wrong.rows} and known.location.side in (None, wrong.side)
     return known.location.side == wrong.side

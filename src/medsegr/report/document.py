@@ -145,6 +145,11 @@ _INLINE_ITEM = re.compile(r"(?:(?<=[.;:!?])|(?<=^))\s*\(?\d{1,2}[.)]\s*(?=[A-Za-
 _FIRST_LINE = re.compile(r"[^\n]{0,400}[.?!:][ \t\r]*\n+(?=[A-Z])|[^\n]{0,400}\n[ \t\r]*\n+(?=\S)")
 _FIRST_SENTENCE = re.compile(r"[^.\n]{0,200}(?:\.[ \t]*(?=[A-Z])|\.?[ \t\r]*\n+(?=[A-Z|]))")
 _ORGAN_LINE = re.compile(r"\n[ \t|*-]{0,8}(?P<words>[A-Z][A-Za-z]{0,14}(?: [A-Za-z]{1,14}){0,3})[ \t]*:")
+_SIDE_LINE = re.compile(  # "Indication: lump", "RIGHT BREAST", "Mass: none"
+    r"\n[ \t*#]{0,8}(?:right|left|od|os)(?: (?:side|breast|eye|lung|kidney|ovary|testis|carotid))?[ \t]*:?[ \t]*"
+    r"(?=\n)",
+    re.IGNORECASE,
+)
 _FIELD = re.compile(r"\n[ \t|*-]{0,8}(?P<words>[A-Z][A-Za-z ]{2,30})#?\d{0,2}[ \t]*:")
 _EXAM = re.compile(  # "Indication: lump. Ultrasound: ..." on one line
     r"(?<=[.;])[ \t]+(?!(?:outside|prior|previous|recent|earlier|old)\b)(?:[a-z-]{1,12} ){0,2}"
@@ -199,8 +204,8 @@ def _ends_early(text: str, head: re.Match[str], stop: int) -> int:
         told = (m for m in _FIELD.finditer(text, start, stop) if _is_finding(m["words"]))
         stop = next((m.start() for m in told), stop)  # "Exam: CT chest\nNodule 1: ..."
     organ = (m for m in _ORGAN_LINE.finditer(text, start, stop) if _is_organ(m["words"]))
-    exam = _EXAM.search(text, start, stop)
-    behind = exam.start() if exam else stop
+    exam, side = _EXAM.search(text, start, stop), _SIDE_LINE.search(text, start, stop)
+    behind = min((found.start() for found in (exam, side) if found), default=stop)
     return next((m.start() for m in organ), behind)  # "History: diabetes\nRight eye: ..."
 
 

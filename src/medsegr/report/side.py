@@ -289,7 +289,7 @@ def spots(found: Sequence[Element], words: Words, frame: Frame, by_flag: bool) -
         between = words.norms[found[i - 1].last : found[i].first]
         a_larger = any(two[0] in ("a", "another") and two[1] in LARGER for two in pairwise(between))
         whole = {"bilateral", *(() if a_larger else LARGER)} & {*(e.value for e in found[:i]), *between}
-        if (OTHER & set(between) or counted_again(between)) and not whole:
+        if (OTHER & set(between) or counted_again(between)) and not whole and not _is_one(found[i - 1], words):
             first = spots(found[:i], words, frame, by_flag)
             rest = spots(found[i:], words, frame, by_flag)
             return _each(first, rest, between)
@@ -324,6 +324,12 @@ def _of_organ(spot: Spot, first: Sequence[Spot]) -> Spot:
     )
     bare = spot.side in SIDE_WORDS and not spot.places and not spot.rows
     return replace(spot, places=organs[:1]) if bare else spot
+
+
+def _is_one(before: Element, words: Words) -> bool:
+    """True for a place that describes "one": the first of "a 4 mm periventricular one on the left"."""
+    led = words.norms[max(0, before.first - 4) : before.first]
+    return words.norms[before.last : before.last + 1] == ("one",) and bool({"a", "an"} & {*led})
 
 
 def _each(first: tuple[Spot, ...], rest: tuple[Spot, ...], between: Sequence[str]) -> tuple[Spot, ...]:
