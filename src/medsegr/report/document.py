@@ -206,7 +206,7 @@ def _ends_early(text: str, head: re.Match[str], stop: int) -> int:
     organ = (m for m in _ORGAN_LINE.finditer(text, start, stop) if _is_organ(m["words"]))
     exam, side = _EXAM.search(text, start, stop), _SIDE_LINE.search(text, start, stop)
     behind = min((found.start() for found in (exam, side) if found), default=stop)
-    return next((m.start() for m in organ), behind)  # "History: diabetes\nRight eye: ..."
+    return min(next((m.start() for m in organ), stop), behind)  # "History: diabetes\nRight eye: ..."
 
 
 def _organs_begin(text: str, head: re.Match[str], stop: int) -> int:

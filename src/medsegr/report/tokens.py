@@ -36,7 +36,7 @@ ABBREVIATIONS = frozenset(
             "etc",
         ),
         *("resp", "incl", "max", "min", "ca", "no.", "a.p", "p.a", "inc", "jr", "sr", "dept", "rt", "lt"),
-        *("ant", "post", "enh", "hydroceph"),
+        *("ant", "post"),
     ]
 )
 
