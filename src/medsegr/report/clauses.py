@@ -26,7 +26,7 @@ SIZES = frozenset(["small", "mild", "moderate", "minimal", "trace", "tiny", "sta
 DENIERS = frozenset(["no", "without", "negative", "neither", "absent", "none"])
 HARD = frozenset([";", "!", "?", ".", "-", "–", "—", "(", ")", "•", "negmark", "posmark"])
 ASKING = frozenset([":", "?", "=", "-", "–", "—", "("])
-DENIALS = frozenset(["no", "none", "nil", "negative", "neg", "absent", "0", "n"])
+DENIALS = frozenset(["no", "none", "nil", "negative", "neg", "absent", "0", "n", "not"])
 ANSWERS = DENIALS | {"yes", "positive", "present", "seen", "pos", "y"}
 EDGES = frozenset([",", "and", "with", "plus", "&"])
 AGREEING = frozenset(["compatible", "consistent"])
@@ -219,13 +219,14 @@ def _turns(norms: tuple[str, ...], at: tuple[int, int, int, int], named: Sequenc
 
 
 def denied_half(norms: tuple[str, ...], at: int) -> bool:
-    """True for the "left" of "effusions: right small, left none": it alone is denied."""
-    other = "left" if norms[at] == "right" else "right"
+    """True for the "left" of "effusions: right small, left none", the "OS" of "OD yes, OS no": it alone is
+    denied."""
     led = at > 0 and norms[at - 1] in (",", ";", ":", "-")
     closed = norms[at + 2 : at + 3] in ((), (".",), (",",), (";",))
-    if norms[at] not in ("left", "right") or not led or not closed or norms[at + 1 : at + 2] == ():
+    if norms[at] not in HALVES or not led or not closed or norms[at + 1 : at + 2] == ():
         return False
-    told = [norms[i + 1 : i + 2] for i, norm in enumerate(norms) if norm == other]
+    others = (i for i, norm in enumerate(norms) if norm in HALVES and HALVES[norm] != HALVES[norms[at]])
+    told = [norms[i + 1 : i + 2] for i in others]
     return norms[at + 1] in NONE and any(one and one[0] not in NONE for one in told)
 
 

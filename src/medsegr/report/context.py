@@ -250,6 +250,7 @@ def claim(found: Sequence[Scope], parts: Sequence[tuple[int, int]], concept: Con
         and not (s.cue.value == "prior" and concept.lasting and s.span[1] - s.span[0] < 9)
         and not (concept.lasting and words.text[slice(*s.span)].lower().endswith("healed"))
         and not (s.cue.value == "removed" and _pictured(concept))
+        and not (concept.kind == "device" and " after" in words.text[slice(*s.span)].lower())
     ]
     time = _time(_since_told(timed, min(span[0] for span in own)))
     whose: Literal["patient", "other"] = "other" if "other" in by_kind else "patient"

@@ -326,6 +326,8 @@ def _line_ends(part: str, match: re.Match[str]) -> bool:
     if not after or after[0].islower() or after[0].isdigit():
         return False
     line = part[max(0, match.start() - 200) : match.start()].rsplit("\n", 1)[-1].strip()
+    if _SIDE_ALONE.fullmatch(line):  # a heading: "RIGHT", "Mass: none"
+        return True
     if _LABEL.match(line) and _LABEL.match(after):  # "Shift: 4 mm to the right", "Hydrocephalus: no"
         return not line.endswith((",", "-"))
     if len(line) > 50:  # a wrapped line is a full one
@@ -341,4 +343,5 @@ _OPEN = frozenset(  # words that end no line
         *("at", "on", "by", "from", "left", "right", "small", "mild", "possible", "there"),
     ]
 )
+_SIDE_ALONE = re.compile(r"(?:RIGHT|LEFT|Right|Left)(?: (?:SIDE|Side|side))?:?")
 _LABEL = re.compile(r"[A-Z][A-Za-z0-9 /#-]{1,40}:(?=\s)")

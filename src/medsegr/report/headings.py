@@ -101,7 +101,7 @@ def _read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[S
             under = _heading_organ(sentence, colon)
             placed = _heading_place(sentence, colon)
             stays = _stays(under, over[0]) or _is_device(sentence, colon)
-            stays = stays or _is_item(sentence, colon, over[0])
+            stays = stays or _is_item(sentence, colon, over[0]) or _is_below(sentence, colon, over[1])
             over = over if not placed and stays else (placed, sentence.words)
         elif subject and not _stays(subject, over[0]):
             over = (), sentence.words
@@ -186,8 +186,16 @@ def _is_item(sentence: Sentence, colon: int, over: Sequence[Element]) -> bool:
     return bool(organs) and not placed and not sentence.anatomy and (bare or fitting)
 
 
+def _is_below(sentence: Sentence, colon: int, over: Words) -> bool:
+    """True for an item of a form that names a finding, below a line of nothing but a side: "Cyst: yes" below
+    "RIGHT"."""
+    named = any(c.first < colon for c in sentence.candidates)
+    placed = any(e.first < colon for e in sentence.elements)
+    return named and not placed and len(over.norms) <= 2 and bool({*SIDE_WORDS} & {*over.norms})
+
+
 def _is_line(sentence: Sentence, text: str) -> bool:
-    """True for a line of nothing but a side and its organ, spelled as a heading: "LEFT BREAST"."""
+    """True for a line of nothing but a side and its organ, or a side, spelled as a heading: "LEFT BREAST"."""
     start, stop = sentence.span
     said = text[start:stop]
     own = text[:start].rstrip(" \t*#_")[-1:] in ("", "\n", "\r") and text[stop : stop + 1] in ("\n", "\r")
@@ -195,7 +203,8 @@ def _is_line(sentence: Sentence, text: str) -> bool:
         return False
     covered = {i for e in sentence.elements for i in range(e.first, e.last)}
     organ = any(e.place is not None for e in sentence.elements)
-    return organ and _sided(sentence.elements) and len(covered) == len(sentence.words.norms)
+    alone = said.isupper() and len(covered) == 1  # "RIGHT"
+    return (organ or alone) and _sided(sentence.elements) and len(covered) == len(sentence.words.norms)
 
 
 def _heading_organ(sentence: Sentence, colon: int) -> str:

@@ -10,7 +10,12 @@ from medsegr.report.lexicon import concept_terms, concepts, split_words
 _ON = r"\[[xX\u2713\u2714]\]|(?<!\w)\([xX]\)(?!\w)|[\u2611\u2612\u2713\u2714\u25a0]"
 _OFF = r"\[ ?\]|\[_\]|(?<!\w)\( \)|[\u2610\u25a1]"
 _BOX = re.compile(f"(?P<on>{_ON})|(?P<off>{_OFF})")
-_OPTION = re.compile(r"(?:(?![ \t][A-Za-z][A-Za-z /-]{0,25}:)[^\n;|])*+")  # up to the next label
+_OPTION = re.compile(  # up to the next label
+    r"[ \t]*+(?:(?![ \t][A-Za-z][A-Za-z /-]{0,25}:|[ \t]{2}\S)[^\n;|])*+"
+)
+_GROUP = re.compile(  # "Bleeding [ ] Y [x] N   Polyp [x] Y [ ] N"
+    rf"[ \t]{{2}}(?=[ \t]*+[A-Za-z][A-Za-z /-]{{0,40}}(?:{_ON}|{_OFF})[ \t]?(?:y|n|yes|no)\b)", re.IGNORECASE
+)
 _YES = re.compile(r"\s*(?:yes|y|no|n|unknown|present|absent)\b", re.IGNORECASE)
 _LABEL_END = (":", "-", "\u2013", "")
 _ARROW = re.compile(r"(?:[-=]>|\u2192)(?=\s*(?![\s\d]|n/?[as]\b|not\b)\S)")
@@ -93,6 +98,7 @@ def _item(found: "re.Match[str]") -> str:
 
 def _ticked(line: str) -> str:
     """A line with its boxes resolved, those between two semicolons together."""
+    line = _GROUP.sub("; ", line)
     return ";".join(map(_answered, line.split(";"))) if _BOX.search(line) else line
 
 
@@ -101,25 +107,31 @@ def _answered(part: str) -> str:
     if not boxes:
         return part
     label = part[: boxes[0].start()].rstrip(" \t*-")
-    behind = bool(label) and label[-1] not in _LABEL_END and not part[boxes[-1].end() :].strip(" \t.")
-    behind = behind and len(boxes) > 1  # "R [ ]  L [x]"
+    told = bool(label) and label[-1] not in _LABEL_END  # words without a colon stand before the first box
+    behind = told and len(boxes) > 1 and not part[boxes[-1].end() :].strip(" \t.")  # "R [ ]  L [x]"
     options = list(_options(part, boxes, behind))
     out = list(part)
-    answers = [(box, span) for box, span in zip(boxes, options, strict=True) if not _names(part[slice(*span)])]
     for box, (start, stop) in zip(boxes, options, strict=True):
-        named = _names(part[start:stop])
-        if named:
-            norm = "[x]" if box["on"] else "[ ]"
-            norm = ("(+)" if box["on"] else "(-)") if behind else norm
-            _put(out, box.span(), norm if len(box.group()) > 2 else "\u2611" if box["on"] else "\u2610")
+        if _names(part[start:stop]):
+            _put(out, box.span(), _state(box, behind))
             continue
-        _put(out, box.span(), "")
+        answer = told and not behind and _YES.match(part, start, stop)
+        _put(out, box.span(), ":" if box["on"] and answer else "")
         if box["off"]:
             _put(out, (start, stop), "")
-    if answers and len(answers) == len(boxes) and not any(box["on"] for box, _ in answers):
-        asked = all(_YES.match(part, *span) for _, span in answers)
-        _put(out, boxes[0].span(), "?" if asked else "(-)"[: len(boxes[0].group())])
+    bare = [span for span in options if not _names(part[slice(*span)])]
+    if len(bare) == len(boxes) and not any(box["on"] for box in boxes):
+        asked = all(_YES.match(part, *span) for span in bare)
+        _put(out, boxes[0].span(), "?" if asked else "no" if len(boxes[0].group()) > 1 else "0")
     return "".join(out)
+
+
+def _state(box: "re.Match[str]", behind: bool) -> str:
+    """What a box beside the name of a finding is written as."""
+    if behind:
+        return "+," if box["on"] else "-,"
+    small = len(box.group()) < len("[x]")
+    return ("\u2611" if small else "[x]") if box["on"] else ("\u2610" if small else "[ ]")
 
 
 def _options(
@@ -145,5 +157,9 @@ def _names(words: str) -> bool:
 
 
 def _put(out: list[str], span: tuple[int, int], words: str) -> None:
+    """Write words over a span; a mark that is longer may take the blank behind it."""
     start, stop = span
-    out[start:stop] = list(words.ljust(stop - start)[: stop - start])
+    if len(words) > stop - start and out[stop : stop + 1] != [" "]:
+        words = words[: stop - start]
+    stop = max(stop, start + len(words))
+    out[start:stop] = list(words.ljust(stop - start))
