@@ -54,7 +54,9 @@ def _of_row(text: str, table: Sequence[Span], line: Span, sides: Sequence[str]) 
             yield Cell(column, head, (name[0], cell[1]))
 
 
-def _clear(out: list[str], told: Sequence[Sequence[Span]], table: Sequence[Span], start: int, side: int) -> None:
+def _clear(
+    out: list[str], told: Sequence[Sequence[Span]], table: Sequence[Span], start: int, side: int
+) -> None:
     """Blank all that is not the name or of the side in the rows of a table. ``out``: the letters from
     ``start`` on."""
     for row, line in zip(told, table, strict=True):

@@ -18,6 +18,7 @@ from medsegr.report.lexicon import Concept, Cue, word_list
 from medsegr.report.match import Hit, Words
 
 OPPOSING = frozenset(["not", "discarded", "excluded", "ruled"])
+FRONT = 5  # words of a place with which a sentence begins
 BEING = frozenset(["is", "are", "was", "were", "does", "do", "did"])
 RELATIVE = frozenset(["which", "that", "who"])
 STATING = frozenset(["there", "but", "however", "no"])
@@ -91,7 +92,12 @@ def _begins(words: Words, hit: Hit[Cue], starts: tuple[int, ...], anchors: Seque
         return False
     begin = max(s for s in starts if s <= hit.first)
     end = next((s for s in starts if s >= hit.last), len(words.norms))
-    bare = not {*words.norms[begin : hit.first]} - {"it", "there", "also", "and"}
+    lead = words.norms[begin : hit.first]
+    bare = not {*lead} - {"it", "there", "also", "and"}
+    placed = lead[:1] in (("in",), ("on",), ("at",)) and len(lead) <= FRONT and lead.count("the") <= 1
+    bare = bare or (
+        placed and not any(begin <= a < hit.first for a in anchors)
+    )  # "In the left breast is not seen ..."
     return bare and any(hit.last <= a < end for a in anchors)
 
 

@@ -26,6 +26,10 @@ MISREAD = re.compile(  # "Instead of 'right breast' read 'left breast'."
     re.IGNORECASE,
 )
 FILLING = frozenset(["the", "a", "an", "in", "on", "of", "side", "sided"])
+AMENDING = ("correct", "amend", "erratum", "corrigend", "laterality", "wrong side")
+LEAD = (
+    60  # letters before a sentence of an addendum in which one of these may stand: "CORRECTION: The mass ..."
+)
 WIDE = frozenset(["lesion", "abnormality"])  # how an addendum may call what the report has a name for
 ANY_LESION = frozenset(["lesion", "mass", "nodule", "tumour", "cyst", "opacity", "fracture", "infarct"])
 
@@ -111,16 +115,19 @@ def _taken(later: Finding, text: str) -> Taken | None:
         return None
     words = words_of(tokens(text, later.sentence), text)
     marks = [i for i, norm in enumerate(words.norms) if norm in CORRECTING]
-    if not marks:
+    before = text[max(0, later.sentence[0] - LEAD) : later.sentence[0]].lower()
+    definite = text[max(0, later.span[0] - LEAD) : later.span[0]].split()[-1:] in (["the"], ["The"])
+    amends = definite and any(word in before for word in AMENDING)
+    if not marks and not amends:
         return None
     other = next((s for s in SIDE_WORDS if s != here.side), "") if here.side in SIDE_WORDS else ""
-    behind = marks[0] + 1
+    behind = marks[0] + 1 if marks else len(words.norms)
     rows = {row for p in find_places(words) if p.first >= behind for row in p.value.rows}
     rows |= {d.value.value for d in find_descriptors(words) if d.first >= behind and d.value.field == "rows"}
     if rows and here.rows and rows != {*here.rows}:
         told = {*words.norms[behind:]} & {*SIDE_WORDS}
         return Taken(told.pop() if len(told) == 1 else here.side or "", tuple(sorted(rows)))
-    if other and (other in words.norms or "laterality" in words.norms):
+    if other and (other in words.norms or amends or "laterality" in words.norms):
         return Taken(other, ())
     led = words.norms[behind : behind + 1] in (("in",), ("at",), ("the",), ("on",))
     named = {p.value.name for p in find_places(words) if led and behind <= p.first <= behind + 2}

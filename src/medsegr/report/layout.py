@@ -134,9 +134,7 @@ def _state(box: "re.Match[str]", behind: bool) -> str:
     return ("\u2611" if small else "[x]") if box["on"] else ("\u2610" if small else "[ ]")
 
 
-def _options(
-    part: str, boxes: "list[re.Match[str]]", behind: bool
-) -> Iterator[tuple[int, int]]:
+def _options(part: str, boxes: "list[re.Match[str]]", behind: bool) -> Iterator[tuple[int, int]]:
     """First and last index of the words of each box: those behind it or, ``behind``, before it."""
     for i, box in enumerate(boxes):
         if behind:

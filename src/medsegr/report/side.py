@@ -289,7 +289,11 @@ def spots(found: Sequence[Element], words: Words, frame: Frame, by_flag: bool) -
         between = words.norms[found[i - 1].last : found[i].first]
         a_larger = any(two[0] in ("a", "another") and two[1] in LARGER for two in pairwise(between))
         whole = {"bilateral", *(() if a_larger else LARGER)} & {*(e.value for e in found[:i]), *between}
-        if (OTHER & set(between) or counted_again(between)) and not whole and not _is_one(found[i - 1], words):
+        if (
+            (OTHER & set(between) or counted_again(between))
+            and not whole
+            and not _is_one(found[i - 1], words)
+        ):
             first = spots(found[:i], words, frame, by_flag)
             rest = spots(found[i:], words, frame, by_flag)
             return _each(first, rest, between)
