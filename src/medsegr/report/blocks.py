@@ -18,9 +18,7 @@ _PART = re.compile(
     r"(?:location|position|depth|size|diameter|density|shape|margins?|borders?|colou?rs?|distribution)\s+\w",
     re.IGNORECASE,
 )
-_THERE = re.compile(
-    r"[A-Za-z][A-Za-z /-]{2,40}: ?(?:yes|present|positive|seen|single|one|1)\.?", re.IGNORECASE
-)
+_THERE = re.compile(r"[A-Za-z][A-Za-z /-]{2,40}: ?(?:yes|present|positive|seen|single|1)\.?", re.IGNORECASE)
 _LONGEST = 600  # characters of such a form
 
 

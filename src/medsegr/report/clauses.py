@@ -315,11 +315,8 @@ def _behind_exception(norms: tuple[str, ...]) -> set[int]:
         return set()
     for i in range(2, len(norms) - 2):
         led = norms[i - 1] not in word_list("prepositions") | EDGES
-        if (
-            led
-            and norms[i] in ("the", "there", "no")
-            and (norms[i] == "no" or VERBS & {*norms[i + 1 : i + 6]})
-        ):
+        states = norms[i] in ("the", "there") and bool(VERBS & {*norms[i + 1 : i + 6]})
+        if led and (norms[i] == "no" or states):
             return {i}
     return set()
 

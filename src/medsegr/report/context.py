@@ -95,9 +95,8 @@ def _begins(words: Words, hit: Hit[Cue], starts: tuple[int, ...], anchors: Seque
     lead = words.norms[begin : hit.first]
     bare = not {*lead} - {"it", "there", "also", "and"}
     placed = lead[:1] in (("in",), ("on",), ("at",)) and len(lead) <= FRONT and lead.count("the") <= 1
-    bare = bare or (
-        placed and not any(begin <= a < hit.first for a in anchors)
-    )  # "In the left breast is not seen ..."
+    if placed and not any(begin <= a < hit.first for a in anchors):
+        bare = True  # "In the left breast is not seen any mass"
     return bare and any(hit.last <= a < end for a in anchors)
 
 

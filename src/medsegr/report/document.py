@@ -146,8 +146,8 @@ _FIRST_LINE = re.compile(r"[^\n]{0,400}[.?!:][ \t\r]*\n+(?=[A-Z])|[^\n]{0,400}\n
 _FIRST_SENTENCE = re.compile(r"[^.\n]{0,200}(?:\.[ \t]*(?=[A-Z])|\.?[ \t\r]*\n+(?=[A-Z|]))")
 _ORGAN_LINE = re.compile(r"\n[ \t|*-]{0,8}(?P<words>[A-Z][A-Za-z]{0,14}(?: [A-Za-z]{1,14}){0,3})[ \t]*:")
 _SIDE_LINE = re.compile(  # "Indication: lump", "RIGHT BREAST", "Mass: none"
-    r"\n[ \t*#]{0,8}(?:right|left|od|os)(?: (?:side|breast|eye|lung|kidney|ovary|testis|carotid))?[ \t]*:?[ \t]*"
-    r"(?=\n)",
+    r"\n[ \t*#]{0,8}(?:right|left|od|os)(?: (?:side|breast|eye|lung|kidney|ovary|testis|carotid))?[ \t]*:?"
+    r"[ \t]*(?=\n)",
     re.IGNORECASE,
 )
 _FIELD = re.compile(r"\n[ \t|*-]{0,8}(?P<words>[A-Z][A-Za-z ]{2,30})#?\d{0,2}[ \t]*:")

@@ -231,7 +231,7 @@ def _stays(organ: str, over: Sequence[Element]) -> bool:
         return bool(over) and organ in paired()
     known = concepts()
     field = known[organ].field if organ in known else ""
-    return any(organ and organ == p.of or (field == p.of and field in ORGANS) for p in places)
+    return any((organ and organ == p.of) or (field == p.of and field in ORGANS) for p in places)
 
 
 def is_part(place: Place) -> bool:

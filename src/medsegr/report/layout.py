@@ -20,8 +20,9 @@ _YES = re.compile(r"\s*(?:yes|y|no|n|unknown|present|absent)\b", re.IGNORECASE)
 _LABEL_END = (":", "-", "\u2013", "")
 _ARROW = re.compile(r"(?:[-=]>|\u2192)(?=\s*(?![\s\d]|n/?[as]\b|not\b)\S)")
 _SPOKEN = re.compile(
-    r"(?<![ \t])[ \t]++(?:(?P<dot>period|full ?stop)|(?P<comma>comma)|(?P<semi>semicolon)|(?P<ask>question mark)"
-    r"|(?P<part>(?:(?:new|next) )?paragraph)|(?P<line>(?:new|next) line)|(?P<colon>colon))(?=\s|$)",
+    r"(?<![ \t])[ \t]++(?:(?P<dot>period|full ?stop)|(?P<comma>comma)|(?P<semi>semicolon)"
+    r"|(?P<ask>question mark)|(?P<part>(?:(?:new|next) )?paragraph)|(?P<line>(?:new|next) line)"
+    r"|(?P<colon>colon))(?=\s|$)",
     re.IGNORECASE,
 )
 _WRITTEN = {"dot": ".", "comma": ",", "semi": ";", "ask": "?", "colon": ":", "line": "\n", "part": "\n\n"}
@@ -121,8 +122,11 @@ def _answered(part: str) -> str:
             _put(out, (start, stop), "")
     bare = [span for span in options if not _names(part[slice(*span)])]
     if len(bare) == len(boxes) and not any(box["on"] for box in boxes):
-        asked = all(_YES.match(part, *span) for span in bare)
-        _put(out, boxes[0].span(), "?" if asked else "no" if len(boxes[0].group()) > 1 else "0")
+        if not all(_YES.match(part, *span) for span in bare):
+            _put(out, boxes[0].span(), "no" if len(boxes[0].group()) > 1 else "0")
+        elif label:  # "Ulcer: [ ] yes [ ] no" is as open as "Ulcer?"
+            at = len(label) - (label[-1] in _LABEL_END)
+            _put(out, (at, at + 1), "?")
     return "".join(out)
 
 

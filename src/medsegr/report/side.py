@@ -289,11 +289,11 @@ def spots(found: Sequence[Element], words: Words, frame: Frame, by_flag: bool) -
         between = words.norms[found[i - 1].last : found[i].first]
         a_larger = any(two[0] in ("a", "another") and two[1] in LARGER for two in pairwise(between))
         whole = {"bilateral", *(() if a_larger else LARGER)} & {*(e.value for e in found[:i]), *between}
-        if (
-            (OTHER & set(between) or counted_again(between))
-            and not whole
-            and not _is_one(found[i - 1], words)
-        ):
+        led = words.norms[max(0, found[i - 1].first - 4) : found[i - 1].first]
+        whole = whole or (
+            between[:1] == ("one",) and {"a", "an"} & {*led}
+        )  # "a periventricular one on the left"
+        if (OTHER & set(between) or counted_again(between)) and not whole:
             first = spots(found[:i], words, frame, by_flag)
             rest = spots(found[i:], words, frame, by_flag)
             return _each(first, rest, between)
@@ -328,12 +328,6 @@ def _of_organ(spot: Spot, first: Sequence[Spot]) -> Spot:
     )
     bare = spot.side in SIDE_WORDS and not spot.places and not spot.rows
     return replace(spot, places=organs[:1]) if bare else spot
-
-
-def _is_one(before: Element, words: Words) -> bool:
-    """True for a place that describes "one": the first of "a 4 mm periventricular one on the left"."""
-    led = words.norms[max(0, before.first - 4) : before.first]
-    return words.norms[before.last : before.last + 1] == ("one",) and bool({"a", "an"} & {*led})
 
 
 def _each(first: tuple[Spot, ...], rest: tuple[Spot, ...], between: Sequence[str]) -> tuple[Spot, ...]:
