@@ -133,3 +133,14 @@ def test_a_part_in_front_of_headed_findings_is_kept_whole():
 )
 def test_a_title_asks_for_nothing(text):
     assert [f.polarity for f in parse(text, modality="US").findings] == ["absent"]
+
+
+@pytest.mark.parametrize("line", ["RIGHT", "LEFT BREAST", "Right side:"])
+def test_a_line_with_a_side_ends_the_question(line):
+    text = f"Indication: lump felt\n{line}\nMass: none\nCyst: yes, 6 mm"
+    assert [f.polarity for f in parse(text, modality="US").findings] == ["absent", "present"]
+
+
+def test_a_label_ends_the_line_before():
+    text = "Midline shift: 4 mm to the right\nHydrocephalus: no"
+    assert [f.polarity for f in parse(text, modality="MR").findings] == ["present", "absent"]

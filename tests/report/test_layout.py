@@ -17,29 +17,38 @@ def told(text: str, modality: str = "ES") -> list[tuple[str, str]]:
     return [(f.name, f.polarity) for f in parse(text, modality=modality).findings]
 
 
+PIECES = [
+    "[ ]",
+    "[x]",
+    "( )",
+    "☐",
+    "☒",
+    " ",
+    "  ",
+    "polyp",
+    "yes",
+    "no",
+    ":",
+    ";",
+    "|",
+    "\n",
+    "->",
+    "period",
+    " period ",
+    " comma",
+    " colon ",
+    "next line",
+    "number one",
+    "left",
+    "5 mm",
+    "R",
+]
+
+
 @settings(deadline=None, max_examples=60)
 @given(
     st.lists(
-        st.sampled_from(
-            [
-                "[ ]",
-                "[x]",
-                "( )",
-                "\u2610",
-                "\u2612",
-                " ",
-                "  ",
-                "polyp",
-                "yes",
-                "no",
-                ":",
-                ";",
-                "|",
-                "\n",
-                "->",
-            ]
-            + ["period", " period ", " comma", " colon ", "next line", "number one", "left", "5 mm", "R"]
-        ),
+        st.sampled_from(PIECES),
         max_size=30,
     ).map("".join)
 )

@@ -1,0 +1,59 @@
+"""What denies, doubts and dates a finding, and how far."""
+
+import pytest
+
+from medsegr.report.parse import parse, skip_reason
+
+
+def drawn(text: str, modality: str) -> list[tuple[str, str | None]]:
+    found = parse(text, modality=modality).findings
+    return [(f.name, f.location.side) for f in found if skip_reason(f) is None]
+
+
+@pytest.mark.parametrize(
+    ("text", "modality"),
+    [
+        ("It is not observed pleural effusion.", "CR"),
+        ("Is not seen pneumothorax.", "CR"),
+        ("It does not exist pneumothorax.", "CR"),
+        ("It is discarded retinal detachment.", "OP"),
+        ("In the right breast is not seen any mass.", "US"),
+        ("Duct ectasia is not to be seen.", "US"),
+        ("The lungs do not present consolidations.", "CR"),
+        ("A polyp was not objectivated.", "ES"),
+        ("Polyps: not. Ulcers: not.", "ES"),
+        ("Infiltrate: neither right nor left.", "CR"),
+        ("NGT: not placed.", "CR"),
+        ("ETT out. No pneumothorax.", "CR"),
+        ("Post chemoradiotherapy for rectal cancer.", "ES"),
+        ("State after pneumonia right, now clear lungs.", "CR"),
+        ("The polyp at 20 cm was resected then.", "ES"),
+        ("Old film: right pneumonia.", "CR"),
+        ("Favoured diagnosis: low grade glioma", "MR"),
+        ("Working diagnosis: melanoma", "DMS"),
+        ("Melanoma is to exclude.", "DMS"),
+    ],
+)
+def test_what_other_writers_deny_doubt_or_date_is_not_drawn(text: str, modality: str) -> None:
+    assert drawn(text, modality) == []
+
+
+@pytest.mark.parametrize(
+    ("text", "modality", "expected"),
+    [
+        ("In the left breast is seen a mass.", "US", [("breast mass", "left")]),
+        ("Right hilum is not seen, effusion is present.", "CR", [("pleural effusion", "right")]),
+        ("State after stent implantation, stent in place.", "CR", [("stent", None)]),
+        ("Rectum: haemorrhoids, otherwise free.", "ES", [("haemorrhoid", None)]),
+        ("The left plaque which enhanced in 2023 no longer does so.", "MR", [("plaque", "left")]),
+        ("Haemorrhages: OD yes, OS no.", "OP", [("haemorrhage", "right")]),
+        ("Effusion: R yes, L no.", "CR", [("pleural effusion", "right")]),
+        ("Apart from a 5 mm polyp in the sigmoid the colon was normal.", "ES", [("polyp", None)]),
+        ("With the exception of a polyp in the rectum no lesion was found.", "ES", [("polyp", None)]),
+        ("Other than diverticulosis, no polyp was found.", "ES", [("diverticulosis", None)]),
+    ],
+)
+def test_what_is_there_beside_a_denial_is_drawn(
+    text: str, modality: str, expected: list[tuple[str, str | None]]
+) -> None:
+    assert drawn(text, modality) == expected
