@@ -40,7 +40,9 @@ FINITE = VERBS | {
 RELATIVE = frozenset(["which", "that", "who", "not"])
 PLURAL = frozenset(["are", "were", "have"])
 PARTICIPLES = frozenset(["with", "showing", "containing", "causing"])
-NONE = frozenset(["none", "no", "nil", "absent", "negative", "neg", "clear"])
+NONE = frozenset(
+    ["none", "no", "nil", "absent", "negative", "neg", "clear", "normal", "unremarkable", "spared"]
+)
 STATES = frozenset(  # told of an organ behind its size: "SPLEEN: 14 cm, mildly enlarged"
     [
         "enlarged",
@@ -75,6 +77,7 @@ ASIDES = (
     ("previously", "called"),
     ("previously", "thought"),
     ("formerly", "called"),
+    ("formerly",),
 )
 ASIDE_FIRST = frozenset(said[0] for said in ASIDES)
 IMPERATIVES = frozenset(  # "ignore the heart, segment the lungs"
@@ -221,13 +224,15 @@ def _turns(norms: tuple[str, ...], at: tuple[int, int, int, int], named: Sequenc
 def denied_half(norms: tuple[str, ...], at: int) -> bool:
     """True for the "left" of "effusions: right small, left none", the "OS" of "OD yes, OS no": it alone is
     denied."""
-    led = at > 0 and norms[at - 1] in (",", ";", ":", "-")
-    closed = norms[at + 2 : at + 3] in ((), (".",), (",",), (";",))
-    if norms[at] not in HALVES or not led or not closed or norms[at + 1 : at + 2] == ():
+    before = norms[at - 2 : at - 1] if at > 1 and norms[at - 1] == "the" else norms[max(0, at - 1) : at]
+    said = at + 1 + (norms[at + 1 : at + 2] in (("one",), ("side",)))  # "the right one normal"
+    closed = norms[said + 1 : said + 2] in ((), (".",), (",",), (";",))
+    led = before in ((",",), (";",), (":",), ("-",))
+    if norms[at] not in HALVES or not led or not closed or norms[said : said + 1] == ():
         return False
     others = (i for i, norm in enumerate(norms) if norm in HALVES and HALVES[norm] != HALVES[norms[at]])
     told = [norms[i + 1 : i + 2] for i in others]
-    return norms[at + 1] in NONE and any(one and one[0] not in NONE for one in told)
+    return norms[said] in NONE and any(one and one[0] not in NONE for one in told)
 
 
 def _describes(before: tuple[str, ...], part: tuple[str, ...], behind: tuple[str, ...]) -> bool:

@@ -171,6 +171,10 @@ def _forward(words: Words, hit: Hit[Cue], starts: tuple[int, ...], adjectives: S
         described = [a for a in adjectives if hit.last <= a.first <= hit.last + 1]
         if described:  # "not calcified" denies the calcification, not the nodule
             return described[0].last
+    if hit.value.value == "prior" and {"resection", "excision", "debulking", "ablation", "removal"} & {
+        *norms[hit.first : hit.last]
+    }:
+        end = next((i for i in range(hit.last, end) if norms[i] == ","), end)  # "s/p resection, new nodule"
     if hit.value.kind == "uncertain":
         told = (i for i in range(hit.last + 1, end) if norms[i] in ("is", "are") and norms[i - 1] != "there")
         copula = next(told, end)
