@@ -88,7 +88,8 @@ def _denied_bare(
     norms = words.norms
     out = []
     for i in (i for i, norm in enumerate(norms) if norm in BARE):
-        led = i > 0 and norms[i - 1] in DENYING and {"no", "without", "nil"} & {*norms[max(0, i - 8) : i]}
+        nil = {"no", "without", "nil"} & {*norms[max(0, i - 8) : i]}
+        led = i > 0 and norms[i - 1] in DENYING and bool(nil)
         led = led or (norms[i + 1 : i + 2] == (":",) and norms[i + 2 : i + 3] in (("no",), ("none",)))
         closed = norms[i + 1 : i + 2] == () or norms[i + 1] in ENDING or norms[i + 1] == ":"
         free = not any(h.first <= i < h.last for h in hits)

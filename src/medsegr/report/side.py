@@ -290,10 +290,8 @@ def spots(found: Sequence[Element], words: Words, frame: Frame, by_flag: bool) -
         a_larger = any(two[0] in ("a", "another") and two[1] in LARGER for two in pairwise(between))
         whole = {"bilateral", *(() if a_larger else LARGER)} & {*(e.value for e in found[:i]), *between}
         led = words.norms[max(0, found[i - 1].first - 4) : found[i - 1].first]
-        whole = whole or (
-            between[:1] == ("one",) and {"a", "an"} & {*led}
-        )  # "a periventricular one on the left"
-        if (OTHER & set(between) or counted_again(between)) and not whole:
+        noun = between[:1] == ("one",) and {"a", "an"} & {*led}  # "a periventricular one on the left"
+        if (OTHER & set(between) or counted_again(between)) and not (whole or noun):
             first = spots(found[:i], words, frame, by_flag)
             rest = spots(found[i:], words, frame, by_flag)
             return _each(first, rest, between)
