@@ -330,7 +330,7 @@ def _line_ends(part: str, match: re.Match[str]) -> bool:
     if not after or after[0].islower() or after[0].isdigit():
         return False
     line = part[max(0, match.start() - 200) : match.start()].rsplit("\n", 1)[-1].strip()
-    if _SIDE_ALONE.fullmatch(line):  # a heading: "RIGHT", "Mass: none"
+    if _SIDE_ALONE.fullmatch(line) or _HEADED.match(after):  # a heading: "RIGHT", "Mass: none"
         return True
     if _LABEL.match(line) and _LABEL.match(after):  # "Shift: 4 mm to the right", "Hydrocephalus: no"
         return not line.endswith((",", "-"))
@@ -348,4 +348,8 @@ _OPEN = frozenset(  # words that end no line
     ]
 )
 _SIDE_ALONE = re.compile(r"(?:RIGHT|LEFT|Right|Left)(?: (?:SIDE|Side|side))?:?")
-_LABEL = re.compile(r"[A-Z][A-Za-z0-9 /#-]{1,40}:(?=\s)")
+_LABEL = re.compile(r"[A-Z][A-Za-z0-9 /#-]{0,40}:(?=\s)")
+_HEADED = re.compile(  # what no sentence goes on with: a box, or a line of nothing but a side and its organ
+    r"[\[\u2610-\u2612]|(?:RIGHT|LEFT|Right|Left)(?: (?:[A-Z]{2,12}|[A-Z]?[a-z]{2,12}))?"
+    r"[ \t]*:?[ \t]*(?:\n|$)"
+)
