@@ -5,7 +5,8 @@
 A finding is right when its name (or that of a wider concept), its state, its side, its key place or size and
 its look are those wanted; wrong when it is there with another state, side, place, size or look; missed when
 nothing has its name. Invented is what would be drawn and stands in no line. Repeating a finding invents
-nothing.
+nothing. Of wrong and invented ones the two dangerous kinds are told again: drawn though denied, doubted, past
+or said nowhere, and there with a wrong side.
 """
 
 import argparse
@@ -44,6 +45,8 @@ class Score:
     wrong: tuple[str, ...]
     missed: tuple[str, ...]
     invented: tuple[str, ...]
+    drawn: tuple[str, ...] = ()  # of wrong and invented: would be drawn and is not there
+    sided: tuple[str, ...] = ()  # of wrong and invented: would be drawn on a wrong side
 
     @property
     def clean(self) -> bool:
@@ -122,17 +125,27 @@ def score(lines: tuple[Wanted, ...], findings: tuple[Finding, ...]) -> Score:
             left.remove(found[0])
         if line.state != OPTIONAL:
             (right if found else open_lines).append(line)
-    wrong, missed = [], []
+    wrong, missed, drawn, sided = [], [], [], []
     for line in open_lines:
         found = [f for f in left if same_name(line, f)]
         found.sort(key=lambda f: (state(f) != line.state, f.name not in line.names))
         if found:
             left.remove(found[0])
             wrong.append(f"{line.line}  <-  {told(found[0])}")
+            here = state(found[0]) == "+"
+            drawn += wrong[-1:] if here and line.state != "+" else []
+            sided += wrong[-1:] if here and line.state == "+" and _sides_differ(line, found[0]) else []
         else:
             missed.append(line.line)
-    invented = [told(f) for f in left if state(f) == "+" and not any(_repeats(w, f) for w in lines)]
-    return Score(tuple(w.line for w in right), tuple(wrong), tuple(missed), tuple(invented))
+    extra = [f for f in left if state(f) == "+" and not any(_repeats(w, f) for w in lines)]
+    for f in extra:  # of another side than that which is there, or not there at all
+        (sided if any(w.state == "+" and same_name(w, f) for w in lines) else drawn).append(told(f))
+    counts = (tuple(part) for part in (wrong, missed, map(told, extra), drawn, sided))
+    return Score(tuple(w.line for w in right), *counts)
+
+
+def _sides_differ(one: Wanted, finding: Finding) -> bool:
+    return bool(one.side and finding.location.side) and one.side != finding.location.side
 
 
 def told(finding: Finding) -> str:
@@ -162,7 +175,7 @@ def main() -> None:
     scores = score_file(args.file)
     for name, one in scores.items() if args.list else ():
         print(f"{name}: {len(one.right)} right")
-        for kind in ("wrong", "missed", "invented"):
+        for kind in ("wrong", "missed", "invented", "drawn", "sided"):
             for line in getattr(one, kind):
                 print(f"  {kind:9}{line}")
     counts = {kind: sum(len(getattr(s, kind)) for s in scores.values()) for kind in Score.__slots__}

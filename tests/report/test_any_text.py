@@ -183,6 +183,11 @@ LONG = {
     "brackets": "(",
     "sizes": "8 mm ",
     "lines": "Nodule\n",
+    "boxes": "[ ] yes [x] no; ",
+    "blanks and boxes": "[ ]" + " " * 20,
+    "cells": "nodule | mass\n",
+    "tables": "a | right | left\nMass | none | 4 mm\n",
+    "spoken": "nodule period no mass comma ",
     "denials": "no nodule or mass without ",
 }
 

@@ -24,3 +24,10 @@ def test_other_lines_stay_apart():
     text = "Nodule in the left lobe.\nSize: 8 mm\nNo other nodule 2\n\nLocation: right"
     spans = sentences(text, (0, len(text)))
     assert joined(text, spans) == spans
+
+
+def test_a_name_that_is_answered_takes_the_lines_that_tell_of_it():
+    text = "Mass: yes\nLocation: left frontal lobe\nSize: 41 x 33 mm\nNecrosis: none\n"
+    mass, necrosis = parse(text, modality="MR").findings
+    assert (mass.location.side, mass.shape.size_mm) == ("left", (41.0, 33.0))
+    assert (necrosis.name, necrosis.polarity) == ("necrosis", "absent")

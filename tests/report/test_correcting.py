@@ -73,3 +73,43 @@ def test_an_addendum_may_use_a_wider_name() -> None:
     text = "FINDINGS: Right-sided ground-glass opacities. Nodule in the right lung.\n"
     text += "ADDENDUM: The opacities are on the left, not the right."
     assert drawn(text) == [("nodule", "right"), ("opacity", "left")]
+
+
+@pytest.mark.parametrize("head", ["CORRECTED REPORT", "AMENDED REPORT 14:20", "Correction", "ERRATUM"])
+def test_a_report_may_be_corrected_under_other_headings(head: str) -> None:
+    text = f"{FINDINGS}\n{head}: The nodule is in the right upper lobe, not the left."
+    assert drawn(text, "CT") == [("nodule", "right"), ("pleural effusion", "left")]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "CORRECTION: The nodule is in the right upper lobe.",
+        "AMENDMENT: laterality error - the nodule is in the RIGHT upper lobe.",
+        "Corrected report: Instead of 'left upper lobe' read 'right upper lobe'.",
+        'ERRATUM: For "left upper lobe" please read "right upper lobe".',
+    ],
+)
+def test_a_wrong_side_is_put_right(said: str) -> None:
+    assert drawn(f"{FINDINGS}\n{said}", "CT") == [("nodule", "right"), ("pleural effusion", "left")]
+
+
+@pytest.mark.parametrize(
+    "said",
+    [
+        "AMENDED REPORT: There is a further nodule in the right lung, which the first report missed.",
+        "ERRATUM: For 'right kidney' read 'left kidney'.",
+    ],
+)
+def test_an_amendment_of_something_else_moves_nothing(said: str) -> None:
+    assert ("nodule", "left") in drawn(f"{FINDINGS}\n{said}", "CT")
+
+
+def test_an_addendum_may_take_a_named_place_back() -> None:
+    text = "FINDINGS: 10 mm polyp in the antrum.\n\n"
+    text += "AMENDED REPORT: The polyp is in the gastric body and not in the antrum."
+    found = parse(text, modality="ES").findings
+    assert [(f.polarity, f.location.anatomy, f.shape.size_mm) for f in found] == [
+        ("absent", ("antrum",), (10.0,)),
+        ("present", ("gastric body",), (10.0,)),
+    ]

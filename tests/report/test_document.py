@@ -133,3 +133,23 @@ def test_a_part_in_front_of_headed_findings_is_kept_whole():
 )
 def test_a_title_asks_for_nothing(text):
     assert [f.polarity for f in parse(text, modality="US").findings] == ["absent"]
+
+
+@pytest.mark.parametrize("line", ["RIGHT", "LEFT BREAST", "Right side:"])
+def test_a_line_with_a_side_ends_the_question(line):
+    text = f"Indication: lump felt\n{line}\nMass: none\nCyst: yes, 6 mm"
+    assert [f.polarity for f in parse(text, modality="US").findings] == ["absent", "present"]
+
+
+def test_a_label_ends_the_line_before():
+    text = "Midline shift: 4 mm to the right\nHydrocephalus: no"
+    assert [f.polarity for f in parse(text, modality="MR").findings] == ["present", "absent"]
+
+
+@pytest.mark.parametrize("line", ["LEFT BREAST\nMass: yes", "L: mass", "[x] mass"])
+def test_a_long_line_ends_before_a_heading_a_short_label_or_a_box(line):
+    first = "Right breast: no mass, no cyst, no distortion, two coarse calcifications of 8 mm"
+    found = parse(f"{first}\n{line}\n", modality="MG").findings
+    assert (found[3].name, found[3].location.side) == ("coarse calcification", "right")
+    assert (found[4].name, found[4].polarity) == ("breast mass", "present")
+    assert found[3].span[1] <= len(first)

@@ -24,6 +24,8 @@ SEVENTH = HERE / "reports_development_seventh.toml"
 HELDOUT_SEVENTH = HERE / "reports_heldout_seventh.toml"
 EIGHTH = HERE / "reports_development_eighth.toml"
 HELDOUT_EIGHTH = HERE / "reports_heldout_eighth.toml"
+NINTH = HERE / "reports_development_ninth.toml"
+HELDOUT_NINTH = HERE / "reports_heldout_ninth.toml"
 TEXT = "Spiculated nodule of 9 mm in the right upper lobe. No effusion. Possible pneumonia."
 
 
@@ -37,6 +39,7 @@ TEXT = "Spiculated nodule of 9 mm in the right upper lobe. No effusion. Possible
         (SIXTH, 0.97, 1, 0.8),
         (SEVENTH, 0.92, 1, 0.6),
         (EIGHTH, 0.92, 1, 0.6),
+        (NINTH, 0.9, 0, 0.55),
     ],
 )
 def test_the_reports_that_the_rules_were_mended_on_stay_read(
@@ -60,6 +63,7 @@ def test_the_reports_that_the_rules_were_mended_on_stay_read(
         (HELDOUT_SIXTH, 12),
         (HELDOUT_SEVENTH, 12),
         (HELDOUT_EIGHTH, 12),
+        (HELDOUT_NINTH, 16),
     ],
 )
 def test_the_held_out_reports_can_be_scored(path: Path, count: int) -> None:
@@ -71,7 +75,7 @@ def test_the_held_out_reports_can_be_scored(path: Path, count: int) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        *(DEVELOPMENT, SECOND, THIRD, FIFTH, SIXTH, SEVENTH, EIGHTH),
+        *(DEVELOPMENT, SECOND, THIRD, FIFTH, SIXTH, SEVENTH, EIGHTH, NINTH),
         *(
             HELDOUT,
             HELDOUT_SECOND,
@@ -81,6 +85,7 @@ def test_the_held_out_reports_can_be_scored(path: Path, count: int) -> None:
             HELDOUT_SIXTH,
             HELDOUT_SEVENTH,
             HELDOUT_EIGHTH,
+            HELDOUT_NINTH,
         ),
     ],
 )
@@ -90,7 +95,7 @@ def test_every_report_says_what_must_be_read(path: Path) -> None:
     for report in reports:
         lines = wanted(report["reads"])
         assert report["modality"] in MODALITIES
-        assert any(line.state == "+" for line in lines), report["name"]
+        assert any(line.state in "+-" for line in lines), report["name"]
         assert {line.state for line in lines} <= {"+", "-", "?", "~", OPTIONAL}
         assert {line.side for line in lines} <= {"", "left", "right", "bilateral"}
 
@@ -116,3 +121,18 @@ def test_each_kind_of_error_is_counted(
     got = score(wanted(lines), parse(TEXT, modality="CT").findings)
     counts = len(got.right), len(got.wrong), len(got.missed), len(got.invented)
     assert counts == (right, wrong, missed, invented)
+
+
+@pytest.mark.parametrize(
+    ("lines", "drawn", "sided"),
+    [
+        ("+ nodule; right\n- pleural effusion\n? pneumonia", 0, 0),
+        ("+ nodule; left\n- pleural effusion\n? pneumonia", 0, 1),
+        ("- nodule\n- pleural effusion", 1, 0),
+        ("- pleural effusion", 1, 0),
+        ("+ nodule; right; lower\n- pleural effusion", 0, 0),
+    ],
+)
+def test_the_two_dangerous_kinds_of_error_are_counted_apart(lines: str, drawn: int, sided: int) -> None:
+    got = score(wanted(lines), parse(TEXT, modality="CT").findings)
+    assert (len(got.drawn), len(got.sided)) == (drawn, sided)

@@ -1,5 +1,5 @@
-"""A form about one thing: "Nodule 2", "Location: left", "Size: 9 mm" are one sentence, as are the parts of
-"Mass: shape oval; margin smooth; size 9 mm"."""
+"""A form about one thing: "Nodule 2" or "Mass: yes", "Location: left", "Size: 9 mm" are one sentence, as are
+the parts of "Mass: shape oval; margin smooth; size 9 mm"."""
 
 import re
 from collections.abc import Sequence
@@ -18,6 +18,7 @@ _PART = re.compile(
     r"(?:location|position|depth|size|diameter|density|shape|margins?|borders?|colou?rs?|distribution)\s+\w",
     re.IGNORECASE,
 )
+_THERE = re.compile(r"[A-Za-z][A-Za-z /-]{2,40}: ?(?:yes|present|positive|seen|single|1)\.?", re.IGNORECASE)
 _LONGEST = 600  # characters of such a form
 
 
@@ -34,6 +35,6 @@ def joined(text: str, spans: Sequence[Span]) -> tuple[Span, ...]:
         if here and stop - out[-1][0] <= _LONGEST and _PART.match(text, start, stop):
             out[-1] = out[-1][0], stop
             continue
-        going = _NUMBERED.fullmatch(text, start, stop) is not None
+        going = any(form.fullmatch(text, start, stop) for form in (_NUMBERED, _THERE))
         out.append((start, stop))
     return tuple(out)

@@ -10,12 +10,23 @@ from medsegr.report.lexicon import Concept, Cue, word_list
 from medsegr.report.link import ORDERED
 from medsegr.report.match import Hit, Words
 
+EXCEPTING = (
+    ("apart", "from"),
+    ("aside", "from"),
+    ("except", "for"),
+    ("besides",),
+    ("beside",),
+    ("other", "than"),
+    ("save", "for"),
+    ("but", "for"),
+    ("with", "the", "exception", "of"),
+)
 AGED = frozenset(["old", "chronic", "healed", "healing", "remote", "known", "subacute"])
 SIZES = frozenset(["small", "mild", "moderate", "minimal", "trace", "tiny", "stable", "unchanged"])
 DENIERS = frozenset(["no", "without", "negative", "neither", "absent", "none"])
 HARD = frozenset([";", "!", "?", ".", "-", "–", "—", "(", ")", "•", "negmark", "posmark"])
 ASKING = frozenset([":", "?", "=", "-", "–", "—", "("])
-DENIALS = frozenset(["no", "none", "nil", "negative", "neg", "absent", "0", "n"])
+DENIALS = frozenset(["no", "none", "nil", "negative", "neg", "absent", "0", "n", "not"])
 ANSWERS = DENIALS | {"yes", "positive", "present", "seen", "pos", "y"}
 EDGES = frozenset([",", "and", "with", "plus", "&"])
 AGREEING = frozenset(["compatible", "consistent"])
@@ -29,7 +40,9 @@ FINITE = VERBS | {
 RELATIVE = frozenset(["which", "that", "who", "not"])
 PLURAL = frozenset(["are", "were", "have"])
 PARTICIPLES = frozenset(["with", "showing", "containing", "causing"])
-NONE = frozenset(["none", "no", "nil", "absent", "negative", "neg", "clear"])
+NONE = frozenset(
+    ["none", "no", "nil", "absent", "negative", "neg", "clear", "normal", "unremarkable", "spared"]
+)
 STATES = frozenset(  # told of an organ behind its size: "SPLEEN: 14 cm, mildly enlarged"
     [
         "enlarged",
@@ -64,6 +77,7 @@ ASIDES = (
     ("previously", "called"),
     ("previously", "thought"),
     ("formerly", "called"),
+    ("formerly",),
 )
 ASIDE_FIRST = frozenset(said[0] for said in ASIDES)
 IMPERATIVES = frozenset(  # "ignore the heart, segment the lungs"
@@ -98,6 +112,7 @@ def clause_starts(words: Words, cues: Sequence[Hit[Cue]], named: Sequence[Hit[Co
         i + 2 for i in range(len(norms) - 2) if _list_over(norms, i)
     }
     starts |= {i + 1 for i in range(len(norms) - 3) if _next_of_them(norms, i)}
+    starts |= _behind_exception(norms)
     held = {hit.last for hit in cues if hit.value.direction == "pre"}  # "possibly with a small effusion"
     for i, norm in enumerate(norms):
         # "compatible with mild edema"
@@ -207,14 +222,17 @@ def _turns(norms: tuple[str, ...], at: tuple[int, int, int, int], named: Sequenc
 
 
 def denied_half(norms: tuple[str, ...], at: int) -> bool:
-    """True for the "left" of "effusions: right small, left none": it alone is denied."""
-    other = "left" if norms[at] == "right" else "right"
-    led = at > 0 and norms[at - 1] in (",", ";", ":", "-")
-    closed = norms[at + 2 : at + 3] in ((), (".",), (",",), (";",))
-    if norms[at] not in ("left", "right") or not led or not closed or norms[at + 1 : at + 2] == ():
+    """True for the "left" of "effusions: right small, left none", the "OS" of "OD yes, OS no": it alone is
+    denied."""
+    before = norms[at - 2 : at - 1] if at > 1 and norms[at - 1] == "the" else norms[max(0, at - 1) : at]
+    said = at + 1 + (norms[at + 1 : at + 2] in (("one",), ("side",)))  # "the right one normal"
+    closed = norms[said + 1 : said + 2] in ((), (".",), (",",), (";",))
+    led = before in ((",",), (";",), (":",), ("-",))
+    if norms[at] not in HALVES or not led or not closed or norms[said : said + 1] == ():
         return False
-    told = [norms[i + 1 : i + 2] for i, norm in enumerate(norms) if norm == other]
-    return norms[at + 1] in NONE and any(one and one[0] not in NONE for one in told)
+    others = (i for i, norm in enumerate(norms) if norm in HALVES and HALVES[norm] != HALVES[norms[at]])
+    told = [norms[i + 1 : i + 2] for i in others]
+    return norms[said] in NONE and any(one and one[0] not in NONE for one in told)
 
 
 def _describes(before: tuple[str, ...], part: tuple[str, ...], behind: tuple[str, ...]) -> bool:
@@ -293,6 +311,19 @@ def _runs_on(norms: tuple[str, ...], at: int) -> bool:
     if norms[at : at + 1] == ("there",):
         return _there(norms, at)
     return norms[at : at + 1] == ("the",) and bool({"is", "are"} & set(norms[at + 2 : at + 5]))
+
+
+def _behind_exception(norms: tuple[str, ...]) -> set[int]:
+    """Index of the statement behind the exception that a sentence begins with: "apart from a polyp in the
+    sigmoid the colon was normal"."""
+    if not any(norms[: len(said)] == said for said in EXCEPTING):
+        return set()
+    for i in range(2, len(norms) - 2):
+        led = norms[i - 1] not in word_list("prepositions") | EDGES
+        states = norms[i] in ("the", "there") and bool(VERBS & {*norms[i + 1 : i + 6]})
+        if led and (norms[i] == "no" or states):
+            return {i}
+    return set()
 
 
 def _next_of_them(norms: tuple[str, ...], at: int) -> bool:

@@ -17,6 +17,10 @@ from medsegr.report.idle import acts_back, explained_at, of_them, presumed
 from medsegr.report.lexicon import Concept, Cue, word_list
 from medsegr.report.match import Hit, Words
 
+OPPOSING = frozenset(["not", "discarded", "excluded", "ruled"])
+FRONT = 5  # words of a place with which a sentence begins
+BEING = frozenset(["is", "are", "was", "were", "does", "do", "did"])
+RELATIVE = frozenset(["which", "that", "who"])
 STATING = frozenset(["there", "but", "however", "no"])
 OPEN_ENDS = frozenset(["excluded", "out"])  # of "cannot be excluded", "cannot be ruled out"
 TURNING = frozenset(["but", "although", "though", "however", "yet"])
@@ -69,12 +73,31 @@ def scopes(
             end = _forward(words, hit, starts, adjectives)
             parts = _parts(words, hit, (_meant(words, hit, end), end), anchors)
             found += [Scope(hit.value, span, *part) for part in parts]
+        if _begins(words, hit, starts, anchors):
+            found.append(Scope(hit.value, span, hit.last, _forward(words, hit, starts, adjectives)))
+            continue
         if hit.value.direction in ("post", "both") and acts_back(words, hit):
             first = max(_back(words, hit, starts, anchors), _said_before(words, hit, cues, starts))
             first = max(first, _doubted(words, hit, cues))
             first = hit.first - 1 if hit.first and denied_half(words.norms, hit.first - 1) else first
             found.append(Scope(hit.value, span, first, hit.first))
     return tuple(found)
+
+
+def _begins(words: Words, hit: Hit[Cue], starts: tuple[int, ...], anchors: Sequence[int]) -> bool:
+    """True for a denial with its verb in front of what it denies: "it is not observed pleural effusion"."""
+    denies = hit.value.kind == "negation" and hit.value.direction == "post"
+    said = {*words.norms[hit.first : hit.last]}
+    if not denies or words.norms[hit.first] not in BEING or not OPPOSING & said:
+        return False
+    begin = max(s for s in starts if s <= hit.first)
+    end = next((s for s in starts if s >= hit.last), len(words.norms))
+    lead = words.norms[begin : hit.first]
+    bare = not {*lead} - {"it", "there", "also", "and"}
+    placed = lead[:1] in (("in",), ("on",), ("at",)) and len(lead) <= FRONT and lead.count("the") <= 1
+    if placed and not any(begin <= a < hit.first for a in anchors):
+        bare = True  # "In the left breast is not seen any mass"
+    return bare and any(hit.last <= a < end for a in anchors)
 
 
 def _answered(words: Words, hit: Hit[Cue], anchors: Sequence[int]) -> bool:
@@ -148,6 +171,10 @@ def _forward(words: Words, hit: Hit[Cue], starts: tuple[int, ...], adjectives: S
         described = [a for a in adjectives if hit.last <= a.first <= hit.last + 1]
         if described:  # "not calcified" denies the calcification, not the nodule
             return described[0].last
+    if hit.value.value == "prior" and {"resection", "excision", "debulking", "ablation", "removal"} & {
+        *norms[hit.first : hit.last]
+    }:
+        end = next((i for i in range(hit.last, end) if norms[i] == ","), end)  # "s/p resection, new nodule"
     if hit.value.kind == "uncertain":
         told = (i for i in range(hit.last + 1, end) if norms[i] in ("is", "are") and norms[i - 1] != "there")
         copula = next(told, end)
@@ -196,6 +223,10 @@ def _back(words: Words, hit: Hit[Cue], starts: tuple[int, ...], anchors: Sequenc
             break  # "a cyst, no torsion suspected": what is not suspected is the torsion
         if words.norms[hit.last - 1] in (".", ",", ";"):
             break  # "the medial meniscus is torn, the lateral is not."
+        if words.norms[before[-1]] == "otherwise":
+            break  # "haemorrhoids, otherwise free"
+        if words.norms[before[-1]] in RELATIVE and hit.value.value == "prior":
+            break  # "the plaque which enhanced in 2023 no longer does so"
         before.pop()
     return max(before[-1] if before else 0, hit.first - hit.value.reach)
 
@@ -228,6 +259,7 @@ def claim(found: Sequence[Scope], parts: Sequence[tuple[int, int]], concept: Con
         and not (s.cue.value == "prior" and concept.lasting and s.span[1] - s.span[0] < 9)
         and not (concept.lasting and words.text[slice(*s.span)].lower().endswith("healed"))
         and not (s.cue.value == "removed" and _pictured(concept))
+        and not (concept.kind == "device" and " after" in words.text[slice(*s.span)].lower())
     ]
     time = _time(_since_told(timed, min(span[0] for span in own)))
     whose: Literal["patient", "other"] = "other" if "other" in by_kind else "patient"

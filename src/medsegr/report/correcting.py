@@ -1,17 +1,35 @@
 """What a later sentence takes back: "This has since resolved.", and an addendum that corrects a side."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
-from medsegr.findings import Finding
+from medsegr.findings import Finding, Section
 from medsegr.report.context import DENYING_TIMES, Scope
+from medsegr.report.lexicon import split_words
 from medsegr.report.match import find_descriptors, find_places, words_of
 from medsegr.report.sentence import Sentence
 from medsegr.report.side import SIDE_WORDS
 from medsegr.report.tokens import tokens
 
 POINTING = frozenset(["this", "these", "it", "they", "that", "both", "which"])
-CORRECTING = frozenset(["not", "instead", "than", "correction", "corrected", "erroneously", "incorrectly"])
+CORRECTING = frozenset(
+    [
+        *("not", "instead", "than", "correction", "corrected", "erroneously", "incorrectly", "error"),
+        *("erroneous", "wrong", "wrongly", "mistake", "mistakenly", "laterality"),
+    ]
+)
+MISREAD = re.compile(  # "Instead of 'right breast' read 'left breast'."
+    r"\b(?:instead of|for|replace) [\"'\u201c\u2018]?(?P<wrong>[^\"'\u201d\u2019.\n]{0,60}?)"
+    r"[\"'\u201d\u2019]?,? (?:please )?(?:it should )?(?:read|with) "
+    r"[\"'\u201c\u2018]?(?P<meant>[^\"'\u201d\u2019.\n]{0,60})",
+    re.IGNORECASE,
+)
+FILLING = frozenset(["the", "a", "an", "in", "on", "of", "side", "sided"])
+AMENDING = ("correct", "amend", "erratum", "corrigend", "laterality", "wrong side")
+LEAD = (
+    60  # letters before a sentence of an addendum in which one of these may stand: "CORRECTION: The mass ..."
+)
 WIDE = frozenset(["lesion", "abnormality"])  # how an addendum may call what the report has a name for
 ANY_LESION = frozenset(["lesion", "mass", "nodule", "tumour", "cyst", "opacity", "fracture", "infarct"])
 
@@ -51,12 +69,43 @@ def corrected(found: Sequence[Finding], text: str) -> list[Finding]:
     return out
 
 
+def reread(found: Sequence[Finding], text: str, sections: Sequence[Section]) -> list[Finding]:
+    """The findings, those of a side that an addendum puts right on the other: "for 'right breast' read 'left
+    breast'". Of a longer phrase every word must be one of the finding's place, name or phrase."""
+    out = list(found)
+    for match in (m for s in sections if s.name == "addendum" for m in MISREAD.finditer(text, *s.span)):
+        wrong, meant = split_words(match["wrong"]), split_words(match["meant"])
+        sides = [{*SIDE_WORDS} & {*norms} for norms in (wrong, meant)]
+        if not all(len(side) == 1 for side in sides) or sides[0] == sides[1]:
+            continue
+        (one,), (two,) = sides
+        rest = {*wrong} - {one} - FILLING
+        inside = (f for f in out if not match.start() <= f.span[0] < match.end())
+        out = [_sided(f, two) if _is_meant(f, one, rest) else f for f in inside]
+    return out
+
+
+def _is_meant(finding: Finding, side: str, rest: set[str]) -> bool:
+    said = (finding.name, finding.phrase, *finding.location.anatomy)
+    return finding.location.side == side and rest <= {word for words in said for word in split_words(words)}
+
+
+def _sided(finding: Finding, side: str) -> Finding:
+    """The finding on another side; the names of its places follow."""
+    place = finding.location
+    was = str(place.side)
+    names = tuple(re.sub(rf"^{was}\b", side, name) for name in place.anatomy)
+    return replace(finding, location=replace(place, side=side, anatomy=names))
+
+
 @dataclass(frozen=True, slots=True)
 class Taken:
-    """The place that an addendum takes back: a side ("" for none of its own) and thirds of the height."""
+    """The place that an addendum takes back: a side ("" for none of its own), thirds of the height, and
+    named places."""
 
     side: str
     rows: tuple[str, ...]
+    places: tuple[str, ...] = ()
 
 
 def _taken(later: Finding, text: str) -> Taken | None:
@@ -66,16 +115,24 @@ def _taken(later: Finding, text: str) -> Taken | None:
         return None
     words = words_of(tokens(text, later.sentence), text)
     marks = [i for i, norm in enumerate(words.norms) if norm in CORRECTING]
-    if not marks:
+    before = text[max(0, later.sentence[0] - LEAD) : later.sentence[0]].lower()
+    definite = text[max(0, later.span[0] - LEAD) : later.span[0]].split()[-1:] in (["the"], ["The"])
+    amends = definite and any(word in before for word in AMENDING)
+    if not marks and not amends:
         return None
     other = next((s for s in SIDE_WORDS if s != here.side), "") if here.side in SIDE_WORDS else ""
-    behind = marks[0] + 1
+    behind = marks[0] + 1 if marks else len(words.norms)
     rows = {row for p in find_places(words) if p.first >= behind for row in p.value.rows}
     rows |= {d.value.value for d in find_descriptors(words) if d.first >= behind and d.value.field == "rows"}
     if rows and here.rows and rows != {*here.rows}:
         told = {*words.norms[behind:]} & {*SIDE_WORDS}
         return Taken(told.pop() if len(told) == 1 else here.side or "", tuple(sorted(rows)))
-    return Taken(other, ()) if other and other in words.norms else None
+    if other and (other in words.norms or amends or "laterality" in words.norms):
+        return Taken(other, ())
+    led = words.norms[behind : behind + 1] in (("in",), ("at",), ("the",), ("on",))
+    named = {p.value.name for p in find_places(words) if led and behind <= p.first <= behind + 2}
+    named -= {*here.anatomy}
+    return Taken("", (), tuple(sorted(named))) if named and here.anatomy else None
 
 
 def _at_wrong(known: Finding, later: Finding, wrong: Taken) -> bool:
@@ -84,6 +141,8 @@ def _at_wrong(known: Finding, later: Finding, wrong: Taken) -> bool:
     same = known.name == later.name or later.name in known.parents or bool(wide)
     if not same or not (one == two or not one or not two):
         return False
+    if wrong.places:
+        return bool({*wrong.places} & {*known.location.anatomy})
     if wrong.rows:
         return {*known.location.rows} == {*wrong.rows} and known.location.side in (None, wrong.side)
     return known.location.side == wrong.side

@@ -4,6 +4,8 @@ import re
 from itertools import pairwise
 
 from medsegr.findings import Section, Span
+from medsegr.report import columns
+from medsegr.report.layout import laid_out
 from medsegr.report.lexicon import concept_terms, concepts, places, split_words
 from medsegr.report.tokens import ABBREVIATIONS, ANSWER, queries
 
@@ -41,6 +43,10 @@ HEADINGS = {
         "previous",
         "previous imaging",
         "prior imaging",
+        "previous report",
+        "prior report",
+        "old report",
+        "report of the previous study",
         "compared with",
         "prior studies",
         "previous studies",
@@ -107,7 +113,20 @@ HEADINGS = {
         "sequences",
     ),
     "recommendation": ("recommendation", "recommendations", "plan", "advice", "follow up", "follow-up"),
-    "addendum": ("addendum", "addenda", "amendment"),
+    "addendum": (
+        "addendum",
+        "addenda",
+        "amendment",
+        "amended report",
+        "corrected report",
+        "revised report",
+        "correction",
+        "corrigendum",
+        "erratum",
+        "amended",
+        "corrected",
+        "supplementary report",
+    ),
 }
 LIMIT = 1_000_000  # characters of a report; the longest real ones stay below 50,000
 LONGEST = 1500  # characters of a sentence; real ones stay below 500
@@ -115,7 +134,7 @@ READ = ("findings", "impression", "addendum")  # what is read unless asked other
 _NAMES = {words: name for name, all_words in HEADINGS.items() for words in all_words}
 _HEAD = re.compile(
     r"(?:^|(?<=[.\n\r])[ \t]*)[ \t*#_>-]{0,8}(?P<words>[A-Za-z][A-Za-z /&-]{1,40}?)"
-    r"(?:(?:(?<=[Aa]ddendum)|(?<=ADDENDUM))[ \t]*\(?\d[\d:./ -]{0,18}\)?)?[ \t]*+"  # "ADDENDUM 16:40:"
+    r"(?:(?:(?<=[Aa]ddendum)|(?<=ADDENDUM)|(?<=[Rr]eport)|(?<=REPORT))[ \t]*\(?\d[\d:./ -]{0,18}\)?)?[ \t]*+"
     r"(?P<end>[*_]{0,3}:[*_]{0,3}|(?=\r?\n))",  # blanks are never given back: a run of them is read once
     re.MULTILINE,
 )
@@ -130,6 +149,11 @@ _INLINE_ITEM = re.compile(r"(?:(?<=[.;:!?])|(?<=^))\s*\(?\d{1,2}[.)]\s*(?=[A-Za-
 _FIRST_LINE = re.compile(r"[^\n]{0,400}[.?!:][ \t\r]*\n+(?=[A-Z])|[^\n]{0,400}\n[ \t\r]*\n+(?=\S)")
 _FIRST_SENTENCE = re.compile(r"[^.\n]{0,200}(?:\.[ \t]*(?=[A-Z])|\.?[ \t\r]*\n+(?=[A-Z|]))")
 _ORGAN_LINE = re.compile(r"\n[ \t|*-]{0,8}(?P<words>[A-Z][A-Za-z]{0,14}(?: [A-Za-z]{1,14}){0,3})[ \t]*:")
+_SIDE_LINE = re.compile(  # "Indication: lump", "RIGHT BREAST", "Mass: none"
+    r"\n[ \t*#]{0,8}(?:right|left|od|os)(?: (?:side|breast|eye|lung|kidney|ovary|testis|carotid))?[ \t]*:?"
+    r"[ \t]*(?=\n)",
+    re.IGNORECASE,
+)
 _FIELD = re.compile(r"\n[ \t|*-]{0,8}(?P<words>[A-Z][A-Za-z ]{2,30})#?\d{0,2}[ \t]*:")
 _EXAM = re.compile(  # "Indication: lump. Ultrasound: ..." on one line
     r"(?<=[.;])[ \t]+(?!(?:outside|prior|previous|recent|earlier|old)\b)(?:[a-z-]{1,12} ){0,2}"
@@ -143,9 +167,9 @@ _STOP = re.compile(r"(?<![.!?;])[.!?;]++(?=\s|$|[A-Z][a-z])|\n[ \t\r]*\n|\r\n|\n
 
 
 def plain(text: str) -> str:
-    """The text with markup, terminal sequences and control characters blanked, as long as it came: spans stay
-    true."""
-    return _FOREIGN.sub(lambda found: " " * len(found.group()), text)
+    """The text with markup, terminal sequences and control characters blanked and its layout put into words
+    (:mod:`medsegr.report.layout`), as long as it came: spans stay true."""
+    return laid_out(_FOREIGN.sub(lambda found: " " * len(found.group()), text))
 
 
 def sections(text: str) -> tuple[Section, ...]:
@@ -184,9 +208,9 @@ def _ends_early(text: str, head: re.Match[str], stop: int) -> int:
         told = (m for m in _FIELD.finditer(text, start, stop) if _is_finding(m["words"]))
         stop = next((m.start() for m in told), stop)  # "Exam: CT chest\nNodule 1: ..."
     organ = (m for m in _ORGAN_LINE.finditer(text, start, stop) if _is_organ(m["words"]))
-    exam = _EXAM.search(text, start, stop)
-    behind = exam.start() if exam else stop
-    return next((m.start() for m in organ), behind)  # "History: diabetes\nRight eye: ..."
+    exam, side = _EXAM.search(text, start, stop), _SIDE_LINE.search(text, start, stop)
+    behind = min((found.start() for found in (exam, side) if found), default=stop)
+    return min(next((m.start() for m in organ), stop), behind)  # "History: diabetes\nRight eye: ..."
 
 
 def _organs_begin(text: str, head: re.Match[str], stop: int) -> int:
@@ -240,6 +264,7 @@ def sentences(text: str, span: Span) -> tuple[Span, ...]:
     }
     cuts |= {match.end() for match in _INLINE_ITEM.finditer(part)}
     cuts |= {match.end() for match in _STOP.finditer(part) if _ends(part, match)}
+    cuts |= {edge - start for line in columns.lines(text, span) for edge in line}
     edges = sorted(_shortened(part, sorted(cuts)))
     spans = (_trim(text, start + a, start + b) for a, b in pairwise(edges))
     return tuple(
@@ -305,6 +330,10 @@ def _line_ends(part: str, match: re.Match[str]) -> bool:
     if not after or after[0].islower() or after[0].isdigit():
         return False
     line = part[max(0, match.start() - 200) : match.start()].rsplit("\n", 1)[-1].strip()
+    if _SIDE_ALONE.fullmatch(line) or _HEADED.match(after):  # a heading: "RIGHT", "Mass: none"
+        return True
+    if _LABEL.match(line) and _LABEL.match(after):  # "Shift: 4 mm to the right", "Hydrocephalus: no"
+        return not line.endswith((",", "-"))
     if len(line) > 50:  # a wrapped line is a full one
         return line.endswith((".", ":", ";", "!", "?")) or _LABEL.match(after) is not None
     if re.search(r":\s*\S+$", line):  # "Consolidation: No" is answered
@@ -318,4 +347,9 @@ _OPEN = frozenset(  # words that end no line
         *("at", "on", "by", "from", "left", "right", "small", "mild", "possible", "there"),
     ]
 )
-_LABEL = re.compile(r"[A-Z][A-Za-z0-9 /#-]{1,40}:(?=\s)")
+_SIDE_ALONE = re.compile(r"(?:RIGHT|LEFT|Right|Left)(?: (?:SIDE|Side|side))?:?")
+_LABEL = re.compile(r"[A-Z][A-Za-z0-9 /#-]{0,40}:(?=\s)")
+_HEADED = re.compile(  # what no sentence goes on with: a box, or a line of nothing but a side and its organ
+    r"[\[\u2610-\u2612]|(?:RIGHT|LEFT|Right|Left)(?: (?:[A-Z]{2,12}|[A-Z]?[a-z]{2,12}))?"
+    r"[ \t]*:?[ \t]*(?:\n|$)"
+)

@@ -4,6 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from medsegr.findings import Span
+from medsegr.report import columns
 from medsegr.report.again import told_last
 from medsegr.report.blocks import joined
 from medsegr.report.correcting import taken_back
@@ -44,6 +45,7 @@ EYE_ITEMS = frozenset(  # of a form about an eye
     ]
 )
 DASHES = frozenset(["-", "–", "—"])
+CLOCK = (("00",), ("30",))  # "a cyst at 5:00"
 SHORT = 4  # words of a sentence that may stand in a list of names
 
 
@@ -58,6 +60,25 @@ class Spoken:
 
 
 def read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[Sentence, ...]:
+    """Read the sentences of one section, those of a table with a column for each side cell by cell."""
+    whole = (spans[0][0], spans[-1][1]) if spans else (0, 0)
+    table = columns.lines(text, whole)
+    if not table:
+        return _read_all(text, spans, modality)
+    rest = [s for s in spans if not any(line[0] <= s[0] < line[1] for line in table)]
+    told = [_of_cell(cell, modality) for cell in columns.cells(text, whole)]
+    return tuple(sorted((*_read_all(text, rest, modality), *told), key=lambda s: s.span))
+
+
+def _of_cell(cell: columns.Cell, modality: str | None) -> Sentence:
+    """A cell with the name of its row before it, under the side of its column."""
+    head = read(cell.text, (cell.head[0], cell.head[1] + 1), modality)
+    sentence = read(cell.text, cell.span, modality)
+    under = _heading_organ(sentence, sentence.words.norms.index(":"))
+    return replace(sentence, under=under, over=head.elements, over_words=head.words, titled=True)
+
+
+def _read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[Sentence, ...]:
     """Read the sentences of one section.
 
     An organ with a colon ("LIVER: Normal size. A cyst ...") is the organ of those behind it too, up to the
@@ -80,7 +101,7 @@ def read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[Se
             under = _heading_organ(sentence, colon)
             placed = _heading_place(sentence, colon)
             stays = _stays(under, over[0]) or _is_device(sentence, colon)
-            stays = stays or _is_item(sentence, colon, over[0])
+            stays = stays or _is_item(sentence, colon, over[0]) or _is_below(sentence, colon, over[1])
             over = over if not placed and stays else (placed, sentence.words)
         elif subject and not _stays(subject, over[0]):
             over = (), sentence.words
@@ -133,8 +154,11 @@ def _is_same(norms: Sequence[str], at: int) -> bool:
 def _ends_at(sentence: Sentence, text: str) -> int:
     """Index behind the words of a heading: the colon of "LEFT BREAST: ...", the dash of "RIGHT EYE - ...", or
     the end of a line of its own; 0 where there is none."""
-    if ":" in sentence.words.norms[:6]:
-        return sentence.words.norms.index(":")
+    norms = sentence.words.norms
+    colons = (i for i, norm in enumerate(norms[:6]) if norm == ":" and norms[i + 1 : i + 2] not in CLOCK)
+    colon = next(colons, 0)
+    if colon:
+        return colon
     dash = next((i for i, norm in enumerate(sentence.words.norms[:6]) if norm in DASHES), 0)
     led = [e for e in sentence.elements if e.last <= dash]
     covered = {i for e in led for i in range(e.first, e.last)}
@@ -162,8 +186,16 @@ def _is_item(sentence: Sentence, colon: int, over: Sequence[Element]) -> bool:
     return bool(organs) and not placed and not sentence.anatomy and (bare or fitting)
 
 
+def _is_below(sentence: Sentence, colon: int, over: Words) -> bool:
+    """True for an item of a form that names a finding, below a line of nothing but a side: "Cyst: yes" below
+    "RIGHT"."""
+    named = any(c.first < colon for c in sentence.candidates)
+    placed = any(e.first < colon for e in sentence.elements)
+    return named and not placed and len(over.norms) <= 2 and bool({*SIDE_WORDS} & {*over.norms})
+
+
 def _is_line(sentence: Sentence, text: str) -> bool:
-    """True for a line of nothing but a side and its organ, spelled as a heading: "LEFT BREAST"."""
+    """True for a line of nothing but a side and its organ, or a side, spelled as a heading: "LEFT BREAST"."""
     start, stop = sentence.span
     said = text[start:stop]
     own = text[:start].rstrip(" \t*#_")[-1:] in ("", "\n", "\r") and text[stop : stop + 1] in ("\n", "\r")
@@ -171,7 +203,8 @@ def _is_line(sentence: Sentence, text: str) -> bool:
         return False
     covered = {i for e in sentence.elements for i in range(e.first, e.last)}
     organ = any(e.place is not None for e in sentence.elements)
-    return organ and _sided(sentence.elements) and len(covered) == len(sentence.words.norms)
+    alone = said.isupper() and len(covered) == 1  # "RIGHT"
+    return (organ or alone) and _sided(sentence.elements) and len(covered) == len(sentence.words.norms)
 
 
 def _heading_organ(sentence: Sentence, colon: int) -> str:
@@ -198,7 +231,7 @@ def _stays(organ: str, over: Sequence[Element]) -> bool:
         return bool(over) and organ in paired()
     known = concepts()
     field = known[organ].field if organ in known else ""
-    return any(organ == p.of or (field == p.of and field in ORGANS) for p in places)
+    return any((organ and organ == p.of) or (field == p.of and field in ORGANS) for p in places)
 
 
 def is_part(place: Place) -> bool:

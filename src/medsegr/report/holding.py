@@ -53,7 +53,7 @@ def resolved(found: Sequence[Element], words: Words) -> tuple[Element, ...]:
         # "its tip is not in the left"
         none = none or (before[-1:] in (["in"], ["at"]) and before[-3:-1] in ISNT)
         none = none or (before[-2:] in INSTEAD and out)  # "in the lower rather than the upper lobe"
-        none = none or (element.field == "side" and denied_half(words.norms, element.first))
+        none = none or (element.last == element.first + 1 and denied_half(words.norms, element.first))
         spared = before[-1:] and before[-1] in SPARING
         if none or spared or element.first == denied:
             denied = element.last

@@ -39,8 +39,9 @@ BARE = {  # what they mean where they are denied
     "fluid": "fluid collection",
     "growth": "endoscopic growth",
     "cleft": "facial cleft",
+    "regression": "regression structure",
 }
-BARE_IN = {"growth": ("ES",), "cleft": ("US",)}
+BARE_IN = {"growth": ("ES",), "cleft": ("US",), "regression": ("DMS",)}
 HOLDING = dict.fromkeys(("pleura", "pleural", "costophrenic", "hemithorax"), "pleural effusion")
 HOLDING |= dict.fromkeys(("pericardium", "pericardial"), "pericardial effusion")
 HOLDING |= dict.fromkeys(("joint", "knee", "elbow", "ankle", "glenohumeral"), "joint effusion")
@@ -87,8 +88,10 @@ def _denied_bare(
     norms = words.norms
     out = []
     for i in (i for i, norm in enumerate(norms) if norm in BARE):
-        led = i > 0 and norms[i - 1] in DENYING and {"no", "without", "nil"} & {*norms[max(0, i - 8) : i]}
-        closed = norms[i + 1 : i + 2] == () or norms[i + 1] in ENDING
+        nil = {"no", "without", "nil"} & {*norms[max(0, i - 8) : i]}
+        led = i > 0 and norms[i - 1] in DENYING and bool(nil)
+        led = led or (norms[i + 1 : i + 2] == (":",) and norms[i + 2 : i + 3] in (("no",), ("none",)))
+        closed = norms[i + 1 : i + 2] == () or norms[i + 1] in ENDING or norms[i + 1] == ":"
         free = not any(h.first <= i < h.last for h in hits)
         if led and closed and free and modality in BARE_IN.get(norms[i], (modality,)):
             name = BARE[norms[i]]
@@ -125,7 +128,8 @@ def is_named_as_tool(hit: Hit[Concept], words: Words) -> bool:
     """True for the "snare" of "resected with a cold snare": it tells how something was done."""
     before = words.norms[max(0, hit.first - 4) : hit.first]
     done = hit.value.kind == "device" and ACTS & set(words.norms[: hit.first])
-    means = [i for i, norm in enumerate(before) if norm in MEANS]
+    at = {"at"} if hit.value.name == "instrument" else frozenset()
+    means = [i for i, norm in enumerate(before) if norm in MEANS | at]
     return bool(done and means) and not {"and", ","} & set(before[means[-1] :])
 
 
@@ -212,7 +216,8 @@ def _is_matched(hit: Hit[Concept], hits: Sequence[Hit[Concept]], words: Words) -
     low = max(0, hit.first - 4)
     at = next((i for i in range(low, hit.first) if words.norms[i] in MATCHING), hit.first)
     between = words.norms[at : hit.first]
-    return "the" in between and not {",", ";"} & {*between} and hits[0].first < at
+    told = hits[0].first < at or (at == 0 and hits[-1].first > hit.last)  # before it, or in this sentence
+    return "the" in between and not {",", ";"} & {*between} and told
 
 
 def _is_pictured(hit: Hit[Concept], words: Words) -> bool:

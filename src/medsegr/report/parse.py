@@ -14,7 +14,7 @@ from medsegr.report import document, lexicon
 from medsegr.report.asked import check
 from medsegr.report.builds import Candidate
 from medsegr.report.context import Claim, claim
-from medsegr.report.correcting import corrected
+from medsegr.report.correcting import corrected, reread
 from medsegr.report.headings import read_all
 from medsegr.report.heads import Head, asked_for, border, heads
 from medsegr.report.language import foreign
@@ -85,11 +85,12 @@ def parse(
     setting = replace(setting, about=most_told(said, code), whole=whole, organ=organ_of_title(said, exams))
     read_in = [(s, below) for (s, _), below in zip(read_in, under_title(said, exams), strict=True)]
     found = [f for section, sentence in read_in for f in _findings(sentence, section, setting)]
+    found = corrected(reread(found, plain, found_sections), plain)
     if found_sections and modality and code is None:
         unknown = f"'{modality}' is no known modality; give a DICOM code such as CR, CT, MR, US or ES"
         warnings = (*warnings, ("modality_unknown", unknown))
     warnings = (*notes, *warnings)
-    report = Report(text, found_sections, _numbered(link(corrected(found, plain), plain), text), warnings)
+    report = Report(text, found_sections, _numbered(link(found, plain), text), warnings)
     if llm is None:
         return report
     from medsegr.report.llm import consult  # it reads with this function, too

@@ -289,7 +289,9 @@ def spots(found: Sequence[Element], words: Words, frame: Frame, by_flag: bool) -
         between = words.norms[found[i - 1].last : found[i].first]
         a_larger = any(two[0] in ("a", "another") and two[1] in LARGER for two in pairwise(between))
         whole = {"bilateral", *(() if a_larger else LARGER)} & {*(e.value for e in found[:i]), *between}
-        if (OTHER & set(between) or counted_again(between)) and not whole:
+        led = words.norms[max(0, found[i - 1].first - 4) : found[i - 1].first]
+        noun = between[:1] == ("one",) and {"a", "an"} & {*led}  # "a periventricular one on the left"
+        if (OTHER & set(between) or counted_again(between)) and not (whole or noun):
             first = spots(found[:i], words, frame, by_flag)
             rest = spots(found[i:], words, frame, by_flag)
             return _each(first, rest, between)
