@@ -75,6 +75,15 @@ def test_a_batch_of_good_jobs(run: Any, folder: Path) -> None:
     assert "3 of 3" in ran.out
 
 
+def test_sections_are_those_of_reports_and_phrases_stand_in_none(run: Any, folder: Path) -> None:
+    (folder / "in" / "r.txt").write_text("FINDINGS: Left opacity.\nIMPRESSION: Right nodule.", encoding="utf-8")
+    words = ("--jobs", write_jobs(folder, *GOOD), "--section", "impression", "-o", folder / "out", *MODEL)
+    assert run("segment", *words).code == 0
+    told = {job: json.loads((folder / "out" / job / "findings.json").read_text()) for job in ("one", "three")}
+    assert [f["name"] for f in told["one"]["findings"]] == ["nodule"]
+    assert [f["name"] for f in told["three"]["findings"]] == ["lung", "lung"]
+
+
 def test_bad_jobs_do_not_stop_the_others(run: Any, folder: Path) -> None:
     out = folder / "out"
     ran = run("segment", "--jobs", write_jobs(folder, BAD[0], GOOD[0], *BAD[1:], GOOD[1]), "-o", out, *MODEL)

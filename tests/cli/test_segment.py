@@ -163,6 +163,8 @@ REFUSED = [
     (("-i", "{image}", "-o", "{out}"), 2, "propose"),
     (("-i", "{image}", "-o", "{out}", "-t", " "), 2, "-t is empty"),
     (("-i", "{image}", "-o", "{out}", "-t", "x", "--section", "poem"), 2, "impression"),
+    (("-i", "{image}", "-o", "{out}", "-p", "left lung", "--section", "findings"), 2, "--section"),
+    (("-i", "{image}", "-o", "{out}", "--section", "findings"), 2, "--section"),
     (("-i", "{image}", "-o", "{out}", "-t", "x", "--limits", "pixels=10"), 3, "--limits pixels=2400"),
     (("-i", "{image}", "-o", "{out}", "-t", "x", "--limits", "patience=1"), 2, "voxels"),
     (("-i", "{missing}", "-o", "{out}", "-t", "x"), 3, "nobody.png"),

@@ -198,6 +198,8 @@ def one(where: Where, words: SaidFlags, image: ImageFlags, options: "Options", r
     endpoint = endpoint_of(words)
     if endpoint is not None and words.report is None and words.text is None:
         raise UsageError("--llm-url reads a report: give it by -r or -t")
+    if options.sections and words.report is None and words.text is None:
+        raise UsageError("--section names parts of a report: give it by -r or -t, or leave --section out")
     from medsegr import pipeline
     from medsegr.backends.names import check
     from medsegr.io.limits import limits_from_text
