@@ -76,7 +76,9 @@ def test_a_batch_of_good_jobs(run: Any, folder: Path) -> None:
 
 
 def test_sections_are_those_of_reports_and_phrases_stand_in_none(run: Any, folder: Path) -> None:
-    (folder / "in" / "r.txt").write_text("FINDINGS: Left opacity.\nIMPRESSION: Right nodule.", encoding="utf-8")
+    (folder / "in" / "r.txt").write_text(
+        "FINDINGS: Left opacity.\nIMPRESSION: Right nodule.", encoding="utf-8"
+    )
     words = ("--jobs", write_jobs(folder, *GOOD), "--section", "impression", "-o", folder / "out", *MODEL)
     assert run("segment", *words).code == 0
     told = {job: json.loads((folder / "out" / job / "findings.json").read_text()) for job in ("one", "three")}

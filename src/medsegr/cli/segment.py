@@ -21,7 +21,7 @@ from medsegr.cli.flags import (
     option,
 )
 from medsegr.cli.llm_flags import LlmFlags, endpoint_of
-from medsegr.cli.logs import LOG, say_error, set_up
+from medsegr.cli.logs import LOG, say_error, say_warning, set_up
 from medsegr.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -157,9 +157,11 @@ def show_series(source: Path | None, limits: str) -> int:
     from medsegr.io.read import series_in
 
     with naming(source):
-        stacks = series_in(source, limits_from_text(limits))
-    for stack in stacks:
+        found = series_in(source, limits_from_text(limits))
+    for stack in found.stacks:
         print(f"{stack.line()}  {stack.series.description}".rstrip())
+    for name, why in found.damaged:
+        say_warning(f"a damaged file was left out: {why}", f"{source}: {name}")
     return 0
 
 
