@@ -42,8 +42,8 @@ def _why_nothing(report: Report, sections: tuple[str, ...]) -> str:
     has = tuple(dict.fromkeys(section.name for section in report.sections))
     if has and sections and not set(sections) & set(has):
         return (
-            f"these words have no section {' or '.join(sections)}, they have {', '.join(has)}: ask for one of "
-            "these, or for no section"
+            f"these words have no section {' or '.join(sections)}, they have {', '.join(has)}: ask for one "
+            "of these, or for no section"
         )
     return "no finding was recognised in these words"
 

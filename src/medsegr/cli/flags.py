@@ -247,6 +247,18 @@ class WordFlags:
     ] = field(default_factory=list)
 
 
+@dataclass(frozen=True)
+class SetFlags:
+    """What folders of images and masks do not say themselves."""
+
+    target: Annotated[
+        str | None, option("--target", help="What the masks show, where the folder does not say.")
+    ] = None
+    modality: Annotated[
+        str | None, option("--modality", help="Of the images, where the folder does not say.")
+    ] = None
+
+
 Limit = Annotated[
     str,
     option("--limits", help="Raise what an input may cost: pixels=2e8, voxels=1e9; several with commas."),

@@ -119,7 +119,8 @@ def _lost(found: Scan) -> str:
         return ""
     many, why = len(found.damaged), found.damaged[0][1]
     are = "1 file is damaged and was" if many == 1 else f"{many} files are damaged and were"
-    return f"{are} left out, so slices may be missing ({why}); --series list names {'it' if many == 1 else 'them'}"
+    them = "it" if many == 1 else "them"
+    return f"{are} left out, so slices may be missing ({why}); --series list names {them}"
 
 
 def _stacks(members: Sequence[Member]) -> tuple[Stack, ...]:

@@ -192,8 +192,8 @@ def _member(path: Path, index: int, limits: Limits) -> Member | None:
         except InputError:
             if _cut_off(header):
                 raise InputError(
-                    f"{WHAT}: it ends before its header tells the pixels; it is truncated or damaged, copy it "
-                    "again"
+                    f"{WHAT}: it ends before its header tells the pixels; it is truncated or damaged, copy "
+                    "it again"
                 ) from None
             return None
         return member_of(header, path, index, limits)

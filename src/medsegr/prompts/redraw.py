@@ -12,11 +12,10 @@ from medsegr.prompts.ask import Asked, Candidate, disagree
 from medsegr.prompts.carry import Hand, carried
 from medsegr.prompts.door import added
 from medsegr.prompts.slices import Stack, get, put, slice_image, slice_number
+from medsegr.results.standing import DISAGREE
 from medsegr.results.verdicts import POINTED, marked, threshold
 from medsegr.reviews import Hints, Review
 from medsegr.types import Finding, FindingResult, Image, Result, Segmenter
-
-DISAGREE = "words_and_clicks_disagree"
 
 
 @dataclass(frozen=True, slots=True)
