@@ -313,6 +313,15 @@ def test_a_table_is_a_jobs_file(tmp_path: Path, name: str, sign: str) -> None:
     assert third == Job(id="p3", image="images/p3.dcm", phrases=("left lung", "right lung"), film_frame=3)
 
 
+def test_a_table_of_a_spreadsheet_may_have_capitals_and_empty_rows(tmp_path: Path) -> None:
+    table = 'ID,Image,Film Frame,Text\na,x.png,3,nodule\n,,,\n ,\n""\nb,y.png,,polyp\n,,,\n'
+    (tmp_path / "jobs.csv").write_text(table, encoding="utf-8")
+    assert list(jobs_in(tmp_path / "jobs.csv")) == [
+        Job(id="a", image="x.png", film_frame=3, text="nodule"),
+        Job(id="b", image="y.png", text="polyp"),
+    ]
+
+
 def test_a_json_array_is_a_jobs_file_and_one_text_one_phrase(tmp_path: Path) -> None:
     (tmp_path / "jobs.json").write_text('[{"id": "a", "image": "x", "phrases": "left lung"}]', "utf-8")
     assert list(jobs_in(tmp_path / "jobs.json")) == [Job(id="a", image="x", phrases=("left lung",))]
@@ -322,7 +331,7 @@ def test_a_json_array_is_a_jobs_file_and_one_text_one_phrase(tmp_path: Path) -> 
     ("table", "told"),
     [
         ("image,modalty\nx,CR\n", "line 2: modalty: a job has no such field; it has id, image, report"),
-        ("id,file\na,x\n", "line 2: image: Field required"),
+        ("id,text\na,x\n", "line 2: image: it is missing; a job has id, image, report"),
         ("image,text\nx\n", "line 2: it has 1 cells and the first row has 2"),
         ("id,image\na,x\nA,y\n", "line 3: its id stands in line 2 already"),
         ("id,image\nä b,x\n", "line 2: id: it names a folder"),

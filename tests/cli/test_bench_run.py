@@ -61,6 +61,10 @@ def test_a_folder_of_images_and_masks_is_judged_by_the_words_that_train_takes(
     assert (told["record"]["target"], told["record"]["modality"]) == ("polyp", "colonoscopy")
     assert list(told["methods"]["constant"]["modalities"]) == ["ES"]
     assert "data:image/" in (tmp_path / "out" / "index.html").read_text()
+    run(*asked, "--target", "blork").fails(3, "target 'blork' is not in the lexicon")
+    run(*judging(tmp_path / "nowhere", tmp_path / "o", "-m", "constant")).fails(
+        3, "there is no folder nowhere"
+    )
     run(*asked, "--target", "lesion").fails(2, "asked otherwise (tables, target, modality)")
     run(*asked, "--target", "polyp", "--modality", "crystal").fails(2, "--modality: 'crystal'")
 

@@ -311,6 +311,15 @@ def test_a_gap_that_a_damaged_file_leaves_names_it_as_the_cause(tmp_path: Path, 
     assert {"gaps_accepted", "files_damaged"} <= set(dict(image.source.warnings))
 
 
+def test_an_empty_text_is_no_damaged_slice(tmp_path: Path, stack: Make) -> None:
+    stack(tmp_path, 3)
+    (tmp_path / "notes.txt").write_bytes(b"")
+    assert series_in(tmp_path).damaged == ()
+    for name in ("a.dcm", "b.IMA", "1.2.840.113"):
+        (tmp_path / name).write_bytes(b"")
+    assert [name for name, _ in series_in(tmp_path).damaged] == ["1.2.840.113", "a.dcm", "b.IMA"]
+
+
 def test_where_all_is_damaged_the_reason_is_told(tmp_path: Path) -> None:
     (tmp_path / "a.dcm").write_bytes(b"")
     for read in (read_image, series_in):

@@ -16,7 +16,7 @@ import csv
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -136,6 +136,11 @@ def thinned(samples: Sequence[Sample], most: int | None) -> list[Sample]:
 
 def read_table(folder: Path, hints: Hints = PLAIN) -> list[Row]:
     """The checked rows of a set; errors as of :func:`samples_of`."""
+    if hints.target:  # else every image would fail for it, one by one
+        try:
+            drawn.finding_of({"id": "--target", **asdict(hints)})
+        except InputError as error:
+            raise InputError(str(error).removeprefix("row --target: ")) from error
     path = folder / "samples.csv"
     rows: list[Row] = _csv(path, hints) if path.is_file() else [*read_rows(folder, hints)]
     seen: set[str] = set()

@@ -13,6 +13,7 @@ from medsegr.cli.flags import (
     Limit,
     OutFolder,
     WordFlags,
+    check_used,
     choices_of,
     frame_of,
     grouped,
@@ -223,7 +224,7 @@ def one(where: Where, words: SaidFlags, image: ImageFlags, options: "Options", r
         picture = read_image(
             where.input, modality=image.modality, frame=frame, limits=limits, choices=choices_of(image)
         )
-    formats_of(picture, options)
+    check_used(options, formats_of(picture, options))
     read = second_reading(_words(picture, words, options), picture, options, endpoint)
     clock.append(time.perf_counter())
     model = load(run.model, run.device, run.threads, backend=run.runtime, precision=run.precision)

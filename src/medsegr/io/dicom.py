@@ -221,6 +221,8 @@ def _picture(item: Slice, shelf: Shelf, decoder: Decoder, choices: Choices) -> I
     count = shape_of(ds)[0]
     if item.place is None and count > 1:
         frame, notes = _film_frame(ds, count, choices.film_frame)
+    elif choices.film_frame is not None:
+        _refuse_no_film("one picture")
     groups = frame_groups(ds, frame)
     decoded = decode(opened, frame, decoder, _scale(groups))
     kept = ((shelf.hashes[item.member], frame),)
@@ -231,6 +233,10 @@ def _picture(item: Slice, shelf: Shelf, decoder: Decoder, choices: Choices) -> I
     return _image(
         ds, decoded, decoded.values, Geometry(None, spacing, projection_axes(ds), notes + more, kept)
     )
+
+
+def _refuse_no_film(what: str) -> None:
+    raise UsageError(f"--film-frame: {what} came where a film was expected; leave the flag out")
 
 
 def _film_frame(ds: Dataset, count: int, wanted: int | None) -> tuple[int, Warnings]:
@@ -253,6 +259,8 @@ def _film_frame(ds: Dataset, count: int, wanted: int | None) -> tuple[int, Warni
 def _volume(stack: Stack, shelf: Shelf, decoder: Decoder, choices: Choices) -> Image:
     """Slices in order of their place -> ``c d h w``."""
     slices = stack.slices
+    if choices.film_frame is not None:
+        _refuse_no_film(f"{len(slices)} slices")
     check("frames", len(slices), shelf.limits, "DICOM series")
     plan = arrange([item.place for item in slices if item.place is not None], choices.accept_gaps)
     check("frames", plan.grid[0], shelf.limits, "DICOM series")

@@ -178,7 +178,7 @@ def _member(path: Path, index: int, limits: Limits) -> Member | None:
         return None
     with path.open("rb") as file:
         head = file.read(132)
-    if not head:
+    if not head and _like_dicom(path):
         raise InputError("it is empty (0 bytes); copy it again")
     if not is_dicom(head):
         return None
@@ -197,6 +197,12 @@ def _member(path: Path, index: int, limits: Limits) -> Member | None:
                 ) from None
             return None
         return member_of(header, path, index, limits)
+
+
+def _like_dicom(path: Path) -> bool:
+    """Whether a file is called as DICOM files are: by their ending, none, or the last number of a UID."""
+    ending = path.suffix.lower()
+    return ending in ("", ".dcm", ".ima", ".dicom") or ending[1:].isdigit()
 
 
 def _cut_off(ds: Dataset) -> bool:

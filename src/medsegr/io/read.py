@@ -149,6 +149,7 @@ def _read(path: Path, limits: Limits, choices: Choices) -> tuple[Image, str]:
         from medsegr.io.dicom import read_dicom
 
         return read_dicom(path, limits, choices)
+    _refuse_of_dicom(kind, choices)
     if kind in ("nrrd", "mha"):
         image = read_volume(path, kind, limits)
         hashes = [_sha256(file) for file in files_of(path, kind)]
@@ -162,6 +163,14 @@ def _read(path: Path, limits: Limits, choices: Choices) -> tuple[Image, str]:
     from medsegr.io.nifti import read_nifti
 
     return read_nifti(data, limits, choices.use), digest
+
+
+def _refuse_of_dicom(kind: str, choices: Choices) -> None:
+    """InputError where a part is asked for that only DICOM has: it would be left out without a word."""
+    flags = {"--series": choices.series, "--film-frame": choices.film_frame}
+    told = next((flag for flag, value in flags.items() if value), None)
+    if told is not None:
+        raise InputError(f"{told}: a {kind} file came where DICOM was expected; leave the flag out")
 
 
 def _sha256(path: Path) -> str:
@@ -222,7 +231,7 @@ def series_in(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> "Listing":
                 damaged = tuple((members[folder / file], why) for file, why in found.damaged)
                 return replace(found, damaged=damaged)
         if kind != "dicom":
-            raise InputError(f"--series: a {kind} file came where DICOM was expected; leave the flag out")
+            _refuse_of_dicom(kind, Choices("list"))
     return list_series(place, limits)
 
 

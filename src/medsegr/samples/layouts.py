@@ -67,6 +67,8 @@ def read_rows(folder: Path, hints: Hints = PLAIN) -> list[Row]:
     commas, whose pixels nobody judged; ``series`` tells a DICOM series from others in its folder, ``case`` is
     a name for it. An unknown layout is an InputError that lists the known ones.
     """
+    if not folder.is_dir():
+        raise InputError(f"there is no folder {folder.name}; check the path")
     for marker, reader in READERS.items():
         if (folder / marker).exists():
             return _filled(reader(folder, hints), hints)
