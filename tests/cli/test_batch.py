@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image as Picture
 from pydantic import ValidationError
 
-from medsegr.cli import batch
+from medsegr.cli import batch, pool
 from medsegr.cli.jobs import Job, jobs_in
 from medsegr.errors import InputError
 
@@ -403,7 +403,7 @@ def test_a_worker_that_dies_fails_its_own_job_only(folder: Path, monkeypatch: py
     jobs = [Job(id=name, image="x") for name in ("a", "killer", "b")]
     plan = batch.Plan(folder, Options(), "place", "cpu", None, False)
     monkeypatch.setattr(batch, "do", die)
-    monkeypatch.setattr(batch, "get_context", lambda _: __import__("multiprocessing").get_context("fork"))
+    monkeypatch.setattr(pool, "get_context", lambda _: __import__("multiprocessing").get_context("fork"))
     done = dict(batch.finished([(n, job, "", "") for n, job in enumerate(jobs)], plan, 2))
     assert [done[n]["status"] for n in range(3)] == ["done", "failed", "done"]
     assert done[1]["code"] == "out_of_memory"
@@ -462,7 +462,7 @@ def test_a_batch_that_stops_begins_no_other_job(folder: Path, monkeypatch: pytes
     todo = [(n, Job(id=f"j{n}", image="x"), "", "") for n in range(40)]
     plan = batch.Plan(folder / "begun", Options(), "place", "cpu", None, False)
     monkeypatch.setattr(batch, "do", slow)
-    monkeypatch.setattr(batch, "get_context", lambda _: __import__("multiprocessing").get_context("fork"))
+    monkeypatch.setattr(pool, "get_context", lambda _: __import__("multiprocessing").get_context("fork"))
     running = batch.finished(todo, plan, 2)
     next(running)
     running.close()  # what Ctrl-C does to it
