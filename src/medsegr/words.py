@@ -33,19 +33,16 @@ def report_of_text(
             "expected; give one report at a time"
         )
     if not report.findings:
-        note = ("nothing_read", _why_nothing(report, sections))
+        has = tuple(dict.fromkeys(section.name for section in report.sections))
+        why = "no finding was recognised in these words"
+        if has and sections and not set(sections) & set(has):
+            why = (
+                f"these words have no section {' or '.join(sections)}, they have {', '.join(has)}: ask for "
+                "one of these, or for no section"
+            )
+        note = ("nothing_read", why)
         return replace(report, warnings=(*report.warnings, note))
     return report
-
-
-def _why_nothing(report: Report, sections: tuple[str, ...]) -> str:
-    has = tuple(dict.fromkeys(section.name for section in report.sections))
-    if has and sections and not set(sections) & set(has):
-        return (
-            f"these words have no section {' or '.join(sections)}, they have {', '.join(has)}: ask for one "
-            "of these, or for no section"
-        )
-    return "no finding was recognised in these words"
 
 
 def _said_plainly(text: str, report: Report) -> bool:

@@ -89,11 +89,11 @@ def read_folder(folder: Path, limits: Limits, choices: Choices = DEFAULT_CHOICES
     try:
         image = _read(_stacks(found.members), shelf, choices)
     except GeometryError as refused:
-        if lost:
-            raise GeometryError(f"{refused}; {lost}") from refused
+        if lost is not None:
+            raise GeometryError(f"{refused}; {lost[1]}") from refused
         raise
-    if lost:
-        image = _noted(image, ("files_damaged", lost))
+    if lost is not None:
+        image = _noted(image, lost)
     if found.others:
         note = ("files_left_out", f"{found.others} files of the folder hold no image and were left out")
         image = _noted(image, note)
@@ -113,14 +113,17 @@ def _scanned(folder: Path, limits: Limits) -> Scan:
     return found
 
 
-def _lost(found: Scan) -> str:
-    """What is told of the damaged files of a folder, "" where there is none."""
+def _lost(found: Scan) -> tuple[str, str] | None:
+    """The warning of the damaged files of a folder, None where there is none."""
     if not found.damaged:
-        return ""
+        return None
     many, why = len(found.damaged), found.damaged[0][1]
     are = "1 file is damaged and was" if many == 1 else f"{many} files are damaged and were"
     them = "it" if many == 1 else "them"
-    return f"{are} left out, so slices may be missing ({why}); --series list names {them}"
+    return (
+        "files_damaged",
+        f"{are} left out, so slices may be missing ({why}); --series list names {them}",
+    )
 
 
 def _stacks(members: Sequence[Member]) -> tuple[Stack, ...]:

@@ -12,7 +12,6 @@ from medsegr.prompts.ask import Asked, Candidate, disagree
 from medsegr.prompts.carry import Hand, carried
 from medsegr.prompts.door import added
 from medsegr.prompts.slices import Stack, get, put, slice_image, slice_number
-from medsegr.results.standing import DISAGREE
 from medsegr.results.verdicts import POINTED, marked, threshold
 from medsegr.reviews import Hints, Review
 from medsegr.types import Finding, FindingResult, Image, Result, Segmenter
@@ -106,7 +105,7 @@ def disagreement(item: FindingResult, words: np.ndarray | None) -> tuple[str, st
         return None
     said = f"{item.finding.id}: the mask after the prompts overlaps that of the words by {overlap:.0%} "
     return (
-        DISAGREE,
+        "words_and_clicks_disagree",
         f"{said}(Dice); the prompts were followed: look at the words again, above all at side and place",
     )
 
