@@ -172,6 +172,10 @@ WARNINGS: Mapping[str, Told] = {
             "slices of a tilted gantry were resampled to a straight grid",
             "nothing; masks lie on the straight grid",
         ),
+        "files_damaged": (
+            "files of a DICOM folder are damaged and were left out: slices may be missing",
+            "copy them again; `--series list` names them",
+        ),
         "files_left_out": ("files of the folder hold no image", "nothing, if you expected them"),
         "copies_left_out": ("files are copies of others", "nothing"),
         "modality_report": (

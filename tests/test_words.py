@@ -23,3 +23,22 @@ def test_everyday_words_are_read_in_a_sentence_that_names_nothing_else(text: str
     assert [f.name for f in report.findings] == names
     assert bool(report.warnings) != bool(names)
     assert all(f.polarity == ("absent" if " no " in text else "present") for f in report.findings)
+
+
+def test_a_section_that_the_words_do_not_have_is_said_with_those_they_have() -> None:
+    text = "INDICATION: Cough.\nFINDINGS: A nodule."
+    report = report_of_text(text, None, None, ("impression",))
+    assert (report.findings, len(report.warnings)) == ((), 1)
+    code, message = report.warnings[0]
+    assert code == "nothing_read"
+    assert "no section impression" in message
+    assert "findings" in message
+    asked = report_of_text(text, None, None, ("impression", "findings"))
+    assert ([f.name for f in asked.findings], asked.warnings) == (["nodule"], ())
+    empty = report_of_text("IMPRESSION: Fine weather.", None, None, ("impression",))
+    assert dict(empty.warnings)["nothing_read"] == "no finding was recognised in these words"
+
+
+def test_everyday_words_of_a_section_that_was_not_asked_for_are_not_read() -> None:
+    assert report_of_text("There is a lump in the breast.", None, None, ("impression",)).findings == ()
+    assert len(report_of_text("There is a lump in the breast.", None, None, ("findings",)).findings) == 1

@@ -142,7 +142,7 @@ def read_words(
     options: Options | None = None,
 ) -> Report | None:
     """The report in the image's modality (or the one that it names) and the frame that was told, phrases one
-    a line; None where nothing was said."""
+    a line; None where nothing was said. ``options.sections`` are those of a report: phrases stand in none."""
     if report is not None and phrases:
         raise UsageError("a report or text came together with phrases: give one of them")
     if report is None and not phrases:
@@ -154,7 +154,7 @@ def read_words(
         return read if code is None else report_of_text(report, code, frame, sections)
     if report is None:
         return report_of_phrases(phrases, image.modality, frame)
-    if not sections:
+    if not sections or not report.sections:  # phrases have none
         return report
     kept = tuple(f for f in report.findings if f.section in sections)
     left_out = len(report.findings) - len(kept)

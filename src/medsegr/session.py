@@ -192,6 +192,11 @@ def check_model(name: str, device: str = "auto", threads: int | None = None) -> 
         raise UsageError(
             f"no model '{name[:80]}': a folder with a checkpoint or one of {', '.join(known)} was expected"
         )
+    run = Path(name)
+    if name not in known and not any(run.glob("*.safetensors")) and (run / "checkpoint").is_dir():
+        raise UsageError(
+            f"{run.name} is the folder of a training run: give the checkpoint in it, {name}/checkpoint"
+        )
     if threads is not None and threads < 1:
         raise UsageError(f"--threads: {threads} came where a whole number from 1 was expected")
     if has_network(name):

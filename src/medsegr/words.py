@@ -25,7 +25,7 @@ def report_of_text(
     if modality is not None and modality_code(modality) is None:
         raise UsageError(f"modality '{modality[:40]}' is not known; expected a DICOM code or a common name")
     report = parse(text, modality=modality, frame=frame, sections=sections or None)
-    if _said_plainly(text, report):
+    if (not sections or "findings" in sections) and _said_plainly(text, report):
         report = parse_phrase(text, modality=modality, frame=frame)
     if len(report.findings) > MOST_FINDINGS:
         raise ReportError(
@@ -33,7 +33,14 @@ def report_of_text(
             "expected; give one report at a time"
         )
     if not report.findings:
-        note = ("nothing_read", "no finding was recognised in these words")
+        has = tuple(dict.fromkeys(section.name for section in report.sections))
+        why = "no finding was recognised in these words"
+        if has and sections and not set(sections) & set(has):
+            why = (
+                f"these words have no section {' or '.join(sections)}, they have {', '.join(has)}: ask for "
+                "one of these, or for no section"
+            )
+        note = ("nothing_read", why)
         return replace(report, warnings=(*report.warnings, note))
     return report
 

@@ -20,7 +20,7 @@ from medsegr.bench.methods import Method, Ready, device_record, method_of, metho
 from medsegr.bench.results import results, rows_of, write_all
 from medsegr.bench.samples import samples_of
 from medsegr.errors import InputError, UsageError
-from medsegr.samples.layouts import read_rows
+from medsegr.samples.layouts import Hints, read_rows
 
 Install = Callable[..., None]
 
@@ -325,7 +325,7 @@ def test_every_set_is_looked_through_once_a_run_and_once_for_its_page(
     (folder / "polyp").rename(folder / "masks" / "polyp")
     looked: list[Path] = []
 
-    def counted(folder: Path) -> list[dict[str, str]]:
+    def counted(folder: Path, _hints: Hints) -> list[dict[str, str]]:
         looked.append(folder)
         return read_rows(folder)
 

@@ -15,6 +15,7 @@ from medsegr.bench.samples import chosen, read_sample, read_table, samples_of, t
 from medsegr.errors import InputError
 from medsegr.phantom import write_set as write_phantoms
 from medsegr.samples import drawn
+from medsegr.samples.layouts import Hints
 from medsegr.types import Image
 
 
@@ -68,7 +69,7 @@ def test_series_of_one_folder_are_images_of_their_own(
         {**add(tmp_path, f"p{i}", picture(i), disc((20, 20), 5)), "image": "ct", "case": f"ct {i}"}
         for i in (1, 2)
     ]
-    monkeypatch.setattr("medsegr.bench.samples.read_rows", lambda _: rows)
+    monkeypatch.setattr("medsegr.bench.samples.read_rows", lambda *_: rows)
     assert [(s.image, len(s.rows)) for s in samples_of(tmp_path)] == [("ct 1", 1), ("ct 2", 1)]
 
 
@@ -245,3 +246,18 @@ def test_the_row_of_a_file_of_several_that_is_wrong_is_named(tmp_path: Path) -> 
     (sample,) = samples_of(label_map(tmp_path / "s", "1", "two", "3"))
     with pytest.raises(InputError, match=r"^target 2 of the image: row r1: label 'two' came"):
         read_sample(sample)
+
+
+def test_hints_fill_in_what_a_table_does_not_say_and_nothing_else(tmp_path: Path) -> None:
+    folder = write_set(tmp_path / "s", 2)
+    rows = [row | {"target": "", "modality": ""} for row in read_table(folder)[:1]] + read_table(folder)[1:]
+    write_rows(folder, rows)
+    with pytest.raises(InputError, match="'target' is empty"):
+        samples_of(folder)
+    told = [sample.rows[0] for sample in samples_of(folder, Hints("cyst", "US"))]
+    assert [(row["target"], row["modality"]) for row in told] == [("cyst", "US"), ("polyp", "colonoscopy")]
+    table = (folder / "samples.csv").read_text(encoding="utf-8").replace("target", "goal")
+    (folder / "samples.csv").write_text(table, encoding="utf-8")
+    with pytest.raises(InputError, match=r"lacks target.*--target NAME"):
+        samples_of(folder)
+    assert samples_of(folder, Hints("cyst"))[0].rows[0]["target"] == "cyst"

@@ -16,7 +16,7 @@ from hypothesis import strategies as st
 from PIL import Image as Picture
 from pydantic import ValidationError
 
-from medsegr.cli import batch
+from medsegr.cli import batch, pool
 from medsegr.cli.jobs import Job, jobs_in
 from medsegr.errors import InputError
 
@@ -73,6 +73,17 @@ def test_a_batch_of_good_jobs(run: Any, folder: Path) -> None:
     assert [f["reason"] for f in rows(out)["one"]["findings"]] == [None, "absent"]
     assert (out / "three" / "masks" / "f2.png").is_file()
     assert "3 of 3" in ran.out
+
+
+def test_sections_are_those_of_reports_and_phrases_stand_in_none(run: Any, folder: Path) -> None:
+    (folder / "in" / "r.txt").write_text(
+        "FINDINGS: Left opacity.\nIMPRESSION: Right nodule.", encoding="utf-8"
+    )
+    words = ("--jobs", write_jobs(folder, *GOOD), "--section", "impression", "-o", folder / "out", *MODEL)
+    assert run("segment", *words).code == 0
+    told = {job: json.loads((folder / "out" / job / "findings.json").read_text()) for job in ("one", "three")}
+    assert [f["name"] for f in told["one"]["findings"]] == ["nodule"]
+    assert [f["name"] for f in told["three"]["findings"]] == ["lung", "lung"]
 
 
 def test_bad_jobs_do_not_stop_the_others(run: Any, folder: Path) -> None:
@@ -302,6 +313,15 @@ def test_a_table_is_a_jobs_file(tmp_path: Path, name: str, sign: str) -> None:
     assert third == Job(id="p3", image="images/p3.dcm", phrases=("left lung", "right lung"), film_frame=3)
 
 
+def test_a_table_of_a_spreadsheet_may_have_capitals_and_empty_rows(tmp_path: Path) -> None:
+    table = 'ID,Image,Film Frame,Text\na,x.png,3,nodule\n,,,\n ,\n""\nb,y.png,,polyp\n,,,\n'
+    (tmp_path / "jobs.csv").write_text(table, encoding="utf-8")
+    assert list(jobs_in(tmp_path / "jobs.csv")) == [
+        Job(id="a", image="x.png", film_frame=3, text="nodule"),
+        Job(id="b", image="y.png", text="polyp"),
+    ]
+
+
 def test_a_json_array_is_a_jobs_file_and_one_text_one_phrase(tmp_path: Path) -> None:
     (tmp_path / "jobs.json").write_text('[{"id": "a", "image": "x", "phrases": "left lung"}]', "utf-8")
     assert list(jobs_in(tmp_path / "jobs.json")) == [Job(id="a", image="x", phrases=("left lung",))]
@@ -311,7 +331,7 @@ def test_a_json_array_is_a_jobs_file_and_one_text_one_phrase(tmp_path: Path) -> 
     ("table", "told"),
     [
         ("image,modalty\nx,CR\n", "line 2: modalty: a job has no such field; it has id, image, report"),
-        ("id,file\na,x\n", "line 2: image: Field required"),
+        ("id,text\na,x\n", "line 2: image: it is missing; a job has id, image, report"),
         ("image,text\nx\n", "line 2: it has 1 cells and the first row has 2"),
         ("id,image\na,x\nA,y\n", "line 3: its id stands in line 2 already"),
         ("id,image\nä b,x\n", "line 2: id: it names a folder"),
@@ -383,7 +403,7 @@ def test_a_worker_that_dies_fails_its_own_job_only(folder: Path, monkeypatch: py
     jobs = [Job(id=name, image="x") for name in ("a", "killer", "b")]
     plan = batch.Plan(folder, Options(), "place", "cpu", None, False)
     monkeypatch.setattr(batch, "do", die)
-    monkeypatch.setattr(batch, "get_context", lambda _: __import__("multiprocessing").get_context("fork"))
+    monkeypatch.setattr(pool, "get_context", lambda _: __import__("multiprocessing").get_context("fork"))
     done = dict(batch.finished([(n, job, "", "") for n, job in enumerate(jobs)], plan, 2))
     assert [done[n]["status"] for n in range(3)] == ["done", "failed", "done"]
     assert done[1]["code"] == "out_of_memory"
@@ -442,7 +462,7 @@ def test_a_batch_that_stops_begins_no_other_job(folder: Path, monkeypatch: pytes
     todo = [(n, Job(id=f"j{n}", image="x"), "", "") for n in range(40)]
     plan = batch.Plan(folder / "begun", Options(), "place", "cpu", None, False)
     monkeypatch.setattr(batch, "do", slow)
-    monkeypatch.setattr(batch, "get_context", lambda _: __import__("multiprocessing").get_context("fork"))
+    monkeypatch.setattr(pool, "get_context", lambda _: __import__("multiprocessing").get_context("fork"))
     running = batch.finished(todo, plan, 2)
     next(running)
     running.close()  # what Ctrl-C does to it

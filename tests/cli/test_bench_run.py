@@ -49,6 +49,35 @@ def test_judge_then_compare(run: Any, folder: Path, tmp_path: Path) -> None:
     )
 
 
+def test_a_folder_of_images_and_masks_is_judged_by_the_words_that_train_takes(
+    run: Any, folder: Path, tmp_path: Path
+) -> None:
+    (folder / "samples.csv").unlink()
+    run(*judging(folder, tmp_path / "out", "-m", "constant")).fails(3, "or give --target NAME")
+    words = ("--target", "polyp", "--modality", "colonoscopy")
+    asked = judging(folder, tmp_path / "out", "--leaks", "off", "-m", "constant")
+    assert run(*asked, *words).code == 0
+    told = json.loads((tmp_path / "out" / "results.json").read_text())
+    assert (told["record"]["target"], told["record"]["modality"]) == ("polyp", "colonoscopy")
+    assert list(told["methods"]["constant"]["modalities"]) == ["ES"]
+    assert "data:image/" in (tmp_path / "out" / "index.html").read_text()
+    run(*asked, "--target", "blork").fails(3, "target 'blork' is not in the lexicon")
+    run(*judging(tmp_path / "nowhere", tmp_path / "o", "-m", "constant")).fails(
+        3, "there is no folder nowhere"
+    )
+    run(*asked, "--target", "lesion").fails(2, "asked otherwise (tables, target, modality)")
+    run(*asked, "--target", "polyp", "--modality", "crystal").fails(2, "--modality: 'crystal'")
+
+
+def test_clicks_take_the_same_words(run: Any, folder: Path, tmp_path: Path) -> None:
+    (folder / "samples.csv").unlink()
+    words = ("bench", "clicks", "-d", folder, "-o", tmp_path / "out", "--split", "all", "--limit", "1")
+    run(*words, "--clicks", "1").fails(3, "or give --target NAME")
+    ran = run(*words, "--clicks", "1", "--targets", "1", "--target", "polyp", "--modality", "ES")
+    assert ran.code == 0, ran.err
+    run(*words, "--clicks", "1", "--targets", "1", "--target", "lesion").fails(2, "asked otherwise")
+
+
 def test_one_patient_gives_no_interval(run: Any, tmp_path: Path) -> None:
     folder, out = write_set(tmp_path / "set", 2, group="one"), tmp_path / "out"
     ran = run(*judging(folder, out, "--leaks", "off", "--threads", "1", "-m", "place", "-m", "otsu"))

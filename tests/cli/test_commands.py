@@ -174,6 +174,20 @@ def test_a_closed_pipe_is_no_traceback() -> None:
         assert b"Traceback" not in process.stderr.read()
 
 
+def test_a_reader_that_has_gone_is_no_fault_of_the_file(tmp_path: Path) -> None:
+    rows = "".join(f"{n},No pneumothorax.\n" for n in range(3000))
+    (tmp_path / "many.csv").write_text("id,report\n" + rows, encoding="utf-8")
+    code = "import sys; from medsegr.cli.main import main; sys.exit(main(sys.argv[1:]))"
+    words = [sys.executable, "-c", code, "parse", "--jobs", str(tmp_path / "many.csv")]
+    with subprocess.Popen(words, stdout=subprocess.PIPE, stderr=subprocess.PIPE) as process:
+        assert process.stdout is not None
+        assert process.stderr is not None
+        process.stdout.readline()
+        process.stdout.close()
+        assert process.stderr.read() == b""
+    assert process.returncode == 1
+
+
 def test_grouped_flags_are_flat_for_typer_and_grouped_for_us() -> None:
     def command(logs: LogFlags, run: RunFlags) -> int:
         return int(logs.quiet and run.model == "x")

@@ -11,7 +11,8 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medsegr.cli.app import typed
-from medsegr.cli.direct import COMMANDS, read
+from medsegr.cli.direct import COMMANDS, read, refuse_twice
+from medsegr.errors import UsageError
 
 COMMAND = {name: import_module(f"medsegr.cli.{name}").command for name in COMMANDS}
 
@@ -54,6 +55,22 @@ def test_a_plain_line_is_read_as_typer_reads_it(line: tuple[str, ...]) -> None:
     except typer._click.exceptions.ClickException:
         told = None
     assert found == told or (found is None and told is not None)
+
+
+@pytest.mark.parametrize("line", PLAIN, ids=" ".join)
+def test_nothing_plain_comes_twice(line: tuple[str, ...]) -> None:
+    refuse_twice(COMMAND[line[0]], line[1:])
+
+
+def test_a_flag_of_one_value_that_comes_twice_is_refused_whatever_the_value_looks_like() -> None:
+    for words in (
+        ("-t", "-r", "-t", "x"),
+        ("--text=a", "-t", "b"),
+        ("--json", "-t", "a", "-t", "a", "--help"),
+    ):
+        with pytest.raises(UsageError, match=r"-t came twice"):
+            refuse_twice(COMMAND["parse"], words)
+    refuse_twice(COMMAND["parse"], ("--json", "--json", "-t", "-t"))  # a switch, and a value
 
 
 def test_most_plain_lines_are_read_directly() -> None:

@@ -61,6 +61,20 @@ def test_a_series_is_listed_and_chosen(run: Run, make: Any, tmp_path: Path) -> N
     run("segment", "--series", "list").fails(2, "-i is missing")
 
 
+def test_a_damaged_file_is_named_beside_the_list(run: Run, make: Any, tmp_path: Path) -> None:
+    source = series(make, tmp_path / "in", [0, 2, 4])
+    (source / "copied\nbadly").write_bytes(b"")
+    listed = run("segment", "-i", source, "--series", "list")
+    assert (listed.code, listed.out) == (0, "1) CT, 3 slices of 20 x 24, 2 mm apart\n")
+    assert listed.err.splitlines() == [
+        f"WARNING {source}: copied?badly: a damaged file was left out: it is empty (0 bytes); copy it again"
+    ]
+    assert run("segment", "-i", source, "--series", "list", "--quiet").err == ""
+    logged = run("segment", "-i", source, "--series", "list", "--log-json").err
+    assert json.loads(logged)["level"] == "warning"
+    assert "copied" not in logged
+
+
 def test_the_series_taken_by_rule_is_in_the_manifest(run: Run, make: Any, tmp_path: Path) -> None:
     source = series(make, tmp_path / "in", [0, 2, 4])
     series(make, source, [0, 5], SeriesNumber=8, SeriesInstanceUID="1.2.5")

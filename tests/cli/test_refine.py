@@ -84,6 +84,33 @@ def test_prompts_gather_and_undo_brings_back(run: Any, out: Path, source: Path) 
     refine(run, out, source, "-f", "f1", "--undo").fails(2, "nothing to undo")
 
 
+def test_warnings_that_a_correction_made_untrue_are_gone_and_come_back(
+    run: Any, out: Path, source: Path, tmp_path: Path
+) -> None:
+    about = ("whole_known", "narrower_known", "measured_low", "words_and_clicks_disagree")
+    said = [{"code": code, "message": f"f1: {code}"} for code in about]
+    said += [{"code": "whole_known", "message": "f10: of another finding"}]
+    said += [{"code": "one_region", "message": "f1, f2: drawn as one region"}]
+    before = told(out)
+    before["warnings"] += said
+    (out / "findings.json").write_text(json.dumps(before), encoding="utf-8")
+
+    def ours() -> list[str]:
+        return [w["message"] for w in told(out)["warnings"] if w["message"][:1] == "f"]
+
+    assert refine(run, out, source, "--finding", "f1", "--point", "3,4,1").code == 0
+    assert [line for line in ours() if "overlaps" not in line] == [
+        "f1: measured_low",
+        "f10: of another finding",
+    ]
+    Picture.fromarray(mask(out)).save(tmp_path / "painted.png")
+    assert refine(run, out, source, "--finding", "f1", "--paint", str(tmp_path / "painted.png")).code == 0
+    assert "f1: measured_low" not in ours(), "a person painted it"
+    for _ in range(2):
+        assert refine(run, out, source, "--finding", "f1", "--undo").code == 0
+    assert sorted(ours()) == sorted([f"f1: {code}" for code in about] + ["f10: of another finding"])
+
+
 def test_a_box_and_a_mask(run: Any, out: Path, source: Path, tmp_path: Path) -> None:
     assert refine(run, out, source, "-f", "f2", "--box", "2,2,14,12").code == 0
     assert not mask(out, "f2")[30:, 30:].any()

@@ -163,6 +163,14 @@ REFUSED = [
     (("-i", "{image}", "-o", "{out}"), 2, "propose"),
     (("-i", "{image}", "-o", "{out}", "-t", " "), 2, "-t is empty"),
     (("-i", "{image}", "-o", "{out}", "-t", "x", "--section", "poem"), 2, "impression"),
+    (("-i", "{image}", "-o", "{out}", "-p", "left lung", "--section", "findings"), 2, "--section"),
+    (("-i", "{image}", "-o", "{out}", "--section", "findings"), 2, "--section"),
+    (("-i", "{image}", "-o", "{out}", "-t", "x", "--film-frame", "2"), 3, "--film-frame: a png file came"),
+    (("-i", "{image}", "-o", "{out}", "-t", "x", "--series", "2"), 3, "--series: a png file came"),
+    (("-i", "{image}", "-o", "{out}", "-t", "x", "--subject", "Patient/1"), 2, "--subject"),
+    (("-i", "{image}", "-o", "{out}", "-t", "x", "--seg-type", "labelmap"), 2, "--seg-type"),
+    (("-i", "{image}", "-i", "{missing}", "-o", "{out}", "-t", "x"), 2, "-i came twice"),
+    (("-i", "{image}", "-t", "x", "-o", "{out}", "--output={out}"), 2, "--output came twice"),
     (("-i", "{image}", "-o", "{out}", "-t", "x", "--limits", "pixels=10"), 3, "--limits pixels=2400"),
     (("-i", "{image}", "-o", "{out}", "-t", "x", "--limits", "patience=1"), 2, "voxels"),
     (("-i", "{missing}", "-o", "{out}", "-t", "x"), 3, "nobody.png"),
@@ -324,6 +332,24 @@ def test_a_volume_as_png_is_refused_before_the_model_is_loaded(
 def test_words_without_a_finding_are_said(run: Any, image: Path, tmp_path: Path) -> None:
     ran = run("segment", "-i", image, "-t", "Fine weather.", "-o", tmp_path / "out", *MODEL)
     assert (ran.code, "nothing_read" in ran.err) == (0, True)
+
+
+def test_a_closed_stdout_is_no_error(image: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    import sys
+
+    from medsegr.cli.main import main
+
+    monkeypatch.setattr(sys, "stdout", None)
+    assert main(["segment", "-i", str(image), "-t", "nodule", "-o", str(tmp_path / "out"), *MODEL]) == 0
+    assert (tmp_path / "out" / "manifest.json").is_file()
+
+
+def test_the_folder_of_a_run_is_no_model_and_its_checkpoint_is_named(
+    run: Any, image: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "mine" / "checkpoint").mkdir(parents=True)
+    words = ("-i", image, "-t", "nodule", "-o", tmp_path / "out", "--model", tmp_path / "mine")
+    run("segment", *words).fails(2, f"give the checkpoint in it, {tmp_path / 'mine'}/checkpoint")
 
 
 def test_a_terminal_of_another_encoding_is_no_error(image: Path, tmp_path: Path) -> None:

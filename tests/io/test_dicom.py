@@ -307,6 +307,11 @@ def test_of_a_film_one_frame_is_read_and_said(tmp_path: Path, dicom: Make) -> No
     asked = read_image(path, choices=Choices(film_frame=1))
     np.testing.assert_array_equal(asked.data[0], GREY)
     assert "one_frame_of_film" not in dict(asked.source.warnings)
+    single = put(dicom(GREY, Modality="US"), tmp_path / "single")
+    volume_in(tmp_path / "volume", dicom, [0, 2, 4])
+    for other, what in ((single, "one picture"), (tmp_path / "volume", "3 slices")):
+        with pytest.raises(UsageError, match=f"--film-frame: {what} came"):
+            read_image(other, choices=Choices(film_frame=2))
     with pytest.raises(UsageError, match="5 came where the film has 4 frames"):
         read_image(path, choices=Choices(film_frame=5))
     film.RepresentativeFrameNumber = 4
@@ -314,6 +319,7 @@ def test_of_a_film_one_frame_is_read_and_said(tmp_path: Path, dicom: Make) -> No
 
 
 def volume_in(folder: Path, dicom: Make, heights: list[float], **more: Any) -> None:
+    folder.mkdir(exist_ok=True)
     for index, height in enumerate(heights):
         plane = np.full((4, 4), 100 + round(10 * height), np.int16)
         plane[0, 0] = 0

@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from pydicom import dcmread
 from pydicom.uid import SecondaryCaptureImageStorage, generate_uid
 
 from medsegr.errors import GeometryError, InputError, UsageError
@@ -93,7 +94,7 @@ def test_localizers_and_captures_stand_apart(
     image = read_image(tmp_path)
     assert image.data[0, :, 1, 1].tolist() == [10, 11, 12]
     assert image.spacing == pytest.approx((0.7, 0.5, 0.75))
-    assert any(aside in item.line() for item in series_in(tmp_path))
+    assert any(aside in item.line() for item in series_in(tmp_path).stacks)
     only = read_image(tmp_path, choices=Choices(series="1.2"))
     assert only.grid in ((3, 6, 5), (4, 6, 5))
 
@@ -115,7 +116,7 @@ def test_a_series_is_split_where_its_slices_are_not_alike(
     stack(tmp_path, 2, value=70, **{"ImageType": ["ORIGINAL", "PRIMARY", "AXIAL"], **other})
     image = read_image(tmp_path)
     assert image.data[0, :, 1, 1].tolist() == [10, 11, 12, 13]
-    assert [item.token for item in series_in(tmp_path)] == ["1.1", "1.2"]
+    assert [item.token for item in series_in(tmp_path).stacks] == ["1.1", "1.2"]
 
 
 @pytest.mark.parametrize(
@@ -132,7 +133,7 @@ def test_acquisitions_at_the_same_places_are_split(
 ) -> None:
     for at, value in enumerate(values):
         stack(tmp_path, 3, value=10 + 50 * at, **{name: value})
-    found = series_in(tmp_path)
+    found = series_in(tmp_path).stacks
     assert [len(item.slices) for item in found] == [3, 3]
     first, second = (read_image(tmp_path, choices=Choices(series=item.token)) for item in found)
     assert sorted([first.data[0, 0, 1, 1], second.data[0, 0, 1, 1]]) == [10, 60]
@@ -141,7 +142,7 @@ def test_acquisitions_at_the_same_places_are_split(
 def test_two_echoes_of_three_time_points_are_six(tmp_path: Path, stack: Make) -> None:
     for echo, time in itertools.product((1.0, 2.0), (1, 2, 3)):
         stack(tmp_path, 3, EchoTime=echo, TemporalPositionIdentifier=time)
-    assert [len(item.slices) for item in series_in(tmp_path)] == [3] * 6
+    assert [len(item.slices) for item in series_in(tmp_path).stacks] == [3] * 6
 
 
 def test_one_acquisition_number_a_slice_splits_nothing(tmp_path: Path, stack: Make, dicom: Make) -> None:
@@ -212,7 +213,7 @@ def test_several_pictures_are_refused_and_chosen_by_number(tmp_path: Path, dicom
 def test_the_list_names_numbers_sizes_and_descriptions(tmp_path: Path, stack: Make, dicom: Make) -> None:
     stack(tmp_path, 3, SeriesDescription="thin lung", SeriesNumber=4)
     dicom(np.zeros((2, 3), np.uint16), SeriesInstanceUID="2.2").save_as(tmp_path / "none")
-    lines = [(item.line(), item.series.description) for item in series_in(tmp_path)]
+    lines = [(item.line(), item.series.description) for item in series_in(tmp_path).stacks]
     assert lines == [
         ("4) CT, 3 slices of 6 x 5, 2 mm apart", "thin lung"),
         ("none) CT, one picture of 2 x 3", ""),
@@ -228,7 +229,7 @@ def test_a_zip_of_several_studies_is_read_like_its_folder(tmp_path: Path, stack:
             archive.write(file, file.relative_to(folder))
     unzipped, zipped = read_image(folder), read_image(tmp_path / "a.zip")
     np.testing.assert_array_equal(unzipped.data, zipped.data)
-    assert [i.token for i in series_in(tmp_path / "a.zip")] == ["1", "2"]
+    assert [i.token for i in series_in(tmp_path / "a.zip").stacks] == ["1", "2"]
     assert read_image(tmp_path / "a.zip", choices=Choices(series="1")).grid == (3, 6, 5)
 
 
@@ -265,6 +266,85 @@ def test_copies_are_left_out(tmp_path: Path, stack: Make) -> None:
     assert dict(image.source.warnings)["copies_left_out"].startswith("3 files")
 
 
+def cut_header(data: bytes) -> bytes:
+    return data[: data.index(b"\x28\x00\x10\x00")]  # before Rows
+
+
+DAMAGED = [
+    (lambda data: b"", "empty"),
+    (lambda data: data[:200], "truncated"),
+    (cut_header, "truncated"),
+    (
+        lambda data: data.replace(b"\x28\x00\x10\x00US\x02\x00\x06\x00", b"\x28\x00\x10\x00CS\x02\x001A"),
+        "damaged",
+    ),
+]
+
+
+@pytest.mark.parametrize(("hurt", "why"), DAMAGED, ids=["empty", "no element", "cut", "nonsense"])
+def test_one_damaged_file_leaves_the_others_and_is_said(
+    tmp_path: Path, stack: Make, hurt: Callable[[bytes], bytes], why: str
+) -> None:
+    folder = tmp_path / "in"
+    stack(folder, 4, SeriesInstanceUID="1.1")
+    last = max(folder.iterdir(), key=lambda path: dcmread(path).ImagePositionPatient[2])
+    last.write_bytes(hurt(last.read_bytes()))
+    listing = series_in(folder)
+    assert [item.line() for item in listing.stacks] == ["1) CT, 3 slices of 6 x 5, 2 mm apart"]
+    assert [name for name, _ in listing.damaged] == [last.name]
+    assert why in listing.damaged[0][1]
+    image = read_image(folder)
+    assert image.grid == (3, 6, 5)
+    told = dict(image.source.warnings)
+    assert told["files_damaged"].startswith("1 file is damaged")
+    assert last.name not in told["files_damaged"]
+    assert "files_left_out" not in told
+
+
+def test_a_gap_that_a_damaged_file_leaves_names_it_as_the_cause(tmp_path: Path, stack: Make) -> None:
+    stack(tmp_path, 5)
+    middle = sorted(tmp_path.iterdir(), key=lambda path: dcmread(path).ImagePositionPatient[2])[2]
+    middle.write_bytes(b"")
+    with pytest.raises(GeometryError, match=r"1 slices are missing.*1 file is damaged"):
+        read_image(tmp_path)
+    image = read_image(tmp_path, choices=Choices(accept_gaps=True))
+    assert {"gaps_accepted", "files_damaged"} <= set(dict(image.source.warnings))
+
+
+def test_an_empty_text_is_no_damaged_slice(tmp_path: Path, stack: Make) -> None:
+    stack(tmp_path, 3)
+    (tmp_path / "notes.txt").write_bytes(b"")
+    assert series_in(tmp_path).damaged == ()
+    for name in ("a.dcm", "b.IMA", "1.2.840.113"):
+        (tmp_path / name).write_bytes(b"")
+    assert [name for name, _ in series_in(tmp_path).damaged] == ["1.2.840.113", "a.dcm", "b.IMA"]
+
+
+def test_where_all_is_damaged_the_reason_is_told(tmp_path: Path) -> None:
+    (tmp_path / "a.dcm").write_bytes(b"")
+    for read in (read_image, series_in):
+        with pytest.raises(InputError, match="empty"):
+            read(tmp_path)
+
+
+def test_what_is_damaged_in_a_zip_is_called_by_its_name_there(tmp_path: Path, stack: Make) -> None:
+    stack(tmp_path / "in" / "deep", 3)
+    hurt = max((tmp_path / "in" / "deep").iterdir(), key=lambda path: dcmread(path).ImagePositionPatient[2])
+    whole = hurt.read_bytes()
+
+    def packed(data: bytes) -> Path:
+        hurt.write_bytes(data)
+        with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+            for file in (tmp_path / "in" / "deep").iterdir():
+                archive.write(file, file.relative_to(tmp_path / "in"))
+        return tmp_path / "a.zip"
+
+    assert [name for name, _ in series_in(packed(b"")).damaged] == [f"deep/{hurt.name}"]
+    with pytest.raises(InputError, match="truncated") as refused:
+        read_image(packed(whole[:-4]))
+    assert refused.value.__notes__ == [f"{tmp_path / 'a.zip'}: deep/{hurt.name}"]
+
+
 def test_a_dicomdir_is_never_followed(tmp_path: Path, stack: Make, dicom: Make) -> None:
     """It may name any file of the machine."""
     stack(tmp_path / "in", 3)
@@ -275,6 +355,7 @@ def test_a_dicomdir_is_never_followed(tmp_path: Path, stack: Make, dicom: Make) 
     image = read_image(tmp_path / "in")
     assert image.grid == (3, 6, 5)
     assert "files_left_out" in dict(image.source.warnings)
+    assert "files_damaged" not in dict(image.source.warnings)
     with pytest.raises(InputError, match="index of files"):
         read_image(tmp_path / "in" / "DICOMDIR")
 

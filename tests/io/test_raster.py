@@ -110,6 +110,13 @@ def test_cmyk_jpeg_is_read_as_rgb(tmp_path: Path) -> None:
     assert image.data[1].mean() < 60
 
 
+def test_frames_of_a_moving_picture_are_refused_with_advice(tmp_path: Path) -> None:
+    frames = [Pillow.fromarray(np.roll(GREY, n, axis=0)) for n in range(3)]
+    frames[0].save(tmp_path / "moving.png", save_all=True, append_images=frames[1:])
+    with pytest.raises(InputError, match="3 frames came where one was expected; save the frame"):
+        read_image(tmp_path / "moving.png")
+
+
 def test_pages_are_refused_with_advice(tmp_path: Path) -> None:
     pages = [Pillow.fromarray(GREY)] * 3
     path = tmp_path / "a.tif"

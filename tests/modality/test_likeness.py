@@ -137,6 +137,13 @@ def test_white_margins_make_no_negative() -> None:
         assert not likeness.white_ground(image_from_array(shown, modality="CT"))
 
 
+def test_a_thin_white_frame_around_grey_is_no_white_ground() -> None:
+    grey = np.full((80, 80), 128, np.uint8)
+    grey[38:42] = 0
+    assert not likeness.white_ground(image_from_array(np.pad(grey, 2, constant_values=255), modality="CT"))
+    assert likeness.white_ground(image_from_array(np.pad(grey, 20, constant_values=255), modality="CT"))
+
+
 def test_white_ground_is_asked_of_kinds_that_stand_on_black_alone() -> None:
     shown = 255 - on_black()
     for modality in ("US", "CR", "PT", "SM", None):

@@ -40,6 +40,23 @@ def test_what_is_not_there_is_read_and_not_drawn(modality: str, text: str, name:
     assert reasons & {"absent", "uncertain", "prior", "no_place"}
 
 
+def test_a_question_mark_at_a_word_asks_of_that_and_not_of_what_stands_before() -> None:
+    assert named("CR", "Opacity right base ?pneumonia.", "opacity") == [(None, "right")]
+    assert named("CR", "Fracture ?left 5th rib.", "rib fracture") == [("uncertain", "left")]
+
+
+def test_what_was_not_imaged_is_a_place_that_is_told_apart_and_else_the_finding_itself() -> None:
+    assert named("CT", "Cyst in the left kidney, right not imaged.", "kidney cyst") == [(None, "left")]
+    assert named("CT", "A nodule in the right base not imaged.", "nodule") == [("absent", "right")]
+
+
+def test_a_core_is_named_where_the_text_begins_and_a_picture_s_side_elsewhere() -> None:
+    (core,) = parse("Left apex: carcinoma.", modality="US").findings
+    assert (core.location.side, core.location.cols) == ("left", ())
+    (seen,) = parse("There is a nodule in the left apex: 4 mm.", modality="US").findings
+    assert (seen.location.side, seen.location.cols) == (None, ("left",))
+
+
 @pytest.mark.parametrize(
     ("modality", "text"),
     [
@@ -71,6 +88,14 @@ def test_a_general_word_denies_nothing_where_it_means_something_else(modality: s
         ("CT", "No pneumothorax on either side.", "pneumothorax", "bilateral"),
         ("CT", "Nodules on either side of the fissure.", "nodule", None),
         ("SM", "Right base: no carcinoma.", "tumour", "right"),
+        ("CR", "Opacity right base ? pneumonia.", "opacity", "right"),
+        ("CR", "Opacity right base ?pneumonia.", "opacity", "right"),
+        ("CR", "Opacity right base ?pneumonia.", "pneumonia", None),
+        ("CR", "Effusion, left ? pneumonia.", "pneumonia", "left"),
+        ("CR", "Fracture ?left 5th rib.", "rib fracture", "left"),
+        ("MR", "Right frontal lesion has a rim with surrounding oedema.", "brain oedema", "right"),
+        ("MR", "Right frontal lesion, no mass effect and surrounding oedema.", "brain oedema", None),
+        ("US", "Left apex: carcinoma.", "tumour", "left"),
     ],
 )
 def test_the_side_is_that_of_what_it_stands_under(

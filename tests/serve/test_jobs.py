@@ -81,6 +81,8 @@ def test_without_words_a_model_that_cannot_propose_says_so(server: Asked) -> Non
         ({"report": "a", "options": {"explain": "yes"}}, 422, "invalid"),
         ({"report": "a", "options": {"report_mask": 0}}, 422, "invalid"),
         ({"report": "a", "options": {"sections": ["nowhere"]}}, 400, "wrong_arguments"),
+        ({"phrases": ["left lung"], "options": {"sections": ["findings"]}}, 422, "invalid"),
+        ({"options": {"sections": ["findings"]}}, 422, "invalid"),
         ({"report": "a", "image": "../../etc"}, 422, "invalid"),
         ({"report": "a", "image": "iAAAAAAAAAAAAAAAAAAAAAA"}, 404, "not_found"),
     ],

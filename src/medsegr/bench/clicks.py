@@ -9,7 +9,7 @@ words and box. What is judged is what a user gets from :class:`medsegr.prompts.s
 
 import tempfile
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -25,6 +25,8 @@ from medsegr.prompts.ask import Asked, answer, silent
 from medsegr.prompts.door import added
 from medsegr.results.verdicts import one_line, threshold
 from medsegr.reviews import Box, Hints, Point
+from medsegr.samples.layouts import PLAIN
+from medsegr.samples.layouts import Hints as SetHints
 from medsegr.types import Image, Prompt, Segmenter
 
 MODES = ("words", "clicks", "box", "words and box")
@@ -37,8 +39,9 @@ Step = Callable[[], None]
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """What is judged: ``sets`` are folders in a known layout; ``phantoms`` made images of each kind come
-    beside them; ``targets`` at most of one image; ``limit`` images of a set; ``most`` clicks a target."""
+    """What is judged: ``sets`` are folders in a known layout, ``about`` what they do not say themselves;
+    ``phantoms`` made images of each kind come beside them; ``targets`` at most of one image; ``limit`` images
+    of a set; ``most`` clicks a target."""
 
     sets: tuple[Path, ...] = ()
     phantoms: int = 0
@@ -47,6 +50,7 @@ class Plan:
     targets: int = 2
     seed: int = 0
     most: int = MOST
+    about: SetHints = PLAIN
 
 
 def next_click(mask: np.ndarray, truth: np.ndarray) -> Point | None:
@@ -120,6 +124,7 @@ def run(plan: Plan, segmenter: Segmenter, out: Path, step: Step = lambda: None) 
         "schema": "medsegr.bench.clicks/1",
         "sets": [folder.name for folder in plan.sets],
         **{key: getattr(plan, key) for key in ("phantoms", "split", "limit", "targets", "seed", "most")},
+        **{key: value for key, value in asdict(plan.about).items() if value},
         "model": str(getattr(segmenter, "card", {}).get("sha256", "")) or type(segmenter).__name__,
     }
     _open(out, asked)
@@ -152,7 +157,8 @@ def planned(plan: Plan, made: Path) -> list[Sample]:
 
 
 def _of_sets(plan: Plan) -> list[Sample]:
-    return thinned([s for folder in plan.sets for s in chosen(samples_of(folder), plan.split)], plan.limit)
+    found = [s for folder in plan.sets for s in chosen(samples_of(folder, plan.about), plan.split)]
+    return thinned(found, plan.limit)
 
 
 def _open(out: Path, asked: Mapping[str, Any]) -> None:

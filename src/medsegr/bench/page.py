@@ -12,6 +12,7 @@ from medsegr.bench.controls import CONTROLS
 from medsegr.bench.panels import finder, panels
 from medsegr.bench.sheet import NONE, p_value, table_of, whole
 from medsegr.metrics.intervals import span
+from medsegr.samples.layouts import Hints
 
 Data = Mapping[str, Any]
 
@@ -20,7 +21,8 @@ def page(told: Data, rows: Mapping[str, Sequence[Data]], folders: Mapping[str, P
     """The page of :func:`medsegr.bench.results.results`; ``folders`` are the sets by name, for the
     pictures."""
     judged = {label: data for label, data in told["methods"].items() if "all" in data}
-    find = finder(folders)
+    record = told["record"]
+    find = finder(folders, Hints(record.get("target"), record.get("modality")))
     parts = [
         _head(told),
         _overview(judged),

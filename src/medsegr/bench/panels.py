@@ -19,6 +19,7 @@ from medsegr.bench.score import dice_of, opened_view, view_index
 from medsegr.errors import MedsegrError
 from medsegr.grid import planes
 from medsegr.results.overlay import window
+from medsegr.samples.layouts import PLAIN, Hints
 
 SIDE = 288  # px of the longer side of one tile
 TRUTH, DRAWN = (86, 180, 233), (230, 159, 0)  # Okabe and Ito's sky blue and orange
@@ -58,9 +59,10 @@ def picked(rows: Sequence[Row]) -> list[tuple[str, Row, Row | None]]:
     return found
 
 
-def finder(folders: Mapping[str, Path]) -> Find:
-    """The images of the sets that lie in ``folders``, by the set's name; each is looked through once."""
-    return cache(lambda name: {sample.id: sample for sample in samples_of(folders[name])})
+def finder(folders: Mapping[str, Path], hints: Hints = PLAIN) -> Find:
+    """The images of the sets that lie in ``folders``, by the set's name; each is looked through once.
+    ``hints``: what they do not say themselves."""
+    return cache(lambda name: {sample.id: sample for sample in samples_of(folders[name], hints)})
 
 
 def panels(rows: Sequence[Row], find: Find) -> list[Panel]:

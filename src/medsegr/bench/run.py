@@ -35,6 +35,7 @@ from medsegr.errors import InputError, MedsegrError, UsageError
 from medsegr.grid import planes
 from medsegr.inference.answers import at_once
 from medsegr.results.verdicts import one_line
+from medsegr.samples.layouts import PLAIN, Hints
 from medsegr.types import Finding, Image, Prompt
 
 LOG = logging.getLogger("medsegr")
@@ -46,7 +47,7 @@ Step = Callable[[], None]
 class Plan:
     """What is judged and how. ``tolerance`` of surfaces in mm (pixels where there is no spacing); ``limit``:
     images a set; ``trained_on``: further folders whose images were trained on; ``leaks``:
-    refuse, drop, note or off."""
+    refuse, drop, note or off; ``hints``: what the sets do not say themselves."""
 
     sets: tuple[Path, ...]
     methods: tuple[Method, ...]
@@ -58,6 +59,7 @@ class Plan:
     leaks: str = "refuse"
     device: str = "auto"
     threads: int | None = None
+    hints: Hints = PLAIN
 
 
 @dataclass(frozen=True, slots=True)
@@ -132,7 +134,7 @@ def run(plan: Plan, out: Path, step: Step = lambda: None, known: Planned | None 
 
 def planned(plan: Plan) -> Planned:
     """What a plan comes to; every set is looked through once. Errors as of :func:`run`."""
-    rows = {folder: read_table(folder) for folder in plan.sets}
+    rows = {folder: read_table(folder, plan.hints) for folder in plan.sets}
     samples = [sample for folder, table in rows.items() for sample in samples_in(folder, table)]
     judged = thinned(chosen(samples, plan.split), plan.limit)
     ids = [sample.id for sample in judged]
@@ -152,13 +154,14 @@ def _asked(plan: Plan, tables: Mapping[str, str]) -> dict[str, Any]:
         "trained_on": [folder.name for folder in plan.trained_on],
         "tables": dict(tables),
         "leaks": plan.leaks,
+        **asdict(plan.hints),
     }
 
 
 def _leaks(plan: Plan, judged: Sequence[Sample], samples: Sequence[Sample]) -> dict[str, Any]:
     """What the record tells of them."""
     ours = {sample.id for sample in chosen(samples, plan.split)}
-    elsewhere = [s for folder in plan.trained_on for s in samples_of(folder)]
+    elsewhere = [s for folder in plan.trained_on for s in samples_of(folder, plan.hints)]
     others = [s for s in (*samples, *elsewhere) if s.id not in ours]
     found = [asdict(leak) for leak in leaks.check(judged, others)]
     told = [{**leak, "likeness": None if leak["kind"] == "group" else leak["likeness"]} for leak in found]

@@ -16,7 +16,7 @@ import csv
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -30,7 +30,7 @@ from medsegr.report.describe import finding_from
 from medsegr.report.parse import parse_phrase
 from medsegr.samples import drawn
 from medsegr.samples.drawn import Marks
-from medsegr.samples.layouts import check_below, read_rows
+from medsegr.samples.layouts import PLAIN, Hints, check_below, filled, read_rows
 from medsegr.types import Finding, Image, Location, Shape, Texture
 
 Row = Mapping[str, str]
@@ -77,14 +77,15 @@ class Wanted:
         return self.marks.mask
 
 
-def samples_of(folder: Path) -> list[Sample]:
-    """All images of a set, in the order of its table or of its names, each with its part.
+def samples_of(folder: Path, hints: Hints = PLAIN) -> list[Sample]:
+    """All images of a set, in the order of its table or of its names, each with its part. ``hints``: what
+    the set does not say itself.
 
     Raises:
         InputError: no known layout, no UTF-8 CSV, a column or a cell is missing, a path that leaves the
             folder, or a row id that comes twice.
     """
-    return samples_in(folder, read_table(folder))
+    return samples_in(folder, read_table(folder, hints))
 
 
 def samples_in(folder: Path, table: Sequence[Row]) -> list[Sample]:
@@ -133,10 +134,15 @@ def thinned(samples: Sequence[Sample], most: int | None) -> list[Sample]:
     return [s for s in samples if s.id in kept]
 
 
-def read_table(folder: Path) -> list[Row]:
+def read_table(folder: Path, hints: Hints = PLAIN) -> list[Row]:
     """The checked rows of a set; errors as of :func:`samples_of`."""
+    if hints.target:  # else every image would fail for it, one by one
+        try:
+            drawn.finding_of({"id": "--target", **asdict(hints)})
+        except InputError as error:
+            raise InputError(str(error).removeprefix("row --target: ")) from error
     path = folder / "samples.csv"
-    rows: list[Row] = _csv(path) if path.is_file() else [*read_rows(folder)]
+    rows: list[Row] = _csv(path, hints) if path.is_file() else [*read_rows(folder, hints)]
     seen: set[str] = set()
     for number, row in enumerate(rows, 2):
         _check_row(row, f"samples.csv, row {number}" if path.is_file() else f"row {number - 1}", seen)
@@ -150,16 +156,20 @@ def table_hash(folder: Path, table: Sequence[Row]) -> str:
     return hashlib.sha256(told).hexdigest()
 
 
-def _csv(path: Path) -> list[Row]:
+def _csv(path: Path, hints: Hints) -> list[Row]:
     if path.stat().st_size > LARGEST_TABLE:
         raise InputError(f"samples.csv has {path.stat().st_size} bytes, at most {LARGEST_TABLE} are read")
     try:
         with path.open(newline="", encoding="utf-8-sig") as handle:
             reader = csv.DictReader(handle, strict=True)
-            missing = [name for name in NEEDED if name not in (reader.fieldnames or ())]
+            there = (*(reader.fieldnames or ()), *(("target",) if hints.target else ()))
+            missing = [name for name in NEEDED if name not in there]
             if missing:
-                raise InputError(f"samples.csv lacks {', '.join(missing)}; expected {', '.join(NEEDED)}")
-            rows: list[Row] = list(reader)
+                raise InputError(
+                    f"samples.csv lacks {', '.join(missing)}; expected {', '.join(NEEDED)}"
+                    + ("; or give --target NAME" if missing == ["target"] else "")
+                )
+            rows: list[Row] = [filled(row, hints) for row in reader]
     except (UnicodeDecodeError, csv.Error) as error:
         raise InputError("samples.csv is no CSV in UTF-8; write it as such") from error
     if not rows:

@@ -14,7 +14,18 @@ from medsegr.errors import InputError, UsageError
 SCHEMA = "medsegr.bench/1"
 RECORD = "record.json"
 LEAKS = "leaks.json"
-ASKED = ("sets", "split", "limit", "seed", "tolerance", "tables", "trained_on", "leaks")  # must not change
+ASKED = (  # must not change
+    "sets",
+    "split",
+    "limit",
+    "seed",
+    "tolerance",
+    "tables",
+    "trained_on",
+    "leaks",
+    "target",
+    "modality",
+)
 
 
 def write_json(path: Path, value: object) -> None:

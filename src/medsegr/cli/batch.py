@@ -9,17 +9,15 @@ its manifest holds the key of the same image, words, options and model.
 import hashlib
 import json
 import shutil
-import signal
 import sys
 import time
 from collections.abc import Callable, Generator, Iterable, Iterator
-from concurrent.futures import FIRST_COMPLETED, Future, ProcessPoolExecutor, wait
+from concurrent.futures import FIRST_COMPLETED, Future, wait
 from concurrent.futures.process import BrokenProcessPool
 from contextlib import closing, contextmanager
 from dataclasses import asdict, dataclass, replace
 from functools import cache
 from itertools import islice
-from multiprocessing import get_context
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -27,6 +25,7 @@ import medsegr
 from medsegr.cli.flags import naming
 from medsegr.cli.jobs import Job, jobs_in
 from medsegr.cli.logs import LOG, say_error
+from medsegr.cli.pool import given, pool_of
 from medsegr.errors import InputError, MedsegrError
 from medsegr.io.choices import DEFAULT_CHOICES, Choices
 from medsegr.io.limits import DEFAULT_LIMITS, Limits
@@ -191,7 +190,7 @@ def finished(todo: Iterable[Task], plan: Plan, workers: int) -> Rows:
             task = left.pop(number)
             try:
                 with pool_of(1) as pool:
-                    row = pool.submit(do, task, plan).result()
+                    row = given(pool, do, task, plan).result()
             except BrokenProcessPool:
                 row = failure(task[1].id, "out_of_memory", DIED)
             yield number, row
@@ -204,7 +203,7 @@ def pooled(source: Iterator[Task], left: dict[int, Task], plan: Plan, workers: i
         while True:
             for task in islice(source, workers * IN_FLIGHT - len(pending)):
                 left[task[0]] = task
-                pending[pool.submit(do, task, plan)] = task[0]
+                pending[given(pool, do, task, plan)] = task[0]
             if not pending:
                 return
             for future in wait(pending, return_when=FIRST_COMPLETED).done:
@@ -212,20 +211,6 @@ def pooled(source: Iterator[Task], left: dict[int, Task], plan: Plan, workers: i
                 number = pending.pop(future)
                 del left[number]
                 yield number, row
-
-
-@contextmanager
-def pool_of(workers: int) -> Iterator[ProcessPoolExecutor]:
-    """Worker processes. When the batch stops early, jobs that run are ended well and no other is begun."""
-    pool = ProcessPoolExecutor(workers, mp_context=get_context("spawn"), initializer=_leave_interrupts)
-    try:
-        yield pool
-    finally:
-        pool.shutdown(cancel_futures=True)
-
-
-def _leave_interrupts() -> None:
-    signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches the whole group: the first process decides
 
 
 def do(task: Task, plan: Plan) -> Row:

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-from medsegr.cli.flags import Json, LogFlags, grouped, naming, option
+from medsegr.cli.flags import Json, LogFlags, SetFlags, grouped, naming, option
 from medsegr.cli.logs import set_up
 from medsegr.errors import UsageError
 
@@ -49,7 +49,9 @@ class OneModel:
 
 
 @grouped
-def command(flags: ClickFlags, which: OneModel, logs: LogFlags, as_json: Json = False) -> int:
+def command(
+    flags: ClickFlags, about: SetFlags, which: OneModel, logs: LogFlags, as_json: Json = False
+) -> int:
     """Dice after 0 to 10 clicks and the number of clicks to 0.80, 0.85 and 0.90; begun with words, a click, a
     box, or words and box.
 
@@ -62,21 +64,21 @@ def command(flags: ClickFlags, which: OneModel, logs: LogFlags, as_json: Json = 
     from medsegr.bench import click_table, clicks
     from medsegr.cli.batch import progress
     from medsegr.results.verdicts import model_of
+    from medsegr.samples.layouts import Hints
     from medsegr.session import load
 
     sets = tuple(path.resolve() for path in flags.data)
-    plan = clicks.Plan(
-        sets, flags.phantoms, flags.split, flags.limit, flags.targets, flags.seed, flags.clicks
-    )
+    told = (flags.phantoms, flags.split, flags.limit, flags.targets, flags.seed, flags.clicks)
+    plan = clicks.Plan(sets, *told, about=Hints(about.target, about.modality))
     model = load(which.model, which.device, which.threads)
     with naming(" ".join(map(str, flags.data))):
         total = clicks.count(plan)
     with progress(total, not logs.quiet) as step:
         rows = clicks.run(plan, model.segmenter, flags.output, step)
-    told = click_table.write_all(flags.output, rows, model_of(model.segmenter), plan.most)
+    found = click_table.write_all(flags.output, rows, model_of(model.segmenter), plan.most)
     if as_json:
-        print(json.dumps(told, indent=1))
+        print(json.dumps(found, indent=1))
     elif not logs.quiet:
-        print("\n".join(click_table.lines(told)))
+        print("\n".join(click_table.lines(found)))
         print(f"page: {flags.output / 'index.html'}")
-    return SOME_FAILED if told["failures"] else 0
+    return SOME_FAILED if found["failures"] else 0

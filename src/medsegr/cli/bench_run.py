@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-from medsegr.cli.flags import Json, LogFlags, grouped, naming, option
+from medsegr.cli.flags import Json, LogFlags, SetFlags, grouped, naming, option
 from medsegr.cli.logs import set_up
 from medsegr.errors import UsageError
 
@@ -65,9 +65,14 @@ class DeviceFlags:
     threads: Annotated[int | None, option("--threads", min=1, help="Processor threads of a model.")] = None
 
 
+@dataclass(frozen=True)
+class KnownFlags(LeakFlags, SetFlags):
+    """What is known of the sets."""
+
+
 @grouped
 def command(
-    flags: JudgeFlags, leak: LeakFlags, where: DeviceFlags, logs: LogFlags, as_json: Json = False
+    flags: JudgeFlags, known: KnownFlags, where: DeviceFlags, logs: LogFlags, as_json: Json = False
 ) -> int:
     """Judge methods: overlap, surfaces, lesions, presence and calibration, under right and under wrong words.
 
@@ -76,13 +81,14 @@ def command(
     results.
     """
     set_up(logs)
-    if leak.leaks not in ("refuse", "drop", "note", "off"):
-        raise UsageError(f"--leaks: '{leak.leaks[:40]}' is not known; expected refuse, drop, note or off")
+    if known.leaks not in ("refuse", "drop", "note", "off"):
+        raise UsageError(f"--leaks: '{known.leaks[:40]}' is not known; expected refuse, drop, note or off")
     from medsegr.bench import results
     from medsegr.bench import run as bench
     from medsegr.bench.leaks import LeaksFound
     from medsegr.bench.methods import methods_of
     from medsegr.cli.batch import progress
+    from medsegr.samples.layouts import Hints
 
     plan = bench.Plan(
         sets=tuple(path.resolve() for path in flags.data),
@@ -91,16 +97,17 @@ def command(
         limit=flags.limit,
         seed=flags.seed,
         tolerance=flags.tolerance,
-        trained_on=tuple(path.resolve() for path in leak.trained_on),
-        leaks=leak.leaks,
+        trained_on=tuple(path.resolve() for path in known.trained_on),
+        leaks=known.leaks,
         device=where.device,
         threads=where.threads,
+        hints=Hints(known.target, known.modality),
     )
     with naming(" ".join(map(str, flags.data))):
-        known = bench.planned(plan)
+        images = bench.planned(plan)
     try:
-        with progress(len(known.judged) * len(plan.methods), not logs.quiet) as step:
-            went = bench.run(plan, flags.output, step, known)
+        with progress(len(images.judged) * len(plan.methods), not logs.quiet) as step:
+            went = bench.run(plan, flags.output, step, images)
     except LeaksFound as found:
         print("\n".join(f"{one['judged']} = {one['other']} ({one['kind']})" for one in found.found))
         raise

@@ -10,6 +10,7 @@ from medsegr.cli.flags import (
     Limit,
     LogFlags,
     argument,
+    check_used,
     choices_of,
     grouped,
     listed,
@@ -83,6 +84,7 @@ def command(
     with naming(flags.input or folder):
         run = reopen(folder, flags.input, limits_from_text(flags.limits), choices_of(image))
         chosen = formats_of(run.result.image, options)
+        check_used(options, chosen)
         _check_masks(run, chosen)
     with naming(folder):
         names, notes = add(run, folder, chosen, options)

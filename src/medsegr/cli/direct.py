@@ -10,6 +10,8 @@ from pathlib import Path
 from types import MappingProxyType, NoneType
 from typing import Any, get_args, get_origin
 
+from medsegr.errors import UsageError
+
 WORDS: Mapping[Any, Callable[[str], Any]] = MappingProxyType({str: str, Path: Path})
 COMMANDS = (
     *("segment", "refine", "parse", "measure", "convert", "phantom", "train", "export"),
@@ -42,6 +44,28 @@ def read(command: Callable[..., Any], words: Sequence[str]) -> dict[str, Any] | 
         given[name] = [*given.get(name, ()), made] if many else made
     asked = {name: given.get(name, item.default) for name, item in parameters.items()}
     return None if inspect.Parameter.empty in asked.values() else asked
+
+
+def refuse_twice(command: Callable[..., Any], words: Sequence[str]) -> None:
+    """UsageError where a flag that takes one value came twice: the first would be lost without a word."""
+    parameters = inspect.signature(command).parameters
+    flags = {
+        flag: (name, *_kind(item.annotation))
+        for name, item in parameters.items()
+        for flag in item.annotation.__metadata__[0].names
+    }
+    seen: set[str] = set()
+    rest = list(words)
+    while rest:
+        flag, sign, _ = rest.pop(0).partition("=")
+        name, kind, many = flags.get(flag, ("", bool, False))
+        if kind is bool:
+            continue
+        if name in seen and not many:
+            raise UsageError(f"{flag} came twice, and takes one value: give it once")
+        seen.add(name)
+        if not sign:
+            del rest[:1]
 
 
 def _flags(annotation: Any) -> tuple[str, ...]:

@@ -2,7 +2,7 @@
 
 import functools
 import inspect
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import MISSING, dataclass, field, fields, is_dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from medsegr.errors import InputError, ReportError, UsageError
 
 if TYPE_CHECKING:
     from medsegr.io.choices import Choices
+    from medsegr.options import Options
 
 CACHE_GB = 10.0  # of --feature-cache
 
@@ -48,6 +49,8 @@ def naming(typed: object) -> Iterator[None]:
         if not hasattr(error, "__notes__"):  # who refused it may know better what it is about
             error.add_note(shown)
         raise
+    except BrokenPipeError:  # the reader of our output has gone: no file is at fault
+        raise
     except OSError as error:
         refused = InputError(
             f"it cannot be read or written ({error.strerror or type(error).__name__}); check the path"
@@ -63,6 +66,14 @@ def frame_of(text: str | None) -> Literal["patient", "viewer"] | None:
     if text in frames:
         return frames[text]
     raise UsageError(f"--frame: '{str(text)[:40]}' is not known; expected patient or viewer")
+
+
+def check_used(options: "Options", formats: Sequence[str]) -> None:
+    """UsageError for a flag about a format that is not among those that are written."""
+    if options.subject and "fhir" not in formats:
+        raise UsageError("--subject is whom a FHIR bundle is about: ask for the format fhir, or leave it out")
+    if options.seg_type != "binary" and "dicom-seg" not in formats:
+        raise UsageError("--seg-type is the kind of a DICOM SEG: ask for dicom-seg, or leave it out")
 
 
 def choices_of(image: "FileFlags") -> "Choices":
@@ -245,6 +256,18 @@ class WordFlags:
         list[str],
         option("--prompt", "-p", metavar="PHRASE", help="A direct phrase; give -p again for more."),
     ] = field(default_factory=list)
+
+
+@dataclass(frozen=True)
+class SetFlags:
+    """What folders of images and masks do not say themselves."""
+
+    target: Annotated[
+        str | None, option("--target", help="What the masks show, where the folder does not say.")
+    ] = None
+    modality: Annotated[
+        str | None, option("--modality", help="Of the images, where the folder does not say.")
+    ] = None
 
 
 Limit = Annotated[

@@ -88,7 +88,7 @@ def _job(values: Mapping[str, Any], number: int) -> Job:
 def _cells(values: Mapping[str, str], count: int) -> dict[str, Any]:
     """A row of a table as a job: empty cells say nothing, several phrases stand between semicolons, rows
     without an id are numbered."""
-    told: dict[str, Any] = {name: cell.strip() for name, cell in values.items() if cell.strip()}
+    told: dict[str, Any] = {_field(name): cell.strip() for name, cell in values.items() if cell.strip()}
     told.setdefault("id", str(count))
     if "phrases" in told:
         told["phrases"] = [phrase.strip() for phrase in told["phrases"].split(";") if phrase.strip()]
@@ -97,9 +97,15 @@ def _cells(values: Mapping[str, str], count: int) -> dict[str, Any]:
     return told
 
 
+def _field(column: str) -> str:
+    """The field that a column means: "Image" and "Film frame" are written by people who use spreadsheets."""
+    plain = "_".join(column.lower().split())
+    return plain if plain in Job.model_fields else column
+
+
 def _fault(error: ValidationError) -> str:
-    if error.errors(include_input=False, include_url=False)[0]["type"] == "extra_forbidden":
-        return (
-            f"{fault_of(error).split(':')[0]}: a job has no such field; it has {', '.join(Job.model_fields)}"
-        )
-    return fault_of(error)
+    kind = error.errors(include_input=False, include_url=False)[0]["type"]
+    said = {"extra_forbidden": "a job has no such field; it has", "missing": "it is missing; a job has"}
+    if kind not in said:
+        return fault_of(error)
+    return f"{fault_of(error).split(':')[0]}: {said[kind]} {', '.join(Job.model_fields)}"

@@ -26,11 +26,23 @@ def say_error(message: str, typed: str = "") -> None:
 
     With ``--log-json`` it is a line of the log, which carries no names.
     """
-    handler = LOG.handlers[0] if LOG.handlers else None
-    if handler is not None and isinstance(handler.formatter, JsonLines):
+    if _as_json():
         LOG.error("%s", message)
     else:
         print(f"error: {typed}{': ' if typed else ''}{message}", file=sys.stderr)
+
+
+def say_warning(message: str, typed: str) -> None:
+    """As :func:`say_error` of what stops nothing: silent with ``--quiet``."""
+    if _as_json():
+        LOG.warning("%s", message)
+    elif LOG.isEnabledFor(logging.WARNING):
+        shown = "".join(c if c.isprintable() else "?" for c in typed)
+        print(f"WARNING {shown}: {message}", file=sys.stderr)
+
+
+def _as_json() -> bool:
+    return bool(LOG.handlers) and isinstance(LOG.handlers[0].formatter, JsonLines)
 
 
 def set_up(flags: "LogFlags") -> None:

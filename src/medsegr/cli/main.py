@@ -12,7 +12,7 @@ from collections.abc import Sequence
 from importlib import import_module
 from typing import Any
 
-from medsegr.cli.direct import COMMANDS, read
+from medsegr.cli.direct import COMMANDS, read, refuse_twice
 from medsegr.cli.logs import LOG, say_error
 
 INTERRUPTED = 130  # as shells count: 128 + SIGINT
@@ -22,6 +22,7 @@ def _run(given: Sequence[str]) -> Any:
     """Run a command: directly where its flags are plain, through typer for all else."""
     if given and given[0] in COMMANDS:
         command = import_module(f"medsegr.cli.{given[0]}").command
+        refuse_twice(command, given[1:])
         flags = read(command, given[1:])
         if flags is not None:
             return command(**flags)
@@ -40,7 +41,8 @@ def main(arguments: Sequence[str] | None = None) -> int:
         sys.stdout.reconfigure(errors="backslashreplace")
     try:
         code = _run(given)
-        sys.stdout.flush()
+        if sys.stdout is not None:  # who closed it wants no output
+            sys.stdout.flush()
         if code == INTERRUPTED:  # typer has caught it
             raise KeyboardInterrupt
         return code if isinstance(code, int) and given else 0 if given else 2

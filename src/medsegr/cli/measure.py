@@ -113,7 +113,7 @@ def _map(flags: MeasureFlags, image: ImageFlags) -> Labels:
     """A file whose values are labels."""
     import numpy as np
 
-    labels = _read(flags.mask, flags, image)
+    labels = _read(flags.mask, flags, replace(image, series="", film_frame=None) if flags.input else image)
     picture = _read(flags.input, flags, image) if flags.input else labels
     with naming(flags.mask):
         check_mask(labels, picture)

@@ -13,6 +13,7 @@ from medsegr.cli.flags import (
     Limit,
     OutFolder,
     WordFlags,
+    check_used,
     choices_of,
     frame_of,
     grouped,
@@ -21,7 +22,7 @@ from medsegr.cli.flags import (
     option,
 )
 from medsegr.cli.llm_flags import LlmFlags, endpoint_of
-from medsegr.cli.logs import LOG, say_error, set_up
+from medsegr.cli.logs import LOG, say_error, say_warning, set_up
 from medsegr.errors import InputError, UsageError
 
 if TYPE_CHECKING:
@@ -157,9 +158,11 @@ def show_series(source: Path | None, limits: str) -> int:
     from medsegr.io.read import series_in
 
     with naming(source):
-        stacks = series_in(source, limits_from_text(limits))
-    for stack in stacks:
+        found = series_in(source, limits_from_text(limits))
+    for stack in found.stacks:
         print(f"{stack.line()}  {stack.series.description}".rstrip())
+    for name, why in found.damaged:
+        say_warning(f"a damaged file was left out: {why}", f"{source}: {name}")
     return 0
 
 
@@ -198,6 +201,8 @@ def one(where: Where, words: SaidFlags, image: ImageFlags, options: "Options", r
     endpoint = endpoint_of(words)
     if endpoint is not None and words.report is None and words.text is None:
         raise UsageError("--llm-url reads a report: give it by -r or -t")
+    if options.sections and words.report is None and words.text is None:
+        raise UsageError("--section names parts of a report: give it by -r or -t, or leave --section out")
     from medsegr import pipeline
     from medsegr.backends.names import check
     from medsegr.io.limits import limits_from_text
@@ -219,7 +224,7 @@ def one(where: Where, words: SaidFlags, image: ImageFlags, options: "Options", r
         picture = read_image(
             where.input, modality=image.modality, frame=frame, limits=limits, choices=choices_of(image)
         )
-    formats_of(picture, options)
+    check_used(options, formats_of(picture, options))
     read = second_reading(_words(picture, words, options), picture, options, endpoint)
     clock.append(time.perf_counter())
     model = load(run.model, run.device, run.threads, backend=run.runtime, precision=run.precision)

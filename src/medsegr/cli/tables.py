@@ -259,6 +259,8 @@ def _table(handle: TextIOBase, delimiter: str) -> Numbered:
             if names is None:
                 names = [cell.strip() for cell in cells]
                 _check_names(names)
+            elif len(names) > 1 and not any(cell.strip() for cell in cells):
+                continue  # separators alone, as spreadsheets write empty rows
             elif cells and len(cells) != len(names):
                 raise InputError(
                     f"{_at(reader.line_num)}: it has {len(cells)} cells and the first row has {len(names)}; "

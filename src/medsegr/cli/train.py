@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from medsegr.cli.flags import LogFlags, grouped, naming, option
+from medsegr.cli.flags import LogFlags, SetFlags, grouped, naming, option
 from medsegr.cli.logs import set_up
 from medsegr.errors import UsageError
 from medsegr.process.processors import usable
@@ -26,19 +26,13 @@ CHECKS = 10  # validations a run, where nobody says how many
 
 
 @dataclass(frozen=True)
-class DataFlags:
+class DataFlags(SetFlags):
     """What is trained on."""
 
     data: Annotated[
         list[str],
         option("--data", metavar="FOLDER[:WEIGHT]", help="A set; give --data again for more sets."),
     ] = field(default_factory=list)
-    target: Annotated[
-        str | None, option("--target", help="What the masks show, where the folder does not say.")
-    ] = None
-    modality: Annotated[
-        str | None, option("--modality", help="Of the images, where the folder does not say.")
-    ] = None
     unlabelled: Annotated[
         list[str],
         option(

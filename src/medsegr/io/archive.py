@@ -13,9 +13,9 @@ LINK, KIND = 0o120000, 0o170000  # in the upper half of external_attr
 ENCRYPTED = 0x1
 
 
-def unpack(path: Path, target: Path, limits: Limits) -> list[Path]:
+def unpack(path: Path, target: Path, limits: Limits) -> dict[Path, str]:
     """Unpack the members of a zip into the empty folder ``target`` as ``000000``, ``000001``...; returns
-    their paths.
+    their paths, each with its name in the zip.
 
     Raises InputError for links, absolute names, ``..``, passwords, a wrong checksum, and beyond the limits.
     """
@@ -25,9 +25,10 @@ def unpack(path: Path, target: Path, limits: Limits) -> list[Path]:
         check_ratio(sum(info.file_size for info in members), path.stat().st_size, limits, WHAT)
         for info in members:
             _refuse(info)
-        return [
-            _extract(archive, info, target / f"{index:06d}", limits) for index, info in enumerate(members)
-        ]
+        return {
+            _extract(archive, info, target / f"{index:06d}", limits): info.filename
+            for index, info in enumerate(members)
+        }
 
 
 def _junk(name: str) -> bool:

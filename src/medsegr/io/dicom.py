@@ -33,7 +33,16 @@ from medsegr.io.dicom_pixels import (
     open_pixels,
     shape_of,
 )
-from medsegr.io.dicom_scan import Member, about, frame_groups, member_of, refuse_no_image, scan, why_none
+from medsegr.io.dicom_scan import (
+    Member,
+    Scan,
+    about,
+    frame_groups,
+    member_of,
+    refuse_no_image,
+    scan,
+    why_none,
+)
 from medsegr.io.dicom_series import Slice, Stack, choose, stacks_of
 from medsegr.io.limits import Limits, check, check_grid
 from medsegr.io.regrid import arrange, fill
@@ -74,17 +83,47 @@ def read_folder(folder: Path, limits: Limits, choices: Choices = DEFAULT_CHOICES
     Returns the image, and the sha256 over the sorted hashes of the files that it was read from. Which series
     is written in :mod:`medsegr.io.dicom_series`; objects without a picture are left out with a warning.
     """
-    members, others, copies = scan(folder, limits)
-    if not members:
-        raise InputError(why_none(folder, limits))
-    shelf = Shelf(tuple(members), limits)
-    image = _read(_stacks(members), shelf, choices)
-    if others:
-        note = ("files_left_out", f"{others} files of the folder hold no image and were left out")
+    found = _scanned(folder, limits)
+    shelf = Shelf(found.members, limits)
+    lost = _lost(found)
+    try:
+        image = _read(_stacks(found.members), shelf, choices)
+    except GeometryError as refused:
+        if lost is not None:
+            raise GeometryError(f"{refused}; {lost[1]}") from refused
+        raise
+    if lost is not None:
+        image = _noted(image, lost)
+    if found.others:
+        note = ("files_left_out", f"{found.others} files of the folder hold no image and were left out")
         image = _noted(image, note)
-    if copies:
-        image = _noted(image, ("copies_left_out", f"{copies} files are copies of others and were left out"))
+    if found.copies:
+        note = ("copies_left_out", f"{found.copies} files are copies of others and were left out")
+        image = _noted(image, note)
     return image, hashlib.sha256("".join(sorted(shelf.hashes.values())).encode()).hexdigest()
+
+
+def _scanned(folder: Path, limits: Limits) -> Scan:
+    """The files of a folder; InputError where no picture among them can be read."""
+    found = scan(folder, limits)
+    if not found.members:
+        if found.damaged:
+            raise found.damaged[0][1]
+        raise InputError(why_none(folder, limits))
+    return found
+
+
+def _lost(found: Scan) -> tuple[str, str] | None:
+    """The warning of the damaged files of a folder, None where there is none."""
+    if not found.damaged:
+        return None
+    many, why = len(found.damaged), found.damaged[0][1]
+    are = "1 file is damaged and was" if many == 1 else f"{many} files are damaged and were"
+    them = "it" if many == 1 else "them"
+    return (
+        "files_damaged",
+        f"{are} left out, so slices may be missing ({why}); --series list names {them}",
+    )
 
 
 def _stacks(members: Sequence[Member]) -> tuple[Stack, ...]:
@@ -94,18 +133,25 @@ def _stacks(members: Sequence[Member]) -> tuple[Stack, ...]:
         )
 
 
-def list_series(place: Path, limits: Limits) -> tuple[Stack, ...]:
-    """All stacks of a DICOM file or folder, as ``--series list`` shows them; InputError where none is."""
+@dataclass(frozen=True, slots=True)
+class Listing:
+    """The stacks of a DICOM file or folder, and what of it is damaged: path below the folder, reason."""
+
+    stacks: tuple[Stack, ...]
+    damaged: tuple[tuple[str, str], ...] = ()
+
+
+def list_series(place: Path, limits: Limits) -> Listing:
+    """What ``--series list`` shows of a DICOM file or folder; InputError where no series can be read."""
     if place.is_dir():
-        members, _, _ = scan(place, limits)
-        if not members:
-            raise InputError(why_none(place, limits))
-        return _stacks(members)
+        found = _scanned(place, limits)
+        damaged = tuple((path.relative_to(place).as_posix(), str(why)) for path, why in found.damaged)
+        return Listing(_stacks(found.members), damaged)
     with guarded(WHAT):
         header = open_header(place, limits)
         refuse_no_image(header)
         member = member_of(header, place, 0, limits)
-        return stacks_of(member.slices, [member.series])
+        return Listing(stacks_of(member.slices, [member.series]))
 
 
 def _noted(image: Image, *notes: tuple[str, str]) -> Image:
@@ -178,6 +224,8 @@ def _picture(item: Slice, shelf: Shelf, decoder: Decoder, choices: Choices) -> I
     count = shape_of(ds)[0]
     if item.place is None and count > 1:
         frame, notes = _film_frame(ds, count, choices.film_frame)
+    elif choices.film_frame is not None:
+        _refuse_no_film("one picture")
     groups = frame_groups(ds, frame)
     decoded = decode(opened, frame, decoder, _scale(groups))
     kept = ((shelf.hashes[item.member], frame),)
@@ -188,6 +236,10 @@ def _picture(item: Slice, shelf: Shelf, decoder: Decoder, choices: Choices) -> I
     return _image(
         ds, decoded, decoded.values, Geometry(None, spacing, projection_axes(ds), notes + more, kept)
     )
+
+
+def _refuse_no_film(what: str) -> None:
+    raise UsageError(f"--film-frame: {what} came where a film was expected; leave the flag out")
 
 
 def _film_frame(ds: Dataset, count: int, wanted: int | None) -> tuple[int, Warnings]:
@@ -210,6 +262,8 @@ def _film_frame(ds: Dataset, count: int, wanted: int | None) -> tuple[int, Warni
 def _volume(stack: Stack, shelf: Shelf, decoder: Decoder, choices: Choices) -> Image:
     """Slices in order of their place -> ``c d h w``."""
     slices = stack.slices
+    if choices.film_frame is not None:
+        _refuse_no_film(f"{len(slices)} slices")
     check("frames", len(slices), shelf.limits, "DICOM series")
     plan = arrange([item.place for item in slices if item.place is not None], choices.accept_gaps)
     check("frames", plan.grid[0], shelf.limits, "DICOM series")

@@ -2,6 +2,7 @@
 headers alone."""
 
 import os
+from collections.abc import Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -36,7 +37,10 @@ def pairs(folder: Path, limits: Limits = DEFAULT_LIMITS) -> list[Pair]:
     drawn = sorted(path for path in files_below(folder, limits) if holds_masks(path, limits))
     if not drawn:
         return []
-    members, _, _ = scan(folder, limits)
+    scanned = scan(folder, limits)
+    if scanned.damaged:  # a slice that is learned from or judged on may be missing
+        raise scanned.damaged[0][1]
+    members = scanned.members
     found = []
     for number, path in enumerate(drawn, 1):
         ds, infos = header_of(path, limits)
@@ -53,7 +57,7 @@ def pairs(folder: Path, limits: Limits = DEFAULT_LIMITS) -> list[Pair]:
     return found
 
 
-def _series(ds: Dataset, members: list[Member]) -> list[Member]:
+def _series(ds: Dataset, members: Sequence[Member]) -> list[Member]:
     """Files of the series that a segmentation names; of one that names pictures alone, those of their
     series."""
     named = {str(item.get("SeriesInstanceUID") or "") for item in _references(ds)}

@@ -35,6 +35,7 @@ NO_IMAGE = (  # SOP classes (their beginnings) without a picture, in plain words
     ("11.", "a presentation state"),
     ("9.", "a waveform"),
 )
+PICTURES = ("1.", "2.", "3.", "4.", "6.", "7.", "12.", "13.", "20.", "77.1.", "128.", "130.", "481.1.")
 SLIDE = CLASS + "77.1.6"
 DICOMDIR = "1.2.840.10008.1.3.10"
 MOST_TEXT = 64  # characters of a series description that a list shows
@@ -52,8 +53,7 @@ class Member:
 
 def refuse_no_image(ds: Dataset) -> None:
     """InputError with a plain word for objects that hold no picture, and for slides."""
-    meta = getattr(ds, "file_meta", None)
-    kind = str(ds.get("SOPClassUID") or (meta.get("MediaStorageSOPClassUID") if meta else "") or "")
+    kind = _class(ds)
     word = next((word for start, word in NO_IMAGE if kind.startswith(CLASS + start)), None)
     if kind == DICOMDIR:
         raise InputError(
@@ -78,16 +78,37 @@ def refuse_no_image(ds: Dataset) -> None:
         )
 
 
-def scan(folder: Path, limits: Limits) -> tuple[list[Member], int, int]:
-    """All pictures below the folder, the number of files without one, and that of copies left out.
+@dataclass(frozen=True, slots=True)
+class Scan:
+    """What lies below a folder: all pictures, how many files hold none, how many are copies of others, and
+    the files that hold one and cannot be read, each with the reason."""
+
+    members: tuple[Member, ...]
+    others: int
+    copies: int
+    damaged: tuple[tuple[Path, InputError], ...]
+
+
+def _class(ds: Dataset) -> str:
+    meta = getattr(ds, "file_meta", None)
+    return str(ds.get("SOPClassUID") or (meta.get("MediaStorageSOPClassUID") if meta else "") or "")
+
+
+def scan(folder: Path, limits: Limits) -> Scan:
+    """Sort the files below a folder by their headers.
 
     Links to folders are not followed, a DICOMDIR is not either: files are known by their content.
     """
     members: list[Member] = []
+    damaged: list[tuple[Path, InputError]] = []
     seen: dict[str, list[int]] = {}
     others = copies = 0
     for path in files_below(folder, limits):
-        member = _member(path, len(members), limits)
+        try:
+            member = _member(path, len(members), limits)
+        except InputError as refused:
+            damaged.append((path, refused))
+            continue
         if member is None:
             others += 1
         elif any(_same_bytes(members[i].path, path) for i in seen.get(member.instance, ())):
@@ -95,7 +116,7 @@ def scan(folder: Path, limits: Limits) -> tuple[list[Member], int, int]:
         else:
             seen.setdefault(member.instance, []).append(len(members))
             members.append(member)
-    return members, others, copies
+    return Scan(tuple(members), others, copies, tuple(damaged))
 
 
 def why_none(folder: Path, limits: Limits) -> str:
@@ -156,8 +177,11 @@ def _member(path: Path, index: int, limits: Limits) -> Member | None:
     if not path.is_file():
         return None
     with path.open("rb") as file:
-        if not is_dicom(file.read(132)):
-            return None
+        head = file.read(132)
+    if not head and _like_dicom(path):
+        raise InputError("it is empty (0 bytes); copy it again")
+    if not is_dicom(head):
+        return None
     if class_of(path) == STRUCTURES:  # beside the images, and often longer than a header may be
         return None
     with about(path), guarded("one file of the folder"):
@@ -166,8 +190,27 @@ def _member(path: Path, index: int, limits: Limits) -> Member | None:
         try:
             refuse_no_image(header)
         except InputError:
+            if _cut_off(header):
+                raise InputError(
+                    f"{WHAT}: it ends before its header tells the pixels; it is truncated or damaged, copy "
+                    "it again"
+                ) from None
             return None
         return member_of(header, path, index, limits)
+
+
+def _like_dicom(path: Path) -> bool:
+    """Whether a file is called as DICOM files are: by their ending, none, or the last number of a UID."""
+    ending = path.suffix.lower()
+    return ending in ("", ".dcm", ".ima", ".dicom") or ending[1:].isdigit()
+
+
+def _cut_off(ds: Dataset) -> bool:
+    """Whether what has no pixels would have some if it were whole: a header that ends too early. One that
+    does not even tell its class (the first elements) is taken for such."""
+    kind = f"{_class(ds)}."
+    picture = kind.startswith(CLASS) and kind.removeprefix(CLASS).startswith(PICTURES)
+    return kind == "." or (picture and "Rows" not in ds)
 
 
 def member_of(ds: Dataset, path: Path, index: int, limits: Limits) -> Member:

@@ -141,7 +141,7 @@ def _headers(path: Path, limits: Limits, wanted: Collection[str]) -> Iterator[Da
             head = file.read(132)
         if head[:2] == b"PK":
             with tempfile.TemporaryDirectory(prefix="medsegr-") as name:
-                yield from _read(unpack(path, Path(name), limits), wanted)
+                yield from _read([*unpack(path, Path(name), limits)], wanted)
             return
         yield from _read([path], wanted)
         return

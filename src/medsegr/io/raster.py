@@ -40,11 +40,11 @@ def read_raster(data: bytes, kind: str, limits: Limits) -> Image:
         check_grid((height, width), limits, what)
         check_ratio(width * height * BYTES.get(picture.mode, 4), len(data), limits, what)
         pages = getattr(picture, "n_frames", 1)
-        if kind == "tiff" and pages > 1:
+        if kind in ("tiff", "png") and pages > 1:  # of a photograph (MPO) the first is the picture
+            one = "page" if kind == "tiff" else "frame"
             raise InputError(
-                f"{what}: {pages} pages came where one was expected; save the page you mean as a file of "
-                "its own, "
-                "or a stack of slices as NIfTI with its spacing"
+                f"{what}: {pages} {one}s came where one was expected; save the {one} you mean as a file of "
+                "its own, or a stack of slices as NIfTI with its spacing"
             )
         turn = _orientation(picture)
         notes = _depth_note(data, kind, picture)

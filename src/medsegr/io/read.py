@@ -23,7 +23,7 @@ from medsegr.io.volume import files_of, read_volume
 from medsegr.types import MODALITIES, Frame, Image, Source, modality_code
 
 if TYPE_CHECKING:
-    from medsegr.io.dicom_series import Stack
+    from medsegr.io.dicom import Listing
 
 READS = "PNG, JPEG, TIFF, BMP, DICOM (file or folder), NIfTI, NRRD, MHA, or a zip of one"
 HEAD = 1024
@@ -149,6 +149,7 @@ def _read(path: Path, limits: Limits, choices: Choices) -> tuple[Image, str]:
         from medsegr.io.dicom import read_dicom
 
         return read_dicom(path, limits, choices)
+    _refuse_of_dicom(kind, choices)
     if kind in ("nrrd", "mha"):
         image = read_volume(path, kind, limits)
         hashes = [_sha256(file) for file in files_of(path, kind)]
@@ -164,6 +165,14 @@ def _read(path: Path, limits: Limits, choices: Choices) -> tuple[Image, str]:
     return read_nifti(data, limits, choices.use), digest
 
 
+def _refuse_of_dicom(kind: str, choices: Choices) -> None:
+    """InputError where a part is asked for that only DICOM has: it would be left out without a word."""
+    flags = {"--series": choices.series, "--film-frame": choices.film_frame}
+    told = next((flag for flag, value in flags.items() if value), None)
+    if told is not None:
+        raise InputError(f"{told}: a {kind} file came where DICOM was expected; leave the flag out")
+
+
 def _sha256(path: Path) -> str:
     with path.open("rb") as file:
         return hashlib.file_digest(file, "sha256").hexdigest()
@@ -176,14 +185,16 @@ def _from_zip(path: Path, limits: Limits, choices: Choices) -> tuple[Image, str]
             from medsegr.io.dicom import read_folder
 
             return read_folder(folder, limits, choices)
-        return _read(members[0], limits, choices)
+        return _read(next(iter(members)), limits, choices)
 
 
 @contextmanager
-def _unpacked(path: Path, limits: Limits) -> Iterator[tuple[Path, list[Path]]]:
-    """The members of a zip in a folder of their own that vanishes with the block."""
+def _unpacked(path: Path, limits: Limits) -> Iterator[tuple[Path, dict[Path, str]]]:
+    """The members of a zip in a folder of their own that vanishes with the block: their paths there, each
+    with its name in the zip, by which a refusal's note calls it."""
     with tempfile.TemporaryDirectory(prefix="medsegr-") as name:
-        members = unpack(path, Path(name), limits)
+        named = unpack(path, Path(name), limits)
+        members = list(named)
         if not members:
             raise InputError("zip file: it holds no file; one image or one DICOM series was expected")
         with members[0].open("rb") as file:
@@ -192,12 +203,19 @@ def _unpacked(path: Path, limits: Limits) -> Iterator[tuple[Path, list[Path]]]:
                     "zip file: a zip inside a zip came; one image or one DICOM series was expected; unpack "
                     "it once"
                 )
-        yield Path(name), members
+        try:
+            yield Path(name), named
+        except InputError as refused:
+            shown = {str(place): f"{path}: {member}" for place, member in named.items()}
+            notes = [shown.get(note, note) for note in getattr(refused, "__notes__", ())]
+            if notes:  # who reads them knows the zip, and no folder of ours
+                refused.__notes__ = ["".join(c if c.isprintable() else "?" for c in note) for note in notes]
+            raise
 
 
-def series_in(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> "tuple[Stack, ...]":
+def series_in(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> "Listing":
     """The DICOM series of a file, folder or zip, as ``--series list`` shows them: what ``choices.series`` may
-    name. InputError where there is no DICOM image.
+    name, and the files that are damaged. InputError where there is no DICOM image that can be read.
     """
     from medsegr.io.dicom import list_series
 
@@ -209,9 +227,11 @@ def series_in(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> "tuple[Stack
             kind = kind_of(file.read(HEAD), place.suffix.lower())
         if kind == "zip":
             with _unpacked(place, limits) as (folder, members):
-                return list_series(folder if len(members) > 1 else members[0], limits)
+                found = list_series(folder if len(members) > 1 else next(iter(members)), limits)
+                damaged = tuple((members[folder / file], why) for file, why in found.damaged)
+                return replace(found, damaged=damaged)
         if kind != "dicom":
-            raise InputError(f"--series: a {kind} file came where DICOM was expected; leave the flag out")
+            _refuse_of_dicom(kind, Choices("list"))
     return list_series(place, limits)
 
 

@@ -16,8 +16,6 @@ from medsegr.results.verdicts import POINTED, marked, threshold
 from medsegr.reviews import Hints, Review
 from medsegr.types import Finding, FindingResult, Image, Result, Segmenter
 
-DISAGREE = "words_and_clicks_disagree"
-
 
 @dataclass(frozen=True, slots=True)
 class Desk:
@@ -107,7 +105,7 @@ def disagreement(item: FindingResult, words: np.ndarray | None) -> tuple[str, st
         return None
     said = f"{item.finding.id}: the mask after the prompts overlaps that of the words by {overlap:.0%} "
     return (
-        DISAGREE,
+        "words_and_clicks_disagree",
         f"{said}(Dice); the prompts were followed: look at the words again, above all at side and place",
     )
 

@@ -14,7 +14,7 @@ from medsegr.prompts.ask import Asked, Candidate, answer, candidates
 from medsegr.prompts.door import Rows, checked
 from medsegr.prompts.door import plane as plane_of
 from medsegr.prompts.offers import chosen, offers
-from medsegr.prompts.redraw import DISAGREE, Desk, asked_of, disagreement, new_finding, painted, redone
+from medsegr.prompts.redraw import Desk, asked_of, disagreement, new_finding, painted, redone
 from medsegr.prompts.slices import Stack, get, stack_of
 from medsegr.prompts.steps import (
     Accepted,
@@ -30,6 +30,7 @@ from medsegr.prompts.steps import (
 )
 from medsegr.results.outcome import Outcome, outcome_of
 from medsegr.results.record import image_json
+from medsegr.results.standing import standing
 from medsegr.results.verdicts import model_of
 from medsegr.reviews import Hints, Review
 from medsegr.types import Finding, FindingResult, Image, Report, Result
@@ -361,10 +362,9 @@ def _words(words: Sequence[Finding] | Sequence[str] | str | None, report: Report
 
 
 def _swapped(before: Outcome, item: FindingResult, note: tuple[str, str] | None = None) -> Outcome:
-    """The same outcome with one finding's new result, and its warning instead of an older one."""
+    """The same outcome with one finding's new result, its warning, and those of before that still hold."""
     results = [item if old.finding.id == item.finding.id else old for old in before.findings]
-    own = [w for w in before.warnings if w[0] != DISAGREE or not w[1].startswith(f"{item.finding.id}:")]
-    warnings = (*own, *(() if note is None else (note,)))
+    warnings = (*standing(before.warnings, item, results), *(() if note is None else (note,)))
     return replace(before, findings=tuple(with_structures(before.image, results)), warnings=warnings)
 
 

@@ -284,13 +284,18 @@ def _alike(ones: Sequence[Hit[Concept]], other: Hit[Concept]) -> bool:
 
 
 def _asks_apart(words: Words, at: int, named: Sequence[Hit[Concept]]) -> bool:
-    """True for the mark between blanks of "opacity right base ? infection": only what follows is asked. In
-    "drusen, left ? haemorrhage" the left is where that is asked of."""
+    """True for the mark of "opacity right base ? infection": only what follows is asked, and the base is the
+    opacity's. In "drusen, left ? haemorrhage" the left is where that is asked of. A mark without a blank
+    behind it asks of the word ("nodule ?calcified", "fracture ?left"), so a finding must be named there."""
     norms = words.norms
-    if norms[at] != "query" or words.tokens[at].end == words.tokens[at + 1].start:
+    if norms[at] != "query":
         return False
     begin = max((i + 1 for i in range(at) if norms[i] in EDGES | HARD), default=0)
-    return any(begin <= hit.first < at and hit.value.kind != "anatomy" for hit in named)
+    end = next((i for i in range(at + 1, len(norms)) if norms[i] in EDGES | HARD), len(norms))
+    told = [hit.first for hit in named if hit.value.kind != "anatomy"]
+    if words.tokens[at].end == words.tokens[at + 1].start and not any(at < first < end for first in told):
+        return False
+    return any(begin <= first < at for first in told)
 
 
 def answers(norms: tuple[str, ...], at: int) -> bool:

@@ -69,7 +69,7 @@ def _of_part(before: Sequence[str]) -> bool:
     seen", "NG tube, tip not visualised"."""
     bare = [norm for norm in before if norm not in TO_BE | {"the", "its"}]
     if bare[-1:] and bare[-1] in ENDS:
-        return len(bare) > 1
+        return True
     begins = max((i for i, norm in enumerate(bare) if norm in (",", ";", ".", "and", "but")), default=-1) + 1
     return bare[begins + 1 : begins + 2] == ["of"] and bare[begins] in ENDS
 

@@ -9,7 +9,7 @@ in between, either the old mask or the new one is there whole.
 import json
 import os
 import shutil
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from contextlib import contextmanager, suppress
 from dataclasses import replace
 from pathlib import Path
@@ -25,6 +25,7 @@ from medsegr.results.export import FILES, Run, Written, formats_of, manifest_of,
 from medsegr.results.overlay import draw
 from medsegr.results.record import file_hash, result_json
 from medsegr.results.reopen import findings_of, result_from, state_of
+from medsegr.results.standing import Warned, own, standing
 from medsegr.types import FindingResult, Result
 
 KEPT = "revisions"
@@ -95,9 +96,23 @@ def _revise(
     result = replace(run.result, findings=results)
     emptied = () if any(item.mask is not None for item in results) else _of_all_masks(folder)
     stale = {*gone, *emptied, *(_mask_files(folder, new.finding.id) if new.mask is None else ())}
-    _write(folder, replace(run, result=result), (told, manifest), how, (notes, stale))
+    said = tuple((str(one["code"]), str(one["message"])) for one in told["warnings"])
+    if undoes:
+        notes = (*notes, *_kept_warnings(folder / KEPT / f"{new.finding.id}-{last}.json"))
+    told["warnings"] = _listed(dict.fromkeys((*standing(said, new, results), *notes)))
+    _write(folder, replace(run, result=result), (told, manifest), how, stale)
     for path in stale:
         path.unlink()
+
+
+def _listed(warnings: Iterable[tuple[str, str]]) -> list[dict[str, str]]:
+    return [{"code": code, "message": message} for code, message in warnings]
+
+
+def _kept_warnings(path: Path) -> Warned:
+    """What was warned of a kept state; () where the revision was written without it."""
+    told = json.loads(path.read_text(encoding="utf-8")).get("warnings", ())
+    return tuple((str(one["code"]), str(one["message"])) for one in told)
 
 
 def before(folder: Path, run: Run, finding: str) -> FindingResult:
@@ -169,8 +184,9 @@ def _keep(folder: Path, told: Mapping[str, Any], run: Run, finding: str) -> None
         with atomic_write(folder / KEPT / f"{finding}-{number}{SUFFIXES[kind]}") as part:
             stem = part.with_name(part.name.removesuffix(SUFFIXES[kind]))
             write_mask(item.mask, run.result.image, stem, kind, item.finding.name or finding)
+    said = own([(one["code"], one["message"]) for one in told["warnings"]], finding)
     with atomic_write(folder / KEPT / f"{finding}-{number}.json") as part:
-        write_json(entry, part)
+        write_json({**entry, "warnings": _listed(said)}, part)
 
 
 def _write(
@@ -178,17 +194,16 @@ def _write(
     run: Run,
     files: tuple[dict[str, Any], dict[str, Any]],
     how: tuple[tuple[str, ...], Options],
-    more: tuple[tuple[tuple[str, str], ...], set[Path]],
+    gone: set[Path],
 ) -> None:
-    """``more``: warnings to add, and files that go."""
-    (told, manifest), (formats, options), (notes, gone) = files, how, more
+    """``gone``: files that go."""
+    (told, manifest), (formats, options) = files, how
     with atomic_folder(folder) as part:
         picture = draw(run.result)
         picture.save(part / "overlay.png")
         written = write_all(replace(run, overlay=np.asarray(picture)), part, formats, options)
         told["findings"] = [_entry(item, told, written) for item in run.result.findings]
-        added = [{"code": code, "message": message} for code, message in (*notes, *written.notes)]
-        told["warnings"] = [*told["warnings"], *(one for one in added if one not in told["warnings"])]
+        told["warnings"] += [one for one in _listed(written.notes) if one not in told["warnings"]]
         write_json(told, part / "findings.json")
         names = sorted(p.relative_to(part).as_posix() for p in part.rglob("*") if p.is_file())
         fresh = [{"path": name, "sha256": file_hash(part / name)} for name in names]

@@ -67,6 +67,8 @@ def read_rows(folder: Path, hints: Hints = PLAIN) -> list[Row]:
     commas, whose pixels nobody judged; ``series`` tells a DICOM series from others in its folder, ``case`` is
     a name for it. An unknown layout is an InputError that lists the known ones.
     """
+    if not folder.is_dir():
+        raise InputError(f"there is no folder {folder.name}; check the path")
     for marker, reader in READERS.items():
         if (folder / marker).exists():
             return _filled(reader(folder, hints), hints)
@@ -110,8 +112,13 @@ def _filled(rows: Sequence[Row], hints: Hints) -> list[Row]:
                 f"row {row.get('id') or number}: {missing[0]} is missing; expected {', '.join(NEEDED)}"
                 + ("; or give --target NAME" if missing[0] == "target" else "")
             )
+    return [filled(row, hints) for row in rows]
+
+
+def filled(row: Mapping[str, str], hints: Hints) -> Row:
+    """The row with what the hints tell where it says nothing."""
     told = {"target": hints.target or "", "modality": hints.modality or ""}
-    return [row | {key: row.get(key) or value for key, value in told.items()} for row in rows]
+    return {**row} | {key: value for key, value in told.items() if row.get(key, "") == ""}
 
 
 def _csv(folder: Path, _hints: Hints) -> list[Row]:
@@ -185,7 +192,7 @@ def _pairs(folder: Path, hints: Hints) -> list[Row]:
         if not hints.target:
             raise InputError(
                 f"{folder.name}: nothing says what the masks show; sort them into masks/NAME/ or write a "
-                "samples.csv ('medsegr train' also takes --target NAME)"
+                "samples.csv, or give --target NAME"
             )
         kinds = {hints.target: files_of(masks)}
     drawn = {stem for files in kinds.values() for stem in files}

@@ -97,7 +97,7 @@ def _series(folder: Path, image: Image, service: Service) -> list[dict[str, Any]
 
 def _series_of(folder: Path, service: Service, chosen: str | None = None) -> list[dict[str, Any]]:
     """All DICOM series of a folder, without descriptions: these may name somebody."""
-    found = series_in(source_of(folder), service.settings.limits)
+    found = series_in(source_of(folder), service.settings.limits).stacks
     return [
         {
             "token": stack.token,

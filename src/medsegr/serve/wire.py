@@ -122,6 +122,12 @@ class JobRequest(Words):
     image: Id
     options: JobOptions = JobOptions()
 
+    @model_validator(mode="after")
+    def _sections_of_words(self) -> "JobRequest":
+        if self.options.sections and self.report is None and self.text is None:
+            raise ValueError("sections name parts of a report: give report or text, or leave them out")
+        return self
+
 
 class Note(BaseModel):
     """A warning, or an error, with a stable code."""
