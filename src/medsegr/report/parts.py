@@ -22,8 +22,7 @@ OUTLINES = SHAPES | {"border", "boundary", "contour", "edge", "line", "margin"}
 SMALL = BETWEEN | {"any", "at", "bounding", "in", "is", "of", "on", "thin", "tight", "what", "where"}
 SMALL |= {"close", "closely", "tightly"}
 TILES = frozenset({"half", "lobe", "part", "portion", "quarter", "segment", "third"})  # all: the whole
-# Told apart from the vessel that a model learned by where they lie along it, which no picture of it shows.
-ALIKE = frozenset({"common carotid artery", "internal carotid artery", "external carotid artery"})
+ALIKE = frozenset({"common carotid artery"})  # what every picture of the carotid shows that a model learned
 
 
 def part_asked(finding: Finding) -> str | None:
@@ -39,6 +38,20 @@ def part_asked(finding: Finding) -> str | None:
     within, tail = _parts().get(finding.name, frozenset()) | {"hilum"}, f" of {finding.name}"
     told = finding.location.anatomy
     return next((name for name in told if _sideless(name) in within or name.endswith(tail)), None)
+
+
+def kind_asked(finding: Finding, drawn: str) -> str | None:
+    """The kind of thing ("internal carotid artery", "tumour nucleus") that a finding asks for where only the
+    wider concept ``drawn`` would be drawn for it; None where that is an answer.
+
+    A state of an organ is that of the kind which it is told of: "tortuous retinal veins" are not all vessels.
+    """
+    known = lexicon.concepts()
+    if finding.name == drawn or drawn not in known:
+        return None
+    told = finding.location.anatomy if known[drawn].kind == "anatomy" else ()
+    asked = (known[name] for name in (finding.name, *map(_sideless, told)) if name in known)
+    return next((kind.name for kind in asked if kind.apart and drawn in kind.parents), None)
 
 
 def landmark(norms: Sequence[str], named: int) -> bool:
