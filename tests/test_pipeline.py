@@ -48,12 +48,13 @@ class Fake:
             "sha256": "ab",
             "licence": "Apache-2.0",
             "presence_threshold": 0.5,
-            "concepts": {"cyst": {"trained_on": ["phantom"]}},
+            "concepts": {"cyst": {"trained_on": ["phantom"]}, "tube": {"trained_on": ["real"]}},
         }
         self.asked: list[tuple[Finding, ...]] = []
 
     def knows(self, finding: Finding, modality: str | None = None) -> bool:
-        return finding.name in ("opacity", "nodule", "lung", "polyp", "cyst") and modality != "MR"
+        able = ("opacity", "nodule", "lung", "polyp", "cyst", "tube", "chest tube")
+        return finding.name in able and modality != "MR"
 
     def propose(self, image: Image) -> tuple[Finding, ...]:
         return (Finding("x", "", (0, 0), "opacity"),)
@@ -130,6 +131,8 @@ TABLE = [
     (finding(), {"modality": "MR"}, "refused", "unknown_concept"),
     (finding(name="cyst"), {}, "refused", "made_only"),
     (finding(name="lung", location=PART), {}, "refused", "part_unknown"),
+    (finding(name="chest tube", parents=("tube",)), {}, "refused", "kind_unknown"),
+    (finding(name="tube"), {}, "segmented", None),
     (finding(name="opacity", location=PART), {}, "segmented", None),
     (finding(name="lung", location=Location(anatomy=("left lung",))), {}, "segmented", None),
     (finding(), {"affine": np.zeros((4, 4))}, "refused", "geometry"),
@@ -908,6 +911,15 @@ def test_of_a_part_the_organ_is_drawn_by_force_only_and_marked() -> None:
     assert check.outcome == "warn"
     assert "the whole lung" in check.detail
     assert "whole_known" not in dict(forced.warnings)
+
+
+def test_of_a_kind_all_kinds_are_drawn_by_force_only_and_marked() -> None:
+    refused = pipeline.run(picture(), Fake(), phrases=["chest tube"])
+    assert "chest tube is a kind or part of tube" in dict(refused.warnings)["whole_known"]
+    forced = pipeline.run(picture(), Fake(), phrases=["chest tube"], options=Options(force=True))
+    assert forced.findings[0].mask is not None
+    check = {c.name: c for c in forced.findings[0].checks}["concept"]
+    assert (check.outcome, "tube of any kind only, not the chest tube" in check.detail) == ("warn", True)
 
 
 class Looking(Fake):

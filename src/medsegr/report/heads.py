@@ -10,6 +10,7 @@ JOINTS = frozenset(["and", ",", "&", ";", "/", "+", "plus", "or", "but", ".", "|
 INTO = frozenset(["of", "in", "within"])  # an organ behind one of these is the place of the one before it
 WITHIN = INTO - {"of"} | {"on", "at", "near", "inside", "behind", "over", "beside", "around", "into"}
 WITHIN |= {"surrounding"}
+STRUCTURES = frozenset(["artery", "vein", "duct", "nerve", "ligament", "node", "valve"])  # named by an organ
 CLOSE = frozenset(["close", "closely", "tightly", "contour"])  # "a contour closely around the left lung"
 Head = tuple[str, int, int]  # concept, first word, last word (exclusive)
 
@@ -97,6 +98,7 @@ def _of_other(sentence: Sentence, head: Head) -> bool:
         and not loose & {*range(before[-1], first)}
     )
     named = last in loose and norms[last] in lexicon.known_words() and norms[last] not in WITHIN
+    named = named or norms[last : last + 1] != () and norms[last] in STRUCTURES
     return led or named
 
 

@@ -19,7 +19,7 @@ from medsegr.report.headings import read_all
 from medsegr.report.heads import Head, asked_for, border, heads
 from medsegr.report.language import foreign
 from medsegr.report.link import link
-from medsegr.report.parts import portion
+from medsegr.report.parts import facing, portion
 from medsegr.report.placing import Setting, places_of
 from medsegr.report.refining import fitting, kept, most_told, of_density, of_size, refined
 from medsegr.report.sentence import Sentence, is_name_only, is_request, read
@@ -345,7 +345,8 @@ def _organs(sentence: Sentence, section: Section, setting: Setting, asked: Seque
         own = spots(mine, sentence.words, setting.sides, setting.by_flag)
         said = claim(sentence.scopes, item.parts, item.concept, sentence.words)
         made = _of_candidate(sentence, item, own, said, section, setting)
-        if (part := portion(sentence.words.norms, first)) is not None:
+        norms = sentence.words.norms
+        if (part := portion(norms, first, last) or facing(norms, first)) is not None:
             made = [_within(f, f"{part} of {name}") for f in made]
         found += [replace(f, name=name, code=item.concept.code, parents=item.concept.parents) for f in made]
     return found

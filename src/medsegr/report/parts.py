@@ -21,6 +21,11 @@ SHAPES = frozenset(  # nothing of a body: whoever names one wants to see it draw
 OUTLINES = SHAPES | {"border", "boundary", "contour", "edge", "line", "margin"}
 SMALL = BETWEEN | {"any", "at", "bounding", "in", "is", "of", "on", "thin", "tight", "what", "where"}
 SMALL |= {"close", "closely", "tightly"}
+SIDES = frozenset({"left", "right"})
+FACING = frozenset({"upper", "lower", "superior", "inferior", "anterior", "posterior", "medial", "lateral"})
+BEHIND = frozenset(
+    {"apex", "base", "capsule", "center", "core", "cortex", "dome", "half", "periphery", "rim", "tip", "wall"}
+)
 TILES = frozenset({"half", "lobe", "part", "portion", "quarter", "segment", "third"})  # all: the whole
 ALIKE = frozenset({"common carotid artery"})  # what every picture of the carotid shows that a model learned
 
@@ -78,15 +83,24 @@ def _leads(norms: Sequence[str], at: int, named: int) -> bool:
     return norms[at] in BESIDE | ELSEWHERE
 
 
-def portion(norms: Sequence[str], organ: int) -> str | None:
-    """What stands before "of" and the organ that begins at word ``organ``: "half" of "upper half of the left
-    lung", whatever the lexicon knows of halves. None where all of it is meant, or nothing stands there."""
-    at = organ - 1
+def portion(norms: Sequence[str], organ: int, end: int) -> str | None:
+    """What stands before "of" and the organ, words ``organ`` to ``end``: "half" of "upper half of the left
+    lung", whatever the lexicon knows of halves; or right behind it, the "core" of "tumour core". None where
+    all of it is meant, or nothing stands there."""
+    behind, at = norms[end : end + 1], organ - 1
+    if behind and behind[0] in BEHIND and norms[end + 1 : end + 2] != ("of",):
+        return behind[0]
     while at > 0 and (norms[at] in BETWEEN or _field(norms[at]) not in (None, "count")):
         at -= 1
     if at < 1 or norms[at] != "of" or norms[at - 1] not in lexicon.word_list("portions"):
         return None
     return None if _is_all(norms[max(0, at - 4) : at - 1], norms[at - 1]) else norms[at - 1]
+
+
+def facing(norms: Sequence[str], organ: int) -> str | None:
+    """The "upper part" of an organ of which only that is asked for: "upper liver", "lower left lung"."""
+    led = [norm for norm in norms[max(0, organ - 2) : organ] if norm not in SIDES]
+    return f"{led[-1]} part" if led and led[-1] in FACING else None
 
 
 def _is_all(before: Sequence[str], part: str) -> bool:
@@ -101,6 +115,12 @@ def _field(norm: str) -> str | None:
     """What a describing word tells of ("size_class" of "large"); None for any other word."""
     told = lexicon.descriptors().get((norm,))
     return told.field if told is not None else None
+
+
+def wholes(name: str) -> tuple[str, ...]:
+    """What a kind of thing belongs to: plaque of the internal carotid artery is that of the carotid artery."""
+    concept = lexicon.concepts().get(name)
+    return concept.parents if concept is not None and concept.apart else ()
 
 
 @cache

@@ -9,6 +9,7 @@ from medsegr.report import lexicon
 from medsegr.report.builds import Candidate
 from medsegr.report.lexicon import Concept, Place, Refine
 from medsegr.report.match import ENDS, POLED, Words
+from medsegr.report.parts import wholes
 from medsegr.report.placing import Setting
 from medsegr.report.sentence import BRAIN, Sentence
 from medsegr.report.side import Spot
@@ -32,6 +33,7 @@ def refined(item: Candidate, spot: Spot, sentence: Sentence, setting: Setting) -
     names = {p.name for p in own} | {p.of for p in own}
     if not names & lexicon.concepts().keys():  # "LEFT BREAST: ... A mass at 2 o'clock."
         names |= {sentence.under or setting.organ}
+    names |= {whole for name in names for whole in wholes(name)}
     sign = sentence.sign_of(item)
     narrower = {rule.name for rule in _refines_of(item.concept.name)}
     if sign is not None and sign.concept.name in narrower:

@@ -190,7 +190,7 @@ def _tells(words: Words) -> bool:
 def _other(hit: Hit[Concept], words: Words) -> bool:
     """Whether somebody asks for what lies beside a thing, or for a part of one that is no organ: of organs,
     whose parts have names, that is told later (:mod:`medsegr.report.parts`)."""
-    part = hit.value.kind != "anatomy" and portion(words.norms, hit.first) is not None
+    part = hit.value.kind != "anatomy" and portion(words.norms, hit.first, hit.last) is not None
     return part or landmark(words.norms, hit.first)
 
 
