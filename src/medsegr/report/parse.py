@@ -19,6 +19,7 @@ from medsegr.report.headings import read_all
 from medsegr.report.heads import Head, asked_for, border, heads
 from medsegr.report.language import foreign
 from medsegr.report.link import link
+from medsegr.report.listed import asked_apart, one_by_one
 from medsegr.report.parts import facing, portion
 from medsegr.report.placing import Setting, places_of
 from medsegr.report.refining import fitting, kept, most_told, of_density, of_size, refined
@@ -73,6 +74,7 @@ def parse(
         for sentence in read_all(plain, document.sentences(plain, s.span), code)
     ]
     read_in, notes = _english(read_in, plain)
+    read_in = [(s, part) for s, sentence in read_in for part in _one_by_one(sentence, plain, code)]
     said = [sentence for _, sentence in read_in]
     setting, warnings = _setting(said, code, frame)
     exams = [
@@ -105,21 +107,44 @@ def parse_phrase(text: str, *, modality: str | None = None, frame: Frame | None 
     """
     code = modality_code(modality)
     start, stop = _stripped(text)
-    sentence = read(document.plain(text), (start, stop), code, asked=True)
+    plain = document.plain(text)
+    sentence = read(plain, (start, stop), code, asked=True)
     setting, warnings = _setting([sentence], code, frame)
     section = Section("findings", (start, stop))
-    known = not foreign(text, [(start, stop)])
-    found = [
-        f
-        for f in _findings(sentence, section, setting)
-        if known and lexicon.concepts()[f.name].kind != "statement"
-    ]
-    denied = all(f.polarity == "absent" and lexicon.concepts()[f.name].kind != "anatomy" for f in found)
-    if known and denied:
-        found = [*_organs(sentence, section, setting, asked_for(sentence)), *found]
-    if not found:
-        found = [Finding("", text[start:stop], (start, stop), "", "findings", (start, stop))]
+    if foreign(text, [(start, stop)]):
+        found = [_unknown(text, (start, stop))]
+    elif len(spans := asked_apart(sentence)) > 1:
+        parts = [read(plain, span, code, asked=True) for span in spans]
+        found = [f for part in parts for f in _asked(part, section, setting)]
+    else:
+        found = _asked(sentence, section, setting)
+        if not any(f.name for f in found):
+            parts = [read(plain, span, code, asked=True) for span in one_by_one(sentence)]
+            each = [f for part in parts for f in _asked(part, section, setting)]
+            found = each if any(f.name for f in each) else found
     return Report(text, (section,), _numbered(found, text), warnings)
+
+
+def _asked(sentence: Sentence, section: Section, setting: Setting) -> list[Finding]:
+    """What a direct phrase or a member of it asks for; a finding without a name where nothing is known."""
+    known = lexicon.concepts()
+    found = [f for f in _findings(sentence, section, setting) if known[f.name].kind != "statement"]
+    if all(f.polarity == "absent" and known[f.name].kind != "anatomy" for f in found):
+        found = [*_organs(sentence, section, setting, asked_for(sentence)), *found]
+    return found or [_unknown(sentence.words.text, sentence.span)]
+
+
+def _unknown(text: str, span: Span) -> Finding:
+    return Finding("", text[slice(*span)], span, "", "findings", span)
+
+
+def _one_by_one(sentence: Sentence, plain: str, code: str | None) -> list[Sentence]:
+    """A sentence, or the members of the list that a request asks for."""
+    spans = asked_apart(sentence) if is_request(sentence.words) else ()
+    if len(spans) < 2:
+        return [sentence]
+    parts = [read(plain, span, code, asked=i > 0) for i, span in enumerate(spans)]
+    return [replace(part, titled=sentence.titled and i == 0) for i, part in enumerate(parts)]
 
 
 def _english(
