@@ -247,3 +247,35 @@ def test_every_part_names_an_organ_that_can_be_asked_for_or_none() -> None:
     organs = {place.of for place in lexicon.places().values() if place.of in known}
     assert {"lung", "liver", "kidney", "spleen", "left atrium"} <= organs
     assert all(known[name].kind == "anatomy" for name in ("lung", "liver", "kidney", "spleen"))
+
+
+@pytest.mark.parametrize(
+    ("phrase", "name", "place"),
+    [
+        ("base of the left lung opacity", "opacity", "left base of lung"),
+        ("apex of the right lung nodule", "nodule", "right apex of lung"),
+        ("upper pole of the left kidney cyst", "kidney cyst", "left upper pole of kidney"),
+    ],
+)
+def test_a_part_of_the_organ_in_a_name_is_the_place_of_the_thing(phrase: str, name: str, place: str) -> None:
+    (found,) = parse_phrase(phrase, modality="CT").findings
+    assert (found.name, place in found.location.anatomy) == (name, True)
+
+
+@pytest.mark.parametrize(
+    ("phrase", "modality", "name"),
+    [
+        ("oedema around the glioma", None, "brain oedema"),
+        ("oedema around the glioma", "CT", "brain oedema"),
+        ("edema beside the infarct", "MR", "brain oedema"),
+        ("oedema", "MR", "brain oedema"),
+        ("pulmonary oedema", "MR", "pulmonary edema"),
+        ("oedema in the left lung", "MR", "pulmonary edema"),
+        ("oedema behind the heart", "CR", "pulmonary edema"),
+        ("oedema", "CT", "pulmonary edema"),
+        ("oedema", None, "pulmonary edema"),
+    ],
+)
+def test_which_oedema_is_told_by_the_landmark_or_the_image(phrase: str, modality: str, name: str) -> None:
+    assert [f.name for f in parse_phrase(phrase, modality=modality).findings] == [name]
+    assert name in [f.name for f in parse(f"Segment the {phrase}.", modality=modality).findings]

@@ -97,6 +97,12 @@ def portion(norms: Sequence[str], organ: int, end: int) -> str | None:
     return None if _is_all(norms[max(0, at - 4) : at - 1], norms[at - 1]) else norms[at - 1]
 
 
+def is_place(part: str, word: str) -> bool:
+    """Whether a word names an organ that has such a part: the lung has a base, but no core."""
+    organ = lexicon.places().get((word,))
+    return organ is not None and any(part in name.split() for name in {"hilum"} | _parts().get(organ.of, set()))
+
+
 def facing(norms: Sequence[str], organ: int) -> str | None:
     """The "upper part" of an organ of which only that is asked for: "upper liver", "lower left lung"."""
     led = [norm for norm in norms[max(0, organ - 2) : organ] if norm not in SIDES]
