@@ -252,6 +252,26 @@ def test_all_findings_go_in_one_prompt_with_each_name_once_alone() -> None:
     assert "agreement" in {c.name for c in first.checks}
 
 
+@pytest.mark.parametrize(
+    ("parts", "outcome"), [(["ground-glass opacity"], "pass"), (["ground-glass opacity", "x"], "warn")]
+)
+def test_what_is_drawn_as_several_must_agree_more(
+    parts: list[str], outcome: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def shifted(self: Fake, image: Image, prompt: Prompt) -> Segmentation:
+        prob = np.zeros((len(prompt.targets), *image.grid), np.float32)
+        for k, asked in enumerate(prompt.findings):
+            low = 10 if asked.location.side else 14  # 6 of 10 columns in common
+            prob[k, 5:15, low : low + 10] = 1
+        return Segmentation(prob, prompt.targets, image.affine, {"presence": np.ones(len(prob), np.float32)})
+
+    monkeypatch.setattr(Fake, "segment", shifted)
+    model = Fake()
+    model.card = {**model.card, "parts": {"opacity": parts}}
+    found = run(finding(location=Location(side="left")), model=model)
+    assert {c.name: c.outcome for c in found.checks}["agreement"] == outcome
+
+
 def test_a_twin_is_told_whom_it_is_compared_with(monkeypatch: pytest.MonkeyPatch) -> None:
     prompts: list[Prompt] = []
     plain = Fake.segment

@@ -46,7 +46,11 @@ def fits(one: str, other: str, joint: str) -> bool:
 
 
 PAIRS = [
-    f"{one}{joint}{other}" for joint in JOINTS for one in THINGS for other in THINGS if fits(one, other, joint)
+    f"{one}{joint}{other}"
+    for joint in JOINTS
+    for one in THINGS
+    for other in THINGS
+    if fits(one, other, joint)
 ]
 
 

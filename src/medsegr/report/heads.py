@@ -93,9 +93,7 @@ def _of_other(sentence: Sentence, head: Head) -> bool:
     free = loose(sentence)
     before = [i for i in range(first) if norms[i] in WITHIN]
     led = (
-        bool(before)
-        and any(i in free for i in range(before[-1]))
-        and not free & {*range(before[-1], first)}
+        bool(before) and any(i in free for i in range(before[-1])) and not free & {*range(before[-1], first)}
     )
     named = last in free and norms[last] in lexicon.known_words() and norms[last] not in WITHIN
     named = named or (norms[last : last + 1] != () and norms[last] in STRUCTURES)

@@ -100,7 +100,9 @@ def portion(norms: Sequence[str], organ: int, end: int) -> str | None:
 def is_place(part: str, word: str) -> bool:
     """Whether a word names an organ that has such a part: the lung has a base, but no core."""
     organ = lexicon.places().get((word,))
-    return organ is not None and any(part in name.split() for name in {"hilum"} | _parts().get(organ.of, set()))
+    return organ is not None and any(
+        part in name.split() for name in {"hilum"} | _parts().get(organ.of, set())
+    )
 
 
 def facing(norms: Sequence[str], organ: int) -> str | None:

@@ -261,6 +261,11 @@ def _narrower(card: Mapping[str, Any], finding: Finding, modality: str | None) -
     return [name for name in own if finding.name in lexicon[name].parents]
 
 
+def drawn_in_parts(segmenter: Segmenter, finding: Finding) -> bool:
+    """Whether the model draws several concepts for what a finding asks for, as one mask."""
+    return len(parts_of(_card(segmenter), finding.name)) > 1
+
+
 def threshold(segmenter: Segmenter) -> float:
     """The presence score from which a finding counts as seen, of the model's card."""
     return float(_card(segmenter).get("presence_threshold", DEFAULT_THRESHOLD))
