@@ -55,7 +55,7 @@ REASONS: Told = {
         "([why](../decisions/0066-a-part-is-not-the-whole.md))",
     ),
     "kind_unknown": (
-        "a kind of a thing was asked for (tumour nuclei, retinal veins), and the model knows all kinds together",
+        "a kind of a thing was asked for (tumour nuclei, retinal veins), and the model knows all of them",
         "ask for all of them; `--force` draws that and marks the mask "
         "([why](../decisions/0068-a-kind-is-not-all-of-it.md))",
     ),
