@@ -24,9 +24,7 @@ SIDE_PASS, SIDE_FAIL = 0.6, 0.4  # share of the mask in the half that the report
 BOTH_SIDES = 0.1  # "bilateral": each half holds at least this share
 PLACE_PASS = 0.5  # share of the mask in the named third, which is widened by half a third at each end
 AGREE = 0.5  # share of the guided mask inside the report-free one
-AGREE_IN_PARTS = (
-    0.7  # ... of what is drawn as several: in one's mask may lie what the words moved of the other
-)
+AGREE_IN_PARTS = 0.7  # ... of what is drawn as several: what the words moved of one may lie in another
 SUBSET = 0.95  # of a mask: so much of it inside another that is larger is a part of it
 PRESENCE_MARGIN = 0.1
 NARROW = 60.0  # mm: a volume so narrow may be cut round one of two organs
@@ -242,8 +240,8 @@ def presence_check(presence: float | None, threshold: float, polarity: str = "pr
 
 
 def agreement_check(mask: np.ndarray, free: np.ndarray | None, least: float = AGREE) -> Check | None:
-    """The guided mask against the report-free one: a large difference means that the words moved it. ``least``:
-    share of the mask, or Dice, from which they agree."""
+    """The guided mask against the report-free one: a large difference means that the words moved it.
+    ``least``: share of the mask, or Dice, from which they agree."""
     if free is None or not mask.any():
         return None
     both = int(np.count_nonzero(mask & free))

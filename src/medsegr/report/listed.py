@@ -1,5 +1,5 @@
-"""Lists of what somebody asks for: each member is a finding, also the part of an organ behind an organ ("heart
-and left lower lobe") and a word that nothing is known of ("liver, spleen and omentum")."""
+"""Lists of what somebody asks for: each member is a finding, also the part of an organ behind an organ
+("heart and left lower lobe") and a word that nothing is known of ("liver, spleen and omentum")."""
 
 from collections.abc import Sequence
 

@@ -126,7 +126,7 @@ def _field(norm: str) -> str | None:
 
 
 def wholes(name: str) -> tuple[str, ...]:
-    """What a kind of thing belongs to: plaque of the internal carotid artery is that of the carotid artery."""
+    """What a kind of thing belongs to: plaque of the internal carotid is that of the carotid artery."""
     concept = lexicon.concepts().get(name)
     return concept.parents if concept is not None and concept.apart else ()
 

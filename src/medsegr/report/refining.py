@@ -51,7 +51,7 @@ def refined(item: Candidate, spot: Spot, sentence: Sentence, setting: Setting) -
 
 
 def _in_image(rule: Refine, modality: str | None) -> bool:
-    """Whether the rule holds in a kind of image; where nobody told it, if the words around must tell enough."""
+    """Whether the rule holds in a kind of image; where nobody told that, the words around may tell enough."""
     known = modality is None and bool(rule.about) and "" not in rule.about
     return not rule.modalities or modality in rule.modalities or known
 
