@@ -54,6 +54,11 @@ REASONS: Told = {
         "ask for the organ; `--force` draws that and marks the mask "
         "([why](../decisions/0066-a-part-is-not-the-whole.md))",
     ),
+    "kind_unknown": (
+        "a kind of a thing was asked for (tumour nuclei, retinal veins), and the model knows all of them",
+        "ask for all of them; `--force` draws that and marks the mask "
+        "([why](../decisions/0068-a-kind-is-not-all-of-it.md))",
+    ),
     "made_only": (
         "the model learned this concept from made images only, and this is a real one",
         "`--force` draws it and marks the mask ([why](../decisions/0051-learned-from-made-images.md))",
@@ -285,8 +290,8 @@ WARNINGS: Mapping[str, Told] = {
             "give the slice as a picture in a lung window and ask again",
         ),
         "whole_known": (
-            "a part of an organ was asked for, which the model knows as a whole only",
-            "ask for the organ, if that is meant",
+            "a part or kind of a thing was asked for, which the model knows as a whole only",
+            "ask for the whole, if that is meant",
         ),
         "narrower_known": (
             "what is asked for is refused, but the model knows kinds of it",

@@ -48,12 +48,13 @@ class Fake:
             "sha256": "ab",
             "licence": "Apache-2.0",
             "presence_threshold": 0.5,
-            "concepts": {"cyst": {"trained_on": ["phantom"]}},
+            "concepts": {"cyst": {"trained_on": ["phantom"]}, "tube": {"trained_on": ["real"]}},
         }
         self.asked: list[tuple[Finding, ...]] = []
 
     def knows(self, finding: Finding, modality: str | None = None) -> bool:
-        return finding.name in ("opacity", "nodule", "lung", "polyp", "cyst") and modality != "MR"
+        able = ("opacity", "nodule", "lung", "polyp", "cyst", "tube", "chest tube")
+        return finding.name in able and modality != "MR"
 
     def propose(self, image: Image) -> tuple[Finding, ...]:
         return (Finding("x", "", (0, 0), "opacity"),)
@@ -130,6 +131,8 @@ TABLE = [
     (finding(), {"modality": "MR"}, "refused", "unknown_concept"),
     (finding(name="cyst"), {}, "refused", "made_only"),
     (finding(name="lung", location=PART), {}, "refused", "part_unknown"),
+    (finding(name="chest tube", parents=("tube",)), {}, "refused", "kind_unknown"),
+    (finding(name="tube"), {}, "segmented", None),
     (finding(name="opacity", location=PART), {}, "segmented", None),
     (finding(name="lung", location=Location(anatomy=("left lung",))), {}, "segmented", None),
     (finding(), {"affine": np.zeros((4, 4))}, "refused", "geometry"),
@@ -247,6 +250,26 @@ def test_all_findings_go_in_one_prompt_with_each_name_once_alone() -> None:
     assert first.free_mask.sum() > first.mask.sum()
     assert np.array_equal(third.free_mask, third.mask)
     assert "agreement" in {c.name for c in first.checks}
+
+
+@pytest.mark.parametrize(
+    ("parts", "outcome"), [(["ground-glass opacity"], "pass"), (["ground-glass opacity", "x"], "warn")]
+)
+def test_what_is_drawn_as_several_must_agree_more(
+    parts: list[str], outcome: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def shifted(self: Fake, image: Image, prompt: Prompt) -> Segmentation:
+        prob = np.zeros((len(prompt.targets), *image.grid), np.float32)
+        for k, asked in enumerate(prompt.findings):
+            low = 10 if asked.location.side else 14  # 6 of 10 columns in common
+            prob[k, 5:15, low : low + 10] = 1
+        return Segmentation(prob, prompt.targets, image.affine, {"presence": np.ones(len(prob), np.float32)})
+
+    monkeypatch.setattr(Fake, "segment", shifted)
+    model = Fake()
+    model.card = {**model.card, "parts": {"opacity": parts}}
+    found = run(finding(location=Location(side="left")), model=model)
+    assert {c.name: c.outcome for c in found.checks}["agreement"] == outcome
 
 
 def test_a_twin_is_told_whom_it_is_compared_with(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -908,6 +931,15 @@ def test_of_a_part_the_organ_is_drawn_by_force_only_and_marked() -> None:
     assert check.outcome == "warn"
     assert "the whole lung" in check.detail
     assert "whole_known" not in dict(forced.warnings)
+
+
+def test_of_a_kind_all_kinds_are_drawn_by_force_only_and_marked() -> None:
+    refused = pipeline.run(picture(), Fake(), phrases=["chest tube"])
+    assert "chest tube is a kind or part of tube" in dict(refused.warnings)["whole_known"]
+    forced = pipeline.run(picture(), Fake(), phrases=["chest tube"], options=Options(force=True))
+    assert forced.findings[0].mask is not None
+    check = {c.name: c for c in forced.findings[0].checks}["concept"]
+    assert (check.outcome, "tube of any kind only, not the chest tube" in check.detail) == ("warn", True)
 
 
 class Looking(Fake):

@@ -24,6 +24,7 @@ SIDE_PASS, SIDE_FAIL = 0.6, 0.4  # share of the mask in the half that the report
 BOTH_SIDES = 0.1  # "bilateral": each half holds at least this share
 PLACE_PASS = 0.5  # share of the mask in the named third, which is widened by half a third at each end
 AGREE = 0.5  # share of the guided mask inside the report-free one
+AGREE_IN_PARTS = 0.7  # ... of what is drawn as several: what the words moved of one may lie in another
 SUBSET = 0.95  # of a mask: so much of it inside another that is larger is a part of it
 PRESENCE_MARGIN = 0.1
 NARROW = 60.0  # mm: a volume so narrow may be cut round one of two organs
@@ -238,8 +239,9 @@ def presence_check(presence: float | None, threshold: float, polarity: str = "pr
     )
 
 
-def agreement_check(mask: np.ndarray, free: np.ndarray | None) -> Check | None:
-    """The guided mask against the report-free one: a large difference means that the words moved it."""
+def agreement_check(mask: np.ndarray, free: np.ndarray | None, least: float = AGREE) -> Check | None:
+    """The guided mask against the report-free one: a large difference means that the words moved it.
+    ``least``: share of the mask, or Dice, from which they agree."""
     if free is None or not mask.any():
         return None
     both = int(np.count_nonzero(mask & free))
@@ -247,7 +249,7 @@ def agreement_check(mask: np.ndarray, free: np.ndarray | None) -> Check | None:
     if not free_area:
         return Check("agreement", "warn", "without the report's words the model draws nothing")
     share, dice = both / area, 2 * both / (area + free_area)
-    outcome: Outcome = "pass" if max(share, dice) >= AGREE else "warn"
+    outcome: Outcome = "pass" if max(share, dice) >= least else "warn"
     detail = f"{share:.0%} of the mask lies in the report-free one (Dice {dice:.2f})"
     some = parts_of(mask, free) if share > SUBSET > dice else None
     if some is not None:
@@ -286,14 +288,16 @@ def all_checks(
     mask: np.ndarray,
     free: np.ndarray | None,
     presence: tuple[float | None, float],
+    in_parts: bool = False,
 ) -> tuple[Check, ...]:
-    """Every check that applies to one mask; ``presence`` is (score or None, the model's threshold)."""
+    """Every check that applies to one mask; ``presence`` is (score or None, the model's threshold).
+    ``in_parts``: the mask is several concepts' together (an "opacity" is ground glass and consolidation)."""
     found = (
         side_check(image, finding, mask),
         anatomy_check(image, finding, mask),
         place_check(image, finding, mask),
         presence_check(*presence),
         border_check(mask),
-        agreement_check(mask, free),
+        agreement_check(mask, free, AGREE_IN_PARTS if in_parts else AGREE),
     )
     return tuple(check for check in found if check is not None)

@@ -24,6 +24,7 @@ from medsegr.results.verdicts import (
     Verdict,
     cautions,
     decide,
+    drawn_in_parts,
     knowledge_of,
     marked,
     model_of,
@@ -115,14 +116,14 @@ def _turn(
 
     answers = ask(segmenter, image, [*asked, *alone.values()], options, tick if follow else None, beside)
     guided = {finding.id: answer for finding, answer in zip(asked, answers, strict=False)}
-    rules = (threshold(segmenter), options)
+    limit = threshold(segmenter)
     for (key, twin), answer in zip(alone.items(), answers[len(asked) :], strict=True):
-        if any(was_seen(guided[own], rules[0]) for own in beside[twin.id]):  # else it was not asked
+        if any(was_seen(guided[own], limit) for own in beside[twin.id]):  # else it was not asked
             free[key] = answer
     judged = []
     for n, (finding, verdict) in enumerate(zip(turn.findings, turn.verdicts, strict=True), 1):
         pair = (guided.get(finding.id), free.get(alone_of(finding)))
-        item = judge(image, finding, verdict, pair, rules)
+        item = judge(image, finding, verdict, pair, (limit, options, drawn_in_parts(segmenter, finding)))
         judged.append(marked(item, segmenter, image) if options.force else item)
         _tell(follow, "segment", *turn.judged(n, pieces), judged[-1])
     return judged, answers
@@ -216,14 +217,15 @@ def judge(
     finding: Finding,
     verdict: Verdict | None,
     answers: tuple[Answer | Exception | None, Answer | Exception | None],
-    rules: tuple[float, Options],
+    rules: tuple[float, Options, bool],
 ) -> FindingResult:
     """What becomes of one finding.
 
-    ``answers`` are the guided and the report-free one, ``rules`` the threshold and options.
+    ``answers`` are the guided and the report-free one, ``rules`` the threshold, the options, and whether the
+    model draws it as several concepts.
     """
     guided, free = answers
-    limit, options = rules
+    limit, options, in_parts = rules
     if verdict is not None:
         seen = guided.presence if isinstance(guided, Answer) else None
         check = checks.presence_check(seen, limit, finding.polarity)
@@ -236,7 +238,7 @@ def judge(
     if not guided.mask.any():
         return FindingResult(finding, "not_found", "empty", presence=guided.presence)
     free_mask = free.mask if isinstance(free, Answer) else None
-    found = checks.all_checks(image, finding, guided.mask, free_mask, (guided.presence, limit))
+    found = checks.all_checks(image, finding, guided.mask, free_mask, (guided.presence, limit), in_parts)
     if options.side_check == "off":
         found = tuple(check for check in found if check.name not in ("side", "anatomy"))
     return FindingResult(

@@ -4,7 +4,7 @@ import pytest
 
 from medsegr.report import lexicon
 from medsegr.report.parse import parse, parse_phrase
-from medsegr.report.parts import part_asked
+from medsegr.report.parts import kind_asked, part_asked
 
 PARTS = {
     "left lower lobe": "left lower lobe of lung",
@@ -31,6 +31,12 @@ PARTS = {
     "wall of each kidney": "wall of kidney",
     "the lower thirds of both lungs": "third of lung",
     "anterior wall of the left atrium": "wall of left atrium",
+    "upper liver": "upper part of liver",
+    "lower left kidney": "lower part of kidney",
+    "right heart": "right side of the heart",
+    "anterior mediastinum": "anterior mediastinum",
+    "carotid bulb": "carotid bulb",
+    "left kidney wall": "wall of kidney",
 }
 
 
@@ -50,9 +56,9 @@ WHOLES = (
     "heart",
     "left atrium",
     "hippocampus",
-    "tail of the hippocampus",  # a concept of its own: the posterior part
+    "body and tail of the hippocampus",  # a concept of its own: the posterior part
     "common carotid artery",
-    "internal carotid artery",
+    "central airways",
     "retinal vessels in the upper temporal quadrant",
     "right breast",
     "fetal head",
@@ -115,6 +121,9 @@ ELSEWHERE = (
     "centre of each nucleus",
     "clean margin around the polyp",
     "everything outside the box around the polyp",
+    "tumour core",
+    "NG tube tip",
+    "rim of the cyst",
 )
 
 
@@ -168,8 +177,105 @@ def test_a_pedunculated_polyp_is_one() -> None:
     assert [f.name for f in found] == ["polyp"]
 
 
+KINDS = [
+    ("US", "carotid artery", "internal carotid artery", "internal carotid artery"),
+    ("US", "carotid artery", "left ECA", "external carotid artery"),
+    ("US", "carotid artery", "tortuous ICA", "internal carotid artery"),
+    ("OP", "retinal vessels", "retinal arterioles", "retinal artery"),
+    ("OP", "retinal vessels", "arteries of the retina", "retinal artery"),
+    ("OP", "retinal vessels", "retinal veins", "retinal vein"),
+    ("OP", "retinal vessels", "tortuous retinal veins", "tortuous retinal veins"),
+    ("OP", "retinal vessels", "superior temporal arcade", "vascular arcade"),
+    ("SM", "nucleus", "tumour nuclei", "tumour nucleus"),
+    ("SM", "nucleus", "nuclei of the lymphocytes", "inflammatory nucleus"),
+    ("SM", "nucleus", "mitotic nuclei", "mitotic nucleus"),
+    ("CR", "tube", "ET tube", "endotracheal tube"),
+    ("CR", "tube", "chest drain", "chest tube"),
+    ("CR", "nasogastric tube", "NJ tube", "nasojejunal tube"),
+    ("CR", "tube", "PEG tube", "gastrostomy tube"),
+    ("MR", "posterior hippocampus", "tail of the hippocampus", "hippocampal tail"),
+    ("MR", "multiple sclerosis lesion", "black holes", "black hole"),
+    ("ES", "polyp", "anal papilla", "anal papilla"),
+    ("MG", "breast finding", "intramammary node", "intramammary lymph node"),
+]
+
+
+@pytest.mark.parametrize(("modality", "drawn", "phrase", "kind"), KINDS)
+def test_a_kind_is_told_from_the_thing(modality: str, drawn: str, phrase: str, kind: str) -> None:
+    for found in (parse_phrase(phrase, modality=modality), parse(f"Segment {phrase}.", modality=modality)):
+        assert [kind_asked(one, drawn) for one in found.findings] == [kind]
+
+
+THINGS = [
+    ("US", "carotid artery", "the common carotid"),
+    ("US", "carotid artery", "tortuous carotid"),
+    ("OP", "retinal vessels", "retinal vessels"),
+    ("OP", "retinal vessels", "vasculature"),
+    ("OP", "retinal vessels", "arteries and veins"),
+    ("OP", "retinal vessels", "veins and arteries of the retina"),
+    ("SM", "nucleus", "stained nuclei"),
+    ("SM", "nucleus", "large hyperchromatic nuclei"),
+    ("CR", "tube", "tubing"),
+    ("CR", "nasogastric tube", "feeding tube"),
+    ("ES", "polyp", "adenoma"),
+    ("DMS", "skin lesion", "melanoma"),
+]
+
+
+@pytest.mark.parametrize(("modality", "drawn", "phrase"), THINGS)
+def test_another_name_is_no_kind(modality: str, drawn: str, phrase: str) -> None:
+    found = parse_phrase(phrase, modality=modality).findings
+    assert [kind_asked(one, drawn) for one in found] == [None]
+    assert [part_asked(one) for one in found] == [None]
+
+
+def test_plaque_of_a_kind_of_artery_is_that_of_the_artery() -> None:
+    text = "Right carotid: ICA stenosis. ECA patent. CCA intimal thickening."
+    found = parse(text, modality="US").findings
+    assert [(f.name, f.location.side) for f in found if f.polarity == "present"] == [
+        ("carotid stenosis", "right"),
+        ("intimal thickening", "right"),
+    ]
+
+
+def test_a_kind_has_something_wider() -> None:
+    assert all(concept.parents for concept in lexicon.concepts().values() if concept.apart)
+
+
 def test_every_part_names_an_organ_that_can_be_asked_for_or_none() -> None:
     known = lexicon.concepts()
     organs = {place.of for place in lexicon.places().values() if place.of in known}
     assert {"lung", "liver", "kidney", "spleen", "left atrium"} <= organs
     assert all(known[name].kind == "anatomy" for name in ("lung", "liver", "kidney", "spleen"))
+
+
+@pytest.mark.parametrize(
+    ("phrase", "name", "place"),
+    [
+        ("base of the left lung opacity", "opacity", "left base of lung"),
+        ("apex of the right lung nodule", "nodule", "right apex of lung"),
+        ("upper pole of the left kidney cyst", "kidney cyst", "left upper pole of kidney"),
+    ],
+)
+def test_a_part_of_the_organ_in_a_name_is_the_place_of_the_thing(phrase: str, name: str, place: str) -> None:
+    (found,) = parse_phrase(phrase, modality="CT").findings
+    assert (found.name, place in found.location.anatomy) == (name, True)
+
+
+@pytest.mark.parametrize(
+    ("phrase", "modality", "name"),
+    [
+        ("oedema around the glioma", None, "brain oedema"),
+        ("oedema around the glioma", "CT", "brain oedema"),
+        ("edema beside the infarct", "MR", "brain oedema"),
+        ("oedema", "MR", "brain oedema"),
+        ("pulmonary oedema", "MR", "pulmonary edema"),
+        ("oedema in the left lung", "MR", "pulmonary edema"),
+        ("oedema behind the heart", "CR", "pulmonary edema"),
+        ("oedema", "CT", "pulmonary edema"),
+        ("oedema", None, "pulmonary edema"),
+    ],
+)
+def test_which_oedema_is_told_by_the_landmark_or_the_image(phrase: str, modality: str, name: str) -> None:
+    assert [f.name for f in parse_phrase(phrase, modality=modality).findings] == [name]
+    assert name in [f.name for f in parse(f"Segment the {phrase}.", modality=modality).findings]

@@ -13,6 +13,7 @@ const REASONS: Record<string, string> = {
   empty: "The model saw it but drew nothing",
   unknown_concept: "The model was not trained for it",
   part_unknown: "The model draws the whole organ only, not this part of it",
+  kind_unknown: "The model does not tell this kind from others of it",
   made_only: "The model learned it from made images only",
   geometry: "The geometry of the image does not allow it",
   too_small: "Too small for this image",

@@ -116,7 +116,7 @@ def _ways(card: dict[str, Any], concept: "Concept") -> tuple[str, ...]:
 
     if not concept.drawable:
         return ()
-    asked = Finding("f1", "", (0, 0), concept.name, parents=concept.parents)
+    asked = Finding("f1", "", (0, 0), concept.name, parents=() if concept.apart else concept.parents)
     return ways(card, concept.name) or ways(card, wider(asked, card).name)
 
 

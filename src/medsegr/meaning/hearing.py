@@ -12,7 +12,9 @@ from medsegr.report.lexicon import concepts, paired, places
 from medsegr.report.parse import parse_phrase
 from medsegr.types import Finding, Location
 
-TINTED = ("ES", "SM", "GM", None)  # colours were learned of made bodies alone, and these are such pictures
+# Colours were learned of made bodies alone, and these are such pictures. No skin lesion was drawn better by
+# its colour (docs/log.md, "colours of skin").
+TINTED = ("ES", "SM", "GM", None)
 UPRIGHT = ("CR", "XA", None)  # what is above in the patient is above in the picture
 
 

@@ -12,7 +12,7 @@ from medsegr.prompts.ask import Asked, Candidate, disagree
 from medsegr.prompts.carry import Hand, carried
 from medsegr.prompts.door import added
 from medsegr.prompts.slices import Stack, get, put, slice_image, slice_number
-from medsegr.results.verdicts import POINTED, marked, threshold
+from medsegr.results.verdicts import POINTED, drawn_in_parts, marked, threshold
 from medsegr.reviews import Hints, Review
 from medsegr.types import Finding, FindingResult, Image, Result, Segmenter
 
@@ -68,7 +68,7 @@ def redone(
     # A person pointed at it: presence is no longer asked, so that the prompt is not thrown away.
     said = Answer(mask, found.score, None, attention, prob if options.fractional else None)
     free = Answer(item.free_mask, None, None, None) if item.free_mask is not None else None
-    rules = (threshold(desk.segmenter), options)
+    rules = (threshold(desk.segmenter), options, drawn_in_parts(desk.segmenter, item.finding))
     judged = pipeline.judge(desk.image, item.finding, None, (said, free), rules)
     if item.finding.name:
         judged = marked(judged, desk.segmenter, desk.image, POINTED)
@@ -90,7 +90,7 @@ def painted(
     prob = mask.astype(np.float32) if options.fractional else None
     free = Answer(item.free_mask, None, None, None) if item.free_mask is not None else None
     said = Answer(mask, None, None, item.attention, prob)
-    rules = (threshold(desk.segmenter), options)
+    rules = (threshold(desk.segmenter), options, drawn_in_parts(desk.segmenter, item.finding))
     judged = pipeline.judge(desk.image, item.finding, None, (said, free), rules)
     others = tuple(one for one in _hints(item) if one.slice != number)
     hints = Hints(slice=number, mask=True, painted=True)

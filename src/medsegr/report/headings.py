@@ -10,6 +10,7 @@ from medsegr.report.blocks import joined
 from medsegr.report.correcting import taken_back
 from medsegr.report.lexicon import Place, concepts, paired
 from medsegr.report.match import Words
+from medsegr.report.parts import wholes
 from medsegr.report.sentence import NO_WORDS, Sentence, is_name_only, is_request, read
 from medsegr.report.side import SIDE_WORDS, Element, side_of
 from medsegr.report.titled import DEVICES, ORGANS, fits
@@ -231,7 +232,8 @@ def _stays(organ: str, over: Sequence[Element]) -> bool:
         return bool(over) and organ in paired()
     known = concepts()
     field = known[organ].field if organ in known else ""
-    return any((organ and organ == p.of) or (field == p.of and field in ORGANS) for p in places)
+    own = {organ, *wholes(organ)} - {""}
+    return any(p.of in own or (field == p.of and field in ORGANS) for p in places)
 
 
 def is_part(place: Place) -> bool:

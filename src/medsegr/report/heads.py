@@ -10,6 +10,7 @@ JOINTS = frozenset(["and", ",", "&", ";", "/", "+", "plus", "or", "but", ".", "|
 INTO = frozenset(["of", "in", "within"])  # an organ behind one of these is the place of the one before it
 WITHIN = INTO - {"of"} | {"on", "at", "near", "inside", "behind", "over", "beside", "around", "into"}
 WITHIN |= {"surrounding"}
+STRUCTURES = frozenset(["artery", "vein", "duct", "nerve", "ligament", "node", "valve"])  # named by an organ
 CLOSE = frozenset(["close", "closely", "tightly", "contour"])  # "a contour closely around the left lung"
 Head = tuple[str, int, int]  # concept, first word, last word (exclusive)
 
@@ -89,18 +90,17 @@ def _holds(sentence: Sentence, head: Head) -> bool:
 
 def _of_other(sentence: Sentence, head: Head) -> bool:
     norms, (_, first, last) = sentence.words.norms, head
-    loose = _loose(sentence)
+    free = loose(sentence)
     before = [i for i in range(first) if norms[i] in WITHIN]
     led = (
-        bool(before)
-        and any(i in loose for i in range(before[-1]))
-        and not loose & {*range(before[-1], first)}
+        bool(before) and any(i in free for i in range(before[-1])) and not free & {*range(before[-1], first)}
     )
-    named = last in loose and norms[last] in lexicon.known_words() and norms[last] not in WITHIN
+    named = last in free and norms[last] in lexicon.known_words() and norms[last] not in WITHIN
+    named = named or (norms[last : last + 1] != () and norms[last] in STRUCTURES)
     return led or named
 
 
-def _loose(sentence: Sentence) -> frozenset[int]:
+def loose(sentence: Sentence) -> frozenset[int]:
     """Words that name something, as far as can be told, and nothing that was read."""
     told = {i for e in sentence.elements for i in range(e.first, e.last)}
     told |= {i for d in sentence.descriptors for i in range(d.first, d.last)}

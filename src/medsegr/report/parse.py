@@ -19,7 +19,8 @@ from medsegr.report.headings import read_all
 from medsegr.report.heads import Head, asked_for, border, heads
 from medsegr.report.language import foreign
 from medsegr.report.link import link
-from medsegr.report.parts import portion
+from medsegr.report.listed import asked_apart, one_by_one
+from medsegr.report.parts import facing, portion
 from medsegr.report.placing import Setting, places_of
 from medsegr.report.refining import fitting, kept, most_told, of_density, of_size, refined
 from medsegr.report.sentence import Sentence, is_name_only, is_request, read
@@ -73,6 +74,7 @@ def parse(
         for sentence in read_all(plain, document.sentences(plain, s.span), code)
     ]
     read_in, notes = _english(read_in, plain)
+    read_in = [(s, part) for s, sentence in read_in for part in _one_by_one(sentence, plain, code)]
     said = [sentence for _, sentence in read_in]
     setting, warnings = _setting(said, code, frame)
     exams = [
@@ -81,16 +83,15 @@ def parse(
         if s.name == "technique" and s.name not in wanted
         for sentence in read_all(plain, document.sentences(plain, s.span), code)
     ]
-    whole = code == "US" and len(said) >= WHOLE
-    setting = replace(setting, about=most_told(said, code), whole=whole, organ=organ_of_title(said, exams))
+    organ, whole = organ_of_title(said, exams), code == "US" and len(said) >= WHOLE
+    setting = replace(setting, about=most_told(said, code), whole=whole, organ=organ)
     read_in = [(s, below) for (s, _), below in zip(read_in, under_title(said, exams), strict=True)]
     found = [f for section, sentence in read_in for f in _findings(sentence, section, setting)]
     found = corrected(reread(found, plain, found_sections), plain)
     if found_sections and modality and code is None:
         unknown = f"'{modality}' is no known modality; give a DICOM code such as CR, CT, MR, US or ES"
         warnings = (*warnings, ("modality_unknown", unknown))
-    warnings = (*notes, *warnings)
-    report = Report(text, found_sections, _numbered(link(found, plain), text), warnings)
+    report = Report(text, found_sections, _numbered(link(found, plain), text), (*notes, *warnings))
     if llm is None:
         return report
     from medsegr.report.llm import consult  # it reads with this function, too
@@ -106,21 +107,44 @@ def parse_phrase(text: str, *, modality: str | None = None, frame: Frame | None 
     """
     code = modality_code(modality)
     start, stop = _stripped(text)
-    sentence = read(document.plain(text), (start, stop), code, asked=True)
+    plain = document.plain(text)
+    sentence = read(plain, (start, stop), code, asked=True)
     setting, warnings = _setting([sentence], code, frame)
     section = Section("findings", (start, stop))
-    known = not foreign(text, [(start, stop)])
-    found = [
-        f
-        for f in _findings(sentence, section, setting)
-        if known and lexicon.concepts()[f.name].kind != "statement"
-    ]
-    denied = all(f.polarity == "absent" and lexicon.concepts()[f.name].kind != "anatomy" for f in found)
-    if known and denied:
-        found = [*_organs(sentence, section, setting, asked_for(sentence)), *found]
-    if not found:
-        found = [Finding("", text[start:stop], (start, stop), "", "findings", (start, stop))]
+    if foreign(text, [(start, stop)]):
+        found = [_unknown(text, (start, stop))]
+    elif len(spans := asked_apart(sentence)) > 1:
+        parts = [read(plain, span, code, asked=True) for span in spans]
+        found = [f for part in parts for f in _asked(part, section, setting)]
+    else:
+        found = _asked(sentence, section, setting)
+        if not any(f.name for f in found):
+            parts = [read(plain, span, code, asked=True) for span in one_by_one(sentence)]
+            each = [f for part in parts for f in _asked(part, section, setting)]
+            found = each if any(f.name for f in each) else found
     return Report(text, (section,), _numbered(found, text), warnings)
+
+
+def _asked(sentence: Sentence, section: Section, setting: Setting) -> list[Finding]:
+    """What a direct phrase or a member of it asks for; a finding without a name where nothing is known."""
+    known = lexicon.concepts()
+    found = [f for f in _findings(sentence, section, setting) if known[f.name].kind != "statement"]
+    if all(f.polarity == "absent" and known[f.name].kind != "anatomy" for f in found):
+        found = [*_organs(sentence, section, setting, asked_for(sentence)), *found]
+    return found or [_unknown(sentence.words.text, sentence.span)]
+
+
+def _unknown(text: str, span: Span) -> Finding:
+    return Finding("", text[slice(*span)], span, "", "findings", span)
+
+
+def _one_by_one(sentence: Sentence, plain: str, code: str | None) -> list[Sentence]:
+    """A sentence, or the members of the list that a request asks for."""
+    spans = asked_apart(sentence) if is_request(sentence.words) else ()
+    if len(spans) < 2:
+        return [sentence]
+    parts = [read(plain, span, code, asked=i > 0) for i, span in enumerate(spans)]
+    return [replace(part, titled=sentence.titled and i == 0) for i, part in enumerate(parts)]
 
 
 def _english(
@@ -346,7 +370,8 @@ def _organs(sentence: Sentence, section: Section, setting: Setting, asked: Seque
         own = spots(mine, sentence.words, setting.sides, setting.by_flag)
         said = claim(sentence.scopes, item.parts, item.concept, sentence.words)
         made = _of_candidate(sentence, item, own, said, section, setting)
-        if (part := portion(sentence.words.norms, first)) is not None:
+        norms = sentence.words.norms
+        if (part := portion(norms, first, last) or facing(norms, first)) is not None:
             made = [_within(f, f"{part} of {name}") for f in made]
         found += [replace(f, name=name, code=item.concept.code, parents=item.concept.parents) for f in made]
     return found

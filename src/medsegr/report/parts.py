@@ -21,9 +21,13 @@ SHAPES = frozenset(  # nothing of a body: whoever names one wants to see it draw
 OUTLINES = SHAPES | {"border", "boundary", "contour", "edge", "line", "margin"}
 SMALL = BETWEEN | {"any", "at", "bounding", "in", "is", "of", "on", "thin", "tight", "what", "where"}
 SMALL |= {"close", "closely", "tightly"}
+SIDES = frozenset({"left", "right"})
+FACING = frozenset({"upper", "lower", "superior", "inferior", "anterior", "posterior", "medial", "lateral"})
+BEHIND = frozenset(
+    {"apex", "base", "capsule", "center", "core", "cortex", "dome", "half", "periphery", "rim", "tip", "wall"}
+)
 TILES = frozenset({"half", "lobe", "part", "portion", "quarter", "segment", "third"})  # all: the whole
-# Told apart from the vessel that a model learned by where they lie along it, which no picture of it shows.
-ALIKE = frozenset({"common carotid artery", "internal carotid artery", "external carotid artery"})
+ALIKE = frozenset({"common carotid artery"})  # what every picture of the carotid shows that a model learned
 
 
 def part_asked(finding: Finding) -> str | None:
@@ -39,6 +43,20 @@ def part_asked(finding: Finding) -> str | None:
     within, tail = _parts().get(finding.name, frozenset()) | {"hilum"}, f" of {finding.name}"
     told = finding.location.anatomy
     return next((name for name in told if _sideless(name) in within or name.endswith(tail)), None)
+
+
+def kind_asked(finding: Finding, drawn: str) -> str | None:
+    """The kind of thing ("internal carotid artery", "tumour nucleus") that a finding asks for where only the
+    wider concept ``drawn`` would be drawn for it; None where that is an answer.
+
+    A state of an organ is that of the kind which it is told of: "tortuous retinal veins" are not all vessels.
+    """
+    known = lexicon.concepts()
+    if finding.name == drawn or drawn not in known:
+        return None
+    told = finding.location.anatomy if known[drawn].kind == "anatomy" else ()
+    asked = (known[name] for name in (finding.name, *map(_sideless, told)) if name in known)
+    return next((kind.name for kind in asked if kind.apart and drawn in kind.parents), None)
 
 
 def landmark(norms: Sequence[str], named: int) -> bool:
@@ -65,15 +83,32 @@ def _leads(norms: Sequence[str], at: int, named: int) -> bool:
     return norms[at] in BESIDE | ELSEWHERE
 
 
-def portion(norms: Sequence[str], organ: int) -> str | None:
-    """What stands before "of" and the organ that begins at word ``organ``: "half" of "upper half of the left
-    lung", whatever the lexicon knows of halves. None where all of it is meant, or nothing stands there."""
-    at = organ - 1
+def portion(norms: Sequence[str], organ: int, end: int) -> str | None:
+    """What stands before "of" and the organ, words ``organ`` to ``end``: "half" of "upper half of the left
+    lung", whatever the lexicon knows of halves; or right behind it, the "core" of "tumour core". None where
+    all of it is meant, or nothing stands there."""
+    behind, at = norms[end : end + 1], organ - 1
+    if behind and behind[0] in BEHIND and norms[end + 1 : end + 2] != ("of",):
+        return behind[0]
     while at > 0 and (norms[at] in BETWEEN or _field(norms[at]) not in (None, "count")):
         at -= 1
     if at < 1 or norms[at] != "of" or norms[at - 1] not in lexicon.word_list("portions"):
         return None
     return None if _is_all(norms[max(0, at - 4) : at - 1], norms[at - 1]) else norms[at - 1]
+
+
+def is_place(part: str, word: str) -> bool:
+    """Whether a word names an organ that has such a part: the lung has a base, but no core."""
+    organ = lexicon.places().get((word,))
+    return organ is not None and any(
+        part in name.split() for name in {"hilum"} | _parts().get(organ.of, set())
+    )
+
+
+def facing(norms: Sequence[str], organ: int) -> str | None:
+    """The "upper part" of an organ of which only that is asked for: "upper liver", "lower left lung"."""
+    led = [norm for norm in norms[max(0, organ - 2) : organ] if norm not in SIDES]
+    return f"{led[-1]} part" if led and led[-1] in FACING else None
 
 
 def _is_all(before: Sequence[str], part: str) -> bool:
@@ -88,6 +123,12 @@ def _field(norm: str) -> str | None:
     """What a describing word tells of ("size_class" of "large"); None for any other word."""
     told = lexicon.descriptors().get((norm,))
     return told.field if told is not None else None
+
+
+def wholes(name: str) -> tuple[str, ...]:
+    """What a kind of thing belongs to: plaque of the internal carotid is that of the carotid artery."""
+    concept = lexicon.concepts().get(name)
+    return concept.parents if concept is not None and concept.apart else ()
 
 
 @cache

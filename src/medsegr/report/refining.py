@@ -8,7 +8,8 @@ from functools import lru_cache
 from medsegr.report import lexicon
 from medsegr.report.builds import Candidate
 from medsegr.report.lexicon import Concept, Place, Refine
-from medsegr.report.match import ENDS, POLED, Words
+from medsegr.report.match import ENDS, POLED, Words, find_concepts
+from medsegr.report.parts import wholes
 from medsegr.report.placing import Setting
 from medsegr.report.sentence import BRAIN, Sentence
 from medsegr.report.side import Spot
@@ -32,6 +33,7 @@ def refined(item: Candidate, spot: Spot, sentence: Sentence, setting: Setting) -
     names = {p.name for p in own} | {p.of for p in own}
     if not names & lexicon.concepts().keys():  # "LEFT BREAST: ... A mass at 2 o'clock."
         names |= {sentence.under or setting.organ}
+    names |= {whole for name in names for whole in wholes(name)}
     sign = sentence.sign_of(item)
     narrower = {rule.name for rule in _refines_of(item.concept.name)}
     if sign is not None and sign.concept.name in narrower:
@@ -40,12 +42,18 @@ def refined(item: Candidate, spot: Spot, sentence: Sentence, setting: Setting) -
         if (
             (names & rule.places or not rule.places)
             and not names & rule.unless
-            and (not rule.modalities or setting.modality in rule.modalities)
+            and _in_image(rule, setting.modality)
             and (not rule.about or (_told_beside(item, sentence) or setting.about) in rule.about)
             and not (rule.bare and any(last - first > 1 for first, last in item.parts))
         ):
             return lexicon.concepts()[rule.name]
     return item.concept
+
+
+def _in_image(rule: Refine, modality: str | None) -> bool:
+    """Whether the rule holds in a kind of image; where nobody told that, the words around may tell enough."""
+    known = modality is None and bool(rule.about) and "" not in rule.about
+    return not rule.modalities or modality in rule.modalities or known
 
 
 def _where_it_is(item: Candidate, spot: Spot, words: Words) -> tuple[Place, ...]:
@@ -66,10 +74,11 @@ def _refines_of(base: str) -> tuple[Refine, ...]:
 
 def _told_beside(item: Candidate, sentence: Sentence) -> str:
     """Part of the body of the nearest other name in the sentence: the brain for "glioma with oedema"."""
-    others = [c for c in (*sentence.candidates, *sentence.anatomy) if c.first != item.first]
-    told = [c for c in others if c.concept.field in BODIES]
-    nearest = min(told, key=lambda c: abs(c.first - item.first), default=None)
-    return nearest.concept.field if nearest else ""
+    others = [(c.first, c.concept) for c in (*sentence.candidates, *sentence.anatomy)]
+    if len(others) < 2:  # what a request names as a landmark only is none of these
+        others = [(hit.first, hit.value) for hit in find_concepts(sentence.words, None)]
+    told = [(abs(at - item.first), concept.field) for at, concept in others if at != item.first]
+    return min((one for one in told if one[1] in BODIES), default=(0, ""))[1]
 
 
 def most_told(sentences: Sequence[Sentence], modality: str | None) -> str:

@@ -22,7 +22,7 @@ from medsegr.report.match import (
     words_of,
 )
 from medsegr.report.naming import is_named_as_tool, is_over, names
-from medsegr.report.parts import landmark, portion
+from medsegr.report.parts import is_place, landmark, portion
 from medsegr.report.regions import PARTING, explains, regions
 from medsegr.report.side import SIDE_WORDS, Element, elements
 from medsegr.report.tokens import tokens
@@ -190,8 +190,9 @@ def _tells(words: Words) -> bool:
 def _other(hit: Hit[Concept], words: Words) -> bool:
     """Whether somebody asks for what lies beside a thing, or for a part of one that is no organ: of organs,
     whose parts have names, that is told later (:mod:`medsegr.report.parts`)."""
-    part = hit.value.kind != "anatomy" and portion(words.norms, hit.first) is not None
-    return part or landmark(words.norms, hit.first)
+    part = portion(words.norms, hit.first, hit.last) if hit.value.kind != "anatomy" else None
+    placed = part is not None and is_place(part, words.norms[hit.first])  # "base of the left lung opacity"
+    return (part is not None and not placed) or landmark(words.norms, hit.first)
 
 
 def _of_none(

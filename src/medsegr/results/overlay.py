@@ -50,6 +50,7 @@ WHY = {
     "empty": "the mask came out empty",
     "unknown_concept": "the model was not trained for it",
     "part_unknown": "the model draws the whole organ only",
+    "kind_unknown": "the model draws all kinds of it only",
     "made_only": "the model learned it from made images only",
     "geometry": "the image's geometry does not allow it",
     "too_small": "too small for this image",

@@ -12,7 +12,7 @@ STATUSES: dict[str, tuple[str | None, ...]] = {
     "segmented": (None,),
     "skipped": ("absent", "uncertain", "prior", "not_this_patient", "no_place", "not_in_image"),
     "not_found": ("presence_low", "empty"),
-    "refused": ("unknown_concept", "part_unknown", "made_only", "geometry", "too_small"),
+    "refused": ("unknown_concept", "part_unknown", "kind_unknown", "made_only", "geometry", "too_small"),
     "failed": ("error",),
 }
 Schema = dict[str, Any]

@@ -22,7 +22,7 @@ from medsegr.modality.synthetic import is_made
 from medsegr.options import Options
 from medsegr.report.lexicon import concepts
 from medsegr.report.parse import skip_reason
-from medsegr.report.parts import part_asked
+from medsegr.report.parts import kind_asked, part_asked
 from medsegr.types import Check, Finding, FindingResult, Image, Result, Segmenter, Status
 
 SMALLEST_SIDE = 8  # px: a grid below this in height or width is refused as too_small
@@ -53,9 +53,27 @@ def decide(image: Image, finding: Finding, segmenter: Segmenter, options: Option
         return "refused", "unknown_concept"
     if not options.force and part_asked(finding) is not None:
         return "refused", "part_unknown"
+    if not options.force and _kind(segmenter, finding, asked) is not None:
+        return "refused", "kind_unknown"
     if not options.force and unproven(segmenter, asked, image):
         return "refused", "made_only"
     return None
+
+
+def _kind(segmenter: Segmenter, finding: Finding, asked: Finding) -> str | None:
+    """The kind of thing that a finding asks for where the model would draw a wider one; ``asked``: as of
+    :func:`meant`."""
+    return kind_asked(finding, wider(asked, _card(segmenter)).name)
+
+
+def _of_whole(segmenter: Segmenter, finding: Finding, image: Image) -> str:
+    """What a refused part or kind belongs to, which the model knows."""
+    asked = meant(segmenter, finding, image)
+    whole = wider(asked, _card(segmenter)).name
+    if (part := part_asked(finding)) is not None:
+        return f"the {part} is a part of the {whole}, which the model knows as a whole only"
+    kind = _kind(segmenter, finding, asked)
+    return f"{kind} is a kind or part of {whole}, which the model does not tell from others of it"
 
 
 def unproven(segmenter: Segmenter, finding: Finding, image: Image) -> bool:
@@ -163,6 +181,9 @@ def marked(item: FindingResult, segmenter: Segmenter, image: Image, why: str = F
         said = f"the model was not trained for this concept; {why}"
     elif (part := part_asked(item.finding)) is not None:
         said = f"the model knows the whole {asked.name} only, not the {part}; {why}"
+    elif (kind := _kind(segmenter, item.finding, asked)) is not None:
+        whole = wider(asked, _card(segmenter)).name
+        said = f"the model knows {whole} of any kind only, not the {kind}; {why}"
     elif unproven(segmenter, asked, image):
         said = f"the model learned this concept from made images only; {why}"
     else:
@@ -198,8 +219,8 @@ def cautions(
             notes.append(("phantom_only", text))
         elif item.mask is not None and (low := _low(card, wider(drawn, card).name)):
             notes.append(("measured_low", f"{item.finding.id}: {low}"))
-        elif item.reason == "part_unknown":
-            text = f"the {part_asked(drawn)} is a part of the {name}, which the model knows as a whole only"
+        elif item.reason in ("part_unknown", "kind_unknown"):
+            text = _of_whole(segmenter, item.finding, image)
             notes.append(("whole_known", f"{item.finding.id}: {text}: ask for that if it is meant"))
         elif item.reason == "unknown_concept" and (narrower := _narrower(card, item.finding, image.modality)):
             names = ", ".join(narrower)
@@ -238,6 +259,11 @@ def _narrower(card: Mapping[str, Any], finding: Finding, modality: str | None) -
     lexicon = concepts()
     own = [name for name in card["concepts"] if name in lexicon and firm(card, name, modality)]
     return [name for name in own if finding.name in lexicon[name].parents]
+
+
+def drawn_in_parts(segmenter: Segmenter, finding: Finding) -> bool:
+    """Whether the model draws several concepts for what a finding asks for, as one mask."""
+    return len(parts_of(_card(segmenter), finding.name)) > 1
 
 
 def threshold(segmenter: Segmenter) -> float:

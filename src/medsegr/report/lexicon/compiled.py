@@ -70,7 +70,7 @@ def _plain(lexicon: Lexicon) -> dict[str, Any]:
             [
                 *(c.name, c.kind, c.words, c.parents),
                 None if c.code is None else (c.code.scheme, c.code.value, c.code.meaning),
-                *(c.drawable, c.modalities, c.sided, c.lasting, c.field),
+                *(c.drawable, c.modalities, c.sided, c.lasting, c.field, c.apart),
             ]
             for c in lexicon.concepts.values()
         ],
@@ -145,10 +145,9 @@ def _lexicon(plain: Mapping[str, Any]) -> Lexicon:
 
 
 def _concept(row: list[Any]) -> Concept:
-    name, kind, words, parents, code, drawable, modalities, sided, lasting, field = row
+    name, kind, words, parents, code, drawable, modalities, *rest = row
     coded = None if code is None else Code(*code)
-    kinds = tuple(modalities)
-    return Concept(name, kind, tuple(words), tuple(parents), coded, drawable, kinds, sided, lasting, field)
+    return Concept(name, kind, tuple(words), tuple(parents), coded, drawable, tuple(modalities), *rest)
 
 
 def _phrases(said: list[str]) -> frozenset[tuple[str, ...]]:

@@ -19,6 +19,8 @@ class Concept:
     ``modalities``
     are DICOM codes; empty means any. ``sided`` False: a side said beside it is not its own ("cardiomegaly").
     ``lasting`` True: "old" or "prior" before it does not mean that it is gone ("old rib fracture").
+    ``apart`` True: its nearest parent is no answer to who asks for it: a picture shows others of that, too
+    ("retinal vein"), or something else by that name ("anal papilla").
     """
 
     name: str
@@ -31,6 +33,7 @@ class Concept:
     sided: bool = True
     lasting: bool = False
     field: str = ""  # the file that tells of it: "neuro", "heart", "chest", ...
+    apart: bool = False
 
 
 @dataclass(frozen=True, slots=True)

@@ -75,6 +75,7 @@ def _concept(name: str, kind: Kind, entry: Mapping[str, Any], shared: tuple[str,
         modalities=tuple(entry.get("modalities", shared)),
         sided=bool(entry.get("sided", kind != "statement")),
         lasting=bool(entry.get("lasting", kind == "device")),
+        apart=bool(entry.get("apart", False)),
     )
 
 
