@@ -41,7 +41,8 @@ def saved(folder: Path, seed: int = 0) -> Path:
 
 def test_a_host_is_trained_on_and_found_again_by_its_hash(run: Any, tmp_path: Path) -> None:
     data, host, out = pictures(tmp_path / "mine"), saved(tmp_path / "small-sam"), tmp_path / "run"
-    command = ["train", "--data", data, *TOLD, "--host", host, "--lora", "2", *TINY, "--out", out]
+    plain = ["train", "--data", data, *TOLD, "--host", host, *TINY, "--out", out]
+    command = [*plain, "--lora", "2"]
     ran = run(*command)
     assert ran.code == 0, ran.err
     card = json.loads((out / "checkpoint" / "run.json").read_text())
@@ -68,7 +69,7 @@ def test_a_host_is_trained_on_and_found_again_by_its_hash(run: Any, tmp_path: Pa
     assert found["findings"][0]["reason"] != "unknown_concept"
 
     assert run(*command).code == 0  # nothing is left to do
-    run(*command[:-2], "--freeze", "all", "--lora", "0", "--out", out).fails(2, "network")
+    run(*plain, "--freeze", "all", "--lora", "0").fails(2, "network")
 
     host.rename(tmp_path / "moved")
     run(*asked, *checkpoint, "-o", tmp_path / "r2").fails(1, "small-sam")

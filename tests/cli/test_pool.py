@@ -1,7 +1,7 @@
 """Workers are begun while Ctrl-C is held back, and it is heard afterwards."""
 
-import os
 import signal
+import threading
 from concurrent.futures import Future, ProcessPoolExecutor
 from typing import Any
 
@@ -19,7 +19,7 @@ class Pressed(ProcessPoolExecutor):
         self.told: list[Any] = []
 
     def submit(self, work: Any, /, *args: Any, **more: Any) -> Future[Any]:
-        os.kill(os.getpid(), signal.SIGINT)
+        signal.pthread_kill(threading.get_ident(), signal.SIGINT)  # other threads do not hold it back
         self.told = [work, *args]  # reached: nothing was raised in the midst of it
         return Future()
 

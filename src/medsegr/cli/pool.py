@@ -23,8 +23,8 @@ def pool_of(workers: int) -> Iterator[ProcessPoolExecutor]:
 
 
 def given(pool: ProcessPoolExecutor, work: Callable[P, T], *args: P.args, **more: P.kwargs) -> Future[T]:
-    """Work given to the pool. Ctrl-C waits meanwhile: a worker that is begun for it would die of it with a
-    traceback, before it can leave it be."""
+    """Work given to the pool. Ctrl-C waits meanwhile, in this thread and in a worker that is begun for it,
+    which would die of it with a traceback before it can leave it be."""
     if not hasattr(signal, "pthread_sigmask"):  # Windows
         return pool.submit(work, *args, **more)
     before = signal.pthread_sigmask(signal.SIG_BLOCK, (signal.SIGINT,))
