@@ -27,9 +27,7 @@ MISREAD = re.compile(  # "Instead of 'right breast' read 'left breast'."
 )
 FILLING = frozenset(["the", "a", "an", "in", "on", "of", "side", "sided"])
 AMENDING = ("correct", "amend", "erratum", "corrigend", "laterality", "wrong side")
-LEAD = (
-    60  # letters before a sentence of an addendum in which one of these may stand: "CORRECTION: The mass ..."
-)
+LEAD = 60  # letters before a sentence of an addendum that one of these may stand in: "CORRECTION: The ..."
 WIDE = frozenset(["lesion", "abnormality"])  # how an addendum may call what the report has a name for
 ANY_LESION = frozenset(["lesion", "mass", "nodule", "tumour", "cyst", "opacity", "fracture", "infarct"])
 
