@@ -40,6 +40,7 @@ def test_standard_input(monkeypatch):
         (b" \n ", "empty"),
         (b"\x89PNG\r\n\x1a\n\0\0", "binary"),
         (b"%PDF-1.7 text", "binary"),
+        (b"{\\rtf1\\ansi A polyp.}", "RTF"),
         (b"\xff\xfe\x00", "byte order mark"),
         (b"a" * 1_000_001, "more than 1,000,000 bytes"),
     ],

@@ -74,13 +74,15 @@ def decode(data: bytes) -> tuple[str, Warnings]:
     """Bytes as text: UTF-8, UTF-16 with a byte order mark, else Windows-1252 or Latin-1 with a warning.
 
     Raises:
-        ReportError: the bytes are no text (a picture, a PDF, a Word file).
+        ReportError: the bytes are no text (a picture, a PDF, a Word file), or RTF.
     """
     for mark, encoding in _BOMS:
         if data.startswith(mark):
             return _strictly(data, encoding), ()
     if data.startswith(b"%PDF") or _binary(data):
         raise ReportError("the report is a binary file, expected text (UTF-8); export it as plain text first")
+    if data.lstrip().startswith(b"{\\rtf"):
+        raise ReportError("the report is RTF, whose marks are no words; save it as plain text (UTF-8) first")
     try:
         return data.decode("utf-8"), ()
     except UnicodeDecodeError:
