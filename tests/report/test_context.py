@@ -52,6 +52,7 @@ def test_what_other_writers_deny_doubt_or_date_is_not_drawn(text: str, modality:
         ("In the left breast is seen a mass.", "US", [("breast mass", "left")]),
         ("Right hilum is not seen, effusion is present.", "CR", [("pleural effusion", "right")]),
         ("State after stent implantation, stent in place.", "CR", [("stent", None)]),
+        ("A lesion stands out.", "MR", [("lesion", None)]),
         ("Rectum: haemorrhoids, otherwise free.", "ES", [("haemorrhoid", None)]),
         ("The left plaque which enhanced in 2023 no longer does so.", "MR", [("plaque", "left")]),
         ("Haemorrhages: OD yes, OS no.", "OP", [("haemorrhage", "right")]),
