@@ -104,3 +104,14 @@ PLACES = [
 def test_places_and_courtesies_are_no_members(phrase: str, name: str) -> None:
     found = parse_phrase(phrase, modality="CT").findings
     assert {f.name for f in found if skip_reason(f) is None} == {name}
+
+
+def test_organs_with_an_article_are_members_beside_a_finding() -> None:
+    for text in (
+        "Draw the heart, the left lung and any effusion.",
+        "the effusion, the left lung and the heart",
+    ):
+        told = {(found.name, found.location.side) for found in parse_phrase(text, modality="CR").findings}
+        assert told == {("heart", None), ("lung", "left"), ("pleural effusion", None)}, text
+    placed = parse_phrase("nodule, left lung and heart", modality="CR").findings
+    assert [found.name for found in placed] == ["nodule"]

@@ -85,12 +85,14 @@ def _is_lost(sentence: Sentence, members: Sequence[Member], i: int, named: froze
 
 
 def _bare(sentence: Sentence, members: Sequence[Member], named: frozenset[int]) -> bool:
-    """True for "gallstone, liver and spleen", of which nothing is a place with a side or height."""
+    """True for "gallstone, liver and spleen", of which nothing is a place with a side or height, and for "the
+    heart, the left lung and any effusion", where each is a thing of its own."""
     free = [(low, high) for low, high, _ in members if not named & {*range(low, high)}]
     told = {e.field for e in sentence.elements for low, high in free if low <= e.first < high}
     organs = {c.first for c in sentence.anatomy}
     whole = all(organs & {*range(low, high)} for low, high in free)
-    return len(members) > 2 and members[-1][2] and whole and not told & {"side", "rows", "cols"}
+    apart = all(low == 0 or sentence.words.norms[low] == "the" for low, _ in free)
+    return len(members) > 2 and members[-1][2] and whole and (apart or not told & {"side", "rows", "cols"})
 
 
 def _organs(sentence: Sentence, low: int, high: int) -> frozenset[str]:
