@@ -53,6 +53,7 @@ def test_what_other_writers_deny_doubt_or_date_is_not_drawn(text: str, modality:
         ("Right hilum is not seen, effusion is present.", "CR", [("pleural effusion", "right")]),
         ("State after stent implantation, stent in place.", "CR", [("stent", None)]),
         ("A lesion stands out.", "MR", [("lesion", None)]),
+        ("A nodule that did not exist on the prior film lies in the left lung.", "CR", [("nodule", "left")]),
         ("Rectum: haemorrhoids, otherwise free.", "ES", [("haemorrhoid", None)]),
         ("The left plaque which enhanced in 2023 no longer does so.", "MR", [("plaque", "left")]),
         ("Haemorrhages: OD yes, OS no.", "OP", [("haemorrhage", "right")]),
