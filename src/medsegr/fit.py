@@ -12,7 +12,6 @@ import json
 import math
 import os
 import sys
-import threading
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import contextmanager
@@ -176,12 +175,10 @@ def fit(
     book = Logbook(out, config, run.kept.state, log, fabric.is_global_zero)
     if config.validate_every and run.watch is None:
         book.say("no validation inside the run: no case is held out")
-    stop = threading.Event()
-    batches = _batches(config, cases, run, stop)
+    batches = _batches(config, cases, run)
     try:
         _loop(config, run, batches, (book, progress))
     finally:
-        stop.set()
         batches.close()
         book.close()
     fabric.barrier()  # the first process may still be writing
@@ -215,18 +212,16 @@ def _begin(
     return Run(fabric, objective, wrapped, kept, out, part, rates, watch, teacher)
 
 
-def _batches(
-    config: FitConfig, cases: Sequence[Case], run: Run, stop: threading.Event
-) -> Generator[Batch, None, None]:
+def _batches(config: FitConfig, cases: Sequence[Case], run: Run) -> Generator[Batch, None, None]:
     fabric, step, words = run.fabric, run.kept.state.step, run.kept.words
     if config.steps:
         source = feed.Numbered(cases, config, words, fabric.global_rank, fabric.world_size)
         numbers = range(min(step * config.accumulate, len(source)), len(source))
-        return feed.ahead(source, config.workers, fabric.device, stop, numbers)
+        return feed.ahead(source, config.workers, fabric.device, numbers)
     seed = (config.seed, step, fabric.global_rank)
     count = feed.batch_of(config.batch, fabric.world_size) // fabric.world_size
     endless = feed.Feed(cases, config, words, seed, run.part, count)
-    return feed.ahead(endless, config.workers, fabric.device, stop)
+    return feed.ahead(endless, config.workers, fabric.device)
 
 
 def _loop(

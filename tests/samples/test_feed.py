@@ -72,11 +72,10 @@ def test_processes_that_train_together_take_the_same_size_in_a_step() -> None:
 
 @pytest.mark.parametrize("workers", [0, 2])
 def test_batches_come_ahead_and_each_worker_draws_its_own(workers: int) -> None:
-    stop = threading.Event()
     endless = feed_of(TINY, torch.zeros(()).share_memory_())  # type: ignore[no-untyped-call]
-    made = feed.ahead(endless, workers, "cpu", stop)
+    made = feed.ahead(endless, workers, "cpu")
     first, second = next(made), next(made)
-    stop.set()
+    made.close()
     assert first.pixels.shape == second.pixels.shape == (3, 3, 64, 64)
     assert not torch.equal(first.pixels, second.pixels)
 
@@ -100,7 +99,7 @@ def test_an_error_in_the_making_reaches_the_loop() -> None:
         yield next(iter(feed_of(TINY, torch.zeros(()))))
         raise ValueError("a sample went wrong")
 
-    made = feed.prefetch(broken(), threading.Event())
+    made = feed.prefetch(broken())
     next(made)
     with pytest.raises(ValueError, match="went wrong"):
         next(made)
@@ -116,7 +115,7 @@ def test_whoever_stops_early_leaves_no_thread_behind() -> None:
             yield batch
             time.sleep(0.3)  # in the making while the loop ends
 
-    made = feed.prefetch(slow(), threading.Event())
+    made = feed.prefetch(slow())
     next(made)
     assert any(thread.name == feed.THREAD for thread in threading.enumerate())
     made_one.wait()
@@ -129,7 +128,7 @@ def test_an_error_behind_a_full_line_does_not_keep_the_thread() -> None:
         yield from [next(iter(feed_of(TINY, torch.zeros(()))))] * 4
         raise ValueError("a sample went wrong")
 
-    made = feed.prefetch(broken(), threading.Event())
+    made = feed.prefetch(broken())
     next(made)
     time.sleep(0.2)  # three wait in the line, and the error for a place in it
     made.close()
@@ -237,7 +236,7 @@ def test_every_case_comes_once_a_round() -> None:
 
 def test_the_rest_of_a_run_is_fetched_and_then_it_ends() -> None:
     made = numbered(COUNTED)
-    rest = list(feed.ahead(made, 0, "cpu", threading.Event(), range(10, 12)))
+    rest = list(feed.ahead(made, 0, "cpu", range(10, 12)))
     assert [batch.cases for batch in rest] == [made[10].cases, made[11].cases]
 
 

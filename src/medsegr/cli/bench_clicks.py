@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated
 
-from medsegr.cli.flags import Json, LogFlags, SetFlags, grouped, naming, option
+from medsegr.cli.flags import Json, LogFlags, SetFlags, grouped, hints_of, naming, option
 from medsegr.cli.logs import set_up
 from medsegr.errors import UsageError
 
@@ -64,12 +64,11 @@ def command(
     from medsegr.bench import click_table, clicks
     from medsegr.cli.batch import progress
     from medsegr.results.verdicts import model_of
-    from medsegr.samples.layouts import Hints
     from medsegr.session import load
 
     sets = tuple(path.resolve() for path in flags.data)
     told = (flags.phantoms, flags.split, flags.limit, flags.targets, flags.seed, flags.clicks)
-    plan = clicks.Plan(sets, *told, about=Hints(about.target, about.modality))
+    plan = clicks.Plan(sets, *told, about=hints_of(about))
     model = load(which.model, which.device, which.threads)
     with naming(" ".join(map(str, flags.data))):
         total = clicks.count(plan)

@@ -6,7 +6,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Annotated, Any
 
-from medsegr.cli.flags import Json, LogFlags, SetFlags, grouped, naming, option
+from medsegr.cli.flags import Json, LogFlags, SetFlags, grouped, hints_of, naming, option
 from medsegr.cli.logs import set_up
 from medsegr.errors import UsageError
 
@@ -88,7 +88,6 @@ def command(
     from medsegr.bench.leaks import LeaksFound
     from medsegr.bench.methods import methods_of
     from medsegr.cli.batch import progress
-    from medsegr.samples.layouts import Hints
 
     plan = bench.Plan(
         sets=tuple(path.resolve() for path in flags.data),
@@ -101,7 +100,7 @@ def command(
         leaks=known.leaks,
         device=where.device,
         threads=where.threads,
-        hints=Hints(known.target, known.modality),
+        hints=hints_of(known),
     )
     with naming(" ".join(map(str, flags.data))):
         images = bench.planned(plan)

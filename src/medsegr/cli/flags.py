@@ -14,6 +14,7 @@ from medsegr.errors import InputError, ReportError, UsageError
 if TYPE_CHECKING:
     from medsegr.io.choices import Choices
     from medsegr.options import Options
+    from medsegr.samples.layouts import Hints
 
 CACHE_GB = 10.0  # of --feature-cache
 
@@ -74,6 +75,13 @@ def check_used(options: "Options", formats: Sequence[str]) -> None:
         raise UsageError("--subject is whom a FHIR bundle is about: ask for the format fhir, or leave it out")
     if options.seg_type != "binary" and "dicom-seg" not in formats:
         raise UsageError("--seg-type is the kind of a DICOM SEG: ask for dicom-seg, or leave it out")
+
+
+def hints_of(sets: "SetFlags") -> "Hints":
+    """What the flags tell of sets that do not say it themselves."""
+    from medsegr.samples.layouts import Hints
+
+    return Hints(sets.target, sets.modality)
 
 
 def choices_of(image: "FileFlags") -> "Choices":

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from medsegr.cli.flags import LogFlags, SetFlags, grouped, naming, option
+from medsegr.cli.flags import LogFlags, SetFlags, grouped, hints_of, naming, option
 from medsegr.cli.logs import set_up
 from medsegr.errors import UsageError
 from medsegr.process.processors import usable
@@ -128,14 +128,13 @@ def command(
         raise UsageError("nothing to train on: give --data FOLDER, or --config FILE")
     import torch
 
-    from medsegr.samples.layouts import Hints
     from medsegr.training.run import Asked, train
 
     network = hosted(start)
     config, folders = _configured(data, start, length, machine)
     torch.set_flush_denormal(True)  # states of the whole process
     torch.set_float32_matmul_precision("high")
-    hints = Hints(data.target, data.modality)
+    hints = hints_of(data)
     asked = Asked(config, folders, out, start.start or "", hints, start.licence, network)
     with naming(out), telling(logs.quiet) as (say, progress):
         made = train(asked, say, progress)

@@ -6,21 +6,12 @@ statement begins; a plain list goes on ("no consolidation, effusion or pneumotho
 
 from collections.abc import Sequence
 
+from medsegr.report.elided import EXCEPTING
 from medsegr.report.lexicon import Concept, Cue, word_list
 from medsegr.report.link import ORDERED
 from medsegr.report.match import Hit, Words
 
-EXCEPTING = (
-    ("apart", "from"),
-    ("aside", "from"),
-    ("except", "for"),
-    ("besides",),
-    ("beside",),
-    ("other", "than"),
-    ("save", "for"),
-    ("but", "for"),
-    ("with", "the", "exception", "of"),
-)
+IN_FRONT = (*EXCEPTING, ("beside",), ("but", "for"))  # an exception that a sentence begins with
 AGED = frozenset(["old", "chronic", "healed", "healing", "remote", "known", "subacute"])
 SIZES = frozenset(["small", "mild", "moderate", "minimal", "trace", "tiny", "stable", "unchanged"])
 DENIERS = frozenset(["no", "without", "negative", "neither", "absent", "none"])
@@ -321,7 +312,7 @@ def _runs_on(norms: tuple[str, ...], at: int) -> bool:
 def _behind_exception(norms: tuple[str, ...]) -> set[int]:
     """Index of the statement behind the exception that a sentence begins with: "apart from a polyp in the
     sigmoid the colon was normal"."""
-    if not any(norms[: len(said)] == said for said in EXCEPTING):
+    if not any(norms[: len(said)] == said for said in IN_FRONT):
         return set()
     for i in range(2, len(norms) - 2):
         led = norms[i - 1] not in word_list("prepositions") | EDGES

@@ -53,26 +53,24 @@ def decide(image: Image, finding: Finding, segmenter: Segmenter, options: Option
         return "refused", "unknown_concept"
     if not options.force and part_asked(finding) is not None:
         return "refused", "part_unknown"
-    if not options.force and _kind(segmenter, finding, asked) is not None:
+    if not options.force and kind_asked(finding, _whole(segmenter, asked)) is not None:
         return "refused", "kind_unknown"
     if not options.force and unproven(segmenter, asked, image):
         return "refused", "made_only"
     return None
 
 
-def _kind(segmenter: Segmenter, finding: Finding, asked: Finding) -> str | None:
-    """The kind of thing that a finding asks for where the model would draw a wider one; ``asked``: as of
-    :func:`meant`."""
-    return kind_asked(finding, wider(asked, _card(segmenter)).name)
+def _whole(segmenter: Segmenter, asked: Finding) -> str:
+    """The concept that the model draws for what is asked (as of :func:`meant`): itself, or a wider one."""
+    return wider(asked, _card(segmenter)).name
 
 
 def _of_whole(segmenter: Segmenter, finding: Finding, image: Image) -> str:
     """What a refused part or kind belongs to, which the model knows."""
-    asked = meant(segmenter, finding, image)
-    whole = wider(asked, _card(segmenter)).name
+    whole = _whole(segmenter, meant(segmenter, finding, image))
     if (part := part_asked(finding)) is not None:
         return f"the {part} is a part of the {whole}, which the model knows as a whole only"
-    kind = _kind(segmenter, finding, asked)
+    kind = kind_asked(finding, whole)
     return f"{kind} is a kind or part of {whole}, which the model does not tell from others of it"
 
 
@@ -181,8 +179,7 @@ def marked(item: FindingResult, segmenter: Segmenter, image: Image, why: str = F
         said = f"the model was not trained for this concept; {why}"
     elif (part := part_asked(item.finding)) is not None:
         said = f"the model knows the whole {asked.name} only, not the {part}; {why}"
-    elif (kind := _kind(segmenter, item.finding, asked)) is not None:
-        whole = wider(asked, _card(segmenter)).name
+    elif (kind := kind_asked(item.finding, whole := _whole(segmenter, asked))) is not None:
         said = f"the model knows {whole} of any kind only, not the {kind}; {why}"
     elif unproven(segmenter, asked, image):
         said = f"the model learned this concept from made images only; {why}"

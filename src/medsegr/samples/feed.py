@@ -245,11 +245,10 @@ def ahead(
     source: Dataset[Batch],
     workers: int,
     device: str | torch.device,
-    stop: threading.Event,
     numbers: Iterable[int] | None = None,
 ) -> Generator[Batch, None, None]:
     """The batches on ``device`` in their order, made by ``workers`` processes and fetched one thread ahead,
-    until ``stop`` is set. ``numbers``: which ones of a :class:`Numbered`."""
+    until the generator is closed. ``numbers``: which ones of a :class:`Numbered`."""
     loader = DataLoader(
         source,
         batch_size=None,
@@ -259,14 +258,15 @@ def ahead(
         generator=torch.Generator(),  # its own, so that the dice of the process are left alone
     )
     made = iter(loader)  # workers start here, not in the thread
-    return prefetch((moved(batch, device) for batch in made), stop)
+    return prefetch(moved(batch, device) for batch in made)
 
 
-def prefetch(made: Iterator[Batch], stop: threading.Event) -> Generator[Batch, None, None]:
+def prefetch(made: Iterator[Batch]) -> Generator[Batch, None, None]:
     """Batches made one thread ahead of the network. An error in the thread is raised here. Whoever stops
     before the end closes the generator: it then waits for the batch in the making, since a process that ends
     while a thread is in torch is aborted."""
     line: queue.Queue[Batch | BaseException] = queue.Queue(3)
+    stop = threading.Event()
 
     def hand(item: Batch | BaseException) -> None:
         while not stop.is_set():
