@@ -4,7 +4,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from medsegr.findings import Span
-from medsegr.report import columns
+from medsegr.report import columns, halves
 from medsegr.report.again import told_last
 from medsegr.report.blocks import joined
 from medsegr.report.correcting import taken_back
@@ -61,20 +61,30 @@ class Spoken:
 
 
 def read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[Sentence, ...]:
-    """Read the sentences of one section, those of a table with a column for each side cell by cell."""
+    """Read the sentences of one section, those of a table with a column for each side cell by cell, and the
+    answers of a line for each side one by one."""
     whole = (spans[0][0], spans[-1][1]) if spans else (0, 0)
-    table = columns.lines(text, whole)
-    if not table:
+    answered = halves.rows(text, spans)
+    apart = [*columns.lines(text, whole), *(row for row, _ in answered)]
+    if not apart:
         return _read_all(text, spans, modality)
-    rest = [s for s in spans if not any(line[0] <= s[0] < line[1] for line in table)]
-    told = [_of_cell(cell, modality) for cell in columns.cells(text, whole)]
+    rest = [s for s in spans if not any(line[0] <= s[0] < line[1] for line in apart)]
+    cells = (*columns.cells(text, whole), *(cell for _, row in answered for cell in row))
+    told = [_of_cell(cell, modality) for cell in cells]
     return tuple(sorted((*_read_all(text, rest, modality), *told), key=lambda s: s.span))
+
+
+def read_answers(text: str, span: Span, modality: str | None) -> tuple[Sentence, ...]:
+    """The answers for each side that a direct phrase consists of; () where it is none."""
+    return tuple(_of_cell(cell, modality) for _, row in halves.rows(text, (span,)) for cell in row)
 
 
 def _of_cell(cell: columns.Cell, modality: str | None) -> Sentence:
     """A cell with the name of its row before it, under the side of its column."""
     head = read(cell.text, (cell.head[0], cell.head[1] + 1), modality)
-    sentence = read(cell.text, cell.span, modality)
+    start, stop = cell.head
+    bare = cell.text[:start] + " " * (stop - start) + cell.text[stop:]  # on a line of its own it has its head
+    sentence = read(bare, cell.span, modality)
     under = _heading_organ(sentence, sentence.words.norms.index(":"))
     return replace(sentence, under=under, over=head.elements, over_words=head.words, titled=True)
 
