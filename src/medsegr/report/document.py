@@ -333,7 +333,7 @@ def _line_ends(part: str, match: re.Match[str]) -> bool:
     if _SIDE_ALONE.fullmatch(line) or _HEADED.match(after):  # a heading: "RIGHT", "Mass: none"
         return True
     if _LABEL.match(line) and _LABEL.match(after):  # "Shift: 4 mm to the right", "Hydrocephalus: no"
-        return not line.endswith((",", "-"))
+        return not line.endswith(",") and not re.search(r"\w-$", line)  # "Side: -" is answered
     if len(line) > 50:  # a wrapped line is a full one
         return line.endswith((".", ":", ";", "!", "?")) or _LABEL.match(after) is not None
     if re.search(r":\s*\S+$", line):  # "Consolidation: No" is answered

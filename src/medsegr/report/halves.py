@@ -5,8 +5,8 @@ import re
 from collections.abc import Iterator, Sequence
 
 from medsegr.findings import Span
+from medsegr.report.blocks import names_finding
 from medsegr.report.columns import Cell
-from medsegr.report.lexicon import concept_terms, concepts, split_words
 
 _ORGANS = "side|eye|breast|lung|kidney|ovary|testis|hip|knee|ear|orbit|axilla|hemithorax|base|lobe"
 _HALF = rf"(?P<{{0}}>(?:(?:right|rt|r|od|re)|(?P<{{0}}_left>left|lt|l|os|le))(?:[ \t](?:{_ORGANS}))?)"
@@ -14,9 +14,7 @@ _ANSWER = (
     r"(?P<{0}_said>[ \t]*[:=\u2013\u2014-][ \t]*(?P<{0}_told>{1})|[ \t]+(?P<{0}_bare>{1}))(?![\w/])[ \t]*"
 )
 _FEW = r"[^\s,;:.()?|][^\n,;:.()?|]{0,30}?"  # "small", "5 mm"
-_PLAIN = (
-    r"(?:yes|y|none(?: seen)?|nil|not? seen|no|n|present|absent|positive|negative|pos|neg|seen|\(?[+\u2212-]\)?)"
-)
+_PLAIN = r"(?:yes|y|none(?: seen)?|nil|not? seen|no|n|present|absent|positive|negative|pos|neg|seen|\(?[+\u2212-]\)?)"
 _ROW = r"[ \t]*(?P<name>[A-Za-z][^,;.?:()|\n]{1,60}?)[ \t]*(?P<opens>[:(=\u2013\u2014-][ \t]*|[ \t])"
 _JOINT = r"(?:[,;/|][ \t]*|(?:and|but)[ \t]+)?"
 _ENDS = r"\)?[ \t]*(?=[.,;\n]|$)[.,;]?"
@@ -37,7 +35,9 @@ def _led_row() -> "re.Pattern[str]":
 
 _ROWS = (_row(_PLAIN, _PLAIN), _row(_PLAIN, _FEW), _row(_FEW, _PLAIN), _led_row())
 _ALONE = re.compile(_ROW + _HALF.format("a") + r"[ \t]+(?P<a_bare>no|yes)" + _ENDS, re.IGNORECASE)
-_DENYING = re.compile(r"\b(?:no|not|without|none|nor|neither|if|family|history|prior|previous)\b", re.IGNORECASE)
+_DENYING = re.compile(
+    r"\b(?:no|not|without|none|nor|neither|if|family|history|prior|previous)\b", re.IGNORECASE
+)
 _DASHES = ("-", "\u2212")
 _SHORT = 200  # characters of a row
 
@@ -74,13 +74,9 @@ def _from(text: str, start: int) -> Iterator["re.Match[str]"]:
 
 
 def _is_row(row: "re.Match[str]") -> bool:
-    names = split_words(row["name"])
-    terms, known = concept_terms(), concepts()
-    hits = (terms.longest(names, i) for i in range(len(names)))
-    named = any(known[name].kind in ("finding", "device") for hit in hits if hit for name in hit[1])
     groups = row.groupdict()
     differ = "b" not in groups or (groups["a_left"] is None) != (groups["b_left"] is None)
-    return named and differ and not _DENYING.search(row["name"])
+    return differ and not _DENYING.search(row["name"]) and names_finding(row["name"])
 
 
 def _cells(text: str, row: "re.Match[str]") -> Iterator[Cell]:
