@@ -1,5 +1,5 @@
-"""A form about one thing: "Nodule 2", "Mass: yes" or "Mass", "Location: left", "Size: 9 mm" are one sentence, as
-are the parts of "Mass: shape oval; margin smooth; size 9 mm"."""
+"""A form about one thing: "Nodule 2", "Mass: yes" or "Mass", "Location: left", "Size: 9 mm" are one sentence,
+as are the parts of "Mass: shape oval; margin smooth; size 9 mm"."""
 
 import re
 from collections.abc import Sequence
@@ -19,7 +19,9 @@ _PART = re.compile(
     r"(?:location|position|depth|size|diameter|density|shape|margins?|borders?|colou?rs?|distribution)\s+\w",
     re.IGNORECASE,
 )
-_THERE = re.compile(r"[A-Za-z][A-Za-z /-]{2,40}: ?(?:yes|present|positive|seen|single|1)\.?", re.IGNORECASE)
+_THERE = re.compile(
+    r"[A-Za-z][A-Za-z /-]{2,40}:[ \t]*(?:yes|present|positive|seen|single|1)\.?", re.IGNORECASE
+)
 _NAME = re.compile(r"(?:[A-Za-z-]+[ \t]*){1,4}")  # "nodule" below "Finding:" or on a line of its own
 _NO_NAME = re.compile(r"\b(?:no|without|not|history|prior|post)\b", re.IGNORECASE)
 _LONGEST = 600  # characters of such a form

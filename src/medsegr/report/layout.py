@@ -37,7 +37,10 @@ _OF_GUT = re.compile(  # "the transverse colon" is no mark
 )
 _NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _NUMBERED = re.compile(rf"(?<=[:.\n])([ \t]*)number ({'|'.join(_NUMBERS)})\b", re.IGNORECASE)
-_PAIR = re.compile(r"[ \t]*(?P<key>[A-Za-z][A-Za-z /-]{1,40}?)(?P<gap>[ ]*\t[ \t]*|[ ]{2,})(?P<told>\S.*)")
+_PAIR = re.compile(
+    r"[ \t]*(?P<key>(?!(?:the|a|an|there|no)\b)[A-Za-z][A-Za-z /-]{1,40}?)(?P<gap>[ ]*\t[ \t]*|[ ]{2,})(?P<told>\S.*)",
+    re.IGNORECASE,
+)
 _KEY = re.compile(KEYS, re.IGNORECASE)
 _PAIRS = 2  # lines with a key and what is told of it that make a table
 _BEFORE = 20  # characters in which the word before a spoken mark is looked for
