@@ -37,7 +37,11 @@ _OF_GUT = re.compile(  # "the transverse colon" is no mark
 )
 _NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _NUMBERED = re.compile(rf"(?<=[:.\n])([ \t]*)number ({'|'.join(_NUMBERS)})\b", re.IGNORECASE)
-_PAIR = re.compile(
+_PAIR = re.compile(  # "Mass    yes"
+    r"[ \t]*(?P<key>(?!(?:the|a|an|there|no)\b)[A-Za-z][A-Za-z /-]{1,40}?)(?P<gap>[ ]*\t[ \t]*|[ ]{2,})"
+    r"(?P<told>\S.*)",
+    re.IGNORECASE,
+)
     r"[ \t]*(?P<key>(?!(?:the|a|an|there|no)\b)[A-Za-z][A-Za-z /-]{1,40}?)(?P<gap>[ ]*\t[ \t]*|[ ]{2,})(?P<told>\S.*)",
     re.IGNORECASE,
 )
