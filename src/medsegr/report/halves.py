@@ -14,7 +14,10 @@ _ANSWER = (
     r"(?P<{0}_said>[ \t]*[:=\u2013\u2014-][ \t]*(?P<{0}_told>{1})|[ \t]+(?P<{0}_bare>{1}))(?![\w/])[ \t]*"
 )
 _FEW = r"[^\s,;:.()?|][^\n,;:.()?|]{0,30}?"  # "small", "5 mm"
-_PLAIN = r"(?:yes|y|none(?: seen)?|nil|(?:not? )?seen|no|n|present|absent|(?:pos|neg)(?:itive|ative)?|\(?[+\u2212-]\)?)"
+_PLAIN = (
+    r"(?:yes|y|none(?: seen)?|nil|(?:not )?seen|no|n|present|absent"
+    r"|(?:pos|neg)(?:itive|ative)?|\(?[+\u2212-]\)?)"
+)
 _ROW = r"[ \t]*(?P<name>[A-Za-z][^,;.?:()|\n]{1,60}?)[ \t]*(?P<opens>[:(=\u2013\u2014-][ \t]*|[ \t])"
 _JOINT = r"(?:[,;/|][ \t]*|(?:and|but)[ \t]+)?"
 _ENDS = r"\)?[ \t]*(?=[.,;\n]|$)[.,;]?"

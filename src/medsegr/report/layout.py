@@ -42,9 +42,6 @@ _PAIR = re.compile(  # "Mass    yes"
     r"(?P<told>\S.*)",
     re.IGNORECASE,
 )
-    r"[ \t]*(?P<key>(?!(?:the|a|an|there|no)\b)[A-Za-z][A-Za-z /-]{1,40}?)(?P<gap>[ ]*\t[ \t]*|[ ]{2,})(?P<told>\S.*)",
-    re.IGNORECASE,
-)
 _KEY = re.compile(KEYS, re.IGNORECASE)
 _PAIRS = 2  # lines with a key and what is told of it that make a table
 _BEFORE = 20  # characters in which the word before a spoken mark is looked for
