@@ -222,9 +222,9 @@ def _denied_unknown(acting: Sequence[Scope], anchors: Sequence[int], words: Word
 
 
 def _tells_time(cue: Hit[Cue], hit: Hit[Concept]) -> bool:
-    """True for the "snare" of "was removed with a snare"."""
+    """True for the "snare" of "was removed with a snare", not for the "lobectomy" of "after lobectomy"."""
     inside = cue.first < hit.first and hit.last <= cue.last
-    return cue.value.kind == "time" and inside
+    return cue.value.kind == "time" and inside and hit.value.drawable
 
 
 def _of_view(place: Hit[Place], words: Words) -> bool:
