@@ -26,6 +26,7 @@ STATING = frozenset(["there", "but", "however", "no"])
 OPEN_ENDS = frozenset(["excluded", "out"])  # of "cannot be excluded", "cannot be ruled out"
 TURNING = frozenset(["but", "although", "though", "however", "yet"])
 MEANING = frozenset(["represent", "represents", "reflect", "reflects", "indicate", "indicates", "is", "are"])
+PAST = frozenset(["prior", "operated"])
 GONE_BY = frozenset(["prior", "resolved"])
 DENYING_TIMES = frozenset(["resolved", "removed"])  # what is told so is not there
 

@@ -42,7 +42,7 @@ def says_after(cue: str) -> bool:
 
 def since(words: Words, cue: tuple[int, int], end: int) -> int:
     """Index of the word behind which is told what is there now, where the words of a cue (first, last) say
-    after what: the "with" of "condition after pneumonia with a left effusion"; ``end`` where there is none."""
+    after what: the "with" of "condition after pneumonia with left effusion"; ``end`` where there is none."""
     if not says_after(words.text[slice(*words.span(*cue))]):
         return end
     return next((i for i in range(cue[1] + 1, end) if words.norms[i] in SINCE), end)
