@@ -10,6 +10,7 @@ from medsegr.report.again import Told, again
 from medsegr.report.builds import Candidate, whole, with_builds
 from medsegr.report.clauses import asides, clause_starts, unseen
 from medsegr.report.context import DENYING_TIMES, Scope, scopes
+from medsegr.report.elided import leaves_out
 from medsegr.report.holding import resolved
 from medsegr.report.identity import identified
 from medsegr.report.lexicon import Concept, Cue, Descriptor, Place, word_list
@@ -168,7 +169,16 @@ def _heard_cues(words: Words, hits: Sequence[Hit[Concept]], asked: bool) -> tupl
     organs = bool(hits) and all(h.value.kind == "anatomy" for h in hits)
     marks = CONDITIONS if asked else ASKING if organs or is_request(words) else frozenset()
     cues = (c for c in find_cues(words) if words.norms[c.first] not in marks)
+    if not asked and "excluding" in words.norms:
+        cues = (_leaving_out(c, words) for c in cues)
     return tuple(c for c in cues if not (asked and c.value.kind == "advice"))
+
+
+def _leaving_out(cue: Hit[Cue], words: Words) -> Hit[Cue]:
+    """The cue, one that ends a clause for the "excluding" of an exception."""
+    if words.norms[cue.first : cue.last] != ("excluding",) or not leaves_out(words.norms, cue.first):
+        return cue
+    return replace(cue, value=replace(cue.value, kind="stop"))
 
 
 def _lesion(hit: Hit[Concept], words: Words, modality: str | None) -> Hit[Concept]:
