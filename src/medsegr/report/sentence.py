@@ -22,7 +22,7 @@ from medsegr.report.match import (
     find_places,
     words_of,
 )
-from medsegr.report.naming import is_named_as_tool, is_over, names
+from medsegr.report.naming import is_named_as_tool, is_over, names, of_each
 from medsegr.report.parts import is_place, landmark, portion
 from medsegr.report.regions import PARTING, explains, regions
 from medsegr.report.side import SIDE_WORDS, Element, elements
@@ -82,6 +82,8 @@ def read(
     if asked or is_request(words):
         stated = not asked and _tells(words)
         hits = tuple(_lesion(h, words, modality) for h in hits if stated or not _other(h, words))
+    else:
+        hits = of_each(hits, places, words)
     hits = tuple(
         h
         for h in hits
