@@ -8,6 +8,7 @@ from medsegr.report import columns, halves
 from medsegr.report.again import told_last
 from medsegr.report.blocks import joined
 from medsegr.report.correcting import taken_back
+from medsegr.report.elided import told_side
 from medsegr.report.lexicon import Place, concepts, paired
 from medsegr.report.match import Words
 from medsegr.report.parts import wholes
@@ -36,7 +37,8 @@ SPOKEN = frozenset(
     ]
 )  # organs of which several sentences may speak: no bones, whose "effusion" may be the lung's
 LEADS = ((), ("the",), ("this",))  # all that may stand before the organ that a sentence speaks of
-SAME = frozenset(["lobe", "segment", "side", "lung", "hemisphere", "kidney", "breast"])
+SAME = frozenset(["lobe", "segment", "lung", "hemisphere", "kidney", "breast"])
+TOWARDS = frozenset(["to", "toward", "towards"])  # "shift of the mediastinum to that side"
 ITEMS = frozenset(["associated", "other", "additional", "feature", "finding"])  # of a form, beside findings
 EYE_ITEMS = frozenset(  # of a form about an eye
     [
@@ -101,7 +103,8 @@ def _read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[S
     over: tuple[tuple[Element, ...], Words] = ((), NO_WORDS)
     for span in joined(text, spans):
         before = told_last(out[-1].candidates, out[-1].words.norms) if out else None
-        sentence = read(text, span, modality, before)
+        last = out[-1].words.norms if out else ()
+        sentence = read(text, span, modality, before, side=told_side(last, 0, len(last)))
         sentence = _of_same(sentence, out[-1:])
         alone = bool(out) and (out[-1].words.norms[-1:] == (":",) or _is_line(out[-1], text))
         if text[end : span[0]].count("\n") > 1 and not alone:
@@ -141,7 +144,8 @@ def _read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[S
 
 
 def _of_same(sentence: Sentence, before: Sequence[Sentence]) -> Sentence:
-    """The sentence with the lobe that was told before as its own: "a second nodule in the same lobe"."""
+    """The sentence with the lobe or side that was told before as its own: "a second nodule in the same lobe",
+    "an effusion on that side"."""
     norms = sentence.words.norms
     at = next((i for i in range(len(norms) - 1) if _is_same(norms, i)), None)
     if at is None:
@@ -153,13 +157,16 @@ def _of_same(sentence: Sentence, before: Sequence[Sentence]) -> Sentence:
         return sentence
     run = told[last : last + 1]
     run += [e for e in told[last + 1 :][:1] if e.first == run[0].last and run[0].place is None]
+    if norms[at] != "same" and run[0].place is not None and run[0].place.rows:
+        run = [Element(None, "side", str(run[0].place.side), 0, 1)]  # of a lobe no more than its side
     own = [replace(e, first=at + i, last=at + i + 1) for i, e in enumerate(run)]
     rest = [e for e in sentence.elements if not at <= e.first < at + 2]
     return replace(sentence, elements=tuple(sorted((*rest, *own), key=lambda e: e.first)))
 
 
 def _is_same(norms: Sequence[str], at: int) -> bool:
-    return (norms[at] == "same" and norms[at + 1] in SAME) or norms[at : at + 2] == ("this", "side")
+    side = norms[at : at + 2] in (("this", "side"), ("that", "side"))
+    return (norms[at] == "same" and norms[at + 1] in SAME) or (side and norms[at - 1] not in TOWARDS)
 
 
 def _ends_at(sentence: Sentence, text: str) -> int:

@@ -68,10 +68,16 @@ class Sentence:
 
 
 def read(
-    text: str, span: Span, modality: str | None, before: Told | None = None, asked: bool = False
+    text: str,
+    span: Span,
+    modality: str | None,
+    before: Told | None = None,
+    asked: bool = False,
+    side: str = "",
 ) -> Sentence:
-    """Read the sentence at ``span``. ``before``: what the sentence before it named last. ``asked``: it is a
-    direct phrase, whose questions and conditions doubt nothing."""
+    """Read the sentence at ``span``. ``before``: what the sentence before it named last, ``side``: the only
+    side told there, "" for none. ``asked``: it is a direct phrase, whose questions and conditions doubt
+    nothing."""
     words = words_of(tokens(text, span), text)
     if asked:
         words = _in_reports_words(words, modality)
@@ -121,7 +127,7 @@ def read(
         anchors,
         [d for d in describing if d.value.field not in ("size_class", "count", "side", "rows", "cols")],
     )
-    where = resolved(elements(places, loose, frozenset(anchors)), words)
+    where = resolved(elements(places, loose, frozenset(anchors)), words, side)
     where = tuple(e for e in where if not _of_none(e, anchors, acting, starts, len(words.norms)))
     none = _denied_unknown(acting, anchors, words) | asides(words, starts) | out
     where = tuple(e for e in where if e.first not in none)
