@@ -27,6 +27,7 @@ OPEN_ENDS = frozenset(["excluded", "out"])  # of "cannot be excluded", "cannot b
 TURNING = frozenset(["but", "although", "though", "however", "yet"])
 MEANING = frozenset(["represent", "represents", "reflect", "reflects", "indicate", "indicates", "is", "are"])
 PAST = frozenset(["prior", "operated"])
+GONE = frozenset(["resolved", "cleared"])
 GONE_BY = frozenset(["prior", "resolved"])
 DENYING_TIMES = frozenset(["resolved", "removed"])  # what is told so is not there
 
@@ -104,8 +105,9 @@ def _begins(words: Words, hit: Hit[Cue], starts: tuple[int, ...], anchors: Seque
 
 
 def _answered(words: Words, hit: Hit[Cue], anchors: Sequence[int]) -> bool:
-    """True for the "neg" of "pneumothorax neg, effusion small": it is said of what stands before it."""
-    alone = hit.last - hit.first == 1 and words.norms[hit.first] in DENIALS
+    """True for the "neg" of "pneumothorax neg, effusion small" and the "resolved" of "pneumothorax resolved,
+    small effusion": it is said of what stands before it."""
+    alone = hit.last - hit.first == 1 and words.norms[hit.first] in DENIALS | GONE
     if alone and hit.first and denied_half(words.norms, hit.first - 1):
         return True
     return alone and hit.first - 1 in anchors and words.norms[hit.last : hit.last + 1] in ((",",), (";",))
@@ -149,6 +151,7 @@ def _said_before(words: Words, hit: Hit[Cue], cues: Sequence[Hit[Cue]], starts: 
         return max((i + 1 for i in range(hit.first) if words.norms[i] == ","), default=0)
     begin = max(s for s in starts if s <= hit.first)
     before = [c.last for c in cues if c.value.kind in ("negation", "time") and begin < c.last < hit.first]
+    before += [i + 1 for i in range(begin, hit.first) if words.norms[i] in word_list("changed")]
     commas = [i for i in range(max(before, default=hit.first), hit.first) if words.norms[i] == ","]
     return commas[0] + 1 if commas and commas[0] + 1 < hit.first else 0
 

@@ -49,6 +49,7 @@ EYE_ITEMS = frozenset(  # of a form about an eye
 )
 DASHES = frozenset(["-", "–", "—"])
 CLOCK = (("00",), ("30",))  # "a cyst at 5:00"
+MOST_CAPITALS = 2  # words of a heading in capitals without a colon
 SHORT = 4  # words of a sentence that may stand in a list of names
 
 
@@ -99,6 +100,7 @@ def _read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[S
     """
     out: list[Sentence] = []
     under, end = "", 0
+    nested = ""  # the organ under whose heading a mere side is one: "KIDNEYS: Right: stone. Left: cyst."
     spoken = Spoken()
     over: tuple[tuple[Element, ...], Words] = ((), NO_WORDS)
     for span in joined(text, spans):
@@ -108,13 +110,14 @@ def _read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[S
         sentence = _of_same(sentence, out[-1:])
         alone = bool(out) and (out[-1].words.norms[-1:] == (":",) or _is_line(out[-1], text))
         if text[end : span[0]].count("\n") > 1 and not alone:
-            under, over, spoken = "", ((), sentence.words), Spoken()
+            under, nested, over, spoken = "", "", ((), sentence.words), Spoken()
         subject = next((c.concept.name for c in sentence.anatomy if c.first <= 1), "")
-        colon = _ends_at(sentence, text)
+        colon = _ends_at(sentence, text) or _capitals_at(sentence, text, over[0])
         if colon:
-            under = _heading_organ(sentence, colon)
             placed = _heading_place(sentence, colon)
-            stays = _stays(under, over[0]) or _is_device(sentence, colon)
+            bare = bool(over[0]) and all(e.place is None for e in over[0])
+            leaves, under, nested = _leaving(sentence, colon, "" if bare else under, nested)
+            stays = (not leaves and _stays(under, over[0])) or _is_device(sentence, colon)
             stays = stays or _is_item(sentence, colon, over[0]) or _is_below(sentence, colon, over[1])
             over = over if not placed and stays else (placed, sentence.words)
         elif subject and not _stays(subject, over[0]):
@@ -182,7 +185,21 @@ def _ends_at(sentence: Sentence, text: str) -> int:
     covered = {i for e in led for i in range(e.first, e.last)}
     if dash and covered == {*range(dash)} and _sided(led) and any(e.place for e in led):
         return dash
-    return len(sentence.words.norms) if _is_line(sentence, text) else 0
+    return len(norms) if _is_line(sentence, text) else 0
+
+
+def _leaving(sentence: Sentence, colon: int, under: str, nested: str) -> tuple[bool, str, str]:
+    """Whether a heading leaves the organ whose sides were told one by one, the organ that it heads, and that
+    under which a mere side stands: ``nested`` for "Left: ..." behind "KIDNEYS: Right: ...", none behind
+    "ADRENALS: ..."."""
+    organ, placed = _heading_organ(sentence, colon), _heading_place(sentence, colon)
+    if placed and not organ:  # a mere side
+        nested = nested or (under if under in paired() else "")
+        return False, nested, nested
+    known = concepts()
+    own = {organ, *wholes(organ), *(known[organ].parents if organ in known else ())}
+    leaves = bool(organ) and bool(nested) and nested not in own
+    return leaves, organ, "" if leaves else nested
 
 
 def _is_device(sentence: Sentence, colon: int) -> bool:
@@ -223,6 +240,20 @@ def _is_line(sentence: Sentence, text: str) -> bool:
     organ = any(e.place is not None for e in sentence.elements)
     alone = said.isupper() and len(covered) == 1  # "RIGHT"
     return (organ or alone) and _sided(sentence.elements) and len(covered) == len(sentence.words.norms)
+
+
+def _capitals_at(sentence: Sentence, text: str, over: Sequence[Element]) -> int:
+    """Index behind a line of a word or two in capitals that names nothing to be seen ("BONES"); 0 for none,
+    and for one that may be of the organ or side that it stands below ("SKIN", "MACULA", "URETERS")."""
+    start, stop = sentence.span
+    words = sentence.words
+    own = text[:start].rstrip(" \t*#_")[-1:] in ("\n", "\r") and text[stop : stop + 1] in ("\n", "\r")
+    few = len(words.norms) <= MOST_CAPITALS and all(t.raw.isalpha() and len(t.raw) > 2 for t in words.tokens)
+    if not (own and few and text[start:stop].isupper()) or sentence.candidates or sentence.scopes:
+        return 0
+    told = {part for e in over if e.place for part in (e.place.name, e.place.of)}
+    apart = bool(told) and not told & ORGANS and _heading_organ(sentence, len(words.norms)) not in paired()
+    return len(words.norms) if apart else 0
 
 
 def _heading_organ(sentence: Sentence, colon: int) -> str:
