@@ -190,9 +190,10 @@ def _subject(item: Candidate, sentence: Sentence) -> tuple[tuple[Element, ...], 
 
 
 def _is_hour(spot: Spot, head: Spot) -> bool:
-    """True for a part of the picture that an hour tells, in an eye: "7 o'clock" under "RIGHT EYE"."""
+    """True for a part of the picture that an hour tells, or its centre, in an eye: "7 o'clock" under "RIGHT
+    EYE"."""
     told = {col for place in spot.places for col in place.cols if place.name.endswith("o'clock")}
-    return {*spot.cols} <= told and any(p.name == "eye" or p.of == "eye" for p in head.places)
+    return {*spot.cols} - {"centre"} <= told and any(p.name == "eye" or p.of == "eye" for p in head.places)
 
 
 def _at_level(spot: Spot, head: Spot) -> Spot:

@@ -190,7 +190,8 @@ def _with_place(start: int, end: int, words: Words, placed: frozenset[int]) -> i
         both = led and BOTH & {*norms[:edge]}  # "effusion on both sides, on the left with atelectasis"
         if first >= start or first not in placed or norms[first] not in {*SIDE_WORDS} - told:
             continue
-        if not told and not (both and norms[start - 1] == "with"):
+        both = both and norms[start - 1] == "with" and all(i in placed for i in range(first, start - 1))
+        if not told and not both:
             continue
         behind = next((i for i in range(first, len(norms)) if i not in placed and norms[i] != "side"), start)
         tells = norms[behind : behind + 1] and (norms[behind] in ANEW or norms[behind] in word_list("verbs"))
