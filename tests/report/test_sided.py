@@ -146,6 +146,7 @@ def test_words_of_one_finding_are_not_taken_by_another(
         ("Meningioma of the right sphenoid wing with compression of the left optic nerve.", "MR", ["right"]),
         ("The left lateral ventricle is compressed by a right thalamic glioma.", "MR", ["right"]),
         ("The left main bronchus is compressed by a mass.", "CR", ["left"]),
+        ("Effacement of the left lateral ventricle and 6 mm shift to the right.", "CT", ["left"]),
         ("Previously right, now left-sided effusion.", "CR", ["left"]),
         ("Right kidney 10 cm, left kidney 11 cm with a cyst.", "US", ["left"]),
         ("Cysts: right kidney 10 mm, left kidney 12 mm.", "US", ["right", "left"]),

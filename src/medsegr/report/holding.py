@@ -14,6 +14,7 @@ from medsegr.report.sided import (
     is_affected,
     is_end,
     is_measured,
+    is_shift,
     other_of_pair,
     relative,
     was_there,
@@ -27,7 +28,7 @@ SPARING = frozenset(["sparing", "spare", "excluding"])
 STATING = frozenset(
     ["is", "are", "remain", "appear", "being", "lung", "eye", "side", "lobe", "retina", "disc"]
 )
-STATING |= {"meniscus", "kidney", "gland", "adrenal"}
+STATING |= {"meniscus", "kidney", "gland", "adrenal", "main", "bronchus", "ovary", "testis", "breast"}
 CLOSED = ((), (".",), (",",), (";",), ("and",))
 INSTEAD = (["rather", "than"], ["instead", "of"])
 CONTRAST = frozenset(["wherea", "while", "but", "although", "though"])  # "whereas" in its normal form
@@ -80,6 +81,7 @@ def resolved(found: Sequence[Element], words: Words, before_it: str = "") -> tup
             or is_end(element, out, words)
             or is_affected(element, found, out, words)
             or was_there(element, words)
+            or is_shift(element, out, words)
         ):
             continue
         if side_of(element) not in RELATIVE:

@@ -75,6 +75,15 @@ def is_affected(element: Element, found: Sequence[Element], out: Sequence[Elemen
     return bool(told) and side not in told and verb is not None and not PARTING & {*led[verb:]}
 
 
+def is_shift(element: Element, out: Sequence[Element], words: Words) -> bool:
+    """True for the side to which something goes, where another one was told: "effacement of the left
+    ventricle and 6 mm shift to the right"."""
+    norms, told = words.norms, {s for s in map(side_of, out) if s in SIDE_WORDS}
+    led = [n for n in norms[max(0, element.first - 3) : element.first] if n != "the"]
+    goes = element.field == "side" and led[-1:] in (["to"], ["towards"], ["toward"])
+    return goes and bool(told) and element.value not in told and led[-2:-1] in (["shift"], ["deviation"])
+
+
 def was_there(element: Element, words: Words) -> bool:
     """True for the side on which a thing was: the right of "previously right, now left-sided effusion"."""
     norms = words.norms
