@@ -70,9 +70,10 @@ def average(shares: Mapping[str, float], folder: Path, warm_start: str = "") -> 
     """Write the mean of checkpoints (embedded names or folders, with their shares) into ``folder``.
 
     The card is the last one's without its numbers, its sets those of all; ``warm_start`` replaces what it
-    says of where the run began. The mean knows the codes of the last: of those that others lack it alone has learned something, and
-    what others alone know was no part of its training any more. Raises UsageError where shares are not
-    positive or do not add up to 1, WeightsError where the checkpoints are of different networks.
+    says of where the run began. The mean knows the codes of the last: of those that others lack it alone has
+    learned something, and what others alone know was no part of its training any more. Raises UsageError
+    where shares are not positive or do not add up to 1, WeightsError where the checkpoints are of different
+    networks.
     """
     if len(shares) < 2 or min(shares.values()) <= 0 or abs(sum(shares.values()) - 1) > 1e-6:
         raise UsageError("two checkpoints or more were expected, with shares above 0 that add up to 1")
