@@ -149,10 +149,9 @@ _INLINE_ITEM = re.compile(r"(?:(?<=[.;:!?])|(?<=^))\s*\(?\d{1,2}[.)]\s*(?=[A-Za-
 _FIRST_LINE = re.compile(r"[^\n]{0,400}[.?!:][ \t\r]*\n+(?=[A-Z])|[^\n]{0,400}\n[ \t\r]*\n+(?=\S)")
 _FIRST_SENTENCE = re.compile(r"[^.\n]{0,200}(?:\.[ \t]*(?=[A-Z])|\.?[ \t\r]*\n+(?=[A-Z|]))")
 _ORGAN_LINE = re.compile(r"\n[ \t|*-]{0,8}(?P<words>[A-Z][A-Za-z]{0,14}(?: [A-Za-z]{1,14}){0,3})[ \t]*:")
-_SIDE_LINE = re.compile(  # "Indication: lump", "RIGHT BREAST", "Mass: none"
-    r"\n[ \t*#]{0,8}(?:right|left|od|os)(?: (?:side|breast|eye|lung|kidney|ovary|testis|carotid))?[ \t]*:?"
-    r"[ \t]*(?=\n)",
-    re.IGNORECASE,
+_SIDE_LINE = re.compile(  # a line of nothing but a side, or a side and one word: "RIGHT BREAST"
+    r"^[ \t*#]{0,8}(?:right|left|od|os)(?: (?P<organ>[a-z]{2,12}))?[ \t]*:?[ \t\r]*$",
+    re.IGNORECASE | re.MULTILINE,
 )
 _FIELD = re.compile(r"\n[ \t|*-]{0,8}(?P<words>[A-Z][A-Za-z ]{2,30})#?\d{0,2}[ \t]*:")
 _EXAM = re.compile(  # "Indication: lump. Ultrasound: ..." on one line
@@ -208,8 +207,9 @@ def _ends_early(text: str, head: re.Match[str], stop: int) -> int:
         told = (m for m in _FIELD.finditer(text, start, stop) if _is_finding(m["words"]))
         stop = next((m.start() for m in told), stop)  # "Exam: CT chest\nNodule 1: ..."
     organ = (m for m in _ORGAN_LINE.finditer(text, start, stop) if _is_organ(m["words"]))
-    exam, side = _EXAM.search(text, start, stop), _SIDE_LINE.search(text, start, stop)
-    behind = min((found.start() for found in (exam, side) if found), default=stop)
+    side = (m for m in _SIDE_LINE.finditer(text, start, stop) if _is_side(m) and m.start() > start)
+    exam = _EXAM.finditer(text, start, stop)
+    behind = min((m.start() for found in (exam, side) for m in [*found][:1]), default=stop)
     return min(next((m.start() for m in organ), stop), behind)  # "History: diabetes\nRight eye: ..."
 
 
@@ -223,6 +223,12 @@ def _is_finding(heading: str) -> bool:
     """True for the name of a field of a form that begins with that of a finding: "Nodule 1"."""
     first = concept_terms().longest(split_words(heading), 0)
     return first is not None and any(concepts()[name].kind == "finding" for name in first[1])
+
+
+def _is_side(line: re.Match[str]) -> bool:
+    """True for the heading of a side: "LEFT", "Left side", "RIGHT BREAST"."""
+    organ = (line["organ"] or "side").lower()
+    return organ == "side" or _is_organ(organ)
 
 
 def _is_organ(heading: str) -> bool:
@@ -330,15 +336,21 @@ def _line_ends(part: str, match: re.Match[str]) -> bool:
     if not after or after[0].islower() or after[0].isdigit():
         return False
     line = part[max(0, match.start() - 200) : match.start()].rsplit("\n", 1)[-1].strip()
-    if _SIDE_ALONE.fullmatch(line) or _HEADED.match(after):  # a heading: "RIGHT", "Mass: none"
+    if _BOX.match(after) or any(_is_heading(text) for text in (line, after)):
         return True
     if _LABEL.match(line) and _LABEL.match(after):  # "Shift: 4 mm to the right", "Hydrocephalus: no"
-        return not line.endswith((",", "-"))
+        return not line.endswith(",") and not re.search(r"\w-$", line)  # "Side: -" is answered
     if len(line) > 50:  # a wrapped line is a full one
         return line.endswith((".", ":", ";", "!", "?")) or _LABEL.match(after) is not None
     if re.search(r":\s*\S+$", line):  # "Consolidation: No" is answered
         return True
     return not line.endswith((",", "-")) and line.rsplit(" ", 1)[-1].lower() not in _OPEN
+
+
+def _is_heading(line: str) -> bool:
+    """True for what begins with a line of nothing but a side, spelled as a heading: no sentence goes on with
+    it, and none is left open by it."""
+    return line[:1].isupper() and _SIDE_LINE.match(line) is not None
 
 
 _OPEN = frozenset(  # words that end no line
@@ -347,9 +359,5 @@ _OPEN = frozenset(  # words that end no line
         *("at", "on", "by", "from", "left", "right", "small", "mild", "possible", "there"),
     ]
 )
-_SIDE_ALONE = re.compile(r"(?:RIGHT|LEFT|Right|Left)(?: (?:SIDE|Side|side))?:?")
 _LABEL = re.compile(r"[A-Z][A-Za-z0-9 /#-]{0,40}:(?=\s)")
-_HEADED = re.compile(  # what no sentence goes on with: a box, or a line of nothing but a side and its organ
-    r"[\[\u2610-\u2612]|(?:RIGHT|LEFT|Right|Left)(?: (?:[A-Z]{2,12}|[A-Z]?[a-z]{2,12}))?"
-    r"[ \t]*:?[ \t]*(?:\n|$)"
-)
+_BOX = re.compile(r"[\[\u2610-\u2612]")

@@ -15,7 +15,7 @@ from medsegr.report.asked import check
 from medsegr.report.builds import Candidate
 from medsegr.report.context import Claim, claim
 from medsegr.report.correcting import corrected, reread
-from medsegr.report.headings import read_all
+from medsegr.report.headings import read_all, read_answers
 from medsegr.report.heads import Head, asked_for, border, heads
 from medsegr.report.language import foreign
 from medsegr.report.link import link
@@ -113,6 +113,8 @@ def parse_phrase(text: str, *, modality: str | None = None, frame: Frame | None 
     section = Section("findings", (start, stop))
     if foreign(text, [(start, stop)]):
         found = [_unknown(text, (start, stop))]
+    elif answers := read_answers(plain, (start, stop), code):
+        found = [f for part in answers for f in _findings(part, section, setting)]
     elif len(spans := asked_apart(sentence)) > 1:
         parts = [read(plain, span, code, asked=True) for span in spans]
         found = [f for part in parts for f in _asked(part, section, setting)]

@@ -5,7 +5,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from medsegr.findings import Shape, Span
-from medsegr.report.lexicon import Place
+from medsegr.report.lexicon import Place, concepts, paired
 from medsegr.report.match import Words
 from medsegr.report.side import SIDE_WORDS, Element, Spot, counted_again, side_of
 from medsegr.report.values import size_mm
@@ -48,13 +48,20 @@ def by_place(spot: Spot, text: str) -> tuple[Spot, ...]:
     return tuple(
         replace(
             spot,
-            side=spot.side if n >= first_sided else None,
+            side=spot.side if n == first_sided or (n > first_sided and _twice(spot, group)) else None,
             places=tuple(spot.places[i] for i in group),
             heads=tuple(spot.heads[i] for i in group),
             spans=tuple(span for span in spot.spans if owner[span] == n),
         )
         for n, group in enumerate(groups)
     )
+
+
+def _twice(spot: Spot, group: Sequence[int]) -> bool:
+    """True for places that the body has on either side, or whose organ is not known: the liver behind a "left
+    kidney" has no side of its own."""
+    organs = [spot.places[i].of or spot.places[i].name for i in group]
+    return any(organ in paired() or organ not in concepts() for organ in organs)
 
 
 def _tells_side(span: Span, spot: Spot) -> bool:
