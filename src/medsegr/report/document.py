@@ -6,8 +6,8 @@ from itertools import pairwise
 from medsegr.findings import Section, Span
 from medsegr.report import columns
 from medsegr.report.layout import laid_out
-from medsegr.report.lexicon import concept_terms, concepts, places, split_words
 from medsegr.report.tokens import ABBREVIATIONS, ANSWER, queries
+from medsegr.report.unheaded import SIDE_LINE, end_of, organs_begin
 
 HEADINGS = {
     "findings": (
@@ -67,6 +67,9 @@ HEADINGS = {
         "clinical indications",
         "clinical problem",
         "clinical background",
+        "clinical profile",
+        "clinical notes",
+        "clinical summary",
         "reason for referral",
         "referral",
         "request",
@@ -146,21 +149,6 @@ _TITLES = frozenset(
 )  # in capitals a disease or a kind of image: "no DR. Left eye ..."
 _ITEM = re.compile(r"(?:(?<=\n)|(?<=\r)|^)[ \t]*(?:\(?\d{1,2}[.):](?!\d)|[-*•–·o](?=\s))[ \t]*", re.MULTILINE)
 _INLINE_ITEM = re.compile(r"(?:(?<=[.;:!?])|(?<=^))\s*\(?\d{1,2}[.)]\s*(?=[A-Za-z])")
-_FIRST_LINE = re.compile(r"[^\n]{0,400}[.?!:][ \t\r]*\n+(?=[A-Z])|[^\n]{0,400}\n[ \t\r]*\n+(?=\S)")
-_FIRST_SENTENCE = re.compile(r"[^.\n]{0,200}(?:\.[ \t]*(?=[A-Z])|\.?[ \t\r]*\n+(?=[A-Z|]))")
-_ORGAN_LINE = re.compile(r"\n[ \t|*-]{0,8}(?P<words>[A-Z][A-Za-z]{0,14}(?: [A-Za-z]{1,14}){0,3})[ \t]*:")
-_SIDE_LINE = re.compile(  # a line of nothing but a side, or a side and one word: "RIGHT BREAST"
-    r"^[ \t*#]{0,8}(?:right|left|od|os)(?: (?P<organ>[a-z]{2,12}))?[ \t]*:?[ \t\r]*$",
-    re.IGNORECASE | re.MULTILINE,
-)
-_FIELD = re.compile(r"\n[ \t|*-]{0,8}(?P<words>[A-Z][A-Za-z ]{2,30})#?\d{0,2}[ \t]*:")
-_EXAM = re.compile(  # "Indication: lump. Ultrasound: ..." on one line
-    r"(?<=[.;])[ \t]+(?!(?:outside|prior|previous|recent|earlier|old)\b)(?:[a-z-]{1,12} ){0,2}"
-    r"(?:x-?ray|radiograph|cxr|ct|mri?|ultrasound|us|mammogra(?:m|phy)|(?:colono|endo|gastro)scopy"
-    r"|derm(?:at)?oscopy|fundus|microscopy|scan)(?: [a-z-]{1,12}){0,3}"
-    r"(?: ?:| (?:show|demonstrate|reveal)s\b)",
-    re.IGNORECASE,
-)
 _UNIT = re.compile(r"\d ?[glLmhsT]$")
 _STOP = re.compile(r"(?<![.!?;])[.!?;]++(?=\s|$|[A-Z][a-z])|\n[ \t\r]*\n|\r\n|\n|\r")
 
@@ -181,61 +169,16 @@ def sections(text: str) -> tuple[Section, ...]:
     last = max((i for i, (_, name) in enumerate(heads) if name == "findings"), default=0)
     for i, (match, name) in enumerate(heads):
         stop = heads[i + 1][0].start() if i + 1 < len(heads) else len(text)
-        headed = name in READ or i < last  # findings have a heading of their own further on
-        cut = (
-            stop
-            if name in READ
-            else _organs_begin(text, match, stop)
-            if headed
-            else _ends_early(text, match, stop)
-        )
+        cut = stop
+        if name not in READ and i < last:  # findings have a heading of their own further on
+            cut = organs_begin(text, match.end(), stop)
+        elif name not in READ:
+            behind = any(other in READ for _, other in heads[i + 1 :])
+            cut = end_of(name, match["words"], text, (match.end(), stop), behind)
         found.append(Section(name, _trim(text, match.end(), cut)))
         if text[cut:stop].strip():
             found.append(Section("findings", _trim(text, cut, stop)))
     return tuple(found)
-
-
-def _ends_early(text: str, head: re.Match[str], stop: int) -> int:
-    """Where a short part ("Comparison: none.") ends and findings without a heading of their own begin."""
-    start = head.end() + len(text[head.end() : stop]) - len(text[head.end() : stop].lstrip())
-    found = (_FIRST_SENTENCE if head["words"].lower().startswith("compar") else _FIRST_LINE).match(
-        text, start, stop
-    )
-    if found:
-        return found.end()
-    if _NAMES.get(head["words"].lower()) == "technique":
-        told = (m for m in _FIELD.finditer(text, start, stop) if _is_finding(m["words"]))
-        stop = next((m.start() for m in told), stop)  # "Exam: CT chest\nNodule 1: ..."
-    organ = (m for m in _ORGAN_LINE.finditer(text, start, stop) if _is_organ(m["words"]))
-    side = (m for m in _SIDE_LINE.finditer(text, start, stop) if _is_side(m) and m.start() > start)
-    exam = _EXAM.finditer(text, start, stop)
-    behind = min((m.start() for found in (exam, side) for m in [*found][:1]), default=stop)
-    return min(next((m.start() for m in organ), stop), behind)  # "History: diabetes\nRight eye: ..."
-
-
-def _organs_begin(text: str, head: re.Match[str], stop: int) -> int:
-    """Where headings of organs begin behind an empty line: "Indication: lymphoma", "", "Neck: no node"."""
-    found = (m for m in _ORGAN_LINE.finditer(text, head.end(), stop) if _is_organ(m["words"]))
-    return next((m.start() for m in found if not text[: m.start()].rsplit("\n", 1)[-1].strip()), stop)
-
-
-def _is_finding(heading: str) -> bool:
-    """True for the name of a field of a form that begins with that of a finding: "Nodule 1"."""
-    first = concept_terms().longest(split_words(heading), 0)
-    return first is not None and any(concepts()[name].kind == "finding" for name in first[1])
-
-
-def _is_side(line: re.Match[str]) -> bool:
-    """True for the heading of a side: "LEFT", "Left side", "RIGHT BREAST"."""
-    organ = (line["organ"] or "side").lower()
-    return organ == "side" or _is_organ(organ)
-
-
-def _is_organ(heading: str) -> bool:
-    """True for a heading that begins or ends with the name of a place of the body ("Left lobe")."""
-    known = places()
-    norms = split_words(heading)
-    return any(known.longest(norms, i) is not None for i in range(len(norms))) or norms[-1:] == ("lobe",)
 
 
 def _heading(match: re.Match[str], text: str) -> str | None:
@@ -350,7 +293,7 @@ def _line_ends(part: str, match: re.Match[str]) -> bool:
 def _is_heading(line: str) -> bool:
     """True for what begins with a line of nothing but a side, spelled as a heading: no sentence goes on with
     it, and none is left open by it."""
-    return line[:1].isupper() and _SIDE_LINE.match(line) is not None
+    return line[:1].isupper() and SIDE_LINE.match(line) is not None
 
 
 _OPEN = frozenset(  # words that end no line

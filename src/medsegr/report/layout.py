@@ -43,6 +43,10 @@ _PAIR = re.compile(  # "Mass    yes"
     re.IGNORECASE,
 )
 _KEY = re.compile(KEYS, re.IGNORECASE)
+_COMPARED = re.compile(  # "(1.9 cc vs 2.8 cc on the right)": the other one's measure
+    r"(?<=[\d.,mcl])[ \t]+(?:vs?\.?|versus|compared (?:to|with)|against)[ \t]+\d[^()\n]{0,40}(?=\))",
+    re.IGNORECASE,
+)
 _PAIRS = 2  # lines with a key and what is told of it that make a table
 _BEFORE = 20  # characters in which the word before a spoken mark is looked for
 _FEW = 2  # spoken full stops that make a dictation
@@ -53,12 +57,14 @@ def laid_out(text: str) -> str:
 
     A box that is not ticked denies the finding that it stands beside. Beside an answer, a degree or a place
     ("[ ] yes [x] no", "[ ] rectum [x] sigmoid") it and its words are blanked, for they say nothing; where
-    none of the answers to a finding is ticked it is asked. Spoken marks ("period", "comma", "next line")
+    none of the answers to a finding is ticked it is asked. What a measure in brackets is compared with is
+    blanked. Spoken marks ("period", "comma", "next line")
     become marks where the text has at least two spoken full stops and no more of its own.
     """
     stops = sum(1 for m in _SPOKEN.finditer(text) if m["dot"] and not _before(_NO_STOP, text, m))
     if stops >= _FEW and stops >= len(re.findall(r"\.\s", text)):
         text = _NUMBERED.sub(_item, _SPOKEN.sub(lambda m: _mark(text, m), text))
+    text = _COMPARED.sub(lambda m: " " * len(m.group()), text)
     text = _ARROW.sub(lambda m: "-".ljust(len(m.group())), text)
     if "|" in text:
         text = _in_cells(text)

@@ -24,7 +24,7 @@ from medsegr.report.parts import facing, portion
 from medsegr.report.placing import Setting, places_of
 from medsegr.report.refining import fitting, kept, most_told, of_density, of_size, refined
 from medsegr.report.sentence import Sentence, is_name_only, is_request, read
-from medsegr.report.several import by_place, in_all, of_part, outlines, shares
+from medsegr.report.several import by_place, in_all, of_part, of_signs, outlines, shares
 from medsegr.report.side import LARGER, Spot, location, spots
 from medsegr.report.titled import organ_of_title, under_title
 from medsegr.report.values import shape, size_mm, texture
@@ -218,7 +218,7 @@ def _findings(sentence: Sentence, section: Section, setting: Setting) -> list[Fi
             out[-1] = replace(out[-1], mentions=(*out[-1].mentions, told[0].span))
             continue
         out += told
-    return out
+    return of_signs(out)
 
 
 def _shared(sentence: Sentence, item: Candidate, whole: Finding, setting: Setting) -> list[Finding]:

@@ -205,9 +205,15 @@ def _tells(words: Words) -> bool:
     return first.raw.lower().endswith("s") and first.norm in word_list("asks")
 
 
+_PERSONS = {("patient",), ("patients",), ("sufferer",), ("sufferers",)}
+
+
 def _other(hit: Hit[Concept], words: Words) -> bool:
-    """Whether somebody asks for what lies beside a thing, or for a part of one that is no organ: of organs,
-    whose parts have names, that is told later (:mod:`medsegr.report.parts`)."""
+    """Whether somebody asks for what lies beside a thing, for a part of one that is no organ (of organs,
+    whose parts have names, that is told later: :mod:`medsegr.report.parts`), or says by it whose picture it
+    is: "the optic disc of this glaucoma patient"."""
+    if hit.value.kind != "anatomy" and words.norms[hit.last : hit.last + 1] in _PERSONS:
+        return True
     part = portion(words.norms, hit.first, hit.last) if hit.value.kind != "anatomy" else None
     placed = part is not None and is_place(part, words.norms[hit.first])  # "base of the left lung opacity"
     return (part is not None and not placed) or landmark(words.norms, hit.first)

@@ -1,10 +1,10 @@
-"""One statement of several things: which place and which number is whose."""
+"""One statement of several things: which place, which number and which size is whose."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from medsegr.findings import Shape, Span
+from medsegr.findings import Finding, Shape, Span
 from medsegr.report.lexicon import Place, concepts, paired
 from medsegr.report.match import Words
 from medsegr.report.side import SIDE_WORDS, Element, Spot, counted_again, side_of
@@ -25,6 +25,15 @@ SIZED = frozenset(  # beside the words of size: how much there is
         "moderate",
         "large",
         "massive",
+    ]
+)
+SIGNS = frozenset(  # what a thing is seen with and that has no extent of its own
+    [
+        "posterior shadowing",
+        "posterior enhancement",
+        "hypervascularity",
+        "restricted diffusion",
+        "air bronchogram",
     ]
 )
 FILLING = frozenset(["the", "a", "in", "of", "on", "at", "left", "right", "both", "bilateral"])
@@ -95,6 +104,23 @@ def shares(words: Words, region: tuple[int, int], found: Sequence[Element]) -> t
     halves = [part for part in parts if SIZED & {*words.norms[slice(*part)]} and _half(part, found)]
     told = {_half(part, found) for part in halves}
     return tuple(halves) if len(told) == len(halves) == len(SIDE_WORDS) else ()
+
+
+def of_signs(found: Sequence[Finding]) -> list[Finding]:
+    """Findings of a sentence with the size of a sign given to what it is seen with: "a mass with posterior
+    shadowing measuring 18 mm"."""
+    out = list(found)
+    for i, sign in enumerate(out[1:], 1):
+        thing, size = out[i - 1], sign.shape.size_mm
+        if sign.name not in SIGNS or size is None or thing.shape.size_mm or thing.polarity != "present":
+            continue
+        given = tuple(s for s in sign.shape.spans if s[0] >= sign.span[1] or s[1] <= sign.span[0])
+        held = tuple(s for s in sign.shape.spans if s not in given)
+        out[i - 1] = replace(
+            thing, shape=replace(thing.shape, size_mm=size, spans=(*thing.shape.spans, *given))
+        )
+        out[i] = replace(sign, shape=replace(sign.shape, size_mm=None, spans=held))
+    return out
 
 
 def _half(part: tuple[int, int], found: Sequence[Element]) -> str:
