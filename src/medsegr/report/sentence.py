@@ -90,15 +90,7 @@ def read(
         hits = tuple(_lesion(h, words, modality) for h in hits if stated or not _other(h, words))
     else:
         hits = of_each(hits, places, words)
-    hits = tuple(
-        h
-        for h in hits
-        if not (
-            any(_tells_time(cue, h) for cue in all_cues)
-            or is_over(h, hits, words)
-            or is_named_as_tool(h, words)
-        )
-    )
+    hits = _things(hits, all_cues, words)
     out = unseen(words, _sites(hits, places, describing))
     cues = _free_cues([c for c in all_cues if c.first not in out], (*hits, *describing))
     starts = clause_starts(words, cues, hits)
@@ -135,6 +127,19 @@ def read(
     placed = frozenset(i for e in where for i in range(e.first, e.last))
     parts = regions(named, words, starts, placed)
     return Sentence(span, words, parts, tuple(organs), where, tuple(loose), acting, starts)
+
+
+def _things(
+    hits: tuple[Hit[Concept], ...], cues: Sequence[Hit[Cue]], words: Words
+) -> tuple[Hit[Concept], ...]:
+    """The names without those of tools, of times and of what is only lain over."""
+    return tuple(
+        h
+        for h in hits
+        if not (
+            any(_tells_time(cue, h) for cue in cues) or is_over(h, hits, words) or is_named_as_tool(h, words)
+        )
+    )
 
 
 def _sites(
