@@ -113,6 +113,8 @@ def _map(flags: MeasureFlags, image: ImageFlags) -> Labels:
     """A file whose values are labels."""
     import numpy as np
 
+    from medsegr.io.one_mask import check_labels
+
     labels = _read(flags.mask, flags, replace(image, series="", film_frame=None) if flags.input else image)
     picture = _read(flags.input, flags, image) if flags.input else labels
     with naming(flags.mask):
@@ -120,6 +122,7 @@ def _map(flags: MeasureFlags, image: ImageFlags) -> Labels:
         values = tuple(float(v) for v in np.unique(labels.data[0]) if v > 0)
         if len(values) > MOST_LABELS:
             raise InputError(f"the mask holds {len(values)} values, at most {MOST_LABELS} were expected")
+        check_labels(labels.data[0])
     return Labels(picture, values, lambda value: np.asarray(labels.data[0] == value), names_of(flags))
 
 
@@ -236,9 +239,12 @@ def _said(picture: "Image", mask: "np.ndarray", concept: str, lit: bool) -> str:
 
 def _read(path: Path, flags: MeasureFlags, image: ImageFlags) -> "Image":
     from medsegr.io.limits import limits_from_text
-    from medsegr.io.read import read_image
+    from medsegr.io.read import is_nifti, read_image
 
     limits = limits_from_text(flags.limits)
+    other = flags.mask if path is flags.input else flags.input
+    if image.use and other is not None and is_nifti(other) and not is_nifti(path):
+        image = replace(image, use=None)  # of the two it says something of the other
     with naming(path):
         return read_image(
             path,

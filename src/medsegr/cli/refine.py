@@ -227,7 +227,7 @@ def _paint(session: "Session", item: "FindingResult", mask: "np.ndarray", number
 def _mask(path: Path, run: "Run", flag: str) -> "np.ndarray":
     import json
 
-    from medsegr.io.read import read_image
+    from medsegr.io.one_mask import read_one_mask
 
     if flag == "--paint" and path.suffix.lower() == ".json":
         from medsegr.prompts.runs import mask_of
@@ -241,10 +241,4 @@ def _mask(path: Path, run: "Run", flag: str) -> "np.ndarray":
                 ) from error
             return mask_of(told.get("rle", told) if isinstance(told, dict) else {})
     with naming(path):
-        data = read_image(path, limits=run.limits).data
-    if data.shape[0] != 1:
-        raise InputError(
-            f"{flag}: a colour picture came where one value a pixel was expected; save it as grey"
-        )
-    marked: np.ndarray = data[0] > 0
-    return marked
+        return read_one_mask(path, run.result.image, run.limits)
