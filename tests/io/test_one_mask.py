@@ -3,6 +3,7 @@
 import zipfile
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
 from PIL import Image as Picture
@@ -10,7 +11,8 @@ from PIL import ImageDraw, ImageFilter
 
 from medsegr.errors import InputError
 from medsegr.io.one_mask import check_labels, read_one_mask
-from medsegr.io.read import image_from_array
+from medsegr.io.read import image_from_array, read_image
+from medsegr.io.write import write_mask
 
 IMAGE = image_from_array(np.zeros((60, 80), np.float32), modality="CR")
 
@@ -93,6 +95,19 @@ def test_what_is_no_mask_of_one_thing(disc: np.ndarray, tmp_path: Path) -> None:
     for said, array in wrong.items():
         with pytest.raises(InputError, match=said):
             read(array, tmp_path / "m.png")
+
+
+def test_axes_of_a_volume_file_are_not_guessed_for_a_picture(disc: np.ndarray, tmp_path: Path) -> None:
+    Picture.fromarray(np.zeros((60, 80), np.uint8)).save(tmp_path / "picture.png")
+    picture = read_image(tmp_path / "picture.png", modality="CR")
+    ours = write_mask(disc, picture, tmp_path / "ours", "nifti", "nodule")
+    assert (read_one_mask(ours, picture) == disc).all()
+    theirs = nib.Nifti1Image(disc.astype(np.uint8)[..., None], np.eye(4))
+    nib.save(theirs, tmp_path / "theirs.nii")
+    with pytest.raises(InputError, match="save the mask as PNG"):
+        read_one_mask(tmp_path / "theirs.nii", picture)
+    slab = image_from_array(np.zeros((60, 80), np.float32), affine=np.eye(4), modality="CT")
+    assert (read_one_mask(tmp_path / "theirs.nii", slab) == disc).all()
 
 
 def test_a_picture_is_no_label_map() -> None:

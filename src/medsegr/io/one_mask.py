@@ -4,6 +4,7 @@ A mask has 0 and one other value. What else came (the picture itself, a label ma
 refused: which part of it is meant, nobody said.
 """
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -33,9 +34,7 @@ def read_one_mask(path: Path, image: Image, limits: Limits = DEFAULT_LIMITS) -> 
     inside, whatever its colour). A smooth edge is cut at half. An empty mask is one. InputError for what is
     no mask of one thing, GeometryError for a volume that lies elsewhere than ``image``.
     """
-    found = read_image(path, limits=limits)
-    if found.grid == image.grid:
-        check_place(found, image)
+    found = _placed(read_image(path, limits=limits), image)
     grey = _grey(found.data, _clear(path, found.source.kind))
     if grey is None:
         raise InputError(
@@ -70,6 +69,23 @@ def check_labels(labels: np.ndarray) -> None:
             f"{len(np.unique(labels))} values came that change from pixel to pixel, as in a picture: a mask "
             "or a label map was expected"
         )
+
+
+def _placed(found: Image, image: Image) -> Image:
+    """What was read, a slice stored as ``h w 1`` as ``h w``; an error where it lies elsewhere, or where
+    nobody can tell: of a picture programs for volumes write x first, and we y."""
+    kind = found.source.kind
+    ours = kind == "nifti" and found.source.meta.get("code") == 0
+    if kind in ("nifti", "nrrd", "mha") and not ours and image.source.kind in OPENERS:
+        raise InputError(
+            f"a {kind} file came for a picture, and which of its axes goes down is told nowhere: save the "
+            "mask as PNG"
+        )
+    if len(image.grid) == 2 and found.grid == (*image.grid, 1):
+        found = replace(found, data=found.data[..., 0])
+    if found.grid == image.grid:
+        check_place(found, image)
+    return found
 
 
 def _clear(path: Path, kind: str) -> np.ndarray | None:
