@@ -209,6 +209,10 @@ WARNINGS: Mapping[str, Told] = {
             "contours reach beyond the image and were cut off at its edge",
             "as above; its sizes are of the part that is seen",
         ),
+        "edges_cut": (
+            "a picture of a mask has soft edges, or is a JPEG: its outline was cut at half",
+            "save masks as PNG in two values",
+        ),
         "outlines_apart": (
             "contours leave slices out, on which nothing is marked",
             "as above; nothing is drawn between contours",

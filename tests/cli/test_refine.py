@@ -195,6 +195,7 @@ def test_another_image_model_or_folder(run: Any, out: Path, source: Path, tmp_pa
     run("refine", out, "-i", source, "--model", "otsu", *flags).fails(3, "drawn by")
     run("refine", out, "--model", "place", *flags).fails(2, "-i is missing")
     run("refine", tmp_path / "none", "-i", source, *flags).fails(3, "no such folder")
+    run("refine", source, "-i", source, *flags).fails(3, "a file came where a folder")
     (tmp_path / "bare").mkdir()
     run("refine", tmp_path / "bare", "-i", source, *flags).fails(3, "bare: the folder holds no manifest.json")
     other = tmp_path / "other.png"
@@ -357,6 +358,12 @@ def test_what_is_no_mask_of_one_thing_is_refused(
     said = {"itself": "values came", "labels": "keep the one label", "full": "covers everything"}[which]
     refine(run, out, source, "-f", "f1", flag, str(given)).fails(3, said)
     assert {p: p.read_bytes() for p in out.rglob("*") if p.is_file()} == before
+
+
+def test_an_empty_mask_is_nothing_to_start_from(run: Any, out: Path, source: Path, tmp_path: Path) -> None:
+    Picture.fromarray(np.zeros((48, 64), np.uint8)).save(tmp_path / "empty.png")
+    refine(run, out, source, "-f", "f1", "--mask", str(tmp_path / "empty.png")).fails(3, "mask is empty")
+    assert refine(run, out, source, "-f", "f1", "--paint", str(tmp_path / "empty.png")).code == 0
 
 
 def test_a_painted_volume_that_lies_elsewhere_is_refused(run: Any, tmp_path: Path) -> None:

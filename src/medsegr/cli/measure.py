@@ -17,7 +17,7 @@ from medsegr.cli.flags import (
     option,
 )
 from medsegr.cli.logs import LOG, set_up
-from medsegr.errors import InputError
+from medsegr.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from medsegr.types import Image, Measurement
 
 MOST_LABELS = 1000
+HALF = 0.5
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class MeasureFlags:
     threshold: Annotated[
         float,
         option("--threshold", help="Share from which a voxel of a FRACTIONAL DICOM SEG belongs to a mask."),
-    ] = 0.5
+    ] = HALF
     limits: Limit = ""
     json: Json = False
 
@@ -113,8 +114,10 @@ def _map(flags: MeasureFlags, image: ImageFlags) -> Labels:
     """A file whose values are labels."""
     import numpy as np
 
-    from medsegr.io.one_mask import check_labels
+    from medsegr.io.one_mask import check_labels, without_soft_edges
 
+    if flags.threshold != HALF:
+        raise UsageError("--threshold is of a FRACTIONAL DICOM SEG, and the mask is none: leave it out")
     labels = _read(flags.mask, flags, replace(image, series="", film_frame=None) if flags.input else image)
     picture = _read(flags.input, flags, image) if flags.input else labels
     with naming(flags.mask):
@@ -123,6 +126,9 @@ def _map(flags: MeasureFlags, image: ImageFlags) -> Labels:
         if len(values) > MOST_LABELS:
             raise InputError(f"the mask holds {len(values)} values, at most {MOST_LABELS} were expected")
         check_labels(labels.data[0])
+        if (cut := without_soft_edges(labels)) is not None:
+            labels, values = cut, (float(cut.data.max()),)
+            LOG.warning("edges_cut: values between lie along the outline only: it was cut at half")
     return Labels(picture, values, lambda value: np.asarray(labels.data[0] == value), names_of(flags))
 
 
@@ -216,7 +222,7 @@ def _is_anatomy(name: str) -> bool:
 
 def concept_called(word: str) -> str:
     """Canonical name of the concept that a word of the lexicon means; UsageError for another word."""
-    from medsegr.errors import ReportError, UsageError
+    from medsegr.errors import ReportError
     from medsegr.report import lexicon
 
     try:

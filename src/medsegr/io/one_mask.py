@@ -21,7 +21,7 @@ FEW = 6  # values: so many are told one by one
 LABELS = 16  # whole numbers below it count things, and are no shades of an edge
 RIM = 2  # pixels from the outline within which a smooth edge has values between
 SOFT = 0.25  # share of the grid that such edges may fill: in noise an outline is near everywhere
-LOSSY = 0.12  # of the brightest value: by so much a JPEG strays from black and white, away from edges
+LOSSY = 0.35  # of the brightest value: by so much a JPEG strays from black and white, away from edges
 HUE = 0.02  # of the brightest value: by so much the colours of one paint may differ, for rounding
 MANY = 50  # labels from which a map is asked whether it is a picture
 EVEN = 0.5  # share of neighbours of one label, below which it is one
@@ -69,6 +69,16 @@ def check_labels(labels: np.ndarray) -> None:
             f"{len(np.unique(labels))} values came that change from pixel to pixel, as in a picture: a mask "
             "or a label map was expected"
         )
+
+
+def without_soft_edges(labels: Image) -> Image | None:
+    """A picture of one mask whose edges are smooth, or that a JPEG blurred, with 0 and its brightest value
+    only; None for what has no such edges."""
+    kind, values = labels.source.kind, labels.data[0]
+    marked = _marked(values, kind == "jpeg") if kind in OPENERS and len(np.unique(values)) > 2 else None
+    if marked is None:
+        return None
+    return replace(labels, data=np.where(marked, values.max(), 0)[None].astype(np.float32))
 
 
 def _placed(found: Image, image: Image) -> Image:

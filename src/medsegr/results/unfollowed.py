@@ -1,7 +1,8 @@
 """Words that ask for some of what was drawn, which the network does not tell from the rest.
 
 "Small vessels" of a fundus photograph, "large nuclei", "enhancing tumour": the mask is that of the name
-alone. In a report such a word describes the thing, and the mask is right; whoever asks by a phrase means a choice.
+alone. In a report such a word describes the thing, and the mask is right; whoever asks by a phrase means a
+choice.
 """
 
 import re
