@@ -360,6 +360,17 @@ def test_what_is_no_mask_of_one_thing_is_refused(
     assert {p: p.read_bytes() for p in out.rglob("*") if p.is_file()} == before
 
 
+def test_what_a_person_corrected_is_not_written_over(run: Any, out: Path, source: Path) -> None:
+    again = ("segment", "-i", source, "-p", "right lung", "-o", out, "--model", "place", "--modality", "CR")
+    assert run(*again).code == 0
+    assert refine(run, out, source, "-f", "f1", "--point", "3,4,1").code == 0
+    before = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
+    run(*again).fails(3, "that a person corrected")
+    assert {p: p.read_bytes() for p in out.rglob("*") if p.is_file()} == before
+    assert refine(run, out, source, "-f", "f1", "--undo").code == 0
+    assert run(*again).code == 0, "nothing is kept there any more"
+
+
 def test_an_empty_mask_is_nothing_to_start_from(run: Any, out: Path, source: Path, tmp_path: Path) -> None:
     Picture.fromarray(np.zeros((48, 64), np.uint8)).save(tmp_path / "empty.png")
     refine(run, out, source, "-f", "f1", "--mask", str(tmp_path / "empty.png")).fails(3, "mask is empty")

@@ -128,7 +128,7 @@ def _map(flags: MeasureFlags, image: ImageFlags) -> Labels:
         check_labels(labels.data[0])
         if (cut := without_soft_edges(labels)) is not None:
             labels, values = cut, (float(cut.data.max()),)
-            LOG.warning("edges_cut: values between lie along the outline only: it was cut at half")
+            LOG.warning("%s: %s", *cut.source.warnings[-1])
     return Labels(picture, values, lambda value: np.asarray(labels.data[0] == value), names_of(flags))
 
 

@@ -73,12 +73,14 @@ def check_labels(labels: np.ndarray) -> None:
 
 def without_soft_edges(labels: Image) -> Image | None:
     """A picture of one mask whose edges are smooth, or that a JPEG blurred, with 0 and its brightest value
-    only; None for what has no such edges."""
+    only, and the last of its warnings saying so; None for what has no such edges."""
     kind, values = labels.source.kind, labels.data[0]
     marked = _marked(values, kind == "jpeg") if kind in OPENERS and len(np.unique(values)) > 2 else None
     if marked is None:
         return None
-    return replace(labels, data=np.where(marked, values.max(), 0)[None].astype(np.float32))
+    note = ("edges_cut", "values between lie along the outline only: it was cut at half")
+    source = replace(labels.source, warnings=(*labels.source.warnings, note))
+    return replace(labels, data=np.where(marked, values.max(), 0)[None].astype(np.float32), source=source)
 
 
 def _placed(found: Image, image: Image) -> Image:
