@@ -117,9 +117,9 @@ def _grey(data: np.ndarray, clear: np.ndarray | None) -> np.ndarray | None:
         if (paint == paint[:, :1]).all():
             return clear
     if len(data) == 1:
-        return data[0]
+        return top
     most = float(top.max())
-    hue = data[(slice(None), *np.unravel_index(int(top.argmax()), top.shape))] / (most or 1)
+    hue = data.reshape(len(data), -1)[:, int(top.argmax())] / (most or 1)
     apart = np.abs(data - top * hue.reshape(-1, *(1,) * top.ndim)).max()
     return top if apart <= HUE * most else None
 
