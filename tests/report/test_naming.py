@@ -54,6 +54,12 @@ def test_a_level_may_be_told_with_a_d(text, modality, level):
     assert [place for place in found.location.anatomy if "vertebra" in place] == level
 
 
+@pytest.mark.parametrize("study", ["DVT study.", "DVT ultrasound.", "DVT scan of the left leg."])
+def test_what_is_looked_for_by_a_study_is_not_there(study: str) -> None:
+    found = parse(f"{study} The veins are compressible. No thrombus.", modality="US").findings
+    assert [f.name for f in found if skip_reason(f) is None] == []
+
+
 @pytest.mark.parametrize(
     "text",
     [

@@ -120,8 +120,8 @@ def test_a_heading_keeps_its_side_no_longer_than_its_organ(
         ("Heart displaced to the right, large left effusion.", [(EFFUSION, "left")]),
         ("Enlarged heart with effusion.", [("cardiomegaly", None), (EFFUSION, None)]),
         (
-            "Opacity behind the heart on the left, effusion, and fracture of the right humerus.",
-            [("opacity", "left"), (EFFUSION, None), ("fracture", "right")],
+            "Opacity behind the heart on the left, effusion on the right.",
+            [("opacity", "left"), (EFFUSION, "right")],
         ),
         (
             "Right effusion now larger, left effusion resolved, nodule left apex.",
@@ -138,3 +138,26 @@ def test_words_of_one_finding_are_not_taken_by_another(
     text: str, wanted: list[tuple[str, str | None]]
 ) -> None:
     assert drawn(text) == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "modality", "wanted"),
+    [
+        ("Meningioma of the right sphenoid wing with compression of the left optic nerve.", "MR", ["right"]),
+        ("The left lateral ventricle is compressed by a right thalamic glioma.", "MR", ["right"]),
+        ("The left main bronchus is compressed by a mass.", "CR", ["left"]),
+        ("Effacement of the left lateral ventricle and 6 mm shift to the right.", "CT", ["left"]),
+        ("Previously right, now left-sided effusion.", "CR", ["left"]),
+        ("Right kidney 10 cm, left kidney 11 cm with a cyst.", "US", ["left"]),
+        ("Cysts: right kidney 10 mm, left kidney 12 mm.", "US", ["right", "left"]),
+        ("Effusion on both sides, on the left with atelectasis.", "CR", ["bilateral", "left"]),
+        ("Airspace opacities, left worse than right, with right effusion.", "CR", ["bilateral", "right"]),
+        ("Right more than left effusions, left chest tube.", "CR", ["bilateral", "left"]),
+        ("The right pneumothorax has resolved, but there is now one on the left.", "CR", ["left"]),
+        ("Right ovary: cyst. Left ovary: normal. Free fluid.", "US", ["right", None]),
+        ("LEFT OVARY: cyst. Free fluid in the pelvis.", "US", ["left", None]),
+        ("Drusen in both eyes, haemorrhage only on the left.", "OP", ["bilateral", "left"]),
+    ],
+)
+def test_sides_that_are_another_thing_s(text: str, modality: str, wanted: list[str | None]) -> None:
+    assert [side for _, side in drawn(text, modality)] == wanted

@@ -137,6 +137,8 @@ def _other(norms: Sequence[str], start: int, end: int) -> tuple[int, int] | None
         free = norms[i] == "another" or (led in ("a", "an", "the") and of_many)
         if one is not None and (free or led in ("a", "an")):  # "there is a small one"
             return i, one + 1
+        if norms[i] == "one" and led in ("is", "now") and norms[i + 1 : i + 2] in BEHIND_THAT:
+            return i, i + 1  # "but there is now one on the left"
         if i == start + 1 and led == "the" and norms[i] in ORDERED and _is_told_of(norms, i):
             return i, i + 1  # "the smaller lies in the lower outer quadrant"
         if (

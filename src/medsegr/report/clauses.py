@@ -375,7 +375,8 @@ def _opens(norms: tuple[str, ...], start: int, end: int, edge: str) -> bool:
         if fronted and fronted[0] in ("there", "no", "is", "are"):
             return True  # "... and on the right there is an effusion"
     side = part[part[0] == "the" :][:2]  # "the right effusion is smaller, the left larger"
-    if len(side) == 2 and side[0] in HALVES and side[1] in word_list("changed"):
+    than = "than" in part[:5]  # "opacities, left worse than right"
+    if len(side) == 2 and side[0] in HALVES and side[1] in word_list("changed") and not than:
         return True
     verbs = [i for i, norm in enumerate(part) if norm in word_list("verbs") and part[i - 1] != "to"]
     if verbs:

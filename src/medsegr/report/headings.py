@@ -34,6 +34,7 @@ SPOKEN = frozenset(
         "carotid artery",
         "common carotid artery",
         "internal carotid artery",
+        *("macula", "fovea", "optic disc"),
     ]
 )  # organs of which several sentences may speak: no bones, whose "effusion" may be the lung's
 LEADS = ((), ("the",), ("this",))  # all that may stand before the organ that a sentence speaks of

@@ -8,7 +8,17 @@ from medsegr.report.elided import DENYING, EXCEPTING
 from medsegr.report.lexicon import word_list
 from medsegr.report.match import Words
 from medsegr.report.side import INTO, SIDE_WORDS, Element, side_of
-from medsegr.report.sided import RELATIVE, compared, is_end, other_of_pair, relative
+from medsegr.report.sided import (
+    RELATIVE,
+    compared,
+    is_affected,
+    is_end,
+    is_measured,
+    is_shift,
+    other_of_pair,
+    relative,
+    was_there,
+)
 
 HEALTHY = frozenset(
     ["normal", "clear", "unremarkable", "flat", "attached", "intact", "healthy", "spared", "sharp", "pink"]
@@ -18,7 +28,7 @@ SPARING = frozenset(["sparing", "spare", "excluding"])
 STATING = frozenset(
     ["is", "are", "remain", "appear", "being", "lung", "eye", "side", "lobe", "retina", "disc"]
 )
-STATING |= {"meniscus", "kidney", "gland", "adrenal"}
+STATING |= {"meniscus", "kidney", "gland", "adrenal", "main", "bronchus", "ovary", "testis", "breast"}
 CLOSED = ((), (".",), (",",), (";",), ("and",))
 INSTEAD = (["rather", "than"], ["instead", "of"])
 CONTRAST = frozenset(["wherea", "while", "but", "although", "though"])  # "whereas" in its normal form
@@ -69,6 +79,9 @@ def resolved(found: Sequence[Element], words: Words, before_it: str = "") -> tup
             or _is_excepted(element, found, words)
             or _tells_other(element, found, out, words)
             or is_end(element, out, words)
+            or is_affected(element, found, out, words)
+            or was_there(element, words)
+            or is_shift(element, out, words)
         ):
             continue
         if side_of(element) not in RELATIVE:
@@ -89,6 +102,8 @@ def _is_healthy(element: Element, found: Sequence[Element], words: Words, told: 
     while norms[last : last + 1] and norms[last] in STATING:
         last += 1
     healthy = norms[last : last + 1] and norms[last] in HEALTHY and norms[last + 1 : last + 2] in CLOSED
+    run = [e for e in found if first <= e.first < last]
+    healthy = healthy or is_measured(run, first, last, words)
     # "right kidney without, left with a stone"
     healthy = healthy or norms[last : last + 2] == ("without", ",")
     if not healthy or not first or norms[first - 1] == ":":
@@ -174,7 +189,8 @@ def _not_a_side(element: Element, words: Words) -> bool:
 
 def _more(element: Element, out: Sequence[Element], words: Words) -> bool:
     """True for the side of "drusen in both eyes, more numerous on the left": both have been told."""
-    before = words.norms[max(0, element.first - 5) : element.first]
+    told = max((e.last for e in out if e.last <= element.first), default=0)
+    before = words.norms[max(0, told, element.first - 5) : element.first]  # not of "right more than left"
     both = any(e.value == "bilateral" or (e.place and e.place.side == "bilateral") for e in out)
     alone = element.field == "side" and element.value in SIDE_WORDS
     return both and alone and bool(MORE & {*before}) and "and" not in before

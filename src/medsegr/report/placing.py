@@ -20,6 +20,8 @@ HAVING = frozenset(["contain", "contains", "show", "shows", "has", "demonstrates
 WITH_PARTS = frozenset(["eye", "breast"])  # what lies in them may stand under a mere side, too
 AROUND = frozenset(["surrounding", "perilesional", "adjacent"])
 DENYING = frozenset(["no", "without"])
+FREE = frozenset(["ascites", "pneumoperitoneum", "haemoperitoneum"])  # no part of an organ of one side
+POUCHES = frozenset(["pouch of douglas", "cul de sac", "pelvis", "abdomen", "morison pouch"])
 SPINAL = frozenset(["spinal cord", "intervertebral disc"])  # at the level that a heading tells
 
 
@@ -108,7 +110,7 @@ def _of_pair(spot: Spot, sentence: Sentence) -> Spot:
             continue
         beside = next((e.value for e in sentence.elements if e.last == told.first), None)
         side, organ = place.side or beside, place.of or place.name
-        if side in SIDE_WORDS and side != bare[0] and organ in lexicon.paired():
+        if side in (*SIDE_WORDS, "bilateral") and side != bare[0] and organ in lexicon.paired():
             own = Place(organ, side=bare[0], of=organ)
             if alone:
                 return replace(spot, side=bare[0], cols=(), places=(own,), heads=spot.spans[:1])
@@ -144,7 +146,7 @@ def _under(item: Candidate, own: tuple[Spot, ...], sentence: Sentence, setting: 
     sided = item.concept.sided or of_eye
     if len(told) != 1 or not sided or item.concept.kind == "statement":
         return own
-    if item.concept.name in MIDLINE:
+    if item.concept.name in MIDLINE | FREE:
         return own
     where = [place for spot in own for place in spot.places]
     if sentence.exam and not fits(item.concept.name, where, sentence.exam):
@@ -188,9 +190,10 @@ def _subject(item: Candidate, sentence: Sentence) -> tuple[tuple[Element, ...], 
 
 
 def _is_hour(spot: Spot, head: Spot) -> bool:
-    """True for a part of the picture that an hour tells, in an eye: "7 o'clock" under "RIGHT EYE"."""
+    """True for a part of the picture that an hour tells, or its centre, in an eye: "7 o'clock" under "RIGHT
+    EYE"."""
     told = {col for place in spot.places for col in place.cols if place.name.endswith("o'clock")}
-    return {*spot.cols} <= told and any(p.name == "eye" or p.of == "eye" for p in head.places)
+    return {*spot.cols} - {"centre"} <= told and any(p.name == "eye" or p.of == "eye" for p in head.places)
 
 
 def _at_level(spot: Spot, head: Spot) -> Spot:
@@ -214,6 +217,8 @@ def _elsewhere(place: Place, head: Spot) -> bool:
     name = place.of or place.name
     if name == "resection cavity":
         return False  # it is where the surgery was
+    if name in POUCHES:
+        return True
     if name in SPINAL and all(p.of == "vertebra" for p in head.places):
         return False
     if name not in known or name in lexicon.paired():

@@ -23,6 +23,7 @@ TELLING = frozenset(["a", "an", "the", "acute", "chronic", "recent", "old", "kno
 PLACING = frozenset([",", "and", "but", "while", "wherea", "however"])  # before a place of its own
 ANEW = frozenset(["no", "there", "only"])
 PARTING = frozenset(["without", "no"])  # what is said before is not of what is denied behind
+BOTH = frozenset(["both", "bilateral", "bilaterally"])
 CAUSING = frozenset(["cause", "causes", "causing", "producing", "resulting"])
 LISTING = frozenset([",", "and", "or", "/", "&"])
 BRACKETS = frozenset(["(", ")"])  # what they hold is said beside a statement and ends none
@@ -186,11 +187,15 @@ def _with_place(start: int, end: int, words: Words, placed: frozenset[int]) -> i
         first = edge + 1 + led
         first += norms[first : first + 1] == ("the",)
         told = {norms[i] for i in placed if i < edge} & {*SIDE_WORDS}
-        if first >= start or first not in placed or not told or norms[first] not in {*SIDE_WORDS} - told:
+        both = led and BOTH & {*norms[:edge]}  # "effusion on both sides, on the left with atelectasis"
+        if first >= start or first not in placed or norms[first] not in {*SIDE_WORDS} - told:
+            continue
+        both = both and norms[start - 1] == "with" and all(i in placed for i in range(first, start - 1))
+        if not told and not both:
             continue
         behind = next((i for i in range(first, len(norms)) if i not in placed and norms[i] != "side"), start)
         tells = norms[behind : behind + 1] and (norms[behind] in ANEW or norms[behind] in word_list("verbs"))
-        if tells or (norms[edge] == "," and "," not in norms[edge + 1 : start]):
+        if tells or both or (norms[edge] == "," and "," not in norms[edge + 1 : start]):
             return edge + 1
     return start
 

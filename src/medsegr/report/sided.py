@@ -15,6 +15,11 @@ LINES = frozenset(["line", "catheter", "picc", "tube", "lead", "wire", "sheath",
 HALVES = frozenset(["cerebral hemisphere", "hemithorax"])
 PARTING = frozenset(["and", ",", ";", "."])
 REACH = 7  # words between the tip of a line and where it lies
+ACTING = frozenset(["compressing", "compression", "displacing", "displacement", "effacing", "effacement"])
+ACTING |= {"abutting", "obscuring", "indenting", "pushing", "shifting", "deviating", "narrowing"}
+ACTED = frozenset(["compressed", "displaced", "effaced", "pushed", "shifted", "deviated", "obscured"])
+FORMERLY = frozenset(["previously", "formerly", "initially"])
+UNITS = (("cm",), ("mm",))
 AMOUNTS = frozenset(["more", "fewer", "less", "larger", "greater", "worse"])
 SIZES = frozenset(["smaller", "larger", "bigger", "longer", "shorter"])
 BEING = frozenset(["is", "appears", "looks", "measures", "slightly", "mildly", "markedly", "somewhat"])
@@ -51,6 +56,48 @@ def is_end(element: Element, out: Sequence[Element], words: Words) -> bool:
     led = norms[max(0, element.first - REACH) : element.first]
     tip = next((i for i in reversed(range(len(led))) if led[i] in TIPS), None)
     return tip is not None and bool(LINES & {*norms}) and not PARTING & {*led[tip:]}
+
+
+def is_affected(element: Element, found: Sequence[Element], out: Sequence[Element], words: Words) -> bool:
+    """True for the place of what a finding acts upon, where its own is on the other side: the optic nerve of
+    "meningioma of the right sphenoid wing with compression of the left optic nerve", the ventricle of "the
+    left lateral ventricle is compressed by a right thalamic glioma"."""
+    norms, side = words.norms, side_of(element)
+    if side not in SIDE_WORDS:
+        return False
+    by = next((i for i in range(element.last, len(norms)) if norms[i] == "by"), None)
+    acted = by is not None and norms[by - 1] in ACTED and not PARTING & {*norms[element.last : by]}
+    if acted and any(side_of(e) in {*SIDE_WORDS} - {side} for e in found if by is not None and e.first > by):
+        return True
+    led = norms[max(0, element.first - REACH) : element.first]
+    verb = next((i for i in reversed(range(len(led))) if led[i] in ACTING), None)
+    told = {s for s in map(side_of, out) if s in SIDE_WORDS}
+    return bool(told) and side not in told and verb is not None and not PARTING & {*led[verb:]}
+
+
+def is_shift(element: Element, out: Sequence[Element], words: Words) -> bool:
+    """True for the side to which something goes, where another one was told: "effacement of the left
+    ventricle and 6 mm shift to the right"."""
+    norms, told = words.norms, {s for s in map(side_of, out) if s in SIDE_WORDS}
+    led = [n for n in norms[max(0, element.first - 3) : element.first] if n != "the"]
+    goes = element.field == "side" and led[-1:] in (["to"], ["towards"], ["toward"])
+    return goes and bool(told) and element.value not in told and led[-2:-1] in (["shift"], ["deviation"])
+
+
+def was_there(element: Element, words: Words) -> bool:
+    """True for the side on which a thing was: the right of "previously right, now left-sided effusion"."""
+    norms = words.norms
+    led = element.first > 0 and norms[element.first - 1] in FORMERLY
+    return led and element.field == "side" and "now" in norms[element.last : element.last + 3]
+
+
+def is_measured(run: Sequence[Element], first: int, last: int, words: Words) -> bool:
+    """True for an organ of which no more than its size is told: "right kidney 10 cm, left kidney 11 cm with a
+    cyst". ``first`` and ``last``: the words of the organ with its side, told by ``run``."""
+    norms = words.norms
+    size = norms[last : last + 1] and norms[last][0].isdecimal() and norms[last + 1 : last + 2] in UNITS
+    closed = norms[last + 2 : last + 3] in ((",",), (";",))
+    return bool(size) and closed and first == 0 and any(map(_is_whole, run))
 
 
 def compared(found: Sequence[Element], words: Words) -> Sequence[Element]:

@@ -65,9 +65,9 @@ class Cue:
     """A word that changes what a statement claims.
 
     ``kind``: negation, pseudo, uncertain, time, other, advice or stop. ``direction``: pre (acts on what
-    follows), post (on what precedes) or both. ``value`` is the time for kind time, or "removed"; "own" lets a
-    cue act even as one of the words that name the finding ("borderline heart size"). ``reach``: words it acts
-    on at most.
+    follows), post (on what precedes) or both. ``value`` is the time for kind time, "removed" or "operated";
+    "own" lets a cue act even as one of the words that name the finding ("borderline heart size"). ``reach``:
+    words it acts on at most.
     """
 
     kind: str
