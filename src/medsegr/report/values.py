@@ -26,10 +26,13 @@ _OTHER_STUDY = re.compile(
 _AT = re.compile(
     r"\b(?:at|extend(?:s|ing)? to|down to|(?:verge|incisors) to|from|between \d{1,2} and)\s*$", re.IGNORECASE
 )
+_GROWN = re.compile(  # of an organ, no distance: "the spleen is enlarged at 16.5 cm"
+    r"\b(?:enlarged|dilated|distended|aneurysmal|ectatic|thickened|swollen) at\s*$", re.IGNORECASE
+)
 _FROM = re.compile(r"\bfrom\s*(?:a |about |approximately |up to )?$", re.IGNORECASE)
 _TO = re.compile(rf"(?:\bto|-|–)\s*(?P<now>{_NUMBER})$", re.IGNORECASE)
 _DISTANCE = re.compile(
-    r"^\s*(?:above|below|from|fn|(?:anterior|posterior|cranial|caudal|cephalad) to|beneath|behind|"
+    r"^\s*(?:above|below|from(?! \d)|fn|(?:anterior|posterior|cranial|caudal|cephalad) to|beneath|behind|"
     r"proximal to|distal to|deep|away|superior to|inferior to|lateral to|"
     r"medial to|past|beyond|slice|thick sections|cuts|per)\b",
     re.IGNORECASE,
@@ -120,7 +123,8 @@ def size_mm(words: Words, region: tuple[int, int]) -> tuple[tuple[float, ...] | 
         if now and _FROM.search(before):  # "from 51 mm to 34 mm": two studies, or the ends of a range
             at = match.start("more") + now.start("now")
             return (_mm(now["now"], match["unit"]),), ((at, match.end()),)
-        if _AT.search(before) and float(match["first"].replace(",", ".")) >= 10 and _is_cm(match["unit"]):
+        far = _AT.search(before) and not _GROWN.search(before)
+        if far and float(match["first"].replace(",", ".")) >= 10 and _is_cm(match["unit"]):
             continue  # "a tumour at 32 cm", "extends to 37 cm" from the incisors or the anal verge
         if _OTHER_STUDY.search(before) or _DISTANCE.match(text[match.end() : match.end() + 20]):
             continue
