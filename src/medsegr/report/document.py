@@ -7,7 +7,7 @@ from medsegr.findings import Section, Span
 from medsegr.report import columns
 from medsegr.report.layout import laid_out
 from medsegr.report.tokens import ABBREVIATIONS, ANSWER, queries
-from medsegr.report.unheaded import end_of, organs_begin
+from medsegr.report.unheaded import SIDE_LINE, end_of, organs_begin
 
 HEADINGS = {
     "findings": (
@@ -303,15 +303,21 @@ def _line_ends(part: str, match: re.Match[str]) -> bool:
     if not after or after[0].islower() or after[0].isdigit():
         return False
     line = part[max(0, match.start() - 200) : match.start()].rsplit("\n", 1)[-1].strip()
-    if _SIDE_ALONE.fullmatch(line) or _HEADED.match(after):  # a heading: "RIGHT", "Mass: none"
+    if _BOX.match(after) or any(_is_heading(text) for text in (line, after)):
         return True
     if _LABEL.match(line) and _LABEL.match(after):  # "Shift: 4 mm to the right", "Hydrocephalus: no"
-        return not line.endswith((",", "-"))
+        return not line.endswith(",") and not re.search(r"\w-$", line)  # "Side: -" is answered
     if len(line) > 50:  # a wrapped line is a full one
         return line.endswith((".", ":", ";", "!", "?")) or _LABEL.match(after) is not None
     if re.search(r":\s*\S+$", line):  # "Consolidation: No" is answered
         return True
     return not line.endswith((",", "-")) and line.rsplit(" ", 1)[-1].lower() not in _OPEN
+
+
+def _is_heading(line: str) -> bool:
+    """True for what begins with a line of nothing but a side, spelled as a heading: no sentence goes on with
+    it, and none is left open by it."""
+    return line[:1].isupper() and SIDE_LINE.match(line) is not None
 
 
 _OPEN = frozenset(  # words that end no line
@@ -320,9 +326,5 @@ _OPEN = frozenset(  # words that end no line
         *("at", "on", "by", "from", "left", "right", "small", "mild", "possible", "there"),
     ]
 )
-_SIDE_ALONE = re.compile(r"(?:RIGHT|LEFT|Right|Left)(?: (?:SIDE|Side|side))?:?")
 _LABEL = re.compile(r"[A-Z][A-Za-z0-9 /#-]{0,40}:(?=\s)")
-_HEADED = re.compile(  # what no sentence goes on with: a box, or a line of nothing but a side and its organ
-    r"[\[\u2610-\u2612]|(?:RIGHT|LEFT|Right|Left)(?: (?:[A-Z]{2,12}|[A-Z]?[a-z]{2,12}))?"
-    r"[ \t]*:?[ \t]*(?:\n|$)"
-)
+_BOX = re.compile(r"[\[\u2610-\u2612]")

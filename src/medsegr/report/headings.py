@@ -4,10 +4,11 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from medsegr.findings import Span
-from medsegr.report import columns
+from medsegr.report import columns, halves
 from medsegr.report.again import told_last
 from medsegr.report.blocks import joined
 from medsegr.report.correcting import taken_back
+from medsegr.report.elided import told_side
 from medsegr.report.lexicon import Place, concepts, paired
 from medsegr.report.match import Words
 from medsegr.report.parts import wholes
@@ -36,7 +37,8 @@ SPOKEN = frozenset(
     ]
 )  # organs of which several sentences may speak: no bones, whose "effusion" may be the lung's
 LEADS = ((), ("the",), ("this",))  # all that may stand before the organ that a sentence speaks of
-SAME = frozenset(["lobe", "segment", "side", "lung", "hemisphere", "kidney", "breast"])
+SAME = frozenset(["lobe", "segment", "lung", "hemisphere", "kidney", "breast"])
+TOWARDS = frozenset(["to", "toward", "towards"])  # "shift of the mediastinum to that side"
 ITEMS = frozenset(["associated", "other", "additional", "feature", "finding"])  # of a form, beside findings
 EYE_ITEMS = frozenset(  # of a form about an eye
     [
@@ -47,6 +49,7 @@ EYE_ITEMS = frozenset(  # of a form about an eye
 )
 DASHES = frozenset(["-", "–", "—"])
 CLOCK = (("00",), ("30",))  # "a cyst at 5:00"
+MOST_CAPITALS = 2  # words of a heading in capitals without a colon
 SHORT = 4  # words of a sentence that may stand in a list of names
 
 
@@ -61,20 +64,30 @@ class Spoken:
 
 
 def read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[Sentence, ...]:
-    """Read the sentences of one section, those of a table with a column for each side cell by cell."""
+    """Read the sentences of one section, those of a table with a column for each side cell by cell, and the
+    answers of a line for each side one by one."""
     whole = (spans[0][0], spans[-1][1]) if spans else (0, 0)
-    table = columns.lines(text, whole)
-    if not table:
+    answered = halves.rows(text, spans)
+    apart = [*columns.lines(text, whole), *(row for row, _ in answered)]
+    if not apart:
         return _read_all(text, spans, modality)
-    rest = [s for s in spans if not any(line[0] <= s[0] < line[1] for line in table)]
-    told = [_of_cell(cell, modality) for cell in columns.cells(text, whole)]
+    rest = [s for s in spans if not any(line[0] <= s[0] < line[1] for line in apart)]
+    cells = (*columns.cells(text, whole), *(cell for _, row in answered for cell in row))
+    told = [_of_cell(cell, modality) for cell in cells]
     return tuple(sorted((*_read_all(text, rest, modality), *told), key=lambda s: s.span))
+
+
+def read_answers(text: str, span: Span, modality: str | None) -> tuple[Sentence, ...]:
+    """The answers for each side that a direct phrase consists of; () where it is none."""
+    return tuple(_of_cell(cell, modality) for _, row in halves.rows(text, (span,)) for cell in row)
 
 
 def _of_cell(cell: columns.Cell, modality: str | None) -> Sentence:
     """A cell with the name of its row before it, under the side of its column."""
     head = read(cell.text, (cell.head[0], cell.head[1] + 1), modality)
-    sentence = read(cell.text, cell.span, modality)
+    start, stop = cell.head
+    bare = cell.text[:start] + " " * (stop - start) + cell.text[stop:]  # on a line of its own it has its head
+    sentence = read(bare, cell.span, modality)
     under = _heading_organ(sentence, sentence.words.norms.index(":"))
     return replace(sentence, under=under, over=head.elements, over_words=head.words, titled=True)
 
@@ -87,21 +100,24 @@ def _read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[S
     """
     out: list[Sentence] = []
     under, end = "", 0
+    nested = ""  # the organ under whose heading a mere side is one: "KIDNEYS: Right: stone. Left: cyst."
     spoken = Spoken()
     over: tuple[tuple[Element, ...], Words] = ((), NO_WORDS)
     for span in joined(text, spans):
         before = told_last(out[-1].candidates, out[-1].words.norms) if out else None
-        sentence = read(text, span, modality, before)
+        last = out[-1].words.norms if out else ()
+        sentence = read(text, span, modality, before, side=told_side(last, 0, len(last)))
         sentence = _of_same(sentence, out[-1:])
         alone = bool(out) and (out[-1].words.norms[-1:] == (":",) or _is_line(out[-1], text))
         if text[end : span[0]].count("\n") > 1 and not alone:
-            under, over, spoken = "", ((), sentence.words), Spoken()
+            under, nested, over, spoken = "", "", ((), sentence.words), Spoken()
         subject = next((c.concept.name for c in sentence.anatomy if c.first <= 1), "")
-        colon = _ends_at(sentence, text)
+        colon = _ends_at(sentence, text) or _capitals_at(sentence, text, over[0])
         if colon:
-            under = _heading_organ(sentence, colon)
             placed = _heading_place(sentence, colon)
-            stays = _stays(under, over[0]) or _is_device(sentence, colon)
+            bare = bool(over[0]) and all(e.place is None for e in over[0])
+            leaves, under, nested = _leaving(sentence, colon, "" if bare else under, nested)
+            stays = (not leaves and _stays(under, over[0])) or _is_device(sentence, colon)
             stays = stays or _is_item(sentence, colon, over[0]) or _is_below(sentence, colon, over[1])
             over = over if not placed and stays else (placed, sentence.words)
         elif subject and not _stays(subject, over[0]):
@@ -131,7 +147,8 @@ def _read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[S
 
 
 def _of_same(sentence: Sentence, before: Sequence[Sentence]) -> Sentence:
-    """The sentence with the lobe that was told before as its own: "a second nodule in the same lobe"."""
+    """The sentence with the lobe or side that was told before as its own: "a second nodule in the same lobe",
+    "an effusion on that side"."""
     norms = sentence.words.norms
     at = next((i for i in range(len(norms) - 1) if _is_same(norms, i)), None)
     if at is None:
@@ -143,13 +160,16 @@ def _of_same(sentence: Sentence, before: Sequence[Sentence]) -> Sentence:
         return sentence
     run = told[last : last + 1]
     run += [e for e in told[last + 1 :][:1] if e.first == run[0].last and run[0].place is None]
+    if norms[at] != "same" and run[0].place is not None and run[0].place.rows:
+        run = [Element(None, "side", str(run[0].place.side), 0, 1)]  # of a lobe no more than its side
     own = [replace(e, first=at + i, last=at + i + 1) for i, e in enumerate(run)]
     rest = [e for e in sentence.elements if not at <= e.first < at + 2]
     return replace(sentence, elements=tuple(sorted((*rest, *own), key=lambda e: e.first)))
 
 
 def _is_same(norms: Sequence[str], at: int) -> bool:
-    return (norms[at] == "same" and norms[at + 1] in SAME) or norms[at : at + 2] == ("this", "side")
+    side = norms[at : at + 2] in (("this", "side"), ("that", "side"))
+    return (norms[at] == "same" and norms[at + 1] in SAME) or (side and norms[at - 1] not in TOWARDS)
 
 
 def _ends_at(sentence: Sentence, text: str) -> int:
@@ -165,7 +185,21 @@ def _ends_at(sentence: Sentence, text: str) -> int:
     covered = {i for e in led for i in range(e.first, e.last)}
     if dash and covered == {*range(dash)} and _sided(led) and any(e.place for e in led):
         return dash
-    return len(sentence.words.norms) if _is_line(sentence, text) else 0
+    return len(norms) if _is_line(sentence, text) else 0
+
+
+def _leaving(sentence: Sentence, colon: int, under: str, nested: str) -> tuple[bool, str, str]:
+    """Whether a heading leaves the organ whose sides were told one by one, the organ that it heads, and that
+    under which a mere side stands: ``nested`` for "Left: ..." behind "KIDNEYS: Right: ...", none behind
+    "ADRENALS: ..."."""
+    organ, placed = _heading_organ(sentence, colon), _heading_place(sentence, colon)
+    if placed and not organ:  # a mere side
+        nested = nested or (under if under in paired() else "")
+        return False, nested, nested
+    known = concepts()
+    own = {organ, *wholes(organ), *(known[organ].parents if organ in known else ())}
+    leaves = bool(organ) and bool(nested) and nested not in own
+    return leaves, organ, "" if leaves else nested
 
 
 def _is_device(sentence: Sentence, colon: int) -> bool:
@@ -206,6 +240,20 @@ def _is_line(sentence: Sentence, text: str) -> bool:
     organ = any(e.place is not None for e in sentence.elements)
     alone = said.isupper() and len(covered) == 1  # "RIGHT"
     return (organ or alone) and _sided(sentence.elements) and len(covered) == len(sentence.words.norms)
+
+
+def _capitals_at(sentence: Sentence, text: str, over: Sequence[Element]) -> int:
+    """Index behind a line of a word or two in capitals that names nothing to be seen ("BONES"); 0 for none,
+    and for one that may be of the organ or side that it stands below ("SKIN", "MACULA", "URETERS")."""
+    start, stop = sentence.span
+    words = sentence.words
+    own = text[:start].rstrip(" \t*#_")[-1:] in ("\n", "\r") and text[stop : stop + 1] in ("\n", "\r")
+    few = len(words.norms) <= MOST_CAPITALS and all(t.raw.isalpha() and len(t.raw) > 2 for t in words.tokens)
+    if not (own and few and text[start:stop].isupper()) or sentence.candidates or sentence.scopes:
+        return 0
+    told = {part for e in over if e.place for part in (e.place.name, e.place.of)}
+    apart = bool(told) and not told & ORGANS and _heading_organ(sentence, len(words.norms)) not in paired()
+    return len(words.norms) if apart else 0
 
 
 def _heading_organ(sentence: Sentence, colon: int) -> str:

@@ -14,10 +14,9 @@ _FIRST_SENTENCE = re.compile(r"[^.\n]{0,200}(?:\.[ \t]*(?=[A-Z])|\.?[ \t\r]*\n+(
 _FIRST_LINE = re.compile(r"[^\n]{0,400}[.?!:][ \t\r]*\n+(?=[A-Z])|[^\n]{0,400}\n[ \t\r]*\n+(?=\S)")
 _FIRST_STATED = re.compile(r"[^.\n]{0,200}\.[ \t]+(?=[A-Z][a-z ])")
 _ORGAN_LINE = re.compile(r"\n[ \t|*-]{0,8}(?P<words>[A-Z][A-Za-z]{0,14}(?: [A-Za-z]{1,14}){0,3})[ \t]*:")
-_SIDE_LINE = re.compile(  # "Indication: lump", "RIGHT BREAST", "Mass: none"
-    r"\n[ \t*#]{0,8}(?:right|left|od|os)(?: (?:side|breast|eye|lung|kidney|ovary|testis|carotid))?[ \t]*:?"
-    r"[ \t]*(?=\n)",
-    re.IGNORECASE,
+SIDE_LINE = re.compile(  # a line of nothing but a side, or a side and one word: "RIGHT BREAST"
+    r"^[ \t*#]{0,8}(?:right|left|od|os)(?: (?P<organ>[a-z]{2,12}))?[ \t]*:?[ \t\r]*$",
+    re.IGNORECASE | re.MULTILINE,
 )
 _FIELD = re.compile(r"\n[ \t|*-]{0,8}(?P<words>[A-Z][A-Za-z ]{2,30})#?\d{0,2}[ \t]*:")
 _EXAM = re.compile(  # "Indication: lump. Ultrasound: ..." on one line
@@ -80,7 +79,9 @@ def end_of(name: str, words: str, text: str, span: tuple[int, int], read_behind:
         stop = next((m.start() for m in told), stop)  # "Exam: CT chest\nNodule 1: ..."
     organ = (m for m in _ORGAN_LINE.finditer(text, start, stop) if _is_organ(m["words"]))
     ends = [next((m.start() for m in organ), stop)]  # "History: diabetes\nRight eye: ..."
-    ends += [m.start() for form in (_EXAM, _SIDE_LINE, _STATED) if (m := form.search(text, start, stop))]
+    side = (m for m in SIDE_LINE.finditer(text, start, stop) if _is_side(m) and m.start() > start)
+    ends += [m.start() for m in [*side][:1]]
+    ends += [m.start() for form in (_EXAM, _STATED) if (m := form.search(text, start, stop))]
     compared = _FIRST_SENTENCE.match(text, start, stop) if words.lower().startswith("compar") else None
     if name == "technique" and (exam := _FIRST_STATED.match(text, start, stop)):
         ends += [exam.end()]  # "Exam: CT chest. Left effusion."
@@ -141,6 +142,12 @@ def _is_finding(heading: str) -> bool:
     """True for the name of a field of a form that begins with that of a finding: "Nodule 1"."""
     first = concept_terms().longest(split_words(heading), 0)
     return first is not None and any(concepts()[name].kind == "finding" for name in first[1])
+
+
+def _is_side(line: re.Match[str]) -> bool:
+    """True for the heading of a side: "LEFT", "Left side", "RIGHT BREAST"."""
+    organ = (line["organ"] or "side").lower()
+    return organ == "side" or _is_organ(organ)
 
 
 def _is_organ(heading: str) -> bool:
