@@ -26,6 +26,8 @@ STATING = frozenset(["there", "but", "however", "no"])
 OPEN_ENDS = frozenset(["excluded", "out"])  # of "cannot be excluded", "cannot be ruled out"
 TURNING = frozenset(["but", "although", "though", "however", "yet"])
 MEANING = frozenset(["represent", "represents", "reflect", "reflects", "indicate", "indicates", "is", "are"])
+LIKELY = frozenset(["likely", "probable", "probably"])
+NAMING_ENDS = frozenset([",", ";", ".", "and", "or", "but", "with", "given", "which"])
 PAST = frozenset(["prior", "operated"])
 GONE = frozenset(["resolved", "cleared"])
 GONE_BY = frozenset(["prior", "resolved"])
@@ -73,6 +75,9 @@ def scopes(
             first = hit.first - 1 if half else _back(words, hit, starts, anchors)
             found.append(Scope(hit.value, span, first, hit.first))
             continue
+        if _means(words, hit, starts, anchors):
+            found.append(Scope(hit.value, span, hit.last, _forward(words, hit, starts, adjectives)))
+            continue
         if hit.value.direction in ("pre", "both") and not _answered(words, hit, anchors):
             end = _forward(words, hit, starts, adjectives)
             parts = _parts(words, hit, (_meant(words, hit, end), end), anchors)
@@ -102,6 +107,17 @@ def _begins(words: Words, hit: Hit[Cue], starts: tuple[int, ...], anchors: Seque
     if placed and not any(begin <= a < hit.first for a in anchors):
         bare = True  # "In the left breast is not seen any mass"
     return bare and any(hit.last <= a < end for a in anchors)
+
+
+def _means(words: Words, hit: Hit[Cue], starts: tuple[int, ...], anchors: Sequence[int]) -> bool:
+    """True for the "is likely" of "the collection is likely a seroma": what is doubted is the meaning."""
+    likely = hit.value.kind == "uncertain" and words.norms[hit.last - 1] in LIKELY
+    if not likely or hit.value.direction != "post" or not set(range(hit.first)) & {*anchors}:
+        return False
+    end = next((s for s in starts if s >= hit.last), len(words.norms))
+    named = next((i for i in range(hit.last, end) if i in anchors), None)
+    between = words.norms[hit.last : named] if named is not None else (",",)
+    return not ((word_list("prepositions") - {"to", "due"}) | NAMING_ENDS) & {*between}
 
 
 def _answered(words: Words, hit: Hit[Cue], anchors: Sequence[int]) -> bool:

@@ -70,6 +70,19 @@ HEADINGS = {
         "clinical profile",
         "clinical notes",
         "clinical summary",
+        "clinical info",
+        "clinical context",
+        "clin hx",
+        "clin history",
+        "clin info",
+        "clin details",
+        "chief complaint",
+        "reason for visit",
+        "reason for request",
+        "indication for study",
+        "indication for exam",
+        "indication for examination",
+        "relevant clinical information",
         "reason for referral",
         "referral",
         "request",
@@ -94,6 +107,14 @@ HEADINGS = {
         "past surgical history",
         "social history",
         "background",
+        "relevant history",
+        "relevant clinical history",
+        "brief history",
+        "brief clinical history",
+        "interval history",
+        "oncologic history",
+        "oncological history",
+        "history of present illness",
         "risk factors",
     ),
     "technique": (
@@ -136,7 +157,9 @@ LONGEST = 1500  # characters of a sentence; real ones stay below 500
 READ = ("findings", "impression", "addendum")  # what is read unless asked otherwise
 _NAMES = {words: name for name, all_words in HEADINGS.items() for words in all_words}
 _HEAD = re.compile(
-    r"(?:^|(?<=[.\n\r])[ \t]*)[ \t*#_>-]{0,8}(?P<words>[A-Za-z][A-Za-z /&-]{1,40}?)"
+    r"(?:^|(?<=[.\n\r])[ \t]*|(?<=\w[ \t])(?<!linical )(?<!LINICAL )"
+    r"(?=(?:FINDINGS|Findings|IMPRESSION|Impression|CONCLUSION|Conclusion):))"  # "Hx: cough Findings: ..."
+    r"[ \t*#_>-]{0,8}(?P<words>[A-Za-z][A-Za-z /&-]{1,40}?)"
     r"(?:(?:(?<=[Aa]ddendum)|(?<=ADDENDUM)|(?<=[Rr]eport)|(?<=REPORT))[ \t]*\(?\d[\d:./ -]{0,18}\)?)?[ \t]*+"
     r"(?P<end>[*_]{0,3}:[*_]{0,3}|(?=\r?\n))",  # blanks are never given back: a run of them is read once
     re.MULTILINE,
@@ -173,8 +196,9 @@ def sections(text: str) -> tuple[Section, ...]:
         if name not in READ and i < last:  # findings have a heading of their own further on
             cut = organs_begin(text, match.end(), stop)
         elif name not in READ:
+            first = name == "recommendation" and not found  # "Follow up: lymphoma"
             behind = any(other in READ for _, other in heads[i + 1 :])
-            cut = end_of(name, match["words"], text, (match.end(), stop), behind)
+            cut = end_of("indication" if first else name, match["words"], text, (match.end(), stop), behind)
         found.append(Section(name, _trim(text, match.end(), cut)))
         if text[cut:stop].strip():
             found.append(Section("findings", _trim(text, cut, stop)))

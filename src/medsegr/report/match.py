@@ -17,6 +17,7 @@ from medsegr.findings import Span
 from medsegr.report import lexicon
 from medsegr.report.lettered import of_modality
 from medsegr.report.lexicon import Concept, Cue, Descriptor, Place, Terms
+from medsegr.report.numbered import numbered_bone
 from medsegr.report.tokens import Token
 
 T = TypeVar("T")
@@ -31,20 +32,6 @@ MONTHS = frozenset(
 )
 THRICE = re.compile(r"([a-hj-z])\1\1+")
 HOURS = (("o", "'", "clock"), ("o", "’", "clock"), ("o", "clock"), ("oclock",), (":", "00"), (":", "30"))
-ORDINALS = [
-    "first",
-    "second",
-    "third",
-    "fourth",
-    "fifth",
-    "sixth",
-    "seventh",
-    "eighth",
-    "ninth",
-    "tenth",
-    "eleventh",
-    "twelfth",
-]
 BONE_WORDS = frozenset(
     ["vertebra", "vertebral", "level", "rib", "thoracic", "lumbar", "cervical", "body", "disc"]
 )
@@ -260,9 +247,8 @@ def find_places(words: Words, modality: str | None = None) -> tuple[Hit[Place], 
         found += [Hit(place, i, i + 1)] if place else []
         if len(norm) <= 2 and norm.isdecimal() and 1 <= int(norm) <= 12 and words.norms[i + 1 : i + 5]:
             found += _hour(words, i, modality)
-        if norm in ORDINALS or _is_ordinal(words.norms, i):
-            number = ORDINALS.index(norm) + 1 if norm in ORDINALS else int(norm)
-            found += _numbered(words, i, number)
+        numbered = numbered_bone(words.norms, i)
+        found += [Hit(numbered, i, i + 1)] if numbered else []
     return tuple(sorted((_pole(hit, words.norms) for hit in found), key=lambda hit: hit.first))
 
 
@@ -317,25 +303,6 @@ def _hour(words: Words, at: int, modality: str | None) -> list[Hit[Place]]:
             rows = (row,) if on_picture or modality == "MG" else ()
             made = Place(f"{hour} o'clock", rows=rows, cols=(col,) if on_picture else ())
             return [Hit(made, at, at + 1 if listed else at + 1 + len(tail))]
-    return []
-
-
-def _is_ordinal(norms: tuple[str, ...], at: int) -> bool:
-    if not norms[at].isdecimal() or len(norms[at]) > 2:
-        return False
-    return norms[at + 1 : at + 2] in (("th",), ("st",), ("nd",), ("rd",)) or (
-        at > 0 and norms[at - 1] == "rib"
-    )
-
-
-def _numbered(words: Words, at: int, number: int) -> list[Hit[Place]]:
-    rest = words.norms[max(0, at - 1) : at] if words.norms[at].isdecimal() else ()
-    rest += words.norms[at + 1 : at + 5]
-    if "rib" in rest:
-        return [Hit(Place(f"rib {number}", of="rib"), at, at + 1)]
-    for region, letter in (("thoracic", "T"), ("lumbar", "L"), ("cervical", "C"), ("sacral", "S")):
-        if region in rest and "vertebra" in rest:
-            return [Hit(Place(f"{letter}{number} vertebra", of="vertebra"), at, at + 1)]
     return []
 
 

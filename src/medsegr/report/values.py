@@ -35,7 +35,7 @@ _GROWN_TO = re.compile(  # "the spleen is enlarged at 14 cm", "stable at 3 cm"
 _FROM = re.compile(r"\bfrom\s*(?:a |about |approximately |up to )?$", re.IGNORECASE)
 _TO = re.compile(rf"(?:\bto|-|–)\s*(?P<now>{_NUMBER})$", re.IGNORECASE)
 _DISTANCE = re.compile(
-    r"^\s*(?:above|below|from|fn|(?:anterior|posterior|cranial|caudal|cephalad) to|beneath|behind|"
+    r"^\s*(?:above|below|from(?! \d)|fn|(?:anterior|posterior|cranial|caudal|cephalad) to|beneath|behind|"
     r"proximal to|distal to|deep|away|superior to|inferior to|lateral to|"
     r"medial to|past|beyond|slice|thick sections|cuts|per)\b",
     re.IGNORECASE,
