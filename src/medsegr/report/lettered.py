@@ -7,6 +7,8 @@ from medsegr.report.tokens import Token
 EYES = {"re": ("right", "eye"), "le": ("left", "eye"), "be": ("both", "eye")}
 NECK = {"bulb": ("carotid", "bulb"), "bifurcation": ("carotid", "bifurcation")}
 OTHERS = frozenset(["aortic", "iliac", "femoral", "duodenal", "jugular", "portal", "tracheal", "penile"])
+TISSUE = frozenset(["SM", "GM"])
+COMPLEMENT = frozenset([("c3",), ("c4",), ("kappa",), ("lambda",)])
 BEHIND = (".", ",", ";", ":", "-", "and")  # a statement may begin
 
 
@@ -28,3 +30,8 @@ def of_modality(
     if norm in NECK and modality == "US" and not (at and norms[at - 1] in OTHERS):
         return NECK[norm]
     return ("gastric", norm) if norm == "fundus" and modality == "ES" else ()
+
+
+def is_vertebra(norms: tuple[str, ...], modality: str | None) -> bool:
+    """True for the "C3" of any image but one of tissue: a vertebra. There it is a part of complement."""
+    return norms in COMPLEMENT and modality not in TISSUE

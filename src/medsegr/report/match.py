@@ -15,7 +15,7 @@ from rapidfuzz.distance import OSA
 
 from medsegr.findings import Span
 from medsegr.report import lexicon
-from medsegr.report.lettered import of_modality
+from medsegr.report.lettered import TISSUE, is_vertebra, of_modality
 from medsegr.report.lexicon import Concept, Cue, Descriptor, Place, Terms
 from medsegr.report.tokens import Token
 
@@ -238,7 +238,8 @@ def find_concepts(words: Words, modality: str | None) -> tuple[Hit[Concept], ...
     for hit in longest(words.norms, lexicon.concept_terms()):
         options = [known[name] for name in hit.value]
         fitting = [c for c in options if modality and modality in c.modalities]
-        found.append(Hit((fitting or options)[0], hit.first, hit.last))
+        if not is_vertebra(words.norms[hit.first : hit.last], modality):
+            found.append(Hit((fitting or options)[0], hit.first, hit.last))
     return tuple(found)
 
 
@@ -250,7 +251,7 @@ def find_places(words: Words, modality: str | None = None) -> tuple[Hit[Place], 
         found = [h for h in found if words.norms[h.first : h.last] not in EYE_LETTERS]
     taken = {i for hit in found for i in range(hit.first, hit.last)}
     for i, norm in enumerate(words.norms):
-        if LEVEL.match(norm) and i not in taken and _is_level(words, i):
+        if LEVEL.match(norm) and i not in taken and modality not in TISSUE and _is_level(words, i):
             root = words.norms[i + 1 : i + 2] in (("root",), ("nerve",))
             name = norm.upper().replace("D", "T")
             level = Place(f"{name} root") if root else Place(f"{name} vertebra", of="vertebra")
