@@ -332,6 +332,8 @@ def _line_ends(part: str, match: re.Match[str]) -> bool:
     line = part[max(0, match.start() - 200) : match.start()].rsplit("\n", 1)[-1].strip()
     if _SIDE_ALONE.fullmatch(line) or _HEADED.match(after):  # a heading: "RIGHT", "Mass: none"
         return True
+    if _BEGUN.match(after):  # "ANTRUM - normal", "H/o breast cancer"
+        return True
     if _LABEL.match(line) and _LABEL.match(after):  # "Shift: 4 mm to the right", "Hydrocephalus: no"
         return not line.endswith((",", "-"))
     if len(line) > 50:  # a wrapped line is a full one
@@ -349,6 +351,9 @@ _OPEN = frozenset(  # words that end no line
 )
 _SIDE_ALONE = re.compile(r"(?:RIGHT|LEFT|Right|Left)(?: (?:SIDE|Side|side))?:?")
 _LABEL = re.compile(r"[A-Z][A-Za-z0-9 /#-]{0,40}:(?=\s)")
+_BEGUN = re.compile(  # what begins a line: an organ in capitals with a dash, what letters say of a patient
+    r"[A-Z][A-Z0-9/]*(?: [A-Z0-9/]+){0,3} ?[-–—]{1,2} |(?:[HCRhcr]/[Oo]|[KkSs]/(?:[Cc]/[Oo]|[Pp]))\b"
+)
 _HEADED = re.compile(  # what no sentence goes on with: a box, or a line of nothing but a side and its organ
     r"[\[\u2610-\u2612]|(?:RIGHT|LEFT|Right|Left)(?: (?:[A-Z]{2,12}|[A-Z]?[a-z]{2,12}))?"
     r"[ \t]*:?[ \t]*(?:\n|$)"

@@ -156,6 +156,8 @@ def _ends_at(sentence: Sentence, text: str) -> int:
     """Index behind the words of a heading: the colon of "LEFT BREAST: ...", the dash of "RIGHT EYE - ...", or
     the end of a line of its own; 0 where there is none."""
     norms = sentence.words.norms
+    if _is_site(sentence):
+        return len(norms)
     colons = (i for i, norm in enumerate(norms[:6]) if norm == ":" and norms[i + 1 : i + 2] not in CLOCK)
     colon = next(colons, 0)
     if colon:
@@ -163,9 +165,19 @@ def _ends_at(sentence: Sentence, text: str) -> int:
     dash = next((i for i, norm in enumerate(sentence.words.norms[:6]) if norm in DASHES), 0)
     led = [e for e in sentence.elements if e.last <= dash]
     covered = {i for e in led for i in range(e.first, e.last)}
-    if dash and covered == {*range(dash)} and _sided(led) and any(e.place for e in led):
-        return dash
+    if dash and covered == {*range(dash)} and any(e.place for e in led):
+        capitals = all(token.raw.isupper() for token in sentence.words.tokens[:dash])
+        if _sided(led) or (capitals and any(e.place and is_part(e.place) for e in led)):
+            return dash
     return len(sentence.words.norms) if _is_line(sentence, text) else 0
+
+
+def _is_site(sentence: Sentence) -> bool:
+    """True for "Site: left upper back.": where all that follows lies."""
+    named = sentence.words.norms[:1] in (("site",), ("location",))
+    covered = {i for e in sentence.elements for i in range(e.first, e.last)}
+    rest = [norm for i, norm in enumerate(sentence.words.norms) if i not in covered]
+    return named and not sentence.candidates and len(rest) <= SHORT and _sided(sentence.elements)
 
 
 def _is_device(sentence: Sentence, colon: int) -> bool:

@@ -29,7 +29,17 @@ def of_modality(
         return EYES[norm] if headed or (norm != "be" and modality == "OP" and edge) else ()
     if norm in NECK and modality == "US" and not (at and norms[at - 1] in OTHERS):
         return NECK[norm]
+    if norm == "body" and modality == "ES" and _is_of_stomach(norms, at):
+        return "gastric", norm
     return ("gastric", norm) if norm == "fundus" and modality == "ES" else ()
+
+
+def _is_of_stomach(norms: Sequence[str], at: int) -> bool:
+    """True for the body of "BODY - erosions" and of "erosions in the body": not "of the pancreas", not
+    "foreign body"."""
+    heads = at == 0 and norms[1:2] != () and norms[1] in (":", "-")
+    led = at > 0 and norms[at - 1] in ("the", "mid", "upper", "lower", "proximal", "distal")
+    return heads or (led and norms[at + 1 : at + 2] != ("of",))
 
 
 def is_vertebra(norms: tuple[str, ...], modality: str | None) -> bool:

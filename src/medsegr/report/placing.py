@@ -20,6 +20,7 @@ HAVING = frozenset(["contain", "contains", "show", "shows", "has", "demonstrates
 WITH_PARTS = frozenset(["eye", "breast"])  # what lies in them may stand under a mere side, too
 AROUND = frozenset(["surrounding", "perilesional", "adjacent"])
 DENYING = frozenset(["no", "without"])
+HALF = frozenset(["left", "right"])  # of the picture; "central" fits either side of the body
 SPINAL = frozenset(["spinal cord", "intervertebral disc"])  # at the level that a heading tells
 
 
@@ -159,7 +160,7 @@ def _under(item: Candidate, own: tuple[Spot, ...], sentence: Sentence, setting: 
             replace(
                 s, side=head.side, side_frame=head.side_frame, spans=tuple(sorted({*head.spans, *s.spans}))
             )
-            if head.side and s.side is None and (not s.cols or _is_hour(s, head))
+            if head.side and s.side is None and (not HALF & {*s.cols} or _is_hour(s, head))
             else s,
             head,
         )

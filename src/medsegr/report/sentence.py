@@ -21,7 +21,7 @@ from medsegr.report.match import (
     find_places,
     words_of,
 )
-from medsegr.report.naming import is_named_as_tool, is_over, names
+from medsegr.report.naming import is_named_as_tool, is_over, is_technique, names
 from medsegr.report.parts import is_place, landmark, portion
 from medsegr.report.regions import PARTING, explains, regions
 from medsegr.report.side import SIDE_WORDS, Element, elements
@@ -33,6 +33,7 @@ UNSURE = frozenset(
 )
 LOOKS = (("hypodensity",), ("hyperdensity",))
 VIEWS = frozenset(["view", "projection", "radiograph", "film", "image", "examination"])
+LIMITED = frozenset(["limited", "obscured", "suboptimal", "poor", "incomplete", "inadequate", "restricted"])
 MOST_LEAD = 5  # words of a heading before a request, its colon included
 ASKING = frozenset(["?"])
 CONDITIONS = ASKING | {"if"}  # of who asks: "is there a polyp?", "if there is a polyp, segment it"
@@ -88,6 +89,7 @@ def read(
             any(_tells_time(cue, h) for cue in all_cues)
             or is_over(h, hits, words)
             or is_named_as_tool(h, words)
+            or (not (asked or is_request(words)) and is_technique(h, words))
         )
     )
     out = unseen(words, _sites(hits, places, describing))
@@ -228,8 +230,10 @@ def _tells_time(cue: Hit[Cue], hit: Hit[Concept]) -> bool:
 
 
 def _of_view(place: Hit[Place], words: Words) -> bool:
-    """True for the "frontal" of "frontal view"."""
-    return bool(VIEWS & set(words.norms[place.last : place.last + 1]))
+    """True for the "frontal" of "frontal view", and for the fundus of "views of the fundus limited"."""
+    before = [norm for norm in words.norms[max(0, place.first - 3) : place.first] if norm != "the"]
+    limited = before[-2:] == ["view", "of"] and bool(LIMITED & {*words.norms})
+    return limited or bool(VIEWS & set(words.norms[place.last : place.last + 1]))
 
 
 def _visible(name: str, modality: str | None) -> bool:

@@ -38,6 +38,8 @@ DEVICES = frozenset(
         "radiograph",
         "scan",
         "duplex",
+        "dermoscopy",
+        "dermatoscopy",
     ]
 )
 BESIDE = frozenset(
@@ -112,7 +114,19 @@ MAMMOGRAMS = frozenset(["mammogram", "mammography", "tomosynthesis"])  # of one 
 COMPARING = frozenset(["compared", "comparison", "relative"])
 TITLE = 8  # words of a title
 BOTH = frozenset(["bilateral", "bilaterally", "both", "ou"])
-GENERAL = frozenset(["calcification", "haematoma", "scar", "surgical clip", "lymphadenopathy"])
+GENERAL = frozenset(  # that a breast may hold, too
+    [
+        *("calcification", "haematoma", "scar", "surgical clip", "lymphadenopathy", "debris", "abscess"),
+        *(
+            "hypervascularity",
+            "soft tissue swelling",
+            "subcutaneous emphysema",
+            "fluid collection",
+            "necrosis",
+        ),
+        *("inflammation", "erythema", "foreign body", "pulmonary edema", "air bubble", "seroma"),
+    ]
+)
 
 
 def under_title(sentences: Sequence[Sentence], others: Sequence[Sentence]) -> tuple[Sentence, ...]:
