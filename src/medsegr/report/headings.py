@@ -47,6 +47,13 @@ EYE_ITEMS = frozenset(  # of a form about an eye
 )
 DASHES = frozenset(["-", "–", "—"])
 CLOCK = (("00",), ("30",))  # "a cyst at 5:00"
+SITES = frozenset(["scar", "site", "bed", "cavity"])
+OPERATED = SITES | {  # where such a site is told of
+    *("surgical", "operative", "postoperative", "postsurgical", "surgery", "lumpectomy", "excision"),
+    *("biopsy", "clip", "distortion", "radiotherapy", "treatment"),
+}
+DONE = frozenset(["placed", "applied", "deployed", "fired", "injected", "left", "used"])
+WHERE = frozenset(["at", "in", "within", "around", "along", "near", "to", "of", "beside"])
 SHORT = 4  # words of a sentence that may stand in a list of names
 
 
@@ -106,6 +113,7 @@ def _read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[S
             over = over if not placed and stays else (placed, sentence.words)
         elif subject and not _stays(subject, over[0]):
             over = (), sentence.words
+        site = _of_site(sentence, out[-1]) or _of_treated(sentence, out[-1], modality) if out else ()
         front = _fronted(sentence) or _trailing(sentence)
         told = (front, sentence.words) if front else over
         if spoken.organ and _mere_side(sentence):  # "The left shows a nodule."
@@ -113,6 +121,7 @@ def _read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[S
         spoken = _spoken_of(sentence, spoken, bool(colon))
         exam = spoken.organ if spoken.told and not told[0] else ""
         told = told if told[0] else (spoken.told, spoken.words)
+        told = told if told[0] or not site else (site, out[-1].words)
         out[-1:] = [taken_back(one, sentence) for one in out[-1:]]
         out.append(replace(sentence, under=under or subject, over=told[0], over_words=told[1], exam=exam))
         if any(c.concept.kind == "statement" for c in sentence.candidates):
@@ -146,6 +155,32 @@ def _of_same(sentence: Sentence, before: Sequence[Sentence]) -> Sentence:
     own = [replace(e, first=at + i, last=at + i + 1) for i, e in enumerate(run)]
     rest = [e for e in sentence.elements if not at <= e.first < at + 2]
     return replace(sentence, elements=tuple(sorted((*rest, *own), key=lambda e: e.first)))
+
+
+def _of_site(sentence: Sentence, before: Sentence) -> tuple[Element, ...]:
+    """Where in a breast the site lies that a sentence points back to: the scar of "calcification at the scar"
+    behind "distortion in the left breast"; nothing where the sentence before it tells both sides or none."""
+    norms = sentence.words.norms
+    led = (i for i, norm in enumerate(norms) if norm in SITES and norms[max(0, i - 1)] == "the")
+    at = next((i for i in led if norms[max(0, i - 2)] in WHERE), None)
+    sides = {side_of(e) for e in before.elements} & {*SIDE_WORDS, "bilateral"}
+    known = OPERATED & {*before.words.norms} and not _sided(sentence.elements)
+    if at is None or len(sides) != 1 or "bilateral" in sides or not known:
+        return ()
+    begin = next(i for i, e in enumerate(before.elements) if side_of(e) in sides)
+    run = before.elements[begin : begin + 1]
+    run += tuple(e for e in before.elements[begin + 1 :][:1] if e.first == run[0].last)
+    return run if any(e.place and "breast" in (e.place.of, e.place.name) for e in run) else ()
+
+
+def _of_treated(sentence: Sentence, before: Sentence, modality: str | None) -> tuple[Element, ...]:
+    """Where the clip of "Hot snare, one clip placed." lies in an endoscopy: where the sentence before it has a
+    polyp. Nothing where that tells several places, or names no finding."""
+    devices = bool(sentence.candidates) and all(c.concept.kind == "device" for c in sentence.candidates)
+    told = tuple(e for e in before.elements if e.place is not None)
+    found = any(c.concept.kind == "finding" for c in before.candidates)
+    bare = modality == "ES" and devices and not sentence.elements and not sentence.anatomy
+    return told if bare and found and len(told) == 1 and DONE & {*sentence.words.norms} else ()
 
 
 def _is_same(norms: Sequence[str], at: int) -> bool:

@@ -9,6 +9,12 @@ NECK = {"bulb": ("carotid", "bulb"), "bifurcation": ("carotid", "bifurcation")}
 OTHERS = frozenset(["aortic", "iliac", "femoral", "duodenal", "jugular", "portal", "tracheal", "penile"])
 TISSUE = frozenset(["SM", "GM"])
 COMPLEMENT = frozenset([("c3",), ("c4",), ("kappa",), ("lambda",)])
+TREATMENTS = frozenset(
+    [
+        *("wle", "slnb", "alnd", "chemo", "chemotherapy", "surgery", "excision", "lumpectomy", "mastectomy"),
+        *("resection", "adjuvant", "received", "post"),
+    ]
+)
 BEHIND = (".", ",", ";", ":", "-", "and")  # a statement may begin
 
 
@@ -32,6 +38,15 @@ def of_modality(
     if norm == "body" and modality == "ES" and _is_of_stomach(norms, at):
         return "gastric", norm
     return ("gastric", norm) if norm == "fundus" and modality == "ES" else ()
+
+
+def is_radiotherapy(norms: Sequence[str], at: int) -> bool:
+    """True for the "RT" of "lumpectomy, SLNB and RT.": no side. It stands behind another treatment, and ends
+    what is told."""
+    ends = at + 1 == len(norms) or norms[at + 1] in (".", ",", ";", ")", "in")
+    joined = at > 0 and norms[at - 1] in ("and", "+", "&", "/", ",", "post", "adjuvant", "received", "plus")
+    treated = bool(TREATMENTS & {*norms[max(0, at - 5) : at]})
+    return norms[at] == "rt" and ends and joined and treated
 
 
 def _is_of_stomach(norms: Sequence[str], at: int) -> bool:

@@ -12,6 +12,7 @@ from medsegr.report.clauses import asides, clause_starts, unseen
 from medsegr.report.context import DENYING_TIMES, Scope, scopes
 from medsegr.report.holding import resolved
 from medsegr.report.identity import identified
+from medsegr.report.lettered import is_radiotherapy
 from medsegr.report.lexicon import Concept, Cue, Descriptor, Place, word_list
 from medsegr.report.match import (
     Hit,
@@ -75,7 +76,7 @@ def read(
     words = words_of(tokens(text, span), text)
     if asked:
         words = _in_reports_words(words, modality)
-    describing = find_descriptors(words)
+    describing = tuple(d for d in find_descriptors(words) if not is_radiotherapy(words.norms, d.first))
     hits = names(words, modality, describing)
     places = _places(words, modality, asked)
     all_cues = _heard_cues(words, hits, asked)

@@ -38,8 +38,8 @@ DEVICES = frozenset(
         "radiograph",
         "scan",
         "duplex",
-        "dermoscopy",
-        "dermatoscopy",
+        "dermoscopic",
+        "dermatoscopic",
     ]
 )
 BESIDE = frozenset(
