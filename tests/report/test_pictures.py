@@ -67,3 +67,103 @@ def test_what_a_report_of_its_field_names(
 )
 def test_where_a_report_of_its_field_places_it(text: str, modality: str, place: str) -> None:
     assert any(place in " ".join(f.location.anatomy) for f in read(text, modality))
+
+
+def places(text: str, modality: str) -> dict[str, str]:
+    """Name of each finding -> side, thirds and places."""
+    return {
+        f.name: " ".join(
+            (f.location.side or "", *f.location.rows, *f.location.cols, *f.location.anatomy)
+        ).strip()
+        for f in read(text, modality)
+    }
+
+
+@pytest.mark.parametrize(
+    ("text", "modality", "name", "where"),
+    [
+        # lines with a dash
+        ("BODY - gastropathy, mild\nANTRUM - normal", "ES", "gastropathy", "gastric body"),
+        ("L cheek - plaque. Clinically BCC.", "DMS", "basal cell carcinoma", "left left face"),
+        ("R temple - plaque. Back - cherry angiomas.", "DMS", "cherry angioma", "back"),
+        ("O/E: left cheek - 12 mm plaque, rolled edge.", "DMS", "rolled edge", "left left face"),
+        ("Asc colon - 6 mm polyp. Rectum - ulcer.", "ES", "ulcer", "rectum"),
+        # a view tells no place
+        ("Stomach full of fresh blood, views of fundus limited.", "ES", "bleeding", "stomach"),
+        # the clip lies where the polyp was
+        ("Polyp in the sigmoid. Hot snare, one clip placed.", "ES", "hemoclip", "sigmoid colon"),
+        ("Polyps in the cecum and rectum. Clip placed.", "ES", "hemoclip", ""),
+        # the site of a photograph
+        (
+            "Site: L upper back. Dermoscopy: blue-white veil.",
+            "DMS",
+            "blue-white veil",
+            "left upper upper back",
+        ),
+        ("Left cheek: plaque with central crust.", "DMS", "skin crust", "left middle centre"),
+        # the one breast of the title
+        (
+            "ULTRASOUND LEFT BREAST\nAbscess. Hyperaemia of the wall.",
+            "US",
+            "hypervascularity",
+            "left left breast",
+        ),
+        ("ULTRASOUND LEFT BREAST\nMass with mobile debris.", "US", "debris", "left left breast"),
+        ("ULTRASOUND LEFT BREAST\nA collection. No ascites.", "US", "ascites", ""),
+        # the site of an operation
+        (
+            "Distortion in the left upper inner quadrant. Calcification at the scar.",
+            "MG",
+            "calcification",
+            "left upper left upper inner quadrant",
+        ),
+        ("Mass in the left breast. Calcification near the site.", "MG", "calcification", ""),
+        # no sides: radiotherapy, what a slide was cut from
+        ("Lt breast cancer, WLE, SLNB and RT.", "MG", "breast tumour", "left left breast"),
+        ("Post mastectomy, Rt breast mass.", "MG", "breast mass", "right right breast"),
+        ("Core biopsy R breast: necrosis.", "SM", "necrosis", ""),
+        ("Necrosis in the right half.", "SM", "necrosis", "right"),
+        # "either side" and letters for both
+        ("No lesion either side.", "US", "lesion", "bilateral"),
+        ("Axillary nodes b/l.", "US", "axillary lymph node", "bilateral axilla"),
+    ],
+)
+def test_where_other_writers_place_it(text: str, modality: str, name: str, where: str) -> None:
+    assert places(text, modality)[name] == where
+
+
+@pytest.mark.parametrize(
+    ("text", "modality", "wanted"),
+    [
+        ("8 mm polyp in the cecum. Cold snare, retrieved.", "ES", ["polyp"]),
+        ("A cold snare is seen around the polyp.", "ES", ["instrument", "polyp"]),
+        ("Bright puncta in most cells.", "GM", ["puncta"]),
+        ("Cells with bright puncta.", "GM", ["cell", "puncta"]),
+        ("Muscularis propria is not represented.", "SM", []),
+        ("Biopsies x4 for dysplasia.", "SM", []),
+        ("SCC excision 2020.", "DMS", []),
+        ("Mammogram, left\nH/o breast Ca.", "MG", []),
+    ],
+)
+def test_what_is_there_to_be_drawn(text: str, modality: str, wanted: list[str]) -> None:
+    found = read(text, modality)
+    assert [f.name for f in found if skip_reason(f) is None] == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "size"),
+    [
+        ("Two axillary nodes, cortex 6 mm.", None),
+        ("Axillary node of 12 mm, cortex <3 mm.", (12.0,)),
+        ("Axillary node, excision with 2 mm margin.", None),
+        ("Axillary node 9 mm\nMargin: smooth", (9.0,)),
+    ],
+)
+def test_the_size_of_a_part_is_not_that_of_the_whole(text: str, size: tuple[float, ...] | None) -> None:
+    assert read(text, "US")[0].shape.size_mm == size
+
+
+def test_a_sum_of_polyps_counts_none_of_them() -> None:
+    lines = "A polyp in the cecum. A polyp in the rectum. A polyp in the sigmoid."
+    text = f"FINDINGS: {lines}\nIMPRESSION: Four polyps."
+    assert [f.shape.count for f in read(text, "ES")] == [None, None, None]

@@ -174,8 +174,8 @@ def _of_site(sentence: Sentence, before: Sentence) -> tuple[Element, ...]:
 
 
 def _of_treated(sentence: Sentence, before: Sentence, modality: str | None) -> tuple[Element, ...]:
-    """Where the clip of "Hot snare, one clip placed." lies in an endoscopy: where the sentence before it has a
-    polyp. Nothing where that tells several places, or names no finding."""
+    """Where the clip of "Hot snare, one clip placed." lies in an endoscopy: where the sentence before it
+    has a polyp. Nothing where that tells several places, or names no finding."""
     devices = bool(sentence.candidates) and all(c.concept.kind == "device" for c in sentence.candidates)
     told = tuple(e for e in before.elements if e.place is not None)
     found = any(c.concept.kind == "finding" for c in before.candidates)
@@ -195,16 +195,15 @@ def _ends_at(sentence: Sentence, text: str) -> int:
         return len(norms)
     colons = (i for i, norm in enumerate(norms[:6]) if norm == ":" and norms[i + 1 : i + 2] not in CLOCK)
     colon = next(colons, 0)
-    if colon:
-        return colon
-    dash = next((i for i, norm in enumerate(sentence.words.norms[:6]) if norm in DASHES), 0)
+    begin = colon + 1 if colon else 0
+    dash = next((i for i, norm in enumerate(norms[: begin + 6]) if norm in DASHES and i > begin), 0)
     led = [e for e in sentence.elements if e.last <= dash]
     covered = {i for e in led for i in range(e.first, e.last)}
-    if dash and covered == {*range(dash)} and any(e.place for e in led):
-        capitals = all(token.raw.isupper() for token in sentence.words.tokens[:dash])
-        if _sided(led) or (capitals and any(e.place and is_part(e.place) for e in led)):
-            return dash
-    return len(sentence.words.norms) if _is_line(sentence, text) else 0
+    if colon and not (dash and covered == {*range(begin, dash)}):  # "O/E: left cheek - a plaque"
+        return colon
+    if dash and covered == {*range(begin, dash)} and any(e.place for e in led):
+        return dash
+    return colon or (len(sentence.words.norms) if _is_line(sentence, text) else 0)
 
 
 def _is_site(sentence: Sentence) -> bool:

@@ -314,7 +314,7 @@ def _hour(words: Words, at: int, modality: str | None) -> list[Hit[Place]]:
             hour = int(norms[at])
             row = "upper" if hour in (10, 11, 12, 1, 2) else "middle" if hour in (3, 9) else "lower"
             col = "centre" if hour in (12, 6) else "right" if hour < 6 else "left"
-            on_picture = modality in ("OP", "DMS", "ES", "SM", "GM")
+            on_picture = modality in ("OP", "DMS", "ES")  # of tissue it is where it was taken
             rows = (row,) if on_picture or modality == "MG" else ()
             made = Place(f"{hour} o'clock", rows=rows, cols=(col,) if on_picture else ())
             return [Hit(made, at, at + 1 if listed else at + 1 + len(tail))]

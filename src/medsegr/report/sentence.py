@@ -12,7 +12,7 @@ from medsegr.report.clauses import asides, clause_starts, unseen
 from medsegr.report.context import DENYING_TIMES, Scope, scopes
 from medsegr.report.holding import resolved
 from medsegr.report.identity import identified
-from medsegr.report.lettered import is_radiotherapy
+from medsegr.report.lettered import TISSUE, is_radiotherapy
 from medsegr.report.lexicon import Concept, Cue, Descriptor, Place, word_list
 from medsegr.report.match import (
     Hit,
@@ -34,6 +34,7 @@ UNSURE = frozenset(
 )
 LOOKS = (("hypodensity",), ("hyperdensity",))
 VIEWS = frozenset(["view", "projection", "radiograph", "film", "image", "examination"])
+TAKEN = frozenset(["biopsy", "biopsies", "excision", "specimen", "fna", "resection", "sample"])
 LIMITED = frozenset(["limited", "obscured", "suboptimal", "poor", "incomplete", "inadequate", "restricted"])
 MOST_LEAD = 5  # words of a heading before a request, its colon included
 ASKING = frozenset(["?"])
@@ -79,6 +80,8 @@ def read(
     describing = tuple(d for d in find_descriptors(words) if not is_radiotherapy(words.norms, d.first))
     hits = names(words, modality, describing)
     places = _places(words, modality, asked)
+    if modality in TISSUE:
+        describing = _of_picture(describing, words, asked)
     all_cues = _heard_cues(words, hits, asked)
     if asked or is_request(words):
         stated = not asked and _tells(words)
@@ -163,6 +166,18 @@ def _places(words: Words, modality: str | None, asked: bool) -> list[Hit[Place]]
         for p in find_places(words, modality)
         if (asked or _visible(p.value.of or p.value.name, modality)) and not _of_view(p, words)
     ]
+
+
+def _of_picture(
+    describing: Sequence[Hit[Descriptor]], words: Words, asked: bool
+) -> tuple[Hit[Descriptor], ...]:
+    """The describing words of a slide without the side of an organ that it was cut from: "biopsy of the right
+    breast" is no right half of the picture."""
+    taken = next((i for i, norm in enumerate(words.norms) if norm in TAKEN), None)
+    if asked or taken is None:
+        return tuple(describing)
+    begun = {p.first for p in find_places(words, None) if p.value.of or p.value.name in lexicon.paired()}
+    return tuple(d for d in describing if d.value.field != "side" or d.first < taken or d.last not in begun)
 
 
 def _heard_cues(words: Words, hits: Sequence[Hit[Concept]], asked: bool) -> tuple[Hit[Cue], ...]:
