@@ -5,6 +5,8 @@ import pytest
 from medsegr.report.parse import parse, skip_reason
 from medsegr.types import Finding
 
+TATTOO = ("endoscopic tattoo", None)
+
 
 def read(text: str, modality: str) -> list[Finding]:
     return list(parse(text, modality=modality).findings)
@@ -44,6 +46,19 @@ def told(finding: Finding) -> tuple[str, str | None]:
         ("ACR type c.", "MG", [("breast density", "no_place")]),
         ("Red, hot breast. Mastitis.", "US", [("mastitis", None)]),
         ("CMV not seen.", "ES", [("cytomegalovirus infection", "absent")]),
+        (
+            "No polyp seen at the scar, tattoo identified.",
+            "ES",
+            [("polyp", "absent"), ("scar", None), TATTOO],
+        ),
+        ("No ulcer, erosion seen.", "ES", [("ulcer", "absent"), ("erosion", "absent")]),
+        ("R: R0 M0. L: 2 MAs nasal to the disc.", "OP", [("microaneurysm", None)]),
+        ("120 kV, 200 mAs.", "CT", []),
+        ("No RD.", "OP", [("retinal detachment", "absent")]),
+        ("IF: IgG negative.", "SM", [("igg deposit", "absent")]),
+        ("Nuclei enlarged vs control.", "GM", [("nucleus", None)]),
+        ("No atrophy.", "SM", [("glandular atrophy", "absent")]),
+        ("No atrophy.", "MR", [("brain atrophy", "absent")]),
     ],
 )
 def test_what_a_report_of_its_field_names(
@@ -123,6 +138,15 @@ def places(text: str, modality: str) -> dict[str, str]:
         ("Post mastectomy, Rt breast mass.", "MG", "breast mass", "right right breast"),
         ("Core biopsy R breast: necrosis.", "SM", "necrosis", ""),
         ("Necrosis in the right half.", "SM", "necrosis", "right"),
+        # both sides in a heading, of its sentence
+        (
+            "Both eyes: tilted discs, peripapillary atrophy.",
+            "OP",
+            "peripapillary atrophy",
+            "bilateral peripapillary region",
+        ),
+        ("Both breasts: cysts. A mass.", "MG", "breast mass", ""),
+        ("Cyst in the left breast with a thick septum.", "US", "breast cyst", "left left breast"),
         # "either side" and letters for both
         ("No lesion either side.", "US", "lesion", "bilateral"),
         ("Axillary nodes b/l.", "US", "axillary lymph node", "bilateral axilla"),

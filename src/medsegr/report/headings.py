@@ -113,6 +113,7 @@ def _read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[S
             over = over if not placed and stays else (placed, sentence.words)
         elif subject and not _stays(subject, over[0]):
             over = (), sentence.words
+        both = _of_both(sentence, colon)
         site = _of_site(sentence, out[-1]) or _of_treated(sentence, out[-1], modality) if out else ()
         front = _fronted(sentence) or _trailing(sentence)
         told = (front, sentence.words) if front else over
@@ -122,6 +123,7 @@ def _read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[S
         exam = spoken.organ if spoken.told and not told[0] else ""
         told = told if told[0] else (spoken.told, spoken.words)
         told = told if told[0] or not site else (site, out[-1].words)
+        told = told if told[0] or not both else (both, sentence.words)
         out[-1:] = [taken_back(one, sentence) for one in out[-1:]]
         out.append(replace(sentence, under=under or subject, over=told[0], over_words=told[1], exam=exam))
         if any(c.concept.kind == "statement" for c in sentence.candidates):
@@ -268,6 +270,15 @@ def _heading_place(sentence: Sentence, colon: int) -> tuple[Element, ...]:
     holds = _sided(told) or any(e.place is not None and is_part(e.place) for e in told)
     named = (c for c in sentence.candidates if c.concept.kind != "statement")
     return told if holds and not any(c.first < colon for c in named) else ()
+
+
+def _of_both(sentence: Sentence, colon: int) -> tuple[Element, ...]:
+    """The place of "Both eyes: tilted discs, atrophy": of this sentence, what follows may be of one side."""
+    told = tuple(e for e in sentence.elements if e.last <= colon)
+    organs = {e.place.of or e.place.name for e in told if e.place is not None}
+    both = any(e.value == "bilateral" or (e.place and e.place.side == "bilateral") for e in told)
+    named = any(c.first < colon for c in sentence.candidates)
+    return told if both and len(organs) == 1 and organs <= ORGANS and not named else ()
 
 
 def _stays(organ: str, over: Sequence[Element]) -> bool:

@@ -8,7 +8,15 @@ EYES = {"re": ("right", "eye"), "le": ("left", "eye"), "be": ("both", "eye")}
 NECK = {"bulb": ("carotid", "bulb"), "bifurcation": ("carotid", "bifurcation")}
 OTHERS = frozenset(["aortic", "iliac", "femoral", "duodenal", "jugular", "portal", "tracheal", "penile"])
 TISSUE = frozenset(["SM", "GM"])
-COMPLEMENT = frozenset([("c3",), ("c4",), ("kappa",), ("lambda",)])
+HOURS = (
+    *(("o", "'", "clock"), ("o", "’", "clock"), ("o", "clock"), ("oclock",), ("o'c",), ("o’c",)),
+    *((":", "00"), (":", "30")),
+)
+ONLY_IN = {  # short words that mean something else elsewhere: complement and a vertebra
+    **dict.fromkeys(("c3", "c4", "kappa", "lambda", "pni"), TISSUE),
+    **dict.fromkeys(("mas", "rd"), frozenset(["OP"])),
+    **dict.fromkeys(("ak", "aks"), frozenset(["DMS"])),
+}
 TREATMENTS = frozenset(
     [
         *("wle", "slnb", "alnd", "chemo", "chemotherapy", "surgery", "excision", "lumpectomy", "mastectomy"),
@@ -57,6 +65,7 @@ def _is_of_stomach(norms: Sequence[str], at: int) -> bool:
     return heads or (led and norms[at + 1 : at + 2] != ("of",))
 
 
-def is_vertebra(norms: tuple[str, ...], modality: str | None) -> bool:
-    """True for the "C3" of any image but one of tissue: a vertebra. There it is a part of complement."""
-    return norms in COMPLEMENT and modality not in TISSUE
+def means_other(norms: tuple[str, ...], modality: str | None) -> bool:
+    """True for a short word that names a finding in another kind of image only: the "C3" of a spine is a
+    vertebra, that of a kidney under the microscope complement."""
+    return len(norms) == 1 and norms[0] in ONLY_IN and modality not in ONLY_IN[norms[0]]

@@ -15,7 +15,7 @@ from rapidfuzz.distance import OSA
 
 from medsegr.findings import Span
 from medsegr.report import lexicon
-from medsegr.report.lettered import TISSUE, is_vertebra, of_modality
+from medsegr.report.lettered import HOURS, TISSUE, means_other, of_modality
 from medsegr.report.lexicon import Concept, Cue, Descriptor, Place, Terms
 from medsegr.report.tokens import Token
 
@@ -30,7 +30,6 @@ MONTHS = frozenset(
     ]
 )
 THRICE = re.compile(r"([a-hj-z])\1\1+")
-HOURS = (("o", "'", "clock"), ("o", "’", "clock"), ("o", "clock"), ("oclock",), (":", "00"), (":", "30"))
 ORDINALS = [
     "first",
     "second",
@@ -238,7 +237,7 @@ def find_concepts(words: Words, modality: str | None) -> tuple[Hit[Concept], ...
     for hit in longest(words.norms, lexicon.concept_terms()):
         options = [known[name] for name in hit.value]
         fitting = [c for c in options if modality and modality in c.modalities]
-        if not is_vertebra(words.norms[hit.first : hit.last], modality):
+        if not means_other(words.norms[hit.first : hit.last], modality):
             found.append(Hit((fitting or options)[0], hit.first, hit.last))
     return tuple(found)
 

@@ -164,7 +164,8 @@ def _places(words: Words, modality: str | None, asked: bool) -> list[Hit[Place]]
     return [
         p
         for p in find_places(words, modality)
-        if (asked or _visible(p.value.of or p.value.name, modality)) and not _of_view(p, words)
+        if (asked or _visible(p.value.of or p.value.name, modality))
+        and not (_of_view(p, words) or _of_cyst(p, words))
     ]
 
 
@@ -250,6 +251,12 @@ def _of_view(place: Hit[Place], words: Words) -> bool:
     before = [norm for norm in words.norms[max(0, place.first - 3) : place.first] if norm != "the"]
     limited = before[-2:] == ["view", "of"] and bool(LIMITED & {*words.norms})
     return limited or bool(VIEWS & set(words.norms[place.last : place.last + 1]))
+
+
+def _of_cyst(place: Hit[Place], words: Words) -> bool:
+    """True for the septum of "a cyst with a thick septum": it is none of the heart."""
+    bare = words.norms[place.first : place.last] in (("septum",), ("septal",))
+    return bare and bool({"cyst", "cystic", "collection"} & {*words.norms})
 
 
 def _visible(name: str, modality: str | None) -> bool:
