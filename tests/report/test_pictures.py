@@ -125,6 +125,14 @@ def places(text: str, modality: str) -> dict[str, str]:
         ),
         ("ULTRASOUND LEFT BREAST\nMass with mobile debris.", "US", "debris", "left left breast"),
         ("ULTRASOUND LEFT BREAST\nA collection. No ascites.", "US", "ascites", ""),
+        ("TWO VIEW MAMMOGRAM LEFT\nA mass with nipple retraction.", "MG", "nipple retraction", "left nipple"),
+        ("Right breast only. UIQ: a mass.", "US", "breast mass", "right upper right upper inner quadrant"),
+        (
+            "Ultrasound of the left breast at the site of concern. A cyst.",
+            "US",
+            "breast cyst",
+            "left left breast",
+        ),
         # the site of an operation
         (
             "Distortion in the left upper inner quadrant. Calcification at the scar.",
@@ -135,6 +143,7 @@ def places(text: str, modality: str) -> dict[str, str]:
         ("Mass in the left breast. Calcification near the site.", "MG", "calcification", ""),
         # no sides: radiotherapy, what a slide was cut from
         ("Lt breast cancer, WLE, SLNB and RT.", "MG", "breast tumour", "left left breast"),
+        ("Lt breast cancer, WLE and RT. Asymptomatic.", "MG", "breast tumour", "left left breast"),
         ("Post mastectomy, Rt breast mass.", "MG", "breast mass", "right right breast"),
         ("Core biopsy R breast: necrosis.", "SM", "necrosis", ""),
         ("Necrosis in the right half.", "SM", "necrosis", "right"),
@@ -167,6 +176,8 @@ def test_where_other_writers_place_it(text: str, modality: str, name: str, where
         ("Biopsies x4 for dysplasia.", "SM", []),
         ("SCC excision 2020.", "DMS", []),
         ("Mammogram, left\nH/o breast Ca.", "MG", []),
+        ("Residual collection, drain removed.", "US", ["fluid collection"]),
+        ("Chest tube, line and drain removed.", "CR", []),
     ],
 )
 def test_what_is_there_to_be_drawn(text: str, modality: str, wanted: list[str]) -> None:

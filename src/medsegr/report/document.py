@@ -330,10 +330,9 @@ def _line_ends(part: str, match: re.Match[str]) -> bool:
     if not after or after[0].islower() or after[0].isdigit():
         return False
     line = part[max(0, match.start() - 200) : match.start()].rsplit("\n", 1)[-1].strip()
-    if _SIDE_ALONE.fullmatch(line) or _HEADED.match(after):  # a heading: "RIGHT", "Mass: none"
-        return True
-    if _BEGUN.match(after):  # "ANTRUM - normal", "H/o breast cancer"
-        return True
+    title = line.isupper() and " " in line and not after.split("\n", 1)[0].isupper()  # "LEFT MAMMOGRAM"
+    if title or _SIDE_ALONE.fullmatch(line) or _HEADED.match(after) or _BEGUN.match(after):
+        return True  # a heading: "RIGHT", "Mass: none", "ANTRUM - normal"; "H/o breast cancer"
     if _LABEL.match(line) and _LABEL.match(after):  # "Shift: 4 mm to the right", "Hydrocephalus: no"
         return not line.endswith((",", "-"))
     if len(line) > 50:  # a wrapped line is a full one

@@ -115,4 +115,4 @@ def _tells_anew(norms: Sequence[str], first: int, comma: int, end: int) -> bool:
     """True for the comma of "no polyp seen at the scar, tattoo identified": what is behind it is there."""
     behind = [norm for norm in norms[comma + 1 : end] if norm != "."]
     alone = "," not in behind and not {"or", "nor", "and"} & {*behind}
-    return alone and behind[-1:] != () and behind[-1] in TOLD and bool(TOLD & {*norms[first:comma]})
+    return alone and bool(behind) and behind[-1] in TOLD and bool(TOLD & {*norms[first:comma]})

@@ -48,10 +48,11 @@ def of_modality(
     return ("gastric", norm) if norm == "fundus" and modality == "ES" else ()
 
 
-def is_radiotherapy(norms: Sequence[str], at: int) -> bool:
+def is_radiotherapy(tokens: Sequence[Token], norms: Sequence[str], at: int) -> bool:
     """True for the "RT" of "lumpectomy, SLNB and RT.": no side. It stands behind another treatment, and ends
     what is told."""
     ends = at + 1 == len(norms) or norms[at + 1] in (".", ",", ";", ")", "in")
+    ends = ends or (tokens[at].raw == "RT" and tokens[at + 1].raw.istitle())  # "RT. Asymptomatic"
     joined = at > 0 and norms[at - 1] in ("and", "+", "&", "/", ",", "post", "adjuvant", "received", "plus")
     treated = bool(TREATMENTS & {*norms[max(0, at - 5) : at]})
     return norms[at] == "rt" and ends and joined and treated

@@ -77,7 +77,9 @@ def read(
     words = words_of(tokens(text, span), text)
     if asked:
         words = _in_reports_words(words, modality)
-    describing = tuple(d for d in find_descriptors(words) if not is_radiotherapy(words.norms, d.first))
+    describing = tuple(
+        d for d in find_descriptors(words) if not is_radiotherapy(words.tokens, words.norms, d.first)
+    )
     hits = names(words, modality, describing)
     places = _places(words, modality, asked)
     if modality in TISSUE:

@@ -85,6 +85,19 @@ BESIDE = frozenset(
         "doppler",
         "coherence",
         "optical",
+        "real",
+        "time",
+        "realtime",
+        "at",
+        "in",
+        "site",
+        "area",
+        "palpable",
+        "concern",
+        "performed",
+        "was",
+        "male",
+        "female",
         "fluorescein",
         "cc",
         "mlo",
@@ -97,6 +110,7 @@ BESIDE = frozenset(
         ")",
     ]
 )  # all that a title may say beside a device, a side and an organ
+ALONE = frozenset(["only", "tender", "painful", "symptomatic", "lactating"])  # "Right breast only."
 TITLED = frozenset(
     [
         "breast",
@@ -208,8 +222,8 @@ def _is_title(sentence: Sentence) -> bool:
     organs = {e.place.name for e in sentence.elements if e.place is not None}
     count = len(_organs(sentence.elements))
     return (
-        bool(DEVICES & {*rest})
-        and all(norm in DEVICES | BESIDE or norm.isdigit() for norm in rest)
+        bool((DEVICES | ALONE) & {*rest})
+        and all(norm in DEVICES | BESIDE | ALONE or norm.isdigit() for norm in rest)
         and (count == 1 or (count == 0 and bool(MAMMOGRAMS & {*rest})))
         and all(name == "axilla" or any(organ in name for organ in ORGANS) for name in organs)
         and any(side_of(e) in SIDE_WORDS for e in sentence.elements)
