@@ -133,6 +133,9 @@ def places(text: str, modality: str) -> dict[str, str]:
             "breast cyst",
             "left left breast",
         ),
+        # of a paired organ, and of the colon's half: the body's side
+        ("Active left sided colitis.", "ES", "colitis", "left"),
+        ("A polyp on the left.", "ES", "polyp", "left"),
         # the site of an operation
         (
             "Distortion in the left upper inner quadrant. Calcification at the scar.",

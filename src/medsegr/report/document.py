@@ -33,6 +33,8 @@ HEADINGS = {
         "diagnosis",
         "final diagnosis",
         "imp",
+        "conc",
+        "concl",
     ),
     "comparison": (
         "comparison",
