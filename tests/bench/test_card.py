@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 
 from medsegr import weights
-from medsegr.bench.card import END, MARKER, bands, model_card, readme_part, sets_table
+from medsegr.bench.card import END, LICENCES, MARKER, bands, model_card, readme_part, sets_table
 from medsegr.bench.validate import interval
 
 
@@ -38,12 +38,22 @@ def test_what_is_bad_is_named_whatever_its_set() -> None:
 
 
 @pytest.mark.weights
+def test_what_may_be_done_with_weights_hangs_on_all_sets_that_they_learned_from() -> None:
+    for name in weights.names():
+        card = weights.read_card(name)
+        restricted = [one for one in card["sets"] if "NC" in LICENCES[one]]
+        assert bool(restricted) == ("NC" in card["licence"]), (name, restricted)
+        assert set(card["sets"]) >= set(card["validation"]["sets"])
+
+
+@pytest.mark.weights
 def test_the_readme_and_the_card_tell_the_numbers_of_the_checkpoint() -> None:
     if not weights.names():
         pytest.skip("the embedded checkpoint is not here")
+    for name in weights.names():
+        told = model_card(weights.read_card(name))
+        assert weights.find(name)[1].with_suffix(".md").read_text(encoding="utf-8") == told, name
     card = weights.read_card(weights.DEFAULT)
     page = (Path(__file__).resolve().parents[2] / "README.md").read_text(encoding="utf-8")
     part = MARKER + page.partition(MARKER)[2].partition(END)[0] + END
     assert part == readme_part(card), "run python -m medsegr.bench.card"
-    kept = weights.find(weights.DEFAULT)[1].with_suffix(".md").read_text(encoding="utf-8")
-    assert kept == model_card(card), "run python -m medsegr.bench.card"

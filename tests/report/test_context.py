@@ -71,3 +71,39 @@ def test_what_is_there_beside_a_denial_is_drawn(
     text: str, modality: str, expected: list[tuple[str, str | None]]
 ) -> None:
     assert drawn(text, modality) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "modality", "name"),
+    [
+        ("Excluding the polyp at 20 cm, the colon is normal.", "ES", "polyp"),
+        ("Excluding the polyp at 20 cm the colon is normal.", "ES", "polyp"),
+        ("Excluding a diverticulum, the sigmoid was unremarkable.", "ES", "diverticulosis"),
+        ("Excluding the known renal cysts, no abnormality is seen.", "CT", "kidney cyst"),
+        ("Excluding the nodule, no other lesion is seen.", "CR", "nodule"),
+        ("The colon is normal, excluding a polyp in the sigmoid.", "ES", "polyp"),
+        ("The lungs are clear excluding a nodule in the left lung.", "CR", "nodule"),
+        ("No lesion excluding a 5 mm nodule in the right lower lobe.", "CT", "nodule"),
+        ("Not counting the old rib fracture, the chest is normal.", "CR", "rib fracture"),
+        ("Leaving aside a small left effusion, the lungs are clear.", "CR", "pleural effusion"),
+    ],
+)
+def test_what_is_left_out_of_a_healthy_whole_is_there(text: str, modality: str, name: str) -> None:
+    assert [f.polarity for f in parse(text, modality=modality).findings if f.name == name] == ["present"]
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "X-ray excluding pneumothorax.",
+        "Normal film, excluding pneumothorax.",
+        "Thus excluding a pneumothorax.",
+        "The film was taken with a view to excluding a pneumothorax.",
+        "Excluding pneumothorax is the purpose.",
+        "Normal chest film, excluding a pneumothorax.",
+        "Segment the lung excluding the pneumothorax.",
+    ],
+)
+def test_what_an_examination_excludes_is_not_there(text: str) -> None:
+    found = [f.polarity for f in parse(text, modality="CR").findings if f.name == "pneumothorax"]
+    assert found == ["absent"]

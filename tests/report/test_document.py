@@ -153,3 +153,16 @@ def test_a_long_line_ends_before_a_heading_a_short_label_or_a_box(line):
     assert (found[3].name, found[3].location.side) == ("coarse calcification", "right")
     assert (found[4].name, found[4].polarity) == ("breast mass", "present")
     assert found[3].span[1] <= len(first)
+
+
+@pytest.mark.parametrize(("one", "two"), [("RIGHT", "LEFT"), ("Right eye:", "Left eye:"), ("OD", "OS")])
+def test_a_line_of_nothing_but_a_side_is_a_heading_of_its_own(one: str, two: str) -> None:
+    text = f"{one}\nMicroaneurysms, none at the\n{two}\nDrusen"
+    told = [text[a:b] for a, b in sentences(text, (0, len(text)))]
+    assert told == [one, "Microaneurysms, none at the", two, "Drusen"]
+
+
+@pytest.mark.parametrize("line", ["LEFT BREAST", "Left side:", "OD"])
+def test_a_side_ends_what_was_asked(line: str) -> None:
+    text = f"Indication: lump\n{line}\nMass at 2 o'clock"
+    assert [s.name for s in sections(text)] == ["indication", "findings"]

@@ -93,7 +93,11 @@ def test_cues_are_well_formed():
         for cue in found:
             assert cue.kind in ("negation", "pseudo", "uncertain", "time", "other", "advice", "stop")
             assert cue.direction in ("pre", "post", "both")
-            assert cue.value in (*TIMES, "removed") if cue.kind == "time" else cue.value in ("", "own")
+            assert (
+                cue.value in (*TIMES, "removed", "operated")
+                if cue.kind == "time"
+                else cue.value in ("", "own")
+            )
 
 
 def test_builds_and_refinements_name_concepts():

@@ -90,7 +90,13 @@ PLACES = [
     ("nodule, left lung", "nodule"),
     ("consolidation in the left lower lobe and right upper lobe", "consolidation"),
     ("two infected areas, upper left lung and lower right lung", "pulmonary infection"),
-    ("spleen and liver lesions", "liver lesion"),
+    ("mass, right kidney", "kidney tumour"),
+    ("cyst, liver", "liver cyst"),
+    ("nodule (8 mm), left lung", "nodule"),
+    ("the nodule, the left lung", "nodule"),
+    ("nodule, lung, left", "nodule"),
+    ("hepatic lesions", "liver lesion"),
+    ("left and right kidney cysts", "kidney cyst"),
     ("left lung, lower lobe", "lung"),
     ("upper pole, left kidney", "kidney"),
     ("left and right lung", "lung"),
@@ -115,3 +121,52 @@ def test_organs_with_an_article_are_members_beside_a_finding() -> None:
         assert told == {("heart", None), ("lung", "left"), ("pleural effusion", None)}, text
     placed = parse_phrase("nodule, left lung and heart", modality="CR").findings
     assert [found.name for found in placed] == ["nodule"]
+
+
+def told(text: str, asked: bool) -> list[tuple[str, str, str | None]]:
+    found = (parse_phrase if asked else parse)(text, modality="CT").findings
+    return [(f.polarity, f.name, f.location.side) for f in found if f.drawable]
+
+
+SPLEEN, LESION = ("present", "spleen", None), ("present", "lesion", "left")
+LIVER, CYST = ("present", "liver lesion", "right"), ("present", "liver cyst", "right")
+KIDNEY, BOTH = ("present", "kidney", "left"), ("present", "kidney cyst", "left")
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("spleen and liver lesions", [SPLEEN, LIVER]),
+        ("the spleen, liver lesions and the aorta", [SPLEEN, LIVER, ("present", "aorta", None)]),
+        ("liver and spleen lesions", [("present", "liver", None), LESION]),
+        ("left kidney and liver cysts", [KIDNEY, CYST]),
+        ("hepatic and splenic lesions", [LIVER, LESION]),
+        ("liver lesions and spleen", [LIVER, SPLEEN]),
+    ],
+)
+def test_who_asks_for_an_organ_and_lesions_of_another_is_shown_both(
+    text: str, wanted: list[tuple[str, str, str | None]]
+) -> None:
+    assert told(text, asked=True) == wanted
+    assert told(f"Segment the {text.removeprefix('the ')}", asked=False) == wanted
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("Spleen and liver lesions are seen.", [LESION, LIVER]),
+        ("Multiple spleen and liver lesions.", [LESION, LIVER]),
+        ("Left kidney and liver cysts.", [BOTH, CYST]),
+        ("No spleen or liver lesions.", [("absent", *LESION[1:]), ("absent", *LIVER[1:])]),
+        ("Haematoma in the spleen and liver lesions.", [("present", "splenic haematoma", "left"), LIVER]),
+        ("Pancreas and spleen normal, liver lesions.", [LIVER]),
+        ("The spleen is normal and liver lesions are seen.", [LIVER]),
+        ("Enlarged spleen and liver lesions.", [("present", "splenomegaly", "left")]),
+    ],
+)
+def test_a_report_tells_of_lesions_of_both_organs(
+    text: str, wanted: list[tuple[str, str, str | None]]
+) -> None:
+    found = told(text, asked=False)
+    assert found[: len(wanted)] == wanted
+    assert ("present", *LESION[1:]) not in found or LESION in wanted

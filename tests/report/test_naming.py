@@ -52,3 +52,37 @@ def test_a_look_and_the_same_thing_once_more_are_no_second_finding(text, modalit
 def test_a_level_may_be_told_with_a_d(text, modality, level):
     (found,) = parse(text, modality=modality).findings
     assert [place for place in found.location.anatomy if "vertebra" in place] == level
+
+
+@pytest.mark.parametrize(
+    "text",
+    [
+        "No defect.",
+        "No defects.",
+        "There is no defect in the liver.",
+        "No defect seen in the rotator cuff.",
+        "No bony defect is identified.",
+        "No evidence of a defect.",
+        "Without any focal defect.",
+        "Defect: none",
+        "No new defect.",
+        "No abnormality.",
+        "Lungs: no abnormality detected.",
+    ],
+)
+def test_no_defect_denies(text: str) -> None:
+    assert [f.polarity for f in parse(text, modality="CT").findings] == ["absent"]
+
+
+@pytest.mark.parametrize(
+    ("text", "wanted"),
+    [
+        ("Defect in the skull.", []),
+        ("No effusion. Defect in the skull.", [("pleural effusion", "absent")]),
+        ("No effusion, a defect in the skull.", [("pleural effusion", "absent")]),
+        ("No filling defect.", [("pulmonary embolism", "absent")]),
+        ("A cartilage defect of the left knee.", [("cartilage defect", "present")]),
+    ],
+)
+def test_a_defect_that_is_there_or_has_a_name_stays(text: str, wanted: list[tuple[str, str]]) -> None:
+    assert [(f.name, f.polarity) for f in parse(text, modality="CT").findings] == wanted

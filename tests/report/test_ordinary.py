@@ -22,6 +22,9 @@ HARMLESS = (
     "No change from baseline. Depending on the initial findings, guidelines apply.",
     "A barium enema was performed with a sterile container.",
     "Virus serology is recorded elsewhere.",
+    "Dysphagia and dyspepsia for a year, convulsions as a child.",
+    "During lactation. On heparin, with alkalosis, neurosis and hyperopia.",
+    "Barrette and stapler were taken off, defibrillation pads too; exfoliation of the skin, typhus in youth.",
 )
 
 

@@ -199,6 +199,11 @@ def test_a_side_is_not_handed_to_what_has_none():
         ("Mass measuring 2.3 cm x 1.4 cm.", (23.0, 14.0)),
         ("Tube tip 4 cm above the carina.", None),
         ("A small nodule.", None),
+        ("In the mid rectum at 8 cm there was an ulcerated tumour of 40 mm.", (40.0,)),
+        ("At 8cm a mass is seen.", None),
+        ("The spleen is enlarged at 14 cm.", (140.0,)),
+        ("The mass is stable at 3 cm.", (30.0,)),
+        ("The collection, now at 5 cm (was 7 cm).", (50.0,)),
     ],
 )
 def test_sizes(text, size):

@@ -27,6 +27,7 @@ def checkpoint(folder: Path, value: float, **notes: str) -> Path:
     save_file(tensors, path, metadata={"codes": "[]", "format": "medsegr/1", **notes})
     card = {"name": "tiny", "sha256": hashlib.sha256(path.read_bytes()).hexdigest(), "licence": "any"}
     card |= {"validation": {"dice": value}, "temperature": 1.5, "warm_start": "nothing"}
+    card["sets"] = ["shared", f"of {value:g}"]
     path.with_suffix(".json").write_text(json.dumps(card), encoding="utf-8")
     return folder
 
@@ -45,6 +46,7 @@ def test_a_mean_and_its_card(tmp_path: Path) -> None:
     assert [part["share"] for part in card["averaged"]] == [0.25, 0.75]
     assert card["averaged"][0]["sha256"] == weights.read_card(one)["sha256"]
     assert (card["warm_start"], card["licence"]) == ("two stages", "any")
+    assert card["sets"] == ["of 1", "of 5", "shared"]
     assert not {"validation", "temperature"} & set(card)  # numbers of a part are not the mean's
     assert not list(out.glob("*.part"))
 

@@ -2,7 +2,7 @@
 prose is typed.
 
 ``python -m medsegr.bench.card`` writes ``medsegr-tiny.md`` beside the weights and the part of README.md after
-its marker.
+its marker; of another checkpoint (``--model``) the card alone.
 """
 
 import argparse
@@ -159,17 +159,14 @@ def concepts_table(card: Mapping[str, Any]) -> str:
 def model_card(card: Mapping[str, Any]) -> str:
     """The whole card as Markdown."""
     state, kinds = card["training"], card["validation"]["phantoms"]
-    data = "\n".join(f"- {name}: {LICENCES[name]}" for name in card["validation"]["sets"] if name in LICENCES)
-    others = "\n".join(
-        f"- {name}: {LICENCES[name]}" for name in LICENCES if name not in card["validation"]["sets"]
-    )
+    data = "\n".join(f"- {name}: {LICENCES.get(name, 'licence not told')}" for name in card["sets"])
+    limits = "non-commercial and share-alike" if "NC" in card["licence"] else "share-alike"
     return f"""# Model card: {card["name"]}
 
 Written by `python -m medsegr.bench.card` from `{card["name"]}.json`. **Not a medical device. For research.**
 
 {card["parameters"] / 1e6:.2f} million parameters; SHA-256 `{card["sha256"]}`; licence of the weights:
-**{card["licence"]}** (non-commercial and share-alike, because images of that licence went in). The code is
-Apache-2.0.
+**{card["licence"]}** ({limits}, because images of that licence went in). The code is Apache-2.0.
 
 ## What it is for
 
@@ -185,7 +182,6 @@ after a warm start from {card.get("warm_start", "nothing")}. Recipe: `configs/`,
 below are on those. No image that stands here for judging was trained on.
 
 {data}
-{others}
 - made bodies of {len(kinds)} kinds (`medsegr phantom`: {", ".join(kinds)})
 
 ## Numbers
@@ -252,6 +248,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
     given = parser.parse_args(arguments)
     card = weights.read_card(given.model)
     weights.find(given.model)[1].with_suffix(".md").write_text(model_card(card), encoding="utf-8")
+    if given.model != weights.DEFAULT:
+        return
     text = given.readme.read_text(encoding="utf-8")
     before, _, after = text.partition(MARKER)
     rest = after.partition(END)[2] if END in after else after

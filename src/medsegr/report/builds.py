@@ -12,6 +12,8 @@ from medsegr.report.match import Words, longest
 
 OF_OTHERS = tuple((by, a) for by in ("by", "with", "and", ",") for a in ("a", "an"))
 MEASURES = frozenset(["cm", "mm", "x", "ml", "measure", "measuring"])
+BIG = frozenset(["large", "enlarged", "big", "prominent", "small", "dilated", "massive", "larger"])
+SIDES = frozenset(["left", "right", "bilateral", "sided"])
 INTACT = ("intact",)
 DENYING = frozenset(["not", "non", "no", "without"])
 
@@ -79,7 +81,7 @@ def with_builds(named: list[Candidate], words: Words, starts: tuple[int, ...]) -
         blocking = (c for c in out if c.concept.name in build.unless and not _apart(c, pair, words))
         if any(_clause(c.first, starts) == _clause(pair[0][0], starts) for c in blocking):
             continue
-        if _is_listed(build, pair, out, words):
+        if _is_listed(build, pair, out, words) or _is_of_other(pair, named, words):
             continue
         made = Candidate(lexicon.concepts()[build.name], pair)
         inside = [c for c in out if all(_overlaps(part, pair) for part in c.parts)]
@@ -107,6 +109,20 @@ def _is_listed(build: Build, pair: tuple[tuple[int, int], ...], named: list[Cand
     bases = {rule.base for rule in lexicon.refines() if rule.name == build.name}
     said = any(c.concept.name in bases and _covers(c, (low,)) for c in named)
     return said and bool({"and", ",", "&"} & set(words.norms[low[1] : high[0]]))
+
+
+def _is_of_other(pair: tuple[tuple[int, int], ...], named: list[Candidate], words: Words) -> bool:
+    """True where a size is said before a finding, whose it is: the "large" of "large left effusion displacing
+    the heart", the "enlarged" of "enlarged spleen and liver cysts"."""
+    low, high = sorted(pair)
+    things = [c for c in named if c.concept.kind == "finding" and len(c.parts) == 1]
+    between = any(low[1] <= c.first and c.last <= high[0] for c in things)
+    inside = any(c.first <= high[0] and high[1] < c.last for c in things)
+    if (
+        words.norms[high[0]] in BIG and "," in words.norms[low[1] : high[0]]
+    ):  # "heart displaced, large effusion"
+        return any(c.first >= high[1] and {*words.norms[high[1] : c.first]} <= SIDES for c in things)
+    return words.norms[low[0]] in BIG and (between or inside)
 
 
 def _apart(other: Candidate, pair: tuple[tuple[int, int], ...], words: Words) -> bool:

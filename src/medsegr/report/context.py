@@ -16,6 +16,7 @@ from medsegr.report.clauses import DENIALS, DENIERS, answers, denied_half
 from medsegr.report.idle import acts_back, explained_at, of_them, presumed
 from medsegr.report.lexicon import Concept, Cue, word_list
 from medsegr.report.match import Hit, Words
+from medsegr.report.treated import operated, says_after, since
 
 OPPOSING = frozenset(["not", "discarded", "excluded", "ruled"])
 FRONT = 5  # words of a place with which a sentence begins
@@ -25,6 +26,9 @@ STATING = frozenset(["there", "but", "however", "no"])
 OPEN_ENDS = frozenset(["excluded", "out"])  # of "cannot be excluded", "cannot be ruled out"
 TURNING = frozenset(["but", "although", "though", "however", "yet"])
 MEANING = frozenset(["represent", "represents", "reflect", "reflects", "indicate", "indicates", "is", "are"])
+PAST = frozenset(["prior", "operated"])
+GONE = frozenset(["resolved", "cleared"])
+GONE_BY = frozenset(["prior", "resolved"])
 DENYING_TIMES = frozenset(["resolved", "removed"])  # what is told so is not there
 
 
@@ -101,8 +105,9 @@ def _begins(words: Words, hit: Hit[Cue], starts: tuple[int, ...], anchors: Seque
 
 
 def _answered(words: Words, hit: Hit[Cue], anchors: Sequence[int]) -> bool:
-    """True for the "neg" of "pneumothorax neg, effusion small": it is said of what stands before it."""
-    alone = hit.last - hit.first == 1 and words.norms[hit.first] in DENIALS
+    """True for the "neg" of "pneumothorax neg, effusion small" and the "resolved" of "pneumothorax resolved,
+    small effusion": it is said of what stands before it."""
+    alone = hit.last - hit.first == 1 and words.norms[hit.first] in DENIALS | GONE
     if alone and hit.first and denied_half(words.norms, hit.first - 1):
         return True
     return alone and hit.first - 1 in anchors and words.norms[hit.last : hit.last + 1] in ((",",), (";",))
@@ -146,6 +151,7 @@ def _said_before(words: Words, hit: Hit[Cue], cues: Sequence[Hit[Cue]], starts: 
         return max((i + 1 for i in range(hit.first) if words.norms[i] == ","), default=0)
     begin = max(s for s in starts if s <= hit.first)
     before = [c.last for c in cues if c.value.kind in ("negation", "time") and begin < c.last < hit.first]
+    before += [i + 1 for i in range(begin, hit.first) if words.norms[i] in word_list("changed")]
     commas = [i for i in range(max(before, default=hit.first), hit.first) if words.norms[i] == ","]
     return commas[0] + 1 if commas and commas[0] + 1 < hit.first else 0
 
@@ -187,6 +193,8 @@ def _forward(words: Words, hit: Hit[Cue], starts: tuple[int, ...], adjectives: S
         *norms[hit.first : hit.last]
     }:
         end = next((i for i in range(hit.last, end) if norms[i] == ","), end)  # "s/p resection, new nodule"
+    if hit.value.kind == "time" and hit.value.value in GONE_BY:
+        end = since(words, (hit.first, hit.last), end)
     if hit.value.kind == "uncertain":
         told = (i for i in range(hit.last + 1, end) if norms[i] in ("is", "are") and norms[i - 1] != "there")
         copula = next(told, end)
@@ -270,8 +278,9 @@ def claim(found: Sequence[Scope], parts: Sequence[tuple[int, int]], concept: Con
         if s.cue.kind == "time"
         and not (s.cue.value == "prior" and concept.lasting and s.span[1] - s.span[0] < 9)
         and not (concept.lasting and words.text[slice(*s.span)].lower().endswith("healed"))
-        and not (s.cue.value == "removed" and _pictured(concept))
-        and not (concept.kind == "device" and " after" in words.text[slice(*s.span)].lower())
+        and not (s.cue.value in ("removed", "operated") and _pictured(concept))
+        and not (s.cue.value == "prior" and _stays(concept, words.text[slice(*s.span)].lower()))
+        and (s.cue.value != "operated" or operated(concept, words.norms))
     ]
     time = _time(_since_told(timed, min(span[0] for span in own)))
     whose: Literal["patient", "other"] = "other" if "other" in by_kind else "patient"
@@ -285,7 +294,11 @@ def claim(found: Sequence[Scope], parts: Sequence[tuple[int, int]], concept: Con
         return Claim("uncertain", by_kind["advice"].span, time, whose, True)
     if "uncertain" in by_kind:
         return Claim("uncertain", by_kind["uncertain"].span, time, whose)
-    span = next((s.span for s in timed if s.cue.value == "prior"), None) if time == "prior" else None
+    span = (
+        next((s.span for s in timed if s.cue.value in ("prior", "operated")), None)
+        if time == "prior"
+        else None
+    )
     return Claim("present", span, time, whose)
 
 
@@ -319,9 +332,19 @@ def _time(timed: Sequence[Scope]) -> str:
     values = [s.cue.value for s in timed]
     if DENYING_TIMES & {*values}:
         return "resolved"
-    if "prior" in values:  # a thing seen before that is stable, better or worse is still there
+    if {"prior", "operated"} & {
+        *values
+    }:  # a thing seen before that is stable, better or worse is still there
         return next((v for v in values if v in ("stable", "improved", "worse")), "prior")
     return values[0] if values else "current"
+
+
+def _stays(concept: Concept, said: str) -> bool:
+    """Whether what a patient is said to be after is there: a device, an operation, and a fracture of which
+    one is "status post"."""
+    lasting = concept.lasting and "after" not in said
+    stays = lasting or concept.kind in ("device", "statement") or not concept.drawable
+    return stays and says_after(said)
 
 
 def _pictured(concept: Concept) -> bool:

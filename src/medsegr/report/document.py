@@ -6,8 +6,8 @@ from itertools import pairwise
 from medsegr.findings import Section, Span
 from medsegr.report import columns
 from medsegr.report.layout import laid_out
-from medsegr.report.lexicon import concept_terms, concepts, places, split_words
 from medsegr.report.tokens import ABBREVIATIONS, ANSWER, queries
+from medsegr.report.unheaded import SIDE_LINE, end_of, organs_begin
 
 HEADINGS = {
     "findings": (
@@ -69,6 +69,9 @@ HEADINGS = {
         "clinical indications",
         "clinical problem",
         "clinical background",
+        "clinical profile",
+        "clinical notes",
+        "clinical summary",
         "reason for referral",
         "referral",
         "request",
@@ -148,22 +151,6 @@ _TITLES = frozenset(
 )  # in capitals a disease or a kind of image: "no DR. Left eye ..."
 _ITEM = re.compile(r"(?:(?<=\n)|(?<=\r)|^)[ \t]*(?:\(?\d{1,2}[.):](?!\d)|[-*•–·o](?=\s))[ \t]*", re.MULTILINE)
 _INLINE_ITEM = re.compile(r"(?:(?<=[.;:!?])|(?<=^))\s*\(?\d{1,2}[.)]\s*(?=[A-Za-z])")
-_FIRST_LINE = re.compile(r"[^\n]{0,400}[.?!:][ \t\r]*\n+(?=[A-Z])|[^\n]{0,400}\n[ \t\r]*\n+(?=\S)")
-_FIRST_SENTENCE = re.compile(r"[^.\n]{0,200}(?:\.[ \t]*(?=[A-Z])|\.?[ \t\r]*\n+(?=[A-Z|]))")
-_ORGAN_LINE = re.compile(r"\n[ \t|*-]{0,8}(?P<words>[A-Z][A-Za-z]{0,14}(?: [A-Za-z]{1,14}){0,3})[ \t]*:")
-_SIDE_LINE = re.compile(  # "Indication: lump", "RIGHT BREAST", "Mass: none"
-    r"\n[ \t*#]{0,8}(?:right|left|od|os)(?: (?:side|breast|eye|lung|kidney|ovary|testis|carotid))?[ \t]*:?"
-    r"[ \t]*(?=\n)",
-    re.IGNORECASE,
-)
-_FIELD = re.compile(r"\n[ \t|*-]{0,8}(?P<words>[A-Z][A-Za-z ]{2,30})#?\d{0,2}[ \t]*:")
-_EXAM = re.compile(  # "Indication: lump. Ultrasound: ..." on one line
-    r"(?<=[.;])[ \t]+(?!(?:outside|prior|previous|recent|earlier|old)\b)(?:[a-z-]{1,12} ){0,2}"
-    r"(?:x-?ray|radiograph|cxr|ct|mri?|ultrasound|us|mammogra(?:m|phy)|(?:colono|endo|gastro)scopy"
-    r"|derm(?:at)?oscopy|fundus|microscopy|scan)(?: [a-z-]{1,12}){0,3}"
-    r"(?: ?:| (?:show|demonstrate|reveal)s\b)",
-    re.IGNORECASE,
-)
 _UNIT = re.compile(r"\d ?[glLmhsT]$")
 _STOP = re.compile(r"(?<![.!?;])[.!?;]++(?=\s|$|[A-Z][a-z])|\n[ \t\r]*\n|\r\n|\n|\r")
 
@@ -184,54 +171,16 @@ def sections(text: str) -> tuple[Section, ...]:
     last = max((i for i, (_, name) in enumerate(heads) if name == "findings"), default=0)
     for i, (match, name) in enumerate(heads):
         stop = heads[i + 1][0].start() if i + 1 < len(heads) else len(text)
-        headed = name in READ or i < last  # findings have a heading of their own further on
-        cut = (
-            stop
-            if name in READ
-            else _organs_begin(text, match, stop)
-            if headed
-            else _ends_early(text, match, stop)
-        )
+        cut = stop
+        if name not in READ and i < last:  # findings have a heading of their own further on
+            cut = organs_begin(text, match.end(), stop)
+        elif name not in READ:
+            behind = any(other in READ for _, other in heads[i + 1 :])
+            cut = end_of(name, match["words"], text, (match.end(), stop), behind)
         found.append(Section(name, _trim(text, match.end(), cut)))
         if text[cut:stop].strip():
             found.append(Section("findings", _trim(text, cut, stop)))
     return tuple(found)
-
-
-def _ends_early(text: str, head: re.Match[str], stop: int) -> int:
-    """Where a short part ("Comparison: none.") ends and findings without a heading of their own begin."""
-    start = head.end() + len(text[head.end() : stop]) - len(text[head.end() : stop].lstrip())
-    found = (_FIRST_SENTENCE if head["words"].lower().startswith("compar") else _FIRST_LINE).match(
-        text, start, stop
-    )
-    if found:
-        return found.end()
-    if _NAMES.get(head["words"].lower()) == "technique":
-        told = (m for m in _FIELD.finditer(text, start, stop) if _is_finding(m["words"]))
-        stop = next((m.start() for m in told), stop)  # "Exam: CT chest\nNodule 1: ..."
-    organ = (m for m in _ORGAN_LINE.finditer(text, start, stop) if _is_organ(m["words"]))
-    exam, side = _EXAM.search(text, start, stop), _SIDE_LINE.search(text, start, stop)
-    behind = min((found.start() for found in (exam, side) if found), default=stop)
-    return min(next((m.start() for m in organ), stop), behind)  # "History: diabetes\nRight eye: ..."
-
-
-def _organs_begin(text: str, head: re.Match[str], stop: int) -> int:
-    """Where headings of organs begin behind an empty line: "Indication: lymphoma", "", "Neck: no node"."""
-    found = (m for m in _ORGAN_LINE.finditer(text, head.end(), stop) if _is_organ(m["words"]))
-    return next((m.start() for m in found if not text[: m.start()].rsplit("\n", 1)[-1].strip()), stop)
-
-
-def _is_finding(heading: str) -> bool:
-    """True for the name of a field of a form that begins with that of a finding: "Nodule 1"."""
-    first = concept_terms().longest(split_words(heading), 0)
-    return first is not None and any(concepts()[name].kind == "finding" for name in first[1])
-
-
-def _is_organ(heading: str) -> bool:
-    """True for a heading that begins or ends with the name of a place of the body ("Left lobe")."""
-    known = places()
-    norms = split_words(heading)
-    return any(known.longest(norms, i) is not None for i in range(len(norms))) or norms[-1:] == ("lobe",)
 
 
 def _heading(match: re.Match[str], text: str) -> str | None:
@@ -333,15 +282,22 @@ def _line_ends(part: str, match: re.Match[str]) -> bool:
         return False
     line = part[max(0, match.start() - 200) : match.start()].rsplit("\n", 1)[-1].strip()
     title = line.isupper() and " " in line and not after.split("\n", 1)[0].isupper()  # "LEFT MAMMOGRAM"
-    if title or _SIDE_ALONE.fullmatch(line) or _HEADED.match(after) or _BEGUN.match(after):
-        return True  # a heading: "RIGHT", "Mass: none", "ANTRUM - normal"; "H/o breast cancer"
+    begun = title or _BOX.match(after) or _BEGUN.match(after)  # "ANTRUM - normal", "H/o breast cancer"
+    if begun or any(_is_heading(text) for text in (line, after)):
+        return True
     if _LABEL.match(line) and _LABEL.match(after):  # "Shift: 4 mm to the right", "Hydrocephalus: no"
-        return not line.endswith((",", "-"))
+        return not line.endswith(",") and not re.search(r"\w-$", line)  # "Side: -" is answered
     if len(line) > 50:  # a wrapped line is a full one
         return line.endswith((".", ":", ";", "!", "?")) or _LABEL.match(after) is not None
     if re.search(r":\s*\S+$", line):  # "Consolidation: No" is answered
         return True
     return not line.endswith((",", "-")) and line.rsplit(" ", 1)[-1].lower() not in _OPEN
+
+
+def _is_heading(line: str) -> bool:
+    """True for what begins with a line of nothing but a side, spelled as a heading: no sentence goes on with
+    it, and none is left open by it."""
+    return line[:1].isupper() and SIDE_LINE.match(line) is not None
 
 
 _OPEN = frozenset(  # words that end no line
@@ -350,12 +306,8 @@ _OPEN = frozenset(  # words that end no line
         *("at", "on", "by", "from", "left", "right", "small", "mild", "possible", "there"),
     ]
 )
-_SIDE_ALONE = re.compile(r"(?:RIGHT|LEFT|Right|Left)(?: (?:SIDE|Side|side))?:?")
 _LABEL = re.compile(r"[A-Z][A-Za-z0-9 /#-]{0,40}:(?=\s)")
 _BEGUN = re.compile(  # what begins a line: an organ in capitals with a dash, what letters say of a patient
     r"[A-Z][A-Z0-9/]*(?: [A-Z0-9/]+){0,3} ?[-–—]{1,2} |(?:[HCRhcr]/[Oo]|[KkSs]/(?:[Cc]/[Oo]|[Pp]))\b"
 )
-_HEADED = re.compile(  # what no sentence goes on with: a box, or a line of nothing but a side and its organ
-    r"[\[\u2610-\u2612]|(?:RIGHT|LEFT|Right|Left)(?: (?:[A-Z]{2,12}|[A-Z]?[a-z]{2,12}))?"
-    r"[ \t]*:?[ \t]*(?:\n|$)"
-)
+_BOX = re.compile(r"[\[\u2610-\u2612]")

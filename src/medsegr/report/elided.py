@@ -4,7 +4,7 @@ trace on the left"), and the other side of one ("absent on the right but present
 from collections.abc import Sequence
 
 from medsegr.report.builds import Candidate
-from medsegr.report.side import SIDE_WORDS
+from medsegr.report.side import NUMBERS, SIDE_WORDS
 
 EXCEPTING = (
     ("except", "for"),
@@ -18,6 +18,11 @@ EXCEPTING = (
     ("save", "for"),
     ("besides",),
     ("barring",),
+    ("excluding",),
+    ("discounting",),
+    ("leaving", "aside"),
+    ("not", "counting"),
+    ("not", "including"),
     ("bar",),
 )
 ARTICLES = frozenset(["a", "an", "the", "some", "one", "this", "that", "possibly", "very"])
@@ -50,6 +55,11 @@ GOING_ON = frozenset(  # "cleared on the right but persist on the left"
     ]
 )
 STATES = SIZES | {"present", "seen", "yes", "positive", "visible", "noted", "evident"}
+POINTING = frozenset(["the", "this", "these", "those", "that", "known", "some", "few", *NUMBERS])
+HEALTHY = frozenset(
+    ["normal", "clear", "unremarkable", "free", "negative", "healthy", "intact", "no", "without", "nothing"]
+)
+STATING = frozenset(["is", "are", "was", "were", "appear", "appears", "show", "shows", "looks", "look"])
 FILLING = frozenset(
     [
         *("a", "an", "the", "on", "at", "in", "is", "are", "but", "and", "side", "one", "there", "only"),
@@ -113,6 +123,23 @@ def excepted(
     word = free[-1] if free else next((i for i in run if i not in placed), at - 1)
     word = at if not run and not led and at < end else word
     return Candidate(item.concept, ((word, word + 1),))
+
+
+def leaves_out(norms: Sequence[str], at: int) -> bool:
+    """True for an "excluding" that tells what is there beside all that is healthy: "excluding the polyp at 20
+    cm, the colon is normal", "normal chest, excluding a small effusion". "CT excluding pneumonia" denies."""
+    told = norms[at + 1 : at + 2]
+    definite = bool(told) and (told[0] in POINTING | SIZES or told[0].isdecimal())
+    single = bool(told) and told[0] in ("a", "an")
+    if at > 1:
+        end = next((i for i in range(at + 1, len(norms)) if norms[i] in MARKS), len(norms))
+        described = single and bool((SIZES | ENDS) & {*norms[at + 2 : end]})
+        return bool(HEALTHY & {*norms[:at]}) and (definite or described)
+    comma = next((i for i in range(at + 1, len(norms)) if norms[i] == ","), None)
+    if comma is None:
+        return (definite or single) and bool(HEALTHY & {*norms})
+    rest = {*norms[comma + 1 :]}
+    return bool(HEALTHY & rest) or ((definite or single) and bool(STATING & rest))
 
 
 def _noun(norms: Sequence[str], at: int, end: int) -> range:

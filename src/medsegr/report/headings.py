@@ -4,15 +4,17 @@ from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
 from medsegr.findings import Span
-from medsegr.report import columns
+from medsegr.report import columns, halves
 from medsegr.report.again import told_last
 from medsegr.report.blocks import joined
 from medsegr.report.correcting import taken_back
+from medsegr.report.elided import told_side
 from medsegr.report.lexicon import Place, concepts, paired
 from medsegr.report.match import Words
 from medsegr.report.parts import wholes
 from medsegr.report.sentence import NO_WORDS, Sentence, is_name_only, is_request, read
 from medsegr.report.side import SIDE_WORDS, Element, side_of
+from medsegr.report.sites import of_site, of_treated, sided
 from medsegr.report.titled import DEVICES, ORGANS, fits
 
 PARTED = frozenset(
@@ -36,7 +38,8 @@ SPOKEN = frozenset(
     ]
 )  # organs of which several sentences may speak: no bones, whose "effusion" may be the lung's
 LEADS = ((), ("the",), ("this",))  # all that may stand before the organ that a sentence speaks of
-SAME = frozenset(["lobe", "segment", "side", "lung", "hemisphere", "kidney", "breast"])
+SAME = frozenset(["lobe", "segment", "lung", "hemisphere", "kidney", "breast"])
+TOWARDS = frozenset(["to", "toward", "towards"])  # "shift of the mediastinum to that side"
 ITEMS = frozenset(["associated", "other", "additional", "feature", "finding"])  # of a form, beside findings
 EYE_ITEMS = frozenset(  # of a form about an eye
     [
@@ -47,13 +50,7 @@ EYE_ITEMS = frozenset(  # of a form about an eye
 )
 DASHES = frozenset(["-", "–", "—"])
 CLOCK = (("00",), ("30",))  # "a cyst at 5:00"
-SITES = frozenset(["scar", "site", "bed", "cavity"])
-OPERATED = SITES | {  # where such a site is told of
-    *("surgical", "operative", "postoperative", "postsurgical", "surgery", "lumpectomy", "excision"),
-    *("biopsy", "clip", "distortion", "radiotherapy", "treatment"),
-}
-DONE = frozenset(["placed", "applied", "deployed", "fired", "injected", "left", "used"])
-WHERE = frozenset(["at", "in", "within", "around", "along", "near", "to", "of", "beside"])
+MOST_CAPITALS = 2  # words of a heading in capitals without a colon
 SHORT = 4  # words of a sentence that may stand in a list of names
 
 
@@ -68,20 +65,30 @@ class Spoken:
 
 
 def read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[Sentence, ...]:
-    """Read the sentences of one section, those of a table with a column for each side cell by cell."""
+    """Read the sentences of one section, those of a table with a column for each side cell by cell, and the
+    answers of a line for each side one by one."""
     whole = (spans[0][0], spans[-1][1]) if spans else (0, 0)
-    table = columns.lines(text, whole)
-    if not table:
+    answered = halves.rows(text, spans)
+    apart = [*columns.lines(text, whole), *(row for row, _ in answered)]
+    if not apart:
         return _read_all(text, spans, modality)
-    rest = [s for s in spans if not any(line[0] <= s[0] < line[1] for line in table)]
-    told = [_of_cell(cell, modality) for cell in columns.cells(text, whole)]
+    rest = [s for s in spans if not any(line[0] <= s[0] < line[1] for line in apart)]
+    cells = (*columns.cells(text, whole), *(cell for _, row in answered for cell in row))
+    told = [_of_cell(cell, modality) for cell in cells]
     return tuple(sorted((*_read_all(text, rest, modality), *told), key=lambda s: s.span))
+
+
+def read_answers(text: str, span: Span, modality: str | None) -> tuple[Sentence, ...]:
+    """The answers for each side that a direct phrase consists of; () where it is none."""
+    return tuple(_of_cell(cell, modality) for _, row in halves.rows(text, (span,)) for cell in row)
 
 
 def _of_cell(cell: columns.Cell, modality: str | None) -> Sentence:
     """A cell with the name of its row before it, under the side of its column."""
     head = read(cell.text, (cell.head[0], cell.head[1] + 1), modality)
-    sentence = read(cell.text, cell.span, modality)
+    start, stop = cell.head
+    bare = cell.text[:start] + " " * (stop - start) + cell.text[stop:]  # on a line of its own it has its head
+    sentence = read(bare, cell.span, modality)
     under = _heading_organ(sentence, sentence.words.norms.index(":"))
     return replace(sentence, under=under, over=head.elements, over_words=head.words, titled=True)
 
@@ -94,27 +101,30 @@ def _read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[S
     """
     out: list[Sentence] = []
     under, end = "", 0
+    nested = ""  # the organ under whose heading a mere side is one: "KIDNEYS: Right: stone. Left: cyst."
     spoken = Spoken()
     over: tuple[tuple[Element, ...], Words] = ((), NO_WORDS)
     for span in joined(text, spans):
         before = told_last(out[-1].candidates, out[-1].words.norms) if out else None
-        sentence = read(text, span, modality, before)
+        last = out[-1].words.norms if out else ()
+        sentence = read(text, span, modality, before, side=told_side(last, 0, len(last)))
         sentence = _of_same(sentence, out[-1:])
         alone = bool(out) and (out[-1].words.norms[-1:] == (":",) or _is_line(out[-1], text))
         if text[end : span[0]].count("\n") > 1 and not alone:
-            under, over, spoken = "", ((), sentence.words), Spoken()
+            under, nested, over, spoken = "", "", ((), sentence.words), Spoken()
         subject = next((c.concept.name for c in sentence.anatomy if c.first <= 1), "")
-        colon = _ends_at(sentence, text)
+        colon = _ends_at(sentence, text) or _capitals_at(sentence, text, over[0])
         if colon:
-            under = _heading_organ(sentence, colon)
             placed = _heading_place(sentence, colon)
-            stays = _stays(under, over[0]) or _is_device(sentence, colon)
+            bare = bool(over[0]) and all(e.place is None for e in over[0])
+            leaves, under, nested = _leaving(sentence, colon, "" if bare else under, nested)
+            stays = (not leaves and _stays(under, over[0])) or _is_device(sentence, colon)
             stays = stays or _is_item(sentence, colon, over[0]) or _is_below(sentence, colon, over[1])
             over = over if not placed and stays else (placed, sentence.words)
         elif subject and not _stays(subject, over[0]):
             over = (), sentence.words
         both = _of_both(sentence, colon)
-        site = _of_site(sentence, out[-1]) or _of_treated(sentence, out[-1], modality) if out else ()
+        site = of_site(sentence, out[-1]) or of_treated(sentence, out[-1], modality) if out else ()
         front = _fronted(sentence) or _trailing(sentence)
         told = (front, sentence.words) if front else over
         if spoken.organ and _mere_side(sentence):  # "The left shows a nodule."
@@ -142,51 +152,29 @@ def _read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[S
 
 
 def _of_same(sentence: Sentence, before: Sequence[Sentence]) -> Sentence:
-    """The sentence with the lobe that was told before as its own: "a second nodule in the same lobe"."""
+    """The sentence with the lobe or side that was told before as its own: "a second nodule in the same lobe",
+    "an effusion on that side"."""
     norms = sentence.words.norms
     at = next((i for i in range(len(norms) - 1) if _is_same(norms, i)), None)
     if at is None:
         return sentence
     here = [e for e in sentence.elements if e.last <= at]
-    told = next((list(s) for s in (here, *(b.elements for b in before)) if _sided(s)), [])
-    last = max((i for i, e in enumerate(told) if _sided((e,))), default=None)
+    told = next((list(s) for s in (here, *(b.elements for b in before)) if sided(s)), [])
+    last = max((i for i, e in enumerate(told) if sided((e,))), default=None)
     if last is None:
         return sentence
     run = told[last : last + 1]
     run += [e for e in told[last + 1 :][:1] if e.first == run[0].last and run[0].place is None]
+    if norms[at] != "same" and run[0].place is not None and run[0].place.rows:
+        run = [Element(None, "side", str(run[0].place.side), 0, 1)]  # of a lobe no more than its side
     own = [replace(e, first=at + i, last=at + i + 1) for i, e in enumerate(run)]
     rest = [e for e in sentence.elements if not at <= e.first < at + 2]
     return replace(sentence, elements=tuple(sorted((*rest, *own), key=lambda e: e.first)))
 
 
-def _of_site(sentence: Sentence, before: Sentence) -> tuple[Element, ...]:
-    """Where in a breast the site lies that a sentence points back to: the scar of "calcification at the scar"
-    behind "distortion in the left breast"; nothing where the sentence before it tells both sides or none."""
-    norms = sentence.words.norms
-    led = (i for i, norm in enumerate(norms) if norm in SITES and norms[max(0, i - 1)] == "the")
-    at = next((i for i in led if norms[max(0, i - 2)] in WHERE), None)
-    sides = {side_of(e) for e in before.elements} & {*SIDE_WORDS, "bilateral"}
-    known = OPERATED & {*before.words.norms} and not _sided(sentence.elements)
-    if at is None or len(sides) != 1 or "bilateral" in sides or not known:
-        return ()
-    begin = next(i for i, e in enumerate(before.elements) if side_of(e) in sides)
-    run = before.elements[begin : begin + 1]
-    run += tuple(e for e in before.elements[begin + 1 :][:1] if e.first == run[0].last)
-    return run if any(e.place and "breast" in (e.place.of, e.place.name) for e in run) else ()
-
-
-def _of_treated(sentence: Sentence, before: Sentence, modality: str | None) -> tuple[Element, ...]:
-    """Where the clip of "Hot snare, one clip placed." lies in an endoscopy: where the sentence before it
-    has a polyp. Nothing where that tells several places, or names no finding."""
-    devices = bool(sentence.candidates) and all(c.concept.kind == "device" for c in sentence.candidates)
-    told = tuple(e for e in before.elements if e.place is not None)
-    found = any(c.concept.kind == "finding" for c in before.candidates)
-    bare = modality == "ES" and devices and not sentence.elements and not sentence.anatomy
-    return told if bare and found and len(told) == 1 and DONE & {*sentence.words.norms} else ()
-
-
 def _is_same(norms: Sequence[str], at: int) -> bool:
-    return (norms[at] == "same" and norms[at + 1] in SAME) or norms[at : at + 2] == ("this", "side")
+    side = norms[at : at + 2] in (("this", "side"), ("that", "side"))
+    return (norms[at] == "same" and norms[at + 1] in SAME) or (side and norms[at - 1] not in TOWARDS)
 
 
 def _ends_at(sentence: Sentence, text: str) -> int:
@@ -205,7 +193,7 @@ def _ends_at(sentence: Sentence, text: str) -> int:
         return colon
     if dash and covered == {*range(begin, dash)} and any(e.place for e in led):
         return dash
-    return colon or (len(sentence.words.norms) if _is_line(sentence, text) else 0)
+    return colon or (len(norms) if _is_line(sentence, text) else 0)
 
 
 def _is_site(sentence: Sentence) -> bool:
@@ -213,7 +201,21 @@ def _is_site(sentence: Sentence) -> bool:
     named = sentence.words.norms[:1] in (("site",), ("location",))
     covered = {i for e in sentence.elements for i in range(e.first, e.last)}
     rest = [norm for i, norm in enumerate(sentence.words.norms) if i not in covered]
-    return named and not sentence.candidates and len(rest) <= SHORT and _sided(sentence.elements)
+    return named and not sentence.candidates and len(rest) <= SHORT and sided(sentence.elements)
+
+
+def _leaving(sentence: Sentence, colon: int, under: str, nested: str) -> tuple[bool, str, str]:
+    """Whether a heading leaves the organ whose sides were told one by one, the organ that it heads, and that
+    under which a mere side stands: ``nested`` for "Left: ..." behind "KIDNEYS: Right: ...", none behind
+    "ADRENALS: ..."."""
+    organ, placed = _heading_organ(sentence, colon), _heading_place(sentence, colon)
+    if placed and not organ:  # a mere side
+        nested = nested or (under if under in paired() else "")
+        return False, nested, nested
+    known = concepts()
+    own = {organ, *wholes(organ), *(known[organ].parents if organ in known else ())}
+    leaves = bool(organ) and bool(nested) and nested not in own
+    return leaves, organ, "" if leaves else nested
 
 
 def _is_device(sentence: Sentence, colon: int) -> bool:
@@ -229,8 +231,8 @@ def _is_item(sentence: Sentence, colon: int, over: Sequence[Element]) -> bool:
     bare = {*sentence.words.norms[:colon]} <= ITEMS
     fitting = bool(named) and all(fits(one.name, (), organ) for organ in organs for one in named)
     placed = any(e.first < colon for e in sentence.elements)
-    sided = _sided([e for e in sentence.elements if e.first < colon])
-    if "eye" in organs and not sided and {*sentence.words.norms[:colon]} <= EYE_ITEMS:
+    has_side = sided([e for e in sentence.elements if e.first < colon])
+    if "eye" in organs and not has_side and {*sentence.words.norms[:colon]} <= EYE_ITEMS:
         return True
     return bool(organs) and not placed and not sentence.anatomy and (bare or fitting)
 
@@ -253,7 +255,21 @@ def _is_line(sentence: Sentence, text: str) -> bool:
     covered = {i for e in sentence.elements for i in range(e.first, e.last)}
     organ = any(e.place is not None for e in sentence.elements)
     alone = said.isupper() and len(covered) == 1  # "RIGHT"
-    return (organ or alone) and _sided(sentence.elements) and len(covered) == len(sentence.words.norms)
+    return (organ or alone) and sided(sentence.elements) and len(covered) == len(sentence.words.norms)
+
+
+def _capitals_at(sentence: Sentence, text: str, over: Sequence[Element]) -> int:
+    """Index behind a line of a word or two in capitals that names nothing to be seen ("BONES"); 0 for none,
+    and for one that may be of the organ or side that it stands below ("SKIN", "MACULA", "URETERS")."""
+    start, stop = sentence.span
+    words = sentence.words
+    own = text[:start].rstrip(" \t*#_")[-1:] in ("\n", "\r") and text[stop : stop + 1] in ("\n", "\r")
+    few = len(words.norms) <= MOST_CAPITALS and all(t.raw.isalpha() and len(t.raw) > 2 for t in words.tokens)
+    if not (own and few and text[start:stop].isupper()) or sentence.candidates or sentence.scopes:
+        return 0
+    told = {part for e in over if e.place for part in (e.place.name, e.place.of)}
+    apart = bool(told) and not told & ORGANS and _heading_organ(sentence, len(words.norms)) not in paired()
+    return len(words.norms) if apart else 0
 
 
 def _heading_organ(sentence: Sentence, colon: int) -> str:
@@ -267,7 +283,7 @@ def _heading_place(sentence: Sentence, colon: int) -> tuple[Element, ...]:
     """The place in a heading that names no finding: one with a side ("LEFT BREAST: ..."), a level of the
     spine or a part of the gut or prostate ("L4/5: ...", "Sigmoid: ...")."""
     told = tuple(e for e in sentence.elements if e.last <= colon)
-    holds = _sided(told) or any(e.place is not None and is_part(e.place) for e in told)
+    holds = sided(told) or any(e.place is not None and is_part(e.place) for e in told)
     named = (c for c in sentence.candidates if c.concept.kind != "statement")
     return told if holds and not any(c.first < colon for c in named) else ()
 
@@ -307,11 +323,11 @@ def _spoken_of(sentence: Sentence, before: Spoken, headed: bool) -> Spoken:
             told += [element]
     organs = [e.place.of or e.place.name for e in told if e.place is not None]
     begins = bool(told) and sentence.words.norms[: told[0].first] in LEADS
-    if begins and _sided(told) and {*organs[:1]} & SPOKEN:
+    if begins and sided(told) and {*organs[:1]} & SPOKEN:
         if len({side_of(e) for e in sentence.elements} & {*SIDE_WORDS}) > 1:
             return Spoken()  # "Right kidney without stone, left kidney with a stone."
         return Spoken(tuple(told), sentence.words, organs[0])
-    sides = any(_sided((e,)) or e.value == "bilateral" for e in sentence.elements)
+    sides = any(sided((e,)) or e.value == "bilateral" for e in sentence.elements)
     return Spoken() if headed or sides or sentence.anatomy else before
 
 
@@ -338,19 +354,12 @@ def _fronted(sentence: Sentence) -> tuple[Element, ...]:
     first = min((c.first for c in sentence.candidates), default=0)
     told = tuple(e for e in sentence.elements if e.last <= min(first, 5))
     others = any(e.field == "side" or e.place for e in sentence.elements if e not in told and e.first <= 1)
-    return told[:2] if led and _sided(told[:2]) and not others and told[0].first <= 2 else ()
+    return told[:2] if led and sided(told[:2]) and not others and told[0].first <= 2 else ()
 
 
 def _trailing(sentence: Sentence) -> tuple[Element, ...]:
     """The only side of a sentence, behind a last comma: "haemorrhages and cotton wool spots, OS"."""
     norms, told = sentence.words.norms, sentence.elements[-1:]
-    sides = [e for e in sentence.elements if _sided((e,)) or e.value == "bilateral"]
+    sides = [e for e in sentence.elements if sided((e,)) or e.value == "bilateral"]
     last = bool(told) and told[0].last >= len(norms) - 1 and norms[max(0, told[0].first - 1)] in (",", "(")
     return told if last and sides == list(told) else ()
-
-
-def _sided(found: Sequence[Element]) -> bool:
-    return any(
-        e.value in SIDE_WORDS if e.place is None else e.place.side in SIDE_WORDS and not e.place.implied
-        for e in found
-    )

@@ -8,10 +8,12 @@ from medsegr.report.elided import DENYING, EXCEPTING
 from medsegr.report.lexicon import word_list
 from medsegr.report.match import Words
 from medsegr.report.side import INTO, SIDE_WORDS, Element, side_of
+from medsegr.report.sided import RELATIVE, compared, is_end, other_of_pair, relative
 
 HEALTHY = frozenset(
     ["normal", "clear", "unremarkable", "flat", "attached", "intact", "healthy", "spared", "sharp", "pink"]
 )
+HEALTHY |= {"patent", "compressible"}
 SPARING = frozenset(["sparing", "spare", "excluding"])
 STATING = frozenset(
     ["is", "are", "remain", "appear", "being", "lung", "eye", "side", "lobe", "retina", "disc"]
@@ -25,7 +27,6 @@ MOVING = frozenset(
 )
 MOVING |= {"pulled", "shifting", "shifts", "shifted", "deviating", "deviates", "bowing"}
 ISNT = (["is", "not"], ["are", "not"])
-RELATIVE = ("ipsilateral", "contralateral")
 MORE = frozenset(["more", "most", "worse", "worst", "greater", "greatest", "larger", "mainly", "mostly"])
 MORE |= {"predominantly", "especially", "particularly"}
 MOSTLY = frozenset(["predominance", "predominant"])
@@ -39,10 +40,11 @@ DEGREES = WHERE | {"the", "a", "both", "left", "right", "and", "peripheral", "pe
 DEGREES |= {"marked", "pronounced", "prominent", "severe", "extensive", "conspicuous", "confluent"}
 
 
-def resolved(found: Sequence[Element], words: Words) -> tuple[Element, ...]:
+def resolved(found: Sequence[Element], words: Words, before_it: str = "") -> tuple[Element, ...]:
     """Without places that are denied ("not on the left"); "ipsilateral" and "contralateral" become the side
-    that the sentence has told before."""
+    that the sentence has told before, or else the one before it. ``before_it``: the only side of that one."""
     out: list[Element] = []
+    found = compared([other_of_pair(e, words) for e in found], words)
     denied = -1  # the word behind the last place that was denied
     for element in found:
         before = [n for n in words.norms[max(0, element.first - 4) : element.first] if n != "the"]
@@ -66,16 +68,14 @@ def resolved(found: Sequence[Element], words: Words) -> tuple[Element, ...]:
             or _is_healthy(element, found, words, bool(out))
             or _is_excepted(element, found, words)
             or _tells_other(element, found, out, words)
+            or is_end(element, out, words)
         ):
             continue
-        if element.field != "side" or element.value not in RELATIVE:
+        if side_of(element) not in RELATIVE:
             out.append(replace(element, value="bilateral") if _greater(element, words) else element)
             continue
-        told = [s for s in map(side_of, out) if s in SIDE_WORDS]
-        if told:
-            same = element.value == "ipsilateral"
-            side = told[-1] if same else next(s for s in SIDE_WORDS if s != told[-1])
-            out.append(replace(element, value=side))
+        told = [s for s in (before_it, *map(side_of, out)) if s in SIDE_WORDS]
+        out += relative(element, told[-1]) if told else relative(element, "")
     return tuple(out)
 
 

@@ -7,6 +7,7 @@ the same in many languages and say nothing.
 
 import re
 from collections.abc import Sequence
+from itertools import pairwise
 
 from medsegr.findings import Span
 
@@ -33,6 +34,7 @@ DENIALS, SMALL, ENGLISH = (frozenset(words.split()) for words in (_DENIALS, _SMA
 OPENINGS = frozenset(
     [("pas", "de"), ("pas", "d"), ("sin",), ("sem",), ("ej",), ("no", "hay"), ("no", "se"), ("non", "si")]
 )
+PAIRS = frozenset((a, b) for a in ("en", "et", "y", "con", "avec", "sur", "sous") for b in ("la", "le", "el"))
 SHARE = 3  # the text is foreign where every third sentence is, and its little words are; the terse ones too
 LAST_LATIN = "\u024f"
 _WORD = re.compile(r"[^\W\d_]+")
@@ -54,7 +56,7 @@ def _counts(words: Sequence[str]) -> tuple[int, int, bool]:
     denied = sum(word in DENIALS for word in words) + (
         OPENINGS & {tuple(words[:1]), tuple(words[:2])} != set()
     )
-    small = sum(word in SMALL for word in words)
+    small = sum(word in SMALL for word in words) + 2 * sum(pair in PAIRS for pair in pairwise(words))
     script = sum(word[0] > LAST_LATIN for word in words)
     if 2 * script > len(words):  # of another script altogether, but for what is quoted
         return script, ours, len(words) > 2

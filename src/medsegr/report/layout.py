@@ -5,7 +5,7 @@ import re
 from collections.abc import Iterator
 
 from medsegr.report import columns
-from medsegr.report.lexicon import concept_terms, concepts, split_words
+from medsegr.report.blocks import KEYS, names_finding
 
 _ON = r"\[[xX\u2713\u2714]\]|(?<!\w)\([xX]\)(?!\w)|[\u2611\u2612\u2713\u2714\u25a0]"
 _OFF = r"\[ ?\]|\[_\]|(?<!\w)\( \)|[\u2610\u25a1]"
@@ -37,6 +37,17 @@ _OF_GUT = re.compile(  # "the transverse colon" is no mark
 )
 _NUMBERS = ("one", "two", "three", "four", "five", "six", "seven", "eight", "nine")
 _NUMBERED = re.compile(rf"(?<=[:.\n])([ \t]*)number ({'|'.join(_NUMBERS)})\b", re.IGNORECASE)
+_PAIR = re.compile(  # "Mass    yes"
+    r"[ \t]*(?P<key>(?!(?:the|a|an|there|no)\b)[A-Za-z][A-Za-z /-]{1,40}?)(?P<gap>[ ]*\t[ \t]*|[ ]{2,})"
+    r"(?P<told>\S.*)",
+    re.IGNORECASE,
+)
+_KEY = re.compile(KEYS, re.IGNORECASE)
+_COMPARED = re.compile(  # "(1.9 cc vs 2.8 cc on the right)": the other one's measure
+    r"(?<=[\d.,mcl])[ \t]+(?:vs?\.?|versus|compared (?:to|with)|against)[ \t]+\d[^()\n]{0,40}(?=\))",
+    re.IGNORECASE,
+)
+_PAIRS = 2  # lines with a key and what is told of it that make a table
 _BEFORE = 20  # characters in which the word before a spoken mark is looked for
 _FEW = 2  # spoken full stops that make a dictation
 
@@ -46,15 +57,18 @@ def laid_out(text: str) -> str:
 
     A box that is not ticked denies the finding that it stands beside. Beside an answer, a degree or a place
     ("[ ] yes [x] no", "[ ] rectum [x] sigmoid") it and its words are blanked, for they say nothing; where
-    none of the answers to a finding is ticked it is asked. Spoken marks ("period", "comma", "next line")
+    none of the answers to a finding is ticked it is asked. What a measure in brackets is compared with is
+    blanked. Spoken marks ("period", "comma", "next line")
     become marks where the text has at least two spoken full stops and no more of its own.
     """
     stops = sum(1 for m in _SPOKEN.finditer(text) if m["dot"] and not _before(_NO_STOP, text, m))
     if stops >= _FEW and stops >= len(re.findall(r"\.\s", text)):
         text = _NUMBERED.sub(_item, _SPOKEN.sub(lambda m: _mark(text, m), text))
+    text = _COMPARED.sub(lambda m: " " * len(m.group()), text)
     text = _ARROW.sub(lambda m: "-".ljust(len(m.group())), text)
     if "|" in text:
         text = _in_cells(text)
+    text = _keyed(text)
     return "\n".join(map(_ticked, text.split("\n"))) if _BOX.search(text) else text
 
 
@@ -68,13 +82,41 @@ def _in_cells(text: str) -> str:
     for i, line in enumerate(out):
         said = line.strip(" \t\r|")
         table = rows[i] in rows[max(0, i - 1) : i] + rows[i + 1 : i + 2]
-        if rows[i] > 1 and at not in sided and all(":" in cell for cell in said.split("|")):
+        if table and _is_head(said) and names_finding("".join(out[i + 1 : i + 2]).strip(" |").split("|")[0]):
+            out[i] = " " * len(line)
+            said = ""
+        if said and rows[i] > 1 and at not in sided and all(":" in cell for cell in said.split("|")):
             out[i] = line.replace("|", ";")
-        elif rows[i] > 1 and at not in sided and table:
+        elif said and rows[i] > 1 and at not in sided and table:
             lead = line.index(said)
-            parts = said.replace("|", ":", 1).replace("|", ";")
+            name, *told = said.split("|")
+            marks = [":", *(";" if names_finding(cell) else "," for cell in told[1:])]
+            parts = name + "".join(mark + cell for mark, cell in zip(marks, told, strict=True))
             out[i] = " " * lead + parts + " " * (len(line) - lead - len(parts))
         at += len(line) + 1
+    return "\n".join(out)
+
+
+def _is_head(line: str) -> bool:
+    """True for the first row of a table, which tells what stands below: "Lesion | Side | Size"."""
+    names = [cell.strip() for cell in line.split("|")[1:]]
+    return len(names) > 1 and all(_KEY.fullmatch(name) for name in names)
+
+
+def _keyed(text: str) -> str:
+    """A colon behind the keys of a table without pipes: "Mass    yes" above "Side    left". Every line of it,
+    two at least, begins with the name of a finding or with what is told of one ("Side", "Size")."""
+    out = text.split("\n")
+    run: list[tuple[int, re.Match[str]]] = []
+    for i, line in enumerate([*out, ""]):
+        pair = _PAIR.fullmatch(line.rstrip())
+        if pair and ":" not in line and (_KEY.fullmatch(pair["key"]) or names_finding(pair["key"])):
+            run.append((i, pair))
+            continue
+        for at, told in run if len(run) >= _PAIRS else ():
+            gap = told.start("gap")
+            out[at] = out[at][:gap] + ":" + out[at][gap + 1 :]
+        run = []
     return "\n".join(out)
 
 
@@ -113,14 +155,14 @@ def _answered(part: str) -> str:
     options = list(_options(part, boxes, behind))
     out = list(part)
     for box, (start, stop) in zip(boxes, options, strict=True):
-        if _names(part[start:stop]):
+        if names_finding(part[start:stop]):
             _put(out, box.span(), _state(box, behind))
             continue
         answer = told and not behind and _YES.match(part, start, stop)
         _put(out, box.span(), ":" if box["on"] and answer else "")
         if box["off"]:
             _put(out, (start, stop), "")
-    bare = [span for span in options if not _names(part[slice(*span)])]
+    bare = [span for span in options if not names_finding(part[slice(*span)])]
     if len(bare) == len(boxes) and not any(box["on"] for box in boxes):
         if not all(_YES.match(part, *span) for span in bare):
             _put(out, boxes[0].span(), "no" if len(boxes[0].group()) > 1 else "0")
@@ -148,14 +190,6 @@ def _options(part: str, boxes: "list[re.Match[str]]", behind: bool) -> Iterator[
             last = boxes[i + 1].start() if i + 1 < len(boxes) else len(part)
             found = _OPTION.match(part, box.end(), last)
             yield box.end(), found.end() if found else last
-
-
-def _names(words: str) -> bool:
-    """Whether words name a finding or a device."""
-    norms = split_words(words)
-    terms, known = concept_terms(), concepts()
-    hits = (terms.longest(norms, i) for i in range(len(norms)))
-    return any(known[name].kind in ("finding", "device") for hit in hits if hit for name in hit[1])
 
 
 def _put(out: list[str], span: tuple[int, int], words: str) -> None:

@@ -78,7 +78,8 @@ def _is_lost(sentence: Sentence, members: Sequence[Member], i: int, named: froze
         own = {organ for one in beside for organ in _organs(sentence, one[0], one[1])}
         return joined or not organs & own
     placed = (WITHIN | INTO) & {*sentence.words.norms[:low]}
-    shared = any(low < c.first and _of_organs(sentence, c.first, c.last) for c in findings)
+    whole = any(low <= c.first < high for c in sentence.anatomy)
+    shared = not whole and any(low < c.first and _of_organs(sentence, c.first, c.last) for c in findings)
     near = any(named & {*range(*one[:2])} for one in (beside[:1] if i else beside))
     listed = _bare(sentence, members, named)
     return (listed or (joined and near)) and not placed and not shared

@@ -3,7 +3,8 @@
 from collections.abc import Mapping, Sequence
 
 from medsegr.report import lexicon
-from medsegr.report.lexicon import Concept, Descriptor, word_list
+from medsegr.report.clauses import STATES
+from medsegr.report.lexicon import Concept, Descriptor, Place, word_list
 from medsegr.report.match import Hit, Words, find_concepts
 
 ACTS = frozenset(
@@ -13,6 +14,8 @@ SEEN = frozenset(["seen", "visible", "view", "lumen", "visualized", "noted", "pr
 MEANS = frozenset(["with", "using", "by", "via"])
 JOINTS = frozenset(["or", "and", "nor", "/", "&", ","])
 TISSUES = frozenset(["interstitial", "alveolar", "airspace", "reticular", "nodular"])
+SIDED = frozenset(["the", "left", "right", "both", "bilateral"])
+OF_ORGAN = STATES | {"on", "normal", "unremarkable", "large", "fatty", "shrunken", "absent"}
 KINDS_OF = TISSUES | {  # tell a second look, no second thing
     *("acute", "chronic", "old", "active", "benign", "malignant"),
     *("inflammatory", "infectious", "neoplastic", "fibrotic"),
@@ -42,12 +45,14 @@ BARE = {  # what they mean where they are denied
     "growth": "endoscopic growth",
     "cleft": "facial cleft",
     "regression": "regression structure",
+    "defect": "acute abnormality",
 }
 BARE_IN = {"growth": ("ES",), "cleft": ("US",), "regression": ("DMS",)}
 HOLDING = dict.fromkeys(("pleura", "pleural", "costophrenic", "hemithorax"), "pleural effusion")
 HOLDING |= dict.fromkeys(("pericardium", "pericardial"), "pericardial effusion")
 HOLDING |= dict.fromkeys(("joint", "knee", "elbow", "ankle", "glenohumeral"), "joint effusion")
 HOLDING |= dict.fromkeys(("pelvis", "douglas", "morison", "abdomen", "peritoneum"), "ascites")
+NIL = frozenset(["no", "without", "nil"])
 DENYING = frozenset(["no", "without", "nil", "any", "or", "nor", "/"])
 ENDING = frozenset(
     [
@@ -83,6 +88,47 @@ def names(
     return tuple(h for h in found if not (h.value.name in LOOKS and _is_look(h, found, words)))
 
 
+def of_each(
+    hits: tuple[Hit[Concept], ...], places: Sequence[Hit[Place]], words: Words
+) -> tuple[Hit[Concept], ...]:
+    """The concepts, the lesions of "spleen and liver lesions" as those of either organ: a radiologist who
+    tells of them means both. Who asks for them is shown the spleen (:mod:`medsegr.report.listed`)."""
+    ends = {p.last: p for p in places}
+    return tuple(
+        Hit(*bare)
+        if hit.first > 1 and words.norms[hit.first - 1] in JOINTS and (bare := _bare(hit, ends, words))
+        else hit
+        for hit in hits
+    )
+
+
+def _bare(hit: Hit[Concept], ends: Mapping[int, Hit[Place]], words: Words) -> tuple[Concept, int, int] | None:
+    """A finding without the organ of its name, with its first and last word; None where no other organ stands
+    before it in a list, or that is where something else lies ("a cyst of the spleen and liver lesions")."""
+    norms, known = words.norms, lexicon.concepts()
+    for at in range(hit.first + 1, hit.last):
+        place = lexicon.places().get(norms[hit.first : at])
+        terms = lexicon.concept_terms().get(norms[at : hit.last], ())
+        organ = place.of or place.name if place else ""
+        rules = [r for r in lexicon.refines() if r.name == hit.value.name and organ in r.places]
+        base = next((r.base for r in rules if r.base in terms), None)
+        start = hit.first
+        while norms[start - 1] in JOINTS and start - 1 in ends and _is_other(ends[start - 1].value, organ):
+            start = ends[start - 1].first
+        begin = start
+        while begin and norms[begin - 1] in SIDED:
+            begin -= 1
+        apart = begin > 0 and norms[begin - 1] in WHERE | OF_ORGAN
+        if base is not None and start < hit.first and not apart:
+            return known[base], at, hit.last
+    return None
+
+
+def _is_other(place: Place, organ: str) -> bool:
+    name = place.of or place.name
+    return name != organ and name in lexicon.concepts()
+
+
 def _denied_bare(
     hits: Sequence[Hit[Concept]], words: Words, modality: str | None
 ) -> tuple[Hit[Concept], ...]:
@@ -91,9 +137,10 @@ def _denied_bare(
     norms = words.norms
     out = []
     for i in (i for i, norm in enumerate(norms) if norm in BARE):
-        nil = {"no", "without", "nil"} & {*norms[max(0, i - 8) : i]}
+        nil = NIL & {*norms[max(0, i - 8) : i]}
         led = i > 0 and norms[i - 1] in DENYING and bool(nil)
         led = led or (norms[i + 1 : i + 2] == (":",) and norms[i + 2 : i + 3] in (("no",), ("none",)))
+        led = led or (norms[i] == "defect" and _is_denied(norms, i, hits))
         closed = norms[i + 1 : i + 2] == () or norms[i + 1] in ENDING or norms[i + 1] == ":"
         free = not any(h.first <= i < h.last for h in hits)
         if led and closed and free and modality in BARE_IN.get(norms[i], (modality,)):
@@ -103,6 +150,14 @@ def _denied_bare(
                 name = next(places, "pleural effusion" if modality == "CR" else name)
             out.append(Hit(lexicon.concepts()[name], i, i + 1))
     return tuple(out)
+
+
+def _is_denied(norms: Sequence[str], at: int, hits: Sequence[Hit[Concept]]) -> bool:
+    """True for the defect of "no defect", "no evidence of a bony defect", "without any focal defect"."""
+    begin = max((h.last for h in hits if h.value.kind != "anatomy" and h.last <= at), default=0)
+    run = norms[max(begin, at - NEAR) : at]
+    parted = max((i for i, norm in enumerate(run) if norm in ENDING - {"is", "seen"}), default=-1)
+    return bool(NIL & {*run[parted + 1 :]})
 
 
 def _is_answer(hit: Hit[Concept], words: Words) -> bool:

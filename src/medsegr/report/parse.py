@@ -15,7 +15,7 @@ from medsegr.report.asked import check
 from medsegr.report.builds import Candidate
 from medsegr.report.context import Claim, claim
 from medsegr.report.correcting import corrected, reread
-from medsegr.report.headings import read_all
+from medsegr.report.headings import read_all, read_answers
 from medsegr.report.heads import Head, asked_for, border, heads
 from medsegr.report.language import foreign
 from medsegr.report.link import link
@@ -24,7 +24,7 @@ from medsegr.report.parts import facing, portion
 from medsegr.report.placing import Setting, places_of
 from medsegr.report.refining import fitting, kept, most_told, of_density, of_size, refined
 from medsegr.report.sentence import Sentence, is_name_only, is_request, read
-from medsegr.report.several import by_place, in_all, of_part, outlines, shares
+from medsegr.report.several import by_place, in_all, of_part, of_signs, outlines, shares
 from medsegr.report.side import LARGER, Spot, location, spots
 from medsegr.report.titled import organ_of_title, under_title
 from medsegr.report.values import shape, size_mm, texture
@@ -113,6 +113,8 @@ def parse_phrase(text: str, *, modality: str | None = None, frame: Frame | None 
     section = Section("findings", (start, stop))
     if foreign(text, [(start, stop)]):
         found = [_unknown(text, (start, stop))]
+    elif answers := read_answers(plain, (start, stop), code):
+        found = [f for part in answers for f in _findings(part, section, setting)]
     elif len(spans := asked_apart(sentence)) > 1:
         parts = [read(plain, span, code, asked=True) for span in spans]
         found = [f for part in parts for f in _asked(part, section, setting)]
@@ -216,7 +218,7 @@ def _findings(sentence: Sentence, section: Section, setting: Setting) -> list[Fi
             out[-1] = replace(out[-1], mentions=(*out[-1].mentions, told[0].span))
             continue
         out += told
-    return out
+    return of_signs(out)
 
 
 def _shared(sentence: Sentence, item: Candidate, whole: Finding, setting: Setting) -> list[Finding]:

@@ -88,7 +88,7 @@ def _split(
     own = _named_at(begin, end, words, placed)
     if own is not None:
         return own
-    inner = [s for s in starts if end <= s <= begin] + [
+    inner = [s for s in starts if end <= s <= begin and not _is_behind(s, begin, words)] + [
         _parts_at(i, end, words, placed) for i in between if words.norms[i] in PARTING
     ]
     last = max(inner, default=0)
@@ -108,6 +108,12 @@ def _split(
     if all(words.norms[i] not in word_list("prepositions") for i in between):
         return one.last
     return _phrase_at(between, begin, words, placed)
+
+
+def _is_behind(start: int, begin: int, words: Words) -> bool:
+    """True for a clause that only tells the place of the first finding: "an opacity behind the heart on the
+    left, effusion"."""
+    return words.norms[start] == "behind" and "," in words.norms[start:begin]
 
 
 def _beside_at(last: int, begin: int, words: Words, placed: frozenset[int]) -> int | None:

@@ -10,6 +10,7 @@ from medsegr.report.again import Told, again
 from medsegr.report.builds import Candidate, whole, with_builds
 from medsegr.report.clauses import asides, clause_starts, unseen
 from medsegr.report.context import DENYING_TIMES, Scope, scopes
+from medsegr.report.elided import leaves_out
 from medsegr.report.holding import resolved
 from medsegr.report.identity import identified
 from medsegr.report.lettered import TISSUE, is_radiotherapy
@@ -22,7 +23,7 @@ from medsegr.report.match import (
     find_places,
     words_of,
 )
-from medsegr.report.naming import is_named_as_tool, is_over, is_technique, names
+from medsegr.report.naming import is_named_as_tool, is_over, is_technique, names, of_each
 from medsegr.report.parts import is_place, landmark, portion
 from medsegr.report.regions import PARTING, explains, regions
 from medsegr.report.side import SIDE_WORDS, Element, elements
@@ -70,10 +71,16 @@ class Sentence:
 
 
 def read(
-    text: str, span: Span, modality: str | None, before: Told | None = None, asked: bool = False
+    text: str,
+    span: Span,
+    modality: str | None,
+    before: Told | None = None,
+    asked: bool = False,
+    side: str = "",
 ) -> Sentence:
-    """Read the sentence at ``span``. ``before``: what the sentence before it named last. ``asked``: it is a
-    direct phrase, whose questions and conditions doubt nothing."""
+    """Read the sentence at ``span``. ``before``: what the sentence before it named last, ``side``: the only
+    side told there, "" for none. ``asked``: it is a direct phrase, whose questions and conditions doubt
+    nothing."""
     words = words_of(tokens(text, span), text)
     if asked:
         words = _in_reports_words(words, modality)
@@ -88,6 +95,8 @@ def read(
     if asked or is_request(words):
         stated = not asked and _tells(words)
         hits = tuple(_lesion(h, words, modality) for h in hits if stated or not _other(h, words))
+    else:
+        hits = of_each(hits, places, words)
     hits = tuple(
         h
         for h in hits
@@ -126,7 +135,7 @@ def read(
         anchors,
         [d for d in describing if d.value.field not in ("size_class", "count", "side", "rows", "cols")],
     )
-    where = resolved(elements(places, loose, frozenset(anchors)), words)
+    where = resolved(elements(places, loose, frozenset(anchors)), words, side)
     where = tuple(e for e in where if not _of_none(e, anchors, acting, starts, len(words.norms)))
     none = _denied_unknown(acting, anchors, words) | asides(words, starts) | out
     where = tuple(e for e in where if e.first not in none)
@@ -189,7 +198,16 @@ def _heard_cues(words: Words, hits: Sequence[Hit[Concept]], asked: bool) -> tupl
     organs = bool(hits) and all(h.value.kind == "anatomy" for h in hits)
     marks = CONDITIONS if asked else ASKING if organs or is_request(words) else frozenset()
     cues = (c for c in find_cues(words) if words.norms[c.first] not in marks)
+    if not asked and "excluding" in words.norms:
+        cues = (_leaving_out(c, words) for c in cues)
     return tuple(c for c in cues if not (asked and c.value.kind == "advice"))
+
+
+def _leaving_out(cue: Hit[Cue], words: Words) -> Hit[Cue]:
+    """The cue, one that ends a clause for the "excluding" of an exception."""
+    if words.norms[cue.first : cue.last] != ("excluding",) or not leaves_out(words.norms, cue.first):
+        return cue
+    return replace(cue, value=replace(cue.value, kind="stop"))
 
 
 def _lesion(hit: Hit[Concept], words: Words, modality: str | None) -> Hit[Concept]:
@@ -208,9 +226,15 @@ def _tells(words: Words) -> bool:
     return first.raw.lower().endswith("s") and first.norm in word_list("asks")
 
 
+_PERSONS = {("patient",), ("patients",), ("sufferer",), ("sufferers",)}
+
+
 def _other(hit: Hit[Concept], words: Words) -> bool:
-    """Whether somebody asks for what lies beside a thing, or for a part of one that is no organ: of organs,
-    whose parts have names, that is told later (:mod:`medsegr.report.parts`)."""
+    """Whether somebody asks for what lies beside a thing, for a part of one that is no organ (of organs,
+    whose parts have names, that is told later: :mod:`medsegr.report.parts`), or says by it whose picture it
+    is: "the optic disc of this glaucoma patient"."""
+    if hit.value.kind != "anatomy" and words.norms[hit.last : hit.last + 1] in _PERSONS:
+        return True
     part = portion(words.norms, hit.first, hit.last) if hit.value.kind != "anatomy" else None
     placed = part is not None and is_place(part, words.norms[hit.first])  # "base of the left lung opacity"
     return (part is not None and not placed) or landmark(words.norms, hit.first)
@@ -243,9 +267,9 @@ def _denied_unknown(acting: Sequence[Scope], anchors: Sequence[int], words: Word
 
 
 def _tells_time(cue: Hit[Cue], hit: Hit[Concept]) -> bool:
-    """True for the "snare" of "was removed with a snare"."""
+    """True for the "snare" of "was removed with a snare", not for the "lobectomy" of "after lobectomy"."""
     inside = cue.first < hit.first and hit.last <= cue.last
-    return cue.value.kind == "time" and inside
+    return cue.value.kind == "time" and inside and hit.value.drawable
 
 
 def _of_view(place: Hit[Place], words: Words) -> bool:

@@ -1,11 +1,11 @@
-"""One statement of several things: which place and which number is whose."""
+"""One statement of several things: which place, which number and which size is whose."""
 
 from collections.abc import Sequence
 from dataclasses import replace
 from itertools import pairwise
 
-from medsegr.findings import Shape, Span
-from medsegr.report.lexicon import Place
+from medsegr.findings import Finding, Shape, Span
+from medsegr.report.lexicon import Place, concepts, paired
 from medsegr.report.match import Words
 from medsegr.report.side import SIDE_WORDS, Element, Spot, counted_again, side_of
 from medsegr.report.values import size_mm
@@ -25,6 +25,15 @@ SIZED = frozenset(  # beside the words of size: how much there is
         "moderate",
         "large",
         "massive",
+    ]
+)
+SIGNS = frozenset(  # what a thing is seen with and that has no extent of its own
+    [
+        "posterior shadowing",
+        "posterior enhancement",
+        "hypervascularity",
+        "restricted diffusion",
+        "air bronchogram",
     ]
 )
 FILLING = frozenset(["the", "a", "in", "of", "on", "at", "left", "right", "both", "bilateral"])
@@ -48,13 +57,20 @@ def by_place(spot: Spot, text: str) -> tuple[Spot, ...]:
     return tuple(
         replace(
             spot,
-            side=spot.side if n >= first_sided else None,
+            side=spot.side if n == first_sided or (n > first_sided and _twice(spot, group)) else None,
             places=tuple(spot.places[i] for i in group),
             heads=tuple(spot.heads[i] for i in group),
             spans=tuple(span for span in spot.spans if owner[span] == n),
         )
         for n, group in enumerate(groups)
     )
+
+
+def _twice(spot: Spot, group: Sequence[int]) -> bool:
+    """True for places that the body has on either side, or whose organ is not known: the liver behind a "left
+    kidney" has no side of its own."""
+    organs = [spot.places[i].of or spot.places[i].name for i in group]
+    return any(organ in paired() or organ not in concepts() for organ in organs)
 
 
 def _tells_side(span: Span, spot: Spot) -> bool:
@@ -88,6 +104,23 @@ def shares(words: Words, region: tuple[int, int], found: Sequence[Element]) -> t
     halves = [part for part in parts if SIZED & {*words.norms[slice(*part)]} and _half(part, found)]
     told = {_half(part, found) for part in halves}
     return tuple(halves) if len(told) == len(halves) == len(SIDE_WORDS) else ()
+
+
+def of_signs(found: Sequence[Finding]) -> list[Finding]:
+    """Findings of a sentence with the size of a sign given to what it is seen with: "a mass with posterior
+    shadowing measuring 18 mm"."""
+    out = list(found)
+    for i, sign in enumerate(out[1:], 1):
+        thing, size = out[i - 1], sign.shape.size_mm
+        if sign.name not in SIGNS or size is None or thing.shape.size_mm or thing.polarity != "present":
+            continue
+        given = tuple(s for s in sign.shape.spans if s[0] >= sign.span[1] or s[1] <= sign.span[0])
+        held = tuple(s for s in sign.shape.spans if s not in given)
+        out[i - 1] = replace(
+            thing, shape=replace(thing.shape, size_mm=size, spans=(*thing.shape.spans, *given))
+        )
+        out[i] = replace(sign, shape=replace(sign.shape, size_mm=None, spans=held))
+    return out
 
 
 def _half(part: tuple[int, int], found: Sequence[Element]) -> str:

@@ -26,6 +26,12 @@ _OTHER_STUDY = re.compile(
 _AT = re.compile(
     r"\b(?:at|extend(?:s|ing)? to|down to|(?:verge|incisors) to|from|between \d{1,2} and)\s*$", re.IGNORECASE
 )
+_GROWN_TO = re.compile(  # "the spleen is enlarged at 14 cm", "stable at 3 cm"
+    r"\b(?:measur\w+|size[sd]?|stable|unchanged|same|similar|remain\w*|now|today|currently|still|enlarged|dilated|"
+    r"distended|ectatic|aneurysmal|larger|smaller|grown|increased|decreased|reduced|shrunk|estimated|diameter|"
+    r"prominent|large|largest|wide|thickened|normal|borderline|calib(?:re|er)|approximated)\s+at\s*$",
+    re.IGNORECASE,
+)
 _FROM = re.compile(r"\bfrom\s*(?:a |about |approximately |up to )?$", re.IGNORECASE)
 _TO = re.compile(rf"(?:\bto|-|–)\s*(?P<now>{_NUMBER})$", re.IGNORECASE)
 _PART = re.compile(  # "a node, cortex 6 mm": of a part, not of the thing
@@ -124,13 +130,10 @@ def size_mm(words: Words, region: tuple[int, int]) -> tuple[tuple[float, ...] | 
         if now and _FROM.search(before):  # "from 51 mm to 34 mm": two studies, or the ends of a range
             at = match.start("more") + now.start("now")
             return (_mm(now["now"], match["unit"]),), ((at, match.end()),)
-        if _AT.search(before) and float(match["first"].replace(",", ".")) >= 10 and _is_cm(match["unit"]):
-            continue  # "a tumour at 32 cm", "extends to 37 cm" from the incisors or the anal verge
-        if (
-            _PART.search(before)
-            or _OTHER_STUDY.search(before)
-            or _DISTANCE.match(text[match.end() : match.end() + 20])
-        ):
+        if _is_cm(match["unit"]) and _far(before, match):
+            continue
+        of_part = _PART.search(before) or _DISTANCE.match(text[match.end() : match.end() + 20])
+        if of_part or _OTHER_STUDY.search(before):
             continue
         return _values(match), (match.span(),)
     below = _BELOW.search(text, start, stop)
@@ -148,12 +151,25 @@ def _values(match: re.Match[str]) -> tuple[float, ...]:
     return (max(values),) if is_range else tuple(values)
 
 
+def _far(before: str, match: re.Match[str]) -> bool:
+    """True for "a tumour at 8 cm", "extends to 37 cm" from the incisors or the anal verge."""
+    if _GROWN_TO.search(before):
+        return False
+    if before.rstrip().lower().endswith(" at") or before.strip().lower() == "at":
+        return True
+    return bool(_AT.search(before)) and _number(match["first"]) >= 10
+
+
+def _number(told: str) -> float:
+    return float(told.replace(",", "."))
+
+
 def _is_cm(unit: str) -> bool:
     return unit.lower().startswith("c")
 
 
 def _mm(number: str, unit: str) -> float:
-    return round(float(number.replace(",", ".")) * (10.0 if unit.lower().startswith("c") else 1.0), 3)
+    return round(_number(number) * (10.0 if unit.lower().startswith("c") else 1.0), 3)
 
 
 def _count(

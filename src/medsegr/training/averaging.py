@@ -69,10 +69,11 @@ def mean(parts: Sequence[Mapping[str, Tensor]], shares: Sequence[float]) -> dict
 def average(shares: Mapping[str, float], folder: Path, warm_start: str = "") -> Path:
     """Write the mean of checkpoints (embedded names or folders, with their shares) into ``folder``.
 
-    The card is the last one's without its numbers; ``warm_start`` replaces what it says of where the run
-    began. The mean knows the codes of the last: of those that others lack it alone has learned something, and
-    what others alone know was no part of its training any more. Raises UsageError where shares are not
-    positive or do not add up to 1, WeightsError where the checkpoints are of different networks.
+    The card is the last one's without its numbers, its sets those of all; ``warm_start`` replaces what it
+    says of where the run began. The mean knows the codes of the last: of those that others lack it alone has
+    learned something, and what others alone know was no part of its training any more. Raises UsageError
+    where shares are not positive or do not add up to 1, WeightsError where the checkpoints are of different
+    networks.
     """
     if len(shares) < 2 or min(shares.values()) <= 0 or abs(sum(shares.values()) - 1) > 1e-6:
         raise UsageError("two checkpoints or more were expected, with shares above 0 that add up to 1")
@@ -87,6 +88,7 @@ def average(shares: Mapping[str, float], folder: Path, warm_start: str = "") -> 
         {"sha256": part["sha256"], "share": share} for part, share in zip(cards, shares.values(), strict=True)
     ]
     card |= {"warm_start": warm_start} if warm_start else {}
+    card["sets"] = sorted({name for one in cards for name in one.get("sets", ())})
     return store(mean(parts, list(shares.values())), notes, card, folder)
 
 

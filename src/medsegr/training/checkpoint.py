@@ -129,6 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "base": given.base,
         "mirror": given.mirror,
         "presence_threshold": given.presence,
+        "sets": sorted(name for name, weight in config.sets.items() if weight),
     }
     print(export(given.run, cases, given.name, given.folder, about))
 

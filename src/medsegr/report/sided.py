@@ -1,0 +1,89 @@
+"""Sides told by another one: "the other kidney", "on that side", "more on the left than on the right"; and
+sides that are no place of a finding: the end of a line, what is only compared."""
+
+from collections.abc import Sequence
+from dataclasses import replace
+
+from medsegr.report.lexicon import Place, concepts, paired
+from medsegr.report.match import Words
+from medsegr.report.side import SIDE_WORDS, Element, side_of
+
+RELATIVE = ("ipsilateral", "contralateral")
+OTHERS = frozenset(["other", "opposite"])
+TIPS = frozenset(["tip", "end", "ending", "terminating", "terminate", "crossing", "cross"])
+LINES = frozenset(["line", "catheter", "picc", "tube", "lead", "wire", "sheath", "port", "cvc", "drain"])
+HALVES = frozenset(["cerebral hemisphere", "hemithorax"])
+PARTING = frozenset(["and", ",", ";", "."])
+REACH = 7  # words between the tip of a line and where it lies
+AMOUNTS = frozenset(["more", "fewer", "less", "larger", "greater", "worse"])
+SIZES = frozenset(["smaller", "larger", "bigger", "longer", "shorter"])
+BEING = frozenset(["is", "appears", "looks", "measures", "slightly", "mildly", "markedly", "somewhat"])
+LEADS = frozenset(["in", "on", "at", "the"])
+
+
+def other_of_pair(element: Element, words: Words) -> Element:
+    """The kidney of "the other kidney", "the opposite kidney" as one on the other side than was told."""
+    place, norms = element.place, words.norms
+    led = element.first > 0 and norms[element.first - 1] in OTHERS
+    definite = led and (norms[element.first - 1] == "opposite" or norms[element.first - 2] == "the")
+    if place is None or not definite or place.side or not {place.name, place.of} & (paired() | HALVES):
+        return element
+    return replace(element, place=replace(place, side=RELATIVE[1], implied=False), first=element.first - 1)
+
+
+def relative(element: Element, told: str) -> list[Element]:
+    """The word of place on the side that is meant where ``told`` is the side before; [] where none was told,
+    but the organ without a side for "the other kidney"."""
+    same = side_of(element) == RELATIVE[0]
+    side = (told if same else next(s for s in SIDE_WORDS if s != told)) if told else None
+    if element.place is not None:
+        return [replace(element, place=replace(element.place, side=side))]
+    return [replace(element, value=side)] if side else []
+
+
+def is_end(element: Element, out: Sequence[Element], words: Words) -> bool:
+    """True for the place in which a line ends that comes from the other side: "right-sided line with its tip
+    in the left brachiocephalic vein"."""
+    norms, side = words.norms, side_of(element)
+    told = {s for s in map(side_of, out) if s in SIDE_WORDS}
+    if side not in SIDE_WORDS or not told or side in told:
+        return False
+    led = norms[max(0, element.first - REACH) : element.first]
+    tip = next((i for i in reversed(range(len(led))) if led[i] in TIPS), None)
+    return tip is not None and bool(LINES & {*norms}) and not PARTING & {*led[tip:]}
+
+
+def compared(found: Sequence[Element], words: Words) -> Sequence[Element]:
+    """The words of place of a comparison: both sides of "more drusen in the left eye than in the right", only
+    the first of "the right kidney is smaller than the left"."""
+    norms = words.norms
+    at = next((i for i in range(1, len(norms)) if norms[i] == "than"), None)
+    behind = [e for e in found if at is not None and e.first > at]
+    before = [e for e in found if at is not None and e.last <= at]
+    if at is None or not behind or not before or not {*norms[at + 1 : behind[0].first]} <= LEADS:
+        return found
+    run = [e for e in before[-2:] if e is before[-1] or e.last == before[-1].first]
+    one, two = next((side for e in run if (side := side_of(e))), None), side_of(behind[0])
+    if one not in SIDE_WORDS or two not in SIDE_WORDS or one == two:
+        return found
+    between = norms[before[-1].last : at]
+    if (
+        between[-1:] and between[-1] in SIZES and {*between[:-1]} & BEING and _is_whole(before[-1])
+    ):  # no "effusion"
+        return [e for e in found if e is not behind[0]]
+    if AMOUNTS & {*norms[: before[-1].first]} and not between:
+        return [*before[: -len(run)], _both(before[-1]), *behind[1:]]
+    return found
+
+
+def _is_whole(element: Element) -> bool:
+    """True for an organ that the body has twice."""
+    name = element.place.of or element.place.name if element.place else ""
+    return name in paired() and name in concepts() and concepts()[name].kind == "anatomy"
+
+
+def _both(element: Element) -> Element:
+    if element.place is None:
+        return replace(element, value="bilateral")
+    organ = element.place.of or element.place.name
+    return replace(element, place=Place(organ, side="bilateral", of=organ), value=organ)
