@@ -16,7 +16,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from medsegr.findings import Finding
-from medsegr.report.lexicon import concept_terms, concepts, split_words
+from medsegr.report.lexicon import concept_terms, concepts, places, split_words
 from medsegr.report.parse import parse, skip_reason
 from medsegr.results.verdicts import KINDS
 
@@ -91,7 +91,9 @@ def _holds(key: str, finding: Finding) -> bool:
         axes = tuple(float(axis) for axis in size[1].split("x"))
         return finding.shape.size_mm is not None and sorted(axes) == sorted(finding.shape.size_mm)
     place = finding.location
-    return key.lower() in " ".join((*place.rows, *place.cols, *place.anatomy)).lower()
+    read = " ".join((*place.rows, *place.cols, *place.anatomy)).lower()
+    known = places().get(split_words(key))
+    return key.lower() in read or (known is not None and known.name in read)
 
 
 def _looks(finding: Finding) -> frozenset[str]:
