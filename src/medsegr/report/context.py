@@ -87,7 +87,7 @@ def scopes(
             continue
         if hit.value.direction in ("post", "both") and acts_back(words, hit):
             first = max(_back(words, hit, starts, anchors), _said_before(words, hit, cues, starts))
-            first = max(first, _doubted(words, hit, cues))
+            first = max(first, _doubted(words, hit, cues), _own_item(words, hit, anchors))
             first = hit.first - 1 if hit.first and denied_half(words.norms, hit.first - 1) else first
             found.append(Scope(hit.value, span, first, hit.first))
     return tuple(found)
@@ -170,6 +170,18 @@ def _said_before(words: Words, hit: Hit[Cue], cues: Sequence[Hit[Cue]], starts: 
     before += [i + 1 for i in range(begin, hit.first) if words.norms[i] in word_list("changed")]
     commas = [i for i in range(max(before, default=hit.first), hit.first) if words.norms[i] == ","]
     return commas[0] + 1 if commas and commas[0] + 1 < hit.first else 0
+
+
+def _own_item(words: Words, hit: Hit[Cue], anchors: Sequence[int]) -> int:
+    """Index behind the comma before what alone is gone: the drain of "residual collection, drain removed"; 0
+    for a list ("the tube, the drain and the line were removed")."""
+    if hit.value.value not in DENYING_TIMES:
+        return 0
+    comma = next((i for i in reversed(range(hit.first)) if words.norms[i] == ","), hit.first)
+    between = words.norms[comma + 1 : hit.first]
+    alone = any(comma < a < hit.first for a in anchors) and not {"and", "or", "all", "both"} & {*between}
+    before = [i for i in range(comma) if words.norms[i] == ","]
+    return comma + 1 if alone and len(between) <= 3 and not before else 0
 
 
 def _doubted(words: Words, hit: Hit[Cue], cues: Sequence[Hit[Cue]]) -> int:

@@ -33,6 +33,8 @@ HEADINGS = {
         "diagnosis",
         "final diagnosis",
         "imp",
+        "conc",
+        "concl",
     ),
     "comparison": (
         "comparison",
@@ -303,7 +305,9 @@ def _line_ends(part: str, match: re.Match[str]) -> bool:
     if not after or after[0].islower() or after[0].isdigit():
         return False
     line = part[max(0, match.start() - 200) : match.start()].rsplit("\n", 1)[-1].strip()
-    if _BOX.match(after) or any(_is_heading(text) for text in (line, after)):
+    title = line.isupper() and " " in line and not after.split("\n", 1)[0].isupper()  # "LEFT MAMMOGRAM"
+    begun = title or _BOX.match(after) or _BEGUN.match(after)  # "ANTRUM - normal", "H/o breast cancer"
+    if begun or any(_is_heading(text) for text in (line, after)):
         return True
     if _LABEL.match(line) and _LABEL.match(after):  # "Shift: 4 mm to the right", "Hydrocephalus: no"
         return not line.endswith(",") and not re.search(r"\w-$", line)  # "Side: -" is answered
@@ -327,4 +331,7 @@ _OPEN = frozenset(  # words that end no line
     ]
 )
 _LABEL = re.compile(r"[A-Z][A-Za-z0-9 /#-]{0,40}:(?=\s)")
+_BEGUN = re.compile(  # what begins a line: an organ in capitals with a dash, what letters say of a patient
+    r"[A-Z][A-Z0-9/]*(?: [A-Z0-9/]+){0,3} ?[-–—]{1,2} |(?:[HCRhcr]/[Oo]|[KkSs]/(?:[Cc]/[Oo]|[Pp]))\b"
+)
 _BOX = re.compile(r"[\[\u2610-\u2612]")

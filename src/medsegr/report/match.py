@@ -15,7 +15,7 @@ from rapidfuzz.distance import OSA
 
 from medsegr.findings import Span
 from medsegr.report import lexicon
-from medsegr.report.lettered import of_modality
+from medsegr.report.lettered import HOURS, TISSUE, means_other, of_modality
 from medsegr.report.lexicon import Concept, Cue, Descriptor, Place, Terms
 from medsegr.report.numbered import numbered_bone
 from medsegr.report.tokens import Token
@@ -31,7 +31,6 @@ MONTHS = frozenset(
     ]
 )
 THRICE = re.compile(r"([a-hj-z])\1\1+")
-HOURS = (("o", "'", "clock"), ("o", "’", "clock"), ("o", "clock"), ("oclock",), (":", "00"), (":", "30"))
 BONE_WORDS = frozenset(
     ["vertebra", "vertebral", "level", "rib", "thoracic", "lumbar", "cervical", "body", "disc"]
 )
@@ -225,7 +224,8 @@ def find_concepts(words: Words, modality: str | None) -> tuple[Hit[Concept], ...
     for hit in longest(words.norms, lexicon.concept_terms()):
         options = [known[name] for name in hit.value]
         fitting = [c for c in options if modality and modality in c.modalities]
-        found.append(Hit((fitting or options)[0], hit.first, hit.last))
+        if not means_other(words.norms[hit.first : hit.last], modality):
+            found.append(Hit((fitting or options)[0], hit.first, hit.last))
     return tuple(found)
 
 
@@ -237,7 +237,7 @@ def find_places(words: Words, modality: str | None = None) -> tuple[Hit[Place], 
         found = [h for h in found if words.norms[h.first : h.last] not in EYE_LETTERS]
     taken = {i for hit in found for i in range(hit.first, hit.last)}
     for i, norm in enumerate(words.norms):
-        if LEVEL.match(norm) and i not in taken and _is_level(words, i):
+        if LEVEL.match(norm) and i not in taken and modality not in TISSUE and _is_level(words, i):
             root = words.norms[i + 1 : i + 2] in (("root",), ("nerve",))
             name = norm.upper().replace("D", "T")
             level = Place(f"{name} root") if root else Place(f"{name} vertebra", of="vertebra")
@@ -299,7 +299,7 @@ def _hour(words: Words, at: int, modality: str | None) -> list[Hit[Place]]:
             hour = int(norms[at])
             row = "upper" if hour in (10, 11, 12, 1, 2) else "middle" if hour in (3, 9) else "lower"
             col = "centre" if hour in (12, 6) else "right" if hour < 6 else "left"
-            on_picture = modality in ("OP", "DMS", "ES", "SM", "GM")
+            on_picture = modality in ("OP", "DMS", "ES")  # of tissue it is where it was taken
             rows = (row,) if on_picture or modality == "MG" else ()
             made = Place(f"{hour} o'clock", rows=rows, cols=(col,) if on_picture else ())
             return [Hit(made, at, at + 1 if listed else at + 1 + len(tail))]
