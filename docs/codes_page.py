@@ -157,7 +157,7 @@ WARNINGS: Mapping[str, Told] = {
             "where they matter, save it as one channel without transparency",
         ),
         "alpha": (
-            "parts of the picture are transparent and were laid on black",
+            "parts of the picture are transparent, some maybe in part, and were laid on black",
             "save it without transparency",
         ),
         "burned_in_text": (
@@ -208,6 +208,10 @@ WARNINGS: Mapping[str, Told] = {
         "outlines_cut": (
             "contours reach beyond the image and were cut off at its edge",
             "as above; its sizes are of the part that is seen",
+        ),
+        "edges_cut": (
+            "a picture of a mask has soft edges, or is a JPEG: its outline was cut at half",
+            "save masks as PNG in two values",
         ),
         "outlines_apart": (
             "contours leave slices out, on which nothing is marked",
@@ -267,6 +271,10 @@ WARNINGS: Mapping[str, Told] = {
         "drawn_as": (
             "a word for many things (`lesion`) was drawn as the one that the picture surely shows",
             "name what is meant",
+        ),
+        "look_not_followed": (
+            "a phrase asked for some of a thing (`small vessels`, `enhancing tumour`), and all was drawn",
+            "take it for the whole, or correct it by hand; the network does not tell them apart",
         ),
         "forced": (
             "drawn by `--force`: the model was not trained for the concept, or on made images only",

@@ -42,6 +42,7 @@ def test_the_first_use_converts_and_the_next_does_not(
     with caplog.at_level(logging.WARNING, "medsegr"):
         first = conversion.load("small", "onnx", threads=1)
     assert [r.getMessage()[:40] for r in caplog.records] == ["converting the model for onnx fp32, once"]
+    assert "quarter of a minute" in caplog.text
     assert np.allclose(asked(first), asked(small), atol=1e-4)
     caplog.clear()
     monkeypatch.setattr(stages, "traced", None)  # would fail

@@ -25,6 +25,7 @@ from medsegr.types import MODALITIES, Image, Prompt, Segmentation, modality_code
         ("fluorescence microscopy", "GM"),
         ("fundus photograph", "OP"),
         ("dermoscopy", "DMS"),
+        ("XC", "DMS"),  # a photograph by a camera outside of the body
         ("mammography", "MG"),
         ("", None),
         (None, None),

@@ -19,6 +19,7 @@ from medsegr.findings import Finding
 from medsegr.report.lexicon import concept_terms, concepts, places, split_words
 from medsegr.report.parse import parse, skip_reason
 from medsegr.results.verdicts import KINDS
+from medsegr.types import modality_code
 
 _SIZE = re.compile(r"(\d+(?:\.\d+)?(?:x\d+(?:\.\d+)?)*) mm")
 OPTIONAL = "="
@@ -78,7 +79,7 @@ def in_image(finding: Finding, modality: str) -> bool:
     """False for what only quite another kind of image shows, as the pipeline decides it: a gland in CT."""
     concept = concepts().get(finding.name)
     kinds = {KINDS.get(code, "") for code in concept.modalities} if concept else set()
-    return not kinds or KINDS.get(modality, "") in kinds
+    return not kinds or KINDS.get(modality_code(modality) or "", "") in kinds
 
 
 def same_name(one: Wanted, finding: Finding) -> bool:

@@ -30,6 +30,10 @@ from medsegr.types import Finding, Image, Prompt
 
 LOG = logging.getLogger("medsegr")
 IMAGES = 64  # with which int8 is calibrated
+TAKES = {  # of a processor core that nobody else uses, with the embedded weights
+    "fp32": "a quarter of a minute, longer on a busy machine",
+    "int8": "a minute, several on a busy machine: it is calibrated with made images",
+}
 NEED = 256 * 2**20  # bytes of room for a converted model, generously
 ASKED = 2  # questions an image at most, while calibrating
 Question = tuple[Image, tuple[Finding, ...]]
@@ -98,7 +102,7 @@ def _converted(name: str | Path, backend: str, precision: str) -> Graphs:
         except MedsegrError:  # damaged: made again
             LOG.info("a converted model in the cache was damaged; it is made again")
     place = store.room(cache, NEED)
-    LOG.warning("converting the model for %s %s, once: this takes a minute", backend, precision)
+    LOG.warning("converting the model for %s %s, once: this takes %s", backend, precision, TAKES[precision])
     if place is None:
         place = Path(tempfile.mkdtemp(prefix="medsegr-"))
         atexit.register(shutil.rmtree, place, ignore_errors=True)

@@ -78,7 +78,10 @@ MODALITIES: Mapping[str, tuple[Frame, tuple[str, ...]]] = MappingProxyType(
             "viewer",
             ("fundus photograph", "fundus", "fundus photography", "retina", "ophthalmic photography"),
         ),
-        "DMS": ("viewer", ("dermoscopy", "dermatoscopy", "skin photograph", "dermoscopic")),
+        "DMS": (
+            "viewer",
+            ("dermoscopy", "dermatoscopy", "skin photograph", "dermoscopic", "clinical photograph"),
+        ),
         "PT": ("patient", ("pet", "positron emission tomography")),
         "XA": ("patient", ("angiography", "fluoroscopy")),
     }
@@ -95,6 +98,8 @@ def modality_code(words: str | None) -> str | None:
     low = " ".join(words.lower().replace("_", " ").split())
     if low in ("dx", "rf"):
         return "CR"
+    if low == "xc":  # external-camera photography: a photograph of the skin
+        return "DMS"
     hits = [
         (len(name), code)
         for code, (_, names) in MODALITIES.items()

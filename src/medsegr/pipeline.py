@@ -20,6 +20,7 @@ from medsegr.options import Options
 from medsegr.results.otherwise import otherwise
 from medsegr.results.record import save
 from medsegr.results.turns import Turn, turns_of
+from medsegr.results.unfollowed import unfollowed
 from medsegr.results.verdicts import (
     Verdict,
     cautions,
@@ -86,6 +87,7 @@ def run(
     results = with_structures(image, results)
     warnings += [*(words.warnings if words else ()), *likeness.mismatches(image, words)]
     warnings += [*cautions(image, results, answers, segmenter, options), *checks.one_region(results)]
+    warnings += unfollowed(image, words, results, segmenter)
     warnings += otherwise(image, results, segmenter, options)
     clock["checks"] = time.perf_counter()
     stamps = list(clock.items())

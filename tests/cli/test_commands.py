@@ -126,7 +126,20 @@ def test_measure(run: Any, tmp_path: Path) -> None:
     assert "label 7" in run("measure", "-m", tmp_path / "mask.png").out
     Picture.fromarray(np.zeros((9, 9), np.uint8)).save(tmp_path / "other.png")
     run("measure", "-m", tmp_path / "mask.png", "-i", tmp_path / "other.png").fails(3, "grid")
+    run("measure", "-m", tmp_path / "mask.png", "--threshold", "0.4").fails(2, "FRACTIONAL")
     assert "empty" in run("measure", "-m", tmp_path / "other.png").out
+
+
+def test_a_picture_is_no_mask_to_measure_and_soft_edges_are_one_label(run: Any, tmp_path: Path) -> None:
+    rng = np.random.default_rng(0)
+    Picture.fromarray(rng.integers(0, 256, (60, 80)).astype(np.uint8)).save(tmp_path / "picture.png")
+    run("measure", "-m", tmp_path / "picture.png").fails(3, "as in a picture")
+    square = np.zeros((60, 80), np.uint8)
+    square[10:40, 20:50] = 255
+    Picture.fromarray(square).save(tmp_path / "mask.jpg", quality=60)
+    ran = run("measure", "-m", tmp_path / "mask.jpg", "--json")
+    assert [one["measurements"]["pixels"]["value"] for one in ran.json["labels"]] == [900]
+    assert "edges_cut" in ran.err
 
 
 def test_phantom_writes_the_same_set_for_the_same_seed(run: Any, tmp_path: Path) -> None:

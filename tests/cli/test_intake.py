@@ -122,6 +122,44 @@ def test_a_nifti_of_two_geometries_needs_a_word(run: Run, tmp_path: Path) -> Non
     run("segment", "-i", tmp_path / "a.nii", "-o", tmp_path / "x", "--use", "both", *MODEL).fails(2, "--use")
 
 
+def test_a_form_is_refused_where_there_is_none(run: Run, make: Any, tmp_path: Path) -> None:
+    from PIL import Image
+
+    Image.fromarray(np.arange(400, dtype=np.uint8).reshape(20, 20)).save(tmp_path / "a.png")
+    folder = series(make, tmp_path / "in", [0, 2, 4])
+    one = nib.Nifti1Image(np.zeros((8, 9, 3), np.float32), np.diag([1.0, 1, 2, 1]))
+    one.set_sform(np.diag([1.0, 1, 2, 1]), 1)
+    one.set_qform(None, 0)
+    nib.save(one, tmp_path / "a.nii")
+    said = {
+        tmp_path / "a.png": "png file came where NIfTI",
+        folder: "folder came where NIfTI",
+        next(folder.iterdir()): "dicom file came where NIfTI",
+        tmp_path / "a.nii": "without a qform",
+    }
+    for source, why in said.items():
+        run("segment", "-i", source, "-o", tmp_path / "x", "--use", "qform", *MODEL).fails(3, why)
+        assert not (tmp_path / "x").exists()
+
+
+def test_a_form_of_the_one_nifti_of_two_files(run: Run, tmp_path: Path) -> None:
+    from PIL import Image
+
+    values = np.zeros((20, 24, 1), np.float32)
+    values[5:12, 6:13] = 1
+    one = nib.Nifti1Image(values, np.diag([1.0, 1, 2, 1]))
+    one.set_sform(np.diag([-1.0, 1, 2, 1]), 1)
+    one.set_qform(np.diag([1.0, 1, 2, 1]), 1)
+    nib.save(one, tmp_path / "a.nii")
+    Image.fromarray(values[..., 0].astype(np.uint8)).save(tmp_path / "m.png")
+    nib.save(nib.Nifti1Image(values[..., 0], np.eye(4)), tmp_path / "m.nii")
+    assert run("measure", "-m", tmp_path / "a.nii", "--use", "qform").code == 0
+    for mask, image in (("m.png", "m.png"), ("m.png", None)):
+        more = () if image is None else ("-i", tmp_path / image)
+        run("measure", "-m", tmp_path / mask, *more, "--use", "qform").fails(3, "came where NIfTI")
+    assert run("measure", "-m", tmp_path / "m.nii", "-i", tmp_path / "m.png", "--use", "sform").code == 0
+
+
 def test_a_frame_of_a_film_is_chosen(run: Run, make: Any, tmp_path: Path) -> None:
     frames = np.zeros((3, 20, 24), np.uint8)
     for index in range(3):

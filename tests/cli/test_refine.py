@@ -195,6 +195,7 @@ def test_another_image_model_or_folder(run: Any, out: Path, source: Path, tmp_pa
     run("refine", out, "-i", source, "--model", "otsu", *flags).fails(3, "drawn by")
     run("refine", out, "--model", "place", *flags).fails(2, "-i is missing")
     run("refine", tmp_path / "none", "-i", source, *flags).fails(3, "no such folder")
+    run("refine", source, "-i", source, *flags).fails(3, "a file came where a folder")
     (tmp_path / "bare").mkdir()
     run("refine", tmp_path / "bare", "-i", source, *flags).fails(3, "bare: the folder holds no manifest.json")
     other = tmp_path / "other.png"
@@ -325,7 +326,7 @@ def test_masks_that_live_in_a_structure_set(run: Any, tmp_path: Path) -> None:
 def test_what_is_painted_stays_as_it_is(run: Any, out: Path, source: Path, tmp_path: Path) -> None:
     drawn = np.zeros((48, 64), np.uint8)
     drawn[20:30, 20:31] = 3
-    drawn[40, 2] = 1
+    drawn[40, 2] = 3
     Picture.fromarray(drawn).save(tmp_path / "drawn.png")
     first = mask(out)
     ran = refine(run, out, source, "-f", "f1", "--paint", str(tmp_path / "drawn.png"))
@@ -341,6 +342,52 @@ def test_what_is_painted_stays_as_it_is(run: Any, out: Path, source: Path, tmp_p
         assert refine(run, out, source, "-f", "f1", "--paint", str(tmp_path / "runs.json")).code == 0
         assert np.argwhere(mask(out)).tolist() == [[1, x] for x in range(10)]
     whole(out)
+
+
+@pytest.mark.parametrize("flag", ["--paint", "--mask"])
+@pytest.mark.parametrize("which", ["itself", "labels", "full"])
+def test_what_is_no_mask_of_one_thing_is_refused(
+    run: Any, out: Path, source: Path, tmp_path: Path, flag: str, which: str
+) -> None:
+    labels = np.zeros((48, 64), np.uint8)
+    labels[5:20, 5:20], labels[25:40, 25:40] = 1, 2
+    Picture.fromarray(labels).save(tmp_path / "labels.png")
+    Picture.fromarray(np.full((48, 64), 255, np.uint8)).save(tmp_path / "full.png")
+    given = source if which == "itself" else tmp_path / f"{which}.png"
+    before = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
+    said = {"itself": "values came", "labels": "keep the one label", "full": "covers everything"}[which]
+    refine(run, out, source, "-f", "f1", flag, str(given)).fails(3, said)
+    assert {p: p.read_bytes() for p in out.rglob("*") if p.is_file()} == before
+
+
+def test_what_a_person_corrected_is_not_written_over(run: Any, out: Path, source: Path) -> None:
+    again = ("segment", "-i", source, "-p", "right lung", "-o", out, "--model", "place", "--modality", "CR")
+    assert run(*again).code == 0
+    assert refine(run, out, source, "-f", "f1", "--point", "3,4,1").code == 0
+    before = {p: p.read_bytes() for p in out.rglob("*") if p.is_file()}
+    run(*again).fails(3, "that a person corrected")
+    assert {p: p.read_bytes() for p in out.rglob("*") if p.is_file()} == before
+    assert refine(run, out, source, "-f", "f1", "--undo").code == 0
+    assert run(*again).code == 0, "nothing is kept there any more"
+
+
+def test_an_empty_mask_is_nothing_to_start_from(run: Any, out: Path, source: Path, tmp_path: Path) -> None:
+    Picture.fromarray(np.zeros((48, 64), np.uint8)).save(tmp_path / "empty.png")
+    refine(run, out, source, "-f", "f1", "--mask", str(tmp_path / "empty.png")).fails(3, "mask is empty")
+    assert refine(run, out, source, "-f", "f1", "--paint", str(tmp_path / "empty.png")).code == 0
+
+
+def test_a_painted_volume_that_lies_elsewhere_is_refused(run: Any, tmp_path: Path) -> None:
+    values = np.random.default_rng(0).integers(-900, 300, (12, 12, 4)).astype(np.int16)
+    affine = np.diag([1.0, 1.0, 3.0, 1.0])
+    nib.save(nib.Nifti1Image(values, affine), tmp_path / "ct.nii")  # type: ignore[attr-defined]
+    out, source = tmp_path / "out", tmp_path / "ct.nii"
+    assert run("segment", "-i", source, "-p", "nodule", "-o", out, "--model", "place").code == 0
+    painted = np.zeros(values.shape, np.uint8)
+    painted[2:6, 3:9, 1:3] = 1
+    turned = np.diag([-1.0, 1.0, 3.0, 1.0])
+    nib.save(nib.Nifti1Image(painted, turned), tmp_path / "painted.nii")  # type: ignore[attr-defined]
+    refine(run, out, source, "-f", "f1", "--paint", str(tmp_path / "painted.nii")).fails(3, "mm apart")
 
 
 @pytest.mark.parametrize(

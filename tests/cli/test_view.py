@@ -50,6 +50,8 @@ def test_without_the_page_it_says_how_to_build_it(
     monkeypatch.setattr(page, "STATIC", tmp_path)
     assert main(["view", str(tmp_path), "--no-browser"]) == 1
     assert "make viewer" in capsys.readouterr().err
+    assert main(["view", str(tmp_path / "none"), "--no-browser"]) == 3
+    assert "no such folder" in capsys.readouterr().err
 
 
 def test_a_folder_is_served_until_it_is_ended_and_nothing_is_left(tmp_path: Path) -> None:

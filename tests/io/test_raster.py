@@ -81,6 +81,24 @@ def test_opaque_alpha_is_dropped_and_a_clear_one_laid_on_black(tmp_path: Path) -
     assert "alpha" in dict(clear.source.warnings)
 
 
+def test_how_much_is_transparent_is_said_as_it_is(tmp_path: Path) -> None:
+    for none, partly, said in (
+        (0, 35, "100 % of the picture is partly transparent: "),
+        (0, 7, "20 % of the picture is partly transparent: "),
+        (7, 0, "20 % of the picture is transparent: "),
+        (7, 14, "20 % of the picture is transparent, 40 % of it is partly transparent: "),
+    ):
+        alpha = np.full(35, 255, np.uint8)
+        alpha[:none], alpha[none : none + partly] = 0, 254
+        layers = np.concatenate([RGB, alpha.reshape(7, 5, 1)], -1)
+        image = read_image(save(Pillow.fromarray(layers), tmp_path / "a.png"))
+        assert dict(image.source.warnings)["alpha"].startswith(said)
+    alpha = np.zeros((100, 100, 4), np.uint8)
+    alpha[0, :4] = 255
+    image = read_image(save(Pillow.fromarray(alpha), tmp_path / "b.png"))
+    assert dict(image.source.warnings)["alpha"].startswith("more than 99.9 % of the picture is transparent")
+
+
 @pytest.mark.parametrize("turn", range(1, 9))
 @pytest.mark.parametrize("ending", ["jpg", "png", "tif"])
 def test_exif_orientation_is_applied_and_masks_lie_on_the_shown_grid(

@@ -179,7 +179,7 @@ def test_a_refusal_changes_nothing(mask: np.ndarray, slice: int | None, told: st
 def test_on_a_volume_one_slice_changes_and_stays() -> None:
     session = on_volume()
     before = drawn(session).copy()
-    with pytest.raises(UsageError, match="slice=0 to 11"):
+    with pytest.raises(UsageError, match="slice, 0 to 11"):
         session.paint("f1", noise(40, 48))
     wanted = noise(40, 48)
     session.paint("f1", wanted, 4)

@@ -265,7 +265,7 @@ def test_a_mask_that_comes_out_otherwise_is_told(tmp_path: Path) -> None:
 def test_a_slice_is_carried_through_a_volume() -> None:
     session = Model(Disc()).open(volume())
     session.segment("nodule")
-    with pytest.raises(UsageError, match="slice=0 to 11"):
+    with pytest.raises(UsageError, match="slice, 0 to 11"):
         session.refine(points=[[5, 5, 1]])
     with pytest.raises(UsageError, match="from 0 to 11"):
         session.refine(points=[[5, 5, 1]], slice=12)

@@ -27,6 +27,11 @@ def there(text):
         "Indication: cough and fever\nLeft pleural effusion. No pneumothorax.\nIMPRESSION: None acute.",
         "Indication: cough and fever\nTobacco\n\nLeft pleural effusion.\n\nIMPRESSION: None acute.",
         "Indication: cough. There is a left pleural effusion.",
+        "INDICATION: SOB FINDINGS: Left pleural effusion.",
+        "Clinical: cough Findings: left pleural effusion Impression: None acute.",
+        "Exam: CT chest. Left pleural effusion.",
+        "Follow up: lymphoma\nLeft pleural effusion.",
+        "Clin Hx: lung cancer\nLeft pleural effusion.",
         "Indication: cough. A left pleural effusion is seen.\nImpression: None acute.",
     ],
 )
@@ -60,6 +65,7 @@ WRAPPED = (
         "Indication: fall. Pleural effusion is seen on CXR.\nImpression: No pneumothorax.",
         "Indication: fall. There is a history of lung cancer.\nImpression: No pneumothorax.",
         "Hx: known lung cancer.",
+        "Clinical impression: lung cancer?",
         WRAPPED,
     ],
 )

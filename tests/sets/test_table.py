@@ -44,6 +44,8 @@ def test_what_is_no_set_is_refused(make_set, tmp_path):
     (folder / "samples.csv").write_text("id,image\n1,a.png\n", encoding="utf-8")
     with pytest.raises(InputError, match="column mask"):
         sources(folder)
+    with pytest.raises(InputError, match="a file came where the folder of a set"):
+        sources(folder / "samples.csv")
     folder = make_set("more", "colonoscopy", PICTURES[:1])
     (folder / "masks" / "p0_0.png").unlink()
     (source,) = sources(folder)

@@ -10,6 +10,7 @@ from medsegr.cli.flags import (
     Limit,
     LogFlags,
     argument,
+    check_folder,
     check_used,
     choices_of,
     grouped,
@@ -75,10 +76,7 @@ def command(
         raise UsageError(
             "--series, --accept-gaps, --use and --film-frame say how the image is read: give it with -i"
         )
-    if not folder.is_dir():
-        refused = InputError("there is no such folder; give the -o of 'medsegr segment'")
-        refused.add_note(str(folder))
-        raise refused
+    check_folder(folder)
     with naming(folder):
         check_ours(folder)
     with naming(flags.input or folder):

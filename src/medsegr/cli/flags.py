@@ -37,6 +37,15 @@ def argument(**about: Any) -> Option:
     return Option((), MappingProxyType(about))
 
 
+def check_folder(folder: Path) -> None:
+    """InputError where no folder is, of which a result was asked for."""
+    if not folder.is_dir():
+        there = "a file came where a folder was expected" if folder.exists() else "there is no such folder"
+        refused = InputError(f"{there}; give the -o of 'medsegr segment'")
+        refused.add_note(str(folder))
+        raise refused
+
+
 @contextmanager
 def naming(typed: object) -> Iterator[None]:
     """Note on a refusal which file or folder it is about, as the person typed it.

@@ -17,7 +17,7 @@ from medsegr.cli.flags import (
     option,
 )
 from medsegr.cli.logs import LOG, set_up
-from medsegr.errors import InputError
+from medsegr.errors import InputError, UsageError
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -27,6 +27,7 @@ if TYPE_CHECKING:
     from medsegr.types import Image, Measurement
 
 MOST_LABELS = 1000
+HALF = 0.5
 
 
 @dataclass(frozen=True)
@@ -64,7 +65,7 @@ class MeasureFlags:
     threshold: Annotated[
         float,
         option("--threshold", help="Share from which a voxel of a FRACTIONAL DICOM SEG belongs to a mask."),
-    ] = 0.5
+    ] = HALF
     limits: Limit = ""
     json: Json = False
 
@@ -113,6 +114,10 @@ def _map(flags: MeasureFlags, image: ImageFlags) -> Labels:
     """A file whose values are labels."""
     import numpy as np
 
+    from medsegr.io.one_mask import check_labels, without_soft_edges
+
+    if flags.threshold != HALF:
+        raise UsageError("--threshold is of a FRACTIONAL DICOM SEG, and the mask is none: leave it out")
     labels = _read(flags.mask, flags, replace(image, series="", film_frame=None) if flags.input else image)
     picture = _read(flags.input, flags, image) if flags.input else labels
     with naming(flags.mask):
@@ -120,6 +125,10 @@ def _map(flags: MeasureFlags, image: ImageFlags) -> Labels:
         values = tuple(float(v) for v in np.unique(labels.data[0]) if v > 0)
         if len(values) > MOST_LABELS:
             raise InputError(f"the mask holds {len(values)} values, at most {MOST_LABELS} were expected")
+        check_labels(labels.data[0])
+        if (cut := without_soft_edges(labels)) is not None:
+            labels, values = cut, (float(cut.data.max()),)
+            LOG.warning("%s: %s", *cut.source.warnings[-1])
     return Labels(picture, values, lambda value: np.asarray(labels.data[0] == value), names_of(flags))
 
 
@@ -213,7 +222,7 @@ def _is_anatomy(name: str) -> bool:
 
 def concept_called(word: str) -> str:
     """Canonical name of the concept that a word of the lexicon means; UsageError for another word."""
-    from medsegr.errors import ReportError, UsageError
+    from medsegr.errors import ReportError
     from medsegr.report import lexicon
 
     try:
@@ -236,9 +245,12 @@ def _said(picture: "Image", mask: "np.ndarray", concept: str, lit: bool) -> str:
 
 def _read(path: Path, flags: MeasureFlags, image: ImageFlags) -> "Image":
     from medsegr.io.limits import limits_from_text
-    from medsegr.io.read import read_image
+    from medsegr.io.read import is_nifti, read_image
 
     limits = limits_from_text(flags.limits)
+    other = flags.mask if path is flags.input else flags.input
+    if image.use and other is not None and is_nifti(other) and not is_nifti(path):
+        image = replace(image, use=None)  # of the two it says something of the other
     with naming(path):
         return read_image(
             path,

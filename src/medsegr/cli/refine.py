@@ -9,6 +9,7 @@ from medsegr.cli.flags import (
     FileFlags,
     Limit,
     LogFlags,
+    check_folder,
     choices_of,
     grouped,
     naming,
@@ -124,10 +125,7 @@ def _check(flags: RefineFlags, folder: Path) -> None:
         raise UsageError("there is nothing to do: give --point, --box, --mask, --paint, --accept or --undo")
     if flags.input is None:
         raise UsageError("-i is missing: give the image that the masks were drawn on")
-    if not folder.is_dir():
-        refused = InputError("there is no such folder; give the -o of 'medsegr segment'")
-        refused.add_note(str(folder))
-        raise refused
+    check_folder(folder)
 
 
 def _no_model(run: CachedRunFlags) -> None:
@@ -227,7 +225,7 @@ def _paint(session: "Session", item: "FindingResult", mask: "np.ndarray", number
 def _mask(path: Path, run: "Run", flag: str) -> "np.ndarray":
     import json
 
-    from medsegr.io.read import read_image
+    from medsegr.io.one_mask import read_one_mask
 
     if flag == "--paint" and path.suffix.lower() == ".json":
         from medsegr.prompts.runs import mask_of
@@ -241,10 +239,7 @@ def _mask(path: Path, run: "Run", flag: str) -> "np.ndarray":
                 ) from error
             return mask_of(told.get("rle", told) if isinstance(told, dict) else {})
     with naming(path):
-        data = read_image(path, limits=run.limits).data
-    if data.shape[0] != 1:
-        raise InputError(
-            f"{flag}: a colour picture came where one value a pixel was expected; save it as grey"
-        )
-    marked: np.ndarray = data[0] > 0
-    return marked
+        found = read_one_mask(path, run.result.image, run.limits)
+        if flag == "--mask" and not found.any():
+            raise InputError("the mask is empty: there is nothing to start from (--paint erases with it)")
+        return found

@@ -14,7 +14,7 @@ from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
-from medsegr.cli.flags import LogFlags, argument, grouped, naming, option
+from medsegr.cli.flags import LogFlags, argument, check_folder, grouped, naming, option
 from medsegr.cli.logs import set_up
 from medsegr.cli.serve import NEEDS, BindFlags, serve
 from medsegr.errors import InputError, MissingExtra
@@ -53,6 +53,7 @@ def command(
     Nothing is changed, no model is loaded. Only this machine can reach the page; Ctrl-C ends it.
     """
     set_up(logs)
+    check_folder(folder)
     missing = [name for name in NEEDS if find_spec(name) is None]
     if missing:
         raise MissingExtra(f"view needs {', '.join(missing)}: pip install 'medsegr[serve]'")
@@ -61,10 +62,6 @@ def command(
 
     if not (STATIC / "index.html").is_file():
         raise MissingExtra("the page was not built into this installation: run 'make viewer' (needs Node.js)")
-    if not folder.is_dir():
-        refused = InputError("there is no such folder; give the -o of 'medsegr segment'")
-        refused.add_note(str(folder))
-        raise refused
     with _shelf() as root:
         settings = Settings(
             data_dir=root, port=flags.port or free_port(), read_only=True, keep_hours=FOREVER, rate=0

@@ -119,6 +119,10 @@ def _form(header: Any, shape: tuple[int, ...], use: str | None) -> tuple[Form, W
     qform, qcode = header.get_qform(coded=True)
     sform, scode = header.get_sform(coded=True)
     scode, qcode = int(scode), int(qcode)
+    if use is not None and not (qcode if use == "qform" else scode):
+        raise InputError(
+            f"--use: a {WHAT} without a {use} came (its code is 0) where one was expected; leave it out"
+        )
     if not qcode and not scode:
         note = (
             "orientation_assumed",

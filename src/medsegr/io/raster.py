@@ -63,6 +63,19 @@ def read_raster(data: bytes, kind: str, limits: Limits) -> Image:
     )
 
 
+def opacity(data: bytes, kind: str) -> np.ndarray | None:
+    """How opaque each pixel ``h w`` of a picture that :func:`read_raster` has read is, 0 to 1; None where all
+    of it is."""
+    with guarded(f"{kind.upper()} picture"):
+        picture = OPENERS[kind](io.BytesIO(data))
+        if picture.mode not in ("RGBA", "LA", "PA", "RGBa", "La") and "transparency" not in picture.info:
+            return None
+        picture.load()
+        shown: Pillow.Image = picture if kind == "tiff" else ImageOps.exif_transpose(picture)
+        alpha = np.asarray(shown.convert("RGBA"))[..., 3].astype(np.float32) / 255
+    return None if (alpha == 1).all() else alpha
+
+
 def _tag(picture: ImageFile.ImageFile, tag: int) -> int | None:
     tags = getattr(picture, "tag_v2", {})
     value = tags.get(tag)
@@ -109,6 +122,15 @@ def _without_alpha(array: np.ndarray) -> tuple[np.ndarray, Warnings]:
     colour, alpha = array[:-1], array[-1:]
     if (alpha == 255).all():
         return colour, ()
-    part = float((alpha < 255).mean())
-    note = ("alpha", f"{100 * part:.3g} % of the picture is transparent: it was laid on black")
+    lost, partly = float((alpha == 0).mean()), float(((alpha > 0) & (alpha < 255)).mean())
+    told = [f"{_share(lost)} of the picture is transparent"] if lost else []
+    told += [f"{_share(partly)} of {'it' if lost else 'the picture'} is partly transparent"] if partly else []
+    note = ("alpha", f"{', '.join(told)}: it was laid on black")
     return colour.astype(np.float32) * (alpha.astype(np.float32) / 255.0), (note,)
+
+
+def _share(part: float) -> str:
+    """A share in percent that is neither none nor all unless it is."""
+    if part < 1 and part > 0.999:
+        return "more than 99.9 %"
+    return "less than 0.1 %" if part < 0.001 else f"{100 * part:.3g} %"

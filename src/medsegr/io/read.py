@@ -132,6 +132,7 @@ def _read(path: Path, limits: Limits, choices: Choices) -> tuple[Image, str]:
     if path.is_dir():
         from medsegr.io.dicom import read_folder
 
+        _refuse_unused("folder", choices)
         return read_folder(path, limits, choices)
     if not path.is_file():
         raise InputError("input: it is no plain file (a device or a pipe); save the image to a file first")
@@ -145,11 +146,11 @@ def _read(path: Path, limits: Limits, choices: Choices) -> tuple[Image, str]:
         kind = kind_of(file.read(HEAD), path.suffix.lower())
     if kind == "zip":
         return _from_zip(path, limits, choices)
+    _refuse_unused(kind, choices)
     if kind == "dicom":
         from medsegr.io.dicom import read_dicom
 
         return read_dicom(path, limits, choices)
-    _refuse_of_dicom(kind, choices)
     if kind in ("nrrd", "mha"):
         image = read_volume(path, kind, limits)
         hashes = [_sha256(file) for file in files_of(path, kind)]
@@ -165,12 +166,19 @@ def _read(path: Path, limits: Limits, choices: Choices) -> tuple[Image, str]:
     return read_nifti(data, limits, choices.use), digest
 
 
-def _refuse_of_dicom(kind: str, choices: Choices) -> None:
-    """InputError where a part is asked for that only DICOM has: it would be left out without a word."""
-    flags = {"--series": choices.series, "--film-frame": choices.film_frame}
-    told = next((flag for flag, value in flags.items() if value), None)
+def _refuse_unused(kind: str, choices: Choices) -> None:
+    """InputError where a part or form is asked for that such a file has not: it would be left out without a
+    word."""
+    of_dicom = {"--series": choices.series, "--film-frame": choices.film_frame}
+    told = next((flag for flag, value in of_dicom.items() if value), None)
+    wanted = "DICOM"
+    if kind in ("dicom", "folder"):
+        told = None
+    if told is None and kind != "nifti" and choices.use is not None:
+        told, wanted = "--use", "NIfTI"
     if told is not None:
-        raise InputError(f"{told}: a {kind} file came where DICOM was expected; leave the flag out")
+        came = "folder" if kind == "folder" else f"{kind} file"
+        raise InputError(f"{told}: a {came} came where {wanted} was expected; leave the flag out")
 
 
 def _sha256(path: Path) -> str:
@@ -182,9 +190,7 @@ def _from_zip(path: Path, limits: Limits, choices: Choices) -> tuple[Image, str]
     """What the zip holds, and the sha256 of that: the same as when it is read unpacked."""
     with _unpacked(path, limits) as (folder, members):
         if len(members) > 1:
-            from medsegr.io.dicom import read_folder
-
-            return read_folder(folder, limits, choices)
+            return _read(folder, limits, choices)
         return _read(next(iter(members)), limits, choices)
 
 
@@ -213,6 +219,15 @@ def _unpacked(path: Path, limits: Limits) -> Iterator[tuple[Path, dict[Path, str
             raise
 
 
+def is_nifti(path: Path) -> bool:
+    """Whether a file is a NIfTI; False for what is none, or is no file."""
+    try:
+        with path.open("rb") as file:
+            return kind_of(file.read(HEAD), path.suffix.lower()) == "nifti"
+    except (InputError, OSError, ValueError):
+        return False
+
+
 def series_in(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> "Listing":
     """The DICOM series of a file, folder or zip, as ``--series list`` shows them: what ``choices.series`` may
     name, and the files that are damaged. InputError where there is no DICOM image that can be read.
@@ -231,7 +246,7 @@ def series_in(path: str | Path, limits: Limits = DEFAULT_LIMITS) -> "Listing":
                 damaged = tuple((members[folder / file], why) for file, why in found.damaged)
                 return replace(found, damaged=damaged)
         if kind != "dicom":
-            _refuse_of_dicom(kind, Choices("list"))
+            _refuse_unused(kind, Choices("list"))
     return list_series(place, limits)
 
 

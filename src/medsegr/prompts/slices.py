@@ -54,7 +54,7 @@ def slice_number(stack: Stack, number: int | None) -> int:
     """The number as given, checked. UsageError where it is missing or outside the volume."""
     if number is None:
         raise UsageError(
-            f"this image is a volume of {stack.count} slices: say on which one, slice=0 to {stack.count - 1}"
+            f"this image is a volume of {stack.count} slices: say on which slice, 0 to {stack.count - 1}"
         )
     if isinstance(number, bool) or int(number) != number or not 0 <= number < stack.count:
         raise UsageError(f"slice {number} came: a whole number from 0 to {stack.count - 1} was expected")

@@ -26,6 +26,8 @@ STATING = frozenset(["there", "but", "however", "no"])
 OPEN_ENDS = frozenset(["excluded", "out"])  # of "cannot be excluded", "cannot be ruled out"
 TURNING = frozenset(["but", "although", "though", "however", "yet"])
 MEANING = frozenset(["represent", "represents", "reflect", "reflects", "indicate", "indicates", "is", "are"])
+LIKELY = frozenset(["likely", "probable", "probably"])
+NAMING_ENDS = frozenset([",", ";", ".", "and", "or", "but", "with", "given", "which"])
 PAST = frozenset(["prior", "operated"])
 GONE = frozenset(["resolved", "cleared"])
 GONE_BY = frozenset(["prior", "resolved"])
@@ -73,6 +75,9 @@ def scopes(
             first = hit.first - 1 if half else _back(words, hit, starts, anchors)
             found.append(Scope(hit.value, span, first, hit.first))
             continue
+        if _means(words, hit, starts, anchors):
+            found.append(Scope(hit.value, span, hit.last, _forward(words, hit, starts, adjectives)))
+            continue
         if hit.value.direction in ("pre", "both") and not _answered(words, hit, anchors):
             end = _forward(words, hit, starts, adjectives)
             parts = _parts(words, hit, (_meant(words, hit, end), end), anchors)
@@ -82,7 +87,7 @@ def scopes(
             continue
         if hit.value.direction in ("post", "both") and acts_back(words, hit):
             first = max(_back(words, hit, starts, anchors), _said_before(words, hit, cues, starts))
-            first = max(first, _doubted(words, hit, cues))
+            first = max(first, _doubted(words, hit, cues), _own_item(words, hit, anchors))
             first = hit.first - 1 if hit.first and denied_half(words.norms, hit.first - 1) else first
             found.append(Scope(hit.value, span, first, hit.first))
     return tuple(found)
@@ -102,6 +107,17 @@ def _begins(words: Words, hit: Hit[Cue], starts: tuple[int, ...], anchors: Seque
     if placed and not any(begin <= a < hit.first for a in anchors):
         bare = True  # "In the left breast is not seen any mass"
     return bare and any(hit.last <= a < end for a in anchors)
+
+
+def _means(words: Words, hit: Hit[Cue], starts: tuple[int, ...], anchors: Sequence[int]) -> bool:
+    """True for the "is likely" of "the collection is likely a seroma": what is doubted is the meaning."""
+    likely = hit.value.kind == "uncertain" and words.norms[hit.last - 1] in LIKELY
+    if not likely or hit.value.direction != "post" or not set(range(hit.first)) & {*anchors}:
+        return False
+    end = next((s for s in starts if s >= hit.last), len(words.norms))
+    named = next((i for i in range(hit.last, end) if i in anchors), None)
+    between = words.norms[hit.last : named] if named is not None else (",",)
+    return not ((word_list("prepositions") - {"to", "due"}) | NAMING_ENDS) & {*between}
 
 
 def _answered(words: Words, hit: Hit[Cue], anchors: Sequence[int]) -> bool:
@@ -154,6 +170,18 @@ def _said_before(words: Words, hit: Hit[Cue], cues: Sequence[Hit[Cue]], starts: 
     before += [i + 1 for i in range(begin, hit.first) if words.norms[i] in word_list("changed")]
     commas = [i for i in range(max(before, default=hit.first), hit.first) if words.norms[i] == ","]
     return commas[0] + 1 if commas and commas[0] + 1 < hit.first else 0
+
+
+def _own_item(words: Words, hit: Hit[Cue], anchors: Sequence[int]) -> int:
+    """Index behind the comma before what alone is gone: the drain of "residual collection, drain removed"; 0
+    for a list ("the tube, the drain and the line were removed")."""
+    if hit.value.value not in DENYING_TIMES:
+        return 0
+    comma = next((i for i in reversed(range(hit.first)) if words.norms[i] == ","), hit.first)
+    between = words.norms[comma + 1 : hit.first]
+    alone = any(comma < a < hit.first for a in anchors) and not {"and", "or", "all", "both"} & {*between}
+    before = [i for i in range(comma) if words.norms[i] == ","]
+    return comma + 1 if alone and len(between) <= 3 and not before else 0
 
 
 def _doubted(words: Words, hit: Hit[Cue], cues: Sequence[Hit[Cue]]) -> int:

@@ -33,6 +33,8 @@ HEADINGS = {
         "diagnosis",
         "final diagnosis",
         "imp",
+        "conc",
+        "concl",
     ),
     "comparison": (
         "comparison",
@@ -70,6 +72,19 @@ HEADINGS = {
         "clinical profile",
         "clinical notes",
         "clinical summary",
+        "clinical info",
+        "clinical context",
+        "clin hx",
+        "clin history",
+        "clin info",
+        "clin details",
+        "chief complaint",
+        "reason for visit",
+        "reason for request",
+        "indication for study",
+        "indication for exam",
+        "indication for examination",
+        "relevant clinical information",
         "reason for referral",
         "referral",
         "request",
@@ -94,6 +109,14 @@ HEADINGS = {
         "past surgical history",
         "social history",
         "background",
+        "relevant history",
+        "relevant clinical history",
+        "brief history",
+        "brief clinical history",
+        "interval history",
+        "oncologic history",
+        "oncological history",
+        "history of present illness",
         "risk factors",
     ),
     "technique": (
@@ -136,7 +159,9 @@ LONGEST = 1500  # characters of a sentence; real ones stay below 500
 READ = ("findings", "impression", "addendum")  # what is read unless asked otherwise
 _NAMES = {words: name for name, all_words in HEADINGS.items() for words in all_words}
 _HEAD = re.compile(
-    r"(?:^|(?<=[.\n\r])[ \t]*)[ \t*#_>-]{0,8}(?P<words>[A-Za-z][A-Za-z /&-]{1,40}?)"
+    r"(?:^|(?<=[.\n\r])[ \t]*|(?<=\w[ \t])(?<!linical )(?<!LINICAL )"
+    r"(?=(?:FINDINGS|Findings|IMPRESSION|Impression|CONCLUSION|Conclusion):))"  # "Hx: cough Findings: ..."
+    r"[ \t*#_>-]{0,8}(?P<words>[A-Za-z][A-Za-z /&-]{1,40}?)"
     r"(?:(?:(?<=[Aa]ddendum)|(?<=ADDENDUM)|(?<=[Rr]eport)|(?<=REPORT))[ \t]*\(?\d[\d:./ -]{0,18}\)?)?[ \t]*+"
     r"(?P<end>[*_]{0,3}:[*_]{0,3}|(?=\r?\n))",  # blanks are never given back: a run of them is read once
     re.MULTILINE,
@@ -173,8 +198,9 @@ def sections(text: str) -> tuple[Section, ...]:
         if name not in READ and i < last:  # findings have a heading of their own further on
             cut = organs_begin(text, match.end(), stop)
         elif name not in READ:
+            first = name == "recommendation" and not found  # "Follow up: lymphoma"
             behind = any(other in READ for _, other in heads[i + 1 :])
-            cut = end_of(name, match["words"], text, (match.end(), stop), behind)
+            cut = end_of("indication" if first else name, match["words"], text, (match.end(), stop), behind)
         found.append(Section(name, _trim(text, match.end(), cut)))
         if text[cut:stop].strip():
             found.append(Section("findings", _trim(text, cut, stop)))
@@ -279,7 +305,9 @@ def _line_ends(part: str, match: re.Match[str]) -> bool:
     if not after or after[0].islower() or after[0].isdigit():
         return False
     line = part[max(0, match.start() - 200) : match.start()].rsplit("\n", 1)[-1].strip()
-    if _BOX.match(after) or any(_is_heading(text) for text in (line, after)):
+    title = line.isupper() and " " in line and not after.split("\n", 1)[0].isupper()  # "LEFT MAMMOGRAM"
+    begun = title or _BOX.match(after) or _BEGUN.match(after)  # "ANTRUM - normal", "H/o breast cancer"
+    if begun or any(_is_heading(text) for text in (line, after)):
         return True
     if _LABEL.match(line) and _LABEL.match(after):  # "Shift: 4 mm to the right", "Hydrocephalus: no"
         return not line.endswith(",") and not re.search(r"\w-$", line)  # "Side: -" is answered
@@ -303,4 +331,7 @@ _OPEN = frozenset(  # words that end no line
     ]
 )
 _LABEL = re.compile(r"[A-Z][A-Za-z0-9 /#-]{0,40}:(?=\s)")
+_BEGUN = re.compile(  # what begins a line: an organ in capitals with a dash, what letters say of a patient
+    r"[A-Z][A-Z0-9/]*(?: [A-Z0-9/]+){0,3} ?[-–—]{1,2} |(?:[HCRhcr]/[Oo]|[KkSs]/(?:[Cc]/[Oo]|[Pp]))\b"
+)
 _BOX = re.compile(r"[\[\u2610-\u2612]")

@@ -14,6 +14,7 @@ from medsegr.report.match import Words
 from medsegr.report.parts import wholes
 from medsegr.report.sentence import NO_WORDS, Sentence, is_name_only, is_request, read
 from medsegr.report.side import SIDE_WORDS, Element, side_of
+from medsegr.report.sites import of_site, of_treated, sided
 from medsegr.report.titled import DEVICES, ORGANS, fits
 
 PARTED = frozenset(
@@ -123,6 +124,8 @@ def _read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[S
             over = over if not placed and stays else (placed, sentence.words)
         elif subject and not _stays(subject, over[0]):
             over = (), sentence.words
+        both = _of_both(sentence, colon)
+        site = of_site(sentence, out[-1]) or of_treated(sentence, out[-1], modality) if out else ()
         front = _fronted(sentence) or _trailing(sentence)
         told = (front, sentence.words) if front else over
         if spoken.organ and _mere_side(sentence):  # "The left shows a nodule."
@@ -130,6 +133,8 @@ def _read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[S
         spoken = _spoken_of(sentence, spoken, bool(colon))
         exam = spoken.organ if spoken.told and not told[0] else ""
         told = told if told[0] else (spoken.told, spoken.words)
+        told = told if told[0] or not site else (site, out[-1].words)
+        told = told if told[0] or not both else (both, sentence.words)
         out[-1:] = [taken_back(one, sentence) for one in out[-1:]]
         out.append(replace(sentence, under=under or subject, over=told[0], over_words=told[1], exam=exam))
         if any(c.concept.kind == "statement" for c in sentence.candidates):
@@ -155,8 +160,8 @@ def _of_same(sentence: Sentence, before: Sequence[Sentence]) -> Sentence:
     if at is None:
         return sentence
     here = [e for e in sentence.elements if e.last <= at]
-    told = next((list(s) for s in (here, *(b.elements for b in before)) if _sided(s)), [])
-    last = max((i for i, e in enumerate(told) if _sided((e,))), default=None)
+    told = next((list(s) for s in (here, *(b.elements for b in before)) if sided(s)), [])
+    last = max((i for i, e in enumerate(told) if sided((e,))), default=None)
     if last is None:
         return sentence
     run = told[last : last + 1]
@@ -177,16 +182,27 @@ def _ends_at(sentence: Sentence, text: str) -> int:
     """Index behind the words of a heading: the colon of "LEFT BREAST: ...", the dash of "RIGHT EYE - ...", or
     the end of a line of its own; 0 where there is none."""
     norms = sentence.words.norms
+    if _is_site(sentence):
+        return len(norms)
     colons = (i for i, norm in enumerate(norms[:6]) if norm == ":" and norms[i + 1 : i + 2] not in CLOCK)
     colon = next(colons, 0)
-    if colon:
-        return colon
-    dash = next((i for i, norm in enumerate(sentence.words.norms[:6]) if norm in DASHES), 0)
+    begin = colon + 1 if colon else 0
+    dash = next((i for i, norm in enumerate(norms[: begin + 6]) if norm in DASHES and i > begin), 0)
     led = [e for e in sentence.elements if e.last <= dash]
     covered = {i for e in led for i in range(e.first, e.last)}
-    if dash and covered == {*range(dash)} and _sided(led) and any(e.place for e in led):
+    if colon and not (dash and covered == {*range(begin, dash)}):  # "O/E: left cheek - a plaque"
+        return colon
+    if dash and covered == {*range(begin, dash)} and any(e.place for e in led):
         return dash
-    return len(norms) if _is_line(sentence, text) else 0
+    return colon or (len(norms) if _is_line(sentence, text) else 0)
+
+
+def _is_site(sentence: Sentence) -> bool:
+    """True for "Site: left upper back.": where all that follows lies."""
+    named = sentence.words.norms[:1] in (("site",), ("location",))
+    covered = {i for e in sentence.elements for i in range(e.first, e.last)}
+    rest = [norm for i, norm in enumerate(sentence.words.norms) if i not in covered]
+    return named and not sentence.candidates and len(rest) <= SHORT and sided(sentence.elements)
 
 
 def _leaving(sentence: Sentence, colon: int, under: str, nested: str) -> tuple[bool, str, str]:
@@ -216,8 +232,8 @@ def _is_item(sentence: Sentence, colon: int, over: Sequence[Element]) -> bool:
     bare = {*sentence.words.norms[:colon]} <= ITEMS
     fitting = bool(named) and all(fits(one.name, (), organ) for organ in organs for one in named)
     placed = any(e.first < colon for e in sentence.elements)
-    sided = _sided([e for e in sentence.elements if e.first < colon])
-    if "eye" in organs and not sided and {*sentence.words.norms[:colon]} <= EYE_ITEMS:
+    has_side = sided([e for e in sentence.elements if e.first < colon])
+    if "eye" in organs and not has_side and {*sentence.words.norms[:colon]} <= EYE_ITEMS:
         return True
     return bool(organs) and not placed and not sentence.anatomy and (bare or fitting)
 
@@ -240,7 +256,7 @@ def _is_line(sentence: Sentence, text: str) -> bool:
     covered = {i for e in sentence.elements for i in range(e.first, e.last)}
     organ = any(e.place is not None for e in sentence.elements)
     alone = said.isupper() and len(covered) == 1  # "RIGHT"
-    return (organ or alone) and _sided(sentence.elements) and len(covered) == len(sentence.words.norms)
+    return (organ or alone) and sided(sentence.elements) and len(covered) == len(sentence.words.norms)
 
 
 def _capitals_at(sentence: Sentence, text: str, over: Sequence[Element]) -> int:
@@ -268,9 +284,18 @@ def _heading_place(sentence: Sentence, colon: int) -> tuple[Element, ...]:
     """The place in a heading that names no finding: one with a side ("LEFT BREAST: ..."), a level of the
     spine or a part of the gut or prostate ("L4/5: ...", "Sigmoid: ...")."""
     told = tuple(e for e in sentence.elements if e.last <= colon)
-    holds = _sided(told) or any(e.place is not None and is_part(e.place) for e in told)
+    holds = sided(told) or any(e.place is not None and is_part(e.place) for e in told)
     named = (c for c in sentence.candidates if c.concept.kind != "statement")
     return told if holds and not any(c.first < colon for c in named) else ()
+
+
+def _of_both(sentence: Sentence, colon: int) -> tuple[Element, ...]:
+    """The place of "Both eyes: tilted discs, atrophy": of this sentence, what follows may be of one side."""
+    told = tuple(e for e in sentence.elements if e.last <= colon)
+    organs = {e.place.of or e.place.name for e in told if e.place is not None}
+    both = any(e.value == "bilateral" or (e.place and e.place.side == "bilateral") for e in told)
+    named = any(c.first < colon for c in sentence.candidates)
+    return told if both and len(organs) == 1 and organs <= ORGANS and not named else ()
 
 
 def _stays(organ: str, over: Sequence[Element]) -> bool:
@@ -299,11 +324,11 @@ def _spoken_of(sentence: Sentence, before: Spoken, headed: bool) -> Spoken:
             told += [element]
     organs = [e.place.of or e.place.name for e in told if e.place is not None]
     begins = bool(told) and sentence.words.norms[: told[0].first] in LEADS
-    if begins and _sided(told) and {*organs[:1]} & SPOKEN:
+    if begins and sided(told) and {*organs[:1]} & SPOKEN:
         if len({side_of(e) for e in sentence.elements} & {*SIDE_WORDS}) > 1:
             return Spoken()  # "Right kidney without stone, left kidney with a stone."
         return Spoken(tuple(told), sentence.words, organs[0])
-    sides = any(_sided((e,)) or e.value == "bilateral" for e in sentence.elements)
+    sides = any(sided((e,)) or e.value == "bilateral" for e in sentence.elements)
     return Spoken() if headed or sides or sentence.anatomy else before
 
 
@@ -330,19 +355,12 @@ def _fronted(sentence: Sentence) -> tuple[Element, ...]:
     first = min((c.first for c in sentence.candidates), default=0)
     told = tuple(e for e in sentence.elements if e.last <= min(first, 5))
     others = any(e.field == "side" or e.place for e in sentence.elements if e not in told and e.first <= 1)
-    return told[:2] if led and _sided(told[:2]) and not others and told[0].first <= 2 else ()
+    return told[:2] if led and sided(told[:2]) and not others and told[0].first <= 2 else ()
 
 
 def _trailing(sentence: Sentence) -> tuple[Element, ...]:
     """The only side of a sentence, behind a last comma: "haemorrhages and cotton wool spots, OS"."""
     norms, told = sentence.words.norms, sentence.elements[-1:]
-    sides = [e for e in sentence.elements if _sided((e,)) or e.value == "bilateral"]
+    sides = [e for e in sentence.elements if sided((e,)) or e.value == "bilateral"]
     last = bool(told) and told[0].last >= len(norms) - 1 and norms[max(0, told[0].first - 1)] in (",", "(")
     return told if last and sides == list(told) else ()
-
-
-def _sided(found: Sequence[Element]) -> bool:
-    return any(
-        e.value in SIDE_WORDS if e.place is None else e.place.side in SIDE_WORDS and not e.place.implied
-        for e in found
-    )

@@ -6,6 +6,7 @@ from medsegr.report.lexicon import Cue
 from medsegr.report.match import Hit, Words
 
 COMPARING = frozenset(["compared", "comparison", "than", "since", "versus", "vs"])
+TOLD = frozenset(["identified", "seen", "noted", "visible", "present"])
 DOUBTING = (("suspicious", "for"), ("concerning", "for"), ("worrisome", "for"), ("suggestive", "of"))
 BACK = 7  # words in which a comparison is looked for
 SEEING = frozenset(
@@ -39,7 +40,7 @@ CHANGES = frozenset(  # "no rupture of the aneurysm": who says so sees the aneur
     ]
 )
 ENDS = frozenset(["tip", "end", "course", "termination", "sidehole"])  # of a tube or line
-DEFINITE = frozenset(["the", "this", "these", "that", "known", "existing"])
+DEFINITE = frozenset(["the", "this", "these", "that", "known", "existing", "previous", "prior", "old"])
 PARTING = frozenset(["or", "and", "nor", ",", ";", ":", ".", "/", "&", "of", "to"])
 WIDE = frozenset(["lesion", "mass", "abnormality"])  # mostly what has been named before by another word
 AHEAD = 7  # words behind "around the" in which the thing is named
@@ -105,5 +106,13 @@ def of_them(norms: Sequence[str], last: int, end: int, named: Collection[int]) -
 def explained_at(norms: Sequence[str], first: int, end: int) -> int:
     """Index of the comma with which a denial ends, since the words behind it say what it may mean: "does not
     opacify, suspicious for thrombosis"; ``end`` where there is none."""
-    commas = (i for i in range(first, end) if norms[i] == ",")
-    return next((i for i in commas if tuple(norms[i + 1 : i + 3]) in DOUBTING), end)
+    commas = [i for i in range(first, end) if norms[i] == ","]
+    told = (i for i in commas if _tells_anew(norms, first, i, end))
+    return next((i for i in commas if tuple(norms[i + 1 : i + 3]) in DOUBTING), next(told, end))
+
+
+def _tells_anew(norms: Sequence[str], first: int, comma: int, end: int) -> bool:
+    """True for the comma of "no polyp seen at the scar, tattoo identified": what is behind it is there."""
+    behind = [norm for norm in norms[comma + 1 : end] if norm != "."]
+    alone = "," not in behind and not {"or", "nor", "and"} & {*behind}
+    return alone and bool(behind) and behind[-1] in TOLD and bool(TOLD & {*norms[first:comma]})

@@ -7,6 +7,22 @@ from medsegr.report.tokens import Token
 EYES = {"re": ("right", "eye"), "le": ("left", "eye"), "be": ("both", "eye")}
 NECK = {"bulb": ("carotid", "bulb"), "bifurcation": ("carotid", "bifurcation")}
 OTHERS = frozenset(["aortic", "iliac", "femoral", "duodenal", "jugular", "portal", "tracheal", "penile"])
+TISSUE = frozenset(["SM", "GM"])
+HOURS = (
+    *(("o", "'", "clock"), ("o", "’", "clock"), ("o", "clock"), ("oclock",), ("o'c",), ("o’c",)),
+    *((":", "00"), (":", "30")),
+)
+ONLY_IN = {  # short words that mean something else elsewhere: complement and a vertebra
+    **dict.fromkeys(("c3", "c4", "kappa", "lambda", "pni"), TISSUE),
+    **dict.fromkeys(("mas", "rd"), frozenset(["OP"])),
+    **dict.fromkeys(("ak", "aks"), frozenset(["DMS"])),
+}
+TREATMENTS = frozenset(
+    [
+        *("wle", "slnb", "alnd", "chemo", "chemotherapy", "surgery", "excision", "lumpectomy", "mastectomy"),
+        *("resection", "adjuvant", "received", "post"),
+    ]
+)
 BEHIND = (".", ",", ";", ":", "-", "and")  # a statement may begin
 
 
@@ -27,4 +43,30 @@ def of_modality(
         return EYES[norm] if headed or (norm != "be" and modality == "OP" and edge) else ()
     if norm in NECK and modality == "US" and not (at and norms[at - 1] in OTHERS):
         return NECK[norm]
+    if norm == "body" and modality == "ES" and _is_of_stomach(norms, at):
+        return "gastric", norm
     return ("gastric", norm) if norm == "fundus" and modality == "ES" else ()
+
+
+def is_radiotherapy(tokens: Sequence[Token], norms: Sequence[str], at: int) -> bool:
+    """True for the "RT" of "lumpectomy, SLNB and RT.": no side. It stands behind another treatment, and ends
+    what is told."""
+    ends = at + 1 == len(norms) or norms[at + 1] in (".", ",", ";", ")", "in")
+    ends = ends or (tokens[at].raw == "RT" and tokens[at + 1].raw.istitle())  # "RT. Asymptomatic"
+    joined = at > 0 and norms[at - 1] in ("and", "+", "&", "/", ",", "post", "adjuvant", "received", "plus")
+    treated = bool(TREATMENTS & {*norms[max(0, at - 5) : at]})
+    return norms[at] == "rt" and ends and joined and treated
+
+
+def _is_of_stomach(norms: Sequence[str], at: int) -> bool:
+    """True for the body of "BODY - erosions" and of "erosions in the body": not "of the pancreas", not
+    "foreign body"."""
+    heads = at == 0 and norms[1:2] != () and norms[1] in (":", "-")
+    led = at > 0 and norms[at - 1] in ("the", "mid", "upper", "lower", "proximal", "distal")
+    return heads or (led and norms[at + 1 : at + 2] != ("of",))
+
+
+def means_other(norms: tuple[str, ...], modality: str | None) -> bool:
+    """True for a short word that names a finding in another kind of image only: the "C3" of a spine is a
+    vertebra, that of a kidney under the microscope complement."""
+    return len(norms) == 1 and norms[0] in ONLY_IN and modality not in ONLY_IN[norms[0]]

@@ -35,7 +35,7 @@ def link(found: Sequence[Finding], text: str) -> list[Finding]:
         at = _named_before(out, finding) if at is None and back else at
         halves = _halves(out, known[:NEAREST], finding, back) if at is None else []
         if at is not None:
-            out[at] = _joined(out[at], finding)
+            out[at] = _joined(out[at], _one_of(finding, len(known)))
             again.setdefault(at, []).append(finding)
         elif halves:
             for i in halves:
@@ -46,6 +46,13 @@ def link(found: Sequence[Finding], text: str) -> list[Finding]:
     for at, later in again.items():
         out[at] = _with_words(out[at], later)
     return out
+
+
+def _one_of(later: Finding, told: int) -> Finding:
+    """The later mention without its count where that sums up several: "four polyps" of which three findings
+    were told."""
+    count = later.shape.count or 0
+    return replace(later, shape=replace(later.shape, count=None)) if told > 1 and count > 1 else later
 
 
 def _same(known: Finding, later: Finding, back: bool) -> bool:

@@ -15,8 +15,9 @@ from rapidfuzz.distance import OSA
 
 from medsegr.findings import Span
 from medsegr.report import lexicon
-from medsegr.report.lettered import of_modality
+from medsegr.report.lettered import HOURS, TISSUE, means_other, of_modality
 from medsegr.report.lexicon import Concept, Cue, Descriptor, Place, Terms
+from medsegr.report.numbered import numbered_bone
 from medsegr.report.tokens import Token
 
 T = TypeVar("T")
@@ -30,21 +31,6 @@ MONTHS = frozenset(
     ]
 )
 THRICE = re.compile(r"([a-hj-z])\1\1+")
-HOURS = (("o", "'", "clock"), ("o", "’", "clock"), ("o", "clock"), ("oclock",), (":", "00"), (":", "30"))
-ORDINALS = [
-    "first",
-    "second",
-    "third",
-    "fourth",
-    "fifth",
-    "sixth",
-    "seventh",
-    "eighth",
-    "ninth",
-    "tenth",
-    "eleventh",
-    "twelfth",
-]
 BONE_WORDS = frozenset(
     ["vertebra", "vertebral", "level", "rib", "thoracic", "lumbar", "cervical", "body", "disc"]
 )
@@ -238,7 +224,8 @@ def find_concepts(words: Words, modality: str | None) -> tuple[Hit[Concept], ...
     for hit in longest(words.norms, lexicon.concept_terms()):
         options = [known[name] for name in hit.value]
         fitting = [c for c in options if modality and modality in c.modalities]
-        found.append(Hit((fitting or options)[0], hit.first, hit.last))
+        if not means_other(words.norms[hit.first : hit.last], modality):
+            found.append(Hit((fitting or options)[0], hit.first, hit.last))
     return tuple(found)
 
 
@@ -250,7 +237,7 @@ def find_places(words: Words, modality: str | None = None) -> tuple[Hit[Place], 
         found = [h for h in found if words.norms[h.first : h.last] not in EYE_LETTERS]
     taken = {i for hit in found for i in range(hit.first, hit.last)}
     for i, norm in enumerate(words.norms):
-        if LEVEL.match(norm) and i not in taken and _is_level(words, i):
+        if LEVEL.match(norm) and i not in taken and modality not in TISSUE and _is_level(words, i):
             root = words.norms[i + 1 : i + 2] in (("root",), ("nerve",))
             name = norm.upper().replace("D", "T")
             level = Place(f"{name} root") if root else Place(f"{name} vertebra", of="vertebra")
@@ -260,9 +247,8 @@ def find_places(words: Words, modality: str | None = None) -> tuple[Hit[Place], 
         found += [Hit(place, i, i + 1)] if place else []
         if len(norm) <= 2 and norm.isdecimal() and 1 <= int(norm) <= 12 and words.norms[i + 1 : i + 5]:
             found += _hour(words, i, modality)
-        if norm in ORDINALS or _is_ordinal(words.norms, i):
-            number = ORDINALS.index(norm) + 1 if norm in ORDINALS else int(norm)
-            found += _numbered(words, i, number)
+        numbered = numbered_bone(words.norms, i)
+        found += [Hit(numbered, i, i + 1)] if numbered else []
     return tuple(sorted((_pole(hit, words.norms) for hit in found), key=lambda hit: hit.first))
 
 
@@ -313,29 +299,10 @@ def _hour(words: Words, at: int, modality: str | None) -> list[Hit[Place]]:
             hour = int(norms[at])
             row = "upper" if hour in (10, 11, 12, 1, 2) else "middle" if hour in (3, 9) else "lower"
             col = "centre" if hour in (12, 6) else "right" if hour < 6 else "left"
-            on_picture = modality in ("OP", "DMS", "ES", "SM", "GM")
+            on_picture = modality in ("OP", "DMS", "ES")  # of tissue it is where it was taken
             rows = (row,) if on_picture or modality == "MG" else ()
             made = Place(f"{hour} o'clock", rows=rows, cols=(col,) if on_picture else ())
             return [Hit(made, at, at + 1 if listed else at + 1 + len(tail))]
-    return []
-
-
-def _is_ordinal(norms: tuple[str, ...], at: int) -> bool:
-    if not norms[at].isdecimal() or len(norms[at]) > 2:
-        return False
-    return norms[at + 1 : at + 2] in (("th",), ("st",), ("nd",), ("rd",)) or (
-        at > 0 and norms[at - 1] == "rib"
-    )
-
-
-def _numbered(words: Words, at: int, number: int) -> list[Hit[Place]]:
-    rest = words.norms[max(0, at - 1) : at] if words.norms[at].isdecimal() else ()
-    rest += words.norms[at + 1 : at + 5]
-    if "rib" in rest:
-        return [Hit(Place(f"rib {number}", of="rib"), at, at + 1)]
-    for region, letter in (("thoracic", "T"), ("lumbar", "L"), ("cervical", "C"), ("sacral", "S")):
-        if region in rest and "vertebra" in rest:
-            return [Hit(Place(f"{letter}{number} vertebra", of="vertebra"), at, at + 1)]
     return []
 
 

@@ -10,6 +10,7 @@ from medsegr.report.match import Hit, Words, find_concepts
 ACTS = frozenset(
     ["removed", "resected", "retrieved", "biopsied", "sampled", "obtained", "excised", "ablated", "taken"]
 )
+SEEN = frozenset(["seen", "visible", "view", "lumen", "visualized", "noted", "present", "image", "picture"])
 MEANS = frozenset(["with", "using", "by", "via"])
 JOINTS = frozenset(["or", "and", "nor", "/", "&", ","])
 TISSUES = frozenset(["interstitial", "alveolar", "airspace", "reticular", "nodular"])
@@ -36,6 +37,7 @@ LAYERS = frozenset(["smooth muscle", "stroma"])
 REACHING = frozenset(["into", "through", "reaching", "beyond", "involving", "invading", "infiltrating"])
 MADE_OF = frozenset(["composition", "attenuation", "consistency", "density", "type"])
 EXTENDING = frozenset(["extend", "extends", "extending", "spread", "spreads", "spreading", "radiating"])
+MOST = frozenset(["most", "many", "all", "some", "few", "several", "the", "these", "scattered", "rare"])
 SAMPLES = frozenset(["biopsy", "biopsies", "aspiration", "cytology", "localisation", "localization"])
 SHOWING = frozenset(["show", "shows", "demonstrate", "demonstrates", "exhibit", "exhibits"])
 BARE = {  # what they mean where they are denied
@@ -81,6 +83,7 @@ def names(
         found = tuple(h for i, h in enumerate(found) if not (i and _is_origin(h, words)))
     if modality in ("SM", "GM"):
         found = tuple(h for i, h in enumerate(found) if not (i and _is_reached(h, words)))
+        found = tuple(h for i, h in enumerate(found) if not (i and _is_holder(h, words)))
     found = tuple(h for i, h in enumerate(found) if not (i and _is_answer(h, words)))
     return tuple(h for h in found if not (h.value.name in LOOKS and _is_look(h, found, words)))
 
@@ -169,6 +172,12 @@ def _is_reached(hit: Hit[Concept], words: Words) -> bool:
     return hit.value.name in LAYERS and before[-1:] != [] and before[-1] in REACHING
 
 
+def _is_holder(hit: Hit[Concept], words: Words) -> bool:
+    """True for the cells of "puncta in most cells": they hold what is told of."""
+    led = words.norms[max(0, hit.first - 2) : hit.first]
+    return hit.value.name == "cell" and len(led) == 2 and led[0] in ("in", "within") and led[1] in MOST
+
+
 def _is_origin(hit: Hit[Concept], words: Words) -> bool:
     """True for the mass of "enhancement extends from the mass towards the nipple", and for the lesion of
     "biopsy of the lesion": it has been told of."""
@@ -186,6 +195,13 @@ def is_named_as_tool(hit: Hit[Concept], words: Words) -> bool:
     at = {"at"} if hit.value.name == "instrument" else frozenset()
     means = [i for i, norm in enumerate(before) if norm in MEANS | at]
     return bool(done and means) and not {"and", ","} & set(before[means[-1] :])
+
+
+def is_technique(hit: Hit[Concept], words: Words) -> bool:
+    """True for the snare of "Hot snare, one clip placed": it tells how a polyp was removed, where nobody
+    sees it."""
+    led = hit.first > 0 and words.norms[hit.first - 1] in ("hot", "cold", "jumbo")
+    return led and hit.value.name == "instrument" and SEEN.isdisjoint(words.norms)
 
 
 def is_over(hit: Hit[Concept], hits: Sequence[Hit[Concept]], words: Words) -> bool:

@@ -22,6 +22,8 @@ AROUND = frozenset(["surrounding", "perilesional", "adjacent"])
 DENYING = frozenset(["no", "without"])
 FREE = frozenset(["ascites", "pneumoperitoneum", "haemoperitoneum"])  # no part of an organ of one side
 POUCHES = frozenset(["pouch of douglas", "cul de sac", "pelvis", "abdomen", "morison pouch"])
+
+HALF = frozenset(["left", "right"])  # of the picture; "central" fits either side of the body
 SPINAL = frozenset(["spinal cord", "intervertebral disc"])  # at the level that a heading tells
 
 
@@ -161,7 +163,7 @@ def _under(item: Candidate, own: tuple[Spot, ...], sentence: Sentence, setting: 
             replace(
                 s, side=head.side, side_frame=head.side_frame, spans=tuple(sorted({*head.spans, *s.spans}))
             )
-            if head.side and s.side is None and (not s.cols or _is_hour(s, head))
+            if head.side and s.side is None and (not HALF & {*s.cols} or _is_hour(s, head))
             else s,
             head,
         )

@@ -15,11 +15,17 @@ from medsegr.report.side import SIDE_WORDS
 EXPLAINING = (
     *("in keeping with", "consistent with", "compatible with", "representing", "diagnostic of"),
     *("represent", "corresponding to", "correspond to", "typical of", "typical for", "characteristic of"),
+    *("is likely", "are likely", "is probably", "are probably", "i e", "="),
 )
 GRADE = "birads category"  # stands beside a finding, whose place and size are not its own
 ARTICLES = frozenset(["a", "an"])
 EDGES = frozenset(["margin", "border", "edge", "contour", "outline", "rim", "surface", "stalk", "center"])
-TELLING = frozenset(["a", "an", "the", "acute", "chronic", "recent", "old", "known", "benign", "active"])
+TELLING = frozenset(
+    [
+        *("a", "an", "the", "acute", "chronic", "recent", "old", "known", "benign", "active"),
+        *("resolving", "healing", "established", "simple"),
+    ]
+)
 PLACING = frozenset([",", "and", "but", "while", "wherea", "however"])  # before a place of its own
 ANEW = frozenset(["no", "there", "only"])
 PARTING = frozenset(["without", "no"])  # what is said before is not of what is denied behind

@@ -13,6 +13,7 @@ from medsegr.report.context import DENYING_TIMES, Scope, scopes
 from medsegr.report.elided import leaves_out
 from medsegr.report.holding import resolved
 from medsegr.report.identity import identified
+from medsegr.report.lettered import TISSUE, is_radiotherapy
 from medsegr.report.lexicon import Concept, Cue, Descriptor, Place, word_list
 from medsegr.report.match import (
     Hit,
@@ -22,7 +23,7 @@ from medsegr.report.match import (
     find_places,
     words_of,
 )
-from medsegr.report.naming import is_named_as_tool, is_over, names, of_each
+from medsegr.report.naming import is_named_as_tool, is_over, is_technique, names, of_each
 from medsegr.report.parts import is_place, landmark, portion
 from medsegr.report.regions import PARTING, explains, regions
 from medsegr.report.side import SIDE_WORDS, Element, elements
@@ -34,6 +35,8 @@ UNSURE = frozenset(
 )
 LOOKS = (("hypodensity",), ("hyperdensity",))
 VIEWS = frozenset(["view", "projection", "radiograph", "film", "image", "examination"])
+TAKEN = frozenset(["biopsy", "biopsies", "excision", "specimen", "fna", "resection", "sample"])
+LIMITED = frozenset(["limited", "obscured", "suboptimal", "poor", "incomplete", "inadequate", "restricted"])
 MOST_LEAD = 5  # words of a heading before a request, its colon included
 ASKING = frozenset(["?"])
 CONDITIONS = ASKING | {"if"}  # of who asks: "is there a polyp?", "if there is a polyp, segment it"
@@ -81,16 +84,20 @@ def read(
     words = words_of(tokens(text, span), text)
     if asked:
         words = _in_reports_words(words, modality)
-    describing = find_descriptors(words)
+    describing = tuple(
+        d for d in find_descriptors(words) if not is_radiotherapy(words.tokens, words.norms, d.first)
+    )
     hits = names(words, modality, describing)
     places = _places(words, modality, asked)
+    if modality in TISSUE:
+        describing = _of_picture(describing, words, asked)
     all_cues = _heard_cues(words, hits, asked)
     if asked or is_request(words):
         stated = not asked and _tells(words)
         hits = tuple(_lesion(h, words, modality) for h in hits if stated or not _other(h, words))
     else:
         hits = of_each(hits, places, words)
-    hits = _things(hits, all_cues, words)
+    hits = _things(hits, all_cues, words, asked or is_request(words))
     out = unseen(words, _sites(hits, places, describing))
     cues = _free_cues([c for c in all_cues if c.first not in out], (*hits, *describing))
     starts = clause_starts(words, cues, hits)
@@ -130,14 +137,18 @@ def read(
 
 
 def _things(
-    hits: tuple[Hit[Concept], ...], cues: Sequence[Hit[Cue]], words: Words
+    hits: tuple[Hit[Concept], ...], cues: Sequence[Hit[Cue]], words: Words, asking: bool
 ) -> tuple[Hit[Concept], ...]:
-    """The names without those of tools, of times and of what is only lain over."""
+    """The names without those of tools, of times, of what is only lain over and, unless somebody is
+    ``asking``, of techniques."""
     return tuple(
         h
         for h in hits
         if not (
-            any(_tells_time(cue, h) for cue in cues) or is_over(h, hits, words) or is_named_as_tool(h, words)
+            any(_tells_time(cue, h) for cue in cues)
+            or is_over(h, hits, words)
+            or is_named_as_tool(h, words)
+            or (not asking and is_technique(h, words))
         )
     )
 
@@ -172,8 +183,21 @@ def _places(words: Words, modality: str | None, asked: bool) -> list[Hit[Place]]
     return [
         p
         for p in find_places(words, modality)
-        if (asked or _visible(p.value.of or p.value.name, modality)) and not _of_view(p, words)
+        if (asked or _visible(p.value.of or p.value.name, modality))
+        and not (_of_view(p, words) or _of_cyst(p, words))
     ]
+
+
+def _of_picture(
+    describing: Sequence[Hit[Descriptor]], words: Words, asked: bool
+) -> tuple[Hit[Descriptor], ...]:
+    """The describing words of a slide without the side of an organ that it was cut from: "biopsy of the right
+    breast" is no right half of the picture."""
+    taken = next((i for i, norm in enumerate(words.norms) if norm in TAKEN), None)
+    if asked or taken is None:
+        return tuple(describing)
+    begun = {p.first for p in find_places(words, None) if p.value.of or p.value.name in lexicon.paired()}
+    return tuple(d for d in describing if d.value.field != "side" or d.first < taken or d.last not in begun)
 
 
 def _heard_cues(words: Words, hits: Sequence[Hit[Concept]], asked: bool) -> tuple[Hit[Cue], ...]:
@@ -257,8 +281,16 @@ def _tells_time(cue: Hit[Cue], hit: Hit[Concept]) -> bool:
 
 
 def _of_view(place: Hit[Place], words: Words) -> bool:
-    """True for the "frontal" of "frontal view"."""
-    return bool(VIEWS & set(words.norms[place.last : place.last + 1]))
+    """True for the "frontal" of "frontal view", and for the fundus of "views of the fundus limited"."""
+    before = [norm for norm in words.norms[max(0, place.first - 3) : place.first] if norm != "the"]
+    limited = before[-2:] == ["view", "of"] and bool(LIMITED & {*words.norms})
+    return limited or bool(VIEWS & set(words.norms[place.last : place.last + 1]))
+
+
+def _of_cyst(place: Hit[Place], words: Words) -> bool:
+    """True for the septum of "a cyst with a thick septum": it is none of the heart."""
+    bare = words.norms[place.first : place.last] in (("septum",), ("septal",))
+    return bare and bool({"cyst", "cystic", "collection"} & {*words.norms})
 
 
 def _visible(name: str, modality: str | None) -> bool:

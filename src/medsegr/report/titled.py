@@ -38,6 +38,8 @@ DEVICES = frozenset(
         "radiograph",
         "scan",
         "duplex",
+        "dermoscopic",
+        "dermatoscopic",
     ]
 )
 BESIDE = frozenset(
@@ -83,6 +85,19 @@ BESIDE = frozenset(
         "doppler",
         "coherence",
         "optical",
+        "real",
+        "time",
+        "realtime",
+        "at",
+        "in",
+        "site",
+        "area",
+        "palpable",
+        "concern",
+        "performed",
+        "was",
+        "male",
+        "female",
         "fluorescein",
         "cc",
         "mlo",
@@ -95,6 +110,7 @@ BESIDE = frozenset(
         ")",
     ]
 )  # all that a title may say beside a device, a side and an organ
+ALONE = frozenset(["only", "tender", "painful", "symptomatic", "lactating"])  # "Right breast only."
 TITLED = frozenset(
     [
         "breast",
@@ -112,7 +128,19 @@ MAMMOGRAMS = frozenset(["mammogram", "mammography", "tomosynthesis"])  # of one 
 COMPARING = frozenset(["compared", "comparison", "relative"])
 TITLE = 8  # words of a title
 BOTH = frozenset(["bilateral", "bilaterally", "both", "ou"])
-GENERAL = frozenset(["calcification", "haematoma", "scar", "surgical clip", "lymphadenopathy"])
+GENERAL = frozenset(  # that a breast may hold, too
+    [
+        *("calcification", "haematoma", "scar", "surgical clip", "lymphadenopathy", "debris", "abscess"),
+        *(
+            "hypervascularity",
+            "soft tissue swelling",
+            "subcutaneous emphysema",
+            "fluid collection",
+            "necrosis",
+        ),
+        *("inflammation", "erythema", "foreign body", "pulmonary edema", "air bubble", "seroma"),
+    ]
+)
 
 
 def under_title(sentences: Sequence[Sentence], others: Sequence[Sentence]) -> tuple[Sentence, ...]:
@@ -194,8 +222,8 @@ def _is_title(sentence: Sentence) -> bool:
     organs = {e.place.name for e in sentence.elements if e.place is not None}
     count = len(_organs(sentence.elements))
     return (
-        bool(DEVICES & {*rest})
-        and all(norm in DEVICES | BESIDE or norm.isdigit() for norm in rest)
+        bool((DEVICES | ALONE) & {*rest})
+        and all(norm in DEVICES | BESIDE | ALONE or norm.isdigit() for norm in rest)
         and (count == 1 or (count == 0 and bool(MAMMOGRAMS & {*rest})))
         and all(name == "axilla" or any(organ in name for organ in ORGANS) for name in organs)
         and any(side_of(e) in SIDE_WORDS for e in sentence.elements)

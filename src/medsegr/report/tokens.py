@@ -39,6 +39,7 @@ ABBREVIATIONS = frozenset(
         *("ant", "post"),
     ]
 )
+LATIN = ("i.e.", "e.g.")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +73,10 @@ def tokens(text: str, span: Span) -> tuple[Token, ...]:
             continue
         if raw == "." and found and found[-1].end == match.start() and found[-1].raw.lower() in ABBREVIATIONS:
             continue  # "vs." and "approx." end nothing
+        if raw == "." and any(
+            text[at : at + 4].lower() in LATIN for at in (match.start() - 1, match.start() - 3)
+        ):
+            continue
         if raw in DASHES and _denies(text, match.start(), match.end(), stop):  # "effusion +, pneumothorax -."
             found.append(Token("negmark", match.start(), match.end(), raw))
             continue

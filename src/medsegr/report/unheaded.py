@@ -12,6 +12,7 @@ from medsegr.report.lexicon import concept_terms, concepts, places, split_words
 
 _FIRST_SENTENCE = re.compile(r"[^.\n]{0,200}(?:\.[ \t]*(?=[A-Z])|\.?[ \t\r]*\n+(?=[A-Z|]))")
 _FIRST_LINE = re.compile(r"[^\n]{0,400}[.?!:][ \t\r]*\n+(?=[A-Z])|[^\n]{0,400}\n[ \t\r]*\n+(?=\S)")
+_FIRST_STATED = re.compile(r"[^.\n]{0,200}\.[ \t]+(?=[A-Z][a-z ])")
 _ORGAN_LINE = re.compile(r"\n[ \t|*-]{0,8}(?P<words>[A-Z][A-Za-z]{0,14}(?: [A-Za-z]{1,14}){0,3})[ \t]*:")
 SIDE_LINE = re.compile(  # a line of nothing but a side, or a side and one word: "RIGHT BREAST"
     r"^[ \t*#]{0,8}(?:right|left|od|os)(?: (?P<organ>[a-z]{2,12}))?[ \t]*:?[ \t\r]*$",
@@ -82,6 +83,8 @@ def end_of(name: str, words: str, text: str, span: tuple[int, int], read_behind:
     ends += [m.start() for m in [*side][:1]]
     ends += [m.start() for form in (_EXAM, _STATED) if (m := form.search(text, start, stop))]
     compared = _FIRST_SENTENCE.match(text, start, stop) if words.lower().startswith("compar") else None
+    if name == "technique" and (exam := _FIRST_STATED.match(text, start, stop)):
+        ends += [exam.end()]  # "Exam: CT chest. Left effusion."
     ends += [compared.end() if compared else _last_line(text, (start, stop), read_behind)]
     return min(ends)
 

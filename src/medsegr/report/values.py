@@ -34,10 +34,14 @@ _GROWN_TO = re.compile(  # "the spleen is enlarged at 14 cm", "stable at 3 cm"
 )
 _FROM = re.compile(r"\bfrom\s*(?:a |about |approximately |up to )?$", re.IGNORECASE)
 _TO = re.compile(rf"(?:\bto|-|–)\s*(?P<now>{_NUMBER})$", re.IGNORECASE)
+_PART = re.compile(  # "a node, cortex 6 mm": of a part, not of the thing
+    r"\b(?:cort(?:ex|ices)|margins?)\s*(?:(?:of|is|are|measur\w+|up to|:|=|[<>≤≥])\s*){0,3}$", re.IGNORECASE
+)
 _DISTANCE = re.compile(
-    r"^\s*(?:above|below|from|fn|(?:anterior|posterior|cranial|caudal|cephalad) to|beneath|behind|"
+    r"^\s*(?:above|below|from(?! \d)|fn|(?:anterior|posterior|cranial|caudal|cephalad) to|beneath|behind|"
     r"proximal to|distal to|deep|away|superior to|inferior to|lateral to|"
-    r"medial to|past|beyond|slice|thick sections|cuts|per)\b",
+    r"medial to|past|beyond|slice|thick sections|cuts|per|"
+    r"(?:safety |surgical |excision )?margins?(?! ?[:=]))\b",
     re.IGNORECASE,
 )
 _LISTED = frozenset(
@@ -128,7 +132,8 @@ def size_mm(words: Words, region: tuple[int, int]) -> tuple[tuple[float, ...] | 
             return (_mm(now["now"], match["unit"]),), ((at, match.end()),)
         if _is_cm(match["unit"]) and _far(before, match):
             continue
-        if _OTHER_STUDY.search(before) or _DISTANCE.match(text[match.end() : match.end() + 20]):
+        of_part = _PART.search(before) or _DISTANCE.match(text[match.end() : match.end() + 20])
+        if of_part or _OTHER_STUDY.search(before):
             continue
         return _values(match), (match.span(),)
     below = _BELOW.search(text, start, stop)

@@ -33,6 +33,7 @@ from medsegr.types import FindingResult, Image, Measurement, Result
 FINDINGS_SCHEMA = "medsegr.findings/1"
 MANIFEST_SCHEMA = "medsegr.manifest/1"
 SAFE_ID = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,99}")
+KEPT = "revisions"  # below a result: what stood there before a person corrected it
 LISTED = re.compile(r"((masks|explain)/)?[A-Za-z0-9][A-Za-z0-9._-]*")
 PACKAGES = ("numpy", "torch", "pillow", "nibabel", "pydicom", "highdicom", "SimpleITK", "safetensors")
 
@@ -107,6 +108,11 @@ def check_free(out: Path) -> None:
     if out.is_dir() and holds_anything(out) and not is_ours(out):
         raise InputError(
             "the output folder holds files that medsegr did not write; give -o a new or empty folder"
+        )
+    if (out / KEPT).is_dir() and holds_anything(out / KEPT):
+        raise InputError(
+            f"the output folder holds masks that a person corrected ({KEPT}/), which would be lost; give "
+            "-o a new folder, or remove this one"
         )
     check_room(out)
 

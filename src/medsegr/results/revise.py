@@ -23,12 +23,10 @@ from medsegr.io.write import SUFFIXES, atomic_folder, atomic_write, write_json, 
 from medsegr.options import DICOM_FORMATS, DICOM_MASKS, Options
 from medsegr.results.export import FILES, Run, Written, formats_of, manifest_of, write_all
 from medsegr.results.overlay import draw
-from medsegr.results.record import file_hash, result_json
+from medsegr.results.record import KEPT, file_hash, result_json
 from medsegr.results.reopen import findings_of, result_from, state_of
 from medsegr.results.standing import Warned, own, standing
 from medsegr.types import FindingResult, Result
-
-KEPT = "revisions"
 
 
 def revise(

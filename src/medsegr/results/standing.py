@@ -7,7 +7,12 @@ from medsegr.types import FindingResult
 
 DISAGREE = "words_and_clicks_disagree"
 WHY_NOTHING = ("whole_known", "narrower_known")  # advice where there is no mask
-OF_THE_DRAWING = ("drawn_as", "measured_low", "phantom_only")  # what to know of a mask that the model drew
+OF_THE_DRAWING = (
+    "drawn_as",
+    "look_not_followed",
+    "measured_low",
+    "phantom_only",
+)  # what to know of a mask that the model drew
 OWN = (DISAGREE, *WHY_NOTHING, *OF_THE_DRAWING)
 Warned = tuple[tuple[str, str], ...]
 

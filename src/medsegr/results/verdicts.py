@@ -60,6 +60,11 @@ def decide(image: Image, finding: Finding, segmenter: Segmenter, options: Option
     return None
 
 
+def drawn_name(segmenter: Segmenter, finding: Finding, image: Image) -> str:
+    """The learned concept whose masks a finding gets in this image: itself, another name's or a wider one."""
+    return called(_card(segmenter), _whole(segmenter, meant(segmenter, finding, image)), image.modality)
+
+
 def _whole(segmenter: Segmenter, asked: Finding) -> str:
     """The concept that the model draws for what is asked (as of :func:`meant`): itself, or a wider one."""
     return wider(asked, _card(segmenter)).name

@@ -277,6 +277,8 @@ class Agent:
     def _labels(self, path: Path, picture: "Image | None") -> list[dict[str, Any]]:
         import numpy as np
 
+        from medsegr.io.one_mask import check_labels
+
         labels = self._read(path)
         image = picture or labels
         if labels.data.shape[0] != 1 or labels.grid != image.grid:
@@ -284,6 +286,7 @@ class Agent:
         values = [float(v) for v in np.unique(labels.data[0]) if v > 0]
         if len(values) > MOST_LABELS:
             raise InputError(f"the mask holds {len(values)} values where at most {MOST_LABELS} are measured")
+        check_labels(labels.data[0])
         return [{"label": v, **_numbers(image, labels.data[0] == v, picture is not None)} for v in values]
 
     def _segments(self, path: Path, picture: "Image | None") -> dict[str, Any]:

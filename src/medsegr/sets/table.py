@@ -73,6 +73,8 @@ def sources(folder: Path, part: str = "all") -> list[Source]:
     if part not in PARTS:
         raise UsageError(f"part '{part[:40]}' is not known; expected one of {', '.join(PARTS)}")
     table = folder / "samples.csv"
+    if folder.is_file():
+        raise InputError("a file came where the folder of a set was expected, the one that holds samples.csv")
     if not table.is_file():
         raise InputError(
             f"there is no samples.csv in {folder.name}; expected a set: a table with id, image, mask, target"

@@ -1,0 +1,48 @@
+"""What a sentence points back to: the scar of an operated breast, the polyp that a clip was placed on."""
+
+from collections.abc import Sequence
+
+from medsegr.report.sentence import Sentence
+from medsegr.report.side import SIDE_WORDS, Element, side_of
+
+SITES = frozenset(["scar", "site", "bed", "cavity"])
+OPERATED = SITES | {  # where such a site is told of
+    *("surgical", "operative", "postoperative", "postsurgical", "surgery", "lumpectomy", "excision"),
+    *("biopsy", "clip", "distortion", "radiotherapy", "treatment"),
+}
+DONE = frozenset(["placed", "applied", "deployed", "fired", "injected", "left", "used"])
+WHERE = frozenset(["at", "in", "within", "around", "along", "near", "to", "of", "beside"])
+
+
+def of_site(sentence: Sentence, before: Sentence) -> tuple[Element, ...]:
+    """Where in a breast the site lies that a sentence points back to: the scar of "calcification at the scar"
+    behind "distortion in the left breast"; nothing where the sentence before it tells both sides or none."""
+    norms = sentence.words.norms
+    led = (i for i, norm in enumerate(norms) if norm in SITES and norms[max(0, i - 1)] == "the")
+    at = next((i for i in led if norms[max(0, i - 2)] in WHERE), None)
+    sides = {side_of(e) for e in before.elements} & {*SIDE_WORDS, "bilateral"}
+    known = OPERATED & {*before.words.norms} and not sided(sentence.elements)
+    if at is None or len(sides) != 1 or "bilateral" in sides or not known:
+        return ()
+    begin = next(i for i, e in enumerate(before.elements) if side_of(e) in sides)
+    run = before.elements[begin : begin + 1]
+    run += tuple(e for e in before.elements[begin + 1 :][:1] if e.first == run[0].last)
+    return run if any(e.place and "breast" in (e.place.of, e.place.name) for e in run) else ()
+
+
+def of_treated(sentence: Sentence, before: Sentence, modality: str | None) -> tuple[Element, ...]:
+    """Where the clip of "Hot snare, one clip placed." lies in an endoscopy: where the sentence before it
+    has a polyp. Nothing where that tells several places, or names no finding."""
+    devices = bool(sentence.candidates) and all(c.concept.kind == "device" for c in sentence.candidates)
+    told = tuple(e for e in before.elements if e.place is not None)
+    found = any(c.concept.kind == "finding" for c in before.candidates)
+    bare = modality == "ES" and devices and not sentence.elements and not sentence.anatomy
+    return told if bare and found and len(told) == 1 and DONE & {*sentence.words.norms} else ()
+
+
+def sided(found: Sequence[Element]) -> bool:
+    """True where words of place tell the left or the right, or a place that has one."""
+    return any(
+        e.value in SIDE_WORDS if e.place is None else e.place.side in SIDE_WORDS and not e.place.implied
+        for e in found
+    )
