@@ -106,13 +106,7 @@ def read(
     named = _meant(named, words)
     told = {d.first for d in _sides(describing)}
     named = again(named, words, starts, frozenset(told | {p.first for p in places}), before)
-    fixed = [h for h in hits if h.value.kind == "anatomy" or not h.value.sided]
-    fixed_words = {i for h in fixed for i in range(h.first, h.last)}
-    loose = [
-        d
-        for d in describing
-        if not (d.value.field in ("side", "rows", "cols") and set(range(d.first, d.last)) <= fixed_words)
-    ]
+    loose = _loose(describing, hits)
     organs = [
         Candidate(h.value, ((h.first, h.last),), (0, len(words.norms)))
         for h in hits
@@ -134,6 +128,14 @@ def read(
     placed = frozenset(i for e in where for i in range(e.first, e.last))
     parts = regions(named, words, starts, placed)
     return Sentence(span, words, parts, tuple(organs), where, tuple(loose), acting, starts)
+
+
+def _loose(describing: Sequence[Hit[Descriptor]], hits: Sequence[Hit[Concept]]) -> list[Hit[Descriptor]]:
+    """The describing words without the sides that are part of the name of an organ or of what has none."""
+    fixed = [h for h in hits if h.value.kind == "anatomy" or not h.value.sided]
+    words = {i for h in fixed for i in range(h.first, h.last)}
+    sides = _sides(describing)
+    return [d for d in describing if not (d in sides and set(range(d.first, d.last)) <= words)]
 
 
 def _things(
