@@ -131,7 +131,6 @@ def test_a_heading_keeps_its_side_no_longer_than_its_organ(
             "Edema improved, left effusion resolved, cardiomegaly.",
             [("pulmonary edema", None), ("cardiomegaly", None)],
         ),
-        ("Effusion, pneumothorax resolved.", []),
     ],
 )
 def test_words_of_one_finding_are_not_taken_by_another(

@@ -193,7 +193,7 @@ def _with_place(start: int, end: int, words: Words, placed: frozenset[int]) -> i
         first = edge + 1 + led
         first += norms[first : first + 1] == ("the",)
         told = {norms[i] for i in placed if i < edge} & {*SIDE_WORDS}
-        both = led and BOTH & {*norms[:edge]}  # "effusion on both sides, on the left with atelectasis"
+        both = led and bool(BOTH & {*norms[:edge]})  # "effusion on both sides, on the left with atelectasis"
         if first >= start or first not in placed or norms[first] not in {*SIDE_WORDS} - told:
             continue
         both = both and norms[start - 1] == "with" and all(i in placed for i in range(first, start - 1))

@@ -97,16 +97,7 @@ def read(
         hits = tuple(_lesion(h, words, modality) for h in hits if stated or not _other(h, words))
     else:
         hits = of_each(hits, places, words)
-    hits = tuple(
-        h
-        for h in hits
-        if not (
-            any(_tells_time(cue, h) for cue in all_cues)
-            or is_over(h, hits, words)
-            or is_named_as_tool(h, words)
-            or (not (asked or is_request(words)) and is_technique(h, words))
-        )
-    )
+    hits = _things(hits, all_cues, words, asked or is_request(words))
     out = unseen(words, _sites(hits, places, describing))
     cues = _free_cues([c for c in all_cues if c.first not in out], (*hits, *describing))
     starts = clause_starts(words, cues, hits)
@@ -115,13 +106,7 @@ def read(
     named = _meant(named, words)
     told = {d.first for d in _sides(describing)}
     named = again(named, words, starts, frozenset(told | {p.first for p in places}), before)
-    fixed = [h for h in hits if h.value.kind == "anatomy" or not h.value.sided]
-    fixed_words = {i for h in fixed for i in range(h.first, h.last)}
-    loose = [
-        d
-        for d in describing
-        if not (d.value.field in ("side", "rows", "cols") and set(range(d.first, d.last)) <= fixed_words)
-    ]
+    loose = _loose(describing, hits)
     organs = [
         Candidate(h.value, ((h.first, h.last),), (0, len(words.norms)))
         for h in hits
@@ -143,6 +128,31 @@ def read(
     placed = frozenset(i for e in where for i in range(e.first, e.last))
     parts = regions(named, words, starts, placed)
     return Sentence(span, words, parts, tuple(organs), where, tuple(loose), acting, starts)
+
+
+def _loose(describing: Sequence[Hit[Descriptor]], hits: Sequence[Hit[Concept]]) -> list[Hit[Descriptor]]:
+    """The describing words without the sides that are part of the name of an organ or of what has none."""
+    fixed = [h for h in hits if h.value.kind == "anatomy" or not h.value.sided]
+    words = {i for h in fixed for i in range(h.first, h.last)}
+    sides = _sides(describing)
+    return [d for d in describing if not (d in sides and set(range(d.first, d.last)) <= words)]
+
+
+def _things(
+    hits: tuple[Hit[Concept], ...], cues: Sequence[Hit[Cue]], words: Words, asking: bool
+) -> tuple[Hit[Concept], ...]:
+    """The names without those of tools, of times, of what is only lain over and, unless somebody is
+    ``asking``, of techniques."""
+    return tuple(
+        h
+        for h in hits
+        if not (
+            any(_tells_time(cue, h) for cue in cues)
+            or is_over(h, hits, words)
+            or is_named_as_tool(h, words)
+            or (not asking and is_technique(h, words))
+        )
+    )
 
 
 def _sites(
