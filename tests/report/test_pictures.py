@@ -57,8 +57,6 @@ def told(finding: Finding) -> tuple[str, str | None]:
         ("No RD.", "OP", [("retinal detachment", "absent")]),
         ("IF: IgG negative.", "SM", [("igg deposit", "absent")]),
         ("Nuclei enlarged vs control.", "GM", [("nucleus", None)]),
-        ("No atrophy.", "SM", [("glandular atrophy", "absent")]),
-        ("No atrophy.", "MR", [("brain atrophy", "absent")]),
     ],
 )
 def test_what_a_report_of_its_field_names(

@@ -24,6 +24,7 @@ BEING = frozenset(["is", "are", "was", "were", "does", "do", "did"])
 RELATIVE = frozenset(["which", "that", "who"])
 STATING = frozenset(["there", "but", "however", "no"])
 OPEN_ENDS = frozenset(["excluded", "out"])  # of "cannot be excluded", "cannot be ruled out"
+TAKEN_OUT = frozenset(["removed", "withdrawn", "extracted", "pulled", "out", "discontinued"])
 TURNING = frozenset(["but", "although", "though", "however", "yet"])
 MEANING = frozenset(["represent", "represents", "reflect", "reflects", "indicate", "indicates", "is", "are"])
 LIKELY = frozenset(["likely", "probable", "probably"])
@@ -175,7 +176,7 @@ def _said_before(words: Words, hit: Hit[Cue], cues: Sequence[Hit[Cue]], starts: 
 def _own_item(words: Words, hit: Hit[Cue], anchors: Sequence[int]) -> int:
     """Index behind the comma before what alone is gone: the drain of "residual collection, drain removed"; 0
     for a list ("the tube, the drain and the line were removed")."""
-    if hit.value.value not in DENYING_TIMES:
+    if hit.value.value not in DENYING_TIMES or not TAKEN_OUT & {*words.norms[hit.first : hit.last]}:
         return 0
     comma = next((i for i in reversed(range(hit.first)) if words.norms[i] == ","), hit.first)
     between = words.norms[comma + 1 : hit.first]
