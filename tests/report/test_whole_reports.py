@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from medsegr.report.parse import parse
-from medsegr.types import MODALITIES
+from medsegr.types import MODALITIES, modality_code
 from whole_reports import OPTIONAL, score, score_file, wanted
 
 HERE = Path(__file__).parent
@@ -26,6 +26,10 @@ EIGHTH = HERE / "reports_development_eighth.toml"
 HELDOUT_EIGHTH = HERE / "reports_heldout_eighth.toml"
 NINTH = HERE / "reports_development_ninth.toml"
 HELDOUT_NINTH = HERE / "reports_heldout_ninth.toml"
+TENTH = HERE / "reports_development_tenth.toml"
+HELDOUT_TENTH = HERE / "reports_heldout_tenth.toml"
+ELEVENTH = HERE / "reports_development_eleventh.toml"
+HELDOUT_ELEVENTH = HERE / "reports_heldout_eleventh.toml"
 TEXT = "Spiculated nodule of 9 mm in the right upper lobe. No effusion. Possible pneumonia."
 
 
@@ -40,6 +44,8 @@ TEXT = "Spiculated nodule of 9 mm in the right upper lobe. No effusion. Possible
         (SEVENTH, 0.92, 1, 0.6),
         (EIGHTH, 0.92, 1, 0.6),
         (NINTH, 0.9, 0, 0.55),
+        (TENTH, 0.9, 0, 0.45),
+        (ELEVENTH, 0.75, 0, 0.2),
     ],
 )
 def test_the_reports_that_the_rules_were_mended_on_stay_read(
@@ -64,6 +70,8 @@ def test_the_reports_that_the_rules_were_mended_on_stay_read(
         (HELDOUT_SEVENTH, 12),
         (HELDOUT_EIGHTH, 12),
         (HELDOUT_NINTH, 16),
+        (HELDOUT_TENTH, 20),
+        (HELDOUT_ELEVENTH, 40),
     ],
 )
 def test_the_held_out_reports_can_be_scored(path: Path, count: int) -> None:
@@ -75,7 +83,7 @@ def test_the_held_out_reports_can_be_scored(path: Path, count: int) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        *(DEVELOPMENT, SECOND, THIRD, FIFTH, SIXTH, SEVENTH, EIGHTH, NINTH),
+        *(DEVELOPMENT, SECOND, THIRD, FIFTH, SIXTH, SEVENTH, EIGHTH, NINTH, TENTH, ELEVENTH),
         *(
             HELDOUT,
             HELDOUT_SECOND,
@@ -86,6 +94,8 @@ def test_the_held_out_reports_can_be_scored(path: Path, count: int) -> None:
             HELDOUT_SEVENTH,
             HELDOUT_EIGHTH,
             HELDOUT_NINTH,
+            HELDOUT_TENTH,
+            HELDOUT_ELEVENTH,
         ),
     ],
 )
@@ -94,7 +104,7 @@ def test_every_report_says_what_must_be_read(path: Path) -> None:
     assert len({r["name"] for r in reports}) == len(reports)
     for report in reports:
         lines = wanted(report["reads"])
-        assert report["modality"] in MODALITIES
+        assert modality_code(report["modality"]) in MODALITIES
         assert any(line.state in "+-" for line in lines), report["name"]
         assert {line.state for line in lines} <= {"+", "-", "?", "~", OPTIONAL}
         assert {line.side for line in lines} <= {"", "left", "right", "bilateral"}
