@@ -230,3 +230,27 @@ def test_the_size_of_the_largest_is_not_that_of_what_surrounds_it(
 ) -> None:
     found = parse(text, modality=modality).findings
     assert [f.shape.size_mm for f in found if f.name == other] == [None]
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "side"),
+    [
+        ("The left lung is clear except for a small nodule.", "nodule", "left"),
+        ("The right lung is normal but for a small effusion.", "pleural effusion", "right"),
+        ("The left lung is clear with the exception of a 4 mm nodule.", "nodule", "left"),
+        ("The right lung is clear apart from an effusion on the left.", "pleural effusion", "left"),
+        ("The right lung is clear aside from a nodule, left effusion.", "pleural effusion", "left"),
+        ("Left kidney: normal except for a stone, right kidney normal.", "kidney stone", "left"),
+        ("The lungs are clear except for a nodule.", "nodule", None),
+        ("Clear on the right, but on the left, where there is a nodule.", "nodule", "left"),
+        ("No change on the left where there is a stable effusion.", "pleural effusion", "left"),
+        (
+            "Effusion on the right and, on the left, where there is a drain, emphysema.",
+            "pleural effusion",
+            "right",
+        ),
+    ],
+)
+def test_what_spoils_a_healthy_side_lies_there_and_a_side_goes_on_behind_where(text, name, side):
+    found = [f for f in parse(text, modality="CR").findings if f.name == name]
+    assert [f.location.side for f in found] == [side]

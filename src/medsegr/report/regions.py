@@ -6,6 +6,7 @@ from itertools import pairwise
 
 from medsegr.report.builds import Candidate
 from medsegr.report.clauses import SIZES
+from medsegr.report.elided import EXCEPTING
 from medsegr.report.holding import HEALTHY
 from medsegr.report.lexicon import word_list
 from medsegr.report.match import Words
@@ -19,6 +20,9 @@ EXPLAINING = (
 )
 GRADE = "birads category"  # stands beside a finding, whose place and size are not its own
 ARTICLES = frozenset(["a", "an"])
+BUT = (("but", "for"),)
+LEADING = frozenset(["on", "in", "at", "the", "side"])
+CLOSING = frozenset([",", ";", ".", ":"])
 EDGES = frozenset(["margin", "border", "edge", "contour", "outline", "rim", "surface", "stalk", "center"])
 TELLING = frozenset(
     [
@@ -53,15 +57,42 @@ def regions(
         )  # a side alone stands for it: "the right is blunted"
     if named:
         begin = max(begin, _behind_healthy(named[0].first, words, starts, placed))
+        begin = max(begin, _where(0, named[0].first, words, placed))
     for i, item in enumerate(named):
         if i + 1 == len(named):
             out.append(Candidate(item.concept, item.parts, (begin, len(words.norms)), joined))
             break
         split = _split(item, named[i + 1], words, starts, placed)
+        split = _where(item.last, named[i + 1].first, words, placed) or split
         out.append(Candidate(item.concept, item.parts, (begin, split), joined))
         joined = _are_joined(item, named[i + 1], words, starts)
-        begin = split
+        begin = begin if _excepts(item, named[i + 1], words) else split
     return tuple(out)
+
+
+def _where(low: int, high: int, words: Words, placed: frozenset[int]) -> int:
+    """First word of the side at which something is said to be: the "on" of "0.5 on the right and 0.8 on the
+    left, where there is a haemorrhage"; 0 where there is none between ``low`` and ``high``."""
+    norms = words.norms
+    at = next((i for i in reversed(range(low, high)) if norms[i] == "where"), None)
+    if at is None or {";", "."} & {*norms[at:high]} or not {"is", "are", "a", "an"} & {*norms[at:high]}:
+        return 0
+    last = at - (norms[at - 1 : at] == (",",))
+    first = last
+    while first > low and (first - 1 in placed or norms[first - 1] in LEADING):
+        first -= 1
+    return first if {*SIDE_WORDS} & {*norms[first:last]} else 0
+
+
+def _excepts(item: Candidate, after: Candidate, words: Words) -> bool:
+    """True for a finding that is all that spoils a statement of health, and lies where that is told of: "the
+    left lung is clear except for a small nodule"."""
+    norms = words.norms
+    between = norms[item.last : after.first]
+    end = next((i for i in range(after.last, len(norms)) if norms[i] in CLOSING), len(norms))
+    if item.concept.kind != "statement" or {*SIDE_WORDS} & {*norms[item.last : end]}:
+        return False  # "the right lung is clear apart from an effusion on the left"
+    return any(between[i : i + len(e)] == e for e in (*EXCEPTING, *BUT) for i in range(len(between)))
 
 
 def _behind_healthy(first: int, words: Words, starts: tuple[int, ...], placed: frozenset[int]) -> int:
