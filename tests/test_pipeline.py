@@ -983,6 +983,17 @@ def test_a_picture_that_nobody_spoke_of_is_taken_for_what_it_looks_like() -> Non
     assert pipeline.run(volume, Looking(), phrases=["spleen"]).image.modality is None
 
 
+def test_words_read_beforehand_are_read_again_in_the_kind_that_the_picture_looks_like() -> None:
+    image = picture(modality=None, source=Source(kind="png", frame_from="assumed"))
+    words = pipeline.read_words(image, None, ("lesion", "hyperemia"))
+    assert words is not None
+    assert words.findings[1].name == "erythema"
+    at_once = pipeline.run(image, Looking(), phrases=("lesion", "hyperemia"))
+    beforehand = pipeline.run(image, Looking(), report=words)
+    assert beforehand.report == at_once.report
+    assert beforehand.findings[1].finding.name == "hypervascularity"
+
+
 def test_a_model_that_fails_on_the_look_of_a_picture_says_so_where_it_draws() -> None:
     class Broken(Looking):
         def meant(self, finding: Finding, image: Image) -> Finding:

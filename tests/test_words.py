@@ -1,8 +1,11 @@
 """Words as given become a report."""
 
+from dataclasses import replace
+
 import pytest
 
-from medsegr.words import report_of_text
+from medsegr.types import Report
+from medsegr.words import read_again, report_of_phrases, report_of_text
 
 
 @pytest.mark.parametrize(
@@ -42,3 +45,36 @@ def test_a_section_that_the_words_do_not_have_is_said_with_those_they_have() -> 
 def test_everyday_words_of_a_section_that_was_not_asked_for_are_not_read() -> None:
     assert report_of_text("There is a lump in the breast.", None, None, ("impression",)).findings == ()
     assert len(report_of_text("There is a lump in the breast.", None, None, ("findings",)).findings) == 1
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "names"),
+    [
+        (report_of_phrases(["vessels", "polyp"], None, None), "OP", ["retinal vessels", "polyp"]),
+        (report_of_text("There is hyperemia.", None, None), "US", ["hypervascularity"]),
+        (
+            report_of_text("HISTORY: oedema\nFINDINGS: hyperemia", None, None, ("findings",)),
+            "US",
+            ["hypervascularity"],
+        ),
+    ],
+)
+def test_what_was_read_before_the_kind_was_known_is_read_again(
+    words: Report, code: str, names: list[str]
+) -> None:
+    noted = replace(words, warnings=(("of_the_file", "a note"), *words.warnings))
+    again = read_again(noted, code, None, ("findings",) if words.sections else ())
+    assert [f.name for f in words.findings] != names
+    assert [f.name for f in again.findings] == names
+    assert again.warnings[0] == ("of_the_file", "a note")
+    assert again.text == words.text
+
+
+def test_what_somebody_else_read_stays() -> None:
+    words = report_of_phrases(["vessels"], None, None)
+    other = replace(words, findings=(replace(words.findings[0], name="polyp"),))
+    assert read_again(other, "OP", None) is other
+    added = replace(words, findings=(*words.findings, words.findings[0]))
+    assert read_again(added, "OP", None) is added
+    empty = report_of_text("nothing here", "CR", None)
+    assert read_again(replace(empty, text="a\n\nb"), "OP", None).findings == ()

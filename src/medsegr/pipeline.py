@@ -42,7 +42,7 @@ from medsegr.types import (
     Result,
     Segmenter,
 )
-from medsegr.words import report_of_phrases, report_of_text
+from medsegr.words import read_again, report_of_phrases, report_of_text
 
 Follow = Callable[[Progress], None]
 __all__ = ["Options", "ask", "decide", "propose", "read_words", "run", "save"]
@@ -181,7 +181,9 @@ def _understood(
     if taken is None:
         return supposing.framed(image, words), words, warnings
     image, note = taken
-    if not isinstance(said[0], Report):
+    if isinstance(said[0], Report):
+        words = read_again(words, image.modality, image.frame_told, said[2].sections)
+    else:
         words = read_words(image, *said)
     return image, words, [*warnings, note]
 

@@ -1,6 +1,6 @@
 """Words as given -> a Report: a whole text within the limits, or direct phrases, one a line."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from medsegr.errors import ReportError, UsageError
@@ -76,6 +76,29 @@ def report_of_phrases(phrases: Sequence[str], modality: str | None, frame: Frame
         start += len(phrase) + 1
     numbered = tuple(replace(finding, id=f"f{n}") for n, finding in enumerate(found, 1))
     return Report("\n".join(phrases), (), numbered, tuple(dict.fromkeys(warnings)))
+
+
+def read_again(
+    report: Report, modality: str | None, frame: Frame | None, sections: tuple[str, ...] = ()
+) -> Report:
+    """A report that was read before anybody knew the kind of image, read in an image of ``modality``.
+
+    One that holds anything else than what the rules find in it without a kind (somebody added to it, or read
+    it otherwise) stays. Warnings that are not the rules' are kept, in front.
+    """
+    lines = report.text.split("\n")
+    ways: list[Callable[[str | None], Report]] = [
+        lambda code: report_of_text(report.text, code, frame, sections)
+    ]
+    if all(line.strip() for line in lines):
+        ways.append(lambda code: report_of_phrases(lines, code, frame))
+    for read in ways:
+        before = read(None)
+        if before.findings == report.findings:
+            after = read(modality)
+            kept = tuple(note for note in report.warnings if note not in before.warnings)
+            return replace(after, warnings=(*kept, *after.warnings))
+    return report
 
 
 def shifted(finding: Finding, start: int) -> Finding:
