@@ -159,7 +159,8 @@ def concepts_table(card: Mapping[str, Any]) -> str:
 def model_card(card: Mapping[str, Any]) -> str:
     """The whole card as Markdown."""
     state, kinds = card["training"], card["validation"]["phantoms"]
-    data = "\n".join(f"- {name}: {LICENCES.get(name, 'licence not told')}" for name in card["sets"])
+    learned = card.get("sets") or card["validation"]["sets"]  # of weights of one's own: those judged on
+    data = "\n".join(f"- {name}: {LICENCES.get(name, 'licence not told')}" for name in learned)
     limits = "non-commercial and share-alike" if "NC" in card["licence"] else "share-alike"
     return f"""# Model card: {card["name"]}
 
