@@ -2,6 +2,7 @@
 
 import pytest
 
+from medsegr.report import document
 from medsegr.report.parse import parse, skip_reason
 
 
@@ -75,3 +76,14 @@ def test_a_history_of_several_lines_is_not_there(text):
 
 def test_a_list_of_advice_is_kept_whole():
     assert there("Impression: No effusion.\nPlan: CT in 3 months\nBiopsy of the lung nodule") == []
+
+
+def test_the_width_of_the_lines_is_asked_once_however_many_headings_there_are(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    """Once a heading, a hostile text of a megabyte would take hours."""
+    asked: list[int] = []
+    monkeypatch.setattr(document, "wrapped", lambda text: asked.append(len(text)) or 0)
+    text = "Hx: cough\nSmall effusion.\n" * 40
+    assert len(document.sections(text)) == 80
+    assert asked == [len(text)]

@@ -7,7 +7,7 @@ from medsegr.findings import Section, Span
 from medsegr.report import columns
 from medsegr.report.layout import laid_out
 from medsegr.report.tokens import ABBREVIATIONS, ANSWER, queries
-from medsegr.report.unheaded import SIDE_LINE, end_of, organs_begin
+from medsegr.report.unheaded import SIDE_LINE, end_of, organs_begin, wrapped
 
 HEADINGS = {
     "findings": (
@@ -192,15 +192,17 @@ def sections(text: str) -> tuple[Section, ...]:
     if not heads or text[: heads[0][0].start()].strip():
         found.append(Section("findings", _trim(text, 0, heads[0][0].start() if heads else len(text))))
     last = max((i for i, (_, name) in enumerate(heads) if name == "findings"), default=0)
+    last_read = max((i for i, (_, name) in enumerate(heads) if name in READ), default=-1)
+    width = wrapped(text)
     for i, (match, name) in enumerate(heads):
         stop = heads[i + 1][0].start() if i + 1 < len(heads) else len(text)
         cut = stop
         if name not in READ and i < last:  # findings have a heading of their own further on
             cut = organs_begin(text, match.end(), stop)
         elif name not in READ:
-            first = name == "recommendation" and not found  # "Follow up: lymphoma"
-            behind = any(other in READ for _, other in heads[i + 1 :])
-            cut = end_of("indication" if first else name, match["words"], text, (match.end(), stop), behind)
+            kind = "indication" if name == "recommendation" and not found else name  # "Follow up: lymphoma"
+            part = (match.end(), stop)
+            cut = end_of(kind, match["words"], text, part, last_read > i, width)
         found.append(Section(name, _trim(text, match.end(), cut)))
         if text[cut:stop].strip():
             found.append(Section("findings", _trim(text, cut, stop)))

@@ -60,7 +60,7 @@ _OPEN = re.compile(
 _WIDE, _WIDEST, _RAGGED = 55, 110, 15  # characters of lines in wrapped text, and by how much they differ
 
 
-def end_of(name: str, words: str, text: str, span: tuple[int, int], read_behind: bool) -> int:
+def end_of(name: str, words: str, text: str, span: tuple[int, int], read_behind: bool, width: int) -> int:
     """Index at which findings without a heading of their own begin, or the end of ``span``.
 
     Args:
@@ -69,6 +69,7 @@ def end_of(name: str, words: str, text: str, span: tuple[int, int], read_behind:
         text: the report.
         span: the part, from behind its heading to the next heading.
         read_behind: whether a part that is read follows: an impression.
+        width: of the text's lines (:func:`wrapped`).
     """
     start, stop = span[1] - len(text[span[0] : span[1]].lstrip()), span[1]
     if name == "recommendation":  # mostly the last part, of many lines
@@ -85,17 +86,22 @@ def end_of(name: str, words: str, text: str, span: tuple[int, int], read_behind:
     compared = _FIRST_SENTENCE.match(text, start, stop) if words.lower().startswith("compar") else None
     if name == "technique" and (exam := _FIRST_STATED.match(text, start, stop)):
         ends += [exam.end()]  # "Exam: CT chest. Left effusion."
-    ends += [compared.end() if compared else _last_line(text, (start, stop), read_behind)]
+    ends += [compared.end() if compared else _last_line(text, (start, stop), read_behind, width)]
     return min(ends)
 
 
 def organs_begin(text: str, start: int, stop: int) -> int:
     """Where headings of organs begin behind an empty line: "Indication: lymphoma", "", "Neck: no node"."""
     found = (m for m in _ORGAN_LINE.finditer(text, start, stop) if _is_organ(m["words"]))
-    return next((m.start() for m in found if not text[: m.start()].rsplit("\n", 1)[-1].strip()), stop)
+    return next((m.start() for m in found if not text[_line_at(text, m.start()) : m.start()].strip()), stop)
 
 
-def _last_line(text: str, span: tuple[int, int], read_behind: bool) -> int:
+def _line_at(text: str, at: int) -> int:
+    """Index of the first character of the line that ends at ``at``."""
+    return text.rfind("\n", 0, at) + 1
+
+
+def _last_line(text: str, span: tuple[int, int], read_behind: bool, width: int) -> int:
     """End of the last line that belongs to a part which begins at ``span``."""
     start, stop = span
     lines = [(start + m.start(), start + m.end()) for m in re.finditer(r"[^\n]+", text[start:stop])]
@@ -107,7 +113,6 @@ def _last_line(text: str, span: tuple[int, int], read_behind: bool) -> int:
     open_end = bool(paragraph) and paragraph[0][-1] not in ".?!:"
     if open_end and follows and until > 1 and not any(map(_TELLS.search, paragraph[1:])):
         return lines[until - 1][1]
-    width = _width(text)
     ends = (i for i, (a, b) in enumerate(pairwise(paragraph)) if not _goes_on(a, b, width))
     last = next(ends, until - 1)
     return lines[last][1] if lines else stop
@@ -126,7 +131,7 @@ def _goes_on(line: str, after: str, width: int) -> bool:
     return bool(width) and len(line) + len(after.split(None, 1)[0]) + 1 > width
 
 
-def _width(text: str) -> int:
+def wrapped(text: str) -> int:
     """Characters of the lines of a wrapped text, its longest line; 0 for a text whose lines end by choice."""
     lines = [line.strip() for line in text.split("\n")]
     width = max(map(len, lines))
