@@ -118,9 +118,8 @@ def _is_of_other(pair: tuple[tuple[int, int], ...], named: list[Candidate], word
     things = [c for c in named if c.concept.kind == "finding" and len(c.parts) == 1]
     between = any(low[1] <= c.first and c.last <= high[0] for c in things)
     inside = any(c.first <= high[0] and high[1] < c.last for c in things)
-    if (
-        words.norms[high[0]] in BIG and "," in words.norms[low[1] : high[0]]
-    ):  # "heart displaced, large effusion"
+    behind = words.norms[high[0]] in BIG and "," in words.norms[low[1] : high[0]]
+    if behind:  # "heart displaced, large effusion"
         return any(c.first >= high[1] and {*words.norms[high[1] : c.first]} <= SIDES for c in things)
     return words.norms[low[0]] in BIG and (between or inside)
 

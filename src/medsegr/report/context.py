@@ -311,11 +311,8 @@ def claim(found: Sequence[Scope], parts: Sequence[tuple[int, int]], concept: Con
         return Claim("uncertain", by_kind["advice"].span, time, whose, True)
     if "uncertain" in by_kind:
         return Claim("uncertain", by_kind["uncertain"].span, time, whose)
-    span = (
-        next((s.span for s in timed if s.cue.value in ("prior", "operated")), None)
-        if time == "prior"
-        else None
-    )
+    before = (s.span for s in timed if s.cue.value in PAST)
+    span = next(before, None) if time == "prior" else None
     return Claim("present", span, time, whose)
 
 
@@ -349,9 +346,7 @@ def _time(timed: Sequence[Scope]) -> str:
     values = [s.cue.value for s in timed]
     if DENYING_TIMES & {*values}:
         return "resolved"
-    if {"prior", "operated"} & {
-        *values
-    }:  # a thing seen before that is stable, better or worse is still there
+    if PAST & {*values}:  # a thing seen before that is stable, better or worse is still there
         return next((v for v in values if v in ("stable", "improved", "worse")), "prior")
     return values[0] if values else "current"
 

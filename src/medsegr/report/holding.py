@@ -88,7 +88,7 @@ def resolved(found: Sequence[Element], words: Words, before_it: str = "") -> tup
             out.append(replace(element, value="bilateral") if _greater(element, words) else element)
             continue
         told = [s for s in (before_it, *map(side_of, out)) if s in SIDE_WORDS]
-        out += relative(element, told[-1]) if told else relative(element, "")
+        out += relative(element, told[-1] if told else "")
     return tuple(out)
 
 

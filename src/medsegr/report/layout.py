@@ -58,8 +58,8 @@ def laid_out(text: str) -> str:
     A box that is not ticked denies the finding that it stands beside. Beside an answer, a degree or a place
     ("[ ] yes [x] no", "[ ] rectum [x] sigmoid") it and its words are blanked, for they say nothing; where
     none of the answers to a finding is ticked it is asked. What a measure in brackets is compared with is
-    blanked. Spoken marks ("period", "comma", "next line")
-    become marks where the text has at least two spoken full stops and no more of its own.
+    blanked. Spoken marks ("period", "comma", "next line") become marks where the text has at least two spoken
+    full stops and no more of its own.
     """
     stops = sum(1 for m in _SPOKEN.finditer(text) if m["dot"] and not _before(_NO_STOP, text, m))
     if stops >= _FEW and stops >= len(re.findall(r"\.\s", text)):

@@ -22,7 +22,6 @@ AROUND = frozenset(["surrounding", "perilesional", "adjacent"])
 DENYING = frozenset(["no", "without"])
 FREE = frozenset(["ascites", "pneumoperitoneum", "haemoperitoneum"])  # no part of an organ of one side
 POUCHES = frozenset(["pouch of douglas", "cul de sac", "pelvis", "abdomen", "morison pouch"])
-
 HALF = frozenset(["left", "right"])  # of the picture; "central" fits either side of the body
 SPINAL = frozenset(["spinal cord", "intervertebral disc"])  # at the level that a heading tells
 

@@ -5,8 +5,7 @@ from dataclasses import replace
 from itertools import pairwise
 
 from medsegr.report.builds import Candidate
-from medsegr.report.clauses import SIZES
-from medsegr.report.elided import EXCEPTING
+from medsegr.report.clauses import IN_FRONT, SIZES
 from medsegr.report.holding import HEALTHY
 from medsegr.report.lexicon import word_list
 from medsegr.report.match import Words
@@ -20,7 +19,6 @@ EXPLAINING = (
 )
 GRADE = "birads category"  # stands beside a finding, whose place and size are not its own
 ARTICLES = frozenset(["a", "an"])
-BUT = (("but", "for"),)
 LEADING = frozenset(["on", "in", "at", "the", "side"])
 CLOSING = frozenset([",", ";", ".", ":"])
 EDGES = frozenset(["margin", "border", "edge", "contour", "outline", "rim", "surface", "stalk", "center"])
@@ -92,7 +90,7 @@ def _excepts(item: Candidate, after: Candidate, words: Words) -> bool:
     end = next((i for i in range(after.last, len(norms)) if norms[i] in CLOSING), len(norms))
     if item.concept.kind != "statement" or {*SIDE_WORDS} & {*norms[item.last : end]}:
         return False  # "the right lung is clear apart from an effusion on the left"
-    return any(between[i : i + len(e)] == e for e in (*EXCEPTING, *BUT) for i in range(len(between)))
+    return any(between[i : i + len(e)] == e for e in IN_FRONT for i in range(len(between)))
 
 
 def _behind_healthy(first: int, words: Words, starts: tuple[int, ...], placed: frozenset[int]) -> int:

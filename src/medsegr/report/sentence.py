@@ -38,6 +38,7 @@ VIEWS = frozenset(["view", "projection", "radiograph", "film", "image", "examina
 TAKEN = frozenset(["biopsy", "biopsies", "excision", "specimen", "fna", "resection", "sample"])
 LIMITED = frozenset(["limited", "obscured", "suboptimal", "poor", "incomplete", "inadequate", "restricted"])
 MOST_LEAD = 5  # words of a heading before a request, its colon included
+PERSONS = frozenset(["patient", "patients", "sufferer", "sufferers"])
 ASKING = frozenset(["?"])
 CONDITIONS = ASKING | {"if"}  # of who asks: "is there a polyp?", "if there is a polyp, segment it"
 SEEING = frozenset(["see", "view", "get", "have"])  # asks for a mask behind one of these:
@@ -236,14 +237,11 @@ def _tells(words: Words) -> bool:
     return first.raw.lower().endswith("s") and first.norm in word_list("asks")
 
 
-_PERSONS = {("patient",), ("patients",), ("sufferer",), ("sufferers",)}
-
-
 def _other(hit: Hit[Concept], words: Words) -> bool:
     """Whether somebody asks for what lies beside a thing, for a part of one that is no organ (of organs,
     whose parts have names, that is told later: :mod:`medsegr.report.parts`), or says by it whose picture it
     is: "the optic disc of this glaucoma patient"."""
-    if hit.value.kind != "anatomy" and words.norms[hit.last : hit.last + 1] in _PERSONS:
+    if hit.value.kind != "anatomy" and PERSONS & {*words.norms[hit.last : hit.last + 1]}:
         return True
     part = portion(words.norms, hit.first, hit.last) if hit.value.kind != "anatomy" else None
     placed = part is not None and is_place(part, words.norms[hit.first])  # "base of the left lung opacity"

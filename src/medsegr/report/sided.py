@@ -114,9 +114,8 @@ def compared(found: Sequence[Element], words: Words) -> Sequence[Element]:
     if one not in SIDE_WORDS or two not in SIDE_WORDS or one == two:
         return found
     between = norms[before[-1].last : at]
-    if (
-        between[-1:] and between[-1] in SIZES and {*between[:-1]} & BEING and _is_whole(before[-1])
-    ):  # no "effusion"
+    sized = bool(between) and between[-1] in SIZES and bool({*between[:-1]} & BEING)
+    if sized and _is_whole(before[-1]):  # no "effusion"
         return [e for e in found if e is not behind[0]]
     if AMOUNTS & {*norms[: before[-1].first]} and not between:
         return [*before[: -len(run)], _both(before[-1]), *behind[1:]]

@@ -23,8 +23,9 @@ _OTHER_STUDY = re.compile(
     r"(?:measur(?:ed|ing)|at|of|up to|approximately|about|it was|the)?\s*$",
     re.IGNORECASE,
 )
-_AT = re.compile(
-    r"\b(?:at|extend(?:s|ing)? to|down to|(?:verge|incisors) to|from|between \d{1,2} and)\s*$", re.IGNORECASE
+_AT = re.compile(r"\bat\s*$", re.IGNORECASE)
+_REACHING = re.compile(
+    r"\b(?:extend(?:s|ing)? to|down to|(?:verge|incisors) to|from|between \d{1,2} and)\s*$", re.IGNORECASE
 )
 _GROWN_TO = re.compile(  # "the spleen is enlarged at 14 cm", "stable at 3 cm"
     r"\b(?:measur\w+|size[sd]?|stable|unchanged|same|similar|remain\w*|now|today|currently|still|enlarged|dilated|"
@@ -155,9 +156,8 @@ def _far(before: str, match: re.Match[str]) -> bool:
     """True for "a tumour at 8 cm", "extends to 37 cm" from the incisors or the anal verge."""
     if _GROWN_TO.search(before):
         return False
-    if before.rstrip().lower().endswith(" at") or before.strip().lower() == "at":
-        return True
-    return bool(_AT.search(before)) and _number(match["first"]) >= 10
+    reaching = _REACHING.search(before) is not None and _number(match["first"]) >= 10
+    return reaching or _AT.search(before) is not None
 
 
 def _number(told: str) -> float:
@@ -169,7 +169,7 @@ def _is_cm(unit: str) -> bool:
 
 
 def _mm(number: str, unit: str) -> float:
-    return round(_number(number) * (10.0 if unit.lower().startswith("c") else 1.0), 3)
+    return round(_number(number) * (10.0 if _is_cm(unit) else 1.0), 3)
 
 
 def _count(
