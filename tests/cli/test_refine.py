@@ -377,13 +377,21 @@ def test_an_empty_mask_is_nothing_to_start_from(run: Any, out: Path, source: Pat
     assert refine(run, out, source, "-f", "f1", "--paint", str(tmp_path / "empty.png")).code == 0
 
 
-def test_a_painted_volume_that_lies_elsewhere_is_refused(run: Any, tmp_path: Path) -> None:
-    values = np.random.default_rng(0).integers(-900, 300, (12, 12, 4)).astype(np.int16)
-    affine = np.diag([1.0, 1.0, 3.0, 1.0])
-    nib.save(nib.Nifti1Image(values, affine), tmp_path / "ct.nii")  # type: ignore[attr-defined]
-    out, source = tmp_path / "out", tmp_path / "ct.nii"
+SLICES_OF_3_MM = np.diag([1.0, 1.0, 3.0, 1.0])
+
+
+def segmented_volume(run: Any, folder: Path, grid: tuple[int, int, int]) -> tuple[Path, Path]:
+    """A result of a made volume of slices of 3 mm, and the volume."""
+    values = np.random.default_rng(0).integers(-900, 300, grid).astype(np.int16)
+    nib.save(nib.Nifti1Image(values, SLICES_OF_3_MM), folder / "ct.nii")  # type: ignore[attr-defined]
+    out, source = folder / "out", folder / "ct.nii"
     assert run("segment", "-i", source, "-p", "nodule", "-o", out, "--model", "place").code == 0
-    painted = np.zeros(values.shape, np.uint8)
+    return out, source
+
+
+def test_a_painted_volume_that_lies_elsewhere_is_refused(run: Any, tmp_path: Path) -> None:
+    out, source = segmented_volume(run, tmp_path, (12, 12, 4))
+    painted = np.zeros((12, 12, 4), np.uint8)
     painted[2:6, 3:9, 1:3] = 1
     turned = np.diag([-1.0, 1.0, 3.0, 1.0])
     nib.save(nib.Nifti1Image(painted, turned), tmp_path / "painted.nii")  # type: ignore[attr-defined]
@@ -409,18 +417,14 @@ def test_run_lengths_that_are_none(
 
 
 def test_slices_of_a_volume_are_painted(run: Any, tmp_path: Path) -> None:
-    values = np.random.default_rng(0).integers(-900, 300, (12, 20, 5)).astype(np.int16)
-    affine = np.diag([1.0, 1.0, 3.0, 1.0])
-    nib.save(nib.Nifti1Image(values, affine), tmp_path / "ct.nii")  # type: ignore[attr-defined]
-    out, source = tmp_path / "out", tmp_path / "ct.nii"
-    assert run("segment", "-i", source, "-p", "nodule", "-o", out, "--model", "place").code == 0
+    out, source = segmented_volume(run, tmp_path, (12, 20, 5))
 
     def now() -> np.ndarray:
         return np.asarray(nib.load(out / "masks" / "f1.nii.gz").dataobj) > 0  # type: ignore[attr-defined]
 
-    first, painted = now(), np.zeros(values.shape, np.uint8)
+    first, painted = now(), np.zeros((12, 20, 5), np.uint8)
     painted[2:6, 3:9, 1:3] = 1
-    nib.save(nib.Nifti1Image(painted, affine), tmp_path / "painted.nii")  # type: ignore[attr-defined]
+    nib.save(nib.Nifti1Image(painted, SLICES_OF_3_MM), tmp_path / "painted.nii")  # type: ignore[attr-defined]
     flags = ("-f", "f1", "--paint", str(tmp_path / "painted.nii"))
     assert refine(run, out, source, *flags, "--slice", "1").code == 0
     assert (now()[..., 1] == (painted[..., 1] > 0)).all()
@@ -429,7 +433,7 @@ def test_slices_of_a_volume_are_painted(run: Any, tmp_path: Path) -> None:
     assert (now() == (painted > 0)).all()
     refine(run, out, source, *flags).fails(2, "same already")
     whole(out)
-    nib.save(nib.Nifti1Image(painted[:, :, :4], affine), tmp_path / "painted.nii")  # type: ignore[attr-defined]
+    nib.save(nib.Nifti1Image(painted[:, :, :4], SLICES_OF_3_MM), tmp_path / "painted.nii")  # type: ignore[attr-defined]
     refine(run, out, source, *flags).fails(2, "grid")
 
 
