@@ -194,3 +194,4 @@ class Report:
     sections: tuple[Section, ...] = ()
     findings: tuple[Finding, ...] = ()
     warnings: tuple[tuple[str, str], ...] = ()
+    unread: tuple[Span, ...] = ()  # passages that state something by no name known here

@@ -27,6 +27,7 @@ from medsegr.report.sentence import Sentence, is_name_only, is_request, read
 from medsegr.report.several import by_place, in_all, of_part, of_signs, outlines, shares
 from medsegr.report.side import LARGER, Spot, location, spots
 from medsegr.report.titled import organ_of_title, under_title
+from medsegr.report.unread import passages, warning
 from medsegr.report.values import shape, size_mm, texture
 
 if TYPE_CHECKING:
@@ -91,7 +92,9 @@ def parse(
     if found_sections and modality and code is None:
         unknown = f"'{modality}' is no known modality; give a DICOM code such as CR, CT, MR, US or ES"
         warnings = (*warnings, ("modality_unknown", unknown))
-    report = Report(text, found_sections, _numbered(link(found, plain), text), (*notes, *warnings))
+    left = tuple(span for _, sentence in read_in for span in passages(sentence))
+    notes = (*notes, *warnings, *warning(text, left))
+    report = Report(text, found_sections, _numbered(link(found, plain), text), notes, left)
     if llm is None:
         return report
     from medsegr.report.llm import consult  # it reads with this function, too

@@ -1,0 +1,168 @@
+"""What a report states and nobody read: passages that tell of something in the image by no name known here.
+
+Rules over a lexicon miss in silence what the lexicon does not name. So every clause is looked at once more:
+where words are left over that name nothing known, and the passage places, measures, describes or states them,
+it is told as unread. Not told are passages that call something healthy, deny, doubt or date it, that speak of
+the patient, of the technique or of what to do, and mere places and measures.
+
+Which words these are is listed in ``lexicon/words.toml`` (``healthy``, ``besides``, ``leads``).
+"""
+
+import re
+from collections.abc import Iterator, Sequence
+from functools import cache
+from itertools import pairwise
+
+from medsegr.findings import Span
+from medsegr.report import lexicon
+from medsegr.report.lexicon import word_list
+from medsegr.report.sentence import Sentence, is_request
+from medsegr.report.values import size_mm
+
+PARTING = frozenset([",", ";", ":", "and", "with", "but", "(", ")", "/", "or", "which", "?", ".", "-"])
+UNDRAWN = frozenset(["negation", "advice", "other", "uncertain"])  # kinds of cues by which nothing is drawn
+PAST = frozenset(["prior", "resolved", "removed", "operated"])
+STATING = frozenset(
+    [
+        *(
+            "there",
+            "show",
+            "shows",
+            "showed",
+            "shown",
+            "showing",
+            "demonstrate",
+            "demonstrates",
+            "demonstrated",
+        ),
+        *("reveal", "reveals", "revealed", "contain", "contains", "seen", "noted", "present", "identified"),
+        *("demonstrated", "visible", "evident", "found", "observed", "has", "have", "exhibits", "exhibit"),
+    ]
+)
+MOST_TOLD = 5  # passages whose words a warning tells
+LONGEST_TOLD = 120  # characters of each
+SITES = frozenset(["side", "rows", "cols"])  # fields of describing words that tell a place
+_FINDING = re.compile(
+    r"(?:omas?|osis|oses|itis|megaly|ectasi[as]|plasia|trophy|pathy|cele|lith|iasis|malacia|lysis|edema|stenosis"
+    r"|ptosis|cysts?|lesions?|tears?|thinning|widening|narrowing|thickening|defects?|deformity|enlargement"
+    r"|dilatation|shadows?|focus|foci|mass|densit(?:y|ies)|opacit(?:y|ies)|bodies|sign|rupture|spots?|nodes?)$"
+)
+_QUALITY = re.compile(r"(?:al|ar|ic|ous|ary|ior|oid|ive|able|ible|ly|est|er)$")  # an adjective or adverb
+_HIDDEN = re.compile(r"x{3,}|_+")  # what a de-identification left of a word
+
+
+def passages(sentence: Sentence) -> tuple[Span, ...]:
+    """Spans of what a sentence states and names by nothing known, in text order."""
+    norms = sentence.words.norms
+    if is_request(sentence.words) or _is_title(sentence):
+        return ()
+    edges = sorted({0, *sentence.starts, len(norms)})
+    return tuple(
+        sentence.words.span(*part)
+        for low, high in pairwise(edges)
+        if not (word_list("healthy") | word_list("besides")) & {*norms[low:high]}
+        for part in _stated(sentence, low, high)
+    )
+
+
+def warning(text: str, unread: Sequence[Span]) -> tuple[tuple[str, str], ...]:
+    """The warning ``passage_unread`` about passages of a report, in their words; () without any."""
+    if not unread:
+        return ()
+    told = [" ".join(text[first:last].split()) for first, last in unread[:MOST_TOLD]]
+    more = f" and {len(unread) - MOST_TOLD} more" if len(unread) > MOST_TOLD else ""
+    what = "1 passage names" if len(unread) == 1 else f"{len(unread)} passages name"
+    quoted = ", ".join(f"'{words[:LONGEST_TOLD]}'" for words in told)
+    return (("passage_unread", f"{what} nothing known here and asked for no mask: {quoted}{more}"),)
+
+
+def _stated(sentence: Sentence, low: int, high: int) -> Iterator[tuple[int, int]]:
+    """The parts of a clause that state something unknown: of one that names nothing all between the first and
+    the last of them."""
+    parts = list(_parts(sentence.words.norms, low, high))
+    named = _words(c.parts for c in sentence.candidates)
+    found = [part for part in parts if not named & {*range(*part)} and _states(sentence, part)]
+    if not named & {*range(low, high)}:
+        yield from [(found[0][0], found[-1][1])] if found else ()
+        return
+    norms = sentence.words.norms
+    for first, last in found:
+        joined = first > low and norms[first - 1] in PARTING and norms[first] not in word_list("leads")
+        if joined and any(_FINDING.search(norms[i]) for i in _left(sentence, first, last)):
+            yield first, last
+
+
+def _parts(norms: Sequence[str], low: int, high: int) -> Iterator[tuple[int, int]]:
+    first = low
+    for i in range(low, high + 1):
+        if i == high or norms[i] in PARTING:
+            if first < i:
+                yield first, i
+            first = i + 1
+
+
+def _states(sentence: Sentence, part: tuple[int, int]) -> bool:
+    here = {*range(*part)}
+    for scope in sentence.scopes:
+        undrawn = scope.cue.kind in UNDRAWN or scope.cue.value in PAST
+        if undrawn and here & {*range(scope.first, scope.last)}:
+            return False
+    norms = sentence.words.norms
+    left = _left(sentence, *part)
+    if not left:
+        return False
+    looks = _words([(d.first, d.last)] for d in sentence.descriptors if d.value.field not in SITES)
+    placed = _words([(e.first, e.last)] for e in sentence.elements) | _words(
+        c.parts for c in sentence.anatomy
+    )
+    return bool(
+        (placed | looks) & here
+        or STATING & {*norms[slice(*part)]}
+        or (size_mm(sentence.words, part)[0] and not _is_measure(norms[slice(*part)]))
+        or any(_FINDING.search(norms[i]) for i in left)
+    )
+
+
+def _left(sentence: Sentence, first: int, last: int) -> list[int]:
+    """The words of a part that could name a thing and belong to nothing that was read."""
+    covered = _words(c.parts for c in (*sentence.candidates, *sentence.anatomy))
+    covered |= _words([(e.first, e.last)] for e in sentence.elements)
+    covered |= _words([(d.first, d.last)] for d in sentence.descriptors)
+    norms = sentence.words.norms
+    idle = lexicon.plain_words() | _place_words() | word_list("leads")
+    return [
+        i
+        for i in range(first, last)
+        if i not in covered
+        and len(norms[i]) > 2
+        and norms[i].isalpha()
+        and norms[i] not in idle
+        and not _HIDDEN.fullmatch(norms[i])
+        and not _QUALITY.search(norms[i])
+    ]
+
+
+def _words(groups: Iterator[Sequence[tuple[int, int]]]) -> set[int]:
+    return {i for spans in groups for span in spans for i in range(*span)}
+
+
+def _is_measure(norms: Sequence[str]) -> bool:
+    """True for a mere measure of what always is there: "BPD 48 mm", "AP diameter 7 mm"."""
+    return len([norm for norm in norms if norm.isalpha()]) <= 4
+
+
+def _is_title(sentence: Sentence) -> bool:
+    words = [token.raw for token in sentence.words.tokens if token.raw.isalpha()]
+    return all(word.isupper() for word in words)
+
+
+@cache
+def _place_words() -> frozenset[str]:
+    """Words that tell where, alone or in a name of place."""
+    named = lexicon.places().keys()
+    organs = (key for key, names in lexicon.concept_terms().items() if _is_organ(names[0]))
+    return frozenset(word for keys in (named, organs) for key in keys for word in key)
+
+
+def _is_organ(name: str) -> bool:
+    return lexicon.concepts()[name].kind == "anatomy"
