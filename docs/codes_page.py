@@ -227,6 +227,10 @@ WARNINGS: Mapping[str, Told] = {
             "no finding was recognised in these words",
             "say it plainer, or ask by a phrase (`-p`)",
         ),
+        "passage_unread": (
+            "the report states something by a name that is not known: nothing was drawn for it",
+            "read these passages yourself; ask by a phrase (`-p`) for what is meant, or draw it by hand",
+        ),
         "nothing_proposed": (
             "no words came, and the model sees nothing of what it looks for of itself in such images",
             "say what is meant: `-r`, `-t` or `-p`",

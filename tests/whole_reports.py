@@ -6,13 +6,14 @@ A finding is right when its name (or that of a wider concept), its state, its si
 its look are those wanted; wrong when it is there with another state, side, place, size or look; missed when
 nothing has its name. Invented is what would be drawn and stands in no line. Repeating a finding invents
 nothing. Of wrong and invented ones the two dangerous kinds are told again: drawn though denied, doubted, past
-or said nowhere, and there with a wrong side.
+or said nowhere, and there with a wrong side. Of the missed ones that are there those are told again of whose
+name a word stands in a passage that is told as unread.
 """
 
 import argparse
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 from medsegr.findings import Finding
@@ -48,6 +49,9 @@ class Score:
     invented: tuple[str, ...]
     drawn: tuple[str, ...] = ()  # of wrong and invented: would be drawn and is not there
     sided: tuple[str, ...] = ()  # of wrong and invented: would be drawn on a wrong side
+    gaps: tuple[str, ...] = ()  # missed lines of what is there
+    owned: tuple[str, ...] = ()  # of these: stands in a passage that is told as unread
+    unread: tuple[str, ...] = ()  # those passages
 
     @property
     def clean(self) -> bool:
@@ -160,13 +164,26 @@ def told(finding: Finding) -> str:
     )
 
 
+def _stems(text: str) -> set[str]:
+    return {word[:6] for word in re.findall(r"[a-z0-9]{3,}", text.lower())}
+
+
+def owning(one: Score, passages: tuple[str, ...]) -> Score:
+    """The score with what the reader says of its own gaps: ``passages`` in which nothing known is named."""
+    gaps = tuple(line for line in one.missed if line.startswith("+"))
+    told = _stems(" ".join(passages))
+    owned = tuple(line for line in gaps if _stems(line[1:].split(";")[0]) & told)
+    return replace(one, gaps=gaps, owned=owned, unread=passages)
+
+
 def score_file(path: Path) -> dict[str, Score]:
     """Name of each report of a file -> its score."""
     out = {}
     for report in tomllib.loads(path.read_text("utf-8"))["report"]:
-        findings = parse(report["text"], modality=report["modality"]).findings
-        seen = tuple(f for f in findings if state(f) != "+" or in_image(f, report["modality"]))
-        out[report["name"]] = score(wanted(report["reads"]), seen)
+        read = parse(report["text"], modality=report["modality"])
+        seen = tuple(f for f in read.findings if state(f) != "+" or in_image(f, report["modality"]))
+        passages = tuple(report["text"][slice(*span)] for span in read.unread)
+        out[report["name"]] = owning(score(wanted(report["reads"]), seen), passages)
     return out
 
 
@@ -178,7 +195,7 @@ def main() -> None:
     scores = score_file(args.file)
     for name, one in scores.items() if args.list else ():
         print(f"{name}: {len(one.right)} right")
-        for kind in ("wrong", "missed", "invented", "drawn", "sided"):
+        for kind in ("wrong", "missed", "invented", "drawn", "sided", "owned", "unread"):
             for line in getattr(one, kind):
                 print(f"  {kind:9}{line}")
     counts = {kind: sum(len(getattr(s, kind)) for s in scores.values()) for kind in Score.__slots__}

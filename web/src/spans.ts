@@ -9,6 +9,8 @@ export interface Piece {
   /** `finding id -> kind` of the cues that cover it. */
   cues: { finding: string; kind: string }[];
   heading: boolean;
+  /** Something is stated here by a name that is not known: no mask was asked for it. */
+  unread: boolean;
 }
 
 /** The little of a finding that places it in the text. */
@@ -56,15 +58,17 @@ export function piecesOf(
   text: string,
   findings: readonly Placed[],
   sections: readonly { name: string; span: Span }[] = [],
+  unread: readonly Span[] = [],
 ): Piece[] {
   const unit = unitsOf(text);
   const marks = marksOf(findings.filter((finding) => stands(text, unit, finding)))
     .map((mark) => ({ ...mark, start: unit(mark.span[0]), end: unit(mark.span[1]) }))
     .filter((mark) => mark.start < mark.end);
   const headings = sections.map((section) => headingOf(text, unit(section.span[0]), unit(section.span[1])));
+  const missed = unread.map(([first, last]) => [unit(first), unit(last)] as const);
   const cuts = new Set([0, text.length]);
   for (const { start, end } of marks) cuts.add(start).add(end);
-  for (const [start, end] of headings) cuts.add(start).add(end);
+  for (const [start, end] of [...headings, ...missed]) cuts.add(start).add(end);
   const edges = [...cuts].sort((a, b) => a - b);
   const pieces: Piece[] = [];
   for (let n = 0; n + 1 < edges.length; n++) {
@@ -79,6 +83,7 @@ export function piecesOf(
       findings: [...new Set(phrases.map((mark) => mark.finding))],
       cues: over.flatMap((mark) => (mark.kind === null ? [] : [{ finding: mark.finding, kind: mark.kind }])),
       heading: headings.some(([first, last]) => first <= start && end <= last),
+      unread: missed.some(([first, last]) => first <= start && end <= last),
     });
   }
   return pieces;

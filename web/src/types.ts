@@ -102,7 +102,7 @@ export interface Note {
 export interface View {
   id: string;
   read_only: boolean;
-  report: { text: string | null; sections: { name: string; span: Span }[] };
+  report: { text: string | null; sections: { name: string; span: Span }[]; unread: Span[] };
   image: ViewImage;
   model: { name?: string; sha256?: string; licence?: string };
   warnings: Note[];

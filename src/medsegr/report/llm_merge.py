@@ -14,6 +14,7 @@ from medsegr.findings import Finding, Frame, Report, Span
 from medsegr.report import lexicon
 from medsegr.report.llm_answer import Checked, Said, gap
 from medsegr.report.parse import parse
+from medsegr.report.unread import warning
 
 MOST_ADDED = 20  # of one report; an answer with more is no second reading
 MOST_LISTED = 30  # warnings of one report
@@ -72,8 +73,11 @@ def merge(report: Report, checked: Checked, setting: Setting) -> Report:
         findings.append(_filled(said, added, report.text, notes))
     if len(notes) > MOST_LISTED:
         notes[MOST_LISTED:] = [("llm_dropped", f"{len(notes) - MOST_LISTED} more differences are not listed")]
-    kept = [w for w in report.warnings if not (findings and w[0] == "nothing_read")]
-    return replace(report, findings=tuple(findings), warnings=(*kept, *notes))
+    spans = [span for f in findings for span in (f.span, *f.mentions)]
+    unread = tuple(span for span in report.unread if not any(_overlap(span, own) for own in spans))
+    gone = {"passage_unread"} | ({"nothing_read"} if findings else set())
+    kept = [*(w for w in report.warnings if w[0] not in gone), *warning(report.text, unread)]
+    return replace(report, findings=tuple(findings), warnings=(*kept, *notes), unread=unread)
 
 
 def _same(said: Said, findings: Sequence[Finding]) -> int | None:

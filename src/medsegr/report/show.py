@@ -1,11 +1,12 @@
 """A report with its findings marked: as plain text with brackets and as one page of HTML.
 
 What is marked: the phrase of each finding (and where the report says it again), the cue that decides its
-polarity, its words of place, its words of look (texture, shape, size, number).
+polarity, its words of place, its words of look (texture, shape, size, number), and passages in which nothing
+known is named.
 
 Marks overlap, so the text is cut at every edge and each piece is marked by one rule: phrases are a ground
 that may belong to several findings at once; on it lies at most one kind of word, of which the first of
-``cue, place, look`` that covers the piece wins.
+``cue, place, look, unread`` that covers the piece wins.
 
 Characters that cannot be seen or that steer a terminal or a browser (controls, direction marks, lone halves
 of a pair) are shown as ``<U+202E>``, never passed on.
@@ -21,13 +22,14 @@ from itertools import groupby, pairwise
 from medsegr.findings import Finding, Report, Span
 from medsegr.report.parse import skip_reason
 
-KINDS = ("cue", "place", "look")
-BRACKETS = {"cue": "{}", "place": "<>", "look": "()"}
+KINDS = ("cue", "place", "look", "unread")
+BRACKETS = {"cue": "{}", "place": "<>", "look": "()", "unread": "||"}
 LEGEND = {
     "phrase": "words of a finding",
     "cue": "cue that decides whether it is there",
     "place": "side and place",
     "look": "texture, shape, size, number",
+    "unread": "not understood: nothing known is named here",
 }
 FATES = {  # reason code of findings.json -> words
     None: "drawn, if the image shows it",
@@ -42,8 +44,8 @@ FATES = {  # reason code of findings.json -> words
 @dataclass(frozen=True, slots=True)
 class Piece:
     """A stretch of the report that is marked alike. ``phrases``: ids of the findings whose phrase it is part
-    of; ``word``: cue, place, look or ""; ``of``: ids of the findings that the word speaks of; ``ends``: ids
-    of the phrases that end with it.
+    of; ``word``: cue, place, look, unread or ""; ``of``: ids of the findings that the word speaks of;
+    ``ends``: ids of the phrases that end with it.
     """
 
     span: Span
@@ -62,7 +64,10 @@ def pieces(report: Report) -> tuple[Piece, ...]:
             if start < stop:
                 opened.setdefault(start, []).append((kind, finding.id))
                 closed.setdefault(stop, []).append((kind, finding.id))
-    order = {finding.id: place for place, finding in enumerate(report.findings)}
+    for start, stop in report.unread:
+        opened.setdefault(start, []).append(("unread", ""))
+        closed.setdefault(stop, []).append(("unread", ""))
+    order = {finding.id: place for place, finding in enumerate(report.findings)} | {"": len(report.findings)}
     edges = sorted({0, len(report.text), *opened, *closed})
     active: Counter[tuple[str, str]] = Counter()
     out = []
@@ -170,7 +175,7 @@ def _marked(
         kinds.append(claims.pop() if len(claims) == 1 else "several")
     meaning = [f"{id}: {fates[id][1]}, {fates[id][2]}; {fates[id][4]}" for id in piece.phrases]
     if piece.word:
-        meaning.append(f"{LEGEND[piece.word]} ({', '.join(piece.of)})")
+        meaning.append(LEGEND[piece.word] + (f" ({', '.join(piece.of)})" if any(piece.of) else ""))
     said = {"class": " ".join(kinds), "title": "\n".join(meaning)}
     if piece.phrases:
         said["data-phrase"] = " ".join(piece.phrases)
@@ -217,6 +222,7 @@ mark.uncertain { background: var(--uncertain); }
 mark.cue { text-decoration: underline wavy 0.08em var(--cue); }
 mark.place { text-decoration: underline solid 0.12em var(--place); }
 mark.look { text-decoration: underline dotted 0.15em var(--look); }
+mark.unread { text-decoration: underline dashed 0.1em var(--soft); }
 sup::before { content: attr(data-ends); color: var(--soft); padding-left: 0.1em; }
 sup { font-size: 0.7em; line-height: 0; }
 ul { list-style: none; padding: 0; display: flex; flex-wrap: wrap; gap: 0 1.5rem; }

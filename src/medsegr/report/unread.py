@@ -42,10 +42,12 @@ STATING = frozenset(
 MOST_TOLD = 5  # passages whose words a warning tells
 LONGEST_TOLD = 120  # characters of each
 SITES = frozenset(["side", "rows", "cols"])  # fields of describing words that tell a place
-_FINDING = re.compile(
-    r"(?:omas?|osis|oses|itis|megaly|ectasi[as]|plasia|trophy|pathy|cele|lith|iasis|malacia|lysis|edema|stenosis"
-    r"|ptosis|cysts?|lesions?|tears?|thinning|widening|narrowing|thickening|defects?|deformity|enlargement"
-    r"|dilatation|shadows?|focus|foci|mass|densit(?:y|ies)|opacit(?:y|ies)|bodies|sign|rupture|spots?|nodes?)$"
+_FINDING = re.compile(  # how names of findings end
+    r"(?:omas?|osis|oses|itis|megaly|ectasi[as]|plasia|trophy|pathy|cele|lith|iasis|malacia|lysis|edema|ptosis"
+    r"|phyma|rrhea|cysts?|lesions?|tears?|defects?|deformity|shadows?|focus|foci|mass|bod(?:y|ies)|sign|spots?"
+    r"|nodes?|plaques?|patch(?:es)?|papules?|scars?|crusts?|ulcers?|folds?|rings?|notch(?:es)?|leaks?|damage"
+    r"|[a-z]{3}ing|[a-z]{3}ation|[a-z]{3}ment|[a-z]{2}ence|[a-z]{3}age|[a-z]{2}[ts]ure|[a-z]{3}[st]ion"
+    r"|[a-z]{3}(?:ity|ies|ness))$"
 )
 _QUALITY = re.compile(r"(?:al|ar|ic|ous|ary|ior|oid|ive|able|ible|ly|est|er)$")  # an adjective or adverb
 _HIDDEN = re.compile(r"x{3,}|_+")  # what a de-identification left of a word
@@ -147,8 +149,8 @@ def _words(groups: Iterator[Sequence[tuple[int, int]]]) -> set[int]:
 
 
 def _is_measure(norms: Sequence[str]) -> bool:
-    """True for a mere measure of what always is there: "BPD 48 mm", "AP diameter 7 mm"."""
-    return len([norm for norm in norms if norm.isalpha()]) <= 4
+    """True for a mere measure of what always is there: "BPD 48 mm", "AP diameter 7 mm", not "a 7 mm ..."."""
+    return not {"a", "an"} & {*norms} and len([norm for norm in norms if norm.isalpha()]) <= 4
 
 
 def _is_title(sentence: Sentence) -> bool:

@@ -166,9 +166,10 @@ def findings_schema() -> Schema:
                         "sha256": TEXT,
                         "characters": {"type": "integer"},
                         "sections": _list(TEXT),
+                        "unread": _list(_object({"phrase": TEXT, "span": SPAN})),
                         "text": TEXT,
                     },
-                    ("text",),
+                    ("unread", "text"),
                     null=True,
                 ),
                 "image": image,
@@ -186,7 +187,7 @@ def text_hash(text: str) -> str:
 
 
 def report_json(report: "Report | None", keep_text: bool = False) -> dict[str, Any] | None:
-    """Hash, length and sections of a report; its text only where asked for."""
+    """Hash, length, sections and unread passages of a report; its text only where asked for."""
     if report is None:
         return None
     names = list(dict.fromkeys(section.name for section in report.sections))
@@ -194,6 +195,7 @@ def report_json(report: "Report | None", keep_text: bool = False) -> dict[str, A
         "sha256": text_hash(report.text),
         "characters": len(report.text),
         "sections": names,
+        "unread": [{"phrase": report.text[slice(*span)], "span": list(span)} for span in report.unread],
     }
     return told | ({"text": report.text} if keep_text else {})
 

@@ -223,10 +223,11 @@ def _waiting(result: Result) -> list[Json]:
 
 def _report(report: Report | None) -> Json:
     if report is None:
-        return {"text": None, "sections": []}
+        return {"text": None, "sections": [], "unread": []}
     return {
         "text": report.text,
         "sections": [{"name": part.name, "span": list(part.span)} for part in report.sections],
+        "unread": [list(span) for span in report.unread],
     }
 
 

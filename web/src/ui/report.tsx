@@ -25,7 +25,7 @@ export function Report() {
   const seen = new Set<string>();
   return (
     <div class="report" data-testid="report">
-      {phrasesOf(piecesOf(text, [...view.findings, ...waiting], view.report.sections)).map((group, n) => {
+      {phrasesOf(piecesOf(text, [...view.findings, ...waiting], view.report.sections, view.report.unread)).map((group, n) => {
         const finding = group.finding ? known.get(group.finding) : undefined;
         const first = finding !== undefined && !seen.has(finding.id);
         const inner = group.pieces.map((piece, m) =>
@@ -128,6 +128,12 @@ function Stretch({ piece, own }: { piece: Piece; own: string | null }) {
   const active = app.hovered.value ?? app.selected.value;
   if (piece.heading) return <strong class="heading">{piece.text}</strong>;
   const cue = piece.cues.find(({ finding }) => finding === active) ?? piece.cues[0];
+  if (piece.unread && !own)
+    return (
+      <span class="unread" title="Not understood: nothing known is named here, so no mask was asked for it.">
+        {piece.text}
+      </span>
+    );
   if (!cue) return <>{piece.text}</>;
   const lit = cue.finding === active && active !== null;
   return (

@@ -96,3 +96,14 @@ test("a finding drawn by hand is nowhere in the report", () => {
   const drawn = { ...NODULE, id: "f9", phrase: "polyp", span: [0, 5] } as Finding;
   assert.ok(piecesOf(TEXT, [drawn]).every(({ findings, cues }) => !findings.length && !cues.length));
 });
+
+test("what was not understood is marked, and no finding is", () => {
+  const at = TEXT.indexOf("nodule in the left");
+  const pieces = piecesOf(TEXT, [EFFUSION], [], [[at, at + "nodule in the left".length]]);
+  assert.deepEqual(
+    pieces.filter(({ unread }) => unread).map(({ text }) => text),
+    ["nodule in the left"],
+  );
+  assert.ok(pieces.every(({ unread, findings }) => !(unread && findings.length)));
+  assert.equal(pieces.map(({ text }) => text).join(""), TEXT);
+});
