@@ -25,7 +25,9 @@ export function Report() {
   const seen = new Set<string>();
   return (
     <div class="report" data-testid="report">
-      {phrasesOf(piecesOf(text, [...view.findings, ...waiting], view.report.sections, view.report.unread)).map((group, n) => {
+      {phrasesOf(
+        piecesOf(text, [...view.findings, ...waiting], view.report.sections, view.report.unread),
+      ).map((group, n) => {
         const finding = group.finding ? known.get(group.finding) : undefined;
         const first = finding !== undefined && !seen.has(finding.id);
         const inner = group.pieces.map((piece, m) =>
