@@ -69,7 +69,11 @@ def test_a_word_that_the_rules_do_not_know_is_added_with_everything_else_from_th
     assert [TEXT[slice(*span)] for span in spans] == ["right", "base", "milky"]
     assert added.sentence is not None
     assert TEXT[slice(*added.sentence)] == SHADOW
-    assert set(codes(report)) == {"llm_added", "llm_dropped"}
+    assert set(codes(report)) == {"llm_added", "llm_dropped", "passage_unread"}
+    assert [TEXT[slice(*span)] for span in plain().unread] == [SHADOW[:-1], "The zzyx is again seen"]
+    assert [TEXT[slice(*span)] for span in report.unread] == [
+        "The zzyx is again seen"
+    ]  # the other one is read now
 
 
 def test_the_rules_win_and_the_difference_is_told() -> None:
@@ -138,7 +142,8 @@ def test_a_denied_finding_may_be_added_as_denied() -> None:
 def test_values_that_do_not_pass(said: Any, reason: str) -> None:
     report = asked(TEXT, [said])
     assert report.findings == plain().findings
-    (told,) = report.warnings
+    told, unread = report.warnings[-1], report.warnings[:-1]
+    assert unread == plain().warnings
     assert told[0] == "llm_dropped"
     assert reason in told[1]
 

@@ -8,7 +8,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from medsegr.report.parse import parse
-from medsegr.report.unread import LONGEST_TOLD, MOST_TOLD
+from medsegr.report.unread import MOST_TOLD
 
 HERE = Path(__file__).parent
 TOLD = [
@@ -47,7 +47,10 @@ def told(text: str) -> list[str]:
 def test_a_statement_by_no_known_name_is_told_in_its_own_words(text: str, passage: str) -> None:
     report = parse(text, modality="CT")
     assert [text[first:last] for first, last in report.unread] == [passage]
-    assert f"'{passage}'" in dict(report.warnings)["passage_unread"]
+    at = text.index(passage)
+    message = dict(report.warnings)["passage_unread"]
+    assert f"(characters {at}-{at + len(passage)})" in message
+    assert passage not in message  # warnings go into logs and manifests, which hold no word of a report
 
 
 @pytest.mark.parametrize("text", SILENT)
@@ -57,13 +60,11 @@ def test_what_asks_for_no_mask_is_not_told(text: str) -> None:
     assert "passage_unread" not in dict(report.warnings)
 
 
-def test_a_warning_of_many_passages_stays_one_line() -> None:
-    text = " ".join(f"There is wrongleworm {'of it ' * 40}of the left lung." for _ in range(MOST_TOLD + 2))
+def test_a_warning_of_many_passages_stays_short() -> None:
+    text = "There is wrongleworm of the left lung. " * (MOST_TOLD + 2)
     (message,) = [said for code, said in parse(text, modality="CT").warnings if code == "passage_unread"]
     assert message.startswith(f"{MOST_TOLD + 2} passages")
-    assert message.endswith("and 2 more")
-    assert len(message) < MOST_TOLD * (LONGEST_TOLD + 4) + 100
-    assert "\n" not in message
+    assert "and 2 more" in message
 
 
 @pytest.mark.parametrize("path", sorted(HERE.glob("reports_development*.toml")), ids=lambda path: path.stem)

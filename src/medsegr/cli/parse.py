@@ -91,11 +91,17 @@ def table(report: "Report") -> str:
     rows = [("id", "polarity", "side", "concept", "reason", "phrase")]
     for finding in report.findings:
         side = finding.location.side or ""
-        # A terminal obeys control characters, and a report is anybody's text.
-        phrase = " ".join("".join(c if c.isprintable() else " " for c in finding.phrase).split())
         rows.append(
-            (finding.id, finding.polarity, side, finding.name or "?", words_reason(finding) or "", phrase)
+            (
+                finding.id,
+                finding.polarity,
+                side,
+                finding.name or "?",
+                words_reason(finding) or "",
+                _on_a_line(finding.phrase),
+            )
         )
+    rows += [("-", "unread", "", "?", "", _on_a_line(report.text[slice(*span)])) for span in report.unread]
     if len(rows) == 1:
         return "no findings"
     widths = [max(len(row[n]) for row in rows) for n in range(5)]
@@ -103,6 +109,11 @@ def table(report: "Report") -> str:
         "  ".join([*(cell.ljust(w) for cell, w in zip(row, widths, strict=False)), row[5]]).rstrip()
         for row in rows
     )
+
+
+def _on_a_line(phrase: str) -> str:
+    """Words as a terminal may show them: it obeys control characters, and a report is anybody's text."""
+    return " ".join("".join(c if c.isprintable() else " " for c in phrase).split())
 
 
 def write(text: str, output: Path | None) -> None:

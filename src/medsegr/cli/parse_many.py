@@ -84,6 +84,7 @@ def _read(
 ) -> tuple[dict[str, Any], bool]:
     """The line of one report, and whether the language model answered (True where none was asked)."""
     from medsegr.report.llm import consult, unanswered
+    from medsegr.results.schema import unread_json
     from medsegr.words import report_of_text
 
     try:
@@ -94,6 +95,8 @@ def _read(
     except MedsegrError as error:
         return {"id": row.id, "findings": [], "error": str(error)}, True
     told: dict[str, Any] = {"id": row.id, "findings": [as_json(finding) for finding in report.findings]}
+    if report.unread:
+        told["unread"] = unread_json(report)
     if row.parts:
         told["columns"] = {name: list(span) for name, span in row.parts.items()}
     if llm is not None:

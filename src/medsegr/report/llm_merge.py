@@ -76,7 +76,7 @@ def merge(report: Report, checked: Checked, setting: Setting) -> Report:
     spans = [span for f in findings for span in (f.span, *f.mentions)]
     unread = tuple(span for span in report.unread if not any(_overlap(span, own) for own in spans))
     gone = {"passage_unread"} | ({"nothing_read"} if findings else set())
-    kept = [*(w for w in report.warnings if w[0] not in gone), *warning(report.text, unread)]
+    kept = [*(w for w in report.warnings if w[0] not in gone), *warning(unread)]
     return replace(report, findings=tuple(findings), warnings=(*kept, *notes), unread=unread)
 
 

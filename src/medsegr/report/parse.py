@@ -35,6 +35,7 @@ if TYPE_CHECKING:
 
 Look = TypeVar("Look", Texture, Shape)
 WHOLE = 4  # sentences that make a whole report
+UNKNOWN_MODALITY = "is no known modality; give a DICOM code such as CR, CT, MR, US or ES"
 HOLDING = frozenset(["and", "with", "contains", "containing", "&"])
 
 
@@ -66,8 +67,7 @@ def parse(
     check(text, frame, sections)
     plain = document.plain(text)
     found_sections = document.sections(plain)
-    wanted = sections if sections is not None else document.READ
-    code = modality_code(modality)
+    wanted, code = sections if sections is not None else document.READ, modality_code(modality)
     read_in = [
         (s, sentence)
         for s in found_sections
@@ -90,11 +90,10 @@ def parse(
     found = [f for section, sentence in read_in for f in _findings(sentence, section, setting)]
     found = corrected(reread(found, plain, found_sections), plain)
     if found_sections and modality and code is None:
-        unknown = f"'{modality}' is no known modality; give a DICOM code such as CR, CT, MR, US or ES"
-        warnings = (*warnings, ("modality_unknown", unknown))
+        warnings = (*warnings, ("modality_unknown", f"'{modality}' {UNKNOWN_MODALITY}"))
     left = tuple(span for _, sentence in read_in for span in passages(sentence))
-    notes = (*notes, *warnings, *warning(text, left))
-    report = Report(text, found_sections, _numbered(link(found, plain), text), notes, left)
+    told = (*notes, *warnings, *warning(left))
+    report = Report(text, found_sections, _numbered(link(found, plain), text), told, left)
     if llm is None:
         return report
     from medsegr.report.llm import consult  # it reads with this function, too

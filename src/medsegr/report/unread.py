@@ -39,8 +39,7 @@ STATING = frozenset(
         *("demonstrated", "visible", "evident", "found", "observed", "has", "have", "exhibits", "exhibit"),
     ]
 )
-MOST_TOLD = 5  # passages whose words a warning tells
-LONGEST_TOLD = 120  # characters of each
+MOST_TOLD = 5  # passages whose place a warning tells
 SITES = frozenset(["side", "rows", "cols"])  # fields of describing words that tell a place
 _FINDING = re.compile(  # how names of findings end
     r"(?:omas?|osis|oses|itis|megaly|ectasi[as]|plasia|trophy|pathy|cele|lith|iasis|malacia|lysis|edema|ptosis"
@@ -67,15 +66,15 @@ def passages(sentence: Sentence) -> tuple[Span, ...]:
     )
 
 
-def warning(text: str, unread: Sequence[Span]) -> tuple[tuple[str, str], ...]:
-    """The warning ``passage_unread`` about passages of a report, in their words; () without any."""
+def warning(unread: Sequence[Span]) -> tuple[tuple[str, str], ...]:
+    """The warning ``passage_unread``; () without any passage. It quotes nothing: warnings go into logs."""
     if not unread:
         return ()
-    told = [" ".join(text[first:last].split()) for first, last in unread[:MOST_TOLD]]
+    where = ", ".join(f"{first}-{last}" for first, last in unread[:MOST_TOLD])
     more = f" and {len(unread) - MOST_TOLD} more" if len(unread) > MOST_TOLD else ""
     what = "1 passage names" if len(unread) == 1 else f"{len(unread)} passages name"
-    quoted = ", ".join(f"'{words[:LONGEST_TOLD]}'" for words in told)
-    return (("passage_unread", f"{what} nothing known here and asked for no mask: {quoted}{more}"),)
+    asked = "so no mask was asked for: read the report there"
+    return (("passage_unread", f"{what} nothing known here (characters {where}{more}), {asked}"),)
 
 
 def _stated(sentence: Sentence, low: int, high: int) -> Iterator[tuple[int, int]]:

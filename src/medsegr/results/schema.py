@@ -118,6 +118,17 @@ def _review() -> Schema:
     )
 
 
+def _report() -> Schema:
+    words: Schema = {
+        "sha256": TEXT,
+        "characters": {"type": "integer"},
+        "sections": _list(TEXT),
+        "unread": _list(_object({"phrase": TEXT, "span": SPAN})),
+        "text": TEXT,
+    }
+    return _object(words, ("unread", "text"), null=True)  # files of older versions have no "unread"
+
+
 def findings_schema() -> Schema:
     """JSON Schema (2020-12) of findings.json."""
     number: Schema = {"value": {"type": ["number", "null"]}, "unit": TEXT, "status": TEXT, "of": TEXT}
@@ -161,17 +172,7 @@ def findings_schema() -> Schema:
         **_object(
             {
                 "schema": {"const": "medsegr.findings/1"},
-                "report": _object(
-                    {
-                        "sha256": TEXT,
-                        "characters": {"type": "integer"},
-                        "sections": _list(TEXT),
-                        "unread": _list(_object({"phrase": TEXT, "span": SPAN})),
-                        "text": TEXT,
-                    },
-                    ("unread", "text"),
-                    null=True,
-                ),
+                "report": _report(),
                 "image": image,
                 "model": _object({"name": TEXT, "sha256": TEXT, "licence": TEXT}),
                 "findings": _list(finding | {"allOf": [_rows()]}),
@@ -195,9 +196,14 @@ def report_json(report: "Report | None", keep_text: bool = False) -> dict[str, A
         "sha256": text_hash(report.text),
         "characters": len(report.text),
         "sections": names,
-        "unread": [{"phrase": report.text[slice(*span)], "span": list(span)} for span in report.unread],
+        "unread": unread_json(report),
     }
     return told | ({"text": report.text} if keep_text else {})
+
+
+def unread_json(report: "Report") -> list[dict[str, Any]]:
+    """The passages of a report that state something by no known name, in their words."""
+    return [{"phrase": report.text[slice(*span)], "span": list(span)} for span in report.unread]
 
 
 def finding_json(finding: "Finding") -> dict[str, Any]:
