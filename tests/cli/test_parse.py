@@ -27,6 +27,16 @@ def test_a_table_for_a_person(run: Any) -> None:
     assert run("parse", "-t", "Thank you.").out.strip() == "no findings"
 
 
+def test_a_passage_by_no_known_name_is_listed(run: Any) -> None:
+    text = "The right hilum is pulled up. Nodule in the left lung."
+    out = run("parse", "-t", text).out
+    assert out.splitlines()[-1].split(maxsplit=3) == ["-", "unread", "?", "The right hilum is pulled up"]
+    told = run("parse", "-t", text, "--json").json
+    assert told["unread"] == [{"phrase": "The right hilum is pulled up", "span": [0, 28]}]
+    assert told["report"]["unread"] == [[0, 28]]
+    assert "passage_unread" in [note["code"] for note in told["warnings"]]
+
+
 def test_many_inline_reports(run: Any, tmp_path: Path) -> None:
     jobs, out = tmp_path / "jobs.jsonl", tmp_path / "parsed.jsonl"
     lines: list[dict[str, Any]] = [

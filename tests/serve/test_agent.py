@@ -191,6 +191,11 @@ def test_many_findings_are_told_in_part(agent: Agent) -> None:
     assert (len(told["findings"]), told["left_out"]) == (MOST_FINDINGS, 7)
 
 
+def test_passages_by_no_known_name_are_told(agent: Agent) -> None:
+    told = agent.parse("The right hilum is pulled up. Nodule in the left lung.")
+    assert told["unread"] == [{"phrase": "The right hilum is pulled up", "span": [0, 28]}]
+
+
 def test_wrong_arguments(agent: Agent, tmp_path: Path) -> None:
     for call, word in (
         (lambda: agent.segment("image.png", " "), "words are empty"),

@@ -23,7 +23,7 @@ from medsegr.findings import Finding, Report, Span
 from medsegr.report.parse import skip_reason
 
 KINDS = ("cue", "place", "look", "unread")
-BRACKETS = {"cue": "{}", "place": "<>", "look": "()", "unread": "||"}
+BRACKETS = {"cue": "{}", "place": "<>", "look": "()", "unread": "\\/"}
 LEGEND = {
     "phrase": "words of a finding",
     "cue": "cue that decides whether it is there",

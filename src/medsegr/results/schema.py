@@ -123,7 +123,7 @@ def _report() -> Schema:
         "sha256": TEXT,
         "characters": {"type": "integer"},
         "sections": _list(TEXT),
-        "unread": _list(_object({"phrase": TEXT, "span": SPAN})),
+        "unread": _list(SPAN),
         "text": TEXT,
     }
     return _object(words, ("unread", "text"), null=True)  # files of older versions have no "unread"
@@ -188,7 +188,10 @@ def text_hash(text: str) -> str:
 
 
 def report_json(report: "Report | None", keep_text: bool = False) -> dict[str, Any] | None:
-    """Hash, length, sections and unread passages of a report; its text only where asked for."""
+    """Hash, length, sections and spans of unread passages of a report; its text only where asked for.
+
+    No words of those passages: names may stand in words that nobody knows.
+    """
     if report is None:
         return None
     names = list(dict.fromkeys(section.name for section in report.sections))
@@ -196,7 +199,7 @@ def report_json(report: "Report | None", keep_text: bool = False) -> dict[str, A
         "sha256": text_hash(report.text),
         "characters": len(report.text),
         "sections": names,
-        "unread": unread_json(report),
+        "unread": _spans(report.unread),
     }
     return told | ({"text": report.text} if keep_text else {})
 
@@ -253,6 +256,7 @@ def parse_json(report: "Report", notes: Sequence[tuple[str, str]] = ()) -> dict[
         "schema": PARSE_SCHEMA,
         "report": report_json(report),
         "findings": [parsed_json(finding) for finding in report.findings],
+        "unread": unread_json(report),
         "warnings": [{"code": code, "message": message} for code, message in (*notes, *report.warnings)],
     }
 

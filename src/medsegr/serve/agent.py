@@ -163,7 +163,7 @@ class Agent:
     def parse(self, report: str, modality: str | None = None, frame: str | None = None) -> dict[str, Any]:
         """The findings of a report, as ``medsegr parse`` tells them; at most ``MOST_FINDINGS``."""
         from medsegr.report.parse import skip_reason
-        from medsegr.results.schema import finding_json
+        from medsegr.results.schema import finding_json, unread_json
         from medsegr.words import report_of_text
 
         read = report_of_text(report, modality, _frame(frame))
@@ -171,6 +171,7 @@ class Agent:
         return {
             "findings": told[:MOST_FINDINGS],
             "left_out": max(0, len(told) - MOST_FINDINGS),
+            "unread": unread_json(read)[:MOST_FINDINGS],
             "warnings": _warnings(read.warnings),
         }
 

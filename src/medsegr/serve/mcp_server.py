@@ -89,7 +89,8 @@ def tools_of(agent: Agent) -> list[Callable[..., Any]]:
 
     def parse(report: Report, modality: Modality = None, frame: Frame = None) -> str:
         """Read a report: its findings with phrase, concept, polarity (present, absent, uncertain), side,
-        place and look, and the reason why one would not be drawn. Needs no image."""
+        place and look, and the reason why one would not be drawn; unread: passages that state something by
+        no known name. Needs no image."""
         return _said(lambda: agent.parse(report, modality, frame))
 
     def segment(

@@ -251,6 +251,7 @@ class ParseInfo(BaseModel):
     form: str = Field(alias="schema")
     report: dict[str, Any] | None
     findings: list[dict[str, Any]]
+    unread: list[dict[str, Any]]
     warnings: list[Note]
 
 
