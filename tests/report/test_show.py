@@ -223,7 +223,7 @@ def test_any_report_can_be_shown(text: str) -> None:
 
 
 def test_the_brackets_are_all_different() -> None:
-    assert len(set("".join(BRACKETS.values()) + "[]")) == 8
+    assert len(set("".join(BRACKETS.values()) + "[]")) == 2 * (len(BRACKETS) + 1)
 
 
 def test_what_is_there_and_not_drawn_has_a_ground_of_its_own() -> None:
