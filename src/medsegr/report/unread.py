@@ -5,7 +5,7 @@ where words are left over that name nothing known, and the passage places, measu
 it is told as unread. Not told are passages that call something healthy, deny, doubt or date it, that speak of
 the patient, of the technique or of what to do, and mere places and measures.
 
-Which words these are is listed in ``lexicon/words.toml`` (``healthy``, ``besides``, ``leads``).
+Which words these are is listed in ``lexicon/words.toml`` (``healthy``, ``besides``, ``leads``, ``stating``).
 """
 
 import re
@@ -22,23 +22,6 @@ from medsegr.report.values import size_mm
 PARTING = frozenset([",", ";", ":", "and", "with", "but", "(", ")", "/", "or", "which", "?", ".", "-"])
 UNDRAWN = frozenset(["negation", "advice", "other", "uncertain"])  # kinds of cues by which nothing is drawn
 PAST = frozenset(["prior", "resolved", "removed", "operated"])
-STATING = frozenset(
-    [
-        *(
-            "there",
-            "show",
-            "shows",
-            "showed",
-            "shown",
-            "showing",
-            "demonstrate",
-            "demonstrates",
-            "demonstrated",
-        ),
-        *("reveal", "reveals", "revealed", "contain", "contains", "seen", "noted", "present", "identified"),
-        *("demonstrated", "visible", "evident", "found", "observed", "has", "have", "exhibits", "exhibit"),
-    ]
-)
 MOST_TOLD = 5  # passages whose place a warning tells
 SITES = frozenset(["side", "rows", "cols"])  # fields of describing words that tell a place
 _FINDING = re.compile(  # how names of findings end
@@ -81,7 +64,7 @@ def _stated(sentence: Sentence, low: int, high: int) -> Iterator[tuple[int, int]
     """The parts of a clause that state something unknown: of one that names nothing all between the first and
     the last of them."""
     parts = list(_parts(sentence.words.norms, low, high))
-    named = _words(c.parts for c in sentence.candidates)
+    named = _indices(c.parts for c in sentence.candidates)
     found = [part for part in parts if not named & {*range(*part)} and _states(sentence, part)]
     if not named & {*range(low, high)}:
         yield from [(found[0][0], found[-1][1])] if found else ()
@@ -112,13 +95,12 @@ def _states(sentence: Sentence, part: tuple[int, int]) -> bool:
     left = _left(sentence, *part)
     if not left:
         return False
-    looks = _words([(d.first, d.last)] for d in sentence.descriptors if d.value.field not in SITES)
-    placed = _words([(e.first, e.last)] for e in sentence.elements) | _words(
-        c.parts for c in sentence.anatomy
-    )
+    looks = _indices([(d.first, d.last)] for d in sentence.descriptors if d.value.field not in SITES)
+    sites = _indices([(e.first, e.last)] for e in sentence.elements)
+    organs = _indices(c.parts for c in sentence.anatomy)
     return bool(
-        (placed | looks) & here
-        or STATING & {*norms[slice(*part)]}
+        (looks | sites | organs) & here
+        or word_list("stating") & {*norms[slice(*part)]}
         or (size_mm(sentence.words, part)[0] and not _is_measure(norms[slice(*part)]))
         or any(_FINDING.search(norms[i]) for i in left)
     )
@@ -126,24 +108,23 @@ def _states(sentence: Sentence, part: tuple[int, int]) -> bool:
 
 def _left(sentence: Sentence, first: int, last: int) -> list[int]:
     """The words of a part that could name a thing and belong to nothing that was read."""
-    covered = _words(c.parts for c in (*sentence.candidates, *sentence.anatomy))
-    covered |= _words([(e.first, e.last)] for e in sentence.elements)
-    covered |= _words([(d.first, d.last)] for d in sentence.descriptors)
+    covered = _indices(c.parts for c in (*sentence.candidates, *sentence.anatomy))
+    covered |= _indices([(e.first, e.last)] for e in sentence.elements)
+    covered |= _indices([(d.first, d.last)] for d in sentence.descriptors)
     norms = sentence.words.norms
-    idle = lexicon.plain_words() | _place_words() | word_list("leads")
     return [
         i
         for i in range(first, last)
         if i not in covered
         and len(norms[i]) > 2
         and norms[i].isalpha()
-        and norms[i] not in idle
+        and norms[i] not in _idle()
         and not _HIDDEN.fullmatch(norms[i])
         and not _QUALITY.search(norms[i])
     ]
 
 
-def _words(groups: Iterator[Sequence[tuple[int, int]]]) -> set[int]:
+def _indices(groups: Iterator[Sequence[tuple[int, int]]]) -> set[int]:
     return {i for spans in groups for span in spans for i in range(*span)}
 
 
@@ -158,11 +139,11 @@ def _is_title(sentence: Sentence) -> bool:
 
 
 @cache
-def _place_words() -> frozenset[str]:
-    """Words that tell where, alone or in a name of place."""
-    named = lexicon.places().keys()
+def _idle() -> frozenset[str]:
+    """Words that name no thing: plain ones, those that begin an aside, those of places and organs."""
     organs = (key for key, names in lexicon.concept_terms().items() if _is_organ(names[0]))
-    return frozenset(word for keys in (named, organs) for key in keys for word in key)
+    sites = (word for keys in (lexicon.places(), organs) for key in keys for word in key)
+    return lexicon.plain_words() | word_list("leads") | {*sites}
 
 
 def _is_organ(name: str) -> bool:
