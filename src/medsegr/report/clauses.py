@@ -99,6 +99,7 @@ def clause_starts(words: Words, cues: Sequence[Hit[Cue]], named: Sequence[Hit[Co
     starts |= {i for i in range(1, len(norms) - 1) if _asks_apart(words, i, named)}
     starts |= {i + 1 for i in range(1, len(norms) - 1) if answers(norms, i)}
     starts |= {i + 1 for i, norm in enumerate(norms) if norm == ":" and _there(norms, i + 1)}
+    starts |= {i + 1 for i, norm in enumerate(norms) if norm == ":" and _is_told(norms, i, named)}
     starts |= {e for e in ends if _runs_on(norms, e)} | {
         i + 2 for i in range(len(norms) - 2) if _list_over(norms, i)
     }
@@ -331,6 +332,13 @@ def _next_of_them(norms: tuple[str, ...], at: int) -> bool:
         and bool(ORDERED & {*norms[:at]})
         and norms[at + 3] in word_list("prepositions") | word_list("verbs")
     )
+
+
+def _is_told(norms: tuple[str, ...], at: int, named: Sequence[Hit[Concept]]) -> bool:
+    """True for the colon of "no transition point: ileus is favoured": what is denied stands before it. What
+    the colon of "no evidence of: mass, effusion" leads to is denied."""
+    begin = max((i for i in range(at) if norms[i] in DENIERS), default=at)
+    return any(begin < hit.first < at for hit in named if hit.value.kind != "anatomy")
 
 
 def _there(norms: tuple[str, ...], at: int) -> bool:

@@ -16,6 +16,7 @@ ONLY_IN = {  # short words that mean something else elsewhere: complement and a 
     **dict.fromkeys(("c3", "c4", "kappa", "lambda", "pni"), TISSUE),
     **dict.fromkeys(("mas", "rd"), frozenset(["OP"])),
     **dict.fromkeys(("ak", "aks"), frozenset(["DMS"])),
+    "oa": frozenset(["CR", "CT", "MR", "US", "PT"]),
     "icc": frozenset(["CR"]),  # an intercostal catheter; elsewhere a carcinoma of the liver
     "crescent": TISSUE,  # of a glomerulus
     **dict.fromkeys(("celiac", "coeliac", "scalloping"), frozenset(["ES", "SM"])),  # an axis, a bone's edge
