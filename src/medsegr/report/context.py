@@ -192,8 +192,9 @@ def _doubted(words: Words, hit: Hit[Cue], cues: Sequence[Hit[Cue]], anchors: Seq
         return 0
     before = [c.last for c in cues if c.value.kind == "uncertain" and c.value.direction == "pre"]
     before += [i + 1 for i, norm in enumerate(words.norms) if norm == ":"]  # "an opacity: this versus that"
-    commas = [i for i in range(hit.first) if words.norms[i] == ","]
-    before += [i + 1 for i in commas[-1:] if min(anchors, default=i) < i and {*range(i, hit.first)} & {*anchors}]
+    comma = next((i for i in reversed(range(hit.first)) if words.norms[i] == ","), 0)
+    named = {*anchors}
+    before += [comma + 1] if comma and named & {*range(comma)} and named & {*range(comma, hit.first)} else []
     return max((last for last in before if last <= hit.first), default=0)
 
 

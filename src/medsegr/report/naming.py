@@ -42,7 +42,16 @@ SAMPLES = frozenset(["biopsy", "biopsies", "aspiration", "cytology", "localisati
 SHOWING = frozenset(["show", "shows", "demonstrate", "demonstrates", "exhibit", "exhibits"])
 HOLLOWS = frozenset(  # of the body: their cavity is no hole in a lung
     [
-        *("pleural", "peritoneal", "intraperitoneal", "abdominal", "pelvic", "abdominopelvic", "oral", "nasal"),
+        *(
+            "pleural",
+            "peritoneal",
+            "intraperitoneal",
+            "abdominal",
+            "pelvic",
+            "abdominopelvic",
+            "oral",
+            "nasal",
+        ),
         *("buccal", "endometrial", "uterine", "medullary", "intramedullary", "marrow", "thoracic", "chest"),
         *("joint", "synovial", "articular", "glenoid", "tympanic", "cranial", "intracranial", "pericardial"),
         *("sinonasal", "orbital", "amniotic", "gestational", "pulp", "body", "cotyloid", "acetabular"),

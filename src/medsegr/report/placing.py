@@ -19,7 +19,14 @@ PARTING = frozenset([";", ",", "and", "while", "wherea", "but"])
 HAVING = frozenset(["contain", "contains", "show", "shows", "has", "demonstrates", "demonstrate", "have"])
 WITH_PARTS = frozenset(["eye", "breast"])  # what lies in them may stand under a mere side, too
 URINARY = frozenset(
-    ["kidney", "ureter", "ureterovesical junction", "pelviureteric junction", "kidney stone", "hydronephrosis"]
+    [
+        "kidney",
+        "ureter",
+        "ureterovesical junction",
+        "pelviureteric junction",
+        "kidney stone",
+        "hydronephrosis",
+    ]
 )
 AROUND_KIDNEY = frozenset(
     [
@@ -27,7 +34,10 @@ AROUND_KIDNEY = frozenset(
         *("delayed nephrogram", "pyelonephritis", "kidney enlargement", "caliectasis", "ureteritis"),
     ]
 )
-LIMBS = frozenset(["arm", "leg", "shoulder", "humerus", "femur", "tibia", "hip bone", "acetabulum", "patella"])
+LIMBS = frozenset(
+    ["arm", "leg", "shoulder", "humerus", "femur", "tibia", "hip bone", "acetabulum", "patella"]
+)
+VAGUE = frozenset(["proximal", "distal", "anterior", "posterior", "medial", "lateral", "joint"])
 APART = frozenset([".", ";", "no", "without", "not", "left", "right", "both", "bilateral", "other"])
 AROUND = frozenset(["surrounding", "perilesional", "adjacent"])
 DENYING = frozenset(["no", "without"])
@@ -113,7 +123,8 @@ def _with_it(at: int, out: list[tuple[Spot, ...]], sentence: Sentence) -> tuple[
         if not given or not given[0].side:
             continue
         alike = len(given) == 1 and _are_of_one(giver, given[0], here, own)
-        if given[0].side not in SIDE_WORDS or "with" not in between or APART & between or not alike:
+        apart = (APART & between) - {given[0].side}
+        if given[0].side not in SIDE_WORDS or "with" not in between or apart or not alike:
             return own
         side = given[0]
         bare = replace(own[0] if own else Spot(), side=side.side, side_frame=side.side_frame)
@@ -125,7 +136,7 @@ def _are_of_one(giver: Candidate, given: Spot, here: Candidate, own: tuple[Spot,
     """True for two findings of the urinary tract, or two of bones or joints of which the first lies in a
     limb and the second nowhere else."""
     organs = {part for p in given.places for part in (p.name, p.of)} | {giver.concept.name}
-    mine = {part for spot in own for p in spot.places for part in (p.name, p.of)} - {"", "joint"}
+    mine = {p.of or p.name for spot in own for p in spot.places} - VAGUE
     if organs & URINARY and here.concept.name in AROUND_KIDNEY:
         return mine <= URINARY
     limb = bool(organs & LIMBS) or giver.concept.field == here.concept.field == "bones"
@@ -287,4 +298,6 @@ def _may_take(
     told = [p for s in given for p in s.places if p.name not in SPINAL]
     levels = bool(told) and all(p.of == "vertebra" for p in told)
     sided = taker.concept.sided and giver.concept.sided and taker.concept.name not in MIDLINE
+    if taker.concept.name in FREE:
+        return False
     return joined and not own and bool(given) and (sided or levels)  # a level is no side
