@@ -183,8 +183,8 @@ def unseen(words: Words, placed: frozenset[int]) -> frozenset[int]:
 def _turns(norms: tuple[str, ...], at: tuple[int, int, int, int], named: Sequence[Hit[Concept]]) -> bool:
     """True where a comma ends a denial and the words behind it state something.
 
-    By a verb of their own ("no effusion, cardiomegaly is present") or by the other side ("no infarct on the
-    right, microbleeds on the left"). ``at``: where the clause, the comma, the words behind it and the next
+    By a verb or size of their own ("no effusion, cardiomegaly is present") or by the other side ("no infarct
+    on the right, microbleeds on the left"). ``at``: where the clause, the comma, the words behind it and the next
     edge stand. An "or" makes it a list; so does a second comma, unless sides are told.
     """
     begin, comma, after, end = at
@@ -197,6 +197,8 @@ def _turns(norms: tuple[str, ...], at: tuple[int, int, int, int], named: Sequenc
     ]
     if not all(items):
         return False
+    if _is_sized(norms[items[1][0].last : end]):
+        return True  # "no hydronephrosis, perinephric fluid 3 cm"
     if norms[after] in AGED and _alike(items[0], items[1][0]):
         return True  # "no acute fracture, old fracture of the clavicle"
     last = norms[end : end + 1] in ((), (".",), (";",)) or norms[end - 1] in HARD
@@ -211,6 +213,11 @@ def _turns(norms: tuple[str, ...], at: tuple[int, int, int, int], named: Sequenc
     told = [HALVES[norm] for norm in norms[since:comma] if norm in HALVES]
     here = [HALVES[norm] for norm in norms[after:end] if norm in HALVES]
     return bool(told and here) and not set(told) & set(here)
+
+
+def _is_sized(behind: Sequence[str]) -> bool:
+    """True for the words behind a finding that begin with its size, which nobody tells of what is not there."""
+    return len(behind) > 1 and behind[0][0].isdigit() and bool({"mm", "cm"} & {*behind[1:4]})
 
 
 def denied_half(norms: tuple[str, ...], at: int) -> bool:

@@ -286,7 +286,7 @@ def _end(place: Place, norms: tuple[str, ...], at: int) -> Place:
     if PROSTATE & {*norms}:
         row = "lower" if name == "apex" else "upper"
         return Place(f"{name} of prostate", rows=(row,), of="prostate")
-    near = {*norms[max(0, at - 1) : at], *norms[at + 1 : at + 4]}
+    near = {*norms[max(0, at - 1) : at], *norms[at + 1 : at + 6]}
     return Place(name) if OTHER_ENDS & near else place
 
 
