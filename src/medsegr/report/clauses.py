@@ -184,8 +184,8 @@ def _turns(norms: tuple[str, ...], at: tuple[int, int, int, int], named: Sequenc
     """True where a comma ends a denial and the words behind it state something.
 
     By a verb or size of their own ("no effusion, cardiomegaly is present") or by the other side ("no infarct
-    on the right, microbleeds on the left"). ``at``: where the clause, the comma, the words behind it and the next
-    edge stand. An "or" makes it a list; so does a second comma, unless sides are told.
+    on the right, microbleeds on the left"). ``at``: where the clause, the comma, the words behind it and the
+    next edge stand. An "or" makes it a list; so does a second comma, unless sides are told.
     """
     begin, comma, after, end = at
     if not DENIERS & set(norms[begin:comma]) or {"or", "nor"} & set(norms[begin : end + LIST]):
@@ -216,7 +216,7 @@ def _turns(norms: tuple[str, ...], at: tuple[int, int, int, int], named: Sequenc
 
 
 def _is_sized(behind: Sequence[str]) -> bool:
-    """True for the words behind a finding that begin with its size, which nobody tells of what is not there."""
+    """True where words begin with a size, which nobody tells of what is not there."""
     return len(behind) > 1 and behind[0][0].isdigit() and bool({"mm", "cm"} & {*behind[1:4]})
 
 
