@@ -99,6 +99,7 @@ def clause_starts(words: Words, cues: Sequence[Hit[Cue]], named: Sequence[Hit[Co
     starts |= {i for i in range(1, len(norms) - 1) if _asks_apart(words, i, named)}
     starts |= {i + 1 for i in range(1, len(norms) - 1) if answers(norms, i)}
     starts |= {i + 1 for i, norm in enumerate(norms) if norm == ":" and _there(norms, i + 1)}
+    starts |= {i + 1 for i, norm in enumerate(norms) if norm == ":" and _is_told(norms, i, named)}
     starts |= {e for e in ends if _runs_on(norms, e)} | {
         i + 2 for i in range(len(norms) - 2) if _list_over(norms, i)
     }
@@ -182,9 +183,9 @@ def unseen(words: Words, placed: frozenset[int]) -> frozenset[int]:
 def _turns(norms: tuple[str, ...], at: tuple[int, int, int, int], named: Sequence[Hit[Concept]]) -> bool:
     """True where a comma ends a denial and the words behind it state something.
 
-    By a verb of their own ("no effusion, cardiomegaly is present") or by the other side ("no infarct on the
-    right, microbleeds on the left"). ``at``: where the clause, the comma, the words behind it and the next
-    edge stand. An "or" makes it a list; so does a second comma, unless sides are told.
+    By a verb or size of their own ("no effusion, cardiomegaly is present") or by the other side ("no infarct
+    on the right, microbleeds on the left"). ``at``: where the clause, the comma, the words behind it and the
+    next edge stand. An "or" makes it a list; so does a second comma, unless sides are told.
     """
     begin, comma, after, end = at
     if not DENIERS & set(norms[begin:comma]) or {"or", "nor"} & set(norms[begin : end + LIST]):
@@ -196,6 +197,8 @@ def _turns(norms: tuple[str, ...], at: tuple[int, int, int, int], named: Sequenc
     ]
     if not all(items):
         return False
+    if _is_sized(norms[items[1][0].last : end]):
+        return True  # "no hydronephrosis, perinephric fluid 3 cm"
     if norms[after] in AGED and _alike(items[0], items[1][0]):
         return True  # "no acute fracture, old fracture of the clavicle"
     last = norms[end : end + 1] in ((), (".",), (";",)) or norms[end - 1] in HARD
@@ -210,6 +213,11 @@ def _turns(norms: tuple[str, ...], at: tuple[int, int, int, int], named: Sequenc
     told = [HALVES[norm] for norm in norms[since:comma] if norm in HALVES]
     here = [HALVES[norm] for norm in norms[after:end] if norm in HALVES]
     return bool(told and here) and not set(told) & set(here)
+
+
+def _is_sized(behind: Sequence[str]) -> bool:
+    """True where words begin with a size, which nobody tells of what is not there."""
+    return len(behind) > 1 and behind[0][0].isdigit() and bool({"mm", "cm"} & {*behind[1:4]})
 
 
 def denied_half(norms: tuple[str, ...], at: int) -> bool:
@@ -331,6 +339,13 @@ def _next_of_them(norms: tuple[str, ...], at: int) -> bool:
         and bool(ORDERED & {*norms[:at]})
         and norms[at + 3] in word_list("prepositions") | word_list("verbs")
     )
+
+
+def _is_told(norms: tuple[str, ...], at: int, named: Sequence[Hit[Concept]]) -> bool:
+    """True for the colon of "no transition point: ileus is favoured": what is denied stands before it. What
+    the colon of "no evidence of: mass, effusion" leads to is denied."""
+    begin = max((i for i in range(at) if norms[i] in DENIERS), default=at)
+    return any(begin < hit.first < at for hit in named if hit.value.kind != "anatomy")
 
 
 def _there(norms: tuple[str, ...], at: int) -> bool:

@@ -88,7 +88,7 @@ def scopes(
             continue
         if hit.value.direction in ("post", "both") and acts_back(words, hit):
             first = max(_back(words, hit, starts, anchors), _said_before(words, hit, cues, starts))
-            first = max(first, _doubted(words, hit, cues), _own_item(words, hit, anchors))
+            first = max(first, _doubted(words, hit, cues, anchors), _own_item(words, hit, anchors))
             first = hit.first - 1 if hit.first and denied_half(words.norms, hit.first - 1) else first
             found.append(Scope(hit.value, span, first, hit.first))
     return tuple(found)
@@ -185,13 +185,16 @@ def _own_item(words: Words, hit: Hit[Cue], anchors: Sequence[int]) -> int:
     return comma + 1 if alone and len(between) <= 3 and not before else 0
 
 
-def _doubted(words: Words, hit: Hit[Cue], cues: Sequence[Hit[Cue]]) -> int:
+def _doubted(words: Words, hit: Hit[Cue], cues: Sequence[Hit[Cue]], anchors: Sequence[int]) -> int:
     """Index behind the doubt that a "versus" goes on with: the lesion of "a lesion concerning for abscess
-    versus metastasis" is there."""
+    versus metastasis" is there, and so is the opacity of "basal opacity, atelectasis versus pneumonia"."""
     if words.norms[hit.first] not in ("versus", "vs"):
         return 0
     before = [c.last for c in cues if c.value.kind == "uncertain" and c.value.direction == "pre"]
     before += [i + 1 for i, norm in enumerate(words.norms) if norm == ":"]  # "an opacity: this versus that"
+    comma = next((i for i in reversed(range(hit.first)) if words.norms[i] == ","), 0)
+    named = {*anchors}
+    before += [comma + 1] if comma and named & {*range(comma)} and named & {*range(comma, hit.first)} else []
     return max((last for last in before if last <= hit.first), default=0)
 
 

@@ -47,6 +47,7 @@ _COMPARED = re.compile(  # "(1.9 cc vs 2.8 cc on the right)": the other one's me
     r"(?<=[\d.,mcl])[ \t]+(?:vs?\.?|versus|compared (?:to|with)|against)[ \t]+\d[^()\n]{0,40}(?=\))",
     re.IGNORECASE,
 )
+_SIDE = re.compile(r"(?<![\w(])(?P<side>[RL])\)(?=[ \t]*\w)")  # "the R) kidney", as some write
 _PAIRS = 2  # lines with a key and what is told of it that make a table
 _BEFORE = 20  # characters in which the word before a spoken mark is looked for
 _FEW = 2  # spoken full stops that make a dictation
@@ -65,11 +66,18 @@ def laid_out(text: str) -> str:
     if stops >= _FEW and stops >= len(re.findall(r"\.\s", text)):
         text = _NUMBERED.sub(_item, _SPOKEN.sub(lambda m: _mark(text, m), text))
     text = _COMPARED.sub(lambda m: " " * len(m.group()), text)
+    text = _SIDE.sub(lambda m: m.group() if _in_brackets(text, m.start()) else f"{m['side']} ", text)
     text = _ARROW.sub(lambda m: "-".ljust(len(m.group())), text)
     if "|" in text:
         text = _in_cells(text)
     text = _keyed(text)
     return "\n".join(map(_ticked, text.split("\n"))) if _BOX.search(text) else text
+
+
+def _in_brackets(text: str, at: int) -> bool:
+    """True where a bracket is open in the line: "(larger on the R) ..."."""
+    line = text[text.rfind("\n", 0, at) + 1 : at]
+    return line.count("(") > line.count(")")
 
 
 def _in_cells(text: str) -> str:

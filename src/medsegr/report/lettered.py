@@ -1,6 +1,6 @@
 """Words that name a place in one kind of image only: "RE" of a fundus photograph, "fundus" in endoscopy."""
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 
 from medsegr.report.tokens import Token
 
@@ -16,13 +16,35 @@ ONLY_IN = {  # short words that mean something else elsewhere: complement and a 
     **dict.fromkeys(("c3", "c4", "kappa", "lambda", "pni"), TISSUE),
     **dict.fromkeys(("mas", "rd"), frozenset(["OP"])),
     **dict.fromkeys(("ak", "aks"), frozenset(["DMS"])),
+    "oa": frozenset(["CR", "CT", "MR", "US", "PT"]),
+    "icc": frozenset(["CR"]),  # an intercostal catheter; elsewhere a carcinoma of the liver
+    "crescent": TISSUE,  # of a glomerulus
+    **dict.fromkeys(("celiac", "coeliac", "scalloping"), frozenset(["ES", "SM"])),  # an axis, a bone's edge
 }
+CAPITALS = frozenset(["pie"])  # words of their own in small letters
 TREATMENTS = frozenset(
     [
         *("wle", "slnb", "alnd", "chemo", "chemotherapy", "surgery", "excision", "lumpectomy", "mastectomy"),
         *("resection", "adjuvant", "received", "post"),
     ]
 )
+# The "ICD" of a pleura is an intercostal drain, that of a heart a defibrillator.
+PLEURAL = frozenset(
+    [
+        *("pneumothorax", "hydropneumothorax", "hemopneumothorax", "effusion", "hemothorax", "empyema"),
+        *("drain", "drained", "intercostal", "pleural", "tip", "basal", "apical", "both", "bilateral"),
+        *("collection", "expanded", "reexpanded", "lung"),
+    ]
+)
+CARDIAC = frozenset(
+    [
+        *("lead", "generator", "pacemaker", "pacer", "ventricle", "ventricular", "atrial", "atrium", "dual"),
+        *("single", "chamber", "biventricular", "cardiac", "heart", "cardiomegaly", "implanted", "placement"),
+        *("implantation", "wire", "pocket", "battery", "pectoral", "wall", "subcutaneous", "aicd", "crt"),
+    ]
+)
+NIL = frozenset(["no", "without", "nil"])
+LEFT = frozenset(["residual", "recurrent", "persisting"])  # "no residual pneumothorax": there was one
 BEHIND = (".", ",", ";", ":", "-", "and")  # a statement may begin
 
 
@@ -66,7 +88,22 @@ def _is_of_stomach(norms: Sequence[str], at: int) -> bool:
     return heads or (led and norms[at + 1 : at + 2] != ("of",))
 
 
-def means_other(norms: tuple[str, ...], modality: str | None) -> bool:
+def is_drain(norms: Sequence[str], at: int) -> bool:
+    """True for the "ICD" at a word that is a drain: "Lt ICD in situ, no residual pneumothorax", "right ICD in
+    situ". Where nothing tells, and wherever a heart or a lead is spoken of, it is a defibrillator."""
+    if CARDIAC & {*norms}:
+        return False
+    told = (i for i, norm in enumerate(norms) if norm in PLEURAL)
+    pleural = any(LEFT & {*norms[:i]} or not NIL & {*norms[max(0, i - 4) : i]} for i in told)
+    on_right = bool({"right", "rt"} & {*norms[max(0, at - 2) : at]})
+    return pleural or (on_right and tuple(norms[at + 1 : at + 3]) == ("in", "situ"))
+
+
+def means_other(norms: tuple[str, ...], modality: str | None, written: Collection[str] = ()) -> bool:
     """True for a short word that names a finding in another kind of image only: the "C3" of a spine is a
-    vertebra, that of a kidney under the microscope complement."""
-    return len(norms) == 1 and norms[0] in ONLY_IN and modality not in ONLY_IN[norms[0]]
+    vertebra, that of a kidney under the microscope complement; and for a "pie" that is not ``written`` in
+    capitals."""
+    if len(norms) != 1:
+        return False
+    small = norms[0] in CAPITALS and not all(map(str.isupper, written))
+    return small or (norms[0] in ONLY_IN and modality not in ONLY_IN[norms[0]])

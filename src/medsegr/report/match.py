@@ -15,7 +15,7 @@ from rapidfuzz.distance import OSA
 
 from medsegr.findings import Span
 from medsegr.report import lexicon
-from medsegr.report.lettered import HOURS, TISSUE, means_other, of_modality
+from medsegr.report.lettered import HOURS, TISSUE, is_drain, means_other, of_modality
 from medsegr.report.lexicon import Concept, Cue, Descriptor, Place, Terms
 from medsegr.report.numbered import numbered_bone
 from medsegr.report.tokens import Token
@@ -223,8 +223,12 @@ def find_concepts(words: Words, modality: str | None) -> tuple[Hit[Concept], ...
     found = []
     for hit in longest(words.norms, lexicon.concept_terms()):
         options = [known[name] for name in hit.value]
+        if words.norms[hit.first : hit.last] == ("icd",):
+            meant = "chest tube" if is_drain(words.norms, hit.first) else "pacemaker"
+            options = [known[meant]]
         fitting = [c for c in options if modality and modality in c.modalities]
-        if not means_other(words.norms[hit.first : hit.last], modality):
+        written = {token.raw for token in words.tokens[hit.first : hit.last]}
+        if not means_other(words.norms[hit.first : hit.last], modality, written):
             found.append(Hit((fitting or options)[0], hit.first, hit.last))
     return tuple(found)
 
@@ -282,7 +286,7 @@ def _end(place: Place, norms: tuple[str, ...], at: int) -> Place:
     if PROSTATE & {*norms}:
         row = "lower" if name == "apex" else "upper"
         return Place(f"{name} of prostate", rows=(row,), of="prostate")
-    near = {*norms[max(0, at - 1) : at], *norms[at + 1 : at + 4]}
+    near = {*norms[max(0, at - 1) : at], *norms[at + 1 : at + 6]}
     return Place(name) if OTHER_ENDS & near else place
 
 

@@ -18,6 +18,27 @@ STATES = frozenset([":", "-", "no", "normal", "unremarkable", "without"])  # beh
 PARTING = frozenset([";", ",", "and", "while", "wherea", "but"])
 HAVING = frozenset(["contain", "contains", "show", "shows", "has", "demonstrates", "demonstrate", "have"])
 WITH_PARTS = frozenset(["eye", "breast"])  # what lies in them may stand under a mere side, too
+URINARY = frozenset(
+    [
+        "kidney",
+        "ureter",
+        "ureterovesical junction",
+        "pelviureteric junction",
+        "kidney stone",
+        "hydronephrosis",
+    ]
+)
+AROUND_KIDNEY = frozenset(
+    [
+        *("hydronephrosis", "perinephric stranding", "perinephric collection", "perinephric haematoma"),
+        *("delayed nephrogram", "pyelonephritis", "kidney enlargement", "caliectasis", "ureteritis"),
+    ]
+)
+LIMBS = frozenset(
+    ["arm", "leg", "shoulder", "humerus", "femur", "tibia", "hip bone", "acetabulum", "patella"]
+)
+VAGUE = frozenset(["proximal", "distal", "anterior", "posterior", "medial", "lateral", "joint"])
+APART = frozenset([".", ";", "no", "without", "not", "left", "right", "both", "bilateral", "other"])
 AROUND = frozenset(["surrounding", "perilesional", "adjacent"])
 DENYING = frozenset(["no", "without"])
 FREE = frozenset(["ascites", "pneumoperitoneum", "haemoperitoneum"])  # no part of an organ of one side
@@ -85,7 +106,41 @@ def places_of(sentence: Sentence, setting: Setting) -> list[tuple[Spot, ...]]:
             out[i] = out[i - 1]
         elif not out[i] and here.concept.sided and _surrounds(here, sentence):
             out[i] = next((spot for spot in reversed(out[:i]) if spot), ())
+        else:
+            out[i] = _with_it(i, out, sentence)
     return out
+
+
+def _with_it(at: int, out: list[tuple[Spot, ...]], sentence: Sentence) -> tuple[Spot, ...]:
+    """The places of a finding with the side of the limb or kidney that it is told of with: the avulsion of "a
+    fracture of the left femur with avulsion of the lesser trochanter", the stranding of "a stone in the left
+    ureter with hydronephrosis and perinephric stranding"."""
+    here, own = sentence.candidates[at], out[at]
+    if len(own) > 1 or any(s.side or s.cols for s in own) or not here.concept.sided:
+        return own
+    for giver, given in zip(reversed(sentence.candidates[:at]), reversed(out[:at]), strict=True):
+        between = {*sentence.words.norms[giver.last : here.first]}
+        if not given or not given[0].side:
+            continue
+        alike = len(given) == 1 and _are_of_one(giver, given[0], here, own)
+        apart = (APART & between) - {given[0].side}
+        if given[0].side not in SIDE_WORDS or "with" not in between or apart or not alike:
+            return own
+        side = given[0]
+        bare = replace(own[0] if own else Spot(), side=side.side, side_frame=side.side_frame)
+        return (replace(bare, spans=tuple(sorted({*bare.spans, *side.spans}))),)
+    return own
+
+
+def _are_of_one(giver: Candidate, given: Spot, here: Candidate, own: tuple[Spot, ...]) -> bool:
+    """True for two findings of the urinary tract, or two of bones or joints of which the first lies in a
+    limb and the second nowhere else."""
+    organs = {part for p in given.places for part in (p.name, p.of)} | {giver.concept.name}
+    mine = {p.of or p.name for spot in own for p in spot.places} - VAGUE
+    if organs & URINARY and here.concept.name in AROUND_KIDNEY:
+        return mine <= URINARY
+    limb = bool(organs & LIMBS) or giver.concept.field == here.concept.field == "bones"
+    return limb and here.concept.field == "bones" and (not mine or bool(mine & LIMBS))
 
 
 def _surrounds(item: Candidate, sentence: Sentence) -> bool:
@@ -243,4 +298,6 @@ def _may_take(
     told = [p for s in given for p in s.places if p.name not in SPINAL]
     levels = bool(told) and all(p.of == "vertebra" for p in told)
     sided = taker.concept.sided and giver.concept.sided and taker.concept.name not in MIDLINE
+    if taker.concept.name in FREE:
+        return False
     return joined and not own and bool(given) and (sided or levels)  # a level is no side

@@ -31,6 +31,8 @@ TELLING = frozenset(
 PLACING = frozenset([",", "and", "but", "while", "wherea", "however"])  # before a place of its own
 ANEW = frozenset(["no", "there", "only"])
 PARTING = frozenset(["without", "no"])  # what is said before is not of what is denied behind
+OF_SIDED = tuple((*of, side) for of in (("of",), ("of", "the")) for side in SIDE_WORDS)  # "loosening of the
+# left hip prosthesis": the left is that of what is named behind it
 BOTH = frozenset(["both", "bilateral", "bilaterally"])
 CAUSING = frozenset(["cause", "causes", "causing", "producing", "resulting"])
 LISTING = frozenset([",", "and", "or", "/", "&"])
@@ -122,6 +124,8 @@ def _split(
         return min(end, len(words.norms))
     between = range(one.last, two.first)
     own = _named_at(begin, end, words, placed)
+    if own is None and words.norms[end:begin] in OF_SIDED:
+        own = begin - 1
     if own is not None:
         return own
     inner = [s for s in starts if end <= s <= begin and not _is_behind(s, begin, words)] + [

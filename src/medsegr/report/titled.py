@@ -135,6 +135,7 @@ GENERAL = frozenset(  # that a breast may hold, too
             "hypervascularity",
             "soft tissue swelling",
             "subcutaneous emphysema",
+            "gas locule",
             "fluid collection",
             "necrosis",
         ),
