@@ -15,6 +15,9 @@ MEASURES = frozenset(["cm", "mm", "x", "ml", "measure", "measuring"])
 BIG = frozenset(["large", "enlarged", "big", "prominent", "small", "dilated", "massive", "larger"])
 SIDES = frozenset(["left", "right", "bilateral", "sided"])
 INTACT = ("intact",)
+THINGS = frozenset(  # that a look told right before them is the look of: "bright foci through the liver"
+    ["focus", "lesion", "spot", "dot", "area", "nodule", "band", "line", "structure", "region", "rim", "line"]
+)
 DENYING = frozenset(["not", "non", "no", "without"])
 
 
@@ -168,6 +171,8 @@ def _pair(
                 continue
             if words.norms[low.first : low.last] == INTACT and gap:
                 continue  # "the tendon is intact with a tear of the ligament"
+            if tail is low and words.norms[low.last] in THINGS:
+                continue  # "bright foci through the liver"
             if words.norms[high.first - 2 : high.first] in OF_OTHERS:
                 continue  # "the heart is shifted by a large effusion"
             if DENYING & {*between, *words.norms[max(0, low.first - 1) : low.first]} and build.name in (

@@ -113,10 +113,12 @@ def _begins(words: Words, hit: Hit[Cue], starts: tuple[int, ...], anchors: Seque
 def _means(words: Words, hit: Hit[Cue], starts: tuple[int, ...], anchors: Sequence[int]) -> bool:
     """True for the "is likely" of "the collection is likely a seroma": what is doubted is the meaning."""
     likely = hit.value.kind == "uncertain" and words.norms[hit.last - 1] in LIKELY
-    if not likely or hit.value.direction != "post" or not set(range(hit.first)) & {*anchors}:
+    if not likely or hit.value.direction != "post":
         return False
     end = next((s for s in starts if s >= hit.last), len(words.norms))
     named = next((i for i in range(hit.last, end) if i in anchors), None)
+    if not set(range(hit.first)) & {*anchors}:
+        return named is not None  # "This is most likely an adenoma"
     between = words.norms[hit.last : named] if named is not None else (",",)
     return not ((word_list("prepositions") - {"to", "due"}) | NAMING_ENDS) & {*between}
 

@@ -8,7 +8,7 @@ from functools import lru_cache
 from medsegr.report import lexicon
 from medsegr.report.builds import Candidate
 from medsegr.report.lexicon import Concept, Place, Refine
-from medsegr.report.match import ENDS, POLED, Words, find_concepts
+from medsegr.report.match import ENDS, POLED, Words, find_concepts, prostate_end
 from medsegr.report.parts import wholes
 from medsegr.report.placing import Setting
 from medsegr.report.sentence import BRAIN, Sentence
@@ -108,7 +108,12 @@ def fitting(spot: Spot, item: Candidate, setting: Setting) -> Spot:
 
 
 def _in_organ(spot: Spot, organ: str) -> Spot:
-    """With the poles of the organ of the title, where they were taken for those of a kidney."""
+    """With the poles of the organ of the title, where they were taken for those of a kidney, and the ends of
+    the prostate, where they were taken for the lung's."""
+    if organ == "prostate" and ENDS & {p.name for p in spot.places}:
+        made = {p: prostate_end(p.name) for p in spot.places if p.name in ENDS}
+        places = tuple(made.get(p, p) for p in spot.places)
+        return replace(spot, places=places, rows=tuple(row for p in places for row in p.rows))
     if organ not in POLED.values():
         return spot
     found = [p for p in spot.places if p.of == "kidney" and "pole" in p.name]
