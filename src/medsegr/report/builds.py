@@ -15,6 +15,14 @@ MEASURES = frozenset(["cm", "mm", "x", "ml", "measure", "measuring"])
 BIG = frozenset(["large", "enlarged", "big", "prominent", "small", "dilated", "massive", "larger"])
 SIDES = frozenset(["left", "right", "bilateral", "sided"])
 INTACT = ("intact",)
+SOUND = frozenset(  # said of what is not torn, of what holds no thrombus
+    [
+        INTACT,
+        ("compressible",),
+        ("fully", "compressible"),
+        *(("compress", how) for how in ("fully", "normally", "completely", "well")),
+    ]
+)
 THINGS = frozenset(  # that a look told right before them is the look of: "bright foci through the liver"
     ["focus", "lesion", "spot", "dot", "area", "nodule", "band", "line", "structure", "region", "rim", "line"]
 )
@@ -43,8 +51,9 @@ class Candidate:
 
 
 def whole(parts: Sequence[tuple[int, int]], norms: Sequence[str]) -> tuple[int, int] | None:
-    """The "intact" by which a tear is denied ("the PCL is intact"), as first and last word; None for none."""
-    said = (part for part in parts if len(parts) > 1 and tuple(norms[slice(*part)]) == INTACT)
+    """The "intact" by which a tear is denied ("the PCL is intact"), the "compress fully" by which a thrombus
+    is, as first and last word; None for none."""
+    said = (part for part in parts if len(parts) > 1 and tuple(norms[slice(*part)]) in SOUND)
     return next(said, None)
 
 

@@ -124,6 +124,9 @@ def _split(
     own = _named_at(begin, end, words, placed)
     if own is not None:
         return own
+    commas = [i for i in between if words.norms[i] == ","]
+    if commas and _is_numbered(one, words):
+        return commas[-1] + 1
     inner = [s for s in starts if end <= s <= begin and not _is_behind(s, begin, words)] + [
         _parts_at(i, end, words, placed) for i in between if words.norms[i] in PARTING
     ]
@@ -144,6 +147,12 @@ def _split(
     if all(words.norms[i] not in word_list("prepositions") for i in between):
         return one.last
     return _phrase_at(between, begin, words, placed)
+
+
+def _is_numbered(item: Candidate, words: Words) -> bool:
+    """True for the nodule of "Nodule 1: right, 21 mm, solid, echogenic foci": the size is not the foci's."""
+    number = words.norms[item.last : item.last + 2]
+    return item.first <= 1 and len(number) > 1 and number[0].isdecimal() and number[1] in (":", ".", ")", "-")
 
 
 def _is_behind(start: int, begin: int, words: Words) -> bool:
