@@ -23,6 +23,7 @@ AROUND = frozenset(["surrounding", "perilesional", "adjacent"])
 DENYING = frozenset(["no", "without"])
 FREE = frozenset(["ascites", "pneumoperitoneum", "haemoperitoneum"])  # no part of an organ of one side
 POUCHES = frozenset(["pouch of douglas", "cul de sac", "pelvis", "abdomen", "morison pouch"])
+WITHIN = frozenset(["in", "of", "within", "inside"])
 NEAR = 4  # words between a finding and the organ that it is "of"
 HALF = frozenset(["left", "right"])  # of the picture; "central" fits either side of the body
 SPINAL = frozenset(["spinal cord", "intervertebral disc"])  # at the level that a heading tells
@@ -58,6 +59,7 @@ def places_of(sentence: Sentence, setting: Setting) -> list[tuple[Spot, ...]]:
             for e in sentence.elements
             if (item.region[0] <= e.first and e.last <= item.region[1] and e.first not in others)
             or e.first in shared
+            or _leads(e, item, sentence)
         ]
         own.append(
             spots(mine, sentence.words, setting.sides, setting.by_flag)
@@ -100,6 +102,13 @@ def _of_others(item: Candidate, sentence: Sentence) -> tuple[set[int], set[int]]
     both = [part for c, part in parts if len(c.parts) > 1 and _beside(part, item, sentence)]
     shared = {i for part in both for i in range(*part)}
     return {i for _, part in parts for i in range(*part)} - shared, shared
+
+
+def _leads(element: Element, item: Candidate, sentence: Sentence) -> bool:
+    """True for the side of what another thing lies in: "a calcification in the left hydrocele"."""
+    led = sentence.words.norms[max(0, element.first - 2) : element.first]
+    inside = len(led) == 2 and led[0] in WITHIN and led[1] == "the"
+    return inside and element.field == "side" and element.last == item.first
 
 
 def _beside(part: tuple[int, int], item: Candidate, sentence: Sentence) -> bool:
