@@ -27,7 +27,9 @@ _NO_NAME = re.compile(r"\b(?:no|without|not|history|prior|post)\b", re.IGNORECAS
 _NUMBERED_PLACE = re.compile(  # "Nodule 1: Right mid.", its size in a sentence of its own
     r"[A-Za-z][A-Za-z /-]{2,40}#?\s?\d{1,2}\s*[:.)-]+[ \t]+[A-Za-z][A-Za-z0-9 ,/-]{2,60}\.?"
 )
-_SIZE = re.compile(r"\d+(?:[.,]\d+)?(?:\s*(?:mm|cm)?\s*[x×]\s*\d+(?:[.,]\d+)?){0,2}\s*(?:mm|cm)\b", re.IGNORECASE)
+_SIZE = re.compile(
+    r"\d+(?:[.,]\d+)?(?:\s*(?:mm|cm)?\s*[x×]\s*\d+(?:[.,]\d+)?){0,2}\s*(?:mm|cm)\b", re.IGNORECASE
+)
 _LONGEST = 600  # characters of such a form
 
 
@@ -55,7 +57,7 @@ def joined(text: str, spans: Sequence[Span]) -> tuple[Span, ...]:
 
 
 def _goes_on(text: str, before: Span, here: Span) -> bool:
-    """True for the size of what is numbered, in a sentence of its own: "Nodule 2: Left lower. 11 mm." is one."""
+    """True for the size of what is numbered, in a sentence of its own: "Nodule 2: Left lower. 11 mm."."""
     numbered = _NUMBERED_PLACE.fullmatch(text, *before) is not None
     return numbered and names_finding(text[slice(*before)]) and _SIZE.match(text, *here) is not None
 

@@ -288,7 +288,8 @@ def _end(place: Place, norms: tuple[str, ...], at: int) -> Place:
 def prostate_end(name: str) -> Place:
     """The apex or base of the prostate, whose apex is its lower end; ``name``: that of a lung's."""
     apex = name.startswith("apex")
-    return Place(f"{'apex' if apex else 'base'} of prostate", rows=("lower" if apex else "upper",), of="prostate")
+    row = "lower" if apex else "upper"
+    return Place(f"{'apex' if apex else 'base'} of prostate", rows=(row,), of="prostate")
 
 
 def _hour(words: Words, at: int, modality: str | None) -> list[Hit[Place]]:

@@ -64,9 +64,11 @@ GENERIC = frozenset(["tube", "catheter", "implant"])
 MOST_TITLE = 3  # words before the last name of a heading ("Lines, drains and tubes: ...")
 NEAR = 5  # words between a look and the thing that it is the look of
 ACTING = frozenset(  # what a thing does, where these stand between it and what it acts on
-    ["infiltrates", "drains", "scars", "coils", "shunts", "strictures", "fistulas", "plaques"]
+    ["infiltrates", "drains", "scars", "coils", "shunts"]
 )
-ACTED_ON = frozenset(["the", "into", "through", "to", "towards", "from", "its", "this", "onto", "both", "around"])
+ACTED_ON = frozenset(
+    ["the", "into", "through", "to", "towards", "from", "its", "this", "onto", "both", "around"]
+)
 ACTORS = frozenset(
     [
         *("it", "which", "that", "tract", "catheter", "tissue", "component", "process", "disease", "vein"),

@@ -15,10 +15,13 @@ from medsegr.report.sentence import BRAIN, Sentence
 from medsegr.report.side import Spot
 
 BODIES = ("chest", "neuro", "heart", "limb")  # parts whose words ("oedema", "effusion") mean different things
+INTO = frozenset(  # in normal form
+    ["infiltrate", "abut", "displace", "encase", "contact", "indent", "compress"]
+)
 GROWING = frozenset(
     [
         *("involve", "involves", "involving", "extend", "extends", "extending", "invade", "invades"),
-        *("invading", "infiltrates", "abut", "abuts", "abutting", "encases", "encasing", "reaches"),
+        *("invading", *INTO, "abut", "abuts", "abutting", "encases", "encasing", "reaches"),
         *("reaching", "crosses", "crossing", "contacting", "contacts", "displacing", "displaces"),
     ]
 )
@@ -64,7 +67,8 @@ def _where_it_is(item: Candidate, spot: Spot, words: Words) -> tuple[Place, ...]
     if ends is None:
         return spot.places
     own = tuple(p for p, head in zip(spot.places, spot.heads, strict=True) if head[0] < ends)
-    return own or spot.places
+    reached = INTO & {*words.norms[item.last : item.last + 1]}  # "the mass infiltrates the bladder"
+    return own if own or reached else spot.places
 
 
 @lru_cache(maxsize=4096)

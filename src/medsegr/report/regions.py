@@ -122,11 +122,9 @@ def _split(
         return min(end, len(words.norms))
     between = range(one.last, two.first)
     own = _named_at(begin, end, words, placed)
-    if own is not None:
-        return own
-    commas = [i for i in between if words.norms[i] == ","]
-    if commas and _is_numbered(one, words):
-        return commas[-1] + 1
+    commas = [i + 1 for i in between if words.norms[i] == "," and _is_numbered(one, words)]
+    if own is not None or commas:
+        return commas[-1] if own is None else own
     inner = [s for s in starts if end <= s <= begin and not _is_behind(s, begin, words)] + [
         _parts_at(i, end, words, placed) for i in between if words.norms[i] in PARTING
     ]
