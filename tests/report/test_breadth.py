@@ -55,7 +55,8 @@ facial cleft, hyperplasia, testicular torsion,
 absent nasal bone, anencephaly, clinodactyly, fetal growth restriction, fluid collection, micrognathia,
 miscarriage, nerve thickening, oligohydramnios, patellar abnormality, polydactyly, polyhydramnios,
 restricted diffusion, rosette, salivary duct dilatation, short cervix, skeletal dysplasia, surgical defect,
-talipes, hypoperfusion
+talipes, hypoperfusion,
+filling defect, heterogeneous parenchyma, luminal obstruction, tear, torsion
 """
 # Seen in images of any kind.
 ANYWHERE = """

@@ -24,6 +24,12 @@ _THERE = re.compile(
 )
 _NAME = re.compile(r"(?:[A-Za-z-]+[ \t]*){1,4}")  # "nodule" below "Finding:" or on a line of its own
 _NO_NAME = re.compile(r"\b(?:no|without|not|history|prior|post)\b", re.IGNORECASE)
+_NUMBERED_PLACE = re.compile(  # "Nodule 1: Right mid.", its size in a sentence of its own
+    r"[A-Za-z][A-Za-z /-]{2,40}#?\s?\d{1,2}\s*[:.)-]+[ \t]+[A-Za-z][A-Za-z0-9 ,/-]{2,60}\.?"
+)
+_SIZE = re.compile(
+    r"\d+(?:[.,]\d+)?(?:\s*(?:mm|cm)?\s*[x×]\s*\d+(?:[.,]\d+)?){0,2}\s*(?:mm|cm)\b", re.IGNORECASE
+)
 _LONGEST = 600  # characters of such a form
 
 
@@ -37,6 +43,9 @@ def joined(text: str, spans: Sequence[Span]) -> tuple[Span, ...]:
         if going and next_line and stop - out[-1][0] <= _LONGEST and _TELLING.match(text, start, stop):
             out[-1] = out[-1][0], stop
             continue
+        if out and not between.strip(" \t") and _goes_on(text, out[-1], (start, stop)):
+            out[-1] = out[-1][0], stop
+            continue
         here = bool(out) and "\n" not in text[out[-1][1] : start] and text[out[-1][1] - 1] == ";"
         if here and stop - out[-1][0] <= _LONGEST and _PART.match(text, start, stop):
             out[-1] = out[-1][0], stop
@@ -45,6 +54,12 @@ def joined(text: str, spans: Sequence[Span]) -> tuple[Span, ...]:
         going = going or _is_name(text[start:stop])
         out.append((start, stop))
     return tuple(out)
+
+
+def _goes_on(text: str, before: Span, here: Span) -> bool:
+    """True for the size of what is numbered, in a sentence of its own: "Nodule 2: Left lower. 11 mm."."""
+    numbered = _NUMBERED_PLACE.fullmatch(text, *before) is not None
+    return numbered and names_finding(text[slice(*before)]) and _SIZE.match(text, *here) is not None
 
 
 def names_finding(words: str) -> bool:

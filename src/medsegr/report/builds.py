@@ -15,6 +15,17 @@ MEASURES = frozenset(["cm", "mm", "x", "ml", "measure", "measuring"])
 BIG = frozenset(["large", "enlarged", "big", "prominent", "small", "dilated", "massive", "larger"])
 SIDES = frozenset(["left", "right", "bilateral", "sided"])
 INTACT = ("intact",)
+SOUND = frozenset(  # said of what is not torn, of what holds no thrombus
+    [
+        INTACT,
+        ("compressible",),
+        ("fully", "compressible"),
+        *(("compress", how) for how in ("fully", "normally", "completely", "well")),
+    ]
+)
+THINGS = frozenset(  # that a look told right before them is the look of: "bright foci through the liver"
+    ["focus", "lesion", "spot", "dot", "area", "nodule", "band", "line", "structure", "region", "rim", "line"]
+)
 DENYING = frozenset(["not", "non", "no", "without"])
 
 
@@ -40,8 +51,9 @@ class Candidate:
 
 
 def whole(parts: Sequence[tuple[int, int]], norms: Sequence[str]) -> tuple[int, int] | None:
-    """The "intact" by which a tear is denied ("the PCL is intact"), as first and last word; None for none."""
-    said = (part for part in parts if len(parts) > 1 and tuple(norms[slice(*part)]) == INTACT)
+    """The "intact" by which a tear is denied ("the PCL is intact"), the "compress fully" by which a thrombus
+    is, as first and last word; None for none."""
+    said = (part for part in parts if len(parts) > 1 and tuple(norms[slice(*part)]) in SOUND)
     return next(said, None)
 
 
@@ -168,6 +180,8 @@ def _pair(
                 continue
             if words.norms[low.first : low.last] == INTACT and gap:
                 continue  # "the tendon is intact with a tear of the ligament"
+            if tail is low and words.norms[low.last] in THINGS:
+                continue  # "bright foci through the liver"
             if words.norms[high.first - 2 : high.first] in OF_OTHERS:
                 continue  # "the heart is shifted by a large effusion"
             if DENYING & {*between, *words.norms[max(0, low.first - 1) : low.first]} and build.name in (

@@ -6,6 +6,7 @@ from the begin of its clause to itself (``clauses``).
 Advice ("recommend CT to exclude a mass") states nothing: such a finding is uncertain and not drawable.
 """
 
+import re
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
@@ -32,6 +33,7 @@ NAMING_ENDS = frozenset([",", ";", ".", "and", "or", "but", "with", "given", "wh
 PAST = frozenset(["prior", "operated"])
 GONE = frozenset(["resolved", "cleared"])
 GONE_BY = frozenset(["prior", "resolved"])
+FADED = re.compile(r"longer enhanc", re.IGNORECASE)  # of an enhancement that has gone, and its lesion not
 DENYING_TIMES = frozenset(["resolved", "removed"])  # what is told so is not there
 
 
@@ -113,10 +115,12 @@ def _begins(words: Words, hit: Hit[Cue], starts: tuple[int, ...], anchors: Seque
 def _means(words: Words, hit: Hit[Cue], starts: tuple[int, ...], anchors: Sequence[int]) -> bool:
     """True for the "is likely" of "the collection is likely a seroma": what is doubted is the meaning."""
     likely = hit.value.kind == "uncertain" and words.norms[hit.last - 1] in LIKELY
-    if not likely or hit.value.direction != "post" or not set(range(hit.first)) & {*anchors}:
+    if not likely or hit.value.direction != "post":
         return False
     end = next((s for s in starts if s >= hit.last), len(words.norms))
     named = next((i for i in range(hit.last, end) if i in anchors), None)
+    if not set(range(hit.first)) & {*anchors}:
+        return named is not None  # "This is most likely an adenoma"
     between = words.norms[hit.last : named] if named is not None else (",",)
     return not ((word_list("prepositions") - {"to", "due"}) | NAMING_ENDS) & {*between}
 
@@ -263,6 +267,8 @@ def _back(words: Words, hit: Hit[Cue], starts: tuple[int, ...], anchors: Sequenc
             break  # "a cyst, no torsion suspected": what is not suspected is the torsion
         if words.norms[hit.last - 1] in (".", ",", ";"):
             break  # "the medial meniscus is torn, the lateral is not."
+        if hit.value.kind == "uncertain" and words.norms[before[-1]] in ("a", "an"):
+            break  # "the roof is thinned, and a defect cannot be excluded"
         if words.norms[before[-1]] == "otherwise":
             break  # "haemorrhoids, otherwise free"
         if words.norms[before[-1]] in RELATIVE and hit.value.value == "prior":
@@ -280,7 +286,7 @@ def claim(found: Sequence[Scope], parts: Sequence[tuple[int, int]], concept: Con
     """
     intact = whole(parts, words.norms) if concept.kind == "finding" else None
     if intact is not None:
-        torn = words.norms[intact[0] - 1] == "not"
+        torn = words.norms[intact[0] - 1] in ("not", "non", "incompletely", "partially")
         return Claim("present" if torn else "absent", words.span(*intact))
     own = [words.span(*part) for part in parts]
     acting = [s for s in found if any(s.first <= a < s.last or s.first < b <= s.last for a, b in parts)]
@@ -301,6 +307,7 @@ def claim(found: Sequence[Scope], parts: Sequence[tuple[int, int]], concept: Con
         and not (s.cue.value in ("removed", "operated") and _pictured(concept))
         and not (s.cue.value == "prior" and _stays(concept, words.text[slice(*s.span)].lower()))
         and (s.cue.value != "operated" or operated(concept, words.norms))
+        and not (FADED.search(words.text[slice(*s.span)]) and "enhanc" not in concept.name)
     ]
     time = _time(_since_told(timed, min(span[0] for span in own)))
     whose: Literal["patient", "other"] = "other" if "other" in by_kind else "patient"

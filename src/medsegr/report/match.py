@@ -282,12 +282,18 @@ def _pole(hit: Hit[Place], norms: tuple[str, ...]) -> Hit[Place]:
 def _end(place: Place, norms: tuple[str, ...], at: int) -> Place:
     """The apex or base of what is spoken of: of the prostate, whose apex is its lower end, or of a thing that
     has no part in the lung ("petrous apex", "base of the bladder")."""
-    name = "apex" if place.name.startswith("apex") else "base"
     if PROSTATE & {*norms}:
-        row = "lower" if name == "apex" else "upper"
-        return Place(f"{name} of prostate", rows=(row,), of="prostate")
+        return prostate_end(place.name)
+    name = "apex" if place.name.startswith("apex") else "base"
     near = {*norms[max(0, at - 1) : at], *norms[at + 1 : at + 6]}
     return Place(name) if OTHER_ENDS & near else place
+
+
+def prostate_end(name: str) -> Place:
+    """The apex or base of the prostate, whose apex is its lower end; ``name``: that of a lung's."""
+    apex = name.startswith("apex")
+    row = "lower" if apex else "upper"
+    return Place(f"{'apex' if apex else 'base'} of prostate", rows=(row,), of="prostate")
 
 
 def _hour(words: Words, at: int, modality: str | None) -> list[Hit[Place]]:

@@ -81,6 +81,18 @@ ENDING = frozenset(
 GENERIC = frozenset(["tube", "catheter", "implant"])
 MOST_TITLE = 3  # words before the last name of a heading ("Lines, drains and tubes: ...")
 NEAR = 5  # words between a look and the thing that it is the look of
+ACTING = frozenset(  # what a thing does, where these stand between it and what it acts on
+    ["infiltrates", "drains", "scars", "coils", "shunts"]
+)
+ACTED_ON = frozenset(
+    ["the", "into", "through", "to", "towards", "from", "its", "this", "onto", "both", "around"]
+)
+ACTORS = frozenset(
+    [
+        *("it", "which", "that", "tract", "catheter", "tissue", "component", "process", "disease", "vein"),
+        *("artery", "collateral", "cavity", "also", "directly", "focally", "diffusely", "locally", "clearly"),
+    ]
+)
 
 
 def names(
@@ -90,6 +102,7 @@ def names(
     found = _shared(_without_denied(find_concepts(words, modality), words), words)
     found = (*found, *_denied_bare(found, words, modality))
     found = tuple(sorted(found, key=lambda h: h.first))
+    found = tuple(h for h in found if not _is_verb(h, found, words))
     found = _nouns(found, describing, words)
     if len(found) > 1 and not PICTURES.isdisjoint(words.norms):
         found = tuple(h for i, h in enumerate(found) if not (i and _is_pictured(h, words)))
@@ -180,6 +193,15 @@ def _is_denied(norms: Sequence[str], at: int, hits: Sequence[Hit[Concept]]) -> b
     return bool(NIL & {*run[parted + 1 :]})
 
 
+def _is_verb(hit: Hit[Concept], hits: Sequence[Hit[Concept]], words: Words) -> bool:
+    """True for what a thing does: "the nodule infiltrates the bladder", "a tract drains to the skin"."""
+    if hit.last - hit.first > 1 or words.tokens[hit.first].raw not in ACTING or not hit.first:
+        return False
+    onto = words.norms[hit.last : hit.last + 1]
+    led = words.norms[hit.first - 1] in ACTORS or any(h.last == hit.first for h in hits)
+    return led and bool(onto) and (onto[0] in ACTED_ON or any(h.first == hit.last for h in hits))
+
+
 def _is_answer(hit: Hit[Concept], words: Words) -> bool:
     """True for the ground glass of "Nodule 2: size 5 mm, composition: ground glass": it tells the look."""
     before = [n for n in words.norms[max(0, hit.first - 3) : hit.first] if n not in (":", "pure")]
@@ -248,7 +270,14 @@ def is_over(hit: Hit[Concept], hits: Sequence[Hit[Concept]], words: Words) -> bo
     if name in GENERIC and hit.first <= MOST_TITLE and words.tokens[hit.last - 1].raw.lower().endswith("s"):
         behind = any(h.first > colon and h.value.kind == "device" for h in hits)
         return behind or colon == len(words.norms) - 1
-    return any(h.first > colon and name in (h.value.name, *h.value.parents) for h in hits)
+    told = [h for h in hits if h.first > colon and not _tells_look(h, words)]
+    return any(name in (h.value.name, *h.value.parents) for h in told)
+
+
+def _tells_look(hit: Hit[Concept], words: Words) -> bool:
+    """True for the enhancement of "Lesion 1: 13 mm, early enhancement": it is no narrower name."""
+    look = hit.value.name in LOOKS or hit.value.name == "restricted diffusion"
+    return look and "lesion" not in words.norms[hit.first : hit.last]
 
 
 def _without_denied(hits: Sequence[Hit[Concept]], words: Words) -> tuple[Hit[Concept], ...]:
@@ -341,7 +370,7 @@ def _is_look(hit: Hit[Concept], hits: Sequence[Hit[Concept]], words: Words) -> b
         led = words.norms[max(0, hit.first - 4) : hit.first]
         named = any(h.last < hit.first and h.value.kind == "finding" for h in hits)
         shown = named and SHOWING & {*led} and not {"no", "not", ".", ";"} & {*led}
-        return "with" in led[-2:] or bool(shown)
+        return "with" in led[-2:] or bool(shown) or (named and _is_listed_look(hit, words))
     others = [h for h in hits if h is not hit and h.value.kind in ("finding", "device")]
     behind = min((h.first for h in others if h.first >= hit.last), default=None)
     between = words.norms[hit.last : behind]
@@ -353,3 +382,11 @@ def _is_look(hit: Hit[Concept], hits: Sequence[Hit[Concept]], words: Words) -> b
         return False
     apart = {",", ";"} & {*words.norms[before : hit.first]}
     return not (apart and words.norms[hit.last : hit.last + 1] and words.norms[hit.last] in WHERE)
+
+
+def _is_listed_look(hit: Hit[Concept], words: Words) -> bool:
+    """True for the enhancement of "a 13 mm lesion, low signal, early enhancement, PI-RADS 4"."""
+    norms = words.norms
+    comma = next((i for i in range(hit.first - 1, max(-1, hit.first - 4), -1) if norms[i] == ","), None)
+    closed = norms[hit.last : hit.last + 1] in ((), (",",), (".",), (";",))
+    return comma is not None and closed and not {"no", "without", "not"} & {*norms[comma : hit.first]}

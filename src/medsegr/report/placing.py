@@ -7,6 +7,7 @@ from medsegr.report import lexicon
 from medsegr.report.builds import Candidate
 from medsegr.report.lexicon import Place
 from medsegr.report.match import Words
+from medsegr.report.regions import CAUSING
 from medsegr.report.sentence import Sentence
 from medsegr.report.side import PICTURE, SIDE_WORDS, Element, Spot, side_of, spots
 from medsegr.report.titled import fits
@@ -43,6 +44,8 @@ AROUND = frozenset(["surrounding", "perilesional", "adjacent"])
 DENYING = frozenset(["no", "without"])
 FREE = frozenset(["ascites", "pneumoperitoneum", "haemoperitoneum"])  # no part of an organ of one side
 POUCHES = frozenset(["pouch of douglas", "cul de sac", "pelvis", "abdomen", "morison pouch"])
+WITHIN = frozenset(["in", "of", "within", "inside"])
+NEAR = 4  # words between a finding and the organ that it is "of"
 HALF = frozenset(["left", "right"])  # of the picture; "central" fits either side of the body
 SPINAL = frozenset(["spinal cord", "intervertebral disc"])  # at the level that a heading tells
 
@@ -71,11 +74,13 @@ def places_of(sentence: Sentence, setting: Setting) -> list[tuple[Spot, ...]]:
     ("atelectasis or scar")."""
     own = []
     for item in sentence.candidates:
-        others = {i for c in sentence.candidates if c is not item for part in c.parts for i in range(*part)}
+        others, shared = _of_others(item, sentence)
         mine = [
             e
             for e in sentence.elements
-            if item.region[0] <= e.first and e.last <= item.region[1] and e.first not in others
+            if (item.region[0] <= e.first and e.last <= item.region[1] and e.first not in others)
+            or e.first in shared
+            or _leads(e, item, sentence)
         ]
         own.append(
             spots(mine, sentence.words, setting.sides, setting.by_flag)
@@ -106,6 +111,8 @@ def places_of(sentence: Sentence, setting: Setting) -> list[tuple[Spot, ...]]:
             out[i] = out[i - 1]
         elif not out[i] and here.concept.sided and _surrounds(here, sentence):
             out[i] = next((spot for spot in reversed(out[:i]) if spot), ())
+        elif here.joined and _caused(sentence, i):
+            out[i] = tuple(_on_side(spot, out[i - 1]) for spot in out[i])
         else:
             out[i] = _with_it(i, out, sentence)
     return out
@@ -141,6 +148,44 @@ def _are_of_one(giver: Candidate, given: Spot, here: Candidate, own: tuple[Spot,
         return mine <= URINARY
     limb = bool(organs & LIMBS) or giver.concept.field == here.concept.field == "bones"
     return limb and here.concept.field == "bones" and (not mine or bool(mine & LIMBS))
+
+
+def _of_others(item: Candidate, sentence: Sentence) -> tuple[set[int], set[int]]:
+    """Indices of the words that name other findings alone, and of those that are this one's place, too:
+    "infraspinatus tendinosis without tear" tells two things of one tendon."""
+    parts = [(c, part) for c in sentence.candidates if c is not item for part in c.parts]
+    both = [part for c, part in parts if len(c.parts) > 1 and _beside(part, item, sentence)]
+    shared = {i for part in both for i in range(*part)}
+    return {i for _, part in parts for i in range(*part)} - shared, shared
+
+
+def _leads(element: Element, item: Candidate, sentence: Sentence) -> bool:
+    """True for the side of what another thing lies in: "a calcification in the left hydrocele"."""
+    led = sentence.words.norms[max(0, element.first - 2) : element.first]
+    inside = len(led) == 2 and led[0] in WITHIN and led[1] == "the"
+    return inside and element.field == "side" and element.last == item.first
+
+
+def _beside(part: tuple[int, int], item: Candidate, sentence: Sentence) -> bool:
+    """True for the tendon right before a finding or behind its "of" or "in"."""
+    between = sentence.words.norms[item.last : part[0]]
+    return part[1] == item.first or (0 < len(between) <= NEAR and between[0] in ("of", "in"))
+
+
+def _caused(sentence: Sentence, at: int) -> bool:
+    before, here = sentence.candidates[at - 1 : at + 1]
+    return bool(CAUSING & {*sentence.words.norms[before.last : here.first]})
+
+
+def _on_side(spot: Spot, cause: tuple[Spot, ...]) -> Spot:
+    """The place with the side of what causes it, in the same organ: "plaque at the left carotid bifurcation
+    causing 60% stenosis of the proximal ICA"."""
+    sides = {s.side for s in cause}
+    organs = {p.of or p.name for s in cause for p in s.places} & {p.of or p.name for p in spot.places}
+    side = sides.pop() if len(sides) == 1 else None
+    if spot.side or spot.cols or side not in SIDE_WORDS or not organs & lexicon.paired():
+        return spot
+    return replace(spot, side=side, spans=tuple(sorted({*spot.spans, *cause[0].spans})))
 
 
 def _surrounds(item: Candidate, sentence: Sentence) -> bool:

@@ -8,17 +8,20 @@ from functools import lru_cache
 from medsegr.report import lexicon
 from medsegr.report.builds import Candidate
 from medsegr.report.lexicon import Concept, Place, Refine
-from medsegr.report.match import ENDS, POLED, Words, find_concepts
+from medsegr.report.match import ENDS, POLED, Words, find_concepts, prostate_end
 from medsegr.report.parts import wholes
 from medsegr.report.placing import Setting
 from medsegr.report.sentence import BRAIN, Sentence
 from medsegr.report.side import Spot
 
 BODIES = ("chest", "neuro", "heart", "limb")  # parts whose words ("oedema", "effusion") mean different things
+INTO = frozenset(  # in normal form
+    ["infiltrate", "abut", "displace", "encase", "contact", "indent", "compress"]
+)
 GROWING = frozenset(
     [
         *("involve", "involves", "involving", "extend", "extends", "extending", "invade", "invades"),
-        *("invading", "infiltrates", "abut", "abuts", "abutting", "encases", "encasing", "reaches"),
+        *("invading", *INTO, "abut", "abuts", "abutting", "encases", "encasing", "reaches"),
         *("reaching", "crosses", "crossing", "contacting", "contacts", "displacing", "displaces"),
     ]
 )
@@ -64,7 +67,8 @@ def _where_it_is(item: Candidate, spot: Spot, words: Words) -> tuple[Place, ...]
     if ends is None:
         return spot.places
     own = tuple(p for p, head in zip(spot.places, spot.heads, strict=True) if head[0] < ends)
-    return own or spot.places
+    reached = INTO & {*words.norms[item.last : item.last + 1]}  # "the mass infiltrates the bladder"
+    return own if own or reached else spot.places
 
 
 @lru_cache(maxsize=4096)
@@ -108,7 +112,12 @@ def fitting(spot: Spot, item: Candidate, setting: Setting) -> Spot:
 
 
 def _in_organ(spot: Spot, organ: str) -> Spot:
-    """With the poles of the organ of the title, where they were taken for those of a kidney."""
+    """With the poles of the organ of the title, where they were taken for those of a kidney, and the ends of
+    the prostate, where they were taken for the lung's."""
+    if organ == "prostate" and ENDS & {p.name for p in spot.places}:
+        made = {p: prostate_end(p.name) for p in spot.places if p.name in ENDS}
+        places = tuple(made.get(p, p) for p in spot.places)
+        return replace(spot, places=places, rows=tuple(row for p in places for row in p.rows))
     if organ not in POLED.values():
         return spot
     found = [p for p in spot.places if p.of == "kidney" and "pole" in p.name]

@@ -126,8 +126,9 @@ def _split(
     own = _named_at(begin, end, words, placed)
     if own is None and words.norms[end:begin] in OF_SIDED:
         own = begin - 1
-    if own is not None:
-        return own
+    commas = [i + 1 for i in between if words.norms[i] == "," and _is_numbered(one, words)]
+    if own is not None or commas:
+        return commas[-1] if own is None else own
     inner = [s for s in starts if end <= s <= begin and not _is_behind(s, begin, words)] + [
         _parts_at(i, end, words, placed) for i in between if words.norms[i] in PARTING
     ]
@@ -148,6 +149,12 @@ def _split(
     if all(words.norms[i] not in word_list("prepositions") for i in between):
         return one.last
     return _phrase_at(between, begin, words, placed)
+
+
+def _is_numbered(item: Candidate, words: Words) -> bool:
+    """True for the nodule of "Nodule 1: right, 21 mm, solid, echogenic foci": the size is not the foci's."""
+    number = words.norms[item.last : item.last + 2]
+    return item.first <= 1 and len(number) > 1 and number[0].isdecimal() and number[1] in (":", ".", ")", "-")
 
 
 def _is_behind(start: int, begin: int, words: Words) -> bool:

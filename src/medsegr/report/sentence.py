@@ -320,7 +320,8 @@ def _merge(named: list[Candidate], words: Words) -> list[Candidate]:
     """One statement said twice in a row ("bilateral infection, five infected areas") is one candidate."""
     out: list[Candidate] = []
     for item in named:
-        apart = bool(whole(item.parts, words.norms))  # "ACL tear, PCL intact"
+        beside = (item, *out[-1:])  # "ACL tear, PCL intact", "the ACL is intact, the PCL is torn"
+        apart = any(whole(c.parts, words.norms) for c in beside)
         same = out and out[-1].concept == item.concept and not (apart or _sides_differ(out[-1], item, words))
         if same and _again(words.norms[out[-1].last : item.first]):
             out[-1] = Candidate(item.concept, (*out[-1].parts, *item.parts))

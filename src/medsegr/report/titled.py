@@ -26,6 +26,7 @@ DEVICES = frozenset(
         "mammography",
         "tomosynthesis",
         "mri",
+        "mpmri",
         "mr",
         "ct",
         "photograph",
