@@ -334,6 +334,6 @@ _OPEN = frozenset(  # words that end no line
 )
 _LABEL = re.compile(r"[A-Z][A-Za-z0-9 /#-]{0,40}:(?=\s)")
 _BEGUN = re.compile(  # what begins a line: an organ in capitals with a dash, what letters say of a patient
-    r"[A-Z][A-Z0-9/]*(?: [A-Z0-9/]+){0,3} ?[-–—]{1,2} |(?:[HCRhcr]/[Oo]|[KkSs]/(?:[Cc]/[Oo]|[Pp]))\b"
+    r"[A-Z][A-Z0-9/]*(?: [A-Z0-9/]+){0,3} ?[-–—]{1,2} |(?:[HCREhcre]/[Oo]|[KkSs]/(?:[Cc]/[Oo]|[Pp]))\b"
 )
 _BOX = re.compile(r"[\[\u2610-\u2612]")

@@ -31,6 +31,8 @@ MONTHS = frozenset(
     ]
 )
 THRICE = re.compile(r"([a-hj-z])\1\1+")
+ENDINGS = ("opathy", "omatous", "plasia", "malacia", "ectasia", "itis", "osis", "emia", "oma", "cele")
+LONG = 14  # letters of a term that may hold two slips
 BONE_WORDS = frozenset(
     ["vertebra", "vertebral", "level", "rib", "thoracic", "lumbar", "cervical", "body", "disc"]
 )
@@ -172,6 +174,8 @@ def _alike(word: str, other: str) -> bool:
         return False
     if len(word) < 10 and OSA.distance(word, other) > 1 and word[-1] != other[-1]:
         return False
+    if _other_term(word, other):
+        return False
     shorter, longer = sorted((word, other), key=len)
     if longer.endswith(shorter) and len(longer) != len(shorter):
         return False  # a prefix came or went: it may turn the meaning
@@ -196,6 +200,16 @@ def _alike(word: str, other: str) -> bool:
     return next((h for h in heads if word.startswith(h)), "") == next(
         (h for h in heads if other.startswith(h)), ""
     )
+
+
+def _other_term(word: str, other: str) -> bool:
+    """True for two terms of the art: they end alike and differ in two letters of the stem ("arteriopathy" is
+    no arthropathy), or end in two ways ("scleritis" is no sclerosis)."""
+    ends = [next((end for end in ENDINGS if term.endswith(end)), "") for term in (word, other)]
+    if not all(ends):
+        return False
+    stems = (word.removesuffix(ends[0]), other.removesuffix(ends[1]))
+    return ends[0] != ends[1] or (OSA.distance(*stems) > 1 and len(word) < LONG)
 
 
 def words_of(tokens: tuple[Token, ...], text: str) -> Words:

@@ -6,6 +6,7 @@ from medsegr.report import lexicon
 from medsegr.report.clauses import STATES
 from medsegr.report.lexicon import Concept, Descriptor, Place, word_list
 from medsegr.report.match import Hit, Words, find_concepts
+from medsegr.report.senses import other_sense
 
 ACTS = frozenset(
     ["removed", "resected", "retrieved", "biopsied", "sampled", "obtained", "excised", "ablated", "taken"]
@@ -39,6 +40,7 @@ MADE_OF = frozenset(["composition", "attenuation", "consistency", "density", "ty
 EXTENDING = frozenset(["extend", "extends", "extending", "spread", "spreads", "spreading", "radiating"])
 MOST = frozenset(["most", "many", "all", "some", "few", "several", "the", "these", "scattered", "rare"])
 SAMPLES = frozenset(["biopsy", "biopsies", "aspiration", "cytology", "localisation", "localization"])
+SAMPLES |= {"bx", "fna", "fnac", "vab"}
 SHOWING = frozenset(["show", "shows", "demonstrate", "demonstrates", "exhibit", "exhibits"])
 BARE = {  # what they mean where they are denied
     "fluid": "fluid collection",
@@ -85,6 +87,7 @@ def names(
         found = tuple(h for i, h in enumerate(found) if not (i and _is_reached(h, words)))
         found = tuple(h for i, h in enumerate(found) if not (i and _is_holder(h, words)))
     found = tuple(h for i, h in enumerate(found) if not (i and _is_answer(h, words)))
+    found = tuple(h for h in found if not other_sense(h, found, words, modality))
     return tuple(h for h in found if not (h.value.name in LOOKS and _is_look(h, found, words)))
 
 

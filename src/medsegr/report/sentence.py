@@ -27,6 +27,7 @@ from medsegr.report.naming import is_named_as_tool, is_over, is_technique, names
 from medsegr.report.parts import is_place, landmark, portion
 from medsegr.report.regions import PARTING, explains, regions
 from medsegr.report.side import SIDE_WORDS, Element, elements
+from medsegr.report.sided import without_title
 from medsegr.report.tokens import tokens
 
 BRAIN = frozenset(["frontal lobe", "parietal lobe", "temporal lobe", "occipital lobe"])
@@ -121,7 +122,8 @@ def read(
         anchors,
         [d for d in describing if d.value.field not in ("size_class", "count", "side", "rows", "cols")],
     )
-    where = resolved(elements(places, loose, frozenset(anchors)), words, side)
+    told_of = without_title(elements(places, loose, frozenset(anchors)), words, frozenset(anchors))
+    where = resolved(told_of, words, side)
     where = tuple(e for e in where if not _of_none(e, anchors, acting, starts, len(words.norms)))
     none = _denied_unknown(acting, anchors, words) | asides(words, starts) | out
     where = tuple(e for e in where if e.first not in none)

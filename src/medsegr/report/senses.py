@@ -1,0 +1,104 @@
+"""Names that mean something else beside some words: the cavity of a womb, the collapse of a vein, the density
+of bone, and in a slide the title under which something is told."""
+
+from collections.abc import Sequence
+
+from medsegr.report.clauses import DENIERS
+from medsegr.report.lexicon import Concept
+from medsegr.report.match import Hit, Words
+
+HOLLOW = frozenset(  # whose cavity is no hole in a lung
+    [
+        *("oral", "nasal", "buccal", "sinonasal", "orbital", "cranial", "thoracic", "chest", "pleural"),
+        *("peritoneal", "abdominal", "abdominopelvic", "pelvic", "uterine", "endometrial", "endocervical"),
+        *("amniotic", "joint", "synovial", "articular", "glenoid", "marrow", "medullary", "tympanic"),
+        *("mesotympanic", "vitreous", "pulp", "dental", "ventricular", "atrial", "lv", "rv", "la", "ra"),
+        *("ventricle", "atrium", "scrotal", "middle-ear", "ear", "nasopharyngeal", "visceral", "normal"),
+    ]
+)
+EXTENT = frozenset(["size", "volume", "dimension", "diameter", "area"])
+CHAMBERS = frozenset(["lv", "rv", "ventricle", "ventricular", "atrium", "atrial", "chamber"])
+YIELDING = frozenset(  # what collapses beside a lung, and when
+    [
+        *("ivc", "cava", "caval", "vein", "venous", "jugular", "inspiratory", "inspiration", "respiratory"),
+        *("sniff", "sniffing", "diastolic", "systolic", "ventricle", "ventricular", "atrium", "atrial", "rv"),
+        *("ra", "bladder", "gallbladder", "bowel", "stomach", "colon", "cyst", "femoral", "humeral"),
+        *("subchondral", "articular", "lunate", "scaphoid", "carpal", "arch", "midfoot", "talar", "disc"),
+        *("valve", "nostril", "pharyngeal", "oropharyngeal", "balloon", "sac", "graft", "stent", "implant"),
+    ]
+)
+LUNG = frozenset(
+    [
+        *("lung", "lobe", "lobar", "pulmonary", "lingula", "lingular", "basal", "base", "bibasal", "bibasilar"),
+        *("hemithorax", "consolidation", "atelectasis", "atelectatic", "effusion", "pneumothorax", "rul"),
+        *("rml", "rll", "lul", "lll", "segmental", "subsegmental", "retrocardiac", "airspace", "zone"),
+    ]
+)
+MEASURED = frozenset(  # of which a density is a property
+    ["bone", "bony", "mineral", "osseous", "marrow", "skeletal", "normal", "proton", "optical", "capillary"]
+) | {"echo", "parenchymal", "overall", "symmetrical", "homogeneous", "uniform", "vessel", "cell"}
+HELD = frozenset(["normal", "preserved", "maintained", "symmetric", "symmetrical", "homogeneous", "uniform"])
+HELD |= {"within", "reduced", "decreased", "unremarkable", "appropriate", "satisfactory"}
+BEING = frozenset(["is", "are", "was", "were", "remains", "remain", "appears", "appear"])
+OWNERS = frozenset(["bone", "bony", "liver", "spleen", "breast", "marrow", "skeleton", "parenchyma", "brain"])
+STRUCTURES = frozenset(  # of healthy tissue
+    [
+        *("membrane", "basement membrane", "renal tubule", "glomerulus", "gland", "epithelium", "stroma"),
+        *("smooth muscle", "vessel", "nucleus", "cell", "chorionic villi", "collagen", "adipose tissue"),
+        *("nerve bundle", "hair follicle", "cytoplasm", "spinal cord", "placenta"),
+    ]
+)
+NEAR = 8  # words before a collapse in which it is looked for what collapses
+SAMPLED = frozenset(["biopsy", "biopsied", "bx", "fna", "fnac", "core", "cores", "vab", "aspirated"])
+SAMPLED |= {"sampled", "placed", "deployed", "sited", "inserted", "marker", "clip", "marked"}
+LED = frozenset(["of", "in", "at", "from", "within", "into"])
+
+
+def other_sense(
+    hit: Hit[Concept], hits: Sequence[Hit[Concept]], words: Words, modality: str | None
+) -> bool:
+    """True for a name that means nothing to be drawn where it stands."""
+    said = words.norms[hit.first : hit.last]
+    if said == ("cavity",):
+        return _is_of_body(hit, words.norms, modality)
+    if said in (("collapse",), ("collapsed",)):
+        near = {*words.norms[max(0, hit.first - NEAR) : hit.last + 5]}
+        return bool(YIELDING & near) and not LUNG & near
+    if said == ("density",):
+        return _is_property(hit, words.norms)
+    if SAMPLED & {*words.norms[: hit.first]} and _is_sampled(hit, words.norms):
+        return True
+    return modality in ("SM", "GM") and (said == ("cord",) or _is_heading(hit, hits, words.norms))
+
+
+def _is_sampled(hit: Hit[Concept], norms: Sequence[str]) -> bool:
+    """True for what has been told of before it was sampled or marked: "core biopsy x3 of the index lesion and
+    x2 of the node"."""
+    led = [norm for norm in norms[max(0, hit.first - 4) : hit.first] if norm != "index"]
+    counted = led[-3:-2] != [] and led[-3].lstrip("x").isdecimal()
+    joined = led[-1:] == ["the"] and {*led[-2:-1]} <= LED and led[-2:-1] != []
+    return joined and (counted or norms[hit.first - 1] == "index")
+
+
+def _is_of_body(hit: Hit[Concept], norms: Sequence[str], modality: str | None) -> bool:
+    """True for the cavity of the mouth, of a womb, of a heart chamber ("normal cavity size")."""
+    before, behind = {*norms[max(0, hit.first - 1) : hit.first]}, {*norms[hit.last : hit.last + 1]}
+    listed = norms[hit.last : hit.last + 2]  # "the oral cavity and nasal cavity"
+    of_heart = modality in ("US", "MR") and bool(CHAMBERS & {*norms})
+    return bool(HOLLOW & before or EXTENT & behind or of_heart or HOLLOW & {*listed[1:]})
+
+
+def _is_property(hit: Hit[Concept], norms: Sequence[str]) -> bool:
+    """True for the density of "bone density", "density is normal", "the density of the liver"; not of "a
+    density of the left lung"."""
+    before = norms[hit.first - 1] if hit.first else ""
+    behind = [norm for norm in norms[hit.last : hit.last + 4] if norm not in BEING]
+    owned = behind[:1] == ["of"] and bool(OWNERS & {*behind[1:3]}) and before in ("", "the", "normal", ".")
+    return before in MEASURED or owned or bool(HELD & {*behind[:1]})
+
+
+def _is_heading(hit: Hit[Concept], hits: Sequence[Hit[Concept]], norms: Sequence[str]) -> bool:
+    """True for the membranes of "Membranes: acute chorioamnionitis": under them something else is told."""
+    titles = hit.first == 0 and norms[hit.last : hit.last + 1] == (":",)
+    told = any(h.first > hit.last and h.value.kind == "finding" for h in hits)
+    return titles and hit.value.name in STRUCTURES and (told or bool(DENIERS & {*norms[hit.last :]}))
