@@ -239,8 +239,16 @@ def find_concepts(words: Words, modality: str | None) -> tuple[Hit[Concept], ...
         options = [known[name] for name in hit.value]
         fitting = [c for c in options if modality and modality in c.modalities]
         if not means_other(words.norms[hit.first : hit.last], modality):
-            found.append(Hit((fitting or options)[0], hit.first, hit.last))
+            found.append(Hit((fitting or _of_bodies(options, modality) or options)[0], hit.first, hit.last))
     return tuple(found)
+
+
+def _of_bodies(options: list[Concept], modality: str | None) -> list[Concept]:
+    """The concepts that are none of tissue under the microscope, which no other image shows: the infarct of an
+    ultrasound is no tissue infarct."""
+    if modality in TISSUE:
+        return []
+    return [c for c in options if not c.modalities or not set(c.modalities) <= TISSUE]
 
 
 def find_places(words: Words, modality: str | None = None) -> tuple[Hit[Place], ...]:

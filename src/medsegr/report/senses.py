@@ -48,6 +48,15 @@ STRUCTURES = frozenset(  # of healthy tissue
         *("nerve bundle", "hair follicle", "cytoplasm", "spinal cord", "placenta"),
     ]
 )
+CAPITALS = frozenset(["as", "ar", "ai", "ms", "mr", "tr", "pr", "nec"])  # of a valve, of a bowel
+GRADED = frozenset(["no", "nil", "or", "and", "/", ",", ":", "+", "(", "&", "with", "query", "without"])
+IMAGING = frozenset(
+    [
+        *("ct", "imaging", "scan", "correlation", "correlate", "guided", "biopsy", "recommended", "er"),
+        *("her2", "mri", "mammography", "further", "angiography", "brain", "plaque", "advised"),
+    ]
+)
+HEART = frozenset(["valve", "aortic", "mitral", "tricuspid", "lv", "rv", "ef", "ventricle", "ventricular"])
 NEAR = 8  # words before a collapse in which it is looked for what collapses
 SAMPLED = frozenset(["biopsy", "biopsied", "bx", "fna", "fnac", "core", "cores", "vab", "aspirated"])
 SAMPLED |= {"sampled", "placed", "deployed", "sited", "inserted", "marker", "clip", "marked"}
@@ -59,6 +68,8 @@ def other_sense(
 ) -> bool:
     """True for a name that means nothing to be drawn where it stands."""
     said = words.norms[hit.first : hit.last]
+    if said[-1] in CAPITALS:
+        return not _is_short_name(hit, words, modality)
     if said == ("cavity",):
         return _is_of_body(hit, words.norms, modality)
     if said in (("collapse",), ("collapsed",)):
@@ -69,6 +80,25 @@ def other_sense(
     if SAMPLED & {*words.norms[: hit.first]} and _is_sampled(hit, words.norms):
         return True
     return modality in ("SM", "GM") and (said == ("cord",) or _is_heading(hit, hits, words.norms))
+
+
+def _is_short_name(hit: Hit[Concept], words: Words, modality: str | None) -> bool:
+    """True for the "AS" of an echo, a stenosis in capitals behind a degree, a denial or in a list: no "as",
+    no way of imaging ("correlation with MR"), no multiple sclerosis."""
+    raw, norms = words.tokens[hit.last - 1].raw, words.norms
+    if not raw.isupper() or (norms[hit.last - 1] == "nec" and modality not in ("CR", "US", "CT")):
+        return False
+    if norms[hit.last - 1] == "nec":
+        return True
+    graded = hit.last - hit.first > 1
+    led = hit.first == 0 or norms[hit.first - 1] in GRADED
+    bare = led and not IMAGING & {*norms} and not norms[hit.last : hit.last + 1][:1] == ("-",)
+    behind = norms[hit.last : hit.last + 1]
+    numbered = behind != () and behind[0][0].isdigit()
+    shouted = words.text[words.tokens[0].start : words.tokens[-1].end].isupper()
+    if modality != "US":
+        return graded and modality in ("MR", "CT") and bool(HEART & {*norms})
+    return graded or (bare and not numbered and not (shouted and norms[hit.last - 1] == "as"))
 
 
 def _is_sampled(hit: Hit[Concept], norms: Sequence[str]) -> bool:
