@@ -17,6 +17,7 @@ EXPLAINING = (
     *("represent", "corresponding to", "correspond to", "typical of", "typical for", "characteristic of"),
     *("is likely", "are likely", "is probably", "are probably", "i e", "="),
 )
+DOUBTING = ("query", "suspicious for", "suspicious of", "suggestive of", "concerning for", "worrisome for")
 GRADE = "birads category"  # stands beside a finding, whose place and size are not its own
 ARTICLES = frozenset(["a", "an"])
 LEADING = frozenset(["on", "in", "at", "the", "side"])
@@ -255,6 +256,8 @@ def _are_joined(one: Candidate, two: Candidate, words: Words, starts: tuple[int,
     between = words.norms[end:begin]
     hard = any(end < s <= begin and words.norms[s - 1] not in BRACKETS for s in starts)
     if len(between) <= 24 and not {".", ";"} & {*between} and explains(between):
+        return True
+    if len(between) <= 24 and not {".", ";"} & {*between} and " ".join(between).endswith(DOUBTING):
         return True
     if not hard and CAUSING & {*between} and len(between) <= 12:
         return True

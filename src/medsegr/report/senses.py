@@ -97,7 +97,8 @@ def _is_short_name(hit: Hit[Concept], words: Words, modality: str | None) -> boo
     numbered = behind != () and behind[0][0].isdigit()
     shouted = words.text[words.tokens[0].start : words.tokens[-1].end].isupper()
     if modality != "US":
-        return graded and modality in ("MR", "CT") and bool(HEART & {*norms})
+        heart = norms[hit.last - 1] != "ms" or bool(HEART & {*norms})
+        return graded and modality in ("MR", "CT") and heart
     return graded or (bare and not numbered and not (shouted and norms[hit.last - 1] == "as"))
 
 
