@@ -70,6 +70,7 @@ def places_of(sentence: Sentence, setting: Setting) -> list[tuple[Spot, ...]]:
         tuple(_of_body(s, item, sentence) for s in mine)
         for item, mine in zip(sentence.candidates, own, strict=True)
     ]
+    bare = [not mine for mine in own]
     own = [_under(item, mine, sentence, setting) for item, mine in zip(sentence.candidates, own, strict=True)]
     out = list(own)
     for i in range(len(own) - 2, -1, -1):  # "scarring or atelectasis in the right base"
@@ -81,7 +82,8 @@ def places_of(sentence: Sentence, setting: Setting) -> list[tuple[Spot, ...]]:
                 out[i] = out[i + 1]
     for i in range(1, len(own)):  # "right basilar scarring or atelectasis"
         here = sentence.candidates[i]
-        if _may_take(here, out[i], sentence.candidates[i - 1], out[i - 1], here.joined):
+        taken = () if bare[i] and not bare[i - 1] else out[i]  # nearer than what is told over all of them
+        if _may_take(here, taken, sentence.candidates[i - 1], out[i - 1], here.joined):
             out[i] = out[i - 1]
         elif not out[i] and here.concept.sided and _surrounds(here, sentence):
             out[i] = next((spot for spot in reversed(out[:i]) if spot), ())

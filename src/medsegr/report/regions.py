@@ -18,6 +18,7 @@ EXPLAINING = (
     *("is likely", "are likely", "is probably", "are probably", "i e", "="),
 )
 DOUBTING = ("query", "suspicious for", "suspicious of", "suggestive of", "concerning for", "worrisome for")
+APPOSING = frozenset(["-", "\u2013", "\u2014", ":"])  # before what a finding is
 GRADE = "birads category"  # stands beside a finding, whose place and size are not its own
 ARTICLES = frozenset(["a", "an"])
 LEADING = frozenset(["on", "in", "at", "the", "side"])
@@ -259,6 +260,9 @@ def _are_joined(one: Candidate, two: Candidate, words: Words, starts: tuple[int,
         return True
     if len(between) <= 24 and not {".", ";"} & {*between} and " ".join(between).endswith(DOUBTING):
         return True
+    ended = words.norms[two.last :] in ((), (".",))
+    if ended and between and between[-1] in APPOSING and len(between) <= 24 and "no" not in between:
+        return True  # "lucencies in the right lung - interstitial emphysema."
     if not hard and CAUSING & {*between} and len(between) <= 12:
         return True
     most = 20 if "with" in between[-3:] else 12

@@ -296,7 +296,7 @@ def _of_cyst(place: Hit[Place], words: Words) -> bool:
 
 
 def _visible(name: str, modality: str | None) -> bool:
-    if name in BRAIN and modality not in (None, "MR", "CT", "PT"):
+    if name in BRAIN and modality not in (None, "MR", "CT", "PT", "US"):
         return False
     known = lexicon.concepts()
     return (
