@@ -243,12 +243,13 @@ def _shared(hits: Sequence[Hit[Concept]], words: Words) -> tuple[Hit[Concept], .
             continue
         before: list[Hit[Concept]] = []
         at, free = h.first, out[-1].last if out else 0
-        rest = words.norms[h.first + 1 : h.last]
-        while rest and at - 2 >= 0 and words.norms[at - 1] in JOINTS:
+        ends = [words.norms[begin : h.last] for begin in range(h.first + 1, h.last)]
+        while ends and at - 2 >= 0 and words.norms[at - 1] in JOINTS:
             head = at - 2 - (words.norms[at - 2] == ",")
             norm = words.norms[head]
-            free_word = head >= free and norm not in KINDS_OF and (norm,) not in looks
-            told = table.get((norm, *rest)) if free_word else None
+            site = len(ends) > 1 and bool(out) and out[-1].value.kind == "anatomy" and out[-1].first == head
+            free_word = (head >= free or site) and norm not in KINDS_OF and (norm,) not in looks
+            told = next((t for e in ends if (t := table.get((norm, *e)))), None) if free_word else None
             alike = told and {known[told[0]].kind, h.value.kind} in ({"finding"}, {"device"}, {"anatomy"})
             if told is None or not (alike or known[told[0]].kind in ("finding", "device")):
                 break

@@ -23,6 +23,7 @@ DENYING = frozenset(["no", "without"])
 FREE = frozenset(["ascites", "pneumoperitoneum", "haemoperitoneum"])  # no part of an organ of one side
 POUCHES = frozenset(["pouch of douglas", "cul de sac", "pelvis", "abdomen", "morison pouch"])
 HALF = frozenset(["left", "right"])  # of the picture; "central" fits either side of the body
+HEMISPHERE = frozenset(["white matter", "lateral ventricle", "thalamus", "basal ganglia", "caudate nucleus"])
 SPINAL = frozenset(["spinal cord", "intervertebral disc"])  # at the level that a heading tells
 
 
@@ -225,6 +226,8 @@ def _elsewhere(place: Place, head: Spot) -> bool:
     if name in SPINAL and all(p.of == "vertebra" for p in head.places):
         return False
     if name not in known or name in lexicon.paired():
+        return False
+    if name in HEMISPHERE and not head.places:  # "R: ... Periventricular flare"
         return False
     parts = {known[p.of].field if p.of in known else p.of for p in head.places}
     return known[name].field not in ((parts or WITH_PARTS) & WITH_PARTS)

@@ -37,6 +37,7 @@ UNSURE = frozenset(
 LOOKS = (("hypodensity",), ("hyperdensity",))
 VIEWS = frozenset(["view", "projection", "radiograph", "film", "image", "examination"])
 TAKEN = frozenset(["biopsy", "biopsies", "excision", "specimen", "fna", "resection", "sample"])
+PARTED = TAKEN | {",", ":", "core"}  # behind the organ with which the title of a slide begins
 LIMITED = frozenset(["limited", "obscured", "suboptimal", "poor", "incomplete", "inadequate", "restricted"])
 MOST_LEAD = 5  # words of a heading before a request, its colon included
 PERSONS = frozenset(["patient", "patients", "sufferer", "sufferers"])
@@ -199,10 +200,19 @@ def _of_picture(
     """The describing words of a slide without the side of an organ that it was cut from: "biopsy of the right
     breast" is no right half of the picture."""
     taken = next((i for i, norm in enumerate(words.norms) if norm in TAKEN), None)
-    if asked or taken is None:
+    if asked:
         return tuple(describing)
-    begun = {p.first for p in find_places(words, None) if p.value.of or p.value.name in lexicon.paired()}
-    return tuple(d for d in describing if d.value.field != "side" or d.first < taken or d.last not in begun)
+    found = find_places(words, None)
+    begun = {p.first for p in found if p.value.of or p.value.name in lexicon.paired()}
+    titled = {p.first for p in found if {p.value.of, p.value.name} & lexicon.paired()}
+    led = len(words.norms) if taken is None else taken
+    return tuple(
+        d
+        for d in describing
+        if d.value.field != "side"
+        or not (d.first >= led and d.last in begun)
+        and not (d.first == 0 and d.last in titled and PARTED & {*words.norms[d.last + 1 : d.last + 3]})
+    )
 
 
 def _heard_cues(words: Words, hits: Sequence[Hit[Concept]], asked: bool) -> tuple[Hit[Cue], ...]:
