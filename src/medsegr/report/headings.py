@@ -111,9 +111,8 @@ def _read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[S
         sentence = read(text, span, modality, before, side=told_side(last, 0, len(last)))
         sentence = _of_same(sentence, out[-1:])
         alone = bool(out) and (out[-1].words.norms[-1:] == (":",) or _is_line(out[-1], text))
-        if text[end : span[0]].count("\n") > 1 and not alone:
-            under, nested, over, spoken = "", "", ((), sentence.words), Spoken()
-        elif "\n" in text[end : span[0]] and is_procedure(sentence):
+        lines = text[end : span[0]].count("\n")
+        if (lines > 1 and not alone) or (lines and is_procedure(sentence)):
             under, nested, over, spoken = "", "", ((), sentence.words), Spoken()
         subject = next((c.concept.name for c in sentence.anatomy if c.first <= 1), "")
         colon = _ends_at(sentence, text) or _capitals_at(sentence, text, over[0])

@@ -244,8 +244,8 @@ def find_concepts(words: Words, modality: str | None) -> tuple[Hit[Concept], ...
 
 
 def _of_bodies(options: list[Concept], modality: str | None) -> list[Concept]:
-    """The concepts that are none of tissue under the microscope, which no other image shows: the infarct of an
-    ultrasound is no tissue infarct."""
+    """The concepts that are none of tissue under the microscope: the infarct of an ultrasound is no tissue
+    infarct."""
     if modality in TISSUE:
         return []
     return [c for c in options if not c.modalities or not set(c.modalities) <= TISSUE]

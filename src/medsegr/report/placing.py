@@ -49,7 +49,7 @@ class Setting:
 def places_of(sentence: Sentence, setting: Setting) -> list[tuple[Spot, ...]]:
     """Places of each candidate. One without a place takes that of a neighbour it is joined with
     ("atelectasis or scar")."""
-    own = []
+    own, bare = [], []
     for item in sentence.candidates:
         others = {i for c in sentence.candidates if c is not item for part in c.parts for i in range(*part)}
         mine = [
@@ -57,6 +57,7 @@ def places_of(sentence: Sentence, setting: Setting) -> list[tuple[Spot, ...]]:
             for e in sentence.elements
             if item.region[0] <= e.first and e.last <= item.region[1] and e.first not in others
         ]
+        bare.append(all(e.own and side_of(e) not in SIDE_WORDS for e in mine))
         own.append(
             spots(mine, sentence.words, setting.sides, setting.by_flag)
             if item.concept.sided or item.concept.kind != "statement"
@@ -71,7 +72,6 @@ def places_of(sentence: Sentence, setting: Setting) -> list[tuple[Spot, ...]]:
         tuple(_of_body(s, item, sentence) for s in mine)
         for item, mine in zip(sentence.candidates, own, strict=True)
     ]
-    bare = [not mine for mine in own]
     own = [_under(item, mine, sentence, setting) for item, mine in zip(sentence.candidates, own, strict=True)]
     out = list(own)
     for i in range(len(own) - 2, -1, -1):  # "scarring or atelectasis in the right base"

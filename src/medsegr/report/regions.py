@@ -17,7 +17,18 @@ EXPLAINING = (
     *("represent", "corresponding to", "correspond to", "typical of", "typical for", "characteristic of"),
     *("is likely", "are likely", "is probably", "are probably", "i e", "="),
 )
-DOUBTING = ("query", "likely", "probably", "possibly", "presumably", "suspicious for", "suspicious of", "suggestive of", "concerning for", "worrisome for")
+DOUBTING = (
+    "query",
+    "likely",
+    "probably",
+    "possibly",
+    "presumably",
+    "suspicious for",
+    "suspicious of",
+    "suggestive of",
+    "concerning for",
+    "worrisome for",
+)
 APPOSING = frozenset(["-", "\u2013", "\u2014", ":"])  # before what a finding is
 GRADE = "birads category"  # stands beside a finding, whose place and size are not its own
 ARTICLES = frozenset(["a", "an"])

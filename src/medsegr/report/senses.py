@@ -4,8 +4,8 @@ of bone, and in a slide the title under which something is told."""
 from collections.abc import Sequence
 
 from medsegr.report.clauses import DENIERS
-from medsegr.report.lexicon import Concept
-from medsegr.report.match import Hit, Words
+from medsegr.report.lexicon import Concept, Descriptor, paired
+from medsegr.report.match import Hit, Words, find_places
 
 HOLLOW = frozenset(  # whose cavity is no hole in a lung
     [
@@ -29,7 +29,18 @@ YIELDING = frozenset(  # what collapses beside a lung, and when
 )
 LUNG = frozenset(
     [
-        *("lung", "lobe", "lobar", "pulmonary", "lingula", "lingular", "basal", "base", "bibasal", "bibasilar"),
+        *(
+            "lung",
+            "lobe",
+            "lobar",
+            "pulmonary",
+            "lingula",
+            "lingular",
+            "basal",
+            "base",
+            "bibasal",
+            "bibasilar",
+        ),
         *("hemithorax", "consolidation", "atelectasis", "atelectatic", "effusion", "pneumothorax", "rul"),
         *("rml", "rll", "lul", "lll", "segmental", "subsegmental", "retrocardiac", "airspace", "zone"),
     ]
@@ -57,15 +68,35 @@ IMAGING = frozenset(
     ]
 )
 HEART = frozenset(["valve", "aortic", "mitral", "tricuspid", "lv", "rv", "ef", "ventricle", "ventricular"])
+TAKEN = frozenset(["biopsy", "biopsies", "excision", "specimen", "fna", "resection", "sample"])
+PARTED = TAKEN | {",", ":", "core"}  # behind the organ with which the title of a slide begins
+FAT = (("infiltration",), ("change",), ("replacement",), ("degeneration",))
+NO_LIVER = frozenset(  # whose fat is none of the liver
+    [
+        *(
+            "pancrea",
+            "pancreatic",
+            "muscle",
+            "marrow",
+            "filum",
+            "gland",
+            "parotid",
+            "thymus",
+            "node",
+            "septum",
+            "sinus",
+        ),
+        *("ventricle", "ventricular", "rv", "lv", "myocardium", "wall", "bowel", "ileum", "submucosa"),
+        *("nerve", "tumor", "mass", "lesion", "hilum", "kidney", "breast", "spinal", "cord", "vertebra"),
+    ]
+)
 NEAR = 8  # words before a collapse in which it is looked for what collapses
 SAMPLED = frozenset(["biopsy", "biopsied", "bx", "fna", "fnac", "core", "cores", "vab", "aspirated"])
 SAMPLED |= {"sampled", "placed", "deployed", "sited", "inserted", "marker", "clip", "marked"}
 LED = frozenset(["of", "in", "at", "from", "within", "into"])
 
 
-def other_sense(
-    hit: Hit[Concept], hits: Sequence[Hit[Concept]], words: Words, modality: str | None
-) -> bool:
+def other_sense(hit: Hit[Concept], hits: Sequence[Hit[Concept]], words: Words, modality: str | None) -> bool:
     """True for a name that means nothing to be drawn where it stands."""
     said = words.norms[hit.first : hit.last]
     if said[-1] in CAPITALS:
@@ -75,11 +106,37 @@ def other_sense(
     if said in (("collapse",), ("collapsed",)):
         near = {*words.norms[max(0, hit.first - NEAR) : hit.last + 5]}
         return bool(YIELDING & near) and not LUNG & near
+    if hit.value.name == "hepatic steatosis" and said[-1:] in FAT:
+        behind = words.norms[hit.last : hit.last + 5]
+        return behind[:1] == ("of",) and bool(NO_LIVER & {*behind}) and "liver" not in behind
     if said == ("density",):
         return _is_property(hit, words.norms)
     if SAMPLED & {*words.norms[: hit.first]} and _is_sampled(hit, words.norms):
         return True
     return modality in ("SM", "GM") and (said == ("cord",) or _is_heading(hit, hits, words.norms))
+
+
+def of_picture(
+    describing: Sequence[Hit[Descriptor]], words: Words, asked: bool
+) -> tuple[Hit[Descriptor], ...]:
+    """The describing words of a slide without the side of an organ that it was cut from: "biopsy of the right
+    breast", "Left breast, core biopsy" is no half of the picture."""
+    if asked:
+        return tuple(describing)
+    norms = words.norms
+    taken = next((i for i, norm in enumerate(norms) if norm in TAKEN), len(norms))
+    found = find_places(words, None)
+    begun = {p.first for p in found if p.value.of or p.value.name in paired()}
+    titled = {p.first for p in found if {p.value.of, p.value.name} & paired() and p.value.of != "lung"}
+    return tuple(
+        d
+        for d in describing
+        if d.value.field != "side"
+        or not (
+            (d.first >= taken and d.last in begun)
+            or (d.first == 0 and d.last in titled and PARTED & {*norms[d.last + 1 : d.last + 3]})
+        )
+    )
 
 
 def _is_short_name(hit: Hit[Concept], words: Words, modality: str | None) -> bool:
@@ -92,7 +149,7 @@ def _is_short_name(hit: Hit[Concept], words: Words, modality: str | None) -> boo
         return True
     graded = hit.last - hit.first > 1
     led = hit.first == 0 or norms[hit.first - 1] in GRADED
-    bare = led and not IMAGING & {*norms} and not norms[hit.last : hit.last + 1][:1] == ("-",)
+    bare = led and not IMAGING & {*norms} and norms[hit.last : hit.last + 1] != ("-",)
     behind = norms[hit.last : hit.last + 1]
     numbered = behind != () and behind[0][0].isdigit()
     shouted = words.text[words.tokens[0].start : words.tokens[-1].end].isupper()

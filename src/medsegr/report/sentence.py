@@ -26,6 +26,7 @@ from medsegr.report.match import (
 from medsegr.report.naming import is_named_as_tool, is_over, is_technique, names, of_each
 from medsegr.report.parts import is_place, landmark, portion
 from medsegr.report.regions import PARTING, explains, regions
+from medsegr.report.senses import of_picture
 from medsegr.report.side import SIDE_WORDS, Element, elements
 from medsegr.report.sided import without_title
 from medsegr.report.tokens import tokens
@@ -36,8 +37,6 @@ UNSURE = frozenset(
 )
 LOOKS = (("hypodensity",), ("hyperdensity",))
 VIEWS = frozenset(["view", "projection", "radiograph", "film", "image", "examination"])
-TAKEN = frozenset(["biopsy", "biopsies", "excision", "specimen", "fna", "resection", "sample"])
-PARTED = TAKEN | {",", ":", "core"}  # behind the organ with which the title of a slide begins
 LIMITED = frozenset(["limited", "obscured", "suboptimal", "poor", "incomplete", "inadequate", "restricted"])
 MOST_LEAD = 5  # words of a heading before a request, its colon included
 PERSONS = frozenset(["patient", "patients", "sufferer", "sufferers"])
@@ -93,7 +92,7 @@ def read(
     hits = names(words, modality, describing)
     places = _places(words, modality, asked)
     if modality in TISSUE:
-        describing = _of_picture(describing, words, asked)
+        describing = of_picture(describing, words, asked)
     all_cues = _heard_cues(words, hits, asked)
     if asked or is_request(words):
         stated = not asked and _tells(words)
@@ -192,27 +191,6 @@ def _places(words: Words, modality: str | None, asked: bool) -> list[Hit[Place]]
         if (asked or _visible(p.value.of or p.value.name, modality))
         and not (_of_view(p, words) or _of_cyst(p, words))
     ]
-
-
-def _of_picture(
-    describing: Sequence[Hit[Descriptor]], words: Words, asked: bool
-) -> tuple[Hit[Descriptor], ...]:
-    """The describing words of a slide without the side of an organ that it was cut from: "biopsy of the right
-    breast" is no right half of the picture."""
-    taken = next((i for i, norm in enumerate(words.norms) if norm in TAKEN), None)
-    if asked:
-        return tuple(describing)
-    found = find_places(words, None)
-    begun = {p.first for p in found if p.value.of or p.value.name in lexicon.paired()}
-    titled = {p.first for p in found if {p.value.of, p.value.name} & lexicon.paired()}
-    led = len(words.norms) if taken is None else taken
-    return tuple(
-        d
-        for d in describing
-        if d.value.field != "side"
-        or not (d.first >= led and d.last in begun)
-        and not (d.first == 0 and d.last in titled and PARTED & {*words.norms[d.last + 1 : d.last + 3]})
-    )
 
 
 def _heard_cues(words: Words, hits: Sequence[Hit[Concept]], asked: bool) -> tuple[Hit[Cue], ...]:

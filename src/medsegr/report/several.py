@@ -109,9 +109,9 @@ def shares(words: Words, region: tuple[int, int], found: Sequence[Element]) -> t
 
 
 def of_signs(found: Sequence[Finding]) -> list[Finding]:
-    """Findings of a sentence with the size and the place of a sign given to what it is seen with: "a mass with
-    posterior shadowing and an echogenic halo, 18 mm", "a collection with peripheral vascularity in the lower
-    outer quadrant"."""
+    """Findings of a sentence with the size and the place of a sign given to what it is seen with: "a mass
+    with posterior shadowing and an echogenic halo, 18 mm", "a collection with peripheral vascularity in the
+    lower outer quadrant"."""
     out = list(found)
     for i, sign in enumerate(out[1:], 1):
         at = next((k for k in reversed(range(i)) if out[k].name not in SIGNS), None)

@@ -52,8 +52,8 @@ def of_treated(sentence: Sentence, before: Sentence, modality: str | None) -> tu
 
 
 def of_second(sentence: Sentence, before: Sentence) -> tuple[Element, ...]:
-    """The breast in which a further thing lies, that of the sentence before it: "a mass in the right breast. A
-    second, smaller lesion deep to the nipple"; nothing where a side is told or two were."""
+    """The breast in which a further thing lies, that of the sentence before it: "a mass in the right breast.
+    A second, smaller lesion deep to the nipple"; nothing where a side is told or two were."""
     told = {side_of(e) for e in before.elements} & {*SIDE_WORDS, "bilateral"}
     breast = any(e.place and "breast" in (e.place.of, e.place.name) for e in before.elements)
     led = FURTHER & {*sentence.words.norms[:2]}
