@@ -55,7 +55,7 @@ OWNERS = frozenset(["bone", "bony", "liver", "spleen", "breast", "marrow", "skel
 STRUCTURES = frozenset(  # of healthy tissue
     [
         *("membrane", "basement membrane", "renal tubule", "glomerulus", "gland", "epithelium", "stroma"),
-        *("smooth muscle", "vessel", "nucleus", "cell", "chorionic villi", "collagen", "adipose tissue"),
+        *("smooth muscle", "vessel", "chorionic villi", "collagen", "adipose tissue"),
         *("nerve bundle", "hair follicle", "cytoplasm", "spinal cord", "placenta"),
     ]
 )
@@ -152,6 +152,8 @@ def _is_short_name(hit: Hit[Concept], words: Words, modality: str | None) -> boo
     bare = led and not IMAGING & {*norms} and norms[hit.last : hit.last + 1] != ("-",)
     behind = norms[hit.last : hit.last + 1]
     numbered = behind != () and behind[0][0].isdigit()
+    if behind in (("compared",), ("well",), ("described",), ("above",), ("before",), ("noted",), ("seen",)):
+        return False  # "SEVERE AS COMPARED TO PRIOR"
     shouted = words.text[words.tokens[0].start : words.tokens[-1].end].isupper()
     if modality != "US":
         heart = norms[hit.last - 1] != "ms" or bool(HEART & {*norms})
