@@ -55,7 +55,7 @@ facial cleft, hyperplasia, testicular torsion,
 absent nasal bone, anencephaly, clinodactyly, fetal growth restriction, fluid collection, micrognathia,
 miscarriage, nerve thickening, oligohydramnios, patellar abnormality, polydactyly, polyhydramnios,
 restricted diffusion, rosette, salivary duct dilatation, short cervix, skeletal dysplasia, surgical defect,
-talipes
+talipes, fluid level, tissue atrophy, crystal
 """
 # Seen in images of any kind.
 ANYWHERE = """

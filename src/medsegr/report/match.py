@@ -32,6 +32,7 @@ MONTHS = frozenset(
 )
 THRICE = re.compile(r"([a-hj-z])\1\1+")
 ENDINGS = ("opathy", "omatous", "plasia", "malacia", "ectasia", "itis", "osis", "emia", "oma", "cele")
+BODIES = frozenset(["US", "CT", "MR", "CR", "XA", "PT"])
 LONG = 14  # letters of a term that may hold two slips
 BONE_WORDS = frozenset(
     ["vertebra", "vertebral", "level", "rib", "thoracic", "lumbar", "cervical", "body", "disc"]
@@ -246,9 +247,9 @@ def find_concepts(words: Words, modality: str | None) -> tuple[Hit[Concept], ...
 def _of_bodies(options: list[Concept], modality: str | None) -> list[Concept]:
     """The concepts that are none of tissue under the microscope: the infarct of an ultrasound is no tissue
     infarct."""
-    if modality in TISSUE:
+    if modality not in BODIES:
         return []
-    return [c for c in options if not c.modalities or not set(c.modalities) <= TISSUE]
+    return [c for c in options if not c.modalities or BODIES & {*c.modalities}]
 
 
 def find_places(words: Words, modality: str | None = None) -> tuple[Hit[Place], ...]:

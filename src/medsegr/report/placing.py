@@ -57,7 +57,7 @@ def places_of(sentence: Sentence, setting: Setting) -> list[tuple[Spot, ...]]:
             for e in sentence.elements
             if item.region[0] <= e.first and e.last <= item.region[1] and e.first not in others
         ]
-        bare.append(all(e.own and side_of(e) not in SIDE_WORDS for e in mine))
+        bare.append(all(map(_is_bare, mine)))
         own.append(
             spots(mine, sentence.words, setting.sides, setting.by_flag)
             if item.concept.sided or item.concept.kind != "statement"
@@ -83,12 +83,20 @@ def places_of(sentence: Sentence, setting: Setting) -> list[tuple[Spot, ...]]:
                 out[i] = out[i + 1]
     for i in range(1, len(own)):  # "right basilar scarring or atelectasis"
         here = sentence.candidates[i]
-        taken = () if bare[i] and not bare[i - 1] else out[i]  # nearer than what is told over all of them
+        over = bare[i] and not bare[i - 1] and out[i] is own[i]
+        taken = () if over else out[i]  # nearer than what is told over all of them
         if _may_take(here, taken, sentence.candidates[i - 1], out[i - 1], here.joined):
             out[i] = out[i - 1]
         elif not out[i] and here.concept.sided and _surrounds(here, sentence):
             out[i] = next((spot for spot in reversed(out[:i]) if spot), ())
     return out
+
+
+def _is_bare(element: Element) -> bool:
+    """True for the kidney that is part of the name "renal cell carcinoma": it tells no side."""
+    place = element.place
+    paired = place is not None and bool({place.name, place.of} & lexicon.paired())
+    return element.own and paired and side_of(element) not in SIDE_WORDS
 
 
 def _surrounds(item: Candidate, sentence: Sentence) -> bool:

@@ -18,16 +18,8 @@ EXPLAINING = (
     *("is likely", "are likely", "is probably", "are probably", "i e", "="),
 )
 DOUBTING = (
-    "query",
-    "likely",
-    "probably",
-    "possibly",
-    "presumably",
-    "suspicious for",
-    "suspicious of",
-    "suggestive of",
-    "concerning for",
-    "worrisome for",
+    *("likely", "probably", "possibly", "presumably", "suspicious for", "suspicious of", "suggestive of"),
+    *("concerning for", "worrisome for"),
 )
 APPOSING = frozenset(["-", "\u2013", "\u2014", ":"])  # before what a finding is
 GRADE = "birads category"  # stands beside a finding, whose place and size are not its own
@@ -269,7 +261,9 @@ def _are_joined(one: Candidate, two: Candidate, words: Words, starts: tuple[int,
     hard = any(end < s <= begin and words.norms[s - 1] not in BRACKETS for s in starts)
     if len(between) <= 24 and not {".", ";"} & {*between} and explains(between):
         return True
-    if len(between) <= 24 and not {".", ";"} & {*between} and " ".join(between).endswith(DOUBTING):
+    doubted = " ".join(between).endswith(DOUBTING)
+    doubted = doubted or (between[-1:] == ("query",) and not one.concept.drawable)
+    if len(between) <= 24 and doubted and not {".", ";"} & {*between}:
         return True
     ended = words.norms[two.last :] in ((), (".",))
     if ended and between and between[-1] in APPOSING and len(between) <= 24 and "no" not in between:
