@@ -239,15 +239,17 @@ def find_concepts(words: Words, modality: str | None) -> tuple[Hit[Concept], ...
     for hit in longest(words.norms, lexicon.concept_terms()):
         options = [known[name] for name in hit.value]
         fitting = [c for c in options if modality and modality in c.modalities]
-        if not means_other(words.norms[hit.first : hit.last], modality):
-            found.append(Hit((fitting or _of_bodies(options, modality) or options)[0], hit.first, hit.last))
+        said = words.norms[hit.first : hit.last]
+        if not means_other(said, modality):
+            chosen = fitting or _of_bodies(options, said, modality) or options
+            found.append(Hit(chosen[0], hit.first, hit.last))
     return tuple(found)
 
 
-def _of_bodies(options: list[Concept], modality: str | None) -> list[Concept]:
+def _of_bodies(options: list[Concept], said: tuple[str, ...], modality: str | None) -> list[Concept]:
     """The concepts that are none of tissue under the microscope: the infarct of an ultrasound is no tissue
-    infarct."""
-    if modality not in BODIES:
+    infarct. () where the first one has that very name."""
+    if modality in TISSUE or lexicon.split_words(options[0].name) == said:
         return []
     return [c for c in options if not c.modalities or BODIES & {*c.modalities}]
 

@@ -69,6 +69,7 @@ IMAGING = frozenset(
 )
 HEART = frozenset(["valve", "aortic", "mitral", "tricuspid", "lv", "rv", "ef", "ventricle", "ventricular"])
 TAKEN = frozenset(["biopsy", "biopsies", "excision", "specimen", "fna", "resection", "sample"])
+TAKEN |= {"punch", "shave", "curettage", "ellipse", "core", "cores"}
 PARTED = TAKEN | {",", ":", "core"}  # behind the organ with which the title of a slide begins
 FAT = (("infiltration",), ("change",), ("replacement",), ("degeneration",))
 NO_LIVER = frozenset(  # whose fat is none of the liver
@@ -90,6 +91,29 @@ NO_LIVER = frozenset(  # whose fat is none of the liver
         *("nerve", "tumor", "mass", "lesion", "hilum", "kidney", "breast", "spinal", "cord", "vertebra"),
     ]
 )
+CHANNELS = frozenset(  # of which an obstruction is none of the bowel
+    [
+        *("lvot", "rvot", "outflow", "tract", "airway", "airflow", "bronchial", "tracheal", "laryngeal"),
+        *("ureteric", "ureteral", "ureter", "biliary", "bile", "duct", "ductal", "nasal", "venous", "vein"),
+        *("lymphatic", "urinary", "outlet", "bladder", "dynamic", "midcavity", "coronary", "vascular"),
+        *("tubal", "valve", "shunt", "catheter", "stent", "pelviureteric", "puj", "upj", "renal", "csf"),
+        *("ventricular", "aqueductal", "microvascular", "lacrimal", "valvular", "arterial", "inflow"),
+    ]
+)
+PASSAGES = frozenset(  # what is spared in a picture of them is no embolus
+    [
+        *("ureter", "ureteric", "bladder", "bowel", "colon", "colonic", "gastric", "stomach", "duct", "cbd"),
+        *("gallbladder", "esophagus", "esophageal", "calyx", "pelvicalyceal", "uterine", "tubal", "joint"),
+    ]
+)
+BREAST = frozenset(
+    ["breast", "parenchyma", "parenchymal", "fibroglandular", "glandular", "tissue", "quadrant"]
+)
+IN_BREAST = (("asymmetry",), ("distortion",))
+ORGANS = frozenset(
+    ["renal", "hepatic", "splenic", "nasal", "mesenteric", "mucosal", "conjunctival", "pelvic"]
+)
+HELD_BY = frozenset(["mesentery", "liver", "kidney", "spleen", "pelvi", "testis", "ovary", "bowel", "mucosa"])
 NEAR = 8  # words before a collapse in which it is looked for what collapses
 SAMPLED = frozenset(["biopsy", "biopsied", "bx", "fna", "fnac", "core", "cores", "vab", "aspirated"])
 SAMPLED |= {"sampled", "placed", "deployed", "sited", "inserted", "marker", "clip", "marked"}
@@ -109,6 +133,8 @@ def other_sense(hit: Hit[Concept], hits: Sequence[Hit[Concept]], words: Words, m
     if hit.value.name == "hepatic steatosis" and said[-1:] in FAT:
         behind = words.norms[hit.last : hit.last + 5]
         return behind[:1] == ("of",) and bool(NO_LIVER & {*behind}) and "liver" not in behind
+    if _is_elsewhere(said, hit, words.norms):
+        return True
     if said == ("density",):
         return _is_property(hit, words.norms)
     if SAMPLED & {*words.norms[: hit.first]} and _is_sampled(hit, words.norms):
@@ -135,6 +161,7 @@ def of_picture(
         or not (
             (d.first >= taken and d.last in begun)
             or (d.first == 0 and d.last in titled and PARTED & {*norms[d.last + 1 : d.last + 3]})
+            or (d.last in begun and TAKEN & {*norms[d.last + 1 : d.last + 5]})
         )
     )
 
@@ -176,6 +203,22 @@ def _is_of_body(hit: Hit[Concept], norms: Sequence[str], modality: str | None) -
     listed = norms[hit.last : hit.last + 2]  # "the oral cavity and nasal cavity"
     of_heart = modality in ("US", "MR") and bool(CHAMBERS & {*norms})
     return bool(HOLLOW & before or EXTENT & behind or of_heart or HOLLOW & {*listed[1:]})
+
+
+def _is_elsewhere(said: Sequence[str], hit: Hit[Concept], norms: Sequence[str]) -> bool:
+    """True for a bare name that the lexicon has of one organ and that is told of another: the obstruction of
+    an outflow tract is none of the bowel, the asymmetry of the ventricles none of a breast."""
+    before = {*norms[max(0, hit.first - 2) : hit.first]}
+    behind = norms[hit.last : hit.last + 4]
+    if said == ("obstruction",):
+        return bool(CHANNELS & before or (behind[:1] == ("of",) and CHANNELS & {*behind}))
+    if said == ("filling", "defect"):
+        return bool(PASSAGES & {*norms})
+    if said in IN_BREAST:
+        return behind[:1] == ("of",) and not BREAST & {*behind}
+    if said in (("congestion",), ("edema",)):
+        return bool(ORGANS & before) or (behind[:1] == ("of",) and bool(HELD_BY & {*behind}))
+    return False
 
 
 def _is_property(hit: Hit[Concept], norms: Sequence[str]) -> bool:
