@@ -56,7 +56,8 @@ absent nasal bone, anencephaly, clinodactyly, fetal growth restriction, fluid co
 miscarriage, nerve thickening, oligohydramnios, patellar abnormality, polydactyly, polyhydramnios,
 restricted diffusion, rosette, salivary duct dilatation, short cervix, skeletal dysplasia, surgical defect,
 talipes, hypoperfusion,
-filling defect, heterogeneous parenchyma, luminal obstruction, tear, torsion
+filling defect, heterogeneous parenchyma, luminal obstruction, tear, torsion,
+fluid level, tissue atrophy, crystal
 """
 # Seen in images of any kind.
 ANYWHERE = """

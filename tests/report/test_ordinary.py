@@ -55,6 +55,22 @@ def test_a_slip_is_still_understood(slip: str, meant: str) -> None:
     assert correct(slip) == (meant,)
 
 
+@pytest.mark.parametrize(
+    "term",
+    ["scleritis", "neuropathy", "enteropathy", "myxomatous", "arteriopathy", "neuroblastoma"],
+)
+def test_a_term_of_the_art_is_no_slip_of_another(term: str) -> None:
+    assert correct(term) == (term,)
+
+
+@pytest.mark.parametrize(
+    ("slip", "meant"),
+    [("arthropaty", "arthropathy"), ("nephroblastona", "nephroblastoma"), ("arthrosos", "arthrosis")],
+)
+def test_a_slip_in_a_term_of_the_art_is_still_understood(slip: str, meant: str) -> None:
+    assert correct(slip) == (meant,)
+
+
 def test_the_list_is_sorted_and_holds_no_name_of_a_finding() -> None:
     words = tomllib.loads((files("medsegr.report.lexicon") / "ordinary.toml").read_text("utf-8"))
     listed = words["ordinary"].split()

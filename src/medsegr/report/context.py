@@ -288,6 +288,9 @@ def claim(found: Sequence[Scope], parts: Sequence[tuple[int, int]], concept: Con
     if intact is not None:
         torn = words.norms[intact[0] - 1] in ("not", "non", "incompletely", "partially")
         return Claim("present" if torn else "absent", words.span(*intact))
+    bare = next((p for p in parts if p[0] and words.norms[p[0] - 1] == "non"), None)
+    if bare is not None and concept.kind == "finding":  # "the LV is non-dilated"
+        return Claim("absent", words.span(bare[0] - 1, bare[0]))
     own = [words.span(*part) for part in parts]
     acting = [s for s in found if any(s.first <= a < s.last or s.first < b <= s.last for a, b in parts)]
     acting = [

@@ -313,6 +313,8 @@ def _line_ends(part: str, match: re.Match[str]) -> bool:
         return True
     if _LABEL.match(line) and _LABEL.match(after):  # "Shift: 4 mm to the right", "Hydrocephalus: no"
         return not line.endswith(",") and not re.search(r"\w-$", line)  # "Side: -" is answered
+    if _QUERIED.search(line) and after[0].isupper():
+        return True  # "?myocarditis ?Takotsubo"
     if len(line) > 50:  # a wrapped line is a full one
         return line.endswith((".", ":", ";", "!", "?")) or _LABEL.match(after) is not None
     if re.search(r":\s*\S+$", line):  # "Consolidation: No" is answered
@@ -334,6 +336,7 @@ _OPEN = frozenset(  # words that end no line
 )
 _LABEL = re.compile(r"[A-Z][A-Za-z0-9 /#-]{0,40}:(?=\s)")
 _BEGUN = re.compile(  # what begins a line: an organ in capitals with a dash, what letters say of a patient
-    r"[A-Z][A-Z0-9/]*(?: [A-Z0-9/]+){0,3} ?[-–—]{1,2} |(?:[HCRhcr]/[Oo]|[KkSs]/(?:[Cc]/[Oo]|[Pp]))\b"
+    r"[A-Z][A-Z0-9/]*(?: [A-Z0-9/]+){0,3} ?[-–—]{1,2} |(?:[HCREhcre]/[Oo]|[KkSs]/(?:[Cc]/[Oo]|[Pp]))\b"
 )
+_QUERIED = re.compile(r"(?:^|\s)\?\s?[\w/-]+$")  # what a referrer asks ends his line
 _BOX = re.compile(r"[\[\u2610-\u2612]")

@@ -14,7 +14,7 @@ from medsegr.report.match import Words
 from medsegr.report.parts import wholes
 from medsegr.report.sentence import NO_WORDS, Sentence, is_name_only, is_request, read
 from medsegr.report.side import SIDE_WORDS, Element, side_of
-from medsegr.report.sites import of_site, of_treated, sided
+from medsegr.report.sites import is_procedure, of_before, sided
 from medsegr.report.titled import DEVICES, ORGANS, fits
 
 PARTED = frozenset(
@@ -111,7 +111,8 @@ def _read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[S
         sentence = read(text, span, modality, before, side=told_side(last, 0, len(last)))
         sentence = _of_same(sentence, out[-1:])
         alone = bool(out) and (out[-1].words.norms[-1:] == (":",) or _is_line(out[-1], text))
-        if text[end : span[0]].count("\n") > 1 and not alone:
+        lines = text[end : span[0]].count("\n")
+        if (lines > 1 and not alone) or (lines and is_procedure(sentence)):
             under, nested, over, spoken = "", "", ((), sentence.words), Spoken()
         subject = next((c.concept.name for c in sentence.anatomy if c.first <= 1), "")
         colon = _ends_at(sentence, text) or _capitals_at(sentence, text, over[0])
@@ -125,7 +126,7 @@ def _read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[S
         elif subject and not _stays(subject, over[0]):
             over = (), sentence.words
         both = _of_both(sentence, colon)
-        site = of_site(sentence, out[-1]) or of_treated(sentence, out[-1], modality) if out else ()
+        site = of_before(sentence, out[-1], modality) if out else ()
         front = _fronted(sentence) or _trailing(sentence)
         told = (front, sentence.words) if front else over
         if spoken.organ and _mere_side(sentence):  # "The left shows a nodule."

@@ -14,6 +14,7 @@ HOURS = (
 )
 ONLY_IN = {  # short words that mean something else elsewhere: complement and a vertebra
     **dict.fromkeys(("c3", "c4", "kappa", "lambda", "pni"), TISSUE),
+    "satellite": frozenset(["US", "MG"]),
     **dict.fromkeys(("mas", "rd"), frozenset(["OP"])),
     **dict.fromkeys(("ak", "aks"), frozenset(["DMS"])),
     "oa": frozenset(["CR", "CT", "MR", "US", "PT"]),

@@ -1,9 +1,11 @@
 """One finding for what is stated twice, in the findings and again in the impression."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import replace
 
 from medsegr.findings import Finding, Location, Shape, Texture
+from medsegr.report.lexicon import concepts
 
 ORDERED = frozenset(  # stand for one of several things named before
     ["smaller", "larger", "bigger", "largest", "smallest", "biggest", "first", "second", "third", "former"]
@@ -65,7 +67,9 @@ def _same(known: Finding, later: Finding, back: bool) -> bool:
     if known.section == later.section and organs and others and not organs & others:
         return False  # "The left ventricle is dilated. The left atrium is enlarged."
     if one.side and two.side and (one.side != two.side or one.side_frame != two.side_frame):
-        return False
+        both = one.side == "bilateral" and concepts()[later.name].kind == "device"
+        if not (both and back):  # "bilateral implants ... the left implant is intact"
+            return False
     if any(a and b and not set(a) & set(b) for a, b in ((one.rows, two.rows), (one.cols, two.cols))):
         return False
     return not (known.shape.size_mm and later.shape.size_mm and known.shape.size_mm != later.shape.size_mm)
@@ -126,6 +130,9 @@ def _halves(out: Sequence[Finding], known: Sequence[int], later: Finding, back: 
 
 def _points_back(later: Finding, text: str) -> bool:
     start = later.sentence[0] if later.sentence else later.span[0]
+    device = later.name in concepts() and concepts()[later.name].kind == "device"
+    if device and re.search(rf"\bthe (?:left |right )?{re.escape(later.name)}$", later.phrase.lower()):
+        return True
     return text[max(start, later.span[0] - 12) : later.span[0]].lower().lstrip().startswith(
         BACK
     ) or later.phrase.lower().startswith(BACK)

@@ -31,6 +31,9 @@ MONTHS = frozenset(
     ]
 )
 THRICE = re.compile(r"([a-hj-z])\1\1+")
+ENDINGS = ("opathy", "omatous", "plasia", "malacia", "ectasia", "itis", "osis", "emia", "oma", "cele")
+BODIES = frozenset(["US", "CT", "MR", "CR", "XA", "PT"])
+LONG = 14  # letters of a term that may hold two slips
 BONE_WORDS = frozenset(
     ["vertebra", "vertebral", "level", "rib", "thoracic", "lumbar", "cervical", "body", "disc"]
 )
@@ -172,6 +175,8 @@ def _alike(word: str, other: str) -> bool:
         return False
     if len(word) < 10 and OSA.distance(word, other) > 1 and word[-1] != other[-1]:
         return False
+    if _other_term(word, other):
+        return False
     shorter, longer = sorted((word, other), key=len)
     if longer.endswith(shorter) and len(longer) != len(shorter):
         return False  # a prefix came or went: it may turn the meaning
@@ -196,6 +201,16 @@ def _alike(word: str, other: str) -> bool:
     return next((h for h in heads if word.startswith(h)), "") == next(
         (h for h in heads if other.startswith(h)), ""
     )
+
+
+def _other_term(word: str, other: str) -> bool:
+    """True for two terms of the art: they end alike and differ in two letters of the stem ("arteriopathy" is
+    no arthropathy), or end in two ways ("scleritis" is no sclerosis)."""
+    ends = [next((end for end in ENDINGS if term.endswith(end)), "") for term in (word, other)]
+    if not all(ends):
+        return False
+    stems = (word.removesuffix(ends[0]), other.removesuffix(ends[1]))
+    return ends[0] != ends[1] or (OSA.distance(*stems) > 1 and len(word) < LONG)
 
 
 def words_of(tokens: tuple[Token, ...], text: str) -> Words:
@@ -227,10 +242,20 @@ def find_concepts(words: Words, modality: str | None) -> tuple[Hit[Concept], ...
             meant = "chest tube" if is_drain(words.norms, hit.first) else "pacemaker"
             options = [known[meant]]
         fitting = [c for c in options if modality and modality in c.modalities]
+        said = words.norms[hit.first : hit.last]
         written = {token.raw for token in words.tokens[hit.first : hit.last]}
-        if not means_other(words.norms[hit.first : hit.last], modality, written):
-            found.append(Hit((fitting or options)[0], hit.first, hit.last))
+        if not means_other(said, modality, written):
+            chosen = fitting or _of_bodies(options, said, modality) or options
+            found.append(Hit(chosen[0], hit.first, hit.last))
     return tuple(found)
+
+
+def _of_bodies(options: list[Concept], said: tuple[str, ...], modality: str | None) -> list[Concept]:
+    """The concepts that are none of tissue under the microscope: the infarct of an ultrasound is no tissue
+    infarct. () where the first one has that very name."""
+    if modality in TISSUE or lexicon.split_words(options[0].name) == said:
+        return []
+    return [c for c in options if not c.modalities or BODIES & {*c.modalities}]
 
 
 def find_places(words: Words, modality: str | None = None) -> tuple[Hit[Place], ...]:

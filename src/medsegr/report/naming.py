@@ -6,6 +6,7 @@ from medsegr.report import lexicon
 from medsegr.report.clauses import STATES
 from medsegr.report.lexicon import Concept, Descriptor, Place, word_list
 from medsegr.report.match import Hit, Words, find_concepts
+from medsegr.report.senses import other_sense
 
 ACTS = frozenset(
     ["removed", "resected", "retrieved", "biopsied", "sampled", "obtained", "excised", "ablated", "taken"]
@@ -39,6 +40,7 @@ MADE_OF = frozenset(["composition", "attenuation", "consistency", "density", "ty
 EXTENDING = frozenset(["extend", "extends", "extending", "spread", "spreads", "spreading", "radiating"])
 MOST = frozenset(["most", "many", "all", "some", "few", "several", "the", "these", "scattered", "rare"])
 SAMPLES = frozenset(["biopsy", "biopsies", "aspiration", "cytology", "localisation", "localization"])
+SAMPLES |= {"bx", "fna", "fnac", "vab"}
 SHOWING = frozenset(["show", "shows", "demonstrate", "demonstrates", "exhibit", "exhibits"])
 HOLLOWS = frozenset(  # of the body: their cavity is no hole in a lung
     [
@@ -118,6 +120,7 @@ def names(
     found = tuple(h for i, h in enumerate(found) if not (i and _is_answer(h, words)))
     if not {"cavity", "normal"}.isdisjoint(words.norms):
         found = tuple(h for h in found if not (_is_hollow(h, words) or _is_usual(h, words)))
+    found = tuple(h for h in found if not other_sense(h, found, words, modality))
     return tuple(h for h in found if not (h.value.name in LOOKS and _is_look(h, found, words)))
 
 
@@ -302,12 +305,13 @@ def _shared(hits: Sequence[Hit[Concept]], words: Words) -> tuple[Hit[Concept], .
             continue
         before: list[Hit[Concept]] = []
         at, free = h.first, out[-1].last if out else 0
-        rest = words.norms[h.first + 1 : h.last]
-        while rest and at - 2 >= 0 and words.norms[at - 1] in JOINTS:
+        ends = [words.norms[begin : h.last] for begin in range(h.first + 1, h.last)]
+        while ends and at - 2 >= 0 and words.norms[at - 1] in JOINTS:
             head = at - 2 - (words.norms[at - 2] == ",")
             norm = words.norms[head]
-            free_word = head >= free and norm not in KINDS_OF and (norm,) not in looks
-            told = table.get((norm, *rest)) if free_word else None
+            site = len(ends) > 1 and bool(out) and out[-1].value.kind == "anatomy" and out[-1].first == head
+            free_word = (head >= free or site) and norm not in KINDS_OF and (norm,) not in looks
+            told = next((t for e in ends if (t := table.get((norm, *e)))), None) if free_word else None
             alike = told and {known[told[0]].kind, h.value.kind} in ({"finding"}, {"device"}, {"anatomy"})
             if told is None or not (alike or known[told[0]].kind in ("finding", "device")):
                 break

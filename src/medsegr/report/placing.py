@@ -47,6 +47,7 @@ POUCHES = frozenset(["pouch of douglas", "cul de sac", "pelvis", "abdomen", "mor
 WITHIN = frozenset(["in", "of", "within", "inside"])
 NEAR = 4  # words between a finding and the organ that it is "of"
 HALF = frozenset(["left", "right"])  # of the picture; "central" fits either side of the body
+HEMISPHERE = frozenset(["white matter", "lateral ventricle", "thalamus", "basal ganglia", "caudate nucleus"])
 SPINAL = frozenset(["spinal cord", "intervertebral disc"])  # at the level that a heading tells
 
 
@@ -72,7 +73,7 @@ class Setting:
 def places_of(sentence: Sentence, setting: Setting) -> list[tuple[Spot, ...]]:
     """Places of each candidate. One without a place takes that of a neighbour it is joined with
     ("atelectasis or scar")."""
-    own = []
+    own, bare = [], []
     for item in sentence.candidates:
         others, shared = _of_others(item, sentence)
         mine = [
@@ -82,6 +83,7 @@ def places_of(sentence: Sentence, setting: Setting) -> list[tuple[Spot, ...]]:
             or e.first in shared
             or _leads(e, item, sentence)
         ]
+        bare.append(all(map(_is_bare, mine)))
         own.append(
             spots(mine, sentence.words, setting.sides, setting.by_flag)
             if item.concept.sided or item.concept.kind != "statement"
@@ -107,7 +109,9 @@ def places_of(sentence: Sentence, setting: Setting) -> list[tuple[Spot, ...]]:
                 out[i] = out[i + 1]
     for i in range(1, len(own)):  # "right basilar scarring or atelectasis"
         here = sentence.candidates[i]
-        if _may_take(here, out[i], sentence.candidates[i - 1], out[i - 1], here.joined):
+        over = bare[i] and not bare[i - 1] and out[i] is own[i]
+        taken = () if over else out[i]  # nearer than what is told over all of them
+        if _may_take(here, taken, sentence.candidates[i - 1], out[i - 1], here.joined):
             out[i] = out[i - 1]
         elif not out[i] and here.concept.sided and _surrounds(here, sentence):
             out[i] = next((spot for spot in reversed(out[:i]) if spot), ())
@@ -186,6 +190,13 @@ def _on_side(spot: Spot, cause: tuple[Spot, ...]) -> Spot:
     if spot.side or spot.cols or side not in SIDE_WORDS or not organs & lexicon.paired():
         return spot
     return replace(spot, side=side, spans=tuple(sorted({*spot.spans, *cause[0].spans})))
+
+
+def _is_bare(element: Element) -> bool:
+    """True for the kidney that is part of the name "renal cell carcinoma": it tells no side."""
+    place = element.place
+    paired = place is not None and bool({place.name, place.of} & lexicon.paired())
+    return element.own and paired and side_of(element) not in SIDE_WORDS
 
 
 def _surrounds(item: Candidate, sentence: Sentence) -> bool:
@@ -323,6 +334,8 @@ def _elsewhere(place: Place, head: Spot) -> bool:
     if name in SPINAL and all(p.of == "vertebra" for p in head.places):
         return False
     if name not in known or name in lexicon.paired():
+        return False
+    if name in HEMISPHERE and not head.places:  # "R: ... Periventricular flare"
         return False
     parts = {known[p.of].field if p.of in known else p.of for p in head.places}
     return known[name].field not in ((parts or WITH_PARTS) & WITH_PARTS)

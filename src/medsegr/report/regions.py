@@ -17,6 +17,11 @@ EXPLAINING = (
     *("represent", "corresponding to", "correspond to", "typical of", "typical for", "characteristic of"),
     *("is likely", "are likely", "is probably", "are probably", "i e", "="),
 )
+DOUBTING = (
+    *("likely", "probably", "possibly", "presumably", "suspicious for", "suspicious of", "suggestive of"),
+    *("concerning for", "worrisome for"),
+)
+APPOSING = frozenset(["-", "\u2013", "\u2014", ":"])  # before what a finding is
 GRADE = "birads category"  # stands beside a finding, whose place and size are not its own
 ARTICLES = frozenset(["a", "an"])
 LEADING = frozenset(["on", "in", "at", "the", "side"])
@@ -267,6 +272,13 @@ def _are_joined(one: Candidate, two: Candidate, words: Words, starts: tuple[int,
     hard = any(end < s <= begin and words.norms[s - 1] not in BRACKETS for s in starts)
     if len(between) <= 24 and not {".", ";"} & {*between} and explains(between):
         return True
+    doubted = " ".join(between).endswith(DOUBTING)
+    doubted = doubted or (between[-1:] == ("query",) and not one.concept.drawable)
+    if len(between) <= 24 and doubted and not {".", ";"} & {*between}:
+        return True
+    ended = words.norms[two.last :] in ((), (".",))
+    if ended and between and between[-1] in APPOSING and len(between) <= 24 and "no" not in between:
+        return True  # "lucencies in the right lung - interstitial emphysema."
     if not hard and CAUSING & {*between} and len(between) <= 12:
         return True
     most = 20 if "with" in between[-3:] else 12

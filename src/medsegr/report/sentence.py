@@ -26,7 +26,9 @@ from medsegr.report.match import (
 from medsegr.report.naming import is_named_as_tool, is_over, is_technique, names, of_each
 from medsegr.report.parts import is_place, landmark, portion
 from medsegr.report.regions import PARTING, explains, regions
+from medsegr.report.senses import of_picture
 from medsegr.report.side import SIDE_WORDS, Element, elements
+from medsegr.report.sided import without_title
 from medsegr.report.tokens import tokens
 
 BRAIN = frozenset(["frontal lobe", "parietal lobe", "temporal lobe", "occipital lobe"])
@@ -35,7 +37,6 @@ UNSURE = frozenset(
 )
 LOOKS = (("hypodensity",), ("hyperdensity",))
 VIEWS = frozenset(["view", "projection", "radiograph", "film", "image", "examination"])
-TAKEN = frozenset(["biopsy", "biopsies", "excision", "specimen", "fna", "resection", "sample"])
 LIMITED = frozenset(["limited", "obscured", "suboptimal", "poor", "incomplete", "inadequate", "restricted"])
 MOST_LEAD = 5  # words of a heading before a request, its colon included
 PERSONS = frozenset(["patient", "patients", "sufferer", "sufferers"])
@@ -91,7 +92,7 @@ def read(
     hits = names(words, modality, describing)
     places = _places(words, modality, asked)
     if modality in TISSUE:
-        describing = _of_picture(describing, words, asked)
+        describing = of_picture(describing, words, asked)
     all_cues = _heard_cues(words, hits, asked)
     if asked or is_request(words):
         stated = not asked and _tells(words)
@@ -121,7 +122,8 @@ def read(
         anchors,
         [d for d in describing if d.value.field not in ("size_class", "count", "side", "rows", "cols")],
     )
-    where = resolved(elements(places, loose, frozenset(anchors)), words, side)
+    told_of = without_title(elements(places, loose, frozenset(anchors)), words, frozenset(anchors))
+    where = resolved(told_of, words, side)
     where = tuple(e for e in where if not _of_none(e, anchors, acting, starts, len(words.norms)))
     none = _denied_unknown(acting, anchors, words) | asides(words, starts) | out
     where = tuple(e for e in where if e.first not in none)
@@ -189,18 +191,6 @@ def _places(words: Words, modality: str | None, asked: bool) -> list[Hit[Place]]
         if (asked or _visible(p.value.of or p.value.name, modality))
         and not (_of_view(p, words) or _of_cyst(p, words))
     ]
-
-
-def _of_picture(
-    describing: Sequence[Hit[Descriptor]], words: Words, asked: bool
-) -> tuple[Hit[Descriptor], ...]:
-    """The describing words of a slide without the side of an organ that it was cut from: "biopsy of the right
-    breast" is no right half of the picture."""
-    taken = next((i for i, norm in enumerate(words.norms) if norm in TAKEN), None)
-    if asked or taken is None:
-        return tuple(describing)
-    begun = {p.first for p in find_places(words, None) if p.value.of or p.value.name in lexicon.paired()}
-    return tuple(d for d in describing if d.value.field != "side" or d.first < taken or d.last not in begun)
 
 
 def _heard_cues(words: Words, hits: Sequence[Hit[Concept]], asked: bool) -> tuple[Hit[Cue], ...]:
@@ -294,7 +284,7 @@ def _of_cyst(place: Hit[Place], words: Words) -> bool:
 
 
 def _visible(name: str, modality: str | None) -> bool:
-    if name in BRAIN and modality not in (None, "MR", "CT", "PT"):
+    if name in BRAIN and modality not in (None, "MR", "CT", "PT", "US"):
         return False
     known = lexicon.concepts()
     return (

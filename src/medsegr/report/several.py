@@ -34,6 +34,8 @@ SIGNS = frozenset(  # what a thing is seen with and that has no extent of its ow
         "hypervascularity",
         "restricted diffusion",
         "air bronchogram",
+        "echogenic halo",
+        "fluid level",
     ]
 )
 FILLING = frozenset(["the", "a", "in", "of", "on", "at", "left", "right", "both", "bilateral"])
@@ -107,19 +109,26 @@ def shares(words: Words, region: tuple[int, int], found: Sequence[Element]) -> t
 
 
 def of_signs(found: Sequence[Finding]) -> list[Finding]:
-    """Findings of a sentence with the size of a sign given to what it is seen with: "a mass with posterior
-    shadowing measuring 18 mm"."""
+    """Findings of a sentence with the size and the place of a sign given to what it is seen with: "a mass
+    with posterior shadowing and an echogenic halo, 18 mm", "a collection with peripheral vascularity in the
+    lower outer quadrant"."""
     out = list(found)
     for i, sign in enumerate(out[1:], 1):
-        thing, size = out[i - 1], sign.shape.size_mm
-        if sign.name not in SIGNS or size is None or thing.shape.size_mm or thing.polarity != "present":
+        at = next((k for k in reversed(range(i)) if out[k].name not in SIGNS), None)
+        if sign.name not in SIGNS or at is None or out[at].polarity != "present":
             continue
-        given = tuple(s for s in sign.shape.spans if s[0] >= sign.span[1] or s[1] <= sign.span[0])
-        held = tuple(s for s in sign.shape.spans if s not in given)
-        out[i - 1] = replace(
-            thing, shape=replace(thing.shape, size_mm=size, spans=(*thing.shape.spans, *given))
-        )
-        out[i] = replace(sign, shape=replace(sign.shape, size_mm=None, spans=held))
+        thing, size, told = out[at], sign.shape.size_mm, sign.location
+        if size is not None and not thing.shape.size_mm:
+            given = tuple(s for s in sign.shape.spans if s[0] >= sign.span[1] or s[1] <= sign.span[0])
+            held = tuple(s for s in sign.shape.spans if s not in given)
+            outline = replace(thing.shape, size_mm=size, spans=(*thing.shape.spans, *given))
+            thing = replace(thing, shape=outline)
+            out[i] = replace(sign, shape=replace(sign.shape, size_mm=None, spans=held))
+        where = thing.location
+        bare = not (where.rows or where.cols) and where.side in (None, told.side)
+        if bare and (told.rows or (told.anatomy and not where.anatomy)):
+            thing = replace(thing, location=told)
+        out[at] = thing
     return out
 
 

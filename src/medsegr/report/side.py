@@ -179,6 +179,8 @@ def _beside_organ(side: Element, group: Sequence[Element], words: Words) -> bool
         return True  # of the thyroid or the liver, or a heading ("RIGHT: ..."): no part of the picture
     if _on_skin(side, words.norms) or _of_sample(side.first, words.norms):
         return True
+    if any(e.place and e.place.name.endswith("o'clock") and e.first == side.last for e in group):
+        return not any(_is_hour(e) for e in group)  # "R 10 o'clock" of a breast
     near = {i for e in group if e.field in ("rows", "cols") for i in range(e.first, e.last)}
     for e in group:
         if e.place is None or not (_paired(e.place) or e.place.name in EYE):

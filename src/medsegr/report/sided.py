@@ -14,6 +14,7 @@ TIPS = frozenset(["tip", "end", "ending", "terminating", "terminate", "crossing"
 LINES = frozenset(["line", "catheter", "picc", "tube", "lead", "wire", "sheath", "port", "cvc", "drain"])
 HALVES = frozenset(["cerebral hemisphere", "hemithorax"])
 PARTING = frozenset(["and", ",", ";", "."])
+MOST_TITLE = 10  # words of the title of an examination, its colon included
 REACH = 7  # words between the tip of a line and where it lies
 ACTING = frozenset(["compressing", "compression", "displacing", "displacement", "effacing"])
 ACTING |= {"abutting", "obscuring", "indenting", "pushing", "shifting", "deviating", "narrowing"}
@@ -24,6 +25,27 @@ AMOUNTS = frozenset(["more", "fewer", "less", "larger", "greater", "worse"])
 SIZES = frozenset(["smaller", "larger", "bigger", "longer", "shorter"])
 BEING = frozenset(["is", "appears", "looks", "measures", "slightly", "mildly", "markedly", "somewhat"])
 LEADS = frozenset(["in", "on", "at", "the"])
+
+
+def without_title(found: Sequence[Element], words: Words, named: frozenset[int]) -> tuple[Element, ...]:
+    """The words of place without the "both" of a title, and all but its first organ, where one side is told
+    behind its colon: "USS both breasts and axillae: at R 10 o'clock there is a mass".
+
+    ``named``: indices of the words that name findings; a line that begins with one is no title.
+    """
+    norms = words.norms
+    colon = next((i for i, norm in enumerate(norms[:MOST_TITLE]) if norm == ":"), 0)
+    title = [e for e in found if e.last <= colon]
+    told = {side_of(e) for e in found if e.first > colon} & {*SIDE_WORDS}
+    both = any(side_of(e) == "bilateral" for e in title)
+    if not (colon and both and told) or any(i < colon for i in named):
+        return tuple(found)
+    organ = [e for e in title if e.place is not None][:1]
+    return tuple(replace(e, place=_bare(e)) for e in organ) + tuple(e for e in found if e.first > colon)
+
+
+def _bare(element: Element) -> Place | None:
+    return replace(element.place, side=None) if element.place is not None else None
 
 
 def other_of_pair(element: Element, words: Words) -> Element:

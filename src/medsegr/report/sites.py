@@ -1,7 +1,10 @@
 """What a sentence points back to: the scar of an operated breast, the polyp that a clip was placed on."""
 
 from collections.abc import Sequence
+from dataclasses import replace
+from itertools import pairwise
 
+from medsegr.report.lexicon import Place
 from medsegr.report.sentence import Sentence
 from medsegr.report.side import SIDE_WORDS, Element, side_of
 
@@ -11,7 +14,15 @@ OPERATED = SITES | {  # where such a site is told of
     *("biopsy", "clip", "distortion", "radiotherapy", "treatment"),
 }
 DONE = frozenset(["placed", "applied", "deployed", "fired", "injected", "left", "used"])
+SAMPLED = frozenset(["bx", "biopsy", "biopsies", "fna", "fnac", "core", "cores", "vab", "vacuum"])
+FURTHER = frozenset(["second", "another", "further", "additional", "third"])
 WHERE = frozenset(["at", "in", "within", "around", "along", "near", "to", "of", "beside"])
+
+
+def of_before(sentence: Sentence, before: Sentence, modality: str | None) -> tuple[Element, ...]:
+    """Where what a sentence tells lies, by the sentence before it; () where that does not tell."""
+    site = of_site(sentence, before) or of_second(sentence, before)
+    return site or of_treated(sentence, before, modality)
 
 
 def of_site(sentence: Sentence, before: Sentence) -> tuple[Element, ...]:
@@ -38,6 +49,28 @@ def of_treated(sentence: Sentence, before: Sentence, modality: str | None) -> tu
     found = any(c.concept.kind == "finding" for c in before.candidates)
     bare = modality == "ES" and devices and not sentence.elements and not sentence.anatomy
     return told if bare and found and len(told) == 1 and DONE & {*sentence.words.norms} else ()
+
+
+def of_second(sentence: Sentence, before: Sentence) -> tuple[Element, ...]:
+    """The breast in which a further thing lies, that of the sentence before it: "a mass in the right breast.
+    A second, smaller lesion deep to the nipple"; nothing where a side is told or two were."""
+    told = {side_of(e) for e in before.elements} & {*SIDE_WORDS, "bilateral"}
+    breast = any(e.place and "breast" in (e.place.of, e.place.name) for e in before.elements)
+    led = FURTHER & {*sentence.words.norms[:2]}
+    if len(told) != 1 or "bilateral" in told or not (breast and led) or sided(sentence.elements):
+        return ()
+    here = next(e for e in before.elements if side_of(e) in told)
+    place = Place("breast", side=side_of(here), of="breast")
+    return (replace(here, place=place, field="place", value=place.name),)
+
+
+def is_procedure(sentence: Sentence) -> bool:
+    """True for what was done, on either side, behind all that was seen: "14G core bx x3 of the index lesion
+    and x2 of the node"."""
+    norms = sentence.words.norms
+    counted = any(norm[:1] == "x" and norm[1:].isdecimal() for norm in norms)
+    gauged = any(a.isdecimal() and b == "g" for a, b in pairwise(norms))
+    return bool(SAMPLED & {*norms}) and (counted or gauged) and not sided(sentence.elements)
 
 
 def sided(found: Sequence[Element]) -> bool:

@@ -39,6 +39,10 @@ DEVICES = frozenset(
         "radiograph",
         "scan",
         "duplex",
+        "usg",
+        "uss",
+        "sonomammography",
+        "sonomammogram",
         "dermoscopic",
         "dermatoscopic",
     ]
@@ -126,7 +130,10 @@ TITLED = frozenset(
     ]
 )  # organs of which a report may tell no more than "a 12 mm nodule"
 MAMMOGRAMS = frozenset(["mammogram", "mammography", "tomosynthesis"])  # of one organ, named or not
+VIEWING = frozenset(["magnification", "projection"])
+TELLING = frozenset([",", "demonstrate", "demonstrates", "show", "shows", "reveal", "reveals"])  # "views of"
 COMPARING = frozenset(["compared", "comparison", "relative"])
+LEADING = 3  # first sentences, of which one may begin as a title does
 TITLE = 8  # words of a title
 BOTH = frozenset(["bilateral", "bilaterally", "both", "ou"])
 GENERAL = frozenset(  # that a breast may hold, too
@@ -154,7 +161,7 @@ def under_title(sentences: Sequence[Sentence], others: Sequence[Sentence]) -> tu
     begin = min((s.span[0] for s in sentences if s.candidates), default=0)
     whole = (*sentences, *others)
     titles = [s for s in whole if s.span[0] < begin and _is_title(s)]
-    titles = titles or [s for s in map(_begun, sentences[:1]) if _is_title(s)]
+    titles = titles or [s for s in map(_begun, sentences[:LEADING]) if _is_title(s)]
     sides = {side for s in whole if not _unseen(s) for side in _sides(s.words.norms)}
     if not titles or len(sides) != 1 or "both" in sides:
         return tuple(sentences)
@@ -174,7 +181,7 @@ def _begun(sentence: Sentence) -> Sentence:
     """What a sentence begins with up to the comma behind an organ, as a sentence of its own: "Fundus
     photograph, left eye, after an occlusion"."""
     norms = sentence.words.norms
-    ends = [e.last for e in sentence.elements if e.place and norms[e.last : e.last + 1] == (",",)]
+    ends = [e.last for e in sentence.elements if e.place and {*norms[e.last : e.last + 1]} & TELLING]
     end = min(ends, default=0)
     words = replace(sentence.words, norms=norms[:end], tokens=sentence.words.tokens[:end])
     return replace(sentence, words=words, elements=tuple(e for e in sentence.elements if e.last <= end))
@@ -224,7 +231,7 @@ def _is_title(sentence: Sentence) -> bool:
     organs = {e.place.name for e in sentence.elements if e.place is not None}
     count = len(_organs(sentence.elements))
     return (
-        bool((DEVICES | ALONE) & {*rest})
+        bool((DEVICES | ALONE | VIEWING) & {*rest})
         and all(norm in DEVICES | BESIDE | ALONE or norm.isdigit() for norm in rest)
         and (count == 1 or (count == 0 and bool(MAMMOGRAMS & {*rest})))
         and all(name == "axilla" or any(organ in name for organ in ORGANS) for name in organs)

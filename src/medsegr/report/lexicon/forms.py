@@ -25,6 +25,21 @@ SPELLING: tuple[tuple[str, str], ...] = (
     ("gynaec", "gynec"),
     ("calibre", "caliber"),
     ("foetus", "fetus"),
+    ("artefact", "artifact"),
+    ("isation", "ization"),
+    ("lised", "lized"),
+    ("nised", "nized"),
+    ("lising", "lizing"),
+    ("nising", "nizing"),
+    ("tising", "tizing"),
+    ("raemi", "remi"),
+    ("leucocyt", "leukocyt"),
+    ("leucomal", "leukomal"),
+    ("rrhoea", "rrhea"),
+    ("pnoea", "pnea"),
+    ("remodell", "remodel"),
+    ("funnell", "funnel"),
+    ("labelled", "labeled"),
 )
 IRREGULAR = MappingProxyType(
     {
