@@ -12,10 +12,17 @@ HOURS = (
     *(("o", "'", "clock"), ("o", "’", "clock"), ("o", "clock"), ("oclock",), ("o'c",), ("o’c",)),
     *((":", "00"), (":", "30")),
 )
+EYE, SKIN = frozenset(["OP"]), frozenset(["DMS"])
 ONLY_IN = {  # short words that mean something else elsewhere: complement and a vertebra
     **dict.fromkeys(("c3", "c4", "kappa", "lambda", "pni"), TISSUE),
-    **dict.fromkeys(("mas", "rd"), frozenset(["OP"])),
-    **dict.fromkeys(("ak", "aks"), frozenset(["DMS"])),
+    **dict.fromkeys(("mas", "rd", "pvd", "csr", "irf", "srf", "nsd", "pcv", "pco", "kps"), EYE),
+    **dict.fromkeys(("floater", "pannus", "pucker", "vma", "dril", "pamm", "lattice", "mnv", "bdr"), EYE),
+    **dict.fromkeys(("dilated vein", "dilated venule", "engorged vein", "congested vein"), EYE),
+    **dict.fromkeys(("ak", "aks", "boil", "burrow", "corn", "clavus", "gangrene"), SKIN),
+    **dict.fromkeys(("slough", "maceration", "undermining", "eschar"), SKIN),
+    **dict.fromkeys(("ssl", "ssa", "ssp", "encrustation", "trache", "trachy"), frozenset(["ES"])),
+    "tcc": frozenset(["ES", "CT", "MR", "US", "SM"]),
+    "granulation": SKIN | {"ES", *TISSUE},
 }
 TREATMENTS = frozenset(
     [
@@ -67,6 +74,7 @@ def _is_of_stomach(norms: Sequence[str], at: int) -> bool:
 
 
 def means_other(norms: tuple[str, ...], modality: str | None) -> bool:
-    """True for a short word that names a finding in another kind of image only: the "C3" of a spine is a
-    vertebra, that of a kidney under the microscope complement."""
-    return len(norms) == 1 and norms[0] in ONLY_IN and modality not in ONLY_IN[norms[0]]
+    """True for words that name a finding in another kind of image only: the "C3" of a spine is a vertebra,
+    that of a kidney under the microscope complement; "dilated veins" are the retina's in a fundus photograph."""
+    said = " ".join(norms)
+    return said in ONLY_IN and modality not in ONLY_IN[said]
