@@ -13,7 +13,7 @@ from typing import Any, Literal
 from medsegr.findings import Polarity, Span
 from medsegr.report.builds import whole
 from medsegr.report.clauses import DENIALS, DENIERS, answers, denied_half
-from medsegr.report.idle import acts_back, explained_at, of_them, presumed
+from medsegr.report.idle import acts_back, explained_at, of_them, presumed, qualifies
 from medsegr.report.lexicon import Concept, Cue, word_list
 from medsegr.report.match import Hit, Words
 from medsegr.report.treated import operated, says_after, since
@@ -32,6 +32,8 @@ NAMING_ENDS = frozenset([",", ";", ".", "and", "or", "but", "with", "given", "wh
 PAST = frozenset(["prior", "operated"])
 GONE = frozenset(["resolved", "cleared"])
 GONE_BY = frozenset(["prior", "resolved"])
+REGRESSING = frozenset(["neovascularisation", "retinopathy of prematurity"])
+PARTLY = frozenset(["partially", "partly", "partial", "incompletely", "somewhat", "almost", "nearly"])
 DENYING_TIMES = frozenset(["resolved", "removed"])  # what is told so is not there
 
 
@@ -84,6 +86,9 @@ def scopes(
             parts = _parts(words, hit, (_meant(words, hit, end), end), anchors)
             found += [Scope(hit.value, span, *part) for part in parts]
         if _begins(words, hit, starts, anchors):
+            found.append(Scope(hit.value, span, hit.last, _forward(words, hit, starts, adjectives)))
+            continue
+        if qualifies(words, hit, anchors):
             found.append(Scope(hit.value, span, hit.last, _forward(words, hit, starts, adjectives)))
             continue
         if hit.value.direction in ("post", "both") and acts_back(words, hit):
@@ -297,8 +302,10 @@ def claim(found: Sequence[Scope], parts: Sequence[tuple[int, int]], concept: Con
         and not (concept.lasting and words.text[slice(*s.span)].lower().endswith("healed"))
         and not (s.cue.value in ("removed", "operated") and _pictured(concept))
         and not (s.cue.value == "prior" and _stays(concept, words.text[slice(*s.span)].lower()))
-        and (s.cue.value != "operated" or operated(concept, words.norms))
+        and (s.cue.value != "operated" or operated(concept, words.norms) or _was_for(s, parts, words))
     ]
+    if concept.name in REGRESSING and any(_regressed(s, words) for s in timed):  # new vessels, not smaller ones
+        return _gone(timed, words)
     time = _time(_since_told(timed, min(span[0] for span in own)))
     whose: Literal["patient", "other"] = "other" if "other" in by_kind else "patient"
     if "other" in by_kind and "negation" not in by_kind:
@@ -314,6 +321,27 @@ def claim(found: Sequence[Scope], parts: Sequence[tuple[int, int]], concept: Con
     before = (s.span for s in timed if s.cue.value in PAST)
     span = next(before, None) if time == "prior" else None
     return Claim("present", span, time, whose)
+
+
+def _was_for(scope: Scope, parts: Sequence[tuple[int, int]], words: Words) -> bool:
+    """True for the detachment of "s/p vitrectomy OS for retinal detachment": what an operation was for."""
+    first = next(i for i, token in enumerate(words.tokens) if token.end >= scope.span[1])
+    between = words.norms[first + 1 : min(part[0] for part in parts)]
+    return "for" in between and not ({"with", "now", "new", ";", "."} & {*between})
+
+
+def _regressed(scope: Scope, words: Words) -> bool:
+    said = words.text[slice(*scope.span)].lower()
+    start = next(i for i, token in enumerate(words.tokens) if token.start >= scope.span[0])
+    return said.endswith("regressed") and not PARTLY & {*words.norms[max(0, start - 3) : start + 4]}
+
+
+def _gone(timed: Sequence[Scope], words: Words) -> Claim:
+    """New vessels that have regressed: those of an earlier study, else denied."""
+    prior = next((s for s in timed if s.cue.value in PAST), None)
+    if prior is not None:
+        return Claim("present", prior.span, "prior")
+    return Claim("absent", next(s.span for s in timed if _regressed(s, words)), "resolved")
 
 
 def _left_open(acting: Mapping[str, Scope], words: Words) -> bool:

@@ -8,6 +8,7 @@ EYES = {"re": ("right", "eye"), "le": ("left", "eye"), "be": ("both", "eye")}
 NECK = {"bulb": ("carotid", "bulb"), "bifurcation": ("carotid", "bifurcation")}
 OTHERS = frozenset(["aortic", "iliac", "femoral", "duodenal", "jugular", "portal", "tracheal", "penile"])
 TISSUE = frozenset(["SM", "GM"])
+NO_SPINE = TISSUE | {"OP", "DMS", "ES"}
 HOURS = (
     *(("o", "'", "clock"), ("o", "’", "clock"), ("o", "clock"), ("oclock",), ("o'c",), ("o’c",)),
     *((":", "00"), (":", "30")),

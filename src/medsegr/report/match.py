@@ -15,7 +15,7 @@ from rapidfuzz.distance import OSA
 
 from medsegr.findings import Span
 from medsegr.report import lexicon
-from medsegr.report.lettered import HOURS, TISSUE, means_other, of_modality
+from medsegr.report.lettered import HOURS, NO_SPINE, means_other, of_modality
 from medsegr.report.lexicon import Concept, Cue, Descriptor, Place, Terms
 from medsegr.report.numbered import numbered_bone
 from medsegr.report.tokens import Token
@@ -237,7 +237,7 @@ def find_places(words: Words, modality: str | None = None) -> tuple[Hit[Place], 
         found = [h for h in found if words.norms[h.first : h.last] not in EYE_LETTERS]
     taken = {i for hit in found for i in range(hit.first, hit.last)}
     for i, norm in enumerate(words.norms):
-        if LEVEL.match(norm) and i not in taken and modality not in TISSUE and _is_level(words, i):
+        if LEVEL.match(norm) and i not in taken and modality not in NO_SPINE and _is_level(words, i):
             root = words.norms[i + 1 : i + 2] in (("root",), ("nerve",))
             name = norm.upper().replace("D", "T")
             level = Place(f"{name} root") if root else Place(f"{name} vertebra", of="vertebra")

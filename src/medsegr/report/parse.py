@@ -15,6 +15,7 @@ from medsegr.report.asked import check
 from medsegr.report.builds import Candidate
 from medsegr.report.context import Claim, claim
 from medsegr.report.correcting import corrected, reread
+from medsegr.report.eyes import bodily, of_one_eye
 from medsegr.report.headings import read_all, read_answers
 from medsegr.report.heads import Head, asked_for, border, heads
 from medsegr.report.language import foreign
@@ -84,9 +85,12 @@ def parse(
         if s.name == "technique" and s.name not in wanted
         for sentence in read_all(plain, document.sentences(plain, s.span), code)
     ]
-    organ, whole = organ_of_title(said, exams), code == "US" and len(said) >= WHOLE
-    setting = replace(setting, about=most_told(said, code), whole=whole, organ=organ)
-    read_in = [(s, below) for (s, _), below in zip(read_in, under_title(said, exams), strict=True)]
+    organ, whole = organ_of_title(said, exams), len(said) >= WHOLE
+    setting = replace(setting, about=most_told(said, code), whole=whole and code == "US", organ=organ)
+    setting = replace(setting, bodily=whole and bodily(said, code))
+    below = under_title(said, exams)
+    below = of_one_eye(below) if code == "OP" else below
+    read_in = [(s, one) for (s, _), one in zip(read_in, below, strict=True)]
     found = [f for section, sentence in read_in for f in _findings(sentence, section, setting)]
     found = corrected(reread(found, plain, found_sections), plain)
     if found_sections and modality and code is None:

@@ -5,8 +5,10 @@ from dataclasses import dataclass, replace
 from medsegr.findings import Frame
 from medsegr.report import lexicon
 from medsegr.report.builds import Candidate
+from medsegr.report.clauses import HALVES
 from medsegr.report.lexicon import Place
 from medsegr.report.match import Words
+from medsegr.report.eyes import is_picture
 from medsegr.report.sentence import Sentence
 from medsegr.report.side import PICTURE, SIDE_WORDS, Element, Spot, side_of, spots
 from medsegr.report.titled import fits
@@ -37,6 +39,7 @@ class Setting:
     about: str = ""
     organ: str = ""  # the one organ that the title of the report names ("THYROID ULTRASOUND")
     whole: bool = False  # a whole report of an ultrasound, whose sides are the patient's
+    bodily: bool = False  # a whole report of the eyes, the airways or the bladder: a mere side is no third
 
     @property
     def sides(self) -> Frame:
@@ -67,7 +70,7 @@ def places_of(sentence: Sentence, setting: Setting) -> list[tuple[Spot, ...]]:
     ]
     own = [tuple(_of_pair(s, sentence) for s in mine) for mine in own]
     own = [
-        tuple(_of_body(s, item, sentence) for s in mine)
+        tuple(_of_body(s, item, sentence, setting) for s in mine)
         for item, mine in zip(sentence.candidates, own, strict=True)
     ]
     own = [_under(item, mine, sentence, setting) for item, mine in zip(sentence.candidates, own, strict=True)]
@@ -131,12 +134,28 @@ def _alone(start: int, sentence: Sentence) -> bool:
     return ends and norms[max(0, at - 2) : at] in (("in", "the"), ("of", "the"))
 
 
-def _of_body(spot: Spot, item: Candidate, sentence: Sentence) -> Spot:
+def _of_body(spot: Spot, item: Candidate, sentence: Sentence, setting: Setting) -> Spot:
     """The "left" of "hydronephrosis on the left": of a finding of a paired organ, no part of the picture."""
+    if setting.bodily and not setting.by_flag and not spot.side:
+        return _bodily(spot, sentence)
     bare = not spot.side and len(spot.cols) == 1 and spot.cols[0] in SIDE_WORDS and not spot.rows
     if not bare or item.concept.name not in lexicon.paired() or PICTURE & {*sentence.words.norms}:
         return spot
     return replace(spot, side=spot.cols[0], cols=())
+
+
+def _bodily(spot: Spot, sentence: Sentence) -> Spot:
+    """The "R" of "thinning R inferior sector" in a whole report of eyes, which is no third of the picture as
+    in "to the right of the disc"."""
+    tokens, norms = sentence.words.tokens, sentence.words.norms
+    of_hours = {col for place in spot.places for col in place.cols}
+    told = [i for i, t in enumerate(tokens) if any(a <= t.start and t.end <= b for a, b in spot.spans)]
+    bare = {HALVES[norms[i]] for i in told if norms[i] in HALVES and not is_picture(norms, i)}
+    if PICTURE & {*norms} or len(bare & {*spot.cols}) != 1 or len(bare) != 1:
+        return spot
+    side = next(iter(bare))
+    left = tuple(col for col in spot.cols if col != side or col in of_hours)
+    return replace(spot, side=side, cols=left)
 
 
 def _under(item: Candidate, own: tuple[Spot, ...], sentence: Sentence, setting: Setting) -> tuple[Spot, ...]:
@@ -216,6 +235,8 @@ def _elsewhere(place: Place, head: Spot) -> bool:
     under "RIGHT EYE"."""
     known = lexicon.concepts()
     name = place.of or place.name
+    if name == "bronchus" and not head.places:
+        return False  # under "RIGHT:"
     if name == "resection cavity":
         return False  # it is where the surgery was
     if name in POUCHES:
