@@ -304,7 +304,9 @@ def claim(found: Sequence[Scope], parts: Sequence[tuple[int, int]], concept: Con
         and not (s.cue.value == "prior" and _stays(concept, words.text[slice(*s.span)].lower()))
         and (s.cue.value != "operated" or operated(concept, words.norms) or _was_for(s, parts, words))
     ]
-    if concept.name in REGRESSING and any(_regressed(s, words) for s in timed):  # new vessels, not smaller ones
+    if concept.name in REGRESSING and any(
+        _regressed(s, words) for s in timed
+    ):  # new vessels, not smaller ones
         return _gone(timed, words)
     time = _time(_since_told(timed, min(span[0] for span in own)))
     whose: Literal["patient", "other"] = "other" if "other" in by_kind else "patient"

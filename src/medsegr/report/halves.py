@@ -40,8 +40,13 @@ _ROWS = (_row(_PLAIN, _PLAIN), _row(_PLAIN, _FEW), _row(_FEW, _PLAIN), _led_row(
 _HEADED = r"[ \t]*(?:[A-Za-z]{2,12}:[ \t]*)?(?P<name>[A-Za-z][^,;.?:()|\n]{1,60}?)[ \t]+"
 _IN = r"(?:(?:in|on|at|of)[ \t]+)?(?:the[ \t]+)?"
 _NONE_ELSE = re.compile(  # "oedema in the right eye, none in the left"
-    _HEADED + _IN + _HALF.format("a") + r"[ \t]*[,;][ \t]*(?:but[ \t]+)?(?P<b_bare>none|nil|not)[ \t]+"
-    + _IN + _HALF.format("b") + _ENDS,
+    _HEADED
+    + _IN
+    + _HALF.format("a")
+    + r"[ \t]*[,;][ \t]*(?:but[ \t]+)?(?P<b_bare>none|nil|not)[ \t]+"
+    + _IN
+    + _HALF.format("b")
+    + _ENDS,
     re.IGNORECASE,
 )
 _ALONE = re.compile(_ROW + _HALF.format("a") + r"[ \t]+(?P<a_bare>no|yes)" + _ENDS, re.IGNORECASE)

@@ -76,6 +76,7 @@ def _is_of_stomach(norms: Sequence[str], at: int) -> bool:
 
 def means_other(norms: tuple[str, ...], modality: str | None) -> bool:
     """True for words that name a finding in another kind of image only: the "C3" of a spine is a vertebra,
-    that of a kidney under the microscope complement; "dilated veins" are the retina's in a fundus photograph."""
+    that of a kidney under the microscope complement; only in a fundus photograph are "dilated veins" the
+    retina's."""
     said = " ".join(norms)
     return said in ONLY_IN and modality not in ONLY_IN[said]

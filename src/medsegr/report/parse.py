@@ -85,9 +85,7 @@ def parse(
         if s.name == "technique" and s.name not in wanted
         for sentence in read_all(plain, document.sentences(plain, s.span), code)
     ]
-    organ, whole = organ_of_title(said, exams), len(said) >= WHOLE
-    setting = replace(setting, about=most_told(said, code), whole=whole and code == "US", organ=organ)
-    setting = replace(setting, bodily=whole and bodily(said, code))
+    setting = _of_report(setting, said, exams)
     below = under_title(said, exams)
     below = of_one_eye(below) if code == "OP" else below
     read_in = [(s, one) for (s, _), one in zip(read_in, below, strict=True)]
@@ -206,6 +204,13 @@ def _setting(
         return Setting(None, guess, False), ()
     message = f"left and right are read as the {guess}'s; give the modality or the frame to be sure"
     return Setting(None, guess, False), (("frame_assumed", message),)
+
+
+def _of_report(setting: Setting, said: Sequence[Sentence], exams: Sequence[Sentence]) -> Setting:
+    """The setting with what the sentences of a report tell together."""
+    organ, whole, code = organ_of_title(said, exams), len(said) >= WHOLE, setting.modality
+    setting = replace(setting, about=most_told(said, code), whole=whole and code == "US", organ=organ)
+    return replace(setting, bodily=whole and bodily(said, code))
 
 
 def _findings(sentence: Sentence, section: Section, setting: Setting) -> list[Finding]:

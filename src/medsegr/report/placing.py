@@ -6,9 +6,9 @@ from medsegr.findings import Frame
 from medsegr.report import lexicon
 from medsegr.report.builds import Candidate
 from medsegr.report.clauses import HALVES
+from medsegr.report.eyes import is_picture
 from medsegr.report.lexicon import Place
 from medsegr.report.match import Words
-from medsegr.report.eyes import is_picture
 from medsegr.report.sentence import Sentence
 from medsegr.report.side import PICTURE, SIDE_WORDS, Element, Spot, side_of, spots
 from medsegr.report.titled import fits

@@ -58,7 +58,7 @@ def _in_image(rule: Refine, modality: str | None) -> bool:
 
 
 def _shown(rule: Refine, modality: str | None) -> bool:
-    """False where an endoscopy would lose what it shows: the tumour in a bronchus is no "lung tumour" there."""
+    """False where an endoscopy would lose what it shows: a tumour in a bronchus is no "lung tumour"."""
     shown = lexicon.concepts()[rule.name].modalities
     return modality != "ES" or not shown or modality in shown
 
