@@ -1,6 +1,7 @@
 """Whose place is whose: the places of each finding of a sentence."""
 
 from dataclasses import dataclass, replace
+from itertools import pairwise
 
 from medsegr.findings import Frame
 from medsegr.report import lexicon
@@ -88,6 +89,25 @@ def places_of(sentence: Sentence, setting: Setting) -> list[tuple[Spot, ...]]:
             out[i] = out[i - 1]
         elif not out[i] and here.concept.sided and _surrounds(here, sentence):
             out[i] = next((spot for spot in reversed(out[:i]) if spot), ())
+    return _of_eye_with(sentence, out) if setting.modality == "OP" else out
+
+
+def _of_eye_with(sentence: Sentence, found: list[tuple[Spot, ...]]) -> list[tuple[Spot, ...]]:
+    """The places with the side of the other of "a cup of 0.8 in the left eye with thinning of the rim" and of
+    "a cup of 0.8 with thinning of the rim in the left eye"."""
+    out = list(found)
+    for i, (one, two) in enumerate(pairwise(sentence.candidates)):
+        between = sentence.words.norms[one.last : two.first]
+        if "with" not in between or {";", ".", "and"} & {*between}:
+            continue
+        for at, other in ((i, i + 1), (i + 1, i)):
+            told = {spot.side for spot in out[other]}
+            if len(out[other]) == 1 and None not in told and not any(spot.side for spot in out[at]):
+                side, said = told.pop(), out[other][0].spans
+                out[at] = tuple(
+                    replace(spot, side=side, spans=tuple(sorted({*spot.spans, *said})))
+                    for spot in out[at] or (Spot(),)
+                )
     return out
 
 
