@@ -6,25 +6,22 @@ from the begin of its clause to itself (``clauses``).
 Advice ("recommend CT to exclude a mass") states nothing: such a finding is uncertain and not drawable.
 """
 
-import re
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any, Literal
 
 from medsegr.findings import Polarity, Span
-from medsegr.report.builds import whole
 from medsegr.report.clauses import DENIALS, DENIERS, answers, denied_half
-from medsegr.report.idle import acts_back, explained_at, of_them, presumed
-from medsegr.report.lexicon import Concept, Cue, word_list
+from medsegr.report.idle import acts_back, explained_at, of_them, presumed, qualifies
+from medsegr.report.lexicon import Cue, word_list
 from medsegr.report.match import Hit, Words
-from medsegr.report.treated import operated, says_after, since
+from medsegr.report.treated import since
 
 OPPOSING = frozenset(["not", "discarded", "excluded", "ruled"])
 FRONT = 5  # words of a place with which a sentence begins
 BEING = frozenset(["is", "are", "was", "were", "does", "do", "did"])
 RELATIVE = frozenset(["which", "that", "who"])
 STATING = frozenset(["there", "but", "however", "no"])
-OPEN_ENDS = frozenset(["excluded", "out"])  # of "cannot be excluded", "cannot be ruled out"
 TAKEN_OUT = frozenset(["removed", "withdrawn", "extracted", "pulled", "out", "discontinued"])
 TURNING = frozenset(["but", "although", "though", "however", "yet"])
 MEANING = frozenset(["represent", "represents", "reflect", "reflects", "indicate", "indicates", "is", "are"])
@@ -33,7 +30,6 @@ NAMING_ENDS = frozenset([",", ";", ".", "and", "or", "but", "with", "given", "wh
 PAST = frozenset(["prior", "operated"])
 GONE = frozenset(["resolved", "cleared"])
 GONE_BY = frozenset(["prior", "resolved"])
-FADED = re.compile(r"longer enhanc", re.IGNORECASE)  # of an enhancement that has gone, and its lesion not
 DENYING_TIMES = frozenset(["resolved", "removed"])  # what is told so is not there
 
 
@@ -86,6 +82,9 @@ def scopes(
             parts = _parts(words, hit, (_meant(words, hit, end), end), anchors)
             found += [Scope(hit.value, span, *part) for part in parts]
         if _begins(words, hit, starts, anchors):
+            found.append(Scope(hit.value, span, hit.last, _forward(words, hit, starts, adjectives)))
+            continue
+        if qualifies(words, hit, anchors):
             found.append(Scope(hit.value, span, hit.last, _forward(words, hit, starts, adjectives)))
             continue
         if hit.value.direction in ("post", "both") and acts_back(words, hit):
@@ -275,107 +274,3 @@ def _back(words: Words, hit: Hit[Cue], starts: tuple[int, ...], anchors: Sequenc
             break  # "the plaque which enhanced in 2023 no longer does so"
         before.pop()
     return max(before[-1] if before else 0, hit.first - hit.value.reach)
-
-
-def claim(found: Sequence[Scope], parts: Sequence[tuple[int, int]], concept: Concept, words: Words) -> Claim:
-    """The claim of a concept whose words lie at ``parts`` (pairs of first and last word index).
-
-    A finding said in two places ("heart is not enlarged") is under a cue when any of its parts is. A cue
-    that is one of the
-    concept's own words ("the liver is normal") does not act on it.
-    """
-    intact = whole(parts, words.norms) if concept.kind == "finding" else None
-    if intact is not None:
-        torn = words.norms[intact[0] - 1] in ("not", "non", "incompletely", "partially")
-        return Claim("present" if torn else "absent", words.span(*intact))
-    bare = next((p for p in parts if p[0] and words.norms[p[0] - 1] == "non"), None)
-    if bare is not None and concept.kind == "finding":  # "the LV is non-dilated"
-        return Claim("absent", words.span(bare[0] - 1, bare[0]))
-    own = [words.span(*part) for part in parts]
-    acting = [s for s in found if any(s.first <= a < s.last or s.first < b <= s.last for a, b in parts)]
-    acting = [
-        s for s in acting if s.cue.value == "own" or not any(_is_own(s.span, span, concept) for span in own)
-    ]
-    gaps = {id(s): min(_gap(s, part) for part in parts) for s in acting}
-    acting.sort(key=lambda s: gaps[id(s)])
-    by_kind: dict[str, Scope] = {}
-    for scope in acting:
-        by_kind.setdefault(scope.cue.kind, scope)
-    timed = [
-        s
-        for s in acting
-        if s.cue.kind == "time"
-        and not (s.cue.value == "prior" and concept.lasting and s.span[1] - s.span[0] < 9)
-        and not (concept.lasting and words.text[slice(*s.span)].lower().endswith("healed"))
-        and not (s.cue.value in ("removed", "operated") and _pictured(concept))
-        and not (s.cue.value == "prior" and _stays(concept, words.text[slice(*s.span)].lower()))
-        and (s.cue.value != "operated" or operated(concept, words.norms))
-        and not (FADED.search(words.text[slice(*s.span)]) and "enhanc" not in concept.name)
-    ]
-    time = _time(_since_told(timed, min(span[0] for span in own)))
-    whose: Literal["patient", "other"] = "other" if "other" in by_kind else "patient"
-    if "other" in by_kind and "negation" not in by_kind:
-        return Claim("present", by_kind["other"].span, time, whose)
-    if "negation" in by_kind and not _left_open(by_kind, words):
-        return Claim("absent", by_kind["negation"].span, time, whose)
-    if time == "resolved":
-        return Claim("absent", next(s.span for s in timed if s.cue.value in DENYING_TIMES), time, whose)
-    if "advice" in by_kind:
-        return Claim("uncertain", by_kind["advice"].span, time, whose, True)
-    if "uncertain" in by_kind:
-        return Claim("uncertain", by_kind["uncertain"].span, time, whose)
-    before = (s.span for s in timed if s.cue.value in PAST)
-    span = next(before, None) if time == "prior" else None
-    return Claim("present", span, time, whose)
-
-
-def _left_open(acting: Mapping[str, Scope], words: Words) -> bool:
-    """True where what is not seen is said to be possible still: "no detachment seen, but it cannot be ruled
-    out"."""
-    denial, doubt = acting["negation"], acting.get("uncertain")
-    if doubt is None or doubt.cue.direction != "post" or doubt.span[0] < denial.span[1]:
-        return False
-    between = words.text[denial.span[1] : doubt.span[0]].lower().split()
-    said = words.text[slice(*doubt.span)].lower()
-    return said.split()[-1] in OPEN_ENDS and bool(TURNING & {*between})
-
-
-def _is_own(cue: Span, own: Span, concept: Concept) -> bool:
-    """True for a cue within the concept's words; a normal statement ends with one ("is normal")."""
-    if concept.kind == "statement":
-        return cue[0] < own[1] == cue[1]
-    return own[0] <= cue[0] and cue[1] <= own[1]
-
-
-def _since_told(timed: Sequence[Scope], start: int) -> list[Scope]:
-    """Without what was said before an earlier study is spoken of: "the mass is unchanged, history of
-    effusion". ``start``: offset of the finding."""
-    prior = [s.span[0] for s in timed if s.cue.value == "prior" and s.span[1] <= start]
-    first = max(prior, default=0)
-    return [s for s in timed if s.cue.value in ("prior", "resolved") or s.span[1] > first]
-
-
-def _time(timed: Sequence[Scope]) -> str:
-    values = [s.cue.value for s in timed]
-    if DENYING_TIMES & {*values}:
-        return "resolved"
-    if PAST & {*values}:  # a thing seen before that is stable, better or worse is still there
-        return next((v for v in values if v in ("stable", "improved", "worse")), "prior")
-    return values[0] if values else "current"
-
-
-def _stays(concept: Concept, said: str) -> bool:
-    """Whether what a patient is said to be after is there: a device, an operation, and a fracture of which
-    one is "status post"."""
-    lasting = concept.lasting and "after" not in said
-    stays = lasting or concept.kind in ("device", "statement") or not concept.drawable
-    return stays and says_after(said)
-
-
-def _pictured(concept: Concept) -> bool:
-    """Whether what is removed was seen before: the endoscopy that removes a polyp takes its picture first."""
-    return concept.kind == "finding" and concept.modalities[:1] == ("ES",)
-
-
-def _gap(scope: Scope, part: tuple[int, int]) -> int:
-    return min(abs(part[0] - scope.first), abs(scope.last - part[1]))

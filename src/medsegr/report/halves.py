@@ -37,6 +37,18 @@ def _led_row() -> "re.Pattern[str]":
 
 
 _ROWS = (_row(_PLAIN, _PLAIN), _row(_PLAIN, _FEW), _row(_FEW, _PLAIN), _led_row())
+_HEADED = r"[ \t]*(?:[A-Za-z]{2,12}:[ \t]*)?(?P<name>[A-Za-z][^,;.?:()|\n]{1,60}?)[ \t]+"
+_IN = r"(?:(?:in|on|at|of)[ \t]+)?(?:the[ \t]+)?"
+_NONE_ELSE = re.compile(  # "oedema in the right eye, none in the left"
+    _HEADED
+    + _IN
+    + _HALF.format("a")
+    + r"[ \t]*[,;][ \t]*(?:but[ \t]+)?(?P<b_bare>none|nil|not)[ \t]+"
+    + _IN
+    + _HALF.format("b")
+    + _ENDS,
+    re.IGNORECASE,
+)
 _ALONE = re.compile(_ROW + _HALF.format("a") + r"[ \t]+(?P<a_bare>no|yes)" + _ENDS, re.IGNORECASE)
 _DENYING = re.compile(
     r"\b(?:no|not|without|none|nor|neither|if|family|history|prior|previous)\b", re.IGNORECASE
@@ -68,7 +80,7 @@ def _from(text: str, start: int) -> Iterator["re.Match[str]"]:
     line = text.find("\n", start)
     line = len(text) if line < 0 else line
     while True:
-        tries = (form.match(text, start, min(line, start + _SHORT)) for form in (*_ROWS, _ALONE))
+        tries = (form.match(text, start, min(line, start + _SHORT)) for form in (*_ROWS, _NONE_ELSE, _ALONE))
         row = next((m for m in tries if m and _is_row(m)), None)
         if row is None:
             return
@@ -86,7 +98,8 @@ def _cells(text: str, row: "re.Match[str]") -> Iterator[Cell]:
     groups = row.groupdict()
     for side in ("a", "b") if "b" in groups else ("a",):
         told = f"{side}_told" if groups.get(f"{side}_told") else f"{side}_bare"
-        head, answer = row.span(side), row.span(told)
+        head = row.span(side)
+        answer = row.span(told) if groups.get(told) else (head[1] + 1, head[1] + 1)  # what is named is there
         out = list(" " * (row.end() - row.start()))
         for first, last in (row.span("name"), head, answer):
             out[first - row.start() : last - row.start()] = text[first:last]
@@ -94,8 +107,8 @@ def _cells(text: str, row: "re.Match[str]") -> Iterator[Cell]:
         colons = (head[1], row.end("name")) if led else (head[1],)
         for at in colons:
             out[at - row.start() : at - row.start() + 1] = ":"
-        said = row[told]
-        if said.strip("()") in _DASHES:
+        said = groups.get(told) or ""
+        if said and said.strip("()") in _DASHES:
             out[answer[0] - row.start() : answer[1] - row.start()] = "0".ljust(len(said))
         blanked = text[: row.start()] + "".join(out) + text[row.end() :]
         yield Cell(blanked, head, (row.start("name"), max(head[1], answer[1])))

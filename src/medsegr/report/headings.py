@@ -9,6 +9,7 @@ from medsegr.report.again import told_last
 from medsegr.report.blocks import joined
 from medsegr.report.correcting import taken_back
 from medsegr.report.elided import told_side
+from medsegr.report.eyes import in_eye, led, of_fundus
 from medsegr.report.lexicon import Place, concepts, paired
 from medsegr.report.match import Words
 from medsegr.report.parts import wholes
@@ -52,6 +53,7 @@ EYE_ITEMS = frozenset(  # of a form about an eye
 DASHES = frozenset(["-", "–", "—"])
 CLOCK = (("00",), ("30",))  # "a cyst at 5:00"
 MOST_CAPITALS = 2  # words of a heading in capitals without a colon
+EACH = frozenset(["neither", "either", "both", "each"])  # "both maculae are flat"
 SHORT = 4  # words of a sentence that may stand in a list of names
 
 
@@ -109,6 +111,7 @@ def _read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[S
         before = told_last(out[-1].candidates, out[-1].words.norms) if out else None
         last = out[-1].words.norms if out else ()
         sentence = read(text, span, modality, before, side=told_side(last, 0, len(last)))
+        sentence = of_fundus(sentence) if modality == "OP" else sentence
         sentence = _of_same(sentence, out[-1:])
         alone = bool(out) and (out[-1].words.norms[-1:] == (":",) or _is_line(out[-1], text))
         lines = text[end : span[0]].count("\n")
@@ -131,6 +134,7 @@ def _read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[S
         told = (front, sentence.words) if front else over
         if spoken.organ and _mere_side(sentence):  # "The left shows a nodule."
             subject, sentence = subject or spoken.organ, _of_spoken(sentence, spoken.organ)
+        told = ((), sentence.words) if "neither" in sentence.words.norms else told  # of both eyes
         spoken = _spoken_of(sentence, spoken, bool(colon))
         exam = spoken.organ if spoken.told and not told[0] else ""
         told = told if told[0] else (spoken.told, spoken.words)
@@ -324,13 +328,15 @@ def _spoken_of(sentence: Sentence, before: Spoken, headed: bool) -> Spoken:
         if element.first == (told[-1].last if told else element.first):
             told += [element]
     organs = [e.place.of or e.place.name for e in told if e.place is not None]
-    begins = bool(told) and sentence.words.norms[: told[0].first] in LEADS
-    if begins and sided(told) and {*organs[:1]} & SPOKEN:
+    lead = sentence.words.norms[: told[0].first] if told else ("",)
+    if (lead in LEADS or led(lead, "".join(organs[:1]))) and sided(told) and {*organs[:1]} & SPOKEN:
         if len({side_of(e) for e in sentence.elements} & {*SIDE_WORDS}) > 1:
             return Spoken()  # "Right kidney without stone, left kidney with a stone."
         return Spoken(tuple(told), sentence.words, organs[0])
     sides = any(sided((e,)) or e.value == "bilateral" for e in sentence.elements)
-    return Spoken() if headed or sides or sentence.anatomy else before
+    sides = sides or bool(EACH & {*sentence.words.norms})
+    left = headed or sides or (sentence.anatomy and not in_eye(sentence, before.organ))
+    return Spoken() if left else before
 
 
 def _mere_side(sentence: Sentence) -> bool:

@@ -20,6 +20,9 @@ PARTING = (  # what stands between a thing and its name, or makes it doubtful th
     | {"possible", "possibly", "probable", "probably", "likely", "may", "could", "suspected", "versus"}
 )
 LINKING = PARTING - {"of", "in", "on", "at", "near", "and", "with"}  # beside its place: "in the upper half"
+DASHES = frozenset(["-", "\u2013", "\u2014"])
+ANEW = frozenset(["second", "another", "other", "further", "new", "additional", "separate"])
+LOOK = 6  # words of a look between two dashes
 LONGEST = 16  # words between the two names
 
 
@@ -29,13 +32,25 @@ def identified(named: Sequence[Candidate], words: Words) -> list[Candidate]:
     out: list[Candidate] = []
     for item in named:
         before = out[-1] if out else None
-        if before is not None and _is_one(before, item, words):
+        if before is not None and _is_apposed(before, item, words):
+            out[-1] = Candidate(before.concept, (*before.parts, *item.parts))
+        elif before is not None and _is_one(before, item, words):
             wide = item.concept.name == "lesion" or item.concept.name in before.concept.parents
             concept = before.concept if wide else item.concept
             out[-1] = Candidate(concept, (*before.parts, *item.parts))
         else:
             out.append(item)
     return out
+
+
+def _is_apposed(one: Candidate, two: Candidate, words: Words) -> bool:
+    """True for the blotch of "a haematoma - purple-black blotch - under the nail": the look of what is
+    named before the dash."""
+    norms = words.norms
+    between, behind = norms[one.last : two.first], norms[two.last : two.last + 1]
+    told = two.concept.name in GENERAL | {"structureless area"} and one.concept.kind == "finding"
+    dashed = between[:1] != () and between[0] in DASHES and behind != () and behind[0] in DASHES
+    return told and dashed and len(between) <= LOOK and not (PARTING | ANEW) & {*between}
 
 
 def _is_one(one: Candidate, two: Candidate, words: Words) -> bool:

@@ -44,6 +44,7 @@ DEFINITE = frozenset(["the", "this", "these", "that", "known", "existing", "prev
 PARTING = frozenset(["or", "and", "nor", ",", ";", ":", ".", "/", "&", "of", "to"])
 WIDE = frozenset(["lesion", "mass", "abnormality"])  # mostly what has been named before by another word
 AHEAD = 7  # words behind "around the" in which the thing is named
+HEALED = frozenset(["healed", "resolved", "eradicated"])
 LEADS = frozenset(["and", "with", "an", "the", ","])
 
 
@@ -63,6 +64,13 @@ def acts_back(words: Words, hit: Hit[Cue]) -> bool:
         return not behind or behind[0] in ("on", "in", "at", ".", ",", ";", "and")
     one = alone and hit.value.value in ("resolved", "removed")
     return not (one and before[-1:] in (("a",), ("an",), ("old",)))
+
+
+def qualifies(words: Words, hit: Hit[Cue], named: Collection[int]) -> bool:
+    """True for the "healed" of "atrophy, suggestive of healed chorioretinitis": it is said of the name that
+    follows, not of what stands before it. ``named``: indices of the words that name findings."""
+    alone = hit.last - hit.first == 1 and words.norms[hit.first] in HEALED
+    return alone and hit.last in named and hit.first - 1 not in named
 
 
 def _of_part(before: Sequence[str]) -> bool:

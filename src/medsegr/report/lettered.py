@@ -8,19 +8,27 @@ EYES = {"re": ("right", "eye"), "le": ("left", "eye"), "be": ("both", "eye")}
 NECK = {"bulb": ("carotid", "bulb"), "bifurcation": ("carotid", "bifurcation")}
 OTHERS = frozenset(["aortic", "iliac", "femoral", "duodenal", "jugular", "portal", "tracheal", "penile"])
 TISSUE = frozenset(["SM", "GM"])
+NO_SPINE = TISSUE | {"OP", "DMS", "ES"}
 HOURS = (
     *(("o", "'", "clock"), ("o", "’", "clock"), ("o", "clock"), ("oclock",), ("o'c",), ("o’c",)),
     *((":", "00"), (":", "30")),
 )
+EYE, SKIN = frozenset(["OP"]), frozenset(["DMS"])
 ONLY_IN = {  # short words that mean something else elsewhere: complement and a vertebra
     **dict.fromkeys(("c3", "c4", "kappa", "lambda", "pni"), TISSUE),
     "satellite": frozenset(["US", "MG"]),
-    **dict.fromkeys(("mas", "rd"), frozenset(["OP"])),
-    **dict.fromkeys(("ak", "aks"), frozenset(["DMS"])),
     "oa": frozenset(["CR", "CT", "MR", "US", "PT"]),
     "icc": frozenset(["CR"]),  # an intercostal catheter; elsewhere a carcinoma of the liver
     "crescent": TISSUE,  # of a glomerulus
     **dict.fromkeys(("celiac", "coeliac", "scalloping"), frozenset(["ES", "SM"])),  # an axis, a bone's edge
+    **dict.fromkeys(("mas", "rd", "pvd", "csr", "irf", "srf", "nsd", "pcv", "pco", "kps"), EYE),
+    **dict.fromkeys(("floater", "pannus", "pucker", "vma", "dril", "pamm", "lattice", "mnv", "bdr"), EYE),
+    **dict.fromkeys(("dilated vein", "dilated venule", "engorged vein", "congested vein"), EYE),
+    **dict.fromkeys(("ak", "aks", "boil", "burrow", "corn", "clavus", "gangrene"), SKIN),
+    **dict.fromkeys(("slough", "maceration", "undermining", "eschar"), SKIN),
+    **dict.fromkeys(("ssl", "ssa", "ssp", "encrustation", "trache", "trachy"), frozenset(["ES"])),
+    "tcc": frozenset(["ES", "CT", "MR", "US", "SM"]),
+    "granulation": SKIN | {"ES", *TISSUE},
 }
 CAPITALS = frozenset(["pie"])  # words of their own in small letters
 TREATMENTS = frozenset(
@@ -101,10 +109,9 @@ def is_drain(norms: Sequence[str], at: int) -> bool:
 
 
 def means_other(norms: tuple[str, ...], modality: str | None, written: Collection[str] = ()) -> bool:
-    """True for a short word that names a finding in another kind of image only: the "C3" of a spine is a
-    vertebra, that of a kidney under the microscope complement; and for a "pie" that is not ``written`` in
-    capitals."""
-    if len(norms) != 1:
-        return False
-    small = norms[0] in CAPITALS and not all(map(str.isupper, written))
-    return small or (norms[0] in ONLY_IN and modality not in ONLY_IN[norms[0]])
+    """True for words that name a finding in another kind of image only: the "C3" of a spine is a vertebra,
+    that of a kidney under the microscope complement; only in a fundus photograph are "dilated veins" the
+    retina's. And for a "pie" that is not ``written`` in capitals."""
+    said = " ".join(norms)
+    small = said in CAPITALS and not all(map(str.isupper, written))
+    return small or (said in ONLY_IN and modality not in ONLY_IN[said])

@@ -15,7 +15,7 @@ from rapidfuzz.distance import OSA
 
 from medsegr.findings import Span
 from medsegr.report import lexicon
-from medsegr.report.lettered import HOURS, TISSUE, is_drain, means_other, of_modality
+from medsegr.report.lettered import HOURS, NO_SPINE, TISSUE, is_drain, means_other, of_modality
 from medsegr.report.lexicon import Concept, Cue, Descriptor, Place, Terms
 from medsegr.report.numbered import numbered_bone
 from medsegr.report.tokens import Token
@@ -238,11 +238,10 @@ def find_concepts(words: Words, modality: str | None) -> tuple[Hit[Concept], ...
     found = []
     for hit in longest(words.norms, lexicon.concept_terms()):
         options = [known[name] for name in hit.value]
-        if words.norms[hit.first : hit.last] == ("icd",):
-            meant = "chest tube" if is_drain(words.norms, hit.first) else "pacemaker"
-            options = [known[meant]]
-        fitting = [c for c in options if modality and modality in c.modalities]
         said = words.norms[hit.first : hit.last]
+        if said == ("icd",):
+            options = [known["chest tube" if is_drain(words.norms, hit.first) else "pacemaker"]]
+        fitting = [c for c in options if modality and modality in c.modalities]
         written = {token.raw for token in words.tokens[hit.first : hit.last]}
         if not means_other(said, modality, written):
             chosen = fitting or _of_bodies(options, said, modality) or options
@@ -266,7 +265,7 @@ def find_places(words: Words, modality: str | None = None) -> tuple[Hit[Place], 
         found = [h for h in found if words.norms[h.first : h.last] not in EYE_LETTERS]
     taken = {i for hit in found for i in range(hit.first, hit.last)}
     for i, norm in enumerate(words.norms):
-        if LEVEL.match(norm) and i not in taken and modality not in TISSUE and _is_level(words, i):
+        if LEVEL.match(norm) and i not in taken and modality not in NO_SPINE and _is_level(words, i):
             root = words.norms[i + 1 : i + 2] in (("root",), ("nerve",))
             name = norm.upper().replace("D", "T")
             level = Place(f"{name} root") if root else Place(f"{name} vertebra", of="vertebra")

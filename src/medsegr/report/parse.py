@@ -13,8 +13,10 @@ from medsegr.findings import MODALITIES, Finding, Frame, Report, Section, Shape,
 from medsegr.report import document, lexicon
 from medsegr.report.asked import check
 from medsegr.report.builds import Candidate
-from medsegr.report.context import Claim, claim
+from medsegr.report.claims import claim
+from medsegr.report.context import Claim
 from medsegr.report.correcting import corrected, reread
+from medsegr.report.eyes import bodily, of_one_eye
 from medsegr.report.headings import read_all, read_answers
 from medsegr.report.heads import Head, asked_for, border, heads
 from medsegr.report.language import foreign
@@ -84,9 +86,10 @@ def parse(
         if s.name == "technique" and s.name not in wanted
         for sentence in read_all(plain, document.sentences(plain, s.span), code)
     ]
-    organ, whole = organ_of_title(said, exams), code == "US" and len(said) >= WHOLE
-    setting = replace(setting, about=most_told(said, code), whole=whole, organ=organ)
-    read_in = [(s, below) for (s, _), below in zip(read_in, under_title(said, exams), strict=True)]
+    setting = _of_report(setting, said, exams)
+    below = under_title(said, exams)
+    below = of_one_eye(below) if code == "OP" else below
+    read_in = [(s, one) for (s, _), one in zip(read_in, below, strict=True)]
     found = [f for section, sentence in read_in for f in _findings(sentence, section, setting)]
     found = corrected(reread(found, plain, found_sections), plain)
     if found_sections and modality and code is None:
@@ -201,6 +204,13 @@ def _setting(
         return Setting(None, guess, False), ()
     message = f"left and right are read as the {guess}'s; give the modality or the frame to be sure"
     return Setting(None, guess, False), (("frame_assumed", message),)
+
+
+def _of_report(setting: Setting, said: Sequence[Sentence], exams: Sequence[Sentence]) -> Setting:
+    """The setting with what the sentences of a report tell together."""
+    organ, whole, code = organ_of_title(said, exams), len(said) >= WHOLE, setting.modality
+    setting = replace(setting, about=most_told(said, code), whole=whole and code == "US", organ=organ)
+    return replace(setting, bodily=whole and bodily(said, code))
 
 
 def _findings(sentence: Sentence, section: Section, setting: Setting) -> list[Finding]:

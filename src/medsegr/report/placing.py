@@ -4,10 +4,12 @@ from dataclasses import dataclass, replace
 
 from medsegr.findings import Frame
 from medsegr.report import lexicon
+from medsegr.report.beside import caused, of_eye_with, on_side, with_it
 from medsegr.report.builds import Candidate
+from medsegr.report.clauses import HALVES
+from medsegr.report.eyes import is_picture
 from medsegr.report.lexicon import Place
 from medsegr.report.match import Words
-from medsegr.report.regions import CAUSING
 from medsegr.report.sentence import Sentence
 from medsegr.report.side import PICTURE, SIDE_WORDS, Element, Spot, side_of, spots
 from medsegr.report.titled import fits
@@ -19,27 +21,6 @@ STATES = frozenset([":", "-", "no", "normal", "unremarkable", "without"])  # beh
 PARTING = frozenset([";", ",", "and", "while", "wherea", "but"])
 HAVING = frozenset(["contain", "contains", "show", "shows", "has", "demonstrates", "demonstrate", "have"])
 WITH_PARTS = frozenset(["eye", "breast"])  # what lies in them may stand under a mere side, too
-URINARY = frozenset(
-    [
-        "kidney",
-        "ureter",
-        "ureterovesical junction",
-        "pelviureteric junction",
-        "kidney stone",
-        "hydronephrosis",
-    ]
-)
-AROUND_KIDNEY = frozenset(
-    [
-        *("hydronephrosis", "perinephric stranding", "perinephric collection", "perinephric haematoma"),
-        *("delayed nephrogram", "pyelonephritis", "kidney enlargement", "caliectasis", "ureteritis"),
-    ]
-)
-LIMBS = frozenset(
-    ["arm", "leg", "shoulder", "humerus", "femur", "tibia", "hip bone", "acetabulum", "patella"]
-)
-VAGUE = frozenset(["proximal", "distal", "anterior", "posterior", "medial", "lateral", "joint"])
-APART = frozenset([".", ";", "no", "without", "not", "left", "right", "both", "bilateral", "other"])
 AROUND = frozenset(["surrounding", "perilesional", "adjacent"])
 DENYING = frozenset(["no", "without"])
 FREE = frozenset(["ascites", "pneumoperitoneum", "haemoperitoneum"])  # no part of an organ of one side
@@ -62,6 +43,7 @@ class Setting:
     about: str = ""
     organ: str = ""  # the one organ that the title of the report names ("THYROID ULTRASOUND")
     whole: bool = False  # a whole report of an ultrasound, whose sides are the patient's
+    bodily: bool = False  # a whole report of the eyes, the airways or the bladder: a mere side is no third
 
     @property
     def sides(self) -> Frame:
@@ -95,7 +77,7 @@ def places_of(sentence: Sentence, setting: Setting) -> list[tuple[Spot, ...]]:
     ]
     own = [tuple(_of_pair(s, sentence) for s in mine) for mine in own]
     own = [
-        tuple(_of_body(s, item, sentence) for s in mine)
+        tuple(_of_body(s, item, sentence, setting) for s in mine)
         for item, mine in zip(sentence.candidates, own, strict=True)
     ]
     own = [_under(item, mine, sentence, setting) for item, mine in zip(sentence.candidates, own, strict=True)]
@@ -115,43 +97,11 @@ def places_of(sentence: Sentence, setting: Setting) -> list[tuple[Spot, ...]]:
             out[i] = out[i - 1]
         elif not out[i] and here.concept.sided and _surrounds(here, sentence):
             out[i] = next((spot for spot in reversed(out[:i]) if spot), ())
-        elif here.joined and _caused(sentence, i):
-            out[i] = tuple(_on_side(spot, out[i - 1]) for spot in out[i])
+        elif here.joined and caused(sentence, i):
+            out[i] = tuple(on_side(spot, out[i - 1]) for spot in out[i])
         else:
-            out[i] = _with_it(i, out, sentence)
-    return out
-
-
-def _with_it(at: int, out: list[tuple[Spot, ...]], sentence: Sentence) -> tuple[Spot, ...]:
-    """The places of a finding with the side of the limb or kidney that it is told of with: the avulsion of "a
-    fracture of the left femur with avulsion of the lesser trochanter", the stranding of "a stone in the left
-    ureter with hydronephrosis and perinephric stranding"."""
-    here, own = sentence.candidates[at], out[at]
-    if len(own) > 1 or any(s.side or s.cols for s in own) or not here.concept.sided:
-        return own
-    for giver, given in zip(reversed(sentence.candidates[:at]), reversed(out[:at]), strict=True):
-        between = {*sentence.words.norms[giver.last : here.first]}
-        if not given or not given[0].side:
-            continue
-        alike = len(given) == 1 and _are_of_one(giver, given[0], here, own)
-        apart = (APART & between) - {given[0].side}
-        if given[0].side not in SIDE_WORDS or "with" not in between or apart or not alike:
-            return own
-        side = given[0]
-        bare = replace(own[0] if own else Spot(), side=side.side, side_frame=side.side_frame)
-        return (replace(bare, spans=tuple(sorted({*bare.spans, *side.spans}))),)
-    return own
-
-
-def _are_of_one(giver: Candidate, given: Spot, here: Candidate, own: tuple[Spot, ...]) -> bool:
-    """True for two findings of the urinary tract, or two of bones or joints of which the first lies in a
-    limb and the second nowhere else."""
-    organs = {part for p in given.places for part in (p.name, p.of)} | {giver.concept.name}
-    mine = {p.of or p.name for spot in own for p in spot.places} - VAGUE
-    if organs & URINARY and here.concept.name in AROUND_KIDNEY:
-        return mine <= URINARY
-    limb = bool(organs & LIMBS) or giver.concept.field == here.concept.field == "bones"
-    return limb and here.concept.field == "bones" and (not mine or bool(mine & LIMBS))
+            out[i] = with_it(i, out, sentence)
+    return of_eye_with(sentence, out) if setting.modality == "OP" else out
 
 
 def _of_others(item: Candidate, sentence: Sentence) -> tuple[set[int], set[int]]:
@@ -174,22 +124,6 @@ def _beside(part: tuple[int, int], item: Candidate, sentence: Sentence) -> bool:
     """True for the tendon right before a finding or behind its "of" or "in"."""
     between = sentence.words.norms[item.last : part[0]]
     return part[1] == item.first or (0 < len(between) <= NEAR and between[0] in ("of", "in"))
-
-
-def _caused(sentence: Sentence, at: int) -> bool:
-    before, here = sentence.candidates[at - 1 : at + 1]
-    return bool(CAUSING & {*sentence.words.norms[before.last : here.first]})
-
-
-def _on_side(spot: Spot, cause: tuple[Spot, ...]) -> Spot:
-    """The place with the side of what causes it, in the same organ: "plaque at the left carotid bifurcation
-    causing 60% stenosis of the proximal ICA"."""
-    sides = {s.side for s in cause}
-    organs = {p.of or p.name for s in cause for p in s.places} & {p.of or p.name for p in spot.places}
-    side = sides.pop() if len(sides) == 1 else None
-    if spot.side or spot.cols or side not in SIDE_WORDS or not organs & lexicon.paired():
-        return spot
-    return replace(spot, side=side, spans=tuple(sorted({*spot.spans, *cause[0].spans})))
 
 
 def _is_bare(element: Element) -> bool:
@@ -242,12 +176,28 @@ def _alone(start: int, sentence: Sentence) -> bool:
     return ends and norms[max(0, at - 2) : at] in (("in", "the"), ("of", "the"))
 
 
-def _of_body(spot: Spot, item: Candidate, sentence: Sentence) -> Spot:
+def _of_body(spot: Spot, item: Candidate, sentence: Sentence, setting: Setting) -> Spot:
     """The "left" of "hydronephrosis on the left": of a finding of a paired organ, no part of the picture."""
+    if setting.bodily and not setting.by_flag and not spot.side:
+        return _bodily(spot, sentence)
     bare = not spot.side and len(spot.cols) == 1 and spot.cols[0] in SIDE_WORDS and not spot.rows
     if not bare or item.concept.name not in lexicon.paired() or PICTURE & {*sentence.words.norms}:
         return spot
     return replace(spot, side=spot.cols[0], cols=())
+
+
+def _bodily(spot: Spot, sentence: Sentence) -> Spot:
+    """The "R" of "thinning R inferior sector" in a whole report of eyes, which is no third of the picture as
+    in "to the right of the disc"."""
+    tokens, norms = sentence.words.tokens, sentence.words.norms
+    of_hours = {col for place in spot.places for col in place.cols}
+    told = [i for i, t in enumerate(tokens) if any(a <= t.start and t.end <= b for a, b in spot.spans)]
+    bare = {HALVES[norms[i]] for i in told if norms[i] in HALVES and not is_picture(norms, i)}
+    if PICTURE & {*norms} or len(bare & {*spot.cols}) != 1 or len(bare) != 1:
+        return spot
+    side = next(iter(bare))
+    left = tuple(col for col in spot.cols if col != side or col in of_hours)
+    return replace(spot, side=side, cols=left)
 
 
 def _under(item: Candidate, own: tuple[Spot, ...], sentence: Sentence, setting: Setting) -> tuple[Spot, ...]:
@@ -327,6 +277,8 @@ def _elsewhere(place: Place, head: Spot) -> bool:
     under "RIGHT EYE"."""
     known = lexicon.concepts()
     name = place.of or place.name
+    if name == "bronchus" and not head.places:
+        return False  # under "RIGHT:"
     if name == "resection cavity":
         return False  # it is where the surgery was
     if name in POUCHES:

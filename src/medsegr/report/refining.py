@@ -46,6 +46,7 @@ def refined(item: Candidate, spot: Spot, sentence: Sentence, setting: Setting) -
             (names & rule.places or not rule.places)
             and not names & rule.unless
             and _in_image(rule, setting.modality)
+            and _shown(rule, setting.modality)
             and (not rule.about or (_told_beside(item, sentence) or setting.about) in rule.about)
             and not (rule.bare and any(last - first > 1 for first, last in item.parts))
         ):
@@ -57,6 +58,12 @@ def _in_image(rule: Refine, modality: str | None) -> bool:
     """Whether the rule holds in a kind of image; where nobody told that, the words around may tell enough."""
     known = modality is None and bool(rule.about) and "" not in rule.about
     return not rule.modalities or modality in rule.modalities or known
+
+
+def _shown(rule: Refine, modality: str | None) -> bool:
+    """False where an endoscopy would lose what it shows: a tumour in a bronchus is no "lung tumour"."""
+    shown = lexicon.concepts()[rule.name].modalities
+    return modality != "ES" or not shown or modality in shown
 
 
 def _where_it_is(item: Candidate, spot: Spot, words: Words) -> tuple[Place, ...]:

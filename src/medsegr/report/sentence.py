@@ -32,6 +32,7 @@ from medsegr.report.sided import without_title
 from medsegr.report.tokens import tokens
 
 BRAIN = frozenset(["frontal lobe", "parietal lobe", "temporal lobe", "occipital lobe"])
+HOLLOW = frozenset(["urinary bladder", "prostate", "trachea", "bronchus", "airways"])
 UNSURE = frozenset(
     [".", ";", "possible", "possibly", "probable", "probably", "likely", "may", "could", "not"]
 )
@@ -188,7 +189,7 @@ def _places(words: Words, modality: str | None, asked: bool) -> list[Hit[Place]]
     return [
         p
         for p in find_places(words, modality)
-        if (asked or _visible(p.value.of or p.value.name, modality))
+        if (asked or _visible(p.value.of or p.value.name, modality) or _inside(p.value, modality))
         and not (_of_view(p, words) or _of_cyst(p, words))
     ]
 
@@ -281,6 +282,11 @@ def _of_cyst(place: Hit[Place], words: Words) -> bool:
     """True for the septum of "a cyst with a thick septum": it is none of the heart."""
     bare = words.norms[place.first : place.last] in (("septum",), ("septal",))
     return bare and bool({"cyst", "cystic", "collection"} & {*words.norms})
+
+
+def _inside(place: Place, modality: str | None) -> bool:
+    """True for what an endoscope looks into: the bladder, the airways and the lobes that these lead to."""
+    return modality == "ES" and (bool({place.name, place.of} & HOLLOW) or "lobe of lung" in place.name)
 
 
 def _visible(name: str, modality: str | None) -> bool:
