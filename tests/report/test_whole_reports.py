@@ -30,6 +30,8 @@ TENTH = HERE / "reports_development_tenth.toml"
 HELDOUT_TENTH = HERE / "reports_heldout_tenth.toml"
 ELEVENTH = HERE / "reports_development_eleventh.toml"
 HELDOUT_ELEVENTH = HERE / "reports_heldout_eleventh.toml"
+TWELFTH = HERE / "reports_development_twelfth.toml"
+HELDOUT_TWELFTH = HERE / "reports_heldout_twelfth.toml"
 TEXT = "Spiculated nodule of 9 mm in the right upper lobe. No effusion. Possible pneumonia."
 
 
@@ -45,7 +47,8 @@ TEXT = "Spiculated nodule of 9 mm in the right upper lobe. No effusion. Possible
         (EIGHTH, 0.92, 1, 0.6),
         (NINTH, 0.9, 0, 0.55),
         (TENTH, 0.9, 0, 0.45),
-        (ELEVENTH, 0.75, 0, 0.2),
+        (ELEVENTH, 0.77, 0, 0.25),
+        (TWELFTH, 0.8, 1, 0.4),
     ],
 )
 def test_the_reports_that_the_rules_were_mended_on_stay_read(
@@ -72,6 +75,7 @@ def test_the_reports_that_the_rules_were_mended_on_stay_read(
         (HELDOUT_NINTH, 16),
         (HELDOUT_TENTH, 20),
         (HELDOUT_ELEVENTH, 40),
+        (HELDOUT_TWELFTH, 40),
     ],
 )
 def test_the_held_out_reports_can_be_scored(path: Path, count: int) -> None:
