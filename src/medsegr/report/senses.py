@@ -49,7 +49,7 @@ MEASURED = frozenset(  # of which a density is a property
     ["bone", "bony", "mineral", "osseous", "marrow", "skeletal", "normal", "proton", "optical", "capillary"]
 ) | {"echo", "parenchymal", "overall", "symmetrical", "homogeneous", "uniform", "vessel", "cell"}
 HELD = frozenset(["normal", "preserved", "maintained", "symmetric", "symmetrical", "homogeneous", "uniform"])
-HELD |= {"within", "reduced", "decreased", "unremarkable", "appropriate", "satisfactory"}
+HELD |= {"reduced", "decreased", "unremarkable", "appropriate", "satisfactory"}
 BEING = frozenset(["is", "are", "was", "were", "remains", "remain", "appears", "appear"])
 OWNERS = frozenset(["bone", "bony", "liver", "spleen", "breast", "marrow", "skeleton", "parenchyma", "brain"])
 STRUCTURES = frozenset(  # of healthy tissue
@@ -227,7 +227,8 @@ def _is_property(hit: Hit[Concept], norms: Sequence[str]) -> bool:
     before = norms[hit.first - 1] if hit.first else ""
     behind = [norm for norm in norms[hit.last : hit.last + 4] if norm not in BEING]
     owned = behind[:1] == ["of"] and bool(OWNERS & {*behind[1:3]}) and before in ("", "the", "normal", ".")
-    return before in MEASURED or owned or bool(HELD & {*behind[:1]})
+    usual = behind[:2] == ["within", "normal"]
+    return before in MEASURED or owned or usual or bool(HELD & {*behind[:1]})
 
 
 def _is_heading(hit: Hit[Concept], hits: Sequence[Hit[Concept]], norms: Sequence[str]) -> bool:
