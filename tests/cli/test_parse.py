@@ -28,12 +28,12 @@ def test_a_table_for_a_person(run: Any) -> None:
 
 
 def test_a_passage_by_no_known_name_is_listed(run: Any) -> None:
-    text = "The right hilum is pulled up. Nodule in the left lung."
+    text = "The right hilum is wrongled. Nodule in the left lung."
     out = run("parse", "-t", text).out
-    assert out.splitlines()[-1].split(maxsplit=3) == ["-", "unread", "?", "The right hilum is pulled up"]
+    assert out.splitlines()[-1].split(maxsplit=3) == ["-", "unread", "?", "The right hilum is wrongled"]
     told = run("parse", "-t", text, "--json").json
-    assert told["unread"] == [{"phrase": "The right hilum is pulled up", "span": [0, 28]}]
-    assert told["report"]["unread"] == [[0, 28]]
+    assert told["unread"] == [{"phrase": "The right hilum is wrongled", "span": [0, 27]}]
+    assert told["report"]["unread"] == [[0, 27]]
     assert "passage_unread" in [note["code"] for note in told["warnings"]]
 
 

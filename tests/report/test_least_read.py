@@ -79,7 +79,7 @@ def test_a_general_word_denies_nothing_where_it_means_something_else(modality: s
         ("OP", "OS: C/D 0.4. Vessels: no tortuosity, no sheathing.", "vascular sheathing", "left"),
         ("OP", "OD: Macula flat. Periphery: no holes or tears.", "retinal tear", "right"),
         ("OP", "Photograph, left eye, today. No exudates. Right eye not photographed.", "exudate", "left"),
-        ("OP", "Photograph, left eye, today. No exudates. The right eye has drusen.", "exudate", None),
+        ("OP", "Photograph, left eye, today. No exudates. The right eye has drusen.", "exudate", "left"),
         ("OP", "DRUSEN RE, LE ? MACULOPATHY.", "drusen", "right"),
         ("OP", "DRUSEN RE, LE ? MACULOPATHY.", "maculopathy", "left"),
         ("OP", "Birth weight 980 g. Right eye: no exudates.", "exudate", "right"),

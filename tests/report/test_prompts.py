@@ -92,7 +92,7 @@ def test_an_organ_is_asked_for_beside_one_that_only_holds_something() -> None:
     [
         ("fluid in the liver", ""),
         ("dark area in the liver", ""),
-        ("hyperechoic area in the left kidney", ""),
+        ("hyperechoic area in the left kidney", "echogenic focus"),
         ("blood in the left lung", ""),
         ("fluid around the heart", "pericardial effusion"),
         ("water in the lungs", "pulmonary edema"),

@@ -241,7 +241,7 @@ def test_what_is_there_and_not_drawn_has_a_ground_of_its_own() -> None:
 
 
 def test_a_passage_by_no_known_name_is_marked_and_told_as_such() -> None:
-    report = parse("The right hilum is pulled up. Left effusion.", modality="CR")
-    assert as_text(report).startswith("\\The right hilum is pulled up/. [f1 ")
+    report = parse("The right hilum is wrongled. Left effusion.", modality="CR")
+    assert as_text(report).startswith("\\The right hilum is wrongled/. [f1 ")
     (mark,) = [told for *_, told in Page(as_html(report)).marks if told["class"] == "unread"]
     assert mark["title"] == "not understood: nothing known is named here"

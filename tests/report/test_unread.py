@@ -13,7 +13,7 @@ from medsegr.report.unread import MOST_TOLD
 HERE = Path(__file__).parent
 TOLD = [
     ("There is wrongleworm of the left lung.", "There is wrongleworm of the left lung"),
-    ("The right hilum is pulled up and there is a left effusion.", "The right hilum is pulled up"),
+    ("The right hilum is wrongled and there is a left effusion.", "The right hilum is wrongled"),
     ("Mild tethering of the adjacent pleura.", "Mild tethering of the adjacent pleura"),
     ("No effusion. Widening of the disc space at L4-L5.", "Widening of the disc space at L4-L5"),
     ("The fourth ventricle is compressed.", "The fourth ventricle is compressed"),

@@ -192,8 +192,8 @@ def test_many_findings_are_told_in_part(agent: Agent) -> None:
 
 
 def test_passages_by_no_known_name_are_told(agent: Agent) -> None:
-    told = agent.parse("The right hilum is pulled up. Nodule in the left lung.")
-    assert told["unread"] == [{"phrase": "The right hilum is pulled up", "span": [0, 28]}]
+    told = agent.parse("The right hilum is wrongled. Nodule in the left lung.")
+    assert told["unread"] == [{"phrase": "The right hilum is wrongled", "span": [0, 27]}]
 
 
 def test_wrong_arguments(agent: Agent, tmp_path: Path) -> None:

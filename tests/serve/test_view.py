@@ -111,7 +111,7 @@ def test_cues_are_the_words_that_made_a_finding(tmp_path: Path) -> None:
 
 def test_sections_and_mentions_come_from_the_text(tmp_path: Path) -> None:
     text = "FINDINGS: Nodule in the left upper lung.\nIMPRESSION: Left upper lung nodule. "
-    text += "The hilum is pulled up.\n"
+    text += "The hilum is wrongled.\n"
     image, result = made(tmp_path)
     report = parse(text, modality="CR")
     shown = replace(result.findings[0], finding=report.findings[0])
@@ -119,9 +119,9 @@ def test_sections_and_mentions_come_from_the_text(tmp_path: Path) -> None:
     view = view_of(tmp_path / "out", image, text, BASE)
     assert [part["name"] for part in view["report"]["sections"]] == ["findings", "impression"]
     (first, last), *others = view["report"]["unread"]
-    assert (text[first:last], others) == ("The hilum is pulled up", [])
+    assert (text[first:last], others) == ("The hilum is wrongled", [])
     assert json.loads((tmp_path / "out" / "findings.json").read_text())["report"]["unread"] == [[first, last]]
-    assert "pulled" not in (tmp_path / "out" / "findings.json").read_text()  # names may stand in such words
+    assert "wrongled" not in (tmp_path / "out" / "findings.json").read_text()  # names may stand in such words
     assert [list(span) for span in report.findings[0].mentions] == view["findings"][0]["mentions"]
 
 

@@ -39,10 +39,12 @@ def in_eye(sentence: Sentence, organ: str) -> bool:
     return organ == "eye" and all(c.concept.field == "eye" for c in sentence.anatomy)
 
 
-def of_one_eye(sentences: Sequence[Sentence]) -> tuple[Sentence, ...]:
-    """The sentences under the one eye that a report of the eye tells of before it tells a finding, or with
-    the first: "a myope with metamorphopsia of the left eye". Nothing is changed where any sentence tells the
-    other eye, or both, or where a finding is told before."""
+def of_one_eye(sentences: Sequence[Sentence], modality: str | None) -> tuple[Sentence, ...]:
+    """Of pictures of eyes: the sentences under the one eye that a report tells of before it tells a finding,
+    or with the first: "a myope with metamorphopsia of the left eye". Nothing is changed where any sentence
+    tells the other eye, or both, or where a finding is told before."""
+    if modality != "OP":
+        return tuple(sentences)
     told = {side for s in sentences for side in _sides(s)}
     begin = min((s.span[0] for s in sentences if s.candidates), default=0)
     first = next((s for s in sentences if _sides(s)), None)

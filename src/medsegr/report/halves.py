@@ -43,7 +43,7 @@ _NONE_ELSE = re.compile(  # "oedema in the right eye, none in the left"
     _HEADED
     + _IN
     + _HALF.format("a")
-    + r"[ \t]*[,;][ \t]*(?:but[ \t]+)?(?P<b_bare>none|nil|not)[ \t]+"
+    + r"[ \t]*[,;][ \t]*(?:but[ \t]+)?(?P<b_bare>none|nil)[ \t]+"
     + _IN
     + _HALF.format("b")
     + _ENDS,

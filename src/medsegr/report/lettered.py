@@ -2,6 +2,7 @@
 
 from collections.abc import Collection, Sequence
 
+from medsegr.report.lexicon import concepts
 from medsegr.report.tokens import Token
 
 EYES = {"re": ("right", "eye"), "le": ("left", "eye"), "be": ("both", "eye")}
@@ -114,4 +115,7 @@ def means_other(norms: tuple[str, ...], modality: str | None, written: Collectio
     retina's. And for a "pie" that is not ``written`` in capitals."""
     said = " ".join(norms)
     small = said in CAPITALS and not all(map(str.isupper, written))
-    return small or (said in ONLY_IN and modality not in ONLY_IN[said])
+    asked = (
+        modality is None and said in concepts()
+    )  # by its very name, of a picture of which nobody told the kind
+    return small or (said in ONLY_IN and modality not in ONLY_IN[said] and not asked)

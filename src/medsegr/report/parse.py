@@ -87,8 +87,7 @@ def parse(
         for sentence in read_all(plain, document.sentences(plain, s.span), code)
     ]
     setting = _of_report(setting, said, exams)
-    below = under_title(said, exams)
-    below = of_one_eye(below) if code == "OP" else below
+    below = of_one_eye(under_title(said, exams), code)
     read_in = [(s, one) for (s, _), one in zip(read_in, below, strict=True)]
     found = [f for section, sentence in read_in for f in _findings(sentence, section, setting)]
     found = corrected(reread(found, plain, found_sections), plain)

@@ -16,7 +16,7 @@ from medsegr.report.side import Spot
 
 BODIES = ("chest", "neuro", "heart", "limb")  # parts whose words ("oedema", "effusion") mean different things
 INTO = frozenset(  # in normal form
-    ["infiltrate", "abut", "displace", "encase", "contact", "indent", "compress"]
+    ["infiltrate", "abut", "displace", "contact", "indent", "compress"]
 )
 GROWING = frozenset(
     [

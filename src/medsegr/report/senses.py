@@ -91,21 +91,6 @@ NO_LIVER = frozenset(  # whose fat is none of the liver
         *("nerve", "tumor", "mass", "lesion", "hilum", "kidney", "breast", "spinal", "cord", "vertebra"),
     ]
 )
-CHANNELS = frozenset(  # of which an obstruction is none of the bowel
-    [
-        *("lvot", "rvot", "outflow", "tract", "airway", "airflow", "bronchial", "tracheal", "laryngeal"),
-        *("ureteric", "ureteral", "ureter", "biliary", "bile", "duct", "ductal", "nasal", "venous", "vein"),
-        *("lymphatic", "urinary", "outlet", "bladder", "dynamic", "midcavity", "coronary", "vascular"),
-        *("tubal", "valve", "shunt", "catheter", "stent", "pelviureteric", "puj", "upj", "renal", "csf"),
-        *("ventricular", "aqueductal", "microvascular", "lacrimal", "valvular", "arterial", "inflow"),
-    ]
-)
-PASSAGES = frozenset(  # what is spared in a picture of them is no embolus
-    [
-        *("ureter", "ureteric", "bladder", "bowel", "colon", "colonic", "gastric", "stomach", "duct", "cbd"),
-        *("gallbladder", "esophagus", "esophageal", "calyx", "pelvicalyceal", "uterine", "tubal", "joint"),
-    ]
-)
 BREAST = frozenset(
     ["breast", "parenchyma", "parenchymal", "fibroglandular", "glandular", "tissue", "quadrant"]
 )
@@ -206,14 +191,10 @@ def _is_of_body(hit: Hit[Concept], norms: Sequence[str], modality: str | None) -
 
 
 def _is_elsewhere(said: Sequence[str], hit: Hit[Concept], norms: Sequence[str]) -> bool:
-    """True for a bare name that the lexicon has of one organ and that is told of another: the obstruction of
-    an outflow tract is none of the bowel, the asymmetry of the ventricles none of a breast."""
+    """True for a bare name that the lexicon has of one organ and that is told of another: the asymmetry
+    of the ventricles is none of a breast."""
     before = {*norms[max(0, hit.first - 2) : hit.first]}
     behind = norms[hit.last : hit.last + 4]
-    if said == ("obstruction",):
-        return bool(CHANNELS & before or (behind[:1] == ("of",) and CHANNELS & {*behind}))
-    if said == ("filling", "defect"):
-        return bool(PASSAGES & {*norms})
     if said in IN_BREAST:
         return behind[:1] == ("of",) and not BREAST & {*behind}
     if said in (("congestion",), ("edema",)):
