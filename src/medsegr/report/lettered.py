@@ -115,7 +115,5 @@ def means_other(norms: tuple[str, ...], modality: str | None, written: Collectio
     retina's. And for a "pie" that is not ``written`` in capitals."""
     said = " ".join(norms)
     small = said in CAPITALS and not all(map(str.isupper, written))
-    asked = (
-        modality is None and said in concepts()
-    )  # by its very name, of a picture of which nobody told the kind
+    asked = modality is None and said in concepts()  # by its very name, of a picture of some kind
     return small or (said in ONLY_IN and modality not in ONLY_IN[said] and not asked)

@@ -42,24 +42,6 @@ MOST = frozenset(["most", "many", "all", "some", "few", "several", "the", "these
 SAMPLES = frozenset(["biopsy", "biopsies", "aspiration", "cytology", "localisation", "localization"])
 SAMPLES |= {"bx", "fna", "fnac", "vab"}
 SHOWING = frozenset(["show", "shows", "demonstrate", "demonstrates", "exhibit", "exhibits"])
-HOLLOWS = frozenset(  # of the body: their cavity is no hole in a lung
-    [
-        *(
-            "pleural",
-            "peritoneal",
-            "intraperitoneal",
-            "abdominal",
-            "pelvic",
-            "abdominopelvic",
-            "oral",
-            "nasal",
-        ),
-        *("buccal", "endometrial", "uterine", "medullary", "intramedullary", "marrow", "thoracic", "chest"),
-        *("joint", "synovial", "articular", "glenoid", "tympanic", "cranial", "intracranial", "pericardial"),
-        *("sinonasal", "orbital", "amniotic", "gestational", "pulp", "body", "cotyloid", "acetabular"),
-    ]
-)
-MEASURES = (("density",), ("lucency",), ("attenuation",), ("opacity",))  # that all tissue has
 BARE = {  # what they mean where they are denied
     "fluid": "fluid collection",
     "growth": "endoscopic growth",
@@ -118,8 +100,6 @@ def names(
         found = tuple(h for i, h in enumerate(found) if not (i and _is_reached(h, words)))
         found = tuple(h for i, h in enumerate(found) if not (i and _is_holder(h, words)))
     found = tuple(h for i, h in enumerate(found) if not (i and _is_answer(h, words)))
-    if not {"cavity", "normal"}.isdisjoint(words.norms):
-        found = tuple(h for h in found if not (_is_hollow(h, words) or _is_usual(h, words)))
     found = tuple(h for h in found if not other_sense(h, found, words, modality))
     return tuple(h for h in found if not (h.value.name in LOOKS and _is_look(h, found, words)))
 
@@ -209,19 +189,6 @@ def _is_answer(hit: Hit[Concept], words: Words) -> bool:
     """True for the ground glass of "Nodule 2: size 5 mm, composition: ground glass": it tells the look."""
     before = [n for n in words.norms[max(0, hit.first - 3) : hit.first] if n not in (":", "pure")]
     return hit.value.name == "ground-glass opacity" and before[-1:] != [] and before[-1] in MADE_OF
-
-
-def _is_hollow(hit: Hit[Concept], words: Words) -> bool:
-    """True for the cavity of "fluid in the left pleural cavity": it is a part of the body."""
-    bare = words.norms[hit.first : hit.last] == ("cavity",)
-    return bare and hit.first > 0 and words.norms[hit.first - 1] in HOLLOWS
-
-
-def _is_usual(hit: Hit[Concept], words: Words) -> bool:
-    """True for the density of "the hila are of normal size and density": it tells how a thing looks."""
-    bare = words.norms[hit.first : hit.last] in MEASURES
-    led = words.norms[max(0, hit.first - 3) : hit.first]
-    return bare and (led[-1:] == ("normal",) or led[-3:-2] + led[-1:] == ("normal", "and"))
 
 
 def _is_reached(hit: Hit[Concept], words: Words) -> bool:

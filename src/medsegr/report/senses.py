@@ -14,6 +14,8 @@ HOLLOW = frozenset(  # whose cavity is no hole in a lung
         *("amniotic", "joint", "synovial", "articular", "glenoid", "marrow", "medullary", "tympanic"),
         *("mesotympanic", "vitreous", "pulp", "dental", "ventricular", "atrial", "lv", "rv", "la", "ra"),
         *("ventricle", "atrium", "scrotal", "middle-ear", "ear", "nasopharyngeal", "visceral", "normal"),
+        *("intraperitoneal", "intramedullary", "intracranial", "pericardial", "gestational", "body"),
+        *("cotyloid", "acetabular"),
     ]
 )
 EXTENT = frozenset(["size", "volume", "dimension", "diameter", "area"])
@@ -48,6 +50,7 @@ LUNG = frozenset(
 MEASURED = frozenset(  # of which a density is a property
     ["bone", "bony", "mineral", "osseous", "marrow", "skeletal", "normal", "proton", "optical", "capillary"]
 ) | {"echo", "parenchymal", "overall", "symmetrical", "homogeneous", "uniform", "vessel", "cell"}
+MEASURES = (("density",), ("lucency",), ("attenuation",), ("opacity",))  # that all tissue has
 HELD = frozenset(["normal", "preserved", "maintained", "symmetric", "symmetrical", "homogeneous", "uniform"])
 HELD |= {"reduced", "decreased", "unremarkable", "appropriate", "satisfactory"}
 BEING = frozenset(["is", "are", "was", "were", "remains", "remain", "appears", "appear"])
@@ -120,8 +123,8 @@ def other_sense(hit: Hit[Concept], hits: Sequence[Hit[Concept]], words: Words, m
         return behind[:1] == ("of",) and bool(NO_LIVER & {*behind}) and "liver" not in behind
     if _is_elsewhere(said, hit, words.norms):
         return True
-    if said == ("density",):
-        return _is_property(hit, words.norms)
+    if said in MEASURES:
+        return _is_property(said, hit, words.norms)
     if SAMPLED & {*words.norms[: hit.first]} and _is_sampled(hit, words.norms):
         return True
     return modality in ("SM", "GM") and (said == ("cord",) or _is_heading(hit, hits, words.norms))
@@ -202,9 +205,14 @@ def _is_elsewhere(said: Sequence[str], hit: Hit[Concept], norms: Sequence[str]) 
     return False
 
 
-def _is_property(hit: Hit[Concept], norms: Sequence[str]) -> bool:
-    """True for the density of "bone density", "density is normal", "the density of the liver"; not of "a
-    density of the left lung"."""
+def _is_property(said: Sequence[str], hit: Hit[Concept], norms: Sequence[str]) -> bool:
+    """True for the density of "bone density", "density is normal", "the density of the liver", "normal size
+    and density"; not of "a density of the left lung"."""
+    led = norms[max(0, hit.first - 3) : hit.first]
+    if tuple(led[-1:]) == ("normal",) or (*led[-3:-2], *led[-1:]) == ("normal", "and"):
+        return True
+    if said != ("density",):
+        return False
     before = norms[hit.first - 1] if hit.first else ""
     behind = [norm for norm in norms[hit.last : hit.last + 4] if norm not in BEING]
     owned = behind[:1] == ["of"] and bool(OWNERS & {*behind[1:3]}) and before in ("", "the", "normal", ".")
