@@ -62,6 +62,15 @@ def test_doubts_of_the_image_itself_stand_in_its_legend(code: str, shown: bool) 
     assert (close_to(picture, overlay.AMBER) > 0) == shown
 
 
+def test_passages_that_were_not_understood_are_told_in_the_legend() -> None:
+    plain = result(image_of((64, 64)), item(1, disc(64, 64, 30, 30, 9)))
+    picture = overlay.draw(
+        replace(plain, warnings=(("passage_unread", "1 passage names nothing known here"),))
+    )
+    assert picture.height > overlay.draw(plain).height
+    assert close_to(picture, overlay.AMBER) == 0
+
+
 @pytest.mark.parametrize("code", overlay.WITHOUT_ANY)
 def test_a_picture_without_a_finding_says_why(code: str) -> None:
     plain = result(image_of((64, 64)))

@@ -288,6 +288,7 @@ def _legend(result: Result, width: int) -> Picture.Image:
     if not ordered:
         whys = [clean(text, 400) for code, text in result.warnings if code in WITHOUT_ANY]
         lines.append(("-", ": ".join(["no findings", *whys]), GREY))
+    lines += [("-", clean(text, 300), GREY) for code, text in result.warnings if code == "passage_unread"]
     wrapped: list[tuple[str, str, tuple[int, int, int]]] = []
     for mark, text, colour in lines[:60]:
         for n, part in enumerate(_wrap(text, font, width - 52)):
