@@ -69,6 +69,9 @@ def scopes(
         if hit.value.kind in ("stop", "pseudo"):
             continue
         span = words.span(hit.first, hit.last)
+        if words.norms[hit.first] == "not" and words.norms[hit.last - 1] == ":" and _follows(words, hit):
+            found.append(Scope(hit.value, span, _back(words, hit, starts, anchors), hit.first))
+            continue
         if hit.first and words.norms[hit.first] in DENIALS and answers(words.norms, hit.last - 1):
             half = denied_half(words.norms, hit.first - 1)
             first = hit.first - 1 if half else _back(words, hit, starts, anchors)
@@ -93,6 +96,11 @@ def scopes(
             first = hit.first - 1 if hit.first and denied_half(words.norms, hit.first - 1) else first
             found.append(Scope(hit.value, span, first, hit.first))
     return tuple(found)
+
+
+def _follows(words: Words, hit: Hit[Cue]) -> bool:
+    """True for the "not seen:" of "pneumothorax not seen: left effusion", said of what stands before it."""
+    return hit.first > 0 and words.norms[hit.first - 1] not in (",", ";", ".", ":")
 
 
 def _begins(words: Words, hit: Hit[Cue], starts: tuple[int, ...], anchors: Sequence[int]) -> bool:
