@@ -21,8 +21,7 @@ def claim(found: Sequence[Scope], parts: Sequence[tuple[int, int]], concept: Con
     """The claim of a concept whose words lie at ``parts`` (pairs of first and last word index).
 
     A finding said in two places ("heart is not enlarged") is under a cue when any of its parts is. A cue
-    that is one of the
-    concept's own words ("the liver is normal") does not act on it.
+    that is one of the concept's own words ("the liver is normal") does not act on it.
     """
     intact = whole(parts, words.norms) if concept.kind == "finding" else None
     if intact is not None:

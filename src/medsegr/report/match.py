@@ -33,7 +33,7 @@ MONTHS = frozenset(
 THRICE = re.compile(r"([a-hj-z])\1\1+")
 ENDINGS = ("opathy", "omatous", "plasia", "malacia", "ectasia", "itis", "osis", "emia", "oma", "cele")
 BODIES = frozenset(["US", "CT", "MR", "CR", "XA", "PT"])
-LONG = 14  # letters of a term that may hold two slips
+LONG = 13  # letters of a term that may hold two slips
 BONE_WORDS = frozenset(
     ["vertebra", "vertebral", "level", "rib", "thoracic", "lumbar", "cervical", "body", "disc"]
 )
