@@ -11,6 +11,7 @@ import numpy as np
 from medsegr.errors import InputError
 from medsegr.grid.planes import axis_letters
 from medsegr.io.limits import Limits, check_grid, check_ratio
+from medsegr.io.pictures import KEY, itk_lps, laying_of, marked_picture
 from medsegr.io.values import LPS_TO_RAS, Warnings, checked, checked_affine, guarded, spacing_of
 from medsegr.process.quiet import Together
 from medsegr.types import Image, Source
@@ -29,7 +30,7 @@ HEAD = 65536
 
 def read_volume(path: Path, kind: str, limits: Limits) -> Image:
     """File of kind ``nrrd`` (also ``.nhdr``) or ``mha`` (also ``.mhd``) -> image ``c i j`` or ``c i j k``,
-    affine to RAS+ mm.
+    affine to RAS+ mm. A mask that we wrote for a picture comes back as ``c h w`` without a place.
 
     Raises InputError (damaged, beyond the limits, voxels in a file elsewhere) and GeometryError (singular
     axes).
@@ -52,13 +53,18 @@ def read_volume(path: Path, kind: str, limits: Limits) -> Image:
         channels = int(reader.GetNumberOfComponents())
         item = _item_bytes(sitk.GetPixelIDValueAsString(reader.GetPixelID()))
         check_ratio(int(np.prod(shape, dtype=object)) * channels * item, stored, limits, what)
-        told = kind == "mha" or "NRRD_space" in reader.GetMetaDataKeys()
+        keys = reader.GetMetaDataKeys()
+        told = kind == "mha" or "NRRD_space" in keys
+        mark = reader.GetMetaData(KEY) if KEY in keys else ""
         picture = reader.Execute()
         array = sitk.GetArrayFromImage(picture)
     array = np.moveaxis(array, -1, 0) if channels > 1 else array[None]
     array = array.transpose(0, *range(array.ndim - 1, 0, -1))  # ITK's arrays are k j i
     values, found = checked(array, what)
-    affine = checked_affine(LPS_TO_RAS @ _lps(picture), what)
+    lps = _lps(picture)
+    affine = checked_affine(LPS_TO_RAS @ lps, what)
+    if (flat := marked_picture(values, lps, mark, Source(kind=kind, warnings=found))) is not None:
+        return flat
     axes = len(shape)
     notes: Warnings = ()
     if not told:
@@ -141,23 +147,22 @@ def write_nrrd_mask(mask: np.ndarray, image: Image, path: Path) -> None:
     """Write a boolean mask ``*grid`` as a compressed NRRD of 0 and 1 (uint8) on the image's grid, in LPS+ mm.
 
     A slice that knows its place in the patient becomes a volume of one slice, else its place could not be
-    written.
+    written. So does a picture, as ``column row 1``: others lay out pictures so (:mod:`medsegr.io.pictures`).
     """
     import SimpleITK as sitk
 
-    flat = image.affine is None or image.source.meta.get("ndim") == 2
-    array = mask.astype(np.uint8)
-    if array.ndim == 2 and not flat:
+    laying, array = laying_of(image), mask.astype(np.uint8)
+    lps = itk_lps(image) if laying is None else laying.lps
+    if laying is not None:
+        array = laying.volume(array)
+    elif array.ndim == 2 and image.source.meta.get("ndim") != 2:
         array = array[..., None]
     picture = sitk.GetImageFromArray(np.ascontiguousarray(array.T))
     axes = picture.GetDimension()
-    lps = (
-        np.diag([*(image.spacing or (1.0,) * axes), 1.0, 1.0][:4])
-        if image.affine is None
-        else LPS_TO_RAS @ image.affine
-    )
     steps = np.linalg.norm(lps[:axes, :axes], axis=0)
     picture.SetSpacing([float(step) for step in steps])
     picture.SetOrigin([float(value) for value in lps[:axes, 3]])
     picture.SetDirection([float(value) for value in (lps[:axes, :axes] / steps).ravel()])
+    if laying is not None:
+        picture.SetMetaData(KEY, laying.mark)
     sitk.WriteImage(picture, str(path), useCompression=True)
