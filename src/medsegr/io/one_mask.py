@@ -11,9 +11,9 @@ import numpy as np
 
 from medsegr.errors import InputError
 from medsegr.io.limits import DEFAULT_LIMITS, Limits
-from medsegr.io.masks import check_place
 from medsegr.io.raster import OPENERS, opacity
 from medsegr.io.read import HEAD, kind_of, read_image
+from medsegr.io.same_grid import in_order
 from medsegr.types import Image
 
 ASKED = "a mask of one thing (0 outside, one other value inside)"
@@ -29,6 +29,8 @@ EVEN = 0.5  # share of neighbours of one label, below which it is one
 
 def read_one_mask(path: Path, image: Image, limits: Limits = DEFAULT_LIMITS) -> np.ndarray:
     """The mask in a file, bool: ``*grid`` of the file, which may be a slice or a picture of the image's.
+
+    On the image's own grid it comes in the image's order of axes (:func:`medsegr.io.same_grid.in_order`).
 
     0 is outside and one other value inside, on black or on a transparent ground (there what is opaque is
     inside, whatever its colour). A smooth edge is cut at half. An empty mask is one. InputError for what is
@@ -84,19 +86,11 @@ def without_soft_edges(labels: Image) -> Image | None:
 
 
 def _placed(found: Image, image: Image) -> Image:
-    """What was read, a slice stored as ``h w 1`` as ``h w``; an error where it lies elsewhere, or where
-    nobody can tell: of a picture programs for volumes write x first, and we y."""
-    kind = found.source.kind
-    ours = kind == "nifti" and found.source.meta.get("code") == 0
-    if kind in ("nifti", "nrrd", "mha") and not ours and image.source.kind in OPENERS:
-        raise InputError(
-            f"a {kind} file came for a picture, and which of its axes goes down is told nowhere: save the "
-            "mask as PNG"
-        )
+    """What was read, in the image's order of axes where it is on its grid; a slice stored as ``h w 1`` as
+    ``h w``."""
+    found = in_order(found, image)
     if len(image.grid) == 2 and found.grid == (*image.grid, 1):
         found = replace(found, data=found.data[..., 0])
-    if found.grid == image.grid:
-        check_place(found, image)
     return found
 
 

@@ -14,6 +14,7 @@ from medsegr.io.choices import DEFAULT_CHOICES, Choices
 from medsegr.io.limits import DEFAULT_LIMITS, Limits
 from medsegr.io.masks import check_place
 from medsegr.io.read import read_image
+from medsegr.io.same_grid import in_order
 from medsegr.report.lexicon import concepts
 from medsegr.results.export import Run, manifest_of
 from medsegr.results.record import is_hash_of
@@ -144,14 +145,20 @@ def _bare(masks: list[Image], told: Mapping[str, Any]) -> Image:
 def on_grid(mask: Image, image: Image, placed: bool) -> np.ndarray:
     """A mask file as bool on the image's grid; GeometryError for another grid, or (``placed``) another
     place."""
+    if mask.grid != image.grid:
+        mask = in_order(mask, image)  # a program of others may have saved it in its own order
     values = mask.data[0] > 0
-    if values.shape != image.grid and values.size == np.prod(image.grid):
+    if values.shape != image.grid and _long(values.shape) == _long(image.grid):
         values = values.reshape(image.grid)  # a slice that was written as h w 1
     if values.shape != image.grid:
         raise GeometryError(f"a mask has grid {values.shape}, the image {image.grid}; {CHANGED}")
     if placed:
         check_place(mask, image)
     return np.asarray(values)
+
+
+def _long(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(length for length in shape if length > 1)
 
 
 def result_from(item: Mapping[str, Any], mask: np.ndarray | None) -> FindingResult:
