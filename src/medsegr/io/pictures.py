@@ -6,6 +6,7 @@ is measured, but a mask of another spacing would lie beside the picture. A rotat
 """
 
 import re
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +17,7 @@ from medsegr.types import Image, Source
 
 KEY = "medsegr_picture"  # of the header field that says so in a NRRD
 MARK = re.compile(r"medsegr picture, turned ([1-8]), (no )?mm")
+PICTURES = ("png", "jpeg", "tiff", "bmp")
 TURNING = ("png", "jpeg")  # a TIFF is turned by whoever reads it
 # EXIF orientation -> which axes of the displayed picture ``h w`` run backwards in the stored one; from 5 on
 # rows and columns are exchanged as well
@@ -71,6 +73,30 @@ def laying_of(image: Image) -> Laying | None:
     turn = int(meta.get("turned", meta.get("exif_orientation", 1) if image.source.kind in TURNING else 1))
     rows, columns = image.spacing or meta.get("pixel_mm") or (1.0, 1.0)
     return Laying((float(columns), float(rows)), turn, image.spacing is not None)
+
+
+def pixels_told(image: Image) -> dict[str, Any]:
+    """What of a picture's laying no mask as PNG keeps, for the manifest; empty where it is the plain one."""
+    laying = laying_of(image)
+    if laying is None or (laying.turn == 1 and (laying.measured or laying.steps == (1.0, 1.0))):
+        return {}
+    return {"turned": laying.turn, "pixel_mm": [laying.steps[1], laying.steps[0]]}
+
+
+def pixels_from(manifest: Mapping[str, Any]) -> dict[str, Any] | None:
+    """What a manifest tells of a picture's laying, as it is kept with an image; None where the image is no
+    picture. What cannot be is left out."""
+    inputs = manifest.get("inputs")
+    image = inputs.get("image") if isinstance(inputs, dict) else None
+    if not isinstance(image, dict) or image.get("kind") not in PICTURES:
+        return None
+    told = image.get("pixels")
+    try:
+        turn, (down, across) = int(told["turned"]), (float(step) for step in told["pixel_mm"])
+    except (KeyError, TypeError, ValueError):
+        return {}
+    known = turn in BACKWARDS and 0 < down < np.inf and 0 < across < np.inf
+    return {"turned": turn, "pixel_mm": (down, across)} if known else {}
 
 
 def marked_picture(values: np.ndarray, lps: np.ndarray, mark: str, source: Source) -> Image | None:
