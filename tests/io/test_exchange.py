@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any
 
 import nibabel as nib
+import nrrd
 import numpy as np
 import pytest
 import SimpleITK as sitk
@@ -16,8 +17,11 @@ from PIL import Image as Picture
 from scipy.spatial import cKDTree
 from scipy.spatial.transform import Rotation
 
-from dicom_files import segment
+from dicom_files import MAKER, segment, write_ct
 from medsegr.errors import GeometryError, InputError
+from medsegr.io.dicom_objects import save_object
+from medsegr.io.dicom_seg import make_seg
+from medsegr.io.dicom_source import sources_of
 from medsegr.io.nrrd_seg import write_seg_nrrd
 from medsegr.io.one_mask import read_one_mask
 from medsegr.io.pictures import KEY
@@ -287,3 +291,61 @@ def test_a_square_picture_is_not_guessed(tmp_path: Path) -> None:
     nib.save(nib.Nifti1Image(drawn, np.eye(4)), tmp_path / "m.nii")  # to the right and the front
     with pytest.raises(InputError, match="save the mask as PNG"):
         read_one_mask(tmp_path / "m.nii", image)
+
+
+def painted(image: Image, folder: Path) -> list[np.ndarray]:
+    """Three masks that overlap, as a segmentation of ours."""
+    first, second, third = np.zeros((3, *image.grid), bool)
+    first[1:3, 2:5], second[2:4, 3:6], third[1:4, 1:4] = True, True, True
+    drawn = [first, second, third]
+    write_seg_nrrd(image, [segment(n, mask) for n, mask in enumerate(drawn, 1)], folder / "all.seg.nrrd")
+    return drawn
+
+
+def test_of_a_segmentation_the_finding_s_own_segment_is_taken(tmp_path: Path) -> None:
+    image, _ = volume([5, 6, 7], 0, oblique=True)
+    drawn = painted(image, tmp_path)
+    for number, mask in enumerate(drawn, 1):
+        found = read_one_mask(tmp_path / "all.seg.nrrd", image, finding=f"f{number}")
+        np.testing.assert_array_equal(found, mask)
+    for strange in ("", "f9"):
+        with pytest.raises(InputError, match="3 segments came"):
+            read_one_mask(tmp_path / "all.seg.nrrd", image, finding=strange)
+
+
+def test_a_segmentation_as_slicer_saves_it(tmp_path: Path) -> None:
+    """With layers of its own order, an erased segment, and as versions before layers wrote it."""
+    image, _ = volume([5, 6, 7], 0, oblique=True)
+    first, second, _ = painted(image, tmp_path)
+    data, header = nrrd.read(str(tmp_path / "all.seg.nrrd"))
+    data = data[::-1].copy()
+    for number in range(3):
+        header[f"Segment{number}_Layer"] = str(2 - int(header[f"Segment{number}_Layer"]))
+    data[int(header["Segment2_Layer"])] = 0
+    nrrd.write(str(tmp_path / "turned.seg.nrrd"), data, header)
+    np.testing.assert_array_equal(read_one_mask(tmp_path / "turned.seg.nrrd", image, finding="f2"), second)
+    assert not read_one_mask(tmp_path / "turned.seg.nrrd", image, finding="f3").any()
+    old = {key: value for key, value in header.items() if not key.endswith(("_Layer", "_LabelValue"))}
+    nrrd.write(str(tmp_path / "old.seg.nrrd"), np.stack([second, second, first]).astype(np.uint8), old)
+    np.testing.assert_array_equal(read_one_mask(tmp_path / "old.seg.nrrd", image, finding="f3"), first)
+    header["Segment1_Layer"] = "7"
+    nrrd.write(str(tmp_path / "wrong.seg.nrrd"), data, header)
+    with pytest.raises(InputError, match="layer or label that it has not"):
+        read_one_mask(tmp_path / "wrong.seg.nrrd", image, finding="f2")
+
+
+def test_of_a_dicom_seg_too(tmp_path: Path) -> None:
+    affine = np.array([[0, 0, -1.1, 10], [0, -0.8, 0, 20], [2.5, 0, 0, -30], [0, 0, 0, 1]], float)
+    write_ct(tmp_path / "ct", np.zeros((4, 6, 7)) + np.arange(7), affine)
+    image = read_image(tmp_path / "ct")
+    first, second = np.zeros((2, *image.grid), bool)
+    first[1:3, 2:5, 1:6], second[2:4, 3:6, 2:4] = True, True
+    for name, masks in (("both", (first, second)), ("alone", (second,))):
+        found = [segment(n, mask) for n, mask in enumerate(masks, 1)]
+        save_object(make_seg(image, found, sources_of(image), MAKER, "binary"), tmp_path / f"{name}.dcm")
+    for number, mask in enumerate((first, second), 1):
+        found = read_one_mask(tmp_path / "both.dcm", image, finding=f"f{number}")
+        np.testing.assert_array_equal(found, mask)
+    np.testing.assert_array_equal(read_one_mask(tmp_path / "alone.dcm", image, finding="f7"), second)
+    with pytest.raises(InputError, match="2 segments came, and none has the ID f7"):
+        read_one_mask(tmp_path / "both.dcm", image, finding="f7")

@@ -1,7 +1,7 @@
 """NRRD and MetaImage through SimpleITK, in nibabel's index order (i j k) and RAS+ mm; and writing of NRRD."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -26,11 +26,14 @@ SPACED = {  # header fields that tell millimetres
     "mha": rb"(?im)^Element(Spacing|Size)[ \t]*=",
 }
 HEAD = 65536
+Pick = Callable[[Mapping[str, str], np.ndarray], np.ndarray]  # header fields, ``c *grid`` -> ``c *grid``
 
 
-def read_volume(path: Path, kind: str, limits: Limits) -> Image:
+def read_volume(path: Path, kind: str, limits: Limits, pick: Pick | None = None) -> Image:
     """File of kind ``nrrd`` (also ``.nhdr``) or ``mha`` (also ``.mhd``) -> image ``c i j`` or ``c i j k``,
     affine to RAS+ mm. A mask that we wrote for a picture comes back as ``c h w`` without a place.
+
+    ``pick`` chooses from the channels, by what the header tells of segments.
 
     Raises InputError (damaged, beyond the limits, voxels in a file elsewhere) and GeometryError (singular
     axes).
@@ -56,11 +59,12 @@ def read_volume(path: Path, kind: str, limits: Limits) -> Image:
         keys = reader.GetMetaDataKeys()
         told = kind == "mha" or "NRRD_space" in keys
         mark = reader.GetMetaData(KEY) if KEY in keys else ""
+        segments = {key: reader.GetMetaData(key) for key in keys if key.startswith("Segment")}
         picture = reader.Execute()
         array = sitk.GetArrayFromImage(picture)
     array = np.moveaxis(array, -1, 0) if channels > 1 else array[None]
     array = array.transpose(0, *range(array.ndim - 1, 0, -1))  # ITK's arrays are k j i
-    values, found = checked(array, what)
+    values, found = checked(array if pick is None else pick(segments, array), what)
     lps = _lps(picture)
     affine = checked_affine(LPS_TO_RAS @ lps, what)
     if (flat := marked_picture(values, lps, mark, Source(kind=kind, warnings=found))) is not None:
