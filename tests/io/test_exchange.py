@@ -308,6 +308,8 @@ def test_of_a_segmentation_the_finding_s_own_segment_is_taken(tmp_path: Path) ->
     for number, mask in enumerate(drawn, 1):
         found = read_one_mask(tmp_path / "all.seg.nrrd", image, finding=f"f{number}")
         np.testing.assert_array_equal(found, mask)
+    with pytest.raises(InputError, match="in 3 layers came"):  # and are no colours
+        read_image(tmp_path / "all.seg.nrrd")
     for strange in ("", "f9"):
         with pytest.raises(InputError, match="3 segments came"):
             read_one_mask(tmp_path / "all.seg.nrrd", image, finding=strange)

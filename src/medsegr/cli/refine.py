@@ -54,7 +54,8 @@ class RefineFlags:
         Path | None,
         option(
             "--paint",
-            help="A mask to keep as it is: a picture or volume on the same grid, or run lengths (.json).",
+            help="A mask to keep as it is: a picture or volume on the same grid, a segmentation (.seg.nrrd, "
+            "DICOM SEG), or run lengths (.json).",
         ),
     ] = None
     slice: Annotated[

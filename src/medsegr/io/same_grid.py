@@ -25,7 +25,7 @@ def in_order(mask: Image, image: Image) -> Image:
 
     Axes may be exchanged and turned round: two grids are one where the corners of their voxels' centres lie
     at the same places in the patient, within a tenth of the image's smallest spacing. So the rounding of
-    saved affines is no other place (it is a thousandth of that), and half a voxel is. The thickness of a
+    saved affines is no other place (it is a hundredth of that), and half a voxel is. The thickness of a
     single slice does not count. A file of another size comes back as it is: its sizes tell the caller more.
     A mask without a place in an image with one, and the reverse, is taken in its own order.
 

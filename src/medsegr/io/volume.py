@@ -64,7 +64,7 @@ def read_volume(path: Path, kind: str, limits: Limits, pick: Pick | None = None)
         array = sitk.GetArrayFromImage(picture)
     array = np.moveaxis(array, -1, 0) if channels > 1 else array[None]
     array = array.transpose(0, *range(array.ndim - 1, 0, -1))  # ITK's arrays are k j i
-    values, found = checked(array if pick is None else pick(segments, array), what)
+    values, found = checked((pick or _whole)(segments, array), what)
     lps = _lps(picture)
     affine = checked_affine(LPS_TO_RAS @ lps, what)
     if (flat := marked_picture(values, lps, mark, Source(kind=kind, warnings=found))) is not None:
@@ -81,6 +81,16 @@ def read_volume(path: Path, kind: str, limits: Limits, pick: Pick | None = None)
         kind=kind, frame_from=kind if axes == 3 else "assumed", warnings=notes + found, meta={"ndim": axes}
     )
     return Image(values, affine, spacing, None, "patient", axis_letters(affine)[:axes], source)
+
+
+def _whole(segments: Mapping[str, str], array: np.ndarray) -> np.ndarray:
+    """All of it; InputError for a segmentation of Slicer's in layers, which are no colours."""
+    if len(array) > 1 and "Segment0_ID" in segments:
+        raise InputError(
+            f"NRRD file: a segmentation in {len(array)} layers came, whose segments overlap: save the one that "
+            "is meant alone, or all of them as DICOM SEG"
+        )
+    return array
 
 
 @Together
