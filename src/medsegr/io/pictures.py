@@ -90,7 +90,7 @@ def pixels_from(manifest: Mapping[str, Any]) -> dict[str, Any] | None:
     image = inputs.get("image") if isinstance(inputs, dict) else None
     if not isinstance(image, dict) or image.get("kind") not in PICTURES:
         return None
-    told = image.get("pixels")
+    told: Any = image.get("pixels")
     try:
         turn, (down, across) = int(told["turned"]), (float(step) for step in told["pixel_mm"])
     except (KeyError, TypeError, ValueError):

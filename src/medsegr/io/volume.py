@@ -87,8 +87,8 @@ def _whole(segments: Mapping[str, str], array: np.ndarray) -> np.ndarray:
     """All of it; InputError for a segmentation of Slicer's in layers, which are no colours."""
     if len(array) > 1 and "Segment0_ID" in segments:
         raise InputError(
-            f"NRRD file: a segmentation in {len(array)} layers came, whose segments overlap: save the one that "
-            "is meant alone, or all of them as DICOM SEG"
+            f"NRRD file: a segmentation in {len(array)} layers came (its segments overlap): save the one "
+            "that is meant alone, or all of them as DICOM SEG"
         )
     return array
 
