@@ -84,7 +84,7 @@ def _segment(finding: str, told: Mapping[str, str], array: np.ndarray) -> np.nda
 
     Slicer before 4.11 gave every segment a layer of its own, and told neither label nor layer.
     """
-    ids = []
+    ids: list[str] = []
     while (key := f"Segment{len(ids)}_ID") in told:
         ids.append(told[key])
     if not ids:
