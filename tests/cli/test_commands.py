@@ -265,6 +265,23 @@ def test_measure_refuses_a_colour_mask_and_another_place(run: Any, tmp_path: Pat
     run("measure", "-m", tmp_path / "a.nii", "-i", tmp_path / "none.nii").fails(3, "none.nii: ")
 
 
+def test_measure_takes_a_mask_in_another_order_of_axes(run: Any, tmp_path: Path) -> None:
+    import nibabel as nib
+
+    values = np.random.default_rng(0).integers(0, 100, (6, 6, 6)).astype(np.int16)
+    mask = np.zeros((6, 6, 6), np.uint8)
+    mask[1:5, 2:4, 3] = 1
+    nib.save(nib.Nifti1Image(values, np.diag([1, 2, 3, 1])), tmp_path / "ct.nii")
+    nib.save(nib.Nifti1Image(mask, np.diag([1, 2, 3, 1])), tmp_path / "a.nii")
+    turned = np.array([[0, -1.0, 0, 5], [2, 0, 0, 0], [0, 0, -3, 15], [0, 0, 0, 1]])
+    nib.save(nib.Nifti1Image(mask.transpose(1, 0, 2)[:, ::-1, ::-1], turned), tmp_path / "b.nii")
+    files = [tmp_path / name for name in ("a.nii", "b.nii")]
+    one, two = (run("measure", "-m", file, "-i", tmp_path / "ct.nii") for file in files)
+    assert (one.code, two.code) == (0, 0)
+    assert one.out == two.out
+    assert f"{values[mask > 0].mean():.2f}" in one.out
+
+
 def test_a_phantom_or_demo_that_cannot_be_written_is_refused(run: Any, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x", encoding="utf-8")
     for place in (tmp_path / "file", tmp_path / "file" / "below"):

@@ -10,6 +10,7 @@ import nibabel as nib
 import numpy as np
 import pydicom
 import pytest
+import SimpleITK as sitk
 from PIL import Image as Picture
 
 from dicom_files import write_ct
@@ -435,6 +436,22 @@ def test_slices_of_a_volume_are_painted(run: Any, tmp_path: Path) -> None:
     whole(out)
     nib.save(nib.Nifti1Image(painted[:, :, :4], SLICES_OF_3_MM), tmp_path / "painted.nii")  # type: ignore[attr-defined]
     refine(run, out, source, *flags).fails(2, "grid")
+
+
+def test_what_slicer_corrected_is_painted(run: Any, tmp_path: Path) -> None:
+    """The segmentation that we wrote, with more drawn in it, saved in another order of axes."""
+    out, source = segmented_volume(run, tmp_path, (12, 20, 5))
+    assert run("convert", out, "--to", "nrrd").code == 0
+    for path, name in ((out / "segmentation.seg.nrrd", "s.seg.nrrd"), (out / "masks" / "f1.nrrd", "f1.mha")):
+        corrected = sitk.ReadImage(str(path))
+        corrected[len(name), 3, 1] = 1 - corrected[len(name), 3, 1]
+        turned = sitk.Flip(sitk.PermuteAxes(corrected, [2, 0, 1]), [True, False, True])
+        for key in corrected.GetMetaDataKeys():
+            turned.SetMetaData(key, corrected.GetMetaData(key))
+        sitk.WriteImage(turned, str(tmp_path / name))
+        assert refine(run, out, source, "-f", "f1", "--paint", str(tmp_path / name)).code == 0
+        now = np.asarray(nib.load(out / "masks" / "f1.nii.gz").dataobj)  # type: ignore[attr-defined]
+        assert (now == sitk.GetArrayFromImage(corrected).T).all()
 
 
 def test_the_fhir_bundle_is_written_anew_about_the_same_person(

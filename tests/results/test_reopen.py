@@ -4,17 +4,20 @@ import hashlib
 import json
 from pathlib import Path
 
+import nibabel as nib
 import numpy as np
 import pytest
+import SimpleITK as sitk
 from hypothesis import given
 from hypothesis import strategies as st
+from PIL import Image as Picture
 
 from medsegr.errors import GeometryError, InputError
-from medsegr.io.read import image_from_array
+from medsegr.io.read import image_from_array, read_image
 from medsegr.measure import measure
 from medsegr.options import Options
 from medsegr.report.parse import parse
-from medsegr.results.export import Run
+from medsegr.results.export import Run, write_all
 from medsegr.results.record import is_hash_of, save
 from medsegr.results.reopen import finding_from, on_grid, reopen
 from medsegr.results.schema import finding_json
@@ -75,6 +78,55 @@ def test_masks_numbers_and_geometry_come_back(kind: str, shape: tuple[int, ...],
     for name, number in numbers.items():
         assert (number.unit, number.status) == (before[name].unit, before[name].status)
         assert number.value == pytest.approx(before[name].value, abs=1e-4)
+
+
+@pytest.mark.parametrize("kind", ["png", "nifti", "nrrd"])
+def test_a_picture_s_laying_is_known_without_the_picture(kind: str, tmp_path: Path) -> None:
+    """Its density and the turn of its camera: what is converted later lies on it as well."""
+    exif = Picture.Exif()
+    exif[0x0112] = 6
+    Picture.fromarray(np.arange(42, dtype=np.uint8).reshape(6, 7)).save(
+        tmp_path / "p.jpg", dpi=(72, 36), exif=exif
+    )
+    image = read_image(tmp_path / "p.jpg", modality="CT")
+    for name, formats in (("first", (kind, "nifti", "nrrd")), ("later", (kind,))):
+        save(result(image), tmp_path / name, Options(formats=tuple(dict.fromkeys(formats))))
+    run = reopen(tmp_path / "later")
+    write_all(run, tmp_path / "later", ("nifti", "nrrd"), Options(formats=("nifti", "nrrd")))
+    for name in ("masks/f1.nii.gz", "masks/f1.nrrd", "segmentation.seg.nrrd"):
+        one, two = (sitk.ReadImage(str(tmp_path / folder / name)) for folder in ("first", "later"))
+        assert one.GetSize() == two.GetSize() == (7, 6, 1)
+        assert one.GetSpacing() == pytest.approx(two.GetSpacing())
+        assert one.GetSpacing()[:2] == pytest.approx((25.4 / 72, 25.4 / 36))
+        np.testing.assert_array_equal(sitk.GetArrayFromImage(one), sitk.GetArrayFromImage(two))
+
+
+def test_masks_of_pictures_as_they_were_written_before(tmp_path: Path) -> None:
+    """Rows first in NIfTI: read so, and converted as it is written now."""
+    Picture.fromarray(np.arange(42, dtype=np.uint8).reshape(6, 7)).save(tmp_path / "p.png")
+    image = read_image(tmp_path / "p.png", modality="CT")
+    made = result(image)
+    mask = made.findings[0].mask
+    assert mask is not None
+    save(made, tmp_path / "out", Options(formats=("nifti",)))
+    nib.save(nib.Nifti1Image(mask.astype(np.uint8), None), tmp_path / "out" / "masks" / "f1.nii.gz")
+    run = reopen(tmp_path / "out")
+    np.testing.assert_array_equal(run.result.findings[0].mask, mask)
+    write_all(run, tmp_path / "out", ("nrrd",), Options(formats=("nrrd",)))
+    now = sitk.ReadImage(str(tmp_path / "out" / "masks" / "f1.nrrd"))
+    np.testing.assert_array_equal(sitk.GetArrayFromImage(now)[0] > 0, mask)
+    np.testing.assert_array_equal(reopen(tmp_path / "out", tmp_path / "p.png").result.findings[0].mask, mask)
+
+
+def test_a_mask_that_slicer_saved_into_the_folder(tmp_path: Path) -> None:
+    Picture.fromarray(np.arange(42, dtype=np.uint8).reshape(6, 7)).save(tmp_path / "p.png")
+    image = read_image(tmp_path / "p.png", modality="CT")
+    made = result(image)
+    save(made, tmp_path / "out", Options(formats=("nrrd",)))
+    ours = tmp_path / "out" / "masks" / "f1.nrrd"
+    sitk.WriteImage(sitk.Flip(sitk.ReadImage(str(ours)), [False, True, False]), str(ours))
+    back = reopen(tmp_path / "out", tmp_path / "p.png").result
+    np.testing.assert_array_equal(back.findings[0].mask, made.findings[0].mask)
 
 
 def test_a_run_is_named_by_its_inputs(tmp_path: Path) -> None:

@@ -4,6 +4,7 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
+import nibabel as nib
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -146,6 +147,22 @@ def test_a_mask_that_lies_elsewhere_in_the_patient_is_refused(tmp_path: Path) ->
     assert read_marks(tmp_path, [row], image)[0].mask.all()
     with pytest.raises(InputError, match=r"row a: mask and image lie up to .* mm apart"):
         read_marks(tmp_path, [row], moved)
+
+
+def test_a_mask_in_another_order_of_axes_is_the_same_mask(tmp_path: Path) -> None:
+    mask = np.random.default_rng(0).random((4, 4, 4)) > 0.5
+    image = image_from_array(np.zeros(mask.shape), affine=np.diag([2.0, 1, 1, 1]))
+    turned = np.array([[0, 0, -2.0, 6], [1, 0, 0, 0], [0, 1, 0, 0], [0, 0, 0, 1]])
+    saved = np.ascontiguousarray(mask.transpose(1, 2, 0)[..., ::-1]).astype(np.uint8)
+    nib.save(nib.Nifti1Image(saved, turned), tmp_path / "m.nii")
+    row = {"id": "a", "mask": "m.nii"}
+    assert np.array_equal(read_marks(tmp_path, [row], image)[0].mask, mask)
+
+
+def test_a_picture_s_mask_whose_order_nobody_tells_is_refused(tmp_path: Path) -> None:
+    nib.save(nib.Nifti1Image(np.eye(6, dtype=np.uint8), np.eye(4)), tmp_path / "m.nii")
+    with pytest.raises(InputError, match=r"row a: .*save the mask as PNG"):
+        read_marks(tmp_path, [{"id": "a", "mask": "m.nii"}], image_from_array(np.zeros((6, 6))))
 
 
 def test_the_segments_of_a_row_are_those_of_its_label() -> None:

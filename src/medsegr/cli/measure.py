@@ -121,7 +121,7 @@ def _map(flags: MeasureFlags, image: ImageFlags) -> Labels:
     labels = _read(flags.mask, flags, replace(image, series="", film_frame=None) if flags.input else image)
     picture = _read(flags.input, flags, image) if flags.input else labels
     with naming(flags.mask):
-        check_mask(labels, picture)
+        labels = on_picture(labels, picture)
         values = tuple(float(v) for v in np.unique(labels.data[0]) if v > 0)
         if len(values) > MOST_LABELS:
             raise InputError(f"the mask holds {len(values)} values, at most {MOST_LABELS} were expected")
@@ -261,14 +261,18 @@ def _read(path: Path, flags: MeasureFlags, image: ImageFlags) -> "Image":
         )
 
 
-def check_mask(labels: "Image", picture: "Image") -> None:
-    """InputError where the mask is a colour picture or lies on another grid than the image."""
-    from medsegr.io.masks import check_place
+def on_picture(labels: "Image", picture: "Image") -> "Image":
+    """The labels in the image's order of axes. InputError where they are a colour picture or lie on another
+    grid than the image."""
+    from medsegr.io.same_grid import in_order
 
     if labels.data.shape[0] != 1:
         raise InputError("the mask is a colour picture: one value a pixel was expected; save it as grey")
-    if labels.grid != picture.grid:
+    if labels is picture:
+        return labels
+    found = in_order(labels, picture)
+    if found.grid != picture.grid:
         raise InputError(
             f"the mask has grid {labels.grid}, the image {picture.grid}: the same grid was expected"
         )
-    check_place(labels, picture)
+    return found

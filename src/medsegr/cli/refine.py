@@ -54,7 +54,8 @@ class RefineFlags:
         Path | None,
         option(
             "--paint",
-            help="A mask to keep as it is: a picture or volume on the same grid, or run lengths (.json).",
+            help="A mask to keep as it is: a picture or volume on the same grid, a segmentation (.seg.nrrd, "
+            "DICOM SEG), or run lengths (.json).",
         ),
     ] = None
     slice: Annotated[
@@ -155,14 +156,14 @@ def _refined(folder: Path, run: "Run", finding: str, flags: RefineFlags, how: Ca
 
     points = [numbers(text, 3, "--point", "X,Y,1 or X,Y,0") for text in flags.point]
     boxes = [numbers(text, 4, "--box", "X0,Y0,X1,Y1") for text in flags.box]
-    mask = None if flags.mask is None else _mask(flags.mask, run, "--mask")
+    mask = None if flags.mask is None else _mask(flags.mask, run, "--mask", finding)
     item = with_free(folder, run, finding)
     found = tuple(item if old.finding.id == finding else old for old in run.result.findings)
     session = _model(run, how).resume(replace(run.result, findings=found, warnings=()))
     if points or boxes or mask is not None:
         session.refine(finding, points=points or None, box=boxes or None, mask=mask, slice=flags.slice)
     if flags.paint is not None:
-        _paint(session, item, _mask(flags.paint, run, "--paint"), flags.slice)
+        _paint(session, item, _mask(flags.paint, run, "--paint", finding), flags.slice)
     if flags.accept:
         session.accept(finding)
     outcome = session.result
@@ -222,7 +223,7 @@ def _paint(session: "Session", item: "FindingResult", mask: "np.ndarray", number
         session.paint(item.finding.id, get(mask, stack, n), n)
 
 
-def _mask(path: Path, run: "Run", flag: str) -> "np.ndarray":
+def _mask(path: Path, run: "Run", flag: str, finding: str) -> "np.ndarray":
     import json
 
     from medsegr.io.one_mask import read_one_mask
@@ -239,7 +240,7 @@ def _mask(path: Path, run: "Run", flag: str) -> "np.ndarray":
                 ) from error
             return mask_of(told.get("rle", told) if isinstance(told, dict) else {})
     with naming(path):
-        found = read_one_mask(path, run.result.image, run.limits)
+        found = read_one_mask(path, run.result.image, run.limits, finding)
         if flag == "--mask" and not found.any():
             raise InputError("the mask is empty: there is nothing to start from (--paint erases with it)")
         return found

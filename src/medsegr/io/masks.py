@@ -56,10 +56,15 @@ def check_place(mask: Image, image: Image) -> None:
         return
     apart = corners_apart(mask.affine, image.affine, image.grid)
     if apart > OFF_GRID * min(image.spacing or (1.0,)):
-        raise GeometryError(
-            f"mask and image lie up to {apart:.3g} mm apart in the patient: the same place was expected; "
-            "resample the mask onto the image"
-        )
+        raise elsewhere(apart)
+
+
+def elsewhere(apart: float) -> GeometryError:
+    """The refusal of a mask whose corners lie so many mm from those of the image."""
+    return GeometryError(
+        f"mask and image lie up to {apart:.3g} mm apart in the patient: the same place was expected; "
+        "resample the mask onto the image"
+    )
 
 
 class Canvas:

@@ -12,7 +12,16 @@ from medsegr.errors import GeometryError, InputError
 from medsegr.grid.planes import axis_letters
 from medsegr.io.heads import NIFTI_HEAD, inflated_head, nifti_version
 from medsegr.io.limits import Limits, check_grid, check_ratio
-from medsegr.io.values import Warnings, checked, checked_affine, corners_apart, guarded, spacing_of
+from medsegr.io.pictures import marked_picture
+from medsegr.io.values import (
+    LPS_TO_RAS,
+    Warnings,
+    checked,
+    checked_affine,
+    corners_apart,
+    guarded,
+    spacing_of,
+)
 from medsegr.types import Image, Source
 
 WHAT = "NIfTI file"
@@ -33,7 +42,8 @@ def read_nifti(data: bytes, limits: Limits, use: str | None = None) -> Image:
     """Bytes of a ``.nii`` or ``.nii.gz`` file -> image in the file's own axis order: ``c i j`` or ``c i j
     k``.
 
-    ``affine`` is nibabel's (RAS+ mm), ``axes`` its letters. ``use`` ("sform" or "qform") settles a
+    ``affine`` is nibabel's (RAS+ mm), ``axes`` its letters. A mask that we wrote for a picture comes back as
+    ``c h w`` without a place. ``use`` ("sform" or "qform") settles a
     disagreement of the two. Raises InputError (4-D, NaN, truncated, beyond the limits) and GeometryError
     (forms disagree, singular affine).
     """
@@ -181,6 +191,10 @@ def _image(array: np.ndarray, header: Any, form: Form, notes: Warnings, version:
     if not told:  # a picture that became a NIfTI: its ones are no millimetres
         note = ("no_spacing", "the header tells no unit and no spacing: nothing can be measured in mm")
         notes = (*notes, note)
+    mark = bytes(header["descrip"].item()).decode("latin-1")
+    bare = Source(kind="nifti", warnings=found)
+    if (picture := marked_picture(values, LPS_TO_RAS @ affine, mark, bare)) is not None:
+        return picture
     source = Source(kind="nifti", frame_from="nifti", warnings=notes + found, meta=meta)
     spacing = spacing_of(affine, axes) if told else None
     return Image(values, affine, spacing, None, "patient", axis_letters(affine)[:axes], source)

@@ -13,8 +13,8 @@ from typing import Any
 import numpy as np
 
 from medsegr.errors import InputError
+from medsegr.io.pictures import itk_lps, laying_of
 from medsegr.io.segments import Segment, drawn, layers
-from medsegr.io.values import LPS_TO_RAS
 from medsegr.io.write import atomic_write
 from medsegr.types import Code, Image
 
@@ -24,8 +24,8 @@ LEVEL = 3  # of gzip: masks shrink hundredfold with any level
 def write_seg_nrrd(image: Image, segments: Sequence[Segment], path: Path) -> None:
     """Write every segment with a mask, on the image's own grid in LPS+ mm. Same input, same bytes.
 
-    A picture without a place becomes ``column row 1``, as Slicer loads a PNG. Without spacing a pixel counts
-    as 1 mm there, since the format must say something. Raises InputError where there is no mask.
+    A picture without a place becomes ``column row 1``, as Slicer loads it, with Slicer's spacing
+    (:mod:`medsegr.io.pictures`). Raises InputError where there is no mask.
     """
     import nrrd
 
@@ -52,19 +52,14 @@ def write_seg_nrrd(image: Image, segments: Sequence[Segment], path: Path) -> Non
 
 def _turned(array: np.ndarray, image: Image) -> np.ndarray:
     """Three axes: a volume as it is, a slice with a place as ``h w 1``, another picture as ``w h 1``."""
-    if array.ndim == 3:
-        return array
-    return (array.T if image.affine is None else array)[..., None]
+    if (laying := laying_of(image)) is not None:
+        return laying.volume(array)
+    return array if array.ndim == 3 else array[..., None]
 
 
 def _geometry(image: Image, count: int) -> dict[str, Any]:
-    if image.affine is not None:
-        lps = LPS_TO_RAS @ image.affine
-    elif len(image.grid) == 3:
-        lps = np.diag([*(image.spacing or (1.0, 1.0, 1.0)), 1.0])
-    else:
-        rows, columns = image.spacing or (1.0, 1.0)
-        lps = np.diag([columns, rows, 1.0, 1.0])
+    laying = laying_of(image)
+    lps = itk_lps(image) if laying is None else laying.lps
     directions: list[Any] = [[float(v) for v in lps[:3, axis]] for axis in range(3)]
     several = count > 1
     return {

@@ -4,16 +4,21 @@ A mask has 0 and one other value. What else came (the picture itself, a label ma
 refused: which part of it is meant, nobody said.
 """
 
+from collections.abc import Mapping, Sequence
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import numpy as np
 
 from medsegr.errors import InputError
-from medsegr.io.limits import DEFAULT_LIMITS, Limits
-from medsegr.io.masks import check_place
+from medsegr.io.dicom_masks import holds_masks, read_masks
+from medsegr.io.heads import is_dicom
+from medsegr.io.limits import DEFAULT_LIMITS, Limits, check
 from medsegr.io.raster import OPENERS, opacity
 from medsegr.io.read import HEAD, kind_of, read_image
+from medsegr.io.same_grid import in_order
+from medsegr.io.volume import read_volume
 from medsegr.types import Image
 
 ASKED = "a mask of one thing (0 outside, one other value inside)"
@@ -27,14 +32,26 @@ MANY = 50  # labels from which a map is asked whether it is a picture
 EVEN = 0.5  # share of neighbours of one label, below which it is one
 
 
-def read_one_mask(path: Path, image: Image, limits: Limits = DEFAULT_LIMITS) -> np.ndarray:
+def read_one_mask(path: Path, image: Image, limits: Limits = DEFAULT_LIMITS, finding: str = "") -> np.ndarray:
     """The mask in a file, bool: ``*grid`` of the file, which may be a slice or a picture of the image's.
+
+    On the image's own grid it comes in the image's order of axes (:func:`medsegr.io.same_grid.in_order`).
+    Of a segmentation (``.seg.nrrd``, DICOM SEG, structure set) it is the segment whose ID is ``finding``, as
+    we write it and others keep it, or the only one.
 
     0 is outside and one other value inside, on black or on a transparent ground (there what is opaque is
     inside, whatever its colour). A smooth edge is cut at half. An empty mask is one. InputError for what is
     no mask of one thing, GeometryError for a volume that lies elsewhere than ``image``.
     """
-    found = _placed(read_image(path, limits=limits), image)
+    head = _head(path)
+    if is_dicom(head) and holds_masks(path, limits):
+        return _of_dicom(path, image, limits, finding)
+    if head.startswith(b"NRRD"):
+        check("file_bytes", path.stat().st_size, limits, "input file")
+        read = read_volume(path, "nrrd", limits, partial(_segment, finding))
+    else:
+        read = read_image(path, limits=limits)
+    found = _placed(read, image)
     grey = _grey(found.data, _clear(path, found.source.kind))
     if grey is None:
         raise InputError(
@@ -51,6 +68,50 @@ def read_one_mask(path: Path, image: Image, limits: Limits = DEFAULT_LIMITS) -> 
     if marked.all():
         raise InputError("the mask covers everything: 0 was expected outside of what is meant")
     return marked
+
+
+def _head(path: Path) -> bytes:
+    """How the file begins; nothing of what is no file, or cannot be read: the reader says why."""
+    try:
+        with path.open("rb") as file:
+            return file.read(HEAD)
+    except (OSError, ValueError):
+        return b""
+
+
+def _segment(finding: str, told: Mapping[str, str], array: np.ndarray) -> np.ndarray:
+    """Of the layers ``c *grid`` of a ``.seg.nrrd`` one segment, as 0 and 1; what is none as it is.
+
+    Slicer before 4.11 gave every segment a layer of its own, and told neither label nor layer.
+    """
+    ids: list[str] = []
+    while (key := f"Segment{len(ids)}_ID") in told:
+        ids.append(told[key])
+    if not ids:
+        return array
+    number = _meant(finding, ids)
+    label = told.get(f"Segment{number}_LabelValue", "1")
+    layer = told.get(f"Segment{number}_Layer", str(number) if len(array) == len(ids) else "0")
+    if not (label.isdecimal() and layer.isdecimal() and int(layer) < len(array)):
+        raise InputError("the segmentation names a layer or label that it has not; save it again")
+    return np.asarray(array[int(layer)] == int(label))[None]
+
+
+def _of_dicom(path: Path, image: Image, limits: Limits, finding: str) -> np.ndarray:
+    found = read_masks(path, image, limits)
+    return found.mask(found.infos[_meant(finding, [info.id for info in found.infos])].number)
+
+
+def _meant(finding: str, ids: Sequence[str]) -> int:
+    """Which of a file's segments is meant, by its ID; InputError where none is."""
+    if len(ids) == 1:
+        return 0
+    if ids.count(finding) != 1:
+        told = f"none has the ID {finding}" if finding else "which is meant is not told"
+        raise InputError(
+            f"a segmentation of {len(ids)} segments came, and {told}: save the one that is meant alone"
+        )
+    return ids.index(finding)
 
 
 def check_labels(labels: np.ndarray) -> None:
@@ -84,19 +145,11 @@ def without_soft_edges(labels: Image) -> Image | None:
 
 
 def _placed(found: Image, image: Image) -> Image:
-    """What was read, a slice stored as ``h w 1`` as ``h w``; an error where it lies elsewhere, or where
-    nobody can tell: of a picture programs for volumes write x first, and we y."""
-    kind = found.source.kind
-    ours = kind == "nifti" and found.source.meta.get("code") == 0
-    if kind in ("nifti", "nrrd", "mha") and not ours and image.source.kind in OPENERS:
-        raise InputError(
-            f"a {kind} file came for a picture, and which of its axes goes down is told nowhere: save the "
-            "mask as PNG"
-        )
+    """What was read, in the image's order of axes where it is on its grid; a slice stored as ``h w 1`` as
+    ``h w``."""
+    found = in_order(found, image)
     if len(image.grid) == 2 and found.grid == (*image.grid, 1):
         found = replace(found, data=found.data[..., 0])
-    if found.grid == image.grid:
-        check_place(found, image)
     return found
 
 

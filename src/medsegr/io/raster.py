@@ -23,6 +23,8 @@ OPENERS: dict[str, type[ImageFile.ImageFile]] = {
 }
 ORIENTATION = 0x0112  # EXIF and TIFF tag
 PHOTOMETRIC = 262  # TIFF tag; 0: white is zero
+ACROSS, DOWN, UNIT = 282, 283, 296  # TIFF tags: pixels a unit, and the unit
+UNITS_MM = {"jpeg": {1: 25.4, 2: 10.0}, "tiff": {2: 25.4, 3: 10.0}}  # inch and cm, as the formats number them
 BYTES = {"1": 1, "L": 1, "P": 1, "LA": 2, "RGB": 3, "RGBA": 4, "CMYK": 4, "I": 4, "F": 4}
 
 
@@ -58,6 +60,8 @@ def read_raster(data: bytes, kind: str, limits: Limits) -> Image:
             array = 65535.0 - array
     values, found = checked(array, what)
     meta = {"exif_orientation": turn, "mode": picture.mode}
+    if (steps := _density_mm(picture, kind)) is not None:
+        meta["pixel_mm"] = steps
     return Image(
         values, source=Source(kind=kind, frame_from="assumed", warnings=notes + more + found, meta=meta)
     )
@@ -86,6 +90,21 @@ def _orientation(picture: ImageFile.ImageFile) -> int:
     """The EXIF orientation 1..8 as told; 1 where nothing (valid) is told."""
     value = picture.getexif().get(ORIENTATION, 1)
     return value if isinstance(value, int) and 1 <= value <= 8 else 1
+
+
+def _density_mm(picture: ImageFile.ImageFile, kind: str) -> tuple[float, float] | None:
+    """Millimetres of a row and of a column by the density of a JPEG or TIFF, where it tells one. They say
+    nothing about the body, but others lay the picture out by them."""
+    if kind == "jpeg":
+        unit, density = picture.info.get("jfif_unit"), picture.info.get("jfif_density", (0, 0))
+    elif kind == "tiff":
+        tags = getattr(picture, "tag_v2", {})
+        unit, density = tags.get(UNIT), (tags.get(ACROSS, 0), tags.get(DOWN, 0))
+    else:
+        return None
+    length = UNITS_MM[kind].get(unit) if isinstance(unit, int) else None
+    across, down = (float(value) for value in density)
+    return (length / down, length / across) if length and across > 0 and down > 0 else None
 
 
 def _depth_note(data: bytes, kind: str, picture: ImageFile.ImageFile) -> Warnings:

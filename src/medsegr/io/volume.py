@@ -1,7 +1,7 @@
 """NRRD and MetaImage through SimpleITK, in nibabel's index order (i j k) and RAS+ mm; and writing of NRRD."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -11,6 +11,7 @@ import numpy as np
 from medsegr.errors import InputError
 from medsegr.grid.planes import axis_letters
 from medsegr.io.limits import Limits, check_grid, check_ratio
+from medsegr.io.pictures import KEY, itk_lps, laying_of, marked_picture
 from medsegr.io.values import LPS_TO_RAS, Warnings, checked, checked_affine, guarded, spacing_of
 from medsegr.process.quiet import Together
 from medsegr.types import Image, Source
@@ -25,11 +26,14 @@ SPACED = {  # header fields that tell millimetres
     "mha": rb"(?im)^Element(Spacing|Size)[ \t]*=",
 }
 HEAD = 65536
+Pick = Callable[[Mapping[str, str], np.ndarray], np.ndarray]  # header fields, ``c *grid`` -> ``c *grid``
 
 
-def read_volume(path: Path, kind: str, limits: Limits) -> Image:
+def read_volume(path: Path, kind: str, limits: Limits, pick: Pick | None = None) -> Image:
     """File of kind ``nrrd`` (also ``.nhdr``) or ``mha`` (also ``.mhd``) -> image ``c i j`` or ``c i j k``,
-    affine to RAS+ mm.
+    affine to RAS+ mm. A mask that we wrote for a picture comes back as ``c h w`` without a place.
+
+    ``pick`` chooses from the channels, by what the header tells of segments.
 
     Raises InputError (damaged, beyond the limits, voxels in a file elsewhere) and GeometryError (singular
     axes).
@@ -52,13 +56,19 @@ def read_volume(path: Path, kind: str, limits: Limits) -> Image:
         channels = int(reader.GetNumberOfComponents())
         item = _item_bytes(sitk.GetPixelIDValueAsString(reader.GetPixelID()))
         check_ratio(int(np.prod(shape, dtype=object)) * channels * item, stored, limits, what)
-        told = kind == "mha" or "NRRD_space" in reader.GetMetaDataKeys()
+        keys = reader.GetMetaDataKeys()
+        told = kind == "mha" or "NRRD_space" in keys
+        mark = reader.GetMetaData(KEY) if KEY in keys else ""
+        segments = {key: reader.GetMetaData(key) for key in keys if key.startswith("Segment")}
         picture = reader.Execute()
         array = sitk.GetArrayFromImage(picture)
     array = np.moveaxis(array, -1, 0) if channels > 1 else array[None]
     array = array.transpose(0, *range(array.ndim - 1, 0, -1))  # ITK's arrays are k j i
-    values, found = checked(array, what)
-    affine = checked_affine(LPS_TO_RAS @ _lps(picture), what)
+    values, found = checked((pick or _whole)(segments, array), what)
+    lps = _lps(picture)
+    affine = checked_affine(LPS_TO_RAS @ lps, what)
+    if (flat := marked_picture(values, lps, mark, Source(kind=kind, warnings=found))) is not None:
+        return flat
     axes = len(shape)
     notes: Warnings = ()
     if not told:
@@ -71,6 +81,16 @@ def read_volume(path: Path, kind: str, limits: Limits) -> Image:
         kind=kind, frame_from=kind if axes == 3 else "assumed", warnings=notes + found, meta={"ndim": axes}
     )
     return Image(values, affine, spacing, None, "patient", axis_letters(affine)[:axes], source)
+
+
+def _whole(segments: Mapping[str, str], array: np.ndarray) -> np.ndarray:
+    """All of it; InputError for a segmentation of Slicer's in layers, which are no colours."""
+    if len(array) > 1 and "Segment0_ID" in segments:
+        raise InputError(
+            f"NRRD file: a segmentation in {len(array)} layers came (its segments overlap): save the one "
+            "that is meant alone, or all of them as DICOM SEG"
+        )
+    return array
 
 
 @Together
@@ -141,23 +161,22 @@ def write_nrrd_mask(mask: np.ndarray, image: Image, path: Path) -> None:
     """Write a boolean mask ``*grid`` as a compressed NRRD of 0 and 1 (uint8) on the image's grid, in LPS+ mm.
 
     A slice that knows its place in the patient becomes a volume of one slice, else its place could not be
-    written.
+    written. So does a picture, as ``column row 1``: others lay out pictures so (:mod:`medsegr.io.pictures`).
     """
     import SimpleITK as sitk
 
-    flat = image.affine is None or image.source.meta.get("ndim") == 2
-    array = mask.astype(np.uint8)
-    if array.ndim == 2 and not flat:
+    laying, array = laying_of(image), mask.astype(np.uint8)
+    lps = itk_lps(image) if laying is None else laying.lps
+    if laying is not None:
+        array = laying.volume(array)
+    elif array.ndim == 2 and image.source.meta.get("ndim") != 2:
         array = array[..., None]
     picture = sitk.GetImageFromArray(np.ascontiguousarray(array.T))
     axes = picture.GetDimension()
-    lps = (
-        np.diag([*(image.spacing or (1.0,) * axes), 1.0, 1.0][:4])
-        if image.affine is None
-        else LPS_TO_RAS @ image.affine
-    )
     steps = np.linalg.norm(lps[:axes, :axes], axis=0)
     picture.SetSpacing([float(step) for step in steps])
     picture.SetOrigin([float(value) for value in lps[:axes, 3]])
     picture.SetDirection([float(value) for value in (lps[:axes, :axes] / steps).ravel()])
+    if laying is not None:
+        picture.SetMetaData(KEY, laying.mark)
     sitk.WriteImage(picture, str(path), useCompression=True)

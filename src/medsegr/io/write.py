@@ -15,6 +15,8 @@ import numpy as np
 from PIL import Image as Pillow
 
 from medsegr.errors import GeometryError, InputError, UsageError
+from medsegr.io.pictures import laying_of
+from medsegr.io.values import LPS_TO_RAS
 from medsegr.io.volume import write_nrrd_mask
 from medsegr.types import Image
 
@@ -196,22 +198,17 @@ def write_labels_nifti(labels: np.ndarray, image: Image, path: str | Path, names
     """Write labels ``*grid`` (uint8 or uint16) as NIfTI with the source's shape and affine.
 
     sform = qform with the source's code (1 where the source is no NIfTI); a sheared affine fits no qform and
-    is an sform only. An image without an affine gives codes 0 and its spacing. A DICOM slice ``h w`` becomes
-    ``h w 1``: others forget where a NIfTI of two axes lies. ``names`` of the labels go into a JSON header
-    extension. Same input, same bytes. ``path`` ends in ``.nii`` or ``.nii.gz``.
+    is an sform only. A volume without an affine gives codes 0 and its spacing. A DICOM slice ``h w`` becomes
+    ``h w 1``: others forget where a NIfTI of two axes lies. A picture becomes ``column row 1``, as others lay
+    it out (:mod:`medsegr.io.pictures`). ``names`` of the labels go into a JSON header extension. Same input,
+    same bytes. ``path`` ends in ``.nii`` or ``.nii.gz``.
     """
     import nibabel as nib
 
     meta: Mapping[str, Any] = image.source.meta if image.source.kind == "nifti" else {}
-    array = labels.reshape(meta.get("shape", image.grid))
-    if not meta and array.ndim == 2 and image.affine is not None:
-        array = array[..., None]  # ITK forgets where a NIfTI of two axes lies in the patient
+    laying = laying_of(image)
+    array, affine, code = _laid(labels, image, meta)
     large = meta.get("version") == 2 or max(array.shape) > NIFTI1_AXIS
-    code = int(meta.get("code", 1)) if image.affine is not None else 0
-    affine = None
-    if image.affine is not None and code:
-        affine = image.affine.copy()
-        affine[:3] /= float(meta.get("unit", 1.0))
     kind: Any = nib.Nifti2Image if large else nib.Nifti1Image
     file = kind(array, affine)
     header = file.header
@@ -225,12 +222,32 @@ def write_labels_nifti(labels: np.ndarray, image: Image, path: str | Path, names
             file.get_qform(), affine, rtol=1e-4, atol=1e-3
         ):  # sheared: a quaternion cannot say it
             file.set_qform(None, 0)
+    if laying is not None:
+        header["descrip"] = laying.mark
     told = {"medsegr": {"labels": {str(label): name for label, name in names.items()}}}
     text = json.dumps(told, ensure_ascii=True, sort_keys=True).encode()
     header.extensions.append(nib.nifti1.Nifti1Extension(JSON_COMMENT, text))
     data = file.to_bytes()
     with atomic_write(path) as part:
         part.write_bytes(gzip.compress(data, 3, mtime=0) if str(path).endswith(".gz") else data)
+
+
+def _laid(
+    labels: np.ndarray, image: Image, meta: Mapping[str, Any]
+) -> tuple[np.ndarray, np.ndarray | None, int]:
+    """Labels in the order of a NIfTI of ours, its affine in its own unit and the code of that; None and 0
+    where the source tells no place."""
+    if (laying := laying_of(image)) is not None:
+        return laying.volume(labels), LPS_TO_RAS @ laying.lps, 1
+    array = labels.reshape(meta.get("shape", image.grid))
+    code = int(meta.get("code", 1))
+    if image.affine is None or not code:
+        return array, None, 0
+    affine = image.affine.copy()
+    affine[:3] /= float(meta.get("unit", 1.0))
+    if not meta and array.ndim == 2:
+        array = array[..., None]  # ITK forgets where a NIfTI of two axes lies in the patient
+    return array, affine, code
 
 
 def write_labels(

@@ -21,6 +21,7 @@ import numpy as np
 
 from medsegr.errors import InputError, UsageError
 from medsegr.explain import heat_map, scaled
+from medsegr.io.pictures import pixels_told
 from medsegr.io.segments import rounded
 from medsegr.io.write import atomic_folder, check_room, holds_anything, write_json, write_labels
 from medsegr.options import DICOM_MASKS, MASK_FORMATS, Options
@@ -239,6 +240,7 @@ def manifest_json(
                 "kind": source.kind,
                 "sha256": image_json(result.image)["sha256"],
                 **({"series": source.meta["series"]} if "series" in source.meta else {}),
+                **({"pixels": pixels} if (pixels := pixels_told(result.image)) else {}),
             },
             "report": None if report is None else {"id": "report", "sha256": text_hash(report.text)},
         },

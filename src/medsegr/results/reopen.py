@@ -13,7 +13,9 @@ from medsegr.errors import GeometryError, InputError
 from medsegr.io.choices import DEFAULT_CHOICES, Choices
 from medsegr.io.limits import DEFAULT_LIMITS, Limits
 from medsegr.io.masks import check_place
+from medsegr.io.pictures import pixels_from
 from medsegr.io.read import read_image
+from medsegr.io.same_grid import in_order
 from medsegr.report.lexicon import concepts
 from medsegr.results.export import Run, manifest_of
 from medsegr.results.record import is_hash_of
@@ -56,7 +58,10 @@ def reopen(
     paths = {item["id"]: inside(folder, item["mask"]) for item in told["findings"] if item.get("mask")}
     masks = {key: read_image(path, limits=limits) for key, path in paths.items() if path.suffix != ".dcm"}
     shown = told["image"]
-    image = _bare(list(masks.values()), shown) if source is None else _source(source, shown, limits, choices)
+    if source is None:
+        image = _bare(list(masks.values()), shown, manifest)
+    else:
+        image = _source(source, shown, limits, choices)
     drawn = {key: on_grid(mask, image, source is not None) for key, mask in masks.items()}
     if source is not None and (kept := {key: path for key, path in paths.items() if key not in masks}):
         drawn |= _segments(kept, image, limits)
@@ -128,14 +133,17 @@ def _source(path: Path, told: Mapping[str, Any], limits: Limits, choices: Choice
     return image
 
 
-def _bare(masks: list[Image], told: Mapping[str, Any]) -> Image:
-    """An image without values on the masks' grid, with what findings.json tells of the source."""
+def _bare(masks: list[Image], told: Mapping[str, Any], manifest: Mapping[str, Any]) -> Image:
+    """An image without values on the masks' grid, with what findings.json and manifest tell of the source."""
     grid = tuple(int(n) for n in told["grid"])
     spacing = None if told.get("spacing_mm") is None else tuple(float(step) for step in told["spacing_mm"])
     frame: Frame = "viewer" if told.get("frame") == "viewer" else "patient"
     base = masks[0] if masks else Image(np.zeros((1, *grid), np.float32), None, spacing)
     zeros = np.zeros((1, *grid), np.float32)
-    source = replace(base.source, frame_from=str(told.get("frame_from", "assumed")))
+    if (pixels := pixels_from(manifest)) is not None:  # an older NIfTI or NRRD of it says that it has a place
+        base = replace(base, affine=None, axes=None)
+    meta = {**base.source.meta, **(pixels or {})}
+    source = replace(base.source, frame_from=str(told.get("frame_from", "assumed")), meta=meta)
     return replace(
         base, data=zeros, spacing=spacing, modality=told.get("modality"), frame=frame, source=source
     )
@@ -144,14 +152,20 @@ def _bare(masks: list[Image], told: Mapping[str, Any]) -> Image:
 def on_grid(mask: Image, image: Image, placed: bool) -> np.ndarray:
     """A mask file as bool on the image's grid; GeometryError for another grid, or (``placed``) another
     place."""
+    if mask.grid != image.grid:
+        mask = in_order(mask, image)  # a program of others may have saved it in its own order
     values = mask.data[0] > 0
-    if values.shape != image.grid and values.size == np.prod(image.grid):
+    if values.shape != image.grid and _long(values.shape) == _long(image.grid):
         values = values.reshape(image.grid)  # a slice that was written as h w 1
     if values.shape != image.grid:
         raise GeometryError(f"a mask has grid {values.shape}, the image {image.grid}; {CHANGED}")
     if placed:
         check_place(mask, image)
     return np.asarray(values)
+
+
+def _long(shape: tuple[int, ...]) -> tuple[int, ...]:
+    return tuple(length for length in shape if length > 1)
 
 
 def result_from(item: Mapping[str, Any], mask: np.ndarray | None) -> FindingResult:

@@ -24,7 +24,7 @@ from medsegr.options import DICOM_FORMATS, DICOM_MASKS, Options
 from medsegr.results.export import FILES, Run, Written, formats_of, manifest_of, write_all
 from medsegr.results.overlay import draw
 from medsegr.results.record import KEPT, file_hash, result_json
-from medsegr.results.reopen import findings_of, result_from, state_of
+from medsegr.results.reopen import findings_of, on_grid, result_from, state_of
 from medsegr.results.standing import Warned, own, standing
 from medsegr.types import FindingResult, Result
 
@@ -129,10 +129,10 @@ def before(folder: Path, run: Run, finding: str) -> FindingResult:
     for suffix in SUFFIXES.values():
         path = folder / KEPT / f"{stem}{suffix}"
         if path.is_file():
-            values = read_image(path, limits=run.limits).data[0] > 0
-            if values.size != np.prod(run.result.image.grid):
+            found = read_image(path, limits=run.limits)
+            if found.data[0].size != np.prod(run.result.image.grid):
                 raise InputError(f"{KEPT}/{path.name} has another grid than the image; it cannot be undone")
-            mask = values.reshape(run.result.image.grid)
+            mask = on_grid(found, run.result.image, False)
             break
     return result_from(told, mask)
 
@@ -143,9 +143,9 @@ def with_free(folder: Path, run: Run, finding: str) -> FindingResult:
     for suffix in SUFFIXES.values():
         path = folder / "masks" / f"{finding}_free{suffix}"
         if path.is_file():
-            values = read_image(path, limits=run.limits).data[0] > 0
-            if values.size == np.prod(run.result.image.grid):
-                return replace(item, free_mask=values.reshape(run.result.image.grid))
+            found = read_image(path, limits=run.limits)
+            if found.data[0].size == np.prod(run.result.image.grid):
+                return replace(item, free_mask=on_grid(found, run.result.image, False))
     return item
 
 

@@ -14,8 +14,9 @@ from medsegr.errors import GeometryError, InputError, ReportError
 from medsegr.io.choices import Choices
 from medsegr.io.dicom_masks import holds_masks
 from medsegr.io.dicom_masks import read_masks as segments
-from medsegr.io.masks import MaskInfo, Masks, check_place
+from medsegr.io.masks import MaskInfo, Masks
 from medsegr.io.read import read_image
+from medsegr.io.same_grid import in_order
 from medsegr.report.describe import finding_from
 from medsegr.report.parse import parse_phrase
 from medsegr.types import Finding, Frame, Image, modality_code
@@ -157,14 +158,14 @@ def _opened(
     except InputError as error:
         raise InputError(f"row {row['id']}: {error}") from error
     held = read_column(folder, row, "mask")
+    try:
+        held = in_order(held, image)
+    except GeometryError as error:
+        raise InputError(f"row {row['id']}: {error}") from error
     if held.grid != image.grid:
         raise InputError(
             f"row {row['id']}: the mask is {held.grid}, the image {image.grid}; expected equal grids"
         )
-    try:
-        check_place(held, image)
-    except GeometryError as error:
-        raise InputError(f"row {row['id']}: {error}") from error
     return partial(marked, held.data[0])
 
 

@@ -279,9 +279,12 @@ class Agent:
         import numpy as np
 
         from medsegr.io.one_mask import check_labels
+        from medsegr.io.same_grid import in_order
 
         labels = self._read(path)
         image = picture or labels
+        if picture is not None:
+            labels = in_order(labels, picture)
         if labels.data.shape[0] != 1 or labels.grid != image.grid:
             raise InputError("mask and image were expected on the same grid, the mask in one channel")
         values = [float(v) for v in np.unique(labels.data[0]) if v > 0]
