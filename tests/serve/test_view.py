@@ -94,7 +94,7 @@ def test_sides_are_those_in_which_the_words_were_read(
     tmp_path: Path, modality: str | None, told_by: str
 ) -> None:
     """The file says nothing of its kind, the report did: the page's left is the result's left."""
-    image, result = made(tmp_path)
+    _image, result = made(tmp_path)
     bare = read_image(tmp_path / "image.png")
     assert letters_of(bare)["left"] == "R"
     source = replace(bare.source, frame_from=told_by)

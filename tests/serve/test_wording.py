@@ -55,6 +55,10 @@ ELSEWHERE = {
             "a film of 9 frames came: frame 5 was taken; --film-frame N takes another",
             "a film of 9 frames came: frame 5 was taken",
         ),
+        (
+            "2 findings could be meant: say which, for example refine('f1', ...)",
+            '2 findings could be meant: say which with the field finding, for example "f1"',
+        ),
         ("taken as CT, why; say --modality to be sure", "taken as CT, why; say the modality to be sure"),
         (
             "--polarity: 'present' is missing; write for example --polarity present,uncertain",
