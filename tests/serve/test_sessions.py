@@ -168,7 +168,9 @@ def test_a_result_is_saved_as_a_job_with_every_download(server: Asked) -> None:
 
 def test_what_was_doubtful_before_a_correction_is_so_after_it(server: Asked) -> None:
     own = server.begin(image=server.send(png()))["id"]
-    told = server.do(own, "segment", {"report": f"{REPORT} Quibble frobnication of the dorsal umbrage noted."})
+    told = server.do(
+        own, "segment", {"report": f"{REPORT} Quibble frobnication of the dorsal umbrage noted."}
+    )
     doubts = {note["code"] for note in told["view"]["warnings"]}
     assert "passage_unread" in doubts
     job = server.do(own, "save")["id"]
