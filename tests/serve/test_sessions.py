@@ -166,6 +166,23 @@ def test_a_result_is_saved_as_a_job_with_every_download(server: Asked) -> None:
     assert drawn(told)["review"]["edited"]
 
 
+def test_what_was_doubtful_before_a_correction_is_so_after_it(server: Asked) -> None:
+    own = server.begin(image=server.send(png()))["id"]
+    told = server.do(
+        own, "segment", {"report": f"{REPORT} Quibble frobnication of the dorsal umbrage noted."}
+    )
+    doubts = {note["code"] for note in told["view"]["warnings"]}
+    assert "passage_unread" in doubts
+    job = server.do(own, "save")["id"]
+    again = server.begin(job=job)
+    assert {note["code"] for note in again["view"]["warnings"]} == doubts
+    told = server.do(again["id"], "refine", {"finding": "f1", "points": [[10, 12, 1]]})
+    assert "passage_unread" in {note["code"] for note in told["view"]["warnings"]}
+    saved = server.do(again["id"], "save")["id"]
+    result = server.http.get(f"/v1/jobs/{saved}/result").json()
+    assert "passage_unread" in {note["code"] for note in result["warnings"]}
+
+
 def test_on_a_volume(server: Asked) -> None:
     own = server.begin(image=server.send(nifti(), "ct.nii.gz", modality="CT"))["id"]
     told = server.do(own, "segment", {"text": "Nodule in the right lung."})

@@ -136,7 +136,7 @@ def test_a_job_that_runs_shows_what_came_so_far(case: SimpleNamespace) -> None:
     from medsegr.serve.app import service_of
     from medsegr.serve.images import add
     from medsegr.serve.rows import JobRow
-    from medsegr.serve.shown import so_far
+    from medsegr.serve.shown import so_far, view_now
     from medsegr.serve.view import view_of, view_of_result
     from medsegr.serve.wire import Words
     from medsegr.serve.words import write
@@ -163,5 +163,11 @@ def test_a_job_that_runs_shows_what_came_so_far(case: SimpleNamespace) -> None:
     assert [item["id"] for item in view["waiting"]] == ["f2"]
     assert view["findings"][0]["layer"] == done["layer"]  # the page need not fetch it twice
     assert done["layer"].startswith("/b/layers/f1.nii.gz")
+    service.store.add_job(row, 9)
+    untold = view_now(service, row, read_image(case.image))["image"]["letters"]
+    assert untold is None  # nobody said whose left is meant, and the words are not judged yet
+    letters = view_now(service, row, read)["image"]["letters"]
+    assert letters is not None
+    assert letters["left"] == "R"
     folders.remove(case.data)
     service.store.close()

@@ -18,6 +18,7 @@ from medsegr.options import Options
 from medsegr.report.parse import parse
 from medsegr.results.overlay import COLOURS
 from medsegr.results.record import save
+from medsegr.results.reopen import reopen
 from medsegr.serve.view import (
     focus_of,
     layer_of,
@@ -86,6 +87,35 @@ def test_a_folder_and_memory_give_the_same_page(tmp_path: Path, volume: bool) ->
     assert mask is not None
     drawn = values_of(layer_of_result(result, first))
     assert np.array_equal(drawn if volume else drawn[:, :, 0].T, mask)
+
+
+@pytest.mark.parametrize(("modality", "told_by"), [("ES", "modality"), (None, "assumed")])
+def test_sides_are_those_in_which_the_words_were_read(
+    tmp_path: Path, modality: str | None, told_by: str
+) -> None:
+    """The file says nothing of its kind, the report did: the page's left is the result's left."""
+    _image, result = made(tmp_path)
+    bare = read_image(tmp_path / "image.png")
+    assert letters_of(bare)["left"] == "R"
+    source = replace(bare.source, frame_from=told_by)
+    seen = replace(bare, modality=modality, frame="viewer", source=source)
+    save(replace(result, image=seen), tmp_path / "out", Options())
+    shown = view_of(tmp_path / "out", bare, None, BASE)["image"]
+    assert shown["letters"] == letters_of(seen) != letters_of(bare)
+    assert (shown["modality"], shown["frame"], shown["frame_from"]) == (modality, "viewer", told_by)
+    again = reopen(tmp_path / "out", tmp_path / "image.png").result.image
+    assert (again.modality, again.frame, again.source.frame_from) == (modality, "viewer", told_by)
+
+
+def test_a_volume_that_the_words_call_ct_has_the_windows_of_ct(tmp_path: Path) -> None:
+    values = np.linspace(-1000, 1000, 6 * 7 * 8, dtype=np.float32).reshape(6, 7, 8)
+    nib.save(nib.Nifti1Image(values, np.eye(4)), tmp_path / "ct.nii.gz")
+    bare = read_image(tmp_path / "ct.nii.gz")
+    result = Result(replace(bare, modality="CT"), None, (), {"name": "m"})
+    save(result, tmp_path / "out", Options())
+    shown = view_of(tmp_path / "out", bare, None, BASE)["image"]
+    assert "Lung" in [one["name"] for one in shown["presets"]]
+    assert shown["window"] == [-160.0, 240.0]
 
 
 def test_the_page_is_json_and_says_whose_it_is(tmp_path: Path) -> None:

@@ -55,6 +55,10 @@ ELSEWHERE = {
             "a film of 9 frames came: frame 5 was taken; --film-frame N takes another",
             "a film of 9 frames came: frame 5 was taken",
         ),
+        (
+            "2 findings could be meant: say which, for example refine('f1', ...)",
+            '2 findings could be meant: say which with the field finding, for example "f1"',
+        ),
         ("taken as CT, why; say --modality to be sure", "taken as CT, why; say the modality to be sure"),
         (
             "--polarity: 'present' is missing; write for example --polarity present,uncertain",
@@ -73,6 +77,24 @@ def test_every_flag_that_a_reader_names_has_its_words_here() -> None:
         named |= set(FLAG.findall(path.read_text(encoding="utf-8")))
     known = " ".join(there for there, _ in HERE)
     assert {flag for flag in named if flag not in known} <= ELSEWHERE
+
+
+@pytest.mark.parametrize("kind", ["application/x-www-form-urlencoded", "text/plain"])
+def test_a_body_without_its_type_is_told_to_name_it(server: Asked, kind: str) -> None:
+    sent = {"content": b'{"report": "nodule"}', "headers": {"content-type": kind}}
+    answer = server.client.post("/v1/parse", **sent)
+    assert answer.status_code == 422
+    assert "Content-Type: application/json" in answer.json()["error"]["message"]
+    assert server.client.post("/v1/parse", json=[]).json()["error"]["message"].startswith("Input should be")
+
+
+@pytest.mark.parametrize("words", [{"report": ""}, {"text": " "}, {"phrases": []}, {"phrases": [" "]}])
+def test_words_that_are_none_are_refused_and_not_taken_for_no_words(
+    server: Asked, words: dict[str, object]
+) -> None:
+    """Who means to say something and does not gets no masks that nobody asked for."""
+    answer = server.client.post("/v1/jobs", json={"image": "i" + 22 * "A", **words})
+    assert (answer.status_code, answer.json()["error"]["code"]) == (422, "invalid")
 
 
 def test_a_body_that_is_no_json_is_told_as_such(server: Asked) -> None:

@@ -95,7 +95,7 @@ async function json<T>(path: string, method = "GET", body?: unknown): Promise<T>
 
 export const api = {
   capabilities: () => json<Capabilities>("/v1/capabilities"),
-  jobs: async () => (await json<{ jobs: Job[] }>("/v1/jobs?limit=20")).jobs,
+  jobs: async (limit = 20) => (await json<{ jobs: Job[] }>(`/v1/jobs?limit=${limit}`)).jobs,
   job: (id: string) => json<Job>(`/v1/jobs/${id}`),
   view: (id: string) => json<View>(`/v1/jobs/${id}/view`),
   image: (id: string) => json<ImageInfo>(`/v1/images/${id}`),
@@ -142,6 +142,7 @@ export const api = {
   },
 
   session: (job: string) => json<Session>("/v1/sessions", "POST", { job }),
+  sessionNow: (id: string) => json<Session>(`/v1/sessions/${id}`),
   step: (id: string, name: string, body: unknown = {}) =>
     json<Session>(`/v1/sessions/${id}/${name}`, "POST", body),
   save: (id: string) => json<Job>(`/v1/sessions/${id}/save`, "POST", {}),

@@ -20,12 +20,14 @@ import type {
   View,
   Words,
 } from "./types.ts";
+import { remember, sessionOf } from "./unsaved.ts";
 
 export type Tool = "look" | "window" | "add" | "remove" | "box" | "brush" | "erase";
 export type Dialog = "help" | "key" | "download" | "phrase" | "pacs" | "series" | "answers" | null;
 export const EDITS: readonly Tool[] = ["add", "remove", "box", "brush", "erase"];
 
 export const kept = store("localStorage");
+const ALL = 200; // the most cases that the server lists at once
 
 export interface Toast {
   text: string;
@@ -180,6 +182,7 @@ export class App {
       this.draft.value = null;
       this.mode.value = "guided";
       this.heat.value = false;
+      this.hidden.value = false; // a case without masks would look like one in which nothing was found
       this.tool.value = "look";
       this.table.value = false;
       this.layers.value = new Map();
@@ -278,6 +281,41 @@ export class App {
     else if (job?.error) this.problem.value = job.error;
     else if (job?.state === "cancelled")
       this.problem.value = { code: "cancelled", message: "You stopped this case." };
+    if (job?.state === "done") await this.goOn(id);
+  }
+
+  /** Goes on with corrections of this case that this tab made before a reload, or before it looked at another. */
+  private async goOn(id: string): Promise<void> {
+    const own = sessionOf(id);
+    if (!own || !this.editable.value) return;
+    await this.inTurn("Bringing your corrections back", async (job) => {
+      let session: Session;
+      try {
+        session = await api.sessionNow(own);
+      } catch (error) {
+        if (!(error instanceof ApiError) || error.status !== 404) throw error;
+        remember(id, null);
+        this.say(
+          "Your corrections of this case were not saved, and the server keeps them no longer.",
+          "error",
+        );
+        return;
+      }
+      if (this.job.value?.id !== job.id) return;
+      this.takeSession(session);
+      if (session.steps) this.say("Your corrections are here again. They are not saved yet.");
+    });
+  }
+
+  /** What a session drew. It knows no maps of where the words acted: those of its case hold on. */
+  private takeSession(session: Session): void {
+    const maps = new Map(this.view.value?.findings.map(({ id, map_layer }) => [id, map_layer]));
+    const findings = session.view.findings.map((one) => ({
+      ...one,
+      map_layer: one.map_layer ?? maps.get(one.id) ?? null,
+    }));
+    this.session.value = session;
+    this.take({ ...session.view, findings });
   }
 
   /** Fetches what the page draws; a job that has not read its image yet has nothing to show. */
@@ -312,9 +350,11 @@ export class App {
 
   private take(view: View, asked = ++this.asks): void {
     this.newest = asked;
+    // Nobody has moved the window: it follows, for the words may tell late that the image is a CT.
+    const usual = this.window.value.join() === this.view.value?.image.window.join();
     this.view.value = view;
     this.bytesOf(view).catch(() => undefined); // whoever waits for them tells what failed
-    if (!this.window.value || this.shown === "") this.window.value = view.image.window;
+    if (usual || this.shown === "") this.window.value = view.image.window;
     void this.paint();
   }
 
@@ -535,10 +575,10 @@ export class App {
     if (!this.editable.value) return false;
     return await this.inTurn("Drawing", async (job) => {
       this.session.value ??= await api.session(job.id);
+      remember(job.id, this.session.value.id);
       const session = await api.step(this.session.value.id, name, body);
       const before = new Set(this.view.value?.findings.map(({ id }) => id));
-      this.session.value = session;
-      this.take(session.view);
+      this.takeSession(session);
       const added = session.view.findings.find(({ id }) => !before.has(id));
       if (added) this.select(added.id, false);
       else if (!this.finding.value) this.selected.value = null;
@@ -586,10 +626,11 @@ export class App {
   /** Writes the corrected result as a case of its own, which can be downloaded. */
   async save(): Promise<void> {
     if (!this.session.value) return;
-    await this.inTurn("Saving", async () => {
+    await this.inTurn("Saving", async ({ id }) => {
       const session = this.session.value;
       if (!session) return;
       const job = await api.save(session.id);
+      remember(id, null);
       const { selected } = this;
       const kept = selected.value;
       await this.open(job.id);
@@ -607,9 +648,20 @@ export class App {
     });
   }
 
-  async remove(id: string): Promise<void> {
+  /** Locks the chosen finding's mask. */
+  async accept(): Promise<void> {
+    if (this.selected.value) await this.edit("accept", { finding: this.selected.value });
+    else this.say("Choose a finding first: click its phrase or its number.");
+  }
+
+  /** Removes a case, and its image where no other case is made of it. */
+  async remove({ id, image }: Job): Promise<void> {
     try {
+      const all = await api.jobs(ALL);
       await api.remove(id);
+      remember(id, null);
+      const last = all.length < ALL && all.every((job) => job.id === id || job.image !== image);
+      if (last) await api.removeImage(image);
     } catch (error) {
       this.fail(error);
     }

@@ -106,7 +106,8 @@ function press(app: App, key: string, shift: boolean): boolean {
   }
   if (key === "PageUp" || key === "PageDown") {
     const cut = app.view.value?.image.cut;
-    if (cut != null) app.stage?.move(cut, key === "PageUp" ? 1 : -1);
+    if (cut == null) return false; // a picture has no slices: the page may scroll
+    app.stage?.move(cut, key === "PageUp" ? 1 : -1);
     return true;
   }
   if (key === "ArrowDown" || key === "ArrowUp") {
@@ -125,7 +126,7 @@ function letter(app: App, key: string, shift: boolean): boolean {
   }
   const acts: Record<string, () => void> = {
     j: () => app.step(1),
-    k: () => (shift ? void app.edit("accept", { finding: app.selected.value }) : app.step(-1)),
+    k: () => (shift ? void app.accept() : app.step(-1)),
     n: () => app.editable.value && (app.dialog.value = "phrase"),
     "1": () => app.setMode("guided"),
     "2": () => app.setMode("free"),

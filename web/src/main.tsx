@@ -165,6 +165,9 @@ window.addEventListener("paste", (event) => {
   const { images } = sorted(files);
   offer(app, images, event.clipboardData.getData("text/plain"));
 });
+window.addEventListener("beforeunload", (event) => {
+  if (app.unsaved.value) event.preventDefault(); // the browser asks
+});
 window.addEventListener("hashchange", () => {
   const wanted = /^#\/job\/([\w-]+)$/.exec(location.hash)?.[1];
   if (wanted && wanted !== app.job.value?.id) void app.open(wanted);

@@ -52,28 +52,51 @@ const RAMP = [
   [252, 255, 164],
 ] as const;
 
-const outlines = new WeakMap<Mask, Map<string, Path2D | null>>();
+/** A contour in its plane's own coordinates, and the box of its largest piece: x0, y0, x1, y1. */
+interface Outline {
+  path: Path2D;
+  box: Box;
+}
 
-/** The outline of a mask in one plane, in the plane's own coordinates; kept as long as the mask is. */
-function outlineOf(mask: Mask, axis: number, index: number): Path2D | null {
+type Box = [number, number, number, number];
+
+const outlines = new WeakMap<Mask, Map<string, Outline | null>>();
+
+/** The outline of a mask in one plane; kept as long as the mask is. */
+function outlineOf(mask: Mask, axis: number, index: number): Outline | null {
   let known = outlines.get(mask);
   if (!known) {
     known = new Map();
     outlines.set(mask, known);
   }
   const name = `${axis}:${index}`;
-  let path = known.get(name);
-  if (path === undefined) {
+  let outline = known.get(name);
+  if (outline === undefined) {
     const plane = planeOf(mask, axis, index);
-    path = plane ? pathOf(plane, partOf(mask, axis)) : null;
-    known.set(name, path);
+    const loops = plane ? loopsOf(plane, partOf(mask, axis)) : [];
+    const box = largestOf(loops);
+    outline = box ? { path: pathOf(loops), box } : null;
+    known.set(name, outline);
   }
-  return path;
+  return outline;
 }
 
-export function pathOf(plane: Plane, part: Part): Path2D {
+/** The box of the loop that spans most; null where there is none. */
+export function largestOf(loops: readonly (readonly [number, number][])[]): Box | null {
+  let best: Box | null = null;
+  for (const loop of loops) {
+    const [xs, ys] = [loop.map(([x]) => x), loop.map(([, y]) => y)];
+    const reach = (values: number[]): [number, number] =>
+      values.reduce(([lo, hi], n) => [Math.min(lo, n), Math.max(hi, n)], [Infinity, -Infinity]);
+    const [[x0, x1], [y0, y1]] = [reach(xs), reach(ys)];
+    if (!best || (x1 - x0) * (y1 - y0) > (best[2] - best[0]) * (best[3] - best[1])) best = [x0, y0, x1, y1];
+  }
+  return best;
+}
+
+function pathOf(loops: readonly [number, number][][]): Path2D {
   const path = new Path2D();
-  for (const loop of loopsOf(plane, part)) {
+  for (const loop of loops) {
     loop.forEach(([x, y], n) => {
       if (n) path.lineTo(x, y);
       else path.moveTo(x, y);
@@ -98,7 +121,7 @@ export function drawScene(pen: Pen, tiles: readonly Tile[], scene: Scene): void 
   drawHand(pen, scene);
 }
 
-function pathFor(shape: Shape, which: "mask" | "free", tile: Tile, scene: Scene): Path2D | null {
+function outlineFor(shape: Shape, which: "mask" | "free", tile: Tile, scene: Scene): Outline | null {
   const draft = scene.draft;
   if (
     which === "mask" &&
@@ -106,8 +129,11 @@ function pathFor(shape: Shape, which: "mask" | "free", tile: Tile, scene: Scene)
     draft.id === shape.id &&
     draft.axis === tile.axis &&
     draft.index === tile.index
-  )
-    return pathOf(draft.plane, draft.part);
+  ) {
+    const loops = loopsOf(draft.plane, draft.part);
+    const box = largestOf(loops);
+    return box ? { path: pathOf(loops), box } : null;
+  }
   const mask = shape[which];
   return mask ? outlineOf(mask, tile.axis, tile.index) : null;
 }
@@ -125,23 +151,25 @@ function drawShapes(pen: Pen, tile: Tile, scene: Scene): void {
   for (const shape of order) {
     const active = shape.id === scene.active;
     const faded = scene.active !== null && !active;
-    const free = scene.mode !== "guided" ? pathFor(shape, "free", tile, scene) : null;
-    const guided = scene.mode !== "free" ? pathFor(shape, "mask", tile, scene) : null;
+    const free = scene.mode !== "guided" ? outlineFor(shape, "free", tile, scene) : null;
+    const guided = scene.mode !== "free" ? outlineFor(shape, "mask", tile, scene) : null;
     const look = { colour: shape.colour, active, faded, dashed: shape.dashed, opacity: scene.opacity };
     if (free)
-      drawShape(pen, placed(free, tile), { ...look, ghost: scene.mode === "difference" }, !scene.filled);
+      drawShape(pen, placed(free.path, tile), { ...look, ghost: scene.mode === "difference" }, !scene.filled);
     const painting = scene.draft?.id === shape.id; // nobody else knows its inside yet
-    if (guided) drawShape(pen, placed(guided, tile), { ...look, ghost: false }, !scene.filled || painting);
-    if (guided ?? free) drawNumber(pen, tile, shape, scene, faded);
+    if (guided)
+      drawShape(pen, placed(guided.path, tile), { ...look, ghost: false }, !scene.filled || painting);
+    const shown = guided ?? free;
+    if (shown) drawNumber(pen, tile, shape, shown.box, { active, faded });
   }
 }
 
 /** One mask alone, as on the image. */
 export function drawOutline(pen: Pen, tile: Tile, mask: Mask, colour: string): void {
-  const path = outlineOf(mask, tile.axis, tile.index);
-  if (!path) return;
+  const outline = outlineOf(mask, tile.axis, tile.index);
+  if (!outline) return;
   const look = { colour, active: true, faded: false, dashed: false, opacity: 0.3, ghost: false };
-  drawShape(pen, placed(path, tile), look, true);
+  drawShape(pen, placed(outline.path, tile), look, true);
 }
 
 interface Look {
@@ -174,15 +202,17 @@ function drawShape(pen: Pen, path: Path2D, look: Look, fill: boolean): void {
   pen.restore();
 }
 
-/** The number of the finding above its contour, with its phrase where it is the chosen one. */
-function drawNumber(pen: Pen, tile: Tile, shape: Shape, scene: Scene, faded: boolean): void {
-  const mask = (scene.mode === "free" ? shape.free : shape.mask) ?? shape.free ?? shape.mask;
-  if (!mask?.data.length) return;
-  const lo = [...mask.lo];
-  const hi = mask.lo.map((n, axis) => n + (mask.size[axis] as number) - 1);
-  const [xa, ya] = screenOf(tile, lo);
-  const [xb, yb] = screenOf(tile, hi);
-  const active = shape.id === scene.active;
+/** The number of the finding above the largest piece of its contour, with its phrase where it is the chosen one. */
+function drawNumber(
+  pen: Pen,
+  tile: Tile,
+  shape: Shape,
+  [x0, y0, x1, y1]: Box,
+  { active, faded }: { active: boolean; faded: boolean },
+): void {
+  const onto = matrixOf(tile);
+  const { x: xa, y: ya } = onto.transformPoint({ x: x0, y: y0 });
+  const { x: xb, y: yb } = onto.transformPoint({ x: x1, y: y1 });
   const { left, top, width, height } = tile.rect;
   pen.save();
   pen.font = "600 13px 'Inter Variable', system-ui, sans-serif";

@@ -111,6 +111,21 @@ export const OF_THE_IMAGE = new Set([
   "modality_report",
 ]);
 
+/** A note that is of one finding: its id, and the note without it. */
+export function noteOf({ message }: Note): { finding: string | null; text: string } {
+  const told = /^(f\d+): (.*)$/s.exec(message);
+  return { finding: told?.[1] ?? null, text: sentence(told?.[2] ?? message) };
+}
+
+const NOTES: Record<string, string> = { phantom_only: "Made images", measured_low: "Often wrong" };
+
+/** Notes of one finding, for its card: a word, and the note. */
+export function notesOf(finding: string, warnings: Note[]): { name: string; text: string }[] {
+  return warnings
+    .filter((note) => noteOf(note).finding === finding)
+    .map((note) => ({ name: NOTES[note.code] ?? "Note", text: noteOf(note).text }));
+}
+
 const CHECKS: Record<string, string> = {
   side: "Side",
   anatomy: "Usual side",

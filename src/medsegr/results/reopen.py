@@ -130,7 +130,18 @@ def _source(path: Path, told: Mapping[str, Any], limits: Limits, choices: Choice
     image = read_image(path, modality=told.get("modality"), frame=frame, limits=limits, choices=choices)
     if not is_hash_of(path, image.source.sha256, str(told["sha256"])):
         raise InputError(f"the image is another one than that of the folder (its hash differs); {CHANGED}")
-    return image
+    return as_told(image, told)
+
+
+def as_told(image: Image, told: Mapping[str, Any]) -> Image:
+    """The image as the result was made on it. ``told``: ``image`` of its findings.json.
+
+    Modality and frame may have come from the words, which the file alone does not tell: whose left is meant
+    hangs on them.
+    """
+    frame: Frame = "viewer" if told.get("frame", image.frame) == "viewer" else "patient"
+    source = replace(image.source, frame_from=str(told.get("frame_from", image.source.frame_from)))
+    return replace(image, modality=told.get("modality", image.modality), frame=frame, source=source)
 
 
 def _bare(masks: list[Image], told: Mapping[str, Any], manifest: Mapping[str, Any]) -> Image:

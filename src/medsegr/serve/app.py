@@ -154,6 +154,8 @@ def fault_of(error: RequestValidationError) -> str:
     first = error.errors()[0]
     if first["type"] == "json_invalid":
         return f"the body is no JSON: character {first['loc'][-1]}, counted from 0, was not expected"
+    if tuple(first["loc"]) == ("body",) and isinstance(error.body, bytes):
+        return "the body was not read as JSON: send it with 'Content-Type: application/json'"
     where = ".".join(str(part)[:40] for part in first["loc"] if part != "body")
     message = str(first["msg"]).removeprefix("Value error, ")
     return f"{where}: {message}" if where else message

@@ -17,7 +17,7 @@ import numpy as np
 from medsegr.errors import MedsegrError
 from medsegr.pipeline import read_words
 from medsegr.prompts.slices import put, stack_of
-from medsegr.results.reopen import reopen
+from medsegr.results.reopen import findings_of, reopen
 from medsegr.results.revise import with_free
 from medsegr.serve import folders, images, jobs, words
 from medsegr.serve.clicks import Offer, SessionInfo, SessionRequest
@@ -159,7 +159,8 @@ class Sessions:
         )
 
     def _result(self, image: str, job: str) -> Result:
-        """What a job drew, on its image, with the report-free masks and the words that the spans refer to."""
+        """What a job drew, on its image, with the report-free masks, the words that the spans refer to, and
+        its warnings: what was doubtful before a correction is so after it."""
         self.service.done(job)
         folder, out = self.service.folders.image(image), self.service.folders.out(job)
         asked = (folders.read_json(folder / "image.json") or {}).get("asked", {})
@@ -167,7 +168,8 @@ class Sessions:
         items = tuple(with_free(out, run, item.finding.id) for item in run.result.findings)
         said = words.words_of(self.service, job)
         report = read_words(run.result.image, said.report or said.text, tuple(said.phrases or ()))
-        return replace(run.result, findings=items, report=report)
+        told = tuple((str(one["code"]), str(one["message"])) for one in findings_of(out)["warnings"])
+        return replace(run.result, findings=items, report=report, warnings=told)
 
 
 def layer(shown: Shown, name: str) -> bytes:

@@ -74,6 +74,8 @@ def view_now(service: Service, row: JobRow, image: Image | None) -> Json:
         if image is None:
             raise Refusal("not_found")
         told = view_of_result(so_far(service, row, image), base, **shown)
+        if image.source.frame_from == "assumed":
+            told["image"]["letters"] = None  # the words may yet tell that it is seen the other way round
         if service.job(row.id).state != "done":  # else it ended meanwhile, and what came so far is removed
             return told
     return view_of(service.folders.out(row.id), image, words_of(service, row.id).said, base, **shown)

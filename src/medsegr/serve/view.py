@@ -21,7 +21,7 @@ from medsegr.pipeline import read_words
 from medsegr.results.export import Written, manifest_of
 from medsegr.results.overlay import COLOURS, levels
 from medsegr.results.record import image_json, result_json
-from medsegr.results.reopen import findings_of, inside, on_grid, reopen, result_from
+from medsegr.results.reopen import as_told, findings_of, inside, on_grid, reopen, result_from
 from medsegr.results.schema import text_hash
 from medsegr.serve.layers import is_placed, pack
 from medsegr.serve.wording import said_here
@@ -160,6 +160,7 @@ def result_of(folder: Path, image: Image | None, only: str | None = None) -> Res
             "segmented, unchanged"
         )
     items = [item for item in told["findings"] if only in (None, item["id"])]
+    image = as_told(image, told["image"])
     return Result(
         image, None, tuple(result_from(item, _mask(folder, item, image)) for item in items), told["model"]
     )

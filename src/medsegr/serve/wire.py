@@ -55,7 +55,9 @@ class Words(Wire):
 
     report: Text | None = Field(None, description="A whole report.")
     text: Text | None = Field(None, description="One sentence of a report.")
-    phrases: list[Phrase] | None = Field(None, max_length=MOST_PHRASES, description="Direct phrases.")
+    phrases: list[Phrase] | None = Field(
+        None, min_length=1, max_length=MOST_PHRASES, description="Direct phrases."
+    )
 
     @model_validator(mode="after")
     def _one_kind(self) -> "Words":

@@ -18,6 +18,10 @@ HERE = (
     ),
     (r"; --film-frame N takes another", ""),
     (r"say --modality", "say the modality"),
+    (
+        r"say which, for example refine\('(\w+)', \.\.\.\)$",
+        r'say which with the field finding, for example "\1"',
+    ),
     (r"raise the limit with Limits\(\S+\) or (--limits \S+)", r"whoever runs the server may give it \1"),
     (r"raise the limit with (--limits \S+)", r"whoever runs the server may give it \1"),
 )

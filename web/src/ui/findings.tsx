@@ -4,6 +4,8 @@ import type { Check, Finding } from "../types.ts";
 import {
   checkName,
   emptyOf,
+  noteOf,
+  notesOf,
   OF_THE_IMAGE,
   reasonOf,
   sentence,
@@ -20,7 +22,14 @@ export function Findings() {
   const view = app.view.value;
   if (!view) return null;
   const doubts = view.warnings.filter(({ code }) => OF_THE_IMAGE.has(code));
-  const notes = view.warnings.filter(({ code }) => !OF_THE_IMAGE.has(code));
+  const known = new Set(view.findings.map(({ id }) => id));
+  const unread = view.report.text !== null && view.report.unread.length;
+  const notes = view.warnings.filter(
+    (note) =>
+      !OF_THE_IMAGE.has(note.code) &&
+      !known.has(noteOf(note).finding ?? "") &&
+      !(unread && note.code === "passage_unread"),
+  );
   const drawn = view.findings.filter(({ layer }) => layer).length;
   return (
     <section class="findings" aria-label="Findings">
@@ -42,6 +51,22 @@ export function Findings() {
           <Icon name="warn" size={15} /> {sentence(message)}
         </p>
       ))}
+      {unread ? (
+        <p class="doubt" data-testid="unread">
+          <Icon name="warn" size={15} />
+          <span>
+            {unread === 1 ? "A passage" : `${unread} passages`} of the report {unread === 1 ? "was" : "were"}{" "}
+            not understood, so no mask was asked for.{" "}
+            <button
+              type="button"
+              class="small"
+              onClick={() => document.querySelector(".report .unread")?.scrollIntoView({ block: "center" })}
+            >
+              Show
+            </button>
+          </span>
+        </p>
+      ) : null}
       {view.findings.length === 0 && app.job.value?.state === "done" ? (
         <p class="empty">{emptyOf(view.warnings)}</p>
       ) : null}
@@ -65,7 +90,7 @@ export function Findings() {
           </summary>
           <ul>
             {notes.map((note) => (
-              <li key={`${note.code}${note.message}`}>{sentence(note.message)}</li>
+              <li key={`${note.code}${note.message}`}>{noteOf(note).text}</li>
             ))}
           </ul>
         </details>
@@ -79,6 +104,7 @@ function Card({ finding, number }: { finding: Finding; number: number }) {
   const chosen = app.selected.value === finding.id;
   const active = (app.hovered.value ?? app.selected.value) === finding.id;
   const worries = worriesOf(finding);
+  const notes = notesOf(finding.id, app.view.value?.warnings ?? []);
   return (
     <li
       class={`card ${lookOf(finding)} ${active ? "active" : ""} ${chosen ? "chosen" : ""}`}
@@ -108,9 +134,15 @@ function Card({ finding, number }: { finding: Finding; number: number }) {
           {worries.slice(0, 2).map((check) => (
             <Badge key={check.name} check={check} />
           ))}
+          {notes.slice(0, 1).map(({ name, text }) => (
+            <span key={text} class="badge warn" title={text}>
+              <Icon name="warn" size={13} />
+              {name}
+            </span>
+          ))}
         </span>
       </button>
-      {chosen ? <Detail finding={finding} /> : null}
+      {chosen ? <Detail finding={finding} notes={notes.map(({ text }) => text)} /> : null}
     </li>
   );
 }
@@ -135,7 +167,7 @@ function Badge({ check }: { check: Check }) {
   );
 }
 
-function Detail({ finding }: { finding: Finding }) {
+function Detail({ finding, notes }: { finding: Finding; notes: string[] }) {
   const app = useApp();
   const traits = traitsOf(finding);
   return (
@@ -164,6 +196,11 @@ function Detail({ finding }: { finding: Finding }) {
           ))}
         </ul>
       ) : null}
+      {notes.map((note) => (
+        <p key={note} class="note">
+          {note}.
+        </p>
+      ))}
       {app.canOffer ? (
         <p>
           <button

@@ -132,7 +132,12 @@ function Stretch({ piece, own }: { piece: Piece; own: string | null }) {
   const cue = piece.cues.find(({ finding }) => finding === active) ?? piece.cues[0];
   if (piece.unread && !own)
     return (
-      <span class="unread" title="Not understood: nothing known is named here, so no mask was asked for it.">
+      <span
+        class="unread"
+        role="note"
+        aria-label={`Not understood: ${piece.text}`}
+        title="Not understood: nothing known is named here, so no mask was asked for it."
+      >
         {piece.text}
       </span>
     );

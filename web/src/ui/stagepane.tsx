@@ -106,14 +106,19 @@ function Toolbar() {
           <IconButton
             icon="accept"
             name="Accept"
-            keys="K"
+            keys="Shift K"
             label
             disabled={!app.finding.value?.layer || (app.finding.value.review?.accepted ?? false)}
-            onClick={() => void app.edit("accept", { finding: app.selected.value })}
+            onClick={() => void app.accept()}
           />
-          {app.unsaved.value ? (
-            <IconButton icon="save" name="Save" kind="primary" label onClick={() => void app.save()} />
-          ) : null}
+          <IconButton
+            icon="save"
+            name="Save"
+            kind={app.unsaved.value ? "primary" : ""}
+            label
+            disabled={!app.unsaved.value}
+            onClick={() => void app.save()}
+          />
         </div>
       ) : null}
       <div class="group push">

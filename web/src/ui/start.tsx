@@ -282,6 +282,7 @@ function sizeText(bytes: number): string {
 function Recent() {
   const app = useApp();
   const jobs = app.recent.value;
+  const [asked, setAsked] = useState<string | null>(null); // the case that the next click deletes
   return (
     <section>
       <h2>Recent cases</h2>
@@ -297,12 +298,16 @@ function Recent() {
               {app.caps.value?.read_only ? null : (
                 <button
                   type="button"
-                  class="quiet"
-                  aria-label={`Delete the case of ${timeText(job.created)}`}
-                  title="Delete"
-                  onClick={() => void app.remove(job.id)}
+                  class={asked === job.id ? "small bad" : "quiet"}
+                  aria-label={`${asked === job.id ? "Really delete" : "Delete"} the case of ${timeText(job.created)}`}
+                  title="Delete the case and its image"
+                  onBlur={() => setAsked(null)}
+                  onClick={() => {
+                    if (asked === job.id) void app.remove(job);
+                    setAsked(asked === job.id ? null : job.id);
+                  }}
                 >
-                  <Icon name="close" size={15} />
+                  {asked === job.id ? "Delete" : <Icon name="close" size={15} />}
                 </button>
               )}
             </li>
