@@ -15,12 +15,15 @@ from medsegr.io.choices import Choices
 from medsegr.io.dicom_masks import holds_masks
 from medsegr.io.dicom_masks import read_masks as segments
 from medsegr.io.masks import MaskInfo, Masks, check_place
+from medsegr.io.one_mask import check_labels, without_soft_edges
+from medsegr.io.raster import OPENERS
 from medsegr.io.read import read_image
 from medsegr.report.describe import finding_from
 from medsegr.report.parse import parse_phrase
 from medsegr.types import Finding, Frame, Image, modality_code
 
 LOG = logging.getLogger("medsegr")
+HUE = 0.05  # of the brightest value: by so much the channels of a grey mask may differ, for rounding
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +168,36 @@ def _opened(
         check_place(held, image)
     except GeometryError as error:
         raise InputError(f"row {row['id']}: {error}") from error
-    return partial(marked, held.data[0])
+    try:
+        return partial(marked, _values_of(held, plain=not any(labels_in(r) or ignored_in(r) for r in rows)))
+    except InputError as error:
+        raise InputError(f"row {row['id']}: {row['mask']}: {error}") from error
+
+
+def _values_of(held: Image, plain: bool) -> np.ndarray:
+    """The values ``*grid`` of a mask file. InputError for what has none: colours, black paint on a
+    transparent ground, a picture.
+
+    ``plain``: no row names a value, so all above 0 is the target. Then soft edges, and what a JPEG blurs, are
+    cut at half: else the target would grow by them.
+    """
+    values, painted = held.data[0], held.source.kind in OPENERS
+    apart = float(np.ptp(held.data, axis=0).max()) if painted else 0.0
+    if apart > HUE * float(held.data.max()):
+        raise InputError(
+            "colours came where a mask has values, 0 outside; save it in grey, or each target by itself"
+        )
+    if not values.any() and any(code == "alpha" for code, _ in held.source.warnings):
+        raise InputError("black on a transparent ground came for a mask; lay it on black and paint it white")
+    if not plain:
+        return values
+    check_labels(values)
+    cut = without_soft_edges(held)
+    if cut is None and held.source.kind == "jpeg" and len(np.unique(values)) > 2:
+        raise InputError(
+            "a JPEG of many values came for a mask: JPEG blurs labels into each other; save it as PNG"
+        )
+    return values if cut is None else cut.data[0]
 
 
 def _segment(masks: Masks, row: Mapping[str, str]) -> Marks:
