@@ -110,8 +110,9 @@ def _filled(rows: Sequence[Row], hints: Hints) -> list[Row]:
     for number, row in enumerate(rows, 1):
         missing = [key for key in NEEDED if not row.get(key) and not (key == "target" and hints.target)]
         if missing:
+            told = f"'{missing[0]}' is empty" if missing[0] in row else f"{missing[0]} is missing"
             raise InputError(
-                f"row {row.get('id') or number}: {missing[0]} is missing; expected {', '.join(NEEDED)}"
+                f"row {row.get('id') or number}: {told}; expected {', '.join(NEEDED)}"
                 + ("; or give --target NAME" if missing[0] == "target" else "")
             )
     return [filled(row, hints) for row in rows]
