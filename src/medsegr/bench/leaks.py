@@ -80,7 +80,8 @@ def _shrunk(picture: np.ndarray) -> np.ndarray:
     so that they alone would not (a noisy copy of 96 pixels fell to 0.966)."""
     ways = [(slice(None, None, v), slice(None, None, h)) for v in (1, -1) for h in (1, -1)]
     small = [Pil.fromarray(picture[way].copy()).resize((SIDE, SIDE), Pil.Resampling.BOX) for way in ways]
-    return np.mean([np.asarray(s, np.float64)[way] for s, way in zip(small, ways, strict=True)], axis=0)
+    back = [np.asarray(s, np.float64)[way] for s, way in zip(small, ways, strict=True)]
+    return np.asarray(np.mean(back, axis=0))
 
 
 def leaks(

@@ -181,7 +181,8 @@ def _values_of(held: Image, plain: bool) -> np.ndarray:
     ``plain``: no row names a value, so all above 0 is the target. Then soft edges, and what a JPEG blurs, are
     cut at half: else the target would grow by them.
     """
-    values, painted = held.data[0], held.source.kind in OPENERS
+    values: np.ndarray = held.data[0]
+    painted = held.source.kind in OPENERS
     apart = float(np.ptp(held.data, axis=0).max()) if painted else 0.0
     if apart > HUE * float(held.data.max()):
         raise InputError(
@@ -197,7 +198,7 @@ def _values_of(held: Image, plain: bool) -> np.ndarray:
         raise InputError(
             "a JPEG of many values came for a mask: JPEG blurs labels into each other; save it as PNG"
         )
-    return values if cut is None else cut.data[0]
+    return values if cut is None else np.asarray(cut.data[0])
 
 
 def _segment(masks: Masks, row: Mapping[str, str]) -> Marks:
