@@ -178,8 +178,8 @@ def _values_of(held: Image, plain: bool) -> np.ndarray:
     """The values ``*grid`` of a mask file. InputError for what has none: colours, black paint on a
     transparent ground, a picture.
 
-    ``plain``: no row names a value, so all above 0 is the target. Then soft edges, and what a JPEG blurs, are
-    cut at half: else the target would grow by them.
+    ``plain``: no row names a value, so all above 0 is the target. Then soft edges of a picture, and what a
+    JPEG blurs, are cut at half: else the target would grow by them.
     """
     values: np.ndarray = held.data[0]
     painted = held.source.kind in OPENERS
@@ -190,7 +190,7 @@ def _values_of(held: Image, plain: bool) -> np.ndarray:
         )
     if not values.any() and any(code == "alpha" for code, _ in held.source.warnings):
         raise InputError("black on a transparent ground came for a mask; lay it on black and paint it white")
-    if not plain:
+    if not (plain and painted):
         return values
     check_labels(values)
     cut = without_soft_edges(held)
