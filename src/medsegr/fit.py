@@ -332,9 +332,9 @@ def step(run: Run, batches: Sequence[Batch], config: FitConfig, part: float) -> 
 def _finite(what: str, value: float, run: Run, batch: Batch) -> None:
     if not math.isfinite(value):
         raise MedsegrError(
-            f"the {what} is {value} at step {run.kept.state.step}, batch of {', '.join(batch.cases)}; what "
-            "was saved is kept: look at these pictures, or begin another run with a smaller lr or clip, from "
-            "this one's folder if it had learned something"
+            f"the {what} is {value} at step {run.kept.state.step + 1}, batch of {', '.join(batch.cases)}; "
+            "what was saved is kept: look at these pictures, or begin another run with a smaller lr or clip, "
+            "from this one's folder if it had learned something"
         )
 
 

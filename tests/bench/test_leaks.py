@@ -50,6 +50,15 @@ def test_a_mirrored_copy_is_found() -> None:
     assert leak.kind == "mirrored"
 
 
+def test_a_mirrored_copy_of_any_side_is_found() -> None:
+    """Where pixels are no whole part of 64, boxes of pixels must be shared evenly between neighbours."""
+    small = np.random.default_rng(0).normal(90, 20, (96, 90)).astype(np.uint8)
+    for copy in (small[:, ::-1], small[::-1], small.T):
+        (leak,) = leaks.leaks([printed(copy.copy(), "m")], [printed(detailed(0), "a"), printed(small, "b")])
+        assert leak.other == "b"
+        assert leak.likeness > 0.999
+
+
 @pytest.mark.parametrize("quarters", [1, 2, 3])
 @pytest.mark.parametrize("mirrored", [False, True])
 def test_a_turned_copy_is_found(quarters: int, mirrored: bool) -> None:

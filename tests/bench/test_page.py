@@ -55,6 +55,20 @@ def test_without_the_set_there_are_words_instead_of_pictures(judged: Path) -> No
     assert "its picture could not be read" in text
 
 
+def test_what_failed_is_told_at_the_top(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    folder = tmp_path / "s"
+    rows = [add(folder, name, picture(i), disc((15, 20), 7)) for i, name in enumerate("abc")]
+    write_rows(folder, rows)
+    (folder / rows[1]["image"]).write_bytes(b"")
+    monkeypatch.setattr(bench, "built", lambda *_: ready(Square()))
+    asked = bench.Plan((folder,), (Method("square", "square"),), split="all", leaks="off", device="cpu")
+    bench.run(asked, tmp_path / "out")
+    write_all(tmp_path / "out", {"s": folder})
+    head = (tmp_path / "out/index.html").read_text(encoding="utf-8").partition("<h2>")[0]
+    assert "Not everything was judged, see what failed below: 1 of square." in head
+    assert "at most" not in head
+
+
 def test_scores_as_a_table(judged: Path) -> None:
     write_all(judged / "out", {})
     with (judged / "out/scores.csv").open(newline="", encoding="utf-8") as handle:

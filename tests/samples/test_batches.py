@@ -333,6 +333,19 @@ def test_rich_words_do_not_give_away_what_is_there() -> None:
     assert min(shares) > 0.25
 
 
+def test_of_an_image_of_unknown_kind_nobody_knows_what_is_not_there() -> None:
+    """A polyp set whose modality nobody told was taught that its frames hold no ulcer."""
+    drawn = case_of([blob(16, 40)], [(Code("concept:polyp"),)], made=False)
+    other = case_of([blob(16, 40)], [(Code("concept:ulcer"),)], made=False)
+    rng = np.random.default_rng(0)
+    for here, there in ((None, "ES"), ("ES", None), (None, None), ("ES", "ES")):
+        others = by_set([replace(other, modality=there, set="more")])
+        plans = [draw(replace(drawn, modality=here), others, Recipe(absent=1), rng) for _ in range(50)]
+        assert all(plan.targets for plan in plans)
+    others = by_set([replace(other, modality="OP", set="more")])
+    assert not any(draw(drawn, others, Recipe(absent=1), rng).targets for _ in range(50))
+
+
 def test_rare_sets_are_asked_from_as_often_as_large_ones() -> None:
     here = case_of([blob(16, 40)], [(Code("concept:polyp"),)], made=False)
     large = [case_of([blob(16, 40)], [(Code("concept:lung"),)], made=False, modality="CR")] * 200

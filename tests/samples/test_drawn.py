@@ -132,6 +132,52 @@ def test_a_mask_file_is_read_once_for_all_of_its_rows(
     assert np.array_equal(together[4].unknown, values == 3)
 
 
+DISC = np.hypot(*(np.mgrid[:60, :80] - np.array([30, 35])[:, None, None])) < 15
+PAGE = image_from_array(np.zeros((60, 80), np.float32))
+
+
+def saved(tmp_path: Path, values: np.ndarray, name: str = "m.png", **how: Any) -> Marks:
+    Pil.fromarray(values.astype(np.uint8)).save(tmp_path / name, **how)
+    return read_marks(tmp_path, [{"id": "a", "mask": name}], PAGE)[0]
+
+
+def test_what_a_jpeg_blurs_and_soft_edges_do_not_make_a_target_larger(tmp_path: Path) -> None:
+    for quality in (95, 75, 50):
+        sent = saved(tmp_path, DISC * 255, "m.jpg", quality=quality).mask
+        assert (sent != DISC).sum() < 0.01 * DISC.sum()  # all above 0 would be 13 % more and up
+    large = Pil.fromarray((DISC * 255).astype(np.uint8)).resize((320, 240), Pil.Resampling.BICUBIC)
+    soft = np.asarray(large.resize((80, 60), Pil.Resampling.BOX))
+    assert len(np.unique(soft)) > 2
+    assert (saved(tmp_path, soft).mask == (soft > 127.5)).all()
+
+
+def test_numbers_of_things_in_a_mask_are_no_edges(tmp_path: Path) -> None:
+    cells = np.zeros((60, 80))
+    for number in range(1, 41):
+        cells[(number // 8) * 9 : (number // 8) * 9 + 6, (number % 8) * 9 : (number % 8) * 9 + 6] = number
+    assert (saved(tmp_path, cells).mask == (cells > 0)).all()
+    cells[::2] *= cells[::2] < 3
+    assert (saved(tmp_path, np.minimum(cells, 3)).mask == (cells > 0)).all()
+
+
+def test_what_has_no_values_of_a_mask_is_refused_with_its_row(tmp_path: Path) -> None:
+    green = np.zeros((60, 80, 3))
+    green[..., 1] = DISC * 255  # its red, which was read, is empty: "not there"
+    with pytest.raises(InputError, match=r"row a: m\.png: colours came where a mask has values"):
+        saved(tmp_path, green)
+    black = np.zeros((60, 80, 4))
+    black[..., 3] = DISC * 255
+    with pytest.raises(InputError, match="black on a transparent ground came"):
+        saved(tmp_path, black)
+    with pytest.raises(InputError, match="values came that change from pixel to pixel"):
+        saved(tmp_path, np.random.default_rng(0).integers(0, 255, (60, 80)))
+    with pytest.raises(InputError, match="JPEG blurs labels"):
+        saved(tmp_path, np.kron([[0, 1], [2, 1]], np.full((30, 40), 100)), "m.jpg")
+    grey = np.repeat((DISC * 255)[..., None], 3, axis=2)
+    assert (saved(tmp_path, grey).mask == DISC).all()
+    assert (saved(tmp_path, np.dstack([grey, DISC * 255])).mask == DISC).all()
+
+
 def test_a_mask_of_as_many_pixels_is_not_yet_one_of_the_same_grid(tmp_path: Path) -> None:
     Pil.fromarray(np.ones((4, 6), np.uint8)).save(tmp_path / "m.png")
     with pytest.raises(InputError, match=r"row a: the mask is \(4, 6\), the image \(6, 4\)"):

@@ -275,3 +275,21 @@ def test_images_without_a_mask_of_their_name_are_counted(tmp_path: Path) -> None
     assert left_out(tmp_path) == 1
     (tmp_path / "samples.csv").write_text("id,image,mask,target\n")
     assert left_out(tmp_path) == 0
+
+
+HEAD = "id,image,mask,target\n"
+
+
+@pytest.mark.parametrize(
+    ("text", "words"),
+    [
+        ("id;image;mask;target\na;b;c;polyp\n", "lacks id, image, mask, target.*; commas part the cells"),
+        (HEAD + "a,b,c,polyp,and\n", "samples.csv, row 2: another number of cells than columns"),
+        (HEAD + "a,b,c,polyp\na,d,e,polyp\n", "samples.csv, row 3: the id comes twice"),
+        (HEAD, "samples.csv has no row"),
+    ],
+)
+def test_a_table_is_refused_for_training_as_it_is_for_judging(tmp_path: Path, text: str, words: str) -> None:
+    (tmp_path / "samples.csv").write_text(text, encoding="utf-8")
+    with pytest.raises(InputError, match=words):
+        rows_of(tmp_path)

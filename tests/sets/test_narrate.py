@@ -1,5 +1,6 @@
 """The property that the writer stands on: what is described is read, with its values, and nothing else is."""
 
+import re
 from dataclasses import replace
 
 import numpy as np
@@ -160,6 +161,17 @@ def test_nothing_is_both_denied_and_doubted():
         assert not any({"absent", "uncertain"} <= reasons for reasons in told.values()), text
         both += {"absent", "uncertain"} <= set().union(*told.values())
     assert both > 5  # reports in which one thing is denied and another doubted
+
+
+def test_who_tells_what_was_before_has_compared():
+    setting = Setting("CR", "patient")
+    nodule = finding_from({"name": "nodule"})
+    heads = []
+    for seed in range(120):
+        text = narrate([nodule], [0], setting, np.random.default_rng(seed)).text
+        heads.append("COMPARISON: None." in text)
+        assert not (heads[-1] and re.search("previously|prior|resolved|again|unchanged|New ", text)), text
+    assert any(heads)
 
 
 def test_a_lesion_that_lies_there_is_not_denied():

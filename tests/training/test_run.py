@@ -38,6 +38,13 @@ def test_a_folder_is_a_set_with_a_weight_or_holds_sets_of_the_configuration(tmp_
     assert run.located([str(tmp_path), f"{tmp_path}/a:3"], config)[0] == {"a": 3.0, "b": 0.8}
 
 
+def test_a_device_that_is_not_there_is_refused_before_anything_is_read(tmp_path: Path) -> None:
+    asked = run.Asked(replace(CONFIG, device="tpu"), {"a": tmp_path / "a"}, tmp_path / "out")
+    with pytest.raises(UsageError, match="device 'tpu' is not available"):
+        run.train(asked, pytest.fail)
+    assert not (tmp_path / "out").exists()
+
+
 def test_what_cannot_be_located_is_one_line(tmp_path: Path) -> None:
     folders(tmp_path, "a", "x/a")
     with pytest.raises(InputError, match="no folder nothing"):

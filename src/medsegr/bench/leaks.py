@@ -68,12 +68,20 @@ def fingerprint_of(image: Image, sample: str = "", group: str = "") -> Print:
     plane = planes.plane_of(image)
     grey = pixels.to_bytes(image).astype(np.float32).mean(axis=0)
     turned = planes.to_slices(grey, plane)
-    picture = Pil.fromarray(turned[len(turned) // 2] if turned.ndim == 3 else turned)
-    look = np.asarray(picture.resize((SIDE, SIDE), Pil.Resampling.BOX), np.float64)
+    look = _shrunk(turned[len(turned) // 2] if turned.ndim == 3 else turned)
     small = look - look.mean()
     length = float(np.linalg.norm(small))
     kept = (small / length if length > 1e-6 else np.zeros_like(small)).astype(np.float32)
     return Print(sample, group, kept)
+
+
+def _shrunk(picture: np.ndarray) -> np.ndarray:
+    """``h w`` at 64 x 64. A mirrored picture gives the mirrored result: Pillow's boxes are open at one end,
+    so that they alone would not (a noisy copy of 96 pixels fell to 0.966)."""
+    ways = [(slice(None, None, v), slice(None, None, h)) for v in (1, -1) for h in (1, -1)]
+    small = [Pil.fromarray(picture[way].copy()).resize((SIDE, SIDE), Pil.Resampling.BOX) for way in ways]
+    back = [np.asarray(s, np.float64)[way] for s, way in zip(small, ways, strict=True)]
+    return np.asarray(np.mean(back, axis=0))
 
 
 def leaks(

@@ -61,11 +61,15 @@ def _head(told: Data) -> str:
         notes.append(
             "Images of the training part are among those judged: these are no results on unseen images."
         )
+    if failed := told["failures"]:
+        whose = ", ".join(dict.fromkeys(one["method"] for one in failed))
+        notes.append(f"Not everything was judged, see what failed below: {len(failed)} of {whose}.")
+    most = f"; at most {record['limit']} images a set" if record["limit"] else ""
     warned = "".join(f'<p class="note">{html.escape(note)}</p>' for note in notes)
     return (
         f"<h1>medsegr bench</h1><p>{record['images']} images of {html.escape(sets)}; part "
-        f"<b>{html.escape(record['split'])}</b>; seed {record['seed']}; at most "
-        f"{record['limit'] or 'all'} images a set.</p>{warned}"
+        f"<b>{html.escape(record['split'])}</b>; seed {record['seed']}{most}.</p>"
+        f"{warned}"
         "<p>Dice and IoU are over targets that are there: mean over images with a 95 % bootstrap interval "
         "over groups (patients), and pooled over all their pixels. <b>Oracle</b> words were made from the "
         "true mask: they flatter. A number under <i>name alone</i> needs no oracle.</p>"
@@ -260,8 +264,9 @@ def _method(label: str, data: Data, pictures: Sequence[Any]) -> str:
         )
         parts.append(f"<h3>Does 0.8 mean 8 of 10</h3>{plot}")
     if pictures:
+        shown = "with all words; by name alone" if data["free"] else "the answer"
         parts.append(
-            "<h3>Pictures</h3><p>The image; with all words; by name alone. "
+            f"<h3>Pictures</h3><p>The image; {shown}. "
             '<b class="blue">Blue</b>: the truth. <b class="orange">Orange</b>: what was drawn.</p>'
         )
     for one in pictures:

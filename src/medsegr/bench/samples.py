@@ -12,13 +12,11 @@ its name alone where the set says that pixels were not judged. Words that come f
 *oracle*, all others *written*. A column ``oracle`` (1 or 0) decides where the table has one.
 """
 
-import csv
 import hashlib
 import json
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
 
 import numpy as np
 
@@ -30,15 +28,12 @@ from medsegr.report.describe import finding_from
 from medsegr.report.parse import parse_phrase
 from medsegr.samples import drawn
 from medsegr.samples.drawn import Marks
-from medsegr.samples.layouts import PLAIN, Hints, check_below, filled, read_rows
+from medsegr.samples.layouts import NEEDED, PLAIN, Hints, Row, check_below, place_of, read_rows
 from medsegr.types import Finding, Image, Location, Shape, Texture
 
-Row = Mapping[str, str]
 Words = tuple[Finding, str]  # all words of a target, and where they come from
-NEEDED = ("id", "image", "mask", "target")
 OWN_SPLITS = ("dev", "train", "")
 PARTS = ("validation", "train", "all")
-LARGEST_TABLE = 256 * 2**20
 SECOND_READER = "2. human observer"  # judged against the first one
 
 
@@ -141,11 +136,9 @@ def read_table(folder: Path, hints: Hints = PLAIN) -> list[Row]:
             drawn.finding_of({"id": "--target", **asdict(hints)})
         except InputError as error:
             raise InputError(str(error).removeprefix("row --target: ")) from error
-    path = folder / "samples.csv"
-    rows: list[Row] = _csv(path, hints) if path.is_file() else [*read_rows(folder, hints)]
-    seen: set[str] = set()
-    for number, row in enumerate(rows, 2):
-        _check_row(row, f"samples.csv, row {number}" if path.is_file() else f"row {number - 1}", seen)
+    rows = read_rows(folder, hints)
+    for number, row in enumerate(rows, 1):
+        _check_row(row, place_of(folder, number))
     return rows
 
 
@@ -156,36 +149,10 @@ def table_hash(folder: Path, table: Sequence[Row]) -> str:
     return hashlib.sha256(told).hexdigest()
 
 
-def _csv(path: Path, hints: Hints) -> list[Row]:
-    if path.stat().st_size > LARGEST_TABLE:
-        raise InputError(f"samples.csv has {path.stat().st_size} bytes, at most {LARGEST_TABLE} are read")
-    try:
-        with path.open(newline="", encoding="utf-8-sig") as handle:
-            reader = csv.DictReader(handle, strict=True)
-            there = (*(reader.fieldnames or ()), *(("target",) if hints.target else ()))
-            missing = [name for name in NEEDED if name not in there]
-            if missing:
-                raise InputError(
-                    f"samples.csv lacks {', '.join(missing)}; expected {', '.join(NEEDED)}"
-                    + ("; or give --target NAME" if missing == ["target"] else "")
-                )
-            rows: list[Row] = [filled(row, hints) for row in reader]
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError("samples.csv is no CSV in UTF-8; write it as such") from error
-    if not rows:
-        raise InputError("samples.csv has no row: one a target was expected")
-    return rows
-
-
-def _check_row(row: Mapping[Any, Any], name: str, seen: set[str]) -> None:
-    if None in row or any(value is None for value in row.values()):
-        raise InputError(f"{name}: another number of cells than columns")
+def _check_row(row: Row, name: str) -> None:
     for key in NEEDED:
         if not row[key].strip():
             raise InputError(f"{name}: '{key}' is empty, a value was expected")
-    if row["id"] in seen:
-        raise InputError(f"{name}: the id comes twice, each row needs its own")
-    seen.add(row["id"])
     check_below(row, name)
 
 

@@ -146,5 +146,5 @@ def lines(told: dict[str, Any]) -> list[str]:
             "the same patients?"
         )
     if told["failures"]:
-        out.append(f"{len(told['failures'])} failures, see the page")
+        out.append(f"{len(told['failures'])} of the tries failed, see the page")
     return out

@@ -53,13 +53,8 @@ def load_cases(
         half = sum(any(t.unknown is not None for t in c.targets) for c in found)
         if half:
             log(f"{name}: pixels that nobody judged in {half} cases; they are not learned from")
-        if not found:
-            raise InputError(f"set {name} holds no case to train on: no image with a mask that is not held")
-        if held == len(found):
-            raise InputError(
-                f"set {name} has one group only, and one is held out for validation: nothing is left to "
-                "train on; add images of a second patient (column group), or more images"
-            )
+        with about(folders[name]):
+            _check_some(name, len(found), held)
         cases += found
     cases += _undrawn(config, folders, cases, (log, hints))
     cache.mkdir(parents=True, exist_ok=True)
@@ -71,6 +66,16 @@ def load_cases(
         cases += map(data.phantom_case, data.unpack(path))
         log(f"phantom {kind}: {config.phantom_count} cases")
     return cases
+
+
+def _check_some(name: str, count: int, held: int) -> None:
+    if not count:
+        raise InputError(f"set {name} holds no case to train on: no image with a mask that is not held")
+    if held == count:
+        raise InputError(
+            f"set {name} has one group only, and one is held out for validation: nothing is left to "
+            "train on; add images of a second patient (column group), or more images"
+        )
 
 
 @contextmanager

@@ -205,7 +205,9 @@ def _absent(case: Case, others: Sets, rng: np.random.Generator) -> tuple[Code, .
 
 def _foreign(case: Case, other: Case) -> bool:
     """Whether what is drawn in ``other`` cannot be in ``case``: another kind of image, or another organ under
-    ultrasound."""
+    ultrasound. Of an image of unknown kind nobody can tell."""
+    if not (case.modality and other.modality):
+        return False
     if case.modality != other.modality:
         grey = {case.modality, other.modality} <= {"CT", "MR"}  # share organs
         cells = {case.modality, other.modality} <= {"SM", "GM"}

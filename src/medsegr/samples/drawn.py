@@ -15,6 +15,8 @@ from medsegr.io.choices import Choices
 from medsegr.io.dicom_masks import holds_masks
 from medsegr.io.dicom_masks import read_masks as segments
 from medsegr.io.masks import MaskInfo, Masks
+from medsegr.io.one_mask import check_labels, without_soft_edges
+from medsegr.io.raster import OPENERS
 from medsegr.io.read import read_image
 from medsegr.io.same_grid import in_order
 from medsegr.report.describe import finding_from
@@ -22,6 +24,7 @@ from medsegr.report.parse import parse_phrase
 from medsegr.types import Finding, Frame, Image, modality_code
 
 LOG = logging.getLogger("medsegr")
+HUE = 0.05  # of the brightest value: by so much the channels of a grey mask may differ, for rounding
 
 
 @dataclass(frozen=True, slots=True)
@@ -166,7 +169,37 @@ def _opened(
         raise InputError(
             f"row {row['id']}: the mask is {held.grid}, the image {image.grid}; expected equal grids"
         )
-    return partial(marked, held.data[0])
+    try:
+        return partial(marked, _values_of(held, plain=not any(labels_in(r) or ignored_in(r) for r in rows)))
+    except InputError as error:
+        raise InputError(f"row {row['id']}: {row['mask']}: {error}") from error
+
+
+def _values_of(held: Image, plain: bool) -> np.ndarray:
+    """The values ``*grid`` of a mask file. InputError for what has none: colours, black paint on a
+    transparent ground, a picture.
+
+    ``plain``: no row names a value, so all above 0 is the target. Then soft edges of a picture, and what a
+    JPEG blurs, are cut at half: else the target would grow by them.
+    """
+    values: np.ndarray = held.data[0]
+    painted = held.source.kind in OPENERS
+    apart = float(np.ptp(held.data, axis=0).max()) if painted else 0.0
+    if apart > HUE * float(held.data.max()):
+        raise InputError(
+            "colours came where a mask has values, 0 outside; save it in grey, or each target by itself"
+        )
+    if not values.any() and any(code == "alpha" for code, _ in held.source.warnings):
+        raise InputError("black on a transparent ground came for a mask; lay it on black and paint it white")
+    if not (plain and painted):
+        return values
+    check_labels(values)
+    cut = without_soft_edges(held)
+    if cut is None and held.source.kind == "jpeg" and len(np.unique(values)) > 2:
+        raise InputError(
+            "a JPEG of many values came for a mask: JPEG blurs labels into each other; save it as PNG"
+        )
+    return values if cut is None else np.asarray(cut.data[0])
 
 
 def _segment(masks: Masks, row: Mapping[str, str]) -> Marks:

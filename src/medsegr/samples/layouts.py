@@ -24,6 +24,7 @@ Row = dict[str, str]
 NEEDED = ("id", "image", "mask", "target")
 PICTURES = (".png", ".jpg", ".jpeg", ".tif", ".tiff", ".bmp")
 VOLUMES = (".nii.gz", ".nii", ".nrrd", ".mha")
+LARGEST_TABLE = 256 * 2**20  # bytes
 OPEN_SPLITS = ("dev", "train", "")
 NO_TARGETS = ("background", "ignore")  # of nnU-Net's labels
 KNOWN = (
@@ -65,13 +66,14 @@ def read_rows(folder: Path, hints: Hints = PLAIN) -> list[Row]:
 
     Keys as the columns of ``samples.csv``, values text; ``ignore`` are the values of the mask file, joined by
     commas, whose pixels nobody judged; ``series`` tells a DICOM series from others in its folder, ``case`` is
-    a name for it. An unknown layout is an InputError that lists the known ones.
+    a name for it. An unknown layout is an InputError that lists the known ones; so are a row with other cells
+    than columns and an id that comes twice.
     """
     if not folder.is_dir():
         raise InputError(f"there is no folder {folder.name}; check the path")
     for marker, reader in READERS.items():
         if (folder / marker).exists():
-            return _filled(reader(folder, hints), hints)
+            return _once(_filled(reader(folder, hints), hints), folder)
     rows = _dicom(folder, hints)
     if rows:
         return _filled(rows, hints)
@@ -108,8 +110,9 @@ def _filled(rows: Sequence[Row], hints: Hints) -> list[Row]:
     for number, row in enumerate(rows, 1):
         missing = [key for key in NEEDED if not row.get(key) and not (key == "target" and hints.target)]
         if missing:
+            told = f"'{missing[0]}' is empty" if missing[0] in row else f"{missing[0]} is missing"
             raise InputError(
-                f"row {row.get('id') or number}: {missing[0]} is missing; expected {', '.join(NEEDED)}"
+                f"row {row.get('id') or number}: {told}; expected {', '.join(NEEDED)}"
                 + ("; or give --target NAME" if missing[0] == "target" else "")
             )
     return [filled(row, hints) for row in rows]
@@ -121,13 +124,47 @@ def filled(row: Mapping[str, str], hints: Hints) -> Row:
     return {**row} | {key: value for key, value in told.items() if row.get(key, "") == ""}
 
 
-def _csv(folder: Path, _hints: Hints) -> list[Row]:
+def place_of(folder: Path, number: int) -> str:
+    """How a person finds row ``number``, from 1, of a set: in a table its head is the first line."""
+    return f"samples.csv, row {number + 1}" if (folder / "samples.csv").exists() else f"row {number}"
+
+
+def _once(rows: list[Row], folder: Path) -> list[Row]:
+    seen: set[str] = set()
+    for number, row in enumerate(rows, 1):
+        if row["id"] in seen:
+            raise InputError(f"{place_of(folder, number)}: the id comes twice, each row needs its own")
+        seen.add(row["id"])
+    return rows
+
+
+def _csv(folder: Path, hints: Hints) -> list[Row]:
+    path = folder / "samples.csv"
     try:
-        with (folder / "samples.csv").open(newline="", encoding="utf-8-sig") as handle:
-            rows = list(csv.DictReader(handle))
-    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        if path.stat().st_size > LARGEST_TABLE:
+            raise InputError(f"samples.csv has {path.stat().st_size} bytes, at most {LARGEST_TABLE} are read")
+        with path.open(newline="", encoding="utf-8-sig") as handle:
+            reader = csv.DictReader(handle, strict=True)
+            _check_columns(reader.fieldnames or (), hints)
+            rows = list(reader)
+    except (UnicodeDecodeError, csv.Error) as error:
+        raise InputError("samples.csv is no CSV in UTF-8; write it as such") from error
+    except OSError as error:
         raise InputError(f"samples.csv cannot be read ({type(error).__name__}); expected UTF-8") from error
-    return [{key: value or "" for key, value in row.items() if isinstance(key, str)} for row in rows]
+    if not rows:
+        raise InputError("samples.csv has no row: one a target was expected")
+    for number, row in enumerate(rows, 1):
+        if None in row or None in row.values():
+            raise InputError(f"{place_of(folder, number)}: another number of cells than columns")
+    return rows
+
+
+def _check_columns(there: Sequence[str], hints: Hints) -> None:
+    missing = [name for name in NEEDED if name not in (*there, *(("target",) if hints.target else ()))]
+    if missing:
+        told = "; or give --target NAME" if missing == ["target"] else ""
+        told = "; commas part the cells, not semicolons" if len(there) == 1 and ";" in there[0] else told
+        raise InputError(f"samples.csv lacks {', '.join(missing)}; expected {', '.join(NEEDED)}{told}")
 
 
 def _jsonl(folder: Path, _hints: Hints) -> list[Row]:

@@ -19,6 +19,7 @@ from medsegr.sets.telling import Setting, Told, as_read, is_organ, tell, thinned
 from medsegr.types import Finding, Location, Shape, Texture
 
 TRIES = 8
+UNCOMPARED = "COMPARISON: None."
 SAID = {"absent": (0, 3), "normal": (0, 3), "uncertain": (0, 1), "past": (0, 1), "advice": (0, 1)}
 
 
@@ -157,6 +158,8 @@ def _arranged(
         for part in ("exam", "indication")
         for line in _some(rng, patterns.lines(part, setting.modality), 0, 1)
     ]
+    if _compared(" ".join(body), setting):
+        heads = [line for line in heads if line != UNCOMPARED]
     rows = [*heads, "FINDINGS: " + " ".join(body)]
     if rng.random() < 0.6:
         closing = _some(rng, patterns.lines("advice", setting.modality), 1, 1)
@@ -166,6 +169,12 @@ def _arranged(
             closing.insert(0, again[0].upper() + again[1:] + ".")
         rows.append("IMPRESSION: " + " ".join(closing))
     return ("\n", "\n\n")[int(rng.integers(2))].join(rows)
+
+
+def _compared(text: str, setting: Setting) -> bool:
+    """Whether a report tells what was before: it had something to compare with."""
+    found = parse(text, modality=setting.modality, frame=setting.frame).findings
+    return any(finding.time != "current" for finding in found)
 
 
 def _sentences(

@@ -86,6 +86,7 @@ def train(
     where ``out`` holds another run or something else.
     """
     first = os.environ.get("RANK", "0") == "0"
+    pick_device(asked.config.device)  # refused before anything is read
     start = beginning_of(asked.start) if asked.start else None
     prepare(asked, first)
     cases = load_cases(asked.config, asked.folders, asked.out / CACHE, say, asked.hints)
