@@ -21,6 +21,7 @@ ONLY_IN = {  # short words that mean something else elsewhere: complement and a 
     "oa": frozenset(["CR", "CT", "MR", "US", "PT"]),
     "icc": frozenset(["CR"]),  # an intercostal catheter; elsewhere a carcinoma of the liver
     "crescent": TISSUE,  # of a glomerulus
+    **dict.fromkeys(("ground glass", "groundglass"), frozenset(["CR", "CT", "PT", "MR"])),  # of echoes: none
     **dict.fromkeys(("celiac", "coeliac", "scalloping"), frozenset(["ES", "SM"])),  # an axis, a bone's edge
     **dict.fromkeys(("mas", "rd", "pvd", "csr", "irf", "srf", "nsd", "pcv", "pco", "kps"), EYE),
     **dict.fromkeys(("floater", "pannus", "pucker", "vma", "dril", "pamm", "lattice", "mnv", "bdr"), EYE),
