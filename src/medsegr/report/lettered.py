@@ -17,6 +17,7 @@ HOURS = (
 EYE, SKIN = frozenset(["OP"]), frozenset(["DMS"])
 ONLY_IN = {  # short words that mean something else elsewhere: complement and a vertebra
     **dict.fromkeys(("c3", "c4", "kappa", "lambda", "pni"), TISSUE),
+    **dict.fromkeys(("ff", "small ff", "trace ff", "moderate ff"), frozenset(["US", "CT"])),  # a fat fraction
     "satellite": frozenset(["US", "MG"]),
     "oa": frozenset(["CR", "CT", "MR", "US", "PT"]),
     "icc": frozenset(["CR"]),  # an intercostal catheter; elsewhere a carcinoma of the liver
