@@ -80,7 +80,7 @@ IMAGED = frozenset(
         *("documented", "recorded", "assessable", "measurable", "covered", "sampled"),
     ]
 )
-SEEN = frozenset(["seen", "identified", "noted", "demonstrated", "visualized", "evident", "detected"])
+SEEN = frozenset("seen identified noted demonstrated visualized evident detected observed".split())
 
 
 def clause_starts(words: Words, cues: Sequence[Hit[Cue]], named: Sequence[Hit[Concept]]) -> tuple[int, ...]:
