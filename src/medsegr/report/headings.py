@@ -33,6 +33,7 @@ SPOKEN = frozenset(
         "adrenal gland",
         "orbit",
         "parotid gland",
+        "submandibular gland",
         "hippocampus",
         "carotid artery",
         "common carotid artery",

@@ -7,6 +7,10 @@ from medsegr.report.tokens import Token
 
 EYES = {"re": ("right", "eye"), "le": ("left", "eye"), "be": ("both", "eye")}
 NECK = {"bulb": ("carotid", "bulb"), "bifurcation": ("carotid", "bifurcation")}
+FUNDI = (  # by the words that are told beside it
+    (("uterine", "fundus"), frozenset(["uterus", "uterine", "fibroid", "leiomyoma", "myometrial", "endometrial"])),
+    (("gallbladder", "fundus"), frozenset(["gallbladder", "gb"])),
+)
 OTHERS = frozenset(["aortic", "iliac", "femoral", "duodenal", "jugular", "portal", "tracheal", "penile"])
 TISSUE = frozenset(["SM", "GM"])
 NO_SPINE = TISSUE | {"OP", "DMS", "ES"}
@@ -66,7 +70,7 @@ def of_modality(
     """The words by which the lexicon knows the place that the word at index ``at`` names; () for none.
 
     "RE:" and "LE:" are headings in any report; of a fundus photograph they also begin or end a
-    statement. The fundus of an endoscopy is the stomach's: no eye's, and no womb's. The bulb and the
+    statement. The fundus of an ultrasound is that of the womb or gallbladder told beside it; that of an endoscopy is the stomach's: no eye's, and no womb's. The bulb and the
     bifurcation of an ultrasound are the carotid artery's unless another vessel is named before them.
     """
     norm = norms[at]
@@ -77,6 +81,8 @@ def of_modality(
         return EYES[norm] if headed or (norm != "be" and modality == "OP" and edge) else ()
     if norm in NECK and modality == "US" and not (at and norms[at - 1] in OTHERS):
         return NECK[norm]
+    if norm in ("fundus", "fundal") and modality in ("US", "MR"):
+        return next((organ for organ, told in FUNDI if told & {*norms}), ())
     if norm == "body" and modality == "ES" and _is_of_stomach(norms, at):
         return "gastric", norm
     return ("gastric", norm) if norm == "fundus" and modality == "ES" else ()
