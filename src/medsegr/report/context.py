@@ -93,7 +93,9 @@ def scopes(
             found.append(Scope(hit.value, span, hit.last, _forward(words, hit, starts, adjectives)))
             continue
         if hit.value.direction in ("post", "both") and acts_back(words, hit):
-            first = max(_back(words, _over_list(words, hit), starts, anchors), _said_before(words, hit, cues, starts))
+            first = max(
+                _back(words, _over_list(words, hit), starts, anchors), _said_before(words, hit, cues, starts)
+            )
             first = max(first, _doubted(words, hit, cues, anchors), _own_item(words, hit, anchors))
             first = max(first, _last_item(words, hit, anchors))
             first = hit.first - 1 if hit.first and denied_half(words.norms, hit.first - 1) else first

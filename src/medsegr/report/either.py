@@ -8,13 +8,6 @@ from medsegr.report.lexicon import Cue, word_list
 from medsegr.report.match import Words
 
 MARKS = frozenset(["-", "\u2013", "\u2014", ":", "(", "=", "query"])  # before what a thing may be
-SIGNS = frozenset(  # names of what is seen, not of a disease
-    [
-        *("lesion", "mass", "nodule", "opacity", "breast mass", "breast finding", "liver lesion", "focus"),
-        *("bone lesion", "lung nodule", "thyroid nodule", "skin lesion", "brain lesion", "fluid collection"),
-        *("cystic lesion", "signal abnormality", "cystic structure", "hypodensity", "filling defect"),
-    ]
-)
 NEAR = 4  # words before and behind the "or"
 ENDS = frozenset([".", ";", ",", ")", "-", "\u2013", "\u2014", "?"])
 
@@ -22,8 +15,8 @@ ENDS = frozenset([".", ";", ",", ")", "-", "\u2013", "\u2014", "?"])
 def offered(named: Sequence[Candidate], words: Words, acting: Sequence[Scope]) -> tuple[Scope, ...]:
     """The scopes of doubt over the alternatives behind a thing that is seen and a mark.
 
-    What is denied is no alternative ("stones - no polyp or mass"), and what stands behind a comma is one only
-    behind the name of a mere sign or of a wider thing: "effusion, consolidation or atelectasis" is a list.
+    What is denied is no alternative ("stones - no polyp or mass"), nor is what stands behind a mere comma:
+    "effusion, consolidation or atelectasis" is a list.
     """
     out = []
     for i, one in enumerate(named[1:], 1):
@@ -62,8 +55,6 @@ def _seen(named: Sequence[Candidate], at: int, words: Words) -> int | None:
         at -= 1
         if between[marks[-1]] in MARKS:
             return at if seen.concept.kind == "finding" else None
-        if seen.concept.name in SIGNS or seen.concept.name in item.concept.parents:
-            return at
     return None
 
 

@@ -8,7 +8,10 @@ from medsegr.report.tokens import Token
 EYES = {"re": ("right", "eye"), "le": ("left", "eye"), "be": ("both", "eye")}
 NECK = {"bulb": ("carotid", "bulb"), "bifurcation": ("carotid", "bifurcation")}
 FUNDI = (  # by the words that are told beside it
-    (("uterine", "fundus"), frozenset(["uterus", "uterine", "fibroid", "leiomyoma", "myometrial", "endometrial"])),
+    (
+        ("uterine", "fundus"),
+        frozenset(["uterus", "uterine", "fibroid", "leiomyoma", "myometrial", "endometrial"]),
+    ),
     (("gallbladder", "fundus"), frozenset(["gallbladder", "gb"])),
 )
 OTHERS = frozenset(["aortic", "iliac", "femoral", "duodenal", "jugular", "portal", "tracheal", "penile"])
@@ -70,8 +73,9 @@ def of_modality(
     """The words by which the lexicon knows the place that the word at index ``at`` names; () for none.
 
     "RE:" and "LE:" are headings in any report; of a fundus photograph they also begin or end a
-    statement. The fundus of an ultrasound is that of the womb or gallbladder told beside it; that of an endoscopy is the stomach's: no eye's, and no womb's. The bulb and the
-    bifurcation of an ultrasound are the carotid artery's unless another vessel is named before them.
+    statement. The fundus of an endoscopy is the stomach's, that of an ultrasound the womb's or gallbladder's
+    that is told beside it: no eye's. The bulb and the bifurcation of an ultrasound are the carotid artery's
+    unless another vessel is named before them.
     """
     norm = norms[at]
     if norm in EYES and tokens[at].raw.isupper():

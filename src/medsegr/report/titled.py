@@ -133,7 +133,8 @@ MAMMOGRAMS = frozenset(["mammogram", "mammography", "tomosynthesis"])  # of one 
 VIEWING = frozenset(["magnification", "projection"])
 TELLING = frozenset([",", "demonstrate", "demonstrates", "show", "shows", "reveal", "reveals"])  # "views of"
 COMPARING = frozenset(["compared", "comparison", "relative"])
-WANTED = frozenset([".", ",", "recommended", "advised", "suggested", "required", "performed"])  # behind "both"
+# "core biopsy of both recommended" tells of no two sides
+WANTED = frozenset([".", ",", "recommended", "advised", "suggested", "required", "performed"])
 LEADING = 3  # first sentences, of which one may begin as a title does
 TITLE = 8  # words of a title
 BOTH = frozenset(["bilateral", "bilaterally", "both", "ou"])
