@@ -17,7 +17,7 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 from medsegr.findings import Finding
-from medsegr.report.lexicon import concept_terms, concepts, places, split_words
+from medsegr.report.lexicon import concept_terms, concepts, descriptors, places, split_words
 from medsegr.report.parse import parse, skip_reason
 from medsegr.results.verdicts import KINDS
 from medsegr.types import modality_code
@@ -64,7 +64,7 @@ def wanted(lines: str) -> tuple[Wanted, ...]:
     for line in filter(None, map(str.strip, lines.splitlines())):
         name, side, *told = [*(part.strip() for part in line[1:].split(";")), "", "", ""][:4]
         keys, looks = (tuple(filter(None, (key.strip() for key in part.split(",")))) for part in told)
-        out.append(Wanted(line[0], _names(name.split("|")), side, keys, line, frozenset(looks)))
+        out.append(Wanted(line[0], _names(name.split("|")), side, keys, line, frozenset(map(_look, looks))))
     return tuple(out)
 
 
@@ -72,6 +72,12 @@ def _names(told: list[str]) -> frozenset[str]:
     """The names as told and what the lexicon calls these, so that an answer may be written without it."""
     known = concept_terms()
     return frozenset(told).union(*(known.get(split_words(name)) or () for name in told))
+
+
+def _look(told: str) -> str:
+    """The value of a look, which may be told in the words of a report, too: "hypoechoic"."""
+    known = descriptors().get(split_words(told))
+    return known.value if known is not None and known.value else told
 
 
 def state(finding: Finding) -> str:

@@ -57,7 +57,8 @@ miscarriage, nerve thickening, oligohydramnios, patellar abnormality, polydactyl
 restricted diffusion, rosette, salivary duct dilatation, short cervix, skeletal dysplasia, surgical defect,
 talipes, hypoperfusion,
 filling defect, heterogeneous parenchyma, luminal obstruction, tear, torsion,
-fluid level, tissue atrophy, crystal
+fluid level, tissue atrophy, crystal, septation, internal echoes, hypoechoic halo, echolucency, lung sliding,
+salivary gland enlargement, abnormal umbilical artery doppler, brain sparing, large for gestational age
 """
 # Seen in images of any kind.
 ANYWHERE = """

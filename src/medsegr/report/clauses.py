@@ -355,7 +355,7 @@ def _there(norms: tuple[str, ...], at: int) -> bool:
 def _list_over(norms: tuple[str, ...], at: int) -> bool:
     """True for the "seen," that closes a denied list: "no effusion seen, hilar calcification"."""
     denied = norms[at - 1] == "not" or bool(DENIERS & set(norms[max(0, at - 12) : at]))
-    closed = norms[at] in SEEN and norms[at + 1] == "," and denied
+    closed = norms[at] in SEEN | {"observed"} and norms[at + 1] == "," and denied
     return closed and not {"or", "nor"} & set(norms[at + 2 : at + 10])
 
 

@@ -7,7 +7,7 @@ Advice ("recommend CT to exclude a mass") states nothing: such a finding is unce
 """
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from medsegr.findings import Polarity, Span
@@ -18,6 +18,7 @@ from medsegr.report.match import Hit, Words
 from medsegr.report.treated import since
 
 OPPOSING = frozenset(["not", "discarded", "excluded", "ruled"])
+MOST = 60  # words that a cue reaches without a limit of its own
 FRONT = 5  # words of a place with which a sentence begins
 BEING = frozenset(["is", "are", "was", "were", "does", "do", "did"])
 RELATIVE = frozenset(["which", "that", "who"])
@@ -26,6 +27,7 @@ TAKEN_OUT = frozenset(["removed", "withdrawn", "extracted", "pulled", "out", "di
 TURNING = frozenset(["but", "although", "though", "however", "yet"])
 MEANING = frozenset(["represent", "represents", "reflect", "reflects", "indicate", "indicates", "is", "are"])
 LIKELY = frozenset(["likely", "probable", "probably"])
+DOUBTS = LIKELY | {"possible", "possibly", "suspected", "questionable"}  # told behind what they doubt
 NAMING_ENDS = frozenset([",", ";", ".", "and", "or", "but", "with", "given", "which"])
 PAST = frozenset(["prior", "operated"])
 GONE = frozenset(["resolved", "cleared"])
@@ -91,8 +93,11 @@ def scopes(
             found.append(Scope(hit.value, span, hit.last, _forward(words, hit, starts, adjectives)))
             continue
         if hit.value.direction in ("post", "both") and acts_back(words, hit):
-            first = max(_back(words, hit, starts, anchors), _said_before(words, hit, cues, starts))
+            first = max(
+                _back(words, _over_list(words, hit), starts, anchors), _said_before(words, hit, cues, starts)
+            )
             first = max(first, _doubted(words, hit, cues, anchors), _own_item(words, hit, anchors))
+            first = max(first, _last_item(words, hit, anchors))
             first = hit.first - 1 if hit.first and denied_half(words.norms, hit.first - 1) else first
             found.append(Scope(hit.value, span, first, hit.first))
     return tuple(found)
@@ -194,6 +199,27 @@ def _own_item(words: Words, hit: Hit[Cue], anchors: Sequence[int]) -> int:
     alone = any(comma < a < hit.first for a in anchors) and not {"and", "or", "all", "both"} & {*between}
     before = [i for i in range(comma) if words.norms[i] == ","]
     return comma + 1 if alone and len(between) <= 3 and not before else 0
+
+
+def _over_list(words: Words, hit: Hit[Cue]) -> Hit[Cue]:
+    """The cue, a bare doubt behind a list with "or" as one of all of it: "cyst, abscess or haematoma
+    possible."."""
+    near = words.norms[max(0, hit.first - FRONT) : hit.first]
+    listed = hit.value.kind == "uncertain" and hit.value.reach == 1 and "or" in near
+    return replace(hit, value=replace(hit.value, reach=MOST)) if listed else hit
+
+
+def _last_item(words: Words, hit: Hit[Cue], anchors: Sequence[int]) -> int:
+    """Index behind the comma before the only thing that a bare doubt behind it holds: the abscess of "root
+    thickening, abscess likely"; 0 for a list ("cyst, abscess or haematoma possible")."""
+    said = [norm for norm in words.norms[hit.first : hit.last] if norm not in (".", ";", ",")]
+    alone = len(said) == 1 and said[0] in DOUBTS
+    comma = next((i for i in reversed(range(hit.first)) if words.norms[i] == ","), None)
+    if not alone or comma is None or {"or", "/", "versus", "vs"} & {*words.norms[: hit.first]}:
+        return 0
+    between = words.norms[comma + 1 : hit.first]
+    named = any(comma < a < hit.first for a in anchors) and any(a < comma for a in anchors)
+    return comma + 1 if named and "and" not in between and len(between) <= FRONT else 0
 
 
 def _doubted(words: Words, hit: Hit[Cue], cues: Sequence[Hit[Cue]], anchors: Sequence[int]) -> int:

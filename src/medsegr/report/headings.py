@@ -13,6 +13,7 @@ from medsegr.report.eyes import in_eye, led, of_fundus
 from medsegr.report.lexicon import Place, concepts, paired
 from medsegr.report.match import Words
 from medsegr.report.parts import wholes
+from medsegr.report.poles import of_organ, organ_named
 from medsegr.report.sentence import NO_WORDS, Sentence, is_name_only, is_request, read
 from medsegr.report.side import SIDE_WORDS, Element, side_of
 from medsegr.report.sites import is_procedure, of_before, sided
@@ -32,6 +33,7 @@ SPOKEN = frozenset(
         "adrenal gland",
         "orbit",
         "parotid gland",
+        "submandibular gland",
         "hippocampus",
         "carotid artery",
         "common carotid artery",
@@ -103,7 +105,7 @@ def _read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[S
     next such heading or an empty line. A heading may stand on a line of its own, and before an empty line.
     """
     out: list[Sentence] = []
-    under, end = "", 0
+    under, end, poled = "", 0, ""
     nested = ""  # the organ under whose heading a mere side is one: "KIDNEYS: Right: stone. Left: cyst."
     spoken = Spoken()
     over: tuple[tuple[Element, ...], Words] = ((), NO_WORDS)
@@ -112,6 +114,7 @@ def _read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[S
         last = out[-1].words.norms if out else ()
         sentence = read(text, span, modality, before, side=told_side(last, 0, len(last)))
         sentence = of_fundus(sentence) if modality == "OP" else sentence
+        sentence, poled = of_organ(sentence, poled), organ_named(sentence.words.norms, poled)
         sentence = _of_same(sentence, out[-1:])
         alone = bool(out) and (out[-1].words.norms[-1:] == (":",) or _is_line(out[-1], text))
         lines = text[end : span[0]].count("\n")

@@ -7,6 +7,13 @@ from medsegr.report.tokens import Token
 
 EYES = {"re": ("right", "eye"), "le": ("left", "eye"), "be": ("both", "eye")}
 NECK = {"bulb": ("carotid", "bulb"), "bifurcation": ("carotid", "bifurcation")}
+FUNDI = (  # by the words that are told beside it
+    (
+        ("uterine", "fundus"),
+        frozenset(["uterus", "uterine", "fibroid", "leiomyoma", "myometrial", "endometrial"]),
+    ),
+    (("gallbladder", "fundus"), frozenset(["gallbladder", "gb"])),
+)
 OTHERS = frozenset(["aortic", "iliac", "femoral", "duodenal", "jugular", "portal", "tracheal", "penile"])
 TISSUE = frozenset(["SM", "GM"])
 NO_SPINE = TISSUE | {"OP", "DMS", "ES"}
@@ -17,10 +24,12 @@ HOURS = (
 EYE, SKIN = frozenset(["OP"]), frozenset(["DMS"])
 ONLY_IN = {  # short words that mean something else elsewhere: complement and a vertebra
     **dict.fromkeys(("c3", "c4", "kappa", "lambda", "pni"), TISSUE),
+    **dict.fromkeys(("ff", "small ff", "trace ff", "moderate ff"), frozenset(["US", "CT"])),  # a fat fraction
     "satellite": frozenset(["US", "MG"]),
     "oa": frozenset(["CR", "CT", "MR", "US", "PT"]),
     "icc": frozenset(["CR"]),  # an intercostal catheter; elsewhere a carcinoma of the liver
     "crescent": TISSUE,  # of a glomerulus
+    **dict.fromkeys(("ground glass", "groundglass"), frozenset(["CR", "CT", "PT", "MR"])),  # of echoes: none
     **dict.fromkeys(("celiac", "coeliac", "scalloping"), frozenset(["ES", "SM"])),  # an axis, a bone's edge
     **dict.fromkeys(("mas", "rd", "pvd", "csr", "irf", "srf", "nsd", "pcv", "pco", "kps"), EYE),
     **dict.fromkeys(("floater", "pannus", "pucker", "vma", "dril", "pamm", "lattice", "mnv", "bdr"), EYE),
@@ -64,8 +73,9 @@ def of_modality(
     """The words by which the lexicon knows the place that the word at index ``at`` names; () for none.
 
     "RE:" and "LE:" are headings in any report; of a fundus photograph they also begin or end a
-    statement. The fundus of an endoscopy is the stomach's: no eye's, and no womb's. The bulb and the
-    bifurcation of an ultrasound are the carotid artery's unless another vessel is named before them.
+    statement. The fundus of an endoscopy is the stomach's, that of an ultrasound the womb's or gallbladder's
+    that is told beside it: no eye's. The bulb and the bifurcation of an ultrasound are the carotid artery's
+    unless another vessel is named before them.
     """
     norm = norms[at]
     if norm in EYES and tokens[at].raw.isupper():
@@ -75,6 +85,8 @@ def of_modality(
         return EYES[norm] if headed or (norm != "be" and modality == "OP" and edge) else ()
     if norm in NECK and modality == "US" and not (at and norms[at - 1] in OTHERS):
         return NECK[norm]
+    if norm in ("fundus", "fundal") and modality in ("US", "MR"):
+        return next((organ for organ, told in FUNDI if told & {*norms}), ())
     if norm == "body" and modality == "ES" and _is_of_stomach(norms, at):
         return "gastric", norm
     return ("gastric", norm) if norm == "fundus" and modality == "ES" else ()

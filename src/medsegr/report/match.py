@@ -18,6 +18,7 @@ from medsegr.report import lexicon
 from medsegr.report.lettered import HOURS, NO_SPINE, TISSUE, is_drain, means_other, of_modality
 from medsegr.report.lexicon import Concept, Cue, Descriptor, Place, Terms
 from medsegr.report.numbered import numbered_bone
+from medsegr.report.poles import POLED, is_pole, pole_of
 from medsegr.report.tokens import Token
 
 T = TypeVar("T")
@@ -72,13 +73,6 @@ OTHER_ENDS = frozenset(
         ),
     ]
 )
-POLED = {  # words of organs with poles, kidneys aside; of these only the thyroid has lobes
-    **dict.fromkeys(("thyroid", "lobe", "isthmus"), "thyroid"),
-    **dict.fromkeys(("testis", "testicle", "testicular"), "testis"),
-    **dict.fromkeys(("spleen", "splenic"), "spleen"),
-    **dict.fromkeys(("ovary", "ovarian"), "ovary"),
-    **dict.fromkeys(("patella", "patellar"), "patella"),
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -295,12 +289,10 @@ def _pole(hit: Hit[Place], norms: tuple[str, ...]) -> Hit[Place]:
         return Hit(made, hit.first, hit.last)
     if place.name in ENDS:
         return Hit(_end(place, norms, hit.first), hit.first, hit.last)
-    if place.of != "kidney" or "pole" not in place.name or {"kidney", "renal"} & {*norms}:
+    if not is_pole(place) or {"kidney", "renal"} & {*norms}:
         return hit
     organ = next((POLED[norm] for norm in norms if norm in POLED), "kidney")
-    if organ == "kidney":
-        return hit
-    return Hit(Place(place.name.replace("kidney", organ), rows=place.rows, of=organ), hit.first, hit.last)
+    return hit if organ == "kidney" else Hit(pole_of(place, organ), hit.first, hit.last)
 
 
 def _end(place: Place, norms: tuple[str, ...], at: int) -> Place:

@@ -34,6 +34,14 @@ PICTURES = frozenset(["image", "picture", "photo", "photograph", "dataset"])
 WHERE = frozenset(["in", "within", "of", "at", "involving", "throughout", "along", "around"])
 MEANING = frozenset(["corresponding", "consistent", "compatible", "representing", "keeping", "matching"])
 MATCHING = frozenset(["corresponding", "correlating", "corresponds", "correlates", "correspond"])
+FELT = frozenset(["mammographic", "palpable", "palpated", "clinical", "tomosynthesis", "scintigraphic"])
+STUDIES = frozenset(
+    [
+        *("mammogram", "mammography", "tomosynthesis", "mri", "mr", "ct", "pet", "film", "radiograph"),
+        *("xray", "study", "examination", "screening", "ultrasound", "cxr"),
+    ]
+)  # on which a thing has been seen
+MOST_STUDY = 6  # words behind a thing in which it is told where it has been seen
 LAYERS = frozenset(["smooth muscle", "stroma"])
 REACHING = frozenset(["into", "through", "reaching", "beyond", "involving", "invading", "infiltrating"])
 MADE_OF = frozenset(["composition", "attenuation", "consistency", "density", "type"])
@@ -321,7 +329,14 @@ def _is_matched(hit: Hit[Concept], hits: Sequence[Hit[Concept]], words: Words) -
     at = next((i for i in range(low, hit.first) if words.norms[i] in MATCHING), hit.first)
     between = words.norms[at : hit.first]
     told = hits[0].first < at or (at == 0 and hits[-1].first > hit.last)  # before it, or in this sentence
+    told = told or _of_other_study(words.norms[at : hit.last + MOST_STUDY])
     return "the" in between and not {",", ";"} & {*between} and told
+
+
+def _of_other_study(norms: Sequence[str]) -> bool:
+    """True for "corresponds to the mammographic finding", "the mass seen on CT", which is no further one."""
+    behind = (norms[i + 1 : i + 4] for i, norm in enumerate(norms) if norm in ("on", "at", "in", "by"))
+    return bool(FELT & {*norms}) or any(STUDIES & {*words} for words in behind)
 
 
 def _is_pictured(hit: Hit[Concept], words: Words) -> bool:

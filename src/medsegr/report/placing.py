@@ -26,6 +26,7 @@ DENYING = frozenset(["no", "without"])
 FREE = frozenset(["ascites", "pneumoperitoneum", "haemoperitoneum"])  # no part of an organ of one side
 POUCHES = frozenset(["pouch of douglas", "cul de sac", "pelvis", "abdomen", "morison pouch"])
 WITHIN = frozenset(["in", "of", "within", "inside"])
+HELD = 4  # words behind an organ up to the "with" of what it holds
 NEAR = 4  # words between a finding and the organ that it is "of"
 HALF = frozenset(["left", "right"])  # of the picture; "central" fits either side of the body
 HEMISPHERE = frozenset(["white matter", "lateral ventricle", "thalamus", "basal ganglia", "caudate nucleus"])
@@ -110,6 +111,8 @@ def _of_others(item: Candidate, sentence: Sentence) -> tuple[set[int], set[int]]
     parts = [(c, part) for c in sentence.candidates if c is not item for part in c.parts]
     both = [part for c, part in parts if len(c.parts) > 1 and _beside(part, item, sentence)]
     shared = {i for part in both for i in range(*part)}
+    begun = {part[0] for part in both}
+    shared |= {e.first for e in sentence.elements if e.field == "side" and e.last in begun}
     return {i for _, part in parts for i in range(*part)} - shared, shared
 
 
@@ -121,8 +124,12 @@ def _leads(element: Element, item: Candidate, sentence: Sentence) -> bool:
 
 
 def _beside(part: tuple[int, int], item: Candidate, sentence: Sentence) -> bool:
-    """True for the tendon right before a finding or behind its "of" or "in"."""
+    """True for the tendon right before a finding or behind its "of" or "in", the organ that is told to hold
+    it."""
     between = sentence.words.norms[item.last : part[0]]
+    held = sentence.words.norms[part[1] : item.first] if part[1] < item.first else ()
+    if "with" in held[:HELD] and not {",", ";", "."} & {*held}:
+        return True  # "the gallbladder is contracted with a polyp"
     return part[1] == item.first or (0 < len(between) <= NEAR and between[0] in ("of", "in"))
 
 

@@ -8,9 +8,10 @@ from functools import lru_cache
 from medsegr.report import lexicon
 from medsegr.report.builds import Candidate
 from medsegr.report.lexicon import Concept, Place, Refine
-from medsegr.report.match import ENDS, POLED, Words, find_concepts, prostate_end
+from medsegr.report.match import ENDS, Words, find_concepts, prostate_end
 from medsegr.report.parts import wholes
 from medsegr.report.placing import Setting
+from medsegr.report.poles import POLED, is_pole, pole_of
 from medsegr.report.sentence import BRAIN, Sentence
 from medsegr.report.side import Spot
 
@@ -127,9 +128,7 @@ def _in_organ(spot: Spot, organ: str) -> Spot:
         return replace(spot, places=places, rows=tuple(row for p in places for row in p.rows))
     if organ not in POLED.values():
         return spot
-    found = [p for p in spot.places if p.of == "kidney" and "pole" in p.name]
-    poles = {p: replace(p, name=p.name.replace("kidney", organ), of=organ) for p in found}
-    places = tuple(poles.get(p, p) for p in spot.places)
+    places = tuple(pole_of(p, organ) if is_pole(p) else p for p in spot.places)
     return replace(spot, places=places)
 
 

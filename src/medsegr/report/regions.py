@@ -34,6 +34,7 @@ TELLING = frozenset(
     ]
 )
 PLACING = frozenset([",", "and", "but", "while", "wherea", "however"])  # before a place of its own
+EQUAL = frozenset(["=", "-", "\u2013", "\u2014"])
 ANEW = frozenset(["no", "there", "only"])
 PARTING = frozenset(["without", "no"])  # what is said before is not of what is denied behind
 OF_SIDED = tuple((*of, side) for of in (("of",), ("of", "the")) for side in SIDE_WORDS)  # "loosening of the
@@ -221,6 +222,8 @@ def _named_at(begin: int, end: int, words: Words, placed: frozenset[int]) -> int
         at -= 1
     told = {words.norms[i] for i in placed if i < at} & {*SIDE_WORDS}
     here = {*words.norms[at:begin]} & {*SIDE_WORDS}
+    if here and at > end and words.norms[at - 1] in EQUAL:
+        return at  # "lung point at the 5th space = left pneumothorax"
     led = at > end and words.norms[at - 1] in PLACING
     if led and words.norms[at - 1] == "and" and at - 2 in placed:
         return None  # "left apical and right basilar disease" is at both

@@ -133,6 +133,8 @@ MAMMOGRAMS = frozenset(["mammogram", "mammography", "tomosynthesis"])  # of one 
 VIEWING = frozenset(["magnification", "projection"])
 TELLING = frozenset([",", "demonstrate", "demonstrates", "show", "shows", "reveal", "reveals"])  # "views of"
 COMPARING = frozenset(["compared", "comparison", "relative"])
+# "core biopsy of both recommended" tells of no two sides
+WANTED = frozenset([".", ",", "recommended", "advised", "suggested", "required", "performed"])
 LEADING = 3  # first sentences, of which one may begin as a title does
 TITLE = 8  # words of a title
 BOTH = frozenset(["bilateral", "bilaterally", "both", "ou"])
@@ -197,7 +199,8 @@ def _unseen(sentence: Sentence) -> bool:
 def _sides(norms: Sequence[str]) -> set[str]:
     """The sides that are told of, not "compared with the right"."""
     told = [i for i, norm in enumerate(norms) if norm in {*HALVES, *BOTH}]
-    beside = (i for i in told if not (COMPARING & {*norms[max(0, i - 3) : i]}))
+    beside = [i for i in told if not (COMPARING & {*norms[max(0, i - 3) : i]})]
+    beside = [i for i in beside if norms[i] != "both" or (*norms[i + 1 : i + 2], ".")[0] not in WANTED]
     return {HALVES.get(norms[i], "both") for i in beside}
 
 
