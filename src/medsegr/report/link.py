@@ -66,7 +66,8 @@ def _same(known: Finding, later: Finding, back: bool) -> bool:
     organs, others = ({name.split()[-1] for name in place.anatomy} for place in (one, two))
     if known.section == later.section and organs and others and not organs & others:
         return False  # "The left ventricle is dilated. The left atrium is enlarged."
-    if one.side and two.side and (one.side != two.side or one.side_frame != two.side_frame):
+    viewers = [place.side_frame == "viewer" for place in (one, two)]
+    if one.side and two.side and (one.side != two.side or viewers[0] != viewers[1]):
         both = one.side == "bilateral" and concepts()[later.name].kind == "device"
         if not (both and back):  # "bilateral implants ... the left implant is intact"
             return False
