@@ -66,7 +66,14 @@ GENERAL = frozenset(  # of other fields: a limb's, or told of any part of the bo
         *("vein wall thickening", "collateral vessels", "trigger finger", "hip effusion"),
         *("paralabral cyst", "feeding vessel", "popliteal artery entrapment", "foreign body granuloma"),
         *("embolus", "necrotising fasciitis", "intimal thickening", "vascular graft"),
-        *("comet-tail artefact", "axillary lymph node", "nodal cortical thickening", "skin thickening"),
+        *(
+            "comet-tail artefact",
+            "necrosis",
+            "inflammation",
+            "axillary lymph node",
+            "nodal cortical thickening",
+            "skin thickening",
+        ),
         *("fluid level", "solid component", "echogenic halo", "posterior shadowing"),
         *("posterior enhancement", "sebaceous cyst", "dystrophic calcification"),
         *("coarse calcification", "rim calcification", "ulcer", "erosion", "bleeding", "fistula"),
@@ -135,10 +142,11 @@ def _by_name(name: str) -> bool:
     concept = lexicon.concepts()[name]
     if name in GENERAL:
         return True
+    if _names_trunk(name):
+        return False
     if any(rule.name == name and any(of_limb(place) for place in rule.places) for rule in lexicon.refines()):
         return True
-    own = concept.field in _FIELDS or bool(_TISSUES & {*split_words(name)})
-    return own and not _names_trunk(name)
+    return concept.field in _FIELDS or bool(_TISSUES & {*split_words(name)})
 
 
 def _names_trunk(name: str) -> bool:

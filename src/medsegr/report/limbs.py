@@ -4,6 +4,8 @@ What such a picture shows lies in that limb: its findings have the title's side 
 none. The side is no half of the picture, and no mask is held against it: their ``side_frame`` is "limb".
 """
 
+import re
+from bisect import bisect_right
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass, replace
 
@@ -45,17 +47,12 @@ AROUND |= frozenset(  # all that may stand in a title beside how was imaged, a s
 )
 ENDS = frozenset([":", "-", "–", "—", ",", ".", ";", "(", "/"])
 BEHIND = TELLING | frozenset(["for", "in", "demonstrate", "reveal", "with", "without", "post"])
+_BEFORE = re.compile(r"(?:.*[\n\r:])?[ \t*#_>-]*(?:\(?\d{1,2}[.)][ \t]*)?", re.DOTALL)
+MARK = 12  # characters of what may stand before a title on its line: "## 2. "
 NO_TITLE = frozenset(  # of another study
     [
-        "recommend",
-        "recommended",
-        "advised",
-        "suggested",
-        "requested",
-        "prior",
-        "previous",
-        "previously",
-        "old",
+        *("recommend", "recommended", "advised", "suggested", "requested"),
+        *("prior", "previous", "previously", "old"),
     ]
 )
 TURNED = (("anterior", "oblique"), ("posterior", "oblique"))  # how somebody stood, and no limb
@@ -82,10 +79,12 @@ def under_titles(
     side. A side that a sentence tells stays.
     """
     titles = _titles(sentences, exams) if _shows_limbs(setting) else ()
+    starts = [title.start for title in titles]
     out: list[Finding] = []
     ended = -1
     for sentence, own in zip(sentences, found, strict=True):
-        title = next((t for t in reversed(titles) if t.start <= sentence.span[0]), Title(-1))
+        before = bisect_right(starts, sentence.span[0])
+        title = titles[before - 1] if before else Title(-1)
         if title.side and title.start != ended and _crosses(sentence, own, title.side):
             ended = title.start
         out += [_sided(f, title) for f in own] if title.side and title.start != ended else own
@@ -115,8 +114,8 @@ def _with_lead(sentences: Sequence[Sentence], exams: Sequence[Sentence]) -> Iter
     """Each sentence with how it stands: "line" where it begins one, "exam" under such a heading, else ""."""
     yield from ((s, "exam") for s in exams)
     for s in sentences:
-        before = s.words.text[: s.span[0]].rstrip(" \t*#_>")[-1:]
-        yield s, "line" if before in ("", "\n", "\r", ":") else ""
+        before = s.words.text[max(0, s.span[0] - MARK) : s.span[0]]
+        yield s, "line" if _BEFORE.fullmatch(before) else ""
 
 
 def _title(sentence: Sentence, led: str) -> Title | None:
@@ -153,7 +152,7 @@ def _is_closed(words: Words, end: int) -> bool:
     last = next((i for i in reversed(range(end)) if not norms[i][0].isdigit()), 0)
     lines = "\n" in words.text[tokens[last].end : tokens[end].start]
     closed = lines or norms[last] in ENDS | BEHIND or norms[end] in BEHIND
-    return closed and not NO_TITLE & {*norms[end:]}
+    return closed and not NO_TITLE & {*norms[end:]} and norms[end : end + 2] != ("for", "comparison")
 
 
 def _limb(norms: Sequence[str], at: int) -> str:
