@@ -47,6 +47,7 @@ _ANYWHERE = frozenset(
     ]
 )
 _FIELDS = frozenset(["bones", "skin"])  # of the lexicon: a limb's, unless a name says otherwise
+_ELSEWHERE = frozenset(["eye", "heart", "micro", "obstetric"])
 GENERAL = frozenset(  # of other fields: a limb's, or told of any part of the body
     [
         *("lesion", "tumour", "metastasis", "cyst", "haemangioma", "abscess", "hernia", "haematoma"),
@@ -103,7 +104,18 @@ _TRUNK = frozenset(  # words of names that no place of the lexicon tells
         *("spinal", "vertebra", "vertebral", "disc", "epidural", "facet", "spinous", "thecal", "nerve"),
         *("cauda", "lordosis", "pannus", "interspinous", "uncovertebral", "syndesmophyte", "pelvic"),
         *("pubis", "pubic", "orbital", "facial", "sternal", "nasal", "craniotomy", "endplate"),
-        *("atlantoaxial", "chordoma", "pseudosubluxation", "sacroiliac", "costochondral"),
+        *(
+            "atlantoaxial",
+            "chordoma",
+            "pseudosubluxation",
+            "compression",
+            "psoas",
+            "penile",
+            "wormian",
+            "cooper",
+            "sacroiliac",
+            "costochondral",
+        ),
         *("calvarial", "temporal"),
     ]
 )
@@ -146,7 +158,9 @@ def _by_name(name: str) -> bool:
         return False
     if any(rule.name == name and any(of_limb(place) for place in rule.places) for rule in lexicon.refines()):
         return True
-    return concept.field in _FIELDS or bool(_TISSUES & {*split_words(name)})
+    return concept.field in _FIELDS or (
+        concept.field not in _ELSEWHERE and bool(_TISSUES & {*split_words(name)})
+    )
 
 
 def _names_trunk(name: str) -> bool:
