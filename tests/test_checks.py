@@ -53,6 +53,15 @@ def test_side_of_a_picture(
     assert outcome(found) == expected
 
 
+@pytest.mark.parametrize("frame", ["patient", "viewer"])
+def test_the_side_of_a_limb_is_no_half_of_its_picture(frame: str) -> None:
+    for picture_half in ("left", "right"):
+        told = finding(side="left", side_frame="limb")
+        found = checks.side_check(picture(frame=frame), told, half(picture_half))
+        assert found == Check("side", "warn", found.detail if found else "")
+        assert found.detail.startswith("not checked")
+
+
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))
 @pytest.mark.parametrize("signs", list(itertools.product((1, -1), repeat=3)))
 def test_side_of_a_volume_in_all_48_orientations(order: tuple[int, ...], signs: tuple[int, ...]) -> None:

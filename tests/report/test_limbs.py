@@ -167,3 +167,8 @@ def test_listed_names_are_those_of_the_lexicon() -> None:
 
     assert lexicon.concepts().keys() >= GENERAL
     assert {place.name for place in lexicon.places().values()} >= _PLACES
+
+
+def test_the_same_thing_told_with_the_limb_s_side_and_the_patient_s_is_one() -> None:
+    text = "MRI right knee\nBaker cyst. The left knee has an effusion.\nIMPRESSION: Right baker cyst."
+    assert told(text) == [("baker cyst", "right"), ("joint effusion", "left")]
