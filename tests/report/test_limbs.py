@@ -38,6 +38,8 @@ def sides(text: str, modality: str | None = "MR") -> list[str | None]:
         ("CT RIGHT ANKLE FOR PREOPERATIVE PLANNING", "right", ["RIGHT", "ANKLE"]),
         ("Left shoulder MRI.", "left", ["Left", "shoulder"]),
         ("RIGHT KNEE", "right", ["RIGHT", "KNEE"]),
+        ("MRI RIGHT KNEE | 12 May 2024 | Dr Smith", "right", ["RIGHT", "KNEE"]),
+        ("Ultrasound of left forearm was performed using a linear probe.", "left", ["left", "forearm"]),
     ],
 )
 def test_a_title_tells_the_side_of_its_limb_and_its_words_are_traced(
@@ -79,6 +81,7 @@ def test_all_that_may_lie_there_stands_under_the_title() -> None:
         "MRI left knee, previous study.\nThere is a ganglion cyst.",
         "MRI of the left knee for comparison.\nThere is a ganglion cyst.",
         "X-ray left foot 3 weeks ago.\nThere is a ganglion cyst.",
+        "XR RIGHT FEMUR\nXR PELVIS\nThere is a ganglion cyst.",
         "There is a ganglion cyst.\nMRI LEFT KNEE",
         "There is a ganglion cyst. MRI right knee is done.",
     ],
@@ -108,6 +111,8 @@ def test_a_side_that_a_sentence_tells_stays() -> None:
 def test_the_title_holds_until_a_sentence_speaks_of_the_other_limb() -> None:
     text = "MRI right knee\nSynovitis. The left knee was shown too and has a Baker cyst. Ganglion cyst."
     assert told(text) == [("synovitis", "right"), ("baker cyst", "left"), ("ganglion cyst", None)]
+    text = "MRI right knee\nSynovitis. On the left, the ligaments are intact. Ganglion cyst."
+    assert dict(told(text))["ganglion cyst"] is None
     text = "MRI right knee\nSynovitis, more than in 2020 and compared with the left knee. Ganglion cyst."
     assert sides(text) == ["right", "right"]
     text = "XR RIGHT SHOULDER\nLeft pleural effusion. Calcific tendinitis."
@@ -123,6 +128,8 @@ def test_each_study_of_a_report_has_its_own_title() -> None:
     assert sides(text, "CT") == ["left", None]
     text = "CT CHEST\nNodule in the right lung.\nCT LEFT LEG\nAbscess."
     assert sides(text, "CT") == ["right", "left"]
+    text = "XR left humerus: bone cyst.\nXR right femur: bone cyst.\nXR skull: bone cyst. Ulcer."
+    assert sides(text, "CR")[-2:] == [None, None]
     text = "1. X-ray left foot: swelling. Osteomyelitis.\n2. Chest X-ray: lesion."
     assert dict(told(text, "CR"))["osteomyelitis"] == "left"
     assert sides(text, "CR")[-1] is None

@@ -43,7 +43,7 @@ _ANYWHERE = frozenset(
     [
         *("anterior", "posterior", "medial", "lateral", "joint", "tail", "periphery", "isthmus"),
         *("vessel", "subcutis", "dermis", "epidermis", "anterior wall", "posterior wall"),
-        *("lateral wall", "pelvis"),
+        *("lateral wall"),
     ]
 )
 _FIELDS = frozenset(["bones", "skin"])  # of the lexicon: a limb's, unless a name says otherwise

@@ -17,7 +17,7 @@ from medsegr.report.match import Words
 from medsegr.report.placing import Setting
 from medsegr.report.sentence import Sentence
 from medsegr.report.side import SIDE_WORDS, side_of
-from medsegr.report.titled import BESIDE, BOTH, COMPARING, TELLING, TITLE
+from medsegr.report.titled import BESIDE, BOTH, COMPARING, TELLING
 
 IMAGES = frozenset(["CR", "CT", "MR", "PT", "US", "XA"])  # no photographs, no slides
 SHORT = {"rle": ("right", "leg"), "lle": ("left", "leg"), "rue": ("right", "arm"), "lue": ("left", "arm")}
@@ -34,7 +34,7 @@ DEVICES = frozenset(
 AROUND = DEVICES | BESIDE | PARTS.keys() | SHORT.keys() | HALVES.keys() | EACH
 AROUND |= frozenset(  # all that may stand in a title beside how was imaged, a side and a part of a limb
     [
-        *("x", "u", "s", "w", "o", "wo", "t", "+", "&", "–", "—", "non", "gad", "plain", "standing"),
+        *("|", "x", "u", "s", "w", "o", "wo", "t", "+", "&", "–", "—", "non", "gad", "plain", "standing"),
         *("lateral", "oblique", "axial", "mortise", "skyline", "sunrise", "supine", "weight"),
         *("bearing", "weightbearing", "joint", "region", "lower", "upper", "extremity", "limb"),
         *("tendon", "muscle", "soft", "tissue", "venous", "vein", "arterial", "artery", "deep"),
@@ -45,9 +45,12 @@ AROUND |= frozenset(  # all that may stand in a title beside how was imaged, a s
         *("name", "title", "test", "enhanced", "unenhanced", "tesla"),
     ]
 )
-ENDS = frozenset([":", "-", "–", "—", ",", ".", ";", "(", "/"])
-BEHIND = TELLING | frozenset(["for", "in", "demonstrate", "reveal", "with", "without", "post"])
+ENDS = frozenset([":", "|", "-", "–", "—", ",", ".", ";", "(", "/"])
+BEHIND = TELLING | frozenset(
+    ["for", "in", "demonstrate", "reveal", "with", "without", "post", "using", "today"]
+)
 _BEFORE = re.compile(r"(?:.*[\n\r:])?[ \t*#_>-]*(?:\(?\d{1,2}[.)][ \t]*)?", re.DOTALL)
+MOST_OTHER = 12  # words of the title of another examination
 MARK = 12  # characters of what may stand before a title on its line: "## 2. "
 NO_TITLE = frozenset(  # of another study
     [
@@ -191,23 +194,32 @@ def _is_alone(sentence: Sentence, end: int, sides: dict[int, str]) -> bool:
 
 
 def _of_other(sentence: Sentence, both: bool) -> Title | None:
-    """The title of an examination of another part of the body, or of both limbs."""
+    """The title of an examination of another part of the body, or of both limbs; a colon ends it."""
     norms = sentence.words.norms
-    if sentence.candidates or len(norms) > TITLE + 4 or not DEVICES & {*norms}:
+    end = next((i for i, norm in enumerate(norms) if norm == ":"), len(norms))
+    names = {e.first: e.place.name for e in sentence.elements if e.place is not None and e.first < end}
+    names |= {c.first: c.concept.name for c in sentence.anatomy if c.first < end}
+    begin = next((i for i, norm in enumerate(norms[:end]) if not norm[0].isdigit()), 0)
+    begins = norms[begin : begin + 1] != () and (norms[begin] in AROUND or begin in names)
+    named = any(candidate.first < end for candidate in sentence.candidates)
+    if named or not begins or end > MOST_OTHER or not DEVICES & {*norms[:end]}:
         return None
-    names = [e.place.name for e in sentence.elements if e.place is not None]
-    names += [c.concept.name for c in sentence.anatomy]
-    return Title(sentence.span[0]) if both or any(of_limb(name) is False for name in names) else None
+    apart = any(of_limb(name) is False for name in names.values())
+    return Title(sentence.span[0]) if both or apart else None
 
 
 def _crosses(sentence: Sentence, found: Sequence[Finding], side: str) -> bool:
-    """True for a sentence about the other limb: "The left knee shows a similar effusion."."""
+    """True for a sentence about the other limb: "The left knee shows a similar effusion.", "On the left, the
+    cuff is intact."."""
     other = next(one for one in SIDE_WORDS if one != side)
-    if any(f.location.side == other and may_lie_in_limb(f) for f in found):
-        return True
+    across = [f for f in found if f.location.side == other]
+    if across:
+        return any(map(may_lie_in_limb, across))
     norms = sentence.words.norms
-    limb = any(norm in PARTS for norm in norms)
     told = [e for e in sentence.elements if side_of(e) == other]
+    places = [e.place.name for e in sentence.elements if e.place is not None]
+    places += [c.concept.name for c in sentence.anatomy]
+    limb = all(of_limb(place) is not False for place in places)
     return limb and any(not COMPARING & {*norms[max(0, e.first - 3) : e.first]} for e in told)
 
 
