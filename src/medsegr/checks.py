@@ -35,12 +35,12 @@ def side_axis(image: Image, frame: str) -> tuple[int, bool] | None:
     """The grid axis on which ``left`` is a half of the image, and whether its index grows to the left.
 
     None: the image does not show two sides of the ``frame`` (the patient's: in the viewer's frame, in a
-    lateral or sagittal picture, of one breast; "limb": never), or its geometry contradicts itself.
+    lateral or sagittal picture, of one breast), or its geometry contradicts itself.
     """
     try:
         if frame == "patient":
             return _left_axis(image)
-        if len(image.grid) != 2 or frame == "limb":
+        if len(image.grid) != 2:
             return None
         plane = plane_of(image)
     except GeometryError:
@@ -74,16 +74,17 @@ def left_share(mask: np.ndarray, axis: int, grows_left: bool) -> float:
 
 
 def side_check(image: Image, finding: Finding, mask: np.ndarray) -> Check | None:
-    """The report's side against the share of the mask in that half; None without a side or without a mask.
+    """The report's side against the share of the mask in that half; None without a side or without a mask,
+    and for the side of the one limb that is shown.
 
     Fails below 0.4 of the area in the named half, warns to 0.6. "bilateral" wants a tenth in each half.
     """
     side, frame = _told_side(finding, mask.ndim)
-    if side is None or not mask.any():
+    if side is None or frame == "limb" or not mask.any():
         return None
     found = side_axis(image, frame)
     if found is None:
-        whose = "the picture's" if frame == "viewer" else "the patient's"
+        whose = "the patient's" if frame == "patient" else "the picture's"
         return Check("side", "warn", f"not checked: this image does not show {whose} left and right")
     if mask.ndim == 3 and _cut_round_one(image, finding, found[0]):
         text = "not checked: so narrow a volume may show one of two organs only"

@@ -179,3 +179,20 @@ def test_listed_names_are_those_of_the_lexicon() -> None:
 def test_the_same_thing_told_with_the_limb_s_side_and_the_patient_s_is_one() -> None:
     text = "MRI right knee\nBaker cyst. The left knee has an effusion.\nIMPRESSION: Right baker cyst."
     assert told(text) == [("baker cyst", "right"), ("joint effusion", "left")]
+
+
+@pytest.mark.parametrize(
+    ("text", "frames"),
+    [
+        ("Effusion of the right knee. Synovitis.", ["limb", "patient"]),
+        ("Fracture of the right hand. Erosion of the right wrist.", ["limb", "limb"]),
+        ("XR HANDS\nFracture of the right hand.", ["patient"]),
+        ("X-ray of both knees.\nEffusion of the right knee.", ["patient"]),
+        ("Effusion of the right knee. Baker cyst of the left knee.", ["patient", "patient"]),
+        ("Fracture of the right femur.", ["patient"]),  # it may be that of a picture of the pelvis
+        ("Nodule in the right lung. Fracture of the right hand.", ["patient", "limb"]),
+    ],
+)
+def test_a_side_that_a_sentence_tells_of_one_limb_is_treated_alike(text: str, frames: list[str]) -> None:
+    found = parse(text, modality="CR").findings
+    assert [f.location.side_frame for f in found] == frames

@@ -130,6 +130,13 @@ def of_limb(place: str) -> bool | None:
     return name in _PLACES or name in _WHOLES or _whole(name) in _WHOLES
 
 
+def is_far(place: str) -> bool:
+    """Whether a named place is part of an arm or leg away from the trunk, of which pictures mostly show one:
+    a knee, not a hip."""
+    name = place.removeprefix("left ").removeprefix("right ")
+    return bool({name, _whole(name)} & {"arm", "leg"})
+
+
 @cache
 def _wholes() -> Mapping[str, str]:
     return MappingProxyType({place.name: place.of for place in lexicon.places().values()})

@@ -12,7 +12,7 @@ from dataclasses import dataclass, replace
 from medsegr.findings import Finding, Span
 from medsegr.report.clauses import HALVES
 from medsegr.report.document import READ
-from medsegr.report.limb_names import PARTS, may_lie_in_limb, of_limb
+from medsegr.report.limb_names import PARTS, is_far, may_lie_in_limb, of_limb
 from medsegr.report.match import Words
 from medsegr.report.placing import Setting
 from medsegr.report.sentence import Sentence
@@ -51,6 +51,12 @@ BEHIND = TELLING | frozenset(
 )
 _BEFORE = re.compile(r"(?:.*[\n\r:])?[ \t*#_>-]*(?:\(?\d{1,2}[.)][ \t]*)?", re.DOTALL)
 MOST_OTHER = 12  # words of the title of another examination
+PAIRS = frozenset(
+    [
+        *("arms", "elbows", "forearms", "wrists", "hands", "legs", "thighs", "knees", "calves", "shins"),
+        *("ankles", "feet", "heels", "limbs", "extremities", "shoulders", "hips"),
+    ]
+)
 MARK = 12  # characters of what may stand before a title on its line: "## 2. "
 NO_TITLE = frozenset(  # of another study
     [
@@ -91,7 +97,34 @@ def under_titles(
         if title.side and title.start != ended and _crosses(sentence, own, title.side):
             ended = title.start
         out += [_sided(f, title) for f in own] if title.side and title.start != ended else own
-    return out
+    named = _shows_limbs(setting) and not any(title.side for title in titles)
+    return _of_one(out, (*sentences, *exams)) if named else out
+
+
+def _of_one(found: Sequence[Finding], sentences: Sequence[Sentence]) -> list[Finding]:
+    """The findings of a report without a title of one limb, with the side that sentences tell of a part of
+    one limb ("effusion of the right knee") as that of the limb; unchanged where another side is told of any
+    limb, or where both are shown ("XR hands")."""
+    sides = {f.location.side for f in found if f.location.side and may_lie_in_limb(f)}
+    if len(sides) != 1 or not sides < {*SIDE_WORDS} or any(map(_shows_both, sentences)):
+        return list(found)
+    return [
+        replace(f, location=replace(f.location, side_frame="limb"))
+        if f.location.side in sides
+        and f.location.side_frame == "patient"
+        and any(map(is_far, f.location.anatomy))
+        else f
+        for f in found
+    ]
+
+
+def _shows_both(sentence: Sentence) -> bool:
+    """True for words that name two limbs: "both knees", "XR HANDS"."""
+    words = [
+        (t.raw.lower(), norm) for t, norm in zip(sentence.words.tokens, sentence.words.norms, strict=True)
+    ]
+    pairs = any(raw != norm and raw in PAIRS for raw, norm in words)
+    return pairs or bool(EACH & {*sentence.words.norms} and any(norm in PARTS for _, norm in words))
 
 
 def _shows_limbs(setting: Setting) -> bool:
