@@ -259,7 +259,7 @@ def _of_bodies(options: list[Concept], said: tuple[str, ...], modality: str | No
 
 
 def find_places(words: Words, modality: str | None = None) -> tuple[Hit[Place], ...]:
-    """Places of a sentence: also vertebral levels ("L4", "ninth thoracic"), numbered ribs, hours of a clock."""
+    """Places of a sentence: also vertebral levels ("L4", "ninth thoracic"), numbered ribs, hours."""
     found = [_of_eye(hit, modality) for hit in longest(words.norms, lexicon.places())]
     if modality not in (None, "OP"):  # "a placenta covering the os" is at no eye
         found = [h for h in found if words.norms[h.first : h.last] not in EYE_LETTERS]
