@@ -9,6 +9,7 @@ import pytest
 
 from medsegr import checks
 from medsegr.grid.planes import axis_letters
+from medsegr.report.parse import parse
 from medsegr.types import Check, Finding, FindingResult, Image, Location
 
 
@@ -51,6 +52,26 @@ def test_side_of_a_picture(
     image = picture(frame=frame, axes=axes)
     found = checks.side_check(image, finding(side=side, side_frame=frame), half(picture_half))
     assert outcome(found) == expected
+
+
+@pytest.mark.parametrize("frame", ["patient", "viewer"])
+def test_the_side_of_a_limb_is_no_half_of_its_picture(frame: str) -> None:
+    for picture_half in ("left", "right"):
+        told = finding(side="left", side_frame="limb")
+        assert checks.side_check(picture(frame=frame), told, half(picture_half)) is None
+
+
+@pytest.mark.parametrize(
+    "text", ["MRI LEFT KNEE\nA lesion.", "A lesion of the left knee.", "XR left wrist\nLeft wrist: a lesion."]
+)
+def test_a_mask_of_a_limb_is_faulted_by_no_side(text: str) -> None:
+    (told,) = parse(text, modality="MR").findings
+    assert told.location.side == "left"
+    for picture_half in ("left", "right"):
+        mask = half(picture_half)
+        found = checks.all_checks(picture("MR"), told, mask, mask, (None, 0.5))
+        assert [check.name for check in found if check.outcome != "pass"] == []
+        assert "side" not in {check.name for check in found}
 
 
 @pytest.mark.parametrize("order", list(itertools.permutations(range(3))))

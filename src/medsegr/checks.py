@@ -74,12 +74,13 @@ def left_share(mask: np.ndarray, axis: int, grows_left: bool) -> float:
 
 
 def side_check(image: Image, finding: Finding, mask: np.ndarray) -> Check | None:
-    """The report's side against the share of the mask in that half; None without a side or without a mask.
+    """The report's side against the share of the mask in that half; None without a side or without a mask,
+    and for the side of the one limb that is shown.
 
     Fails below 0.4 of the area in the named half, warns to 0.6. "bilateral" wants a tenth in each half.
     """
     side, frame = _told_side(finding, mask.ndim)
-    if side is None or not mask.any():
+    if side is None or frame == "limb" or not mask.any():
         return None
     found = side_axis(image, frame)
     if found is None:

@@ -12,6 +12,9 @@ from typing import Literal
 
 Span = tuple[int, int]
 Frame = Literal["patient", "viewer"]
+SideFrame = Literal[
+    Frame, "limb"
+]  # "limb": the patient's, of the one limb that is shown: no half of the image
 Polarity = Literal["present", "absent", "uncertain"]
 
 SIDES = ("right", "left", "bilateral", "midline")
@@ -121,11 +124,11 @@ class Code:
 
 @dataclass(frozen=True, slots=True)
 class Location:
-    """Where: ``side`` in ``side_frame`` (patient's or viewer's), thirds of the image or organ, named
-    anatomy."""
+    """Where: ``side`` in ``side_frame`` (patient's or viewer's, or of the one limb that is shown), thirds of
+    the image or organ, named anatomy."""
 
     side: str | None = None
-    side_frame: Frame = "patient"
+    side_frame: SideFrame = "patient"
     rows: tuple[str, ...] = ()
     cols: tuple[str, ...] = ()  # always thirds of the image as seen (viewer frame)
     anatomy: tuple[str, ...] = ()

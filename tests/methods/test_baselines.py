@@ -80,6 +80,10 @@ def test_the_midline_is_the_middle_third() -> None:
     assert drawn(picture(), Location(side="midline")).sum() == 30 * 20
 
 
+def test_the_side_of_the_one_limb_that_is_shown_is_no_half_of_its_picture() -> None:
+    assert drawn(picture(), Location(side="left", side_frame="limb")).all()
+
+
 def test_a_negated_finding_names_no_place() -> None:
     assert drawn(picture(), Location(side="left"), polarity="absent").all()
 

@@ -27,6 +27,7 @@ def made(side: str | None, frame: str, rows: list[str], cols: list[str]) -> Find
         ("right", "patient", "right", "left"),
         ("left", "viewer", "right", "left"),
         ("left", "patient", None, None),  # lateral view: a side has no place in the picture
+        ("left", "limb", "right", None),  # nor has the side of the one limb that is shown
         ("bilateral", "patient", None, "bilateral"),
         (None, "patient", "right", None),
     ],

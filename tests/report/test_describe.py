@@ -25,7 +25,7 @@ ATTRIBUTES = st.fixed_dictionaries(
         "location": st.fixed_dictionaries(
             {
                 "side": maybe(SIDES),
-                "side_frame": st.sampled_from(["patient", "viewer"]),
+                "side_frame": st.sampled_from(["patient", "viewer", "limb"]),
                 "rows": subset(ROWS),
                 "cols": subset(COLS),
                 "anatomy": st.lists(

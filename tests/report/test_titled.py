@@ -52,7 +52,6 @@ def test_all_sections_stand_under_the_title() -> None:
         "There is a small simple cyst.\nULTRASOUND LEFT BREAST",
         "CHEST RADIOGRAPH, LEFT LATERAL\nThere is a small simple cyst.",
         "CT CHEST AND LEFT BREAST\nThere is a small simple cyst.",
-        "MRI RIGHT KNEE\nThere is a tear of the medial meniscus.",
     ],
 )
 def test_what_is_no_title_of_one_side_tells_none(text: str) -> None:

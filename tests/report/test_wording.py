@@ -31,6 +31,11 @@ def said(attributes, polarity="present", modality=None):
     return finding, back, text
 
 
+def test_the_side_of_a_limb_is_said_as_the_patient_s():
+    place = {"side": "left", "side_frame": "limb"}
+    assert sentence(finding_from({"name": "nodule", "location": place})) == "A nodule on the left side."
+
+
 def test_a_sentence_as_one_speaks():
     full = {
         "name": "nodule",

@@ -110,6 +110,11 @@ def test_a_side_of_the_body_is_told_whoever_describes_the_picture() -> None:
     assert (found.side, found.name) == (SIDES["left"], "breast mass (left)")
 
 
+def test_the_side_of_a_limb_is_one_of_the_body() -> None:
+    (segment,) = coded("XR LEFT WRIST\nOsteomyelitis.")
+    assert segment.side == SIDES["left"]
+
+
 @pytest.mark.parametrize("reason", ["prior", "not_this_patient"])
 def test_an_earlier_study_and_a_relative_are_left_out(reason: str) -> None:
     assert coded("Nodule in the left lung.", reason=reason) == ()

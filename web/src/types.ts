@@ -34,7 +34,7 @@ export interface Finding {
   time: string;
   location: {
     side: string | null;
-    side_frame: "patient" | "viewer";
+    side_frame: "patient" | "viewer" | "limb";
     rows: string[];
     cols: string[];
     anatomy: string[];

@@ -122,11 +122,12 @@ def side_in_picture(side: str | None, frame: str, patient_left: str | None) -> s
     """``side`` as a side of the picture. ``patient_left``: where the patient's left lies, ``"right"``,
     ``"left"`` or None.
 
-    In a lateral or sagittal view (None) a patient's side has no place in the picture: the code is left out.
+    In a lateral or sagittal view (None) a patient's side has no place in the picture, nor has the side of the
+    one limb that is shown (``frame`` "limb"): the code is left out.
     """
     if side not in MIRRORED or frame == "viewer":
         return side
-    if patient_left is None:
+    if patient_left is None or frame == "limb":
         return None
     return side if patient_left == "left" else MIRRORED[side]
 

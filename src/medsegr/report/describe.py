@@ -20,9 +20,9 @@ from medsegr.findings import (
     SIZES,
     UNIFORMITIES,
     Finding,
-    Frame,
     Location,
     Shape,
+    SideFrame,
     Texture,
 )
 from medsegr.report import lexicon
@@ -69,7 +69,8 @@ def finding_from(attributes: Mapping[str, Any], phrase: str = "", id: str = "f1"
     place, look, outline = (attributes.get(key) or {} for key in ("location", "texture", "shape"))
     name = str(attributes.get("name") or "")
     concept = lexicon.concepts().get(name)
-    side_frame: Frame = "viewer" if place.get("side_frame") == "viewer" else "patient"
+    whose: Mapping[str, SideFrame] = {"viewer": "viewer", "limb": "limb"}
+    side_frame = whose.get(str(place.get("side_frame")), "patient")
     size = outline.get("size_mm")
     return Finding(
         id=id,

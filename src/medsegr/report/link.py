@@ -10,6 +10,7 @@ from medsegr.report.lexicon import concepts
 ORDERED = frozenset(  # stand for one of several things named before
     ["smaller", "larger", "bigger", "largest", "smallest", "biggest", "first", "second", "third", "former"]
 ) | {"latter", "other"}
+GROWTHS = frozenset(["mass", "tumour", "brain tumour"])  # that "the lesion" points back to
 PAIR = 2
 NEAREST = 50
 BACK = ("the ", "this ", "these ", "that ", "said ", "again", "above", "it ")
@@ -66,7 +67,8 @@ def _same(known: Finding, later: Finding, back: bool) -> bool:
     organs, others = ({name.split()[-1] for name in place.anatomy} for place in (one, two))
     if known.section == later.section and organs and others and not organs & others:
         return False  # "The left ventricle is dilated. The left atrium is enlarged."
-    if one.side and two.side and (one.side != two.side or one.side_frame != two.side_frame):
+    viewers = [place.side_frame == "viewer" for place in (one, two)]
+    if one.side and two.side and (one.side != two.side or viewers[0] != viewers[1]):
         both = one.side == "bilateral" and concepts()[later.name].kind == "device"
         if not (both and back):  # "bilateral implants ... the left implant is intact"
             return False
@@ -109,7 +111,8 @@ def _beside(all_of_them: Finding, one: Finding) -> Finding:
 def _named_before(out: Sequence[Finding], later: Finding) -> int | None:
     """The last finding that a wider name points back to: the naevus that "the lesion" is; None for none."""
     last = range(len(out) - 1, max(-1, len(out) - 1 - NEAREST), -1)
-    fitting = (i for i in last if later.name in out[i].parents)
+    grown = GROWTHS if later.name == "lesion" else frozenset()
+    fitting = (i for i in last if later.name in out[i].parents or grown & {out[i].name, *out[i].parents})
     at = next(fitting, None)
     if at is None or (out[at].polarity, out[at].whose) != (later.polarity, later.whose):
         return None
@@ -132,6 +135,10 @@ def _points_back(later: Finding, text: str) -> bool:
     start = later.sentence[0] if later.sentence else later.span[0]
     device = later.name in concepts() and concepts()[later.name].kind == "device"
     if device and re.search(rf"\bthe (?:left |right )?{re.escape(later.name)}$", later.phrase.lower()):
+        return True
+    if later.name == "lesion" and re.search(
+        r"\b(?:within|in|of|around) the $", text[start : later.span[0]].lower()
+    ):
         return True
     return text[max(start, later.span[0] - 12) : later.span[0]].lower().lstrip().startswith(
         BACK

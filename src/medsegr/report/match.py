@@ -208,12 +208,13 @@ def _other_term(word: str, other: str) -> bool:
 
 
 def words_of(tokens: tuple[Token, ...], text: str) -> Words:
-    """The words of a sentence with typing errors corrected. A glued word becomes two tokens that share its
-    letters."""
+    """The words of a sentence, corrected; a glued word becomes two tokens that share its letters."""
     out: list[Token] = []
     norms: list[str] = []
+    mixed = any(token.raw.islower() for token in tokens)
     for token in tokens:
-        parts = correct(token.norm) if token.is_word else (token.norm,)
+        short = mixed and len(token.norm) == 4 and token.raw.isupper()  # "PICA" is no slip of "plica"
+        parts = correct(token.norm) if token.is_word and not short else (token.norm,)
         if len(parts) == 2:
             cut = min(token.start + len(parts[0]), token.end - 1)
             out += [
@@ -252,8 +253,7 @@ def _of_bodies(options: list[Concept], said: tuple[str, ...], modality: str | No
 
 
 def find_places(words: Words, modality: str | None = None) -> tuple[Hit[Place], ...]:
-    """Places of a sentence, with vertebral levels ("L4", "ninth thoracic vertebra"), numbered ribs and hours
-    of the clock face."""
+    """Places of a sentence: also vertebral levels ("L4", "ninth thoracic"), numbered ribs, hours."""
     found = [_of_eye(hit, modality) for hit in longest(words.norms, lexicon.places())]
     if modality not in (None, "OP"):  # "a placenta covering the os" is at no eye
         found = [h for h in found if words.norms[h.first : h.last] not in EYE_LETTERS]

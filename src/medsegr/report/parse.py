@@ -20,6 +20,7 @@ from medsegr.report.eyes import bodily, of_one_eye
 from medsegr.report.headings import read_all, read_answers
 from medsegr.report.heads import Head, asked_for, border, heads
 from medsegr.report.language import foreign
+from medsegr.report.limbs import under_titles
 from medsegr.report.link import link
 from medsegr.report.listed import asked_apart, one_by_one
 from medsegr.report.parts import facing, portion
@@ -89,7 +90,8 @@ def parse(
     setting = _of_report(setting, said, exams)
     below = of_one_eye(under_title(said, exams), code)
     read_in = [(s, one) for (s, _), one in zip(read_in, below, strict=True)]
-    found = [f for section, sentence in read_in for f in _findings(sentence, section, setting)]
+    each = [_findings(sentence, section, setting) for section, sentence in read_in]
+    found = under_titles(below, each, exams, setting)
     found = corrected(reread(found, plain, found_sections), plain)
     if found_sections and modality and code is None:
         warnings = (*warnings, ("modality_unknown", f"'{modality}' {UNKNOWN_MODALITY}"))

@@ -192,7 +192,7 @@ def _places(words: Words, modality: str | None, asked: bool) -> list[Hit[Place]]
         p
         for p in find_places(words, modality)
         if (asked or _visible(p.value.of or p.value.name, modality) or _inside(p.value, modality))
-        and not (_of_view(p, words) or _of_cyst(p, words))
+        and not (_of_view(p, words) or _of_cyst(p, words) or _of_side(p, words))
     ]
 
 
@@ -278,6 +278,13 @@ def _of_view(place: Hit[Place], words: Words) -> bool:
     before = [norm for norm in words.norms[max(0, place.first - 3) : place.first] if norm != "the"]
     limited = before[-2:] == ["view", "of"] and bool(LIMITED & {*words.norms})
     return limited or bool(VIEWS & set(words.norms[place.last : place.last + 1]))
+
+
+def _of_side(place: Hit[Place], words: Words) -> bool:
+    """True for the hand of "on the right hand side"."""
+    led = words.norms[max(0, place.first - 1) : place.first]
+    hand = words.norms[place.first : place.last + 1] in (("hand", "side"), ("hand", "sided"))
+    return hand and led in (("left",), ("right",))
 
 
 def _of_cyst(place: Hit[Place], words: Words) -> bool:

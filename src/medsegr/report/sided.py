@@ -126,6 +126,7 @@ def compared(found: Sequence[Element], words: Words) -> Sequence[Element]:
     """The words of place of a comparison: both sides of "more drusen in the left eye than in the right", only
     the first of "the right kidney is smaller than the left"."""
     norms = words.norms
+    found = [e for e in found if not _is_around(e, norms)]
     at = next((i for i in range(1, len(norms)) if norms[i] == "than"), None)
     behind = [e for e in found if at is not None and e.first > at]
     before = [e for e in found if at is not None and e.last <= at]
@@ -142,6 +143,15 @@ def compared(found: Sequence[Element], words: Words) -> Sequence[Element]:
     if AMOUNTS & {*norms[: before[-1].first]} and not between:
         return [*before[: -len(run)], _both(before[-1]), *behind[1:]]
     return found
+
+
+def _is_around(element: Element, norms: Sequence[str]) -> bool:
+    """True for the "both sides" of "on both sides of the left sacroiliac joint": those of a joint."""
+    last = element.last + (norms[element.last : element.last + 1] in (("side",), ("sides",)))
+    behind = norms[last : last + 3]
+    return (
+        element.value == "bilateral" and behind[:2] == ("of", "the") and behind[2:] in (("left",), ("right",))
+    )
 
 
 def _is_whole(element: Element) -> bool:

@@ -1,7 +1,7 @@
 """The side that the title of a report tells of the one organ it is about: "ULTRASOUND LEFT BREAST".
 
-Breast and eye only. A picture of a knee or a hand shows that one alone: its halves are no sides of the
-patient, and a side that a title gave to all findings would move and fault their masks.
+Breast and eye only: titles of limbs are read in :mod:`medsegr.report.limbs`. A picture of a knee or a hand
+shows that one alone, and no half of it is a side of the patient.
 """
 
 from collections.abc import Sequence

@@ -6,7 +6,7 @@ from itertools import product
 from typing import Any
 
 from medsegr.errors import ReportError
-from medsegr.findings import Finding, Location
+from medsegr.findings import Finding, Frame, Location
 from medsegr.report import lexicon
 from medsegr.report.parse import parse
 
@@ -62,7 +62,7 @@ def sentence(finding: Finding, *, modality: str | None = None) -> str:
         raise ReportError(
             f"'{name}' is no concept of the lexicon, one was expected; see medsegr info --classes"
         )
-    frame = finding.location.side_frame
+    frame = _frame(finding)
     alone = parse(f"{finding.name}.", modality=modality, frame=frame).findings
     told = _values(alone[0]) if len(alone) == 1 else {}
     lost: list[str] = []
@@ -77,6 +77,11 @@ def sentence(finding: Finding, *, modality: str | None = None) -> str:
         f"'{finding.name}' cannot be said so that it is read back ({', '.join(lost)}); "
         "values that agree with each other were expected"
     )
+
+
+def _frame(finding: Finding) -> Frame:
+    """Whose side the words tell: that of a limb is the patient's."""
+    return "viewer" if finding.location.side_frame == "viewer" else "patient"
 
 
 def _by_name(key: str, finding: Finding, found: Sequence[Finding], told: Mapping[str, Any]) -> bool:
@@ -104,7 +109,7 @@ def _values(finding: Finding) -> dict[str, Any]:
         "name": finding.name,
         "polarity": finding.polarity,
         "side": place.side,
-        "side_frame": place.side_frame if place.side else None,
+        "side_frame": _frame(finding) if place.side else None,
         "rows": place.rows,
         "cols": place.cols,
         "anatomy": place.anatomy,

@@ -138,4 +138,4 @@ def _organs() -> Mapping[str, str]:
 
 def patient_side(finding: Finding) -> str | None:
     """The patient's side that the words tell; None for a side of the picture, which is none of the body."""
-    return finding.location.side if finding.location.side_frame == "patient" else None
+    return None if finding.location.side_frame == "viewer" else finding.location.side

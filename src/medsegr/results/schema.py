@@ -45,7 +45,7 @@ def words_schema() -> Schema:
     location = _object(
         {
             "side": _one_of("right", "left", "bilateral", "midline", None),
-            "side_frame": _one_of("patient", "viewer"),
+            "side_frame": _one_of("patient", "viewer", "limb"),
             "rows": _list(_one_of("upper", "middle", "lower")),
             "cols": _list(_one_of("left", "centre", "right")),
             "anatomy": _list(TEXT),

@@ -111,7 +111,7 @@ def _cols(where: Location, across: np.ndarray) -> np.ndarray:
 def _side(where: Location, across: np.ndarray, image: Image) -> np.ndarray:
     if where.side == "midline":
         return np.asarray(np.abs(across - 0.5) < 1 / 6)
-    if where.side not in ("left", "right"):
+    if where.side not in ("left", "right") or where.side_frame == "limb":
         return np.ones(across.shape, bool)
     # `across` runs along the usual view, where a volume's left is at the right even if it was cut sagittally.
     patient_left = "right" if len(image.grid) == 3 else planes.patient_left(image)
