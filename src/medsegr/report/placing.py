@@ -27,6 +27,13 @@ FREE = frozenset(["ascites", "pneumoperitoneum", "haemoperitoneum"])  # no part 
 POUCHES = frozenset(["pouch of douglas", "cul de sac", "pelvis", "abdomen", "morison pouch"])
 WITHIN = frozenset(["in", "of", "within", "inside"])
 HELD = 4  # words behind an organ up to the "with" of what it holds
+HOLDING = frozenset(  # organs that hold what they are told to be changed with; no diaphragm does
+    [
+        *("gallbladder", "bladder", "uterus", "ovary", "testis", "epididymis", "prostate", "kidney"),
+        *("ureter", "thyroid", "gland", "pancrea", "spleen", "liver", "stomach", "appendix", "bowel"),
+        *("breast", "tendon", "muscle", "joint", "bursa", "disc", "vein"),
+    ]
+)
 NEAR = 4  # words between a finding and the organ that it is "of"
 HALF = frozenset(["left", "right"])  # of the picture; "central" fits either side of the body
 HEMISPHERE = frozenset(["white matter", "lateral ventricle", "thalamus", "basal ganglia", "caudate nucleus"])
@@ -128,7 +135,8 @@ def _beside(part: tuple[int, int], item: Candidate, sentence: Sentence) -> bool:
     it."""
     between = sentence.words.norms[item.last : part[0]]
     held = sentence.words.norms[part[1] : item.first] if part[1] < item.first else ()
-    if "with" in held[:HELD] and not {",", ";", "."} & {*held}:
+    holds = bool(HOLDING & {*sentence.words.norms[slice(*part)]})
+    if holds and "with" in held[:HELD] and not {",", ";", "."} & {*held}:
         return True  # "the gallbladder is contracted with a polyp"
     return part[1] == item.first or (0 < len(between) <= NEAR and between[0] in ("of", "in"))
 
