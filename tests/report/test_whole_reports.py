@@ -32,6 +32,8 @@ ELEVENTH = HERE / "reports_development_eleventh.toml"
 HELDOUT_ELEVENTH = HERE / "reports_heldout_eleventh.toml"
 TWELFTH = HERE / "reports_development_twelfth.toml"
 HELDOUT_TWELFTH = HERE / "reports_heldout_twelfth.toml"
+THIRTEENTH = HERE / "reports_development_thirteenth.toml"
+HELDOUT_THIRTEENTH = HERE / "reports_heldout_thirteenth.toml"
 TEXT = "Spiculated nodule of 9 mm in the right upper lobe. No effusion. Possible pneumonia."
 
 
@@ -49,6 +51,7 @@ TEXT = "Spiculated nodule of 9 mm in the right upper lobe. No effusion. Possible
         (TENTH, 0.9, 0, 0.45),
         (ELEVENTH, 0.77, 0, 0.25),
         (TWELFTH, 0.8, 1, 0.4),
+        (THIRTEENTH, 0.74, 0, 0.16),
     ],
 )
 def test_the_reports_that_the_rules_were_mended_on_stay_read(
@@ -76,6 +79,7 @@ def test_the_reports_that_the_rules_were_mended_on_stay_read(
         (HELDOUT_TENTH, 20),
         (HELDOUT_ELEVENTH, 40),
         (HELDOUT_TWELFTH, 40),
+        (HELDOUT_THIRTEENTH, 30),
     ],
 )
 def test_the_held_out_reports_can_be_scored(path: Path, count: int) -> None:
@@ -87,7 +91,7 @@ def test_the_held_out_reports_can_be_scored(path: Path, count: int) -> None:
 @pytest.mark.parametrize(
     "path",
     [
-        *(DEVELOPMENT, SECOND, THIRD, FIFTH, SIXTH, SEVENTH, EIGHTH, NINTH, TENTH, ELEVENTH),
+        *(DEVELOPMENT, SECOND, THIRD, FIFTH, SIXTH, SEVENTH, EIGHTH, NINTH, TENTH, ELEVENTH, THIRTEENTH),
         *(
             HELDOUT,
             HELDOUT_SECOND,
@@ -100,6 +104,7 @@ def test_the_held_out_reports_can_be_scored(path: Path, count: int) -> None:
             HELDOUT_NINTH,
             HELDOUT_TENTH,
             HELDOUT_ELEVENTH,
+            HELDOUT_THIRTEENTH,
         ),
     ],
 )
