@@ -71,22 +71,13 @@ def parse(
     plain = document.plain(text)
     found_sections = document.sections(plain)
     wanted, code = sections if sections is not None else document.READ, modality_code(modality)
-    read_in = [
-        (s, sentence)
-        for s in found_sections
-        if s.name in wanted
-        for sentence in read_all(plain, document.sentences(plain, s.span), code)
-    ]
+    read_in = _in_sections([s for s in found_sections if s.name in wanted], plain, code)
     read_in, notes = _english(read_in, plain)
     read_in = [(s, part) for s, sentence in read_in for part in _one_by_one(sentence, plain, code)]
     said = [sentence for _, sentence in read_in]
     setting, warnings = _setting(said, code, frame)
-    exams = [
-        sentence
-        for s in found_sections
-        if s.name == "technique" and s.name not in wanted
-        for sentence in read_all(plain, document.sentences(plain, s.span), code)
-    ]
+    techniques = [s for s in found_sections if s.name == "technique" and s.name not in wanted]
+    exams = [sentence for _, sentence in _in_sections(techniques, plain, code)]
     setting = _of_report(setting, said, exams)
     below = of_one_eye(under_title(said, exams), code)
     read_in = [(s, one) for (s, _), one in zip(read_in, below, strict=True)]
@@ -103,6 +94,10 @@ def parse(
     from medsegr.report.llm import consult  # it reads with this function, too
 
     return consult(report, llm, modality=modality, frame=frame, sections=sections or ())
+
+
+def _in_sections(of: Sequence[Section], plain: str, code: str | None) -> list[tuple[Section, Sentence]]:
+    return [(s, one) for s in of for one in read_all(plain, document.sentences(plain, s.span), code)]
 
 
 def parse_phrase(text: str, *, modality: str | None = None, frame: Frame | None = None) -> Report:
