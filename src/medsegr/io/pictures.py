@@ -32,6 +32,7 @@ BACKWARDS: dict[int, tuple[int, ...]] = {
     8: (0,),
 }
 EXCHANGED = 5
+NO_MM = ("no_spacing", "it is a mask of a picture without spacing: nothing can be measured in mm")
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,9 +116,6 @@ def marked_picture(values: np.ndarray, lps: np.ndarray, mark: str, source: Sourc
     told = Source(kind=source.kind, frame_from="assumed", warnings=notes, meta=meta)
     shown = np.ascontiguousarray(laying.picture(values))
     return Image(shown, spacing=down if laying.measured else None, source=told)
-
-
-NO_MM = ("no_spacing", "it is a mask of a picture without spacing: nothing can be measured in mm")
 
 
 def itk_lps(image: Image) -> np.ndarray:

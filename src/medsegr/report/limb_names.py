@@ -124,7 +124,7 @@ _TRUNK = frozenset(  # words of names that no place of the lexicon tells
 def of_limb(place: str) -> bool | None:
     """Whether a named place is part of a limb; None for words of place that may be anywhere ("medial").
     A side before the name ("right shoulder") does not count."""
-    name = place.removeprefix("left ").removeprefix("right ")
+    name = _unsided(place)
     if name in _ANYWHERE:
         return None
     return name in _PLACES or name in _WHOLES or _whole(name) in _WHOLES
@@ -133,8 +133,12 @@ def of_limb(place: str) -> bool | None:
 def is_far(place: str) -> bool:
     """Whether a named place is part of an arm or leg away from the trunk, of which pictures mostly show one:
     a knee, not a hip."""
-    name = place.removeprefix("left ").removeprefix("right ")
+    name = _unsided(place)
     return bool({name, _whole(name)} & {"arm", "leg"})
+
+
+def _unsided(place: str) -> str:
+    return place.removeprefix("left ").removeprefix("right ")
 
 
 @cache

@@ -148,16 +148,14 @@ def _bare(masks: list[Image], told: Mapping[str, Any], manifest: Mapping[str, An
     """An image without values on the masks' grid, with what findings.json and manifest tell of the source."""
     grid = tuple(int(n) for n in told["grid"])
     spacing = None if told.get("spacing_mm") is None else tuple(float(step) for step in told["spacing_mm"])
-    frame: Frame = "viewer" if told.get("frame") == "viewer" else "patient"
     base = masks[0] if masks else Image(np.zeros((1, *grid), np.float32), None, spacing)
-    zeros = np.zeros((1, *grid), np.float32)
     if (pixels := pixels_from(manifest)) is not None:  # an older NIfTI or NRRD of it says that it has a place
         base = replace(base, affine=None, axes=None)
-    meta = {**base.source.meta, **(pixels or {})}
-    source = replace(base.source, frame_from=str(told.get("frame_from", "assumed")), meta=meta)
-    return replace(
-        base, data=zeros, spacing=spacing, modality=told.get("modality"), frame=frame, source=source
+    source = replace(base.source, frame_from="assumed", meta={**base.source.meta, **(pixels or {})})
+    empty = replace(
+        base, data=np.zeros((1, *grid), np.float32), spacing=spacing, modality=None, source=source
     )
+    return as_told(empty, told)
 
 
 def on_grid(mask: Image, image: Image, placed: bool) -> np.ndarray:
