@@ -8,7 +8,6 @@ from medsegr.report import columns, halves
 from medsegr.report.again import told_last
 from medsegr.report.blocks import joined
 from medsegr.report.correcting import taken_back
-from medsegr.report.elided import told_side
 from medsegr.report.eyes import in_eye, led, of_fundus
 from medsegr.report.lexicon import Place, concepts, paired
 from medsegr.report.match import Words
@@ -111,8 +110,7 @@ def _read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[S
     over: tuple[tuple[Element, ...], Words] = ((), NO_WORDS)
     for span in joined(text, spans):
         before = told_last(out[-1].candidates, out[-1].words.norms) if out else None
-        last = out[-1].words.norms if out else ()
-        sentence = read(text, span, modality, before, side=told_side(last, 0, len(last)))
+        sentence = read(text, span, modality, before, side=_only_side(out[-1:]))
         sentence = of_fundus(sentence) if modality == "OP" else sentence
         sentence, poled = of_organ(sentence, poled), organ_named(sentence.words.norms, poled)
         sentence = _of_same(sentence, out[-1:])
@@ -158,6 +156,12 @@ def _read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[S
     if whole and names:
         return tuple(out)
     return tuple(replace(s, titled=True) for s in out)
+
+
+def _only_side(before: Sequence[Sentence]) -> str:
+    """The one side that the places of the sentence before tell ("LLL opacity."); "" for none or two."""
+    sides = {side_of(e) for s in before for e in s.elements} - {None}
+    return next((side for side in SIDE_WORDS if sides == {side}), "")
 
 
 def _of_same(sentence: Sentence, before: Sequence[Sentence]) -> Sentence:

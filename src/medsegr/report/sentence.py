@@ -29,7 +29,7 @@ from medsegr.report.parts import is_place, landmark, portion
 from medsegr.report.regions import PARTING, explains, regions
 from medsegr.report.senses import of_picture
 from medsegr.report.side import SIDE_WORDS, Element, elements
-from medsegr.report.sided import without_title
+from medsegr.report.sided import with_coming, without_title
 from medsegr.report.tokens import tokens
 
 BRAIN = frozenset(["frontal lobe", "parietal lobe", "temporal lobe", "occipital lobe"])
@@ -126,7 +126,7 @@ def read(
     )
     acting = (*acting, *offered(named, words, acting))
     told_of = without_title(elements(places, loose, frozenset(anchors)), words, frozenset(anchors))
-    where = resolved(told_of, words, side)
+    where = resolved(with_coming(told_of, named, words, before), words, side)
     where = tuple(e for e in where if not _of_none(e, anchors, acting, starts, len(words.norms)))
     none = _denied_unknown(acting, anchors, words) | asides(words, starts) | out
     where = tuple(e for e in where if e.first not in none)

@@ -4,7 +4,9 @@ sides that are no place of a finding: the end of a line, what is only compared."
 from collections.abc import Sequence
 from dataclasses import replace
 
-from medsegr.report.lexicon import Place, concepts, paired
+from medsegr.report.again import Told
+from medsegr.report.builds import Candidate
+from medsegr.report.lexicon import Concept, Place, concepts, paired
 from medsegr.report.match import Words
 from medsegr.report.side import SIDE_WORDS, Element, side_of
 
@@ -25,6 +27,22 @@ AMOUNTS = frozenset(["more", "fewer", "less", "larger", "greater", "worse"])
 SIZES = frozenset(["smaller", "larger", "bigger", "longer", "shorter"])
 BEING = frozenset(["is", "appears", "looks", "measures", "slightly", "mildly", "markedly", "somewhat"])
 LEADS = frozenset(["in", "on", "at", "the"])
+AROUND = {  # what comes with a finding of these fields or names on the same side of the body
+    "chest": frozenset(
+        [
+            *("pleural effusion", "pneumothorax", "haemothorax", "hydropneumothorax", "empyema"),
+            *("atelectasis", "volume loss", "pleural thickening"),
+        ]
+    ),
+    **dict.fromkeys(
+        ["stone", "kidney stone", "hydronephrosis"],
+        frozenset(["hydronephrosis", "perinephric stranding", "perinephric collection"]),
+    ),
+}
+COMING = frozenset(["associated", "accompanying", "adjacent", "concomitant", "underlying", "overlying"])
+MERE = frozenset(["there", "is", "a", "an", "also", "some", "small", "tiny", "trace", "minimal", "mild"])
+MERE |= {"moderate", "moderately", "large", "sized", "volume", "pleural", "with", "seen", "the", "new"}
+MERE |= COMING
 
 
 def without_title(found: Sequence[Element], words: Words, named: frozenset[int]) -> tuple[Element, ...]:
@@ -165,3 +183,43 @@ def _both(element: Element) -> Element:
         return replace(element, value="bilateral")
     organ = element.place.of or element.place.name
     return replace(element, place=Place(organ, side="bilateral", of=organ), value=organ)
+
+
+def with_coming(
+    found: Sequence[Element], named: Sequence[Candidate], words: Words, before: Told | None
+) -> tuple[Element, ...]:
+    """The words of place with an "ipsilateral" for each "associated" or "with" by which a finding comes with
+    another on its side: "left basal consolidation with a small effusion", "There is an associated effusion."
+    behind it. Of the plural, and of what has a side of its own, nothing is known so.
+
+    ``before``: what the sentence before named last.
+    """
+    norms, coming = words.norms, set[int]()
+    for i, item in enumerate(named):
+        start = named[i - 1].last if i else 0
+        giver = named[i - 1].concept if i else before.concept if before is not None else None
+        own = any(start <= e.first < item.last + REACH and side_of(e) for e in found)
+        if own or giver is None or not _comes_with(item.concept, giver) or _is_plural(item, words):
+            continue
+        led = {*norms[start : item.first]}
+        said = led <= MERE and (led & COMING or (i and "with" in led))
+        if (said and (not i or _of_one(found, start))) or (i - 1 in coming and led == {"and"}):
+            coming.add(i)
+    same = [Element(None, "side", RELATIVE[0], named[i].first, named[i].first + 1) for i in coming]
+    return tuple(sorted((*found, *same), key=lambda e: e.first))
+
+
+def _is_plural(item: Candidate, words: Words) -> bool:
+    said = words.text[: words.span(item.first, item.last)[1]]
+    return said.endswith("s") and not words.norms[item.last - 1].endswith("s")
+
+
+def _of_one(found: Sequence[Element], until: int) -> bool:
+    """True where the last side that is told before a word is one of the two."""
+    sides = [side_of(e) for e in found if e.last <= until and side_of(e)]
+    return sides[-1:] in (["left"], ["right"])
+
+
+def _comes_with(concept: Concept, giver: Concept) -> bool:
+    group = AROUND.get(giver.name) or AROUND.get(giver.field, frozenset())
+    return concept.name in group and giver.kind == "finding" and giver.sided
