@@ -309,6 +309,10 @@ WARNINGS: Mapping[str, Told] = {
             "what is asked for is refused, but the model knows kinds of it",
             "name the one that is meant",
         ),
+        "known_elsewhere": (
+            "what is asked for is refused in an image of this kind, but the model knows it in others",
+            "see that the image is what it is taken for: `--modality`",
+        ),
         "measured_low": (
             "on the validation images in the model's card its masks of this concept reached a Dice below .5",
             "look at the mask closely; `medsegr info --classes` tells what was measured",

@@ -921,6 +921,22 @@ def test_a_refusal_names_what_is_known_of_the_kind() -> None:
     assert "narrower_known" not in dict(elsewhere.warnings)
 
 
+class InFilms(Fake):
+    """Knows nodules, in films and CT alone."""
+
+    def knows(self, finding: Finding, modality: str | None = None) -> bool:
+        return finding.name == "nodule" and modality in (None, "CR", "CT")
+
+
+def test_a_refusal_names_the_kinds_of_image_in_which_a_concept_is_known() -> None:
+    wrong = pipeline.run(picture(modality="MR"), InFilms(), phrases=["nodule", "kidney stone"])
+    assert [item.reason for item in wrong.findings] == ["unknown_concept"] * 2
+    (note,) = [text for code, text in wrong.warnings if code == "known_elsewhere"]
+    assert note.startswith("f1: known in CR, CT, and this image is taken as MR")
+    right = pipeline.run(picture(modality="CT"), InFilms(), phrases=["nodule"])
+    assert "known_elsewhere" not in dict(right.warnings)
+
+
 def test_of_a_part_the_organ_is_drawn_by_force_only_and_marked() -> None:
     refused = pipeline.run(picture(), Fake(), phrases=["left lower lobe"])
     told = dict(refused.warnings)["whole_known"]

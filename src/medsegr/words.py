@@ -34,7 +34,7 @@ def report_of_text(
         )
     if not report.findings:
         has = tuple(dict.fromkeys(section.name for section in report.sections))
-        why = "no finding was recognised in these words"
+        why = "no finding was recognised in these words; ask by a phrase, such as 'right lung'"
         if has and sections and not set(sections) & set(has):
             why = (
                 f"these words have no section {' or '.join(sections)}, they have {', '.join(has)}: ask for "

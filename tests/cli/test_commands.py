@@ -48,6 +48,17 @@ def test_version(run: Any) -> None:
     assert run("--version").out.strip() == f"medsegr {medsegr.__version__}"
 
 
+def test_files_without_flags_are_told_where_the_flags_stand(run: Any) -> None:
+    run("segment", "chest.png", "report.txt").fails(2, "-i IMAGE")
+    run("view").fails(2, "'medsegr view --help'")
+
+
+def test_names_of_any_length_leave_the_columns_even(run: Any) -> None:
+    lines = run("info", "--classes").out.splitlines()[2:]
+    widest = max(len(item["name"]) for item in run("info", "--classes", "--json").json["classes"])
+    assert {line[11 + widest : 13 + widest] for line in lines} <= {" m", " n"}  # medsegr-tiny, no model
+
+
 def test_info(run: Any) -> None:
     told = run("info", "--json").json
     assert {item["name"] for item in told["models"]} >= {"medsegr-tiny", "otsu"}

@@ -43,6 +43,13 @@ def test_the_main_job(run: Any, image: Path, report: Path, tmp_path: Path, pixel
     assert told["image"]["frame_from"] == "modality"
 
 
+@pytest.mark.weights
+def test_a_refusal_says_where_what_is_known_is_listed(run: Any, image: Path, tmp_path: Path) -> None:
+    ran = run("segment", "-i", image, "-p", "unicorn", "--modality", "CR", "-o", tmp_path / "out")
+    assert (ran.code, "refused (unknown_concept)" in ran.out) == (0, True), ran.err
+    assert "'medsegr info --classes'" in ran.out
+
+
 @pytest.mark.parametrize(
     ("words", "names", "said"),
     [

@@ -237,6 +237,29 @@ def test_a_report_that_fails_is_told_and_the_others_go_on(run: Any, tmp_path: Pa
     assert second["findings"][0]["name"] == "mass"
 
 
+def test_a_file_of_jobs_for_segment_is_not_read_as_words(run: Any, tmp_path: Path) -> None:
+    """There ``report`` names a file: as words its name tells no finding."""
+    (tmp_path / "reports").mkdir()
+    (tmp_path / "reports" / "a.txt").write_text("A mass.", encoding="utf-8")
+    path = tmp_path / "jobs.csv"
+    path.write_text("id,image,report\n1,a.png,reports/a.txt\n2,b.png,A mass.\n", encoding="utf-8")
+    ran = run("parse", "--jobs", path)
+    assert ran.code == 4
+    first, second = map(json.loads, ran.out.splitlines())
+    assert "parse -r" in first["error"]
+    assert "a.txt" not in first["error"]
+    assert second["findings"][0]["name"] == "mass"
+
+
+def test_each_line_has_the_warnings_of_its_report(run: Any, tmp_path: Path) -> None:
+    path = tmp_path / "t.csv"
+    words = "id,text,modality\n1,Kein Pneumothorax.,CR\n2,Nodule in the lung.,CR\n"
+    path.write_text(words, encoding="utf-8")
+    first, second = map(json.loads, run("parse", "--jobs", path).out.splitlines())
+    assert [note["code"] for note in first["warnings"]] == ["report_language", "nothing_read"]
+    assert "warnings" not in second
+
+
 @pytest.mark.parametrize("name", ["t.csv", "t.jsonl", "t.json"])
 @pytest.mark.parametrize("reader", ["rows", "jobs"])
 def test_a_file_that_is_refused_or_left_is_closed_at_once(

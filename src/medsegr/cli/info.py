@@ -1,6 +1,7 @@
 """``medsegr info``: what this installation can do, without loading a model or torch."""
 
 import json
+from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Annotated, Any
 
@@ -133,19 +134,25 @@ def _model_line(name: str, item: dict[str, Any], organs: frozenset[str]) -> str:
     return f"{name} ({', '.join(notes)})" if notes else name
 
 
+def _width(items: Iterable[Mapping[str, Any]]) -> int:
+    return max((len(item["name"]) for item in items), default=0)
+
+
 def lines(told: dict[str, Any]) -> list[str]:
     """The same for a person."""
     out = [f"medsegr {told['version']}", told["notice"]]
+    wide = _width(told.get("models", ()))
     for item in told.get("models", ()):
         about = item.get("summary") or f"{len(item['concepts'])} concepts"
-        out.append(f"model   {item['name']:16s} {item.get('missing', about)}")
+        out.append(f"model   {item['name']:{wide}s} {item.get('missing', about)}")
     if "formats" in told:
         out += [
             f"reads   {', '.join(told['formats']['reads'])}",
             f"writes  {', '.join(told['formats']['writes'])}",
         ]
     organs = frozenset(item["name"] for item in told.get("classes", ()) if item["kind"] == "anatomy")
+    wide = _width(told.get("classes", ()))
     for item in told.get("classes", ()):
         models = ", ".join(_model_line(name, item, organs) for name in item["models"]) or "no model"
-        out.append(f"{item['kind']:10s} {item['name']:30s} {models}")
+        out.append(f"{item['kind']:10s} {item['name']:{wide}s} {models}")
     return out

@@ -67,10 +67,18 @@ def _told(error: Exception) -> tuple[str, int]:
         return str(error), error.exit_code
     code = getattr(error, "exit_code", None)
     if isinstance(code, int) and hasattr(error, "format_message"):  # typer's own errors: wrong arguments
-        return error.format_message(), code
+        return error.format_message() + _help_hint(error), code
     if isinstance(error, OSError):
         return f"the system refused to read or write: {error.strerror or type(error).__name__}", 1
     return f"{type(error).__name__} inside medsegr; run it again with --debug and report what it shows", 1
+
+
+def _help_hint(error: Any) -> str:
+    """What typer leaves unsaid where files came without flags (``medsegr segment chest.png``), or none."""
+    message, command = error.format_message(), getattr(getattr(error, "ctx", None), "command_path", "medsegr")
+    if message.startswith("Got unexpected extra argument"):
+        return f"; files and words come behind flags (-i IMAGE -r REPORT): see '{command} --help'"
+    return f" See '{command} --help'." if message.startswith("Missing argument") else ""
 
 
 def _end(message: str, code: int, debug: bool, typed: str = "") -> int:

@@ -1,6 +1,7 @@
 """``medsegr parse --jobs``: a line of findings for every report of a file."""
 
 import json
+import os
 import sys
 from collections.abc import Callable, Iterator
 from contextlib import closing, contextmanager
@@ -46,7 +47,7 @@ def many(
     as_json: AsJson,
     llm: "Endpoint | None" = None,
 ) -> int:
-    """One line ``{"id", "findings"}`` a report, in the order of ``source``: a file and flags of it.
+    """One line ``{"id", "findings", ...}`` a report, in the order of ``source``: a file and flags of it.
 
     The file is read twice, a row at a time: one bad row refuses it whole before anything is written. Returns
     4 where some reports could not be read.
@@ -65,7 +66,7 @@ def many(
     silent = 0
     with _sink(output) as write, naming(path), closing(read_rows(path, columns)) as rows:
         for row in rows:
-            told, answered = _read(row, image, as_json, asked)
+            told, answered = _read(row, path.parent, (image, as_json, asked))
             silent = 0 if answered else silent + 1
             if asked is not None and silent == MOST_SILENT:
                 LOG.warning(
@@ -79,15 +80,28 @@ def many(
     return 4 if failed else 0
 
 
+def _no_path(text: str, folder: Path) -> None:
+    """InputError where the words of a row are the name of a file, as in a jobs file of ``medsegr segment``:
+    nothing would be found in them, and nobody told."""
+    if text.strip() and "\n" not in text and os.path.isfile(folder / text.strip()):  # never raises
+        raise InputError(
+            "a file's name came where the words themselves were expected; 'medsegr segment --jobs' reads "
+            "files of reports, 'medsegr parse -r FILE' reads one"
+        )
+
+
 def _read(
-    row: "Row", image: SeenFlags, as_json: AsJson, llm: "Endpoint | None"
+    row: "Row", folder: Path, how: "tuple[SeenFlags, AsJson, Endpoint | None]"
 ) -> tuple[dict[str, Any], bool]:
-    """The line of one report, and whether the language model answered (True where none was asked)."""
+    """The line of one report, and whether the language model answered (True where none was asked).
+    ``folder`` is that of the table."""
     from medsegr.report.llm import consult, unanswered
     from medsegr.results.schema import unread_json
     from medsegr.words import report_of_text
 
+    image, as_json, llm = how
     try:
+        _no_path(row.text, folder)
         modality, frame = row.modality or image.modality, frame_of(row.frame or image.frame)
         report = report_of_text(row.text, modality, frame)
         if llm is not None:
@@ -99,7 +113,7 @@ def _read(
         told["unread"] = unread_json(report)
     if row.parts:
         told["columns"] = {name: list(span) for name, span in row.parts.items()}
-    if llm is not None:
+    if llm is not None or report.warnings:
         told["warnings"] = [{"code": code, "message": message} for code, message in report.warnings]
     return told, not unanswered(report)
 

@@ -299,4 +299,6 @@ def tell(result: "Result", out: Path) -> None:
         print("no findings")
     for code, message in result.warnings:
         LOG.warning("%s: %s", code, message)
+    if any(item.reason == "unknown_concept" for item in result.findings):
+        print("'medsegr info --classes' lists what is known")
     print(f"written to {out / 'overlay.png'} and findings.json beside it")

@@ -375,7 +375,9 @@ def _chosen(outcome: Outcome, finding_id: str | None) -> FindingResult:
             raise UsageError(f"no finding '{finding_id[:40]}': one of {', '.join(there)} was expected")
         item = outcome[finding_id]
         if item.finding.polarity == "absent":
-            raise UsageError("the report denies this finding: it is not drawn")
+            raise UsageError(
+                "the report denies this finding: it is not drawn; ask by a phrase of your own if you see it"
+            )
         return item
     drawn = [item for item in outcome.findings if item.status in ("segmented", "not_found")]
     if len(drawn) != 1:

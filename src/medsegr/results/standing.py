@@ -6,7 +6,7 @@ from medsegr.checks import one_region
 from medsegr.types import FindingResult
 
 DISAGREE = "words_and_clicks_disagree"
-WHY_NOTHING = ("whole_known", "narrower_known")  # advice where there is no mask
+WHY_NOTHING = ("whole_known", "narrower_known", "known_elsewhere")  # advice where there is no mask
 OF_THE_DRAWING = (
     "drawn_as",
     "look_not_followed",

@@ -23,7 +23,7 @@ from medsegr.options import Options
 from medsegr.report.lexicon import concepts
 from medsegr.report.parse import skip_reason
 from medsegr.report.parts import kind_asked, part_asked
-from medsegr.types import Check, Finding, FindingResult, Image, Result, Segmenter, Status
+from medsegr.types import MODALITIES, Check, Finding, FindingResult, Image, Result, Segmenter, Status
 
 SMALLEST_SIDE = 8  # px: a grid below this in height or width is refused as too_small
 # What kind of image a modality gives; all that are not named are radiology.
@@ -221,16 +221,25 @@ def cautions(
             notes.append(("phantom_only", text))
         elif item.mask is not None and (low := _low(card, wider(drawn, card).name)):
             notes.append(("measured_low", f"{item.finding.id}: {low}"))
-        elif item.reason in ("part_unknown", "kind_unknown"):
-            text = _of_whole(segmenter, item.finding, image)
-            notes.append(("whole_known", f"{item.finding.id}: {text}: ask for that if it is meant"))
-        elif item.reason == "unknown_concept" and (narrower := _narrower(card, item.finding, image.modality)):
-            names = ", ".join(narrower)
-            text = f"{item.finding.id}: this alone is not known, but {names}: say so if it is meant"
-            notes.append(("narrower_known", text))
+        elif (advice := _advice(segmenter, item, image)) is not None:
+            notes.append((advice[0], f"{item.finding.id}: {advice[1]}"))
     if options.explain and any(r.mask is not None and r.attention is None for r in results):
         notes.append(("no_attention", "this model gives no map of where the words acted"))
     return notes
+
+
+def _advice(segmenter: Segmenter, item: FindingResult, image: Image) -> tuple[str, str] | None:
+    """A warning's code and words: what could be asked for instead of what was refused."""
+    if item.reason in ("part_unknown", "kind_unknown"):
+        return "whole_known", f"{_of_whole(segmenter, item.finding, image)}: ask for that if it is meant"
+    if item.reason != "unknown_concept":
+        return None
+    if narrower := _narrower(_card(segmenter), item.finding, image.modality):
+        return "narrower_known", f"this alone is not known, but {', '.join(narrower)}: say so if it is meant"
+    if kinds := [code for code in MODALITIES if known(segmenter, item.finding, code)]:
+        text = f"known in {', '.join(kinds)}, and this image is taken as {image.modality}: see that it is"
+        return "known_elsewhere", text
+    return None
 
 
 def unproposed(image: Image, segmenter: Segmenter) -> tuple[str, str]:

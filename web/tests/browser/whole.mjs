@@ -105,6 +105,13 @@ const FIRST = [
       const why = await page.textContent(".card.absent .card-state");
       check(why.includes("not there"), "a denied finding does not say why it is not drawn");
       check((await page.$$(".cue")).length > 0, "no cue is underlined");
+      const marked = await page.$eval(".phrase .tag", (tag) => {
+        tag.closest(".phrase").classList.add("worry"); // as where a check fails
+        const grown = tag.scrollHeight - tag.clientHeight;
+        tag.closest(".phrase").classList.remove("worry");
+        return grown;
+      });
+      check(marked <= 0, `the mark of a failed check sticks out of the number's box by ${marked} px`);
       check((await page.textContent(".notice")).includes("Not a medical device"), "the notice is missing");
       check((await page.textContent("[data-edge=left]")) === "R", "R is not at the left");
     },
