@@ -228,7 +228,8 @@ def _under(item: Candidate, own: tuple[Spot, ...], sentence: Sentence, setting: 
     where = [place for spot in own for place in spot.places]
     if sentence.exam and not fits(item.concept.name, where, sentence.exam):
         return own
-    if any(_elsewhere(place, told[0]) for place in where):
+    level = [place for place in where if place.of != "vertebra"]  # "ureters joining at L4"
+    if any(_elsewhere(place, told[0]) for place in level or where):
         return own
     if not own:
         return told
