@@ -47,8 +47,9 @@ def listed(sentence: Sentence, out: list[Sentence], listing: Listing, text: str,
     if _MARK.fullmatch(line) and marked and _is_item(sentence):
         over = out[listing.at]
         out[listing.at] = replace(over, candidates=())
-        item = Candidate(listing.concept, ((0, 1),), (0, len(sentence.words.norms)))
-        sentence = replace(sentence, candidates=(item,))
+        inside = sentence.candidates
+        item = Candidate(listing.concept, ((0, 1),), (0, _until(sentence)))
+        sentence = replace(sentence, candidates=(item, *inside))
     out.append(sentence)
     return listing
 
@@ -56,11 +57,12 @@ def listed(sentence: Sentence, out: list[Sentence], listing: Listing, text: str,
 def _titles(sentence: Sentence) -> Concept | None:
     """The finding of a line that is nothing but its name in the plural, and heads of columns."""
     named, norms = sentence.candidates, sentence.words.norms
-    if len(named) != 1 or named[0].concept.kind != "finding" or sentence.scopes or named[0].first > MOST_LEAD:
+    if len(named) != 1 or named[0].concept.kind != "finding" or named[0].first > MOST_LEAD:
         return None
     last = named[0].last
     said = sentence.words.tokens[last - 1].raw.lower()
     plural = said.endswith("s") and said != norms[last - 1]
+    plural = plural and not any(s.cue.kind != "time" for s in sentence.scopes)
     return named[0].concept if plural and _closed(norms[last:]) else None
 
 
@@ -75,4 +77,12 @@ def _is_item(sentence: Sentence) -> bool:
     placed = any(e.place is not None or e.field == "side" for e in sentence.elements)
     stated = any(s.cue.kind != "time" for s in sentence.scopes)
     told = placed or size_mm(sentence.words, whole)[0] is not None
-    return told and not stated and not sentence.candidates
+    bare = all(c.first >= _until(sentence) for c in sentence.candidates)
+    return told and not stated and bare
+
+
+def _until(sentence: Sentence) -> int:
+    """Index of the bracket of what an item holds: "LUL, part-solid, 11 mm (solid component 4 mm)"."""
+    norms = sentence.words.norms
+    held = bool(sentence.candidates) and "(" in norms
+    return norms.index("(") if held else len(norms)

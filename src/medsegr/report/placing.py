@@ -321,7 +321,7 @@ def _closer(sentence: Sentence, at: int) -> bool:
 def _may_take(
     taker: Candidate, own: tuple[Spot, ...], giver: Candidate, given: tuple[Spot, ...], joined: bool
 ) -> bool:
-    told = [p for s in given for p in s.places if p.name not in SPINAL]
+    told = [p for s in given for p in s.places if p.name not in SPINAL | {"facet joint"}]
     levels = bool(told) and all(p.of == "vertebra" for p in told)
     sided = taker.concept.sided and giver.concept.sided and taker.concept.name not in MIDLINE
     if taker.concept.name in FREE:

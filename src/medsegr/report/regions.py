@@ -293,6 +293,10 @@ def _are_joined(one: Candidate, two: Candidate, words: Words, starts: tuple[int,
 def explains(between: Sequence[str]) -> bool:
     """True for the words between a sign and its meaning: "shadowing at the base, in keeping with"."""
     told = list(between)
+    while told and (told[-1] in ("mm", "cm", "x") or told[-1][0].isdecimal()):
+        told.pop()  # "corresponds to a 15 mm polyp"
+    if told[-1:] and told[-1] in ARTICLES:
+        told.pop()
     if told[-2:-1] and told[-2] in ARTICLES:  # "represents an inflamed cyst"
         told.pop()
     while told and told[-1] in TELLING:
