@@ -180,7 +180,10 @@ _FOREIGN = re.compile(
 _TITLES = frozenset(
     ["dr", "mr", "ms", "sr"]
 )  # in capitals a disease or a kind of image: "no DR. Left eye ..."
-_ITEM = re.compile(r"(?:(?<=\n)|(?<=\r)|^)[ \t]*(?:\(?\d{1,2}[.):](?!\d)|#\d{1,2}[.:)]?(?=\s)|[-*•–·o](?=\s))[ \t]*", re.MULTILINE)
+_ITEM = re.compile(
+    r"(?:(?<=\n)|(?<=\r)|^)[ \t]*(?:\(?\d{1,2}[.):](?!\d)|#\d{1,2}[.:)]?(?=\s)|[-*•–·o](?=\s))[ \t]*",
+    re.MULTILINE,
+)
 _INLINE_ITEM = re.compile(r"(?:(?<=[.;:!?])|(?<=^))\s*\(?\d{1,2}[.)]\s*(?=[A-Za-z])")
 _UNIT = re.compile(r"\d ?[glLmhsT]$")
 _STOP = re.compile(r"(?<![.!?;])[.!?;]++(?=\s|$|[A-Z][a-z])|\n[ \t\r]*\n|\r\n|\n|\r")

@@ -3,7 +3,7 @@ that it may be nothing: "a polyp of 4 mm, probably stool"."""
 
 from collections.abc import Sequence
 
-from medsegr.report.builds import Candidate
+from medsegr.report.builds import POORLY, Candidate
 from medsegr.report.context import Scope
 from medsegr.report.idle import UNREAL
 from medsegr.report.lexicon import Cue, word_list
@@ -12,7 +12,7 @@ from medsegr.report.match import Words
 MARKS = frozenset(["-", "\u2013", "\u2014", ":", "(", "=", "query"])  # before what a thing may be
 NEAR = 4  # words before and behind the "or"
 ENDS = frozenset([".", ";", ",", ")", "-", "\u2013", "\u2014", "?"])
-SEEMING = frozenset(["nipple shadow", "residual stool", "air bubble", "specular reflection", "skin fold"])
+SEEMING = frozenset(["nipple shadow", "residual stool", "air bubble", "specular reflection", "limited study"])
 SUPPOSING = frozenset(
     [
         *("likely", "probably", "possibly", "presumably", "query", "probable", "possible", "favored"),
@@ -47,7 +47,7 @@ def seeming(named: Sequence[Candidate], words: Words) -> tuple[Scope, ...]:
     out = []
     things = [c for c in named if c.concept.kind == "finding" and c.concept.name not in SEEMING]
     seems = {c.first for c in named if c.concept.name in SEEMING}
-    for at in (i for i, norm in enumerate(words.norms) if i in seems or norm in UNREAL):
+    for at in (i for i in range(len(words.norms)) if i in seems or _is_unreal(words.norms, i)):
         one = next((c for c in reversed(things) if c.last <= at), None)
         if one is None or at - one.last > FAR:
             continue
@@ -58,6 +58,11 @@ def seeming(named: Sequence[Candidate], words: Words) -> tuple[Scope, ...]:
         span = words.span(one.last + told, one.last + told + 1)
         out.append(Scope(Cue("uncertain", "both"), span, one.first, one.last))
     return tuple(out)
+
+
+def _is_unreal(norms: Sequence[str], at: int) -> bool:
+    """True for a word of what is no thing: "artefact", the distension of "poor distension"."""
+    return norms[at] in UNREAL or (norms[at] == "distension" and norms[at - 1] in POORLY)
 
 
 def _until(named: Sequence[Candidate], at: int, words: Words) -> int:

@@ -50,6 +50,7 @@ UNREAL = frozenset(  # what a thing that seems to be there is instead
     [
         *("artifact", "artefact", "artifactual", "artefactual", "summation", "superimposition", "stool"),
         *("faece", "feces", "faecal", "fecal", "residue", "mucu", "bubble", "spurious", "technical"),
+        *("averaging", "underdistension", "nondistension", "peristalsis", "pseudolesion", "overlap"),
     ]
 )
 MEANINGS = (  # ends of words that tell what a thing is due to or how grave it is: "infective", "reactive"

@@ -17,6 +17,9 @@ COLUMNS = frozenset(  # heads of a table of sizes, beside the name of what is me
         *("location", "nadir", "change", "diameter", "mm", "cm", "(", ")", "/", "|", "-", "#"),
     ]
 )
+NOTHING = frozenset(  # told of what holds none of it: "none in the rectum", "liver normal"
+    ["no", "none", "nil", "not", "without", "negative", "clear", "normal", "unremarkable", "free", "spared"]
+)
 MOST_LEAD = 3  # words before the name in its line: "Target", "Non-target"
 _MARK = re.compile(r"[ \t|*>]{0,8}(?:#?\(?\d{1,2}[.):]?|[-*•–·o])?[ \t]*")
 _NUMBER = re.compile(r"#?\d{1,2}[ \t]")
@@ -75,7 +78,7 @@ def _is_item(sentence: Sentence) -> bool:
     """True for an item that tells a place or a size and names nothing: "RUL, solid, 5 mm"."""
     whole: Span = (0, len(sentence.words.norms))
     placed = any(e.place is not None or e.field == "side" for e in sentence.elements)
-    stated = any(s.cue.kind != "time" for s in sentence.scopes)
+    stated = any(s.cue.kind != "time" for s in sentence.scopes) or bool(NOTHING & {*sentence.words.norms})
     told = placed or size_mm(sentence.words, whole)[0] is not None
     bare = all(c.first >= _until(sentence) for c in sentence.candidates)
     return told and not stated and bare

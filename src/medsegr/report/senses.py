@@ -52,6 +52,9 @@ MEASURED = frozenset(  # of which a density is a property
 ) | {"echo", "parenchymal", "overall", "symmetrical", "homogeneous", "uniform", "vessel", "cell"}
 SUBSTANCES = frozenset(["csf", "fluid", "water", "fat", "fatty", "blood", "differing", "varying"])
 SUBSTANCES |= {"different", "variable"}  # "collections of differing density, of CSF density on the left"
+RENAL = frozenset(
+    ["kidney", "renal", "pole", "interpolar", "cortex", "cortical", "fat", "fatty", "macroscopic"]
+)
 MEASURES = (("density",), ("lucency",), ("attenuation",), ("opacity",))  # that all tissue has
 HELD = frozenset(["normal", "preserved", "maintained", "symmetric", "symmetrical", "homogeneous", "uniform"])
 HELD |= {"reduced", "decreased", "unremarkable", "appropriate", "satisfactory"}
@@ -125,6 +128,8 @@ def other_sense(hit: Hit[Concept], hits: Sequence[Hit[Concept]], words: Words, m
         return behind[:1] == ("of",) and bool(NO_LIVER & {*behind}) and "liver" not in behind
     if _is_elsewhere(said, hit, words.norms):
         return True
+    if said == ("aml",):  # a leukaemia
+        return not RENAL & {*words.norms}
     if said in MEASURES:
         return _is_property(said, hit, words.norms)
     if SAMPLED & {*words.norms[: hit.first]} and _is_sampled(hit, words.norms):
