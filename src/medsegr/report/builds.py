@@ -29,16 +29,9 @@ THINGS = frozenset(  # that a look told right before them is the look of: "brigh
 DENYING = frozenset(["not", "non", "no", "without"])
 POORLY = frozenset(  # told of what should be filled: "the sigmoid is poorly distended"
     [
-        "poorly",
-        "under",
-        "inadequately",
-        "incompletely",
-        "suboptimally",
-        "insufficiently",
-        "adequately",
-        "well",
+        *("poorly", "under", "inadequately", "incompletely", "suboptimally", "insufficiently", "adequately"),
+        *("well", "poor", "non", "incomplete", "inadequate", "suboptimal"),
     ]
-    + ["poor", "non", "incomplete", "inadequate", "suboptimal"]
 )
 FILLED = frozenset(["distended", "expanded", "filled"])
 

@@ -90,7 +90,11 @@ def _measures_now(last: int, norms: Sequence[str]) -> bool:
     """True for "the mass measured 3 cm then, now 4.2 cm". ``last``: the index behind the name."""
     ends = next((i for i in range(last, len(norms)) if norms[i] in (".", ";")), len(norms))
     at = next((i for i in range(last, ends) if norms[i] in NOW), ends)
-    return any(norms[i] in ("mm", "cm") for i in (at - 1, *range(at, min(ends, at + NEAR))) if at < ends)
+    if at == ends:
+        return False
+    behind = norms[at : min(ends, at + NEAR)]
+    unit = next((i for i, norm in enumerate(behind) if norm in ("mm", "cm")), 0)
+    return norms[at - 1] in ("mm", "cm") or (unit > 0 and not {"a", "an"} & {*behind[:unit]})
 
 
 def _was_for(scope: Scope, parts: Sequence[tuple[int, int]], words: Words) -> bool:

@@ -166,12 +166,12 @@ _DASHED = frozenset(  # headings that a dash may end
     ]
 )
 _NAMES = {words: name for name, all_words in HEADINGS.items() for words in all_words}
-_HEAD = re.compile(
+_HEAD = re.compile(  # blanks before its end are never given back: a run of them is read once
     r"(?:^|(?<=[.\n\r])[ \t]*|(?<=\w[ \t])(?<!linical )(?<!LINICAL )"
     r"(?=(?:FINDINGS|Findings|IMPRESSION|Impression|CONCLUSION|Conclusion):))"  # "Hx: cough Findings: ..."
     r"[ \t*#_>-]{0,8}(?P<words>[A-Za-z][A-Za-z /&-]{1,40}?)"
     r"(?:(?:(?<=[Aa]ddendum)|(?<=ADDENDUM)|(?<=[Rr]eport)|(?<=REPORT))[ \t]*\(?\d[\d:./ -]{0,18}\)?)?[ \t]*+"
-    r"(?P<end>[*_]{0,3}:[*_]{0,3}|(?=\r?\n)|[-\u2013][ \t]+(?=\S))",  # blanks are never given back: a run of them is read once
+    r"(?P<end>[*_]{0,3}:[*_]{0,3}|(?=\r?\n)|[-\u2013][ \t]+(?=\S))",
     re.MULTILINE,
 )
 _FOREIGN = re.compile(
@@ -315,10 +315,8 @@ def _ends(part: str, match: re.Match[str]) -> bool:
 
 
 def _line_ends(part: str, match: re.Match[str]) -> bool:
-    if match.group().count("\n") > 1:
-        return True
     after = part[match.end() : match.end() + 100].lstrip(" \t")
-    if _is_next(part[: match.start()].rsplit("\n", 1)[-1], after):
+    if match.group().count("\n") > 1 or _is_next(part[max(0, match.start() - 200) : match.start()], after):
         return True
     if not after or after[0].islower() or after[0].isdigit():
         return False
@@ -340,7 +338,7 @@ def _line_ends(part: str, match: re.Match[str]) -> bool:
 
 def _is_next(line: str, after: str) -> bool:
     """True for the lines of a numbered table: "1 Liver seg 8   42   22 mm", "2 Left node   19   11 mm"."""
-    here, before = _NUMBERED.match(after), _NUMBERED.match(line.lstrip())
+    here, before = _NUMBERED.match(after), _NUMBERED.match(line.rsplit("\n", 1)[-1].lstrip())
     return here is not None and int(here[1]) == (int(before[1]) + 1 if before else 1)
 
 

@@ -1,5 +1,5 @@
-"""Lists under the name of what they list: "NODULES:" with "#1 RUL, solid, 5 mm" below, "Target lesions" with "1
-Liver segment 8 ... 22 mm"."""
+"""Lists under the name of what they list: "NODULES:" with "#1 RUL, solid, 5 mm" below, "Target lesions" with
+"1 Liver segment 8 ... 22 mm"."""
 
 import re
 from collections.abc import Sequence

@@ -128,8 +128,6 @@ def other_sense(hit: Hit[Concept], hits: Sequence[Hit[Concept]], words: Words, m
         return behind[:1] == ("of",) and bool(NO_LIVER & {*behind}) and "liver" not in behind
     if _is_elsewhere(said, hit, words.norms):
         return True
-    if said == ("aml",):  # a leukaemia
-        return not RENAL & {*words.norms}
     if said in MEASURES:
         return _is_property(said, hit, words.norms)
     if SAMPLED & {*words.norms[: hit.first]} and _is_sampled(hit, words.norms):
@@ -207,6 +205,8 @@ def _is_elsewhere(said: Sequence[str], hit: Hit[Concept], norms: Sequence[str]) 
     behind = norms[hit.last : hit.last + 4]
     if said in IN_BREAST:
         return behind[:1] == ("of",) and not BREAST & {*behind}
+    if said == ("aml",):
+        return not RENAL & {*norms}  # a leukaemia
     if said in (("congestion",), ("edema",)):
         return bool(ORGANS & before) or (behind[:1] == ("of",) and bool(HELD_BY & {*behind}))
     return False
