@@ -27,6 +27,13 @@ THINGS = frozenset(  # that a look told right before them is the look of: "brigh
     ["focus", "lesion", "spot", "dot", "area", "nodule", "band", "line", "structure", "region", "rim", "line"]
 )
 DENYING = frozenset(["not", "non", "no", "without"])
+POORLY = frozenset(  # told of what should be filled: "the sigmoid is poorly distended"
+    [
+        *("poorly", "under", "inadequately", "incompletely", "suboptimally", "insufficiently", "adequately"),
+        *("well", "poor", "non", "incomplete", "inadequate", "suboptimal"),
+    ]
+)
+FILLED = frozenset(["distended", "expanded", "filled"])
 
 
 @dataclass(frozen=True, slots=True)
@@ -180,6 +187,8 @@ def _pair(
                 continue
             if words.norms[low.first : low.last] == INTACT and gap:
                 continue  # "the tendon is intact with a tear of the ligament"
+            if words.norms[tail.first] in FILLED and words.norms[tail.first - 1] in POORLY:
+                continue
             if tail is low and words.norms[low.last] in THINGS:
                 continue  # "bright foci through the liver"
             if words.norms[high.first - 2 : high.first] in OF_OTHERS:

@@ -14,6 +14,8 @@ from medsegr.report.treated import operated, says_after
 FADED = re.compile(r"longer enhanc", re.IGNORECASE)  # of an enhancement that has gone, and its lesion not
 REGRESSING = frozenset(["neovascularisation", "retinopathy of prematurity"])
 PARTLY = frozenset(["partially", "partly", "partial", "incompletely", "somewhat", "almost", "nearly"])
+NOW = frozenset(["now", "currently", "today", "presently"])
+NEAR = 7  # words from the "now" of a size to its unit
 OPEN_ENDS = frozenset(["excluded", "out"])  # of "cannot be excluded", "cannot be ruled out"
 
 
@@ -68,11 +70,13 @@ def _said(acting: Sequence[Scope], timed: Sequence[Scope], start: int, words: Wo
 def _timed(
     acting: Sequence[Scope], parts: Sequence[tuple[int, int]], concept: Concept, words: Words
 ) -> list[Scope]:
-    """The scopes that tell when."""
+    """The scopes that tell when; what measures so and so much now is not of an earlier study alone."""
+    now = _measures_now(max(last for _, last in parts), words.norms)
     return [
         s
         for s in acting
         if s.cue.kind == "time"
+        and not (s.cue.value == "prior" and now)
         and not (s.cue.value == "prior" and concept.lasting and s.span[1] - s.span[0] < 9)
         and not (concept.lasting and words.text[slice(*s.span)].lower().endswith("healed"))
         and not (s.cue.value in ("removed", "operated") and _pictured(concept))
@@ -80,6 +84,17 @@ def _timed(
         and (s.cue.value != "operated" or operated(concept, words.norms) or _was_for(s, parts, words))
         and not (FADED.search(words.text[slice(*s.span)]) and "enhanc" not in concept.name)
     ]
+
+
+def _measures_now(last: int, norms: Sequence[str]) -> bool:
+    """True for "the mass measured 3 cm then, now 4.2 cm". ``last``: the index behind the name."""
+    ends = next((i for i in range(last, len(norms)) if norms[i] in (".", ";")), len(norms))
+    at = next((i for i in range(last, ends) if norms[i] in NOW), ends)
+    if at == ends:
+        return False
+    behind = norms[at : min(ends, at + NEAR)]
+    unit = next((i for i, norm in enumerate(behind) if norm in ("mm", "cm")), 0)
+    return norms[at - 1] in ("mm", "cm") or (unit > 0 and not {"a", "an"} & {*behind[:unit]})
 
 
 def _was_for(scope: Scope, parts: Sequence[tuple[int, int]], words: Words) -> bool:

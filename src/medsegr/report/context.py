@@ -12,7 +12,7 @@ from typing import Any, Literal
 
 from medsegr.findings import Polarity, Span
 from medsegr.report.clauses import DENIALS, DENIERS, answers, denied_half
-from medsegr.report.idle import acts_back, explained_at, of_them, presumed, qualifies
+from medsegr.report.idle import acts_back, explained_at, is_meaning, of_them, presumed, qualifies
 from medsegr.report.lexicon import Cue, word_list
 from medsegr.report.match import Hit, Words
 from medsegr.report.treated import since
@@ -133,7 +133,9 @@ def _means(words: Words, hit: Hit[Cue], starts: tuple[int, ...], anchors: Sequen
     named = next((i for i in range(hit.last, end) if i in anchors), None)
     if not set(range(hit.first)) & {*anchors}:
         return named is not None  # "This is most likely an adenoma"
-    between = words.norms[hit.last : named] if named is not None else (",",)
+    if named is None:
+        return is_meaning(words.norms, hit.last, end)
+    between = words.norms[hit.last : named]
     return not ((word_list("prepositions") - {"to", "due"}) | NAMING_ENDS) & {*between}
 
 

@@ -157,13 +157,21 @@ HEADINGS = {
 LIMIT = 1_000_000  # characters of a report; the longest real ones stay below 50,000
 LONGEST = 1500  # characters of a sentence; real ones stay below 500
 READ = ("findings", "impression", "addendum")  # what is read unless asked otherwise
+_DASHES = ("-", "\u2013")
+_DASHED = frozenset(  # headings that a dash may end
+    [
+        *("indication", "indications", "history", "clinical history", "clinical details", "clinical", "hx"),
+        *("clinical information", "technique", "comparison", "findings", "impression", "conclusion"),
+        *("opinion", "summary", "imp", "reason for exam", "clinical indication", "recommendation"),
+    ]
+)
 _NAMES = {words: name for name, all_words in HEADINGS.items() for words in all_words}
-_HEAD = re.compile(
+_HEAD = re.compile(  # blanks before its end are never given back: a run of them is read once
     r"(?:^|(?<=[.\n\r])[ \t]*|(?<=\w[ \t])(?<!linical )(?<!LINICAL )"
     r"(?=(?:FINDINGS|Findings|IMPRESSION|Impression|CONCLUSION|Conclusion):))"  # "Hx: cough Findings: ..."
     r"[ \t*#_>-]{0,8}(?P<words>[A-Za-z][A-Za-z /&-]{1,40}?)"
     r"(?:(?:(?<=[Aa]ddendum)|(?<=ADDENDUM)|(?<=[Rr]eport)|(?<=REPORT))[ \t]*\(?\d[\d:./ -]{0,18}\)?)?[ \t]*+"
-    r"(?P<end>[*_]{0,3}:[*_]{0,3}|(?=\r?\n))",  # blanks are never given back: a run of them is read once
+    r"(?P<end>[*_]{0,3}:[*_]{0,3}|(?=\r?\n)|[-\u2013][ \t]+(?=\S))",
     re.MULTILINE,
 )
 _FOREIGN = re.compile(
@@ -172,7 +180,10 @@ _FOREIGN = re.compile(
 _TITLES = frozenset(
     ["dr", "mr", "ms", "sr"]
 )  # in capitals a disease or a kind of image: "no DR. Left eye ..."
-_ITEM = re.compile(r"(?:(?<=\n)|(?<=\r)|^)[ \t]*(?:\(?\d{1,2}[.):](?!\d)|[-*•–·o](?=\s))[ \t]*", re.MULTILINE)
+_ITEM = re.compile(
+    r"(?:(?<=\n)|(?<=\r)|^)[ \t]*(?:\(?\d{1,2}[.):](?!\d)|#\d{1,2}[.:)]?(?=\s)|[-*•–·o](?=\s))[ \t]*",
+    re.MULTILINE,
+)
 _INLINE_ITEM = re.compile(r"(?:(?<=[.;:!?])|(?<=^))\s*\(?\d{1,2}[.)]\s*(?=[A-Za-z])")
 _UNIT = re.compile(r"\d ?[glLmhsT]$")
 _STOP = re.compile(r"(?<![.!?;])[.!?;]++(?=\s|$|[A-Z][a-z])|\n[ \t\r]*\n|\r\n|\n|\r")
@@ -214,6 +225,9 @@ def _heading(match: re.Match[str], text: str) -> str | None:
     name = _NAMES.get(words)
     if name is None and " " in words:
         name = _NAMES.get(words.split(" and ")[0].split(" / ")[0].split("/")[0])
+    if name is not None and match["end"][:1] in _DASHES:  # "Indication - cough", at the begin of a line
+        own = match.start() == 0 or text[match.start() - 1] == "\n" or match[0][:1] == "\n"
+        return name if own and words in _DASHED else None
     if name is None or match["end"]:
         return name
     upper = match[
@@ -301,9 +315,9 @@ def _ends(part: str, match: re.Match[str]) -> bool:
 
 
 def _line_ends(part: str, match: re.Match[str]) -> bool:
-    if match.group().count("\n") > 1:
-        return True
     after = part[match.end() : match.end() + 100].lstrip(" \t")
+    if match.group().count("\n") > 1 or _is_next(part[max(0, match.start() - 200) : match.start()], after):
+        return True
     if not after or after[0].islower() or after[0].isdigit():
         return False
     line = part[max(0, match.start() - 200) : match.start()].rsplit("\n", 1)[-1].strip()
@@ -322,6 +336,12 @@ def _line_ends(part: str, match: re.Match[str]) -> bool:
     return not line.endswith((",", "-")) and line.rsplit(" ", 1)[-1].lower() not in _OPEN
 
 
+def _is_next(line: str, after: str) -> bool:
+    """True for the lines of a numbered table: "1 Liver seg 8   42   22 mm", "2 Left node   19   11 mm"."""
+    here, before = _NUMBERED.match(after), _NUMBERED.match(line.rsplit("\n", 1)[-1].lstrip())
+    return here is not None and int(here[1]) == (int(before[1]) + 1 if before else 1)
+
+
 def _is_heading(line: str) -> bool:
     """True for what begins with a line of nothing but a side, spelled as a heading: no sentence goes on with
     it, and none is left open by it."""
@@ -338,5 +358,6 @@ _LABEL = re.compile(r"[A-Z][A-Za-z0-9 /#-]{0,40}:(?=\s)")
 _BEGUN = re.compile(  # what begins a line: an organ in capitals with a dash, what letters say of a patient
     r"[A-Z][A-Z0-9/]*(?: [A-Z0-9/]+){0,3} ?[-–—]{1,2} |(?:[HCREhcre]/[Oo]|[KkSs]/(?:[Cc]/[Oo]|[Pp]))\b"
 )
+_NUMBERED = re.compile(r"(\d{1,2})[ \t]+(?=[A-Z][^\n]*\d)")
 _QUERIED = re.compile(r"(?:^|\s)\?\s?[\w/-]+$")  # what a referrer asks ends his line
 _BOX = re.compile(r"[\[\u2610-\u2612]")

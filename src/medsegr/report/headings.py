@@ -9,6 +9,7 @@ from medsegr.report.again import told_last
 from medsegr.report.blocks import joined
 from medsegr.report.correcting import taken_back
 from medsegr.report.eyes import in_eye, led, of_fundus
+from medsegr.report.itemised import Listing, listed
 from medsegr.report.lexicon import Place, concepts, paired
 from medsegr.report.match import Words
 from medsegr.report.parts import wholes
@@ -19,7 +20,11 @@ from medsegr.report.sites import is_procedure, of_before, sided
 from medsegr.report.titled import DEVICES, ORGANS, fits
 
 PARTED = frozenset(
-    ["vertebra", "colon", "rectum", "stomach", "duodenum", "prostate", "oesophagus", "terminal ileum"]
+    [
+        *("vertebra", "colon", "rectum", "stomach", "duodenum", "prostate", "oesophagus", "terminal ileum"),
+        *("ileocecal region", "left main coronary artery", "left anterior descending artery"),
+        *("circumflex artery", "right coronary artery", "diagonal branch", "obtuse marginal branch"),
+    ]
 )
 SPOKEN = frozenset(
     [
@@ -106,7 +111,7 @@ def _read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[S
     out: list[Sentence] = []
     under, end, poled = "", 0, ""
     nested = ""  # the organ under whose heading a mere side is one: "KIDNEYS: Right: stone. Left: cyst."
-    spoken = Spoken()
+    spoken, listing = Spoken(), Listing()
     over: tuple[tuple[Element, ...], Words] = ((), NO_WORDS)
     for span in joined(text, spans):
         before = told_last(out[-1].candidates, out[-1].words.norms) if out else None
@@ -142,7 +147,8 @@ def _read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[S
         told = told if told[0] or not site else (site, out[-1].words)
         told = told if told[0] or not both else (both, sentence.words)
         out[-1:] = [taken_back(one, sentence) for one in out[-1:]]
-        out.append(replace(sentence, under=under or subject, over=told[0], over_words=told[1], exam=exam))
+        own = replace(sentence, under=under or subject, over=told[0], over_words=told[1], exam=exam)
+        listing = listed(own, out, listing, text, lines > 1)
         if any(c.concept.kind == "statement" for c in sentence.candidates):
             spoken = Spoken(organ=spoken.organ)  # what is normal has nothing in it
         end = span[1]

@@ -46,6 +46,17 @@ WIDE = frozenset(["lesion", "mass", "abnormality"])  # mostly what has been name
 AHEAD = 7  # words behind "around the" in which the thing is named
 HEALED = frozenset(["healed", "resolved", "eradicated"])
 LEADS = frozenset(["and", "with", "an", "the", ","])
+UNREAL = frozenset(  # what a thing that seems to be there is instead
+    [
+        *("artifact", "artefact", "artifactual", "artefactual", "summation", "superimposition", "stool"),
+        *("faece", "feces", "faecal", "fecal", "residue", "mucu", "bubble", "spurious", "technical"),
+        *("averaging", "underdistension", "nondistension", "peristalsis", "pseudolesion", "overlap"),
+    ]
+)
+MEANINGS = (  # ends of words that tell what a thing is due to or how grave it is: "infective", "reactive"
+    *("ive", "ous", "ic", "ary", "ory", "ign", "ant", "al"),
+    *("related", "induced", "secondary", "physiological", "incidental"),
+)
 
 
 def acts_back(words: Words, hit: Hit[Cue]) -> bool:
@@ -109,6 +120,14 @@ def of_them(norms: Sequence[str], last: int, end: int, named: Collection[int]) -
     behind = next((k for k in range(at, end) if k not in named), end)
     told = [norm for norm in norms[behind:end] if norm not in TO_BE]
     return behind if told and told[0].isalpha() and told[0] not in SEEING else last
+
+
+def is_meaning(norms: Sequence[str], first: int, end: int) -> bool:
+    """True for the "infective or drug related" of "the opacity is likely infective or drug related": the
+    opacity is there. ``first`` and ``end``: the words behind "likely"; what is no more than an appearance
+    ("artefactual") is not there for sure."""
+    told = norms[first : first + 1] if first < end else ()
+    return bool(told) and told[0].endswith(MEANINGS) and told[0] not in UNREAL | {"real", "typical"}
 
 
 def explained_at(norms: Sequence[str], first: int, end: int) -> int:

@@ -27,6 +27,7 @@ ONLY_IN = {  # short words that mean something else elsewhere: complement and a 
     **dict.fromkeys(("ff", "small ff", "trace ff", "moderate ff"), frozenset(["US", "CT"])),  # a fat fraction
     "satellite": frozenset(["US", "MG"]),
     "oa": frozenset(["CR", "CT", "MR", "US", "PT"]),
+    "aml": frozenset(["CT", "MR"]),  # an angiomyolipoma; in an echo the leaflet of a valve
     "icc": frozenset(["CR"]),  # an intercostal catheter; elsewhere a carcinoma of the liver
     "crescent": TISSUE,  # of a glomerulus
     **dict.fromkeys(("ground glass", "groundglass"), frozenset(["CR", "CT", "PT", "MR"])),  # of echoes: none
@@ -83,6 +84,8 @@ def of_modality(
         edge = at == 0 or norms[at - 1] in BEHIND or after in ((), (".",), (",",), (";",))
         headed = after == (":",) and (norm != "be" or modality == "OP")
         return EYES[norm] if headed or (norm != "be" and modality == "OP" and edge) else ()
+    if norm == "aml" and modality == "US":
+        return "anterior", "mitral", "leaflet"
     if norm in NECK and modality == "US" and not (at and norms[at - 1] in OTHERS):
         return NECK[norm]
     if norm in ("fundus", "fundal") and modality in ("US", "MR"):

@@ -228,7 +228,8 @@ def _under(item: Candidate, own: tuple[Spot, ...], sentence: Sentence, setting: 
     where = [place for spot in own for place in spot.places]
     if sentence.exam and not fits(item.concept.name, where, sentence.exam):
         return own
-    if any(_elsewhere(place, told[0]) for place in where):
+    level = [place for place in where if place.of != "vertebra"]  # "ureters joining at L4"
+    if any(_elsewhere(place, told[0]) for place in level or where):
         return own
     if not own:
         return told
@@ -320,7 +321,7 @@ def _closer(sentence: Sentence, at: int) -> bool:
 def _may_take(
     taker: Candidate, own: tuple[Spot, ...], giver: Candidate, given: tuple[Spot, ...], joined: bool
 ) -> bool:
-    told = [p for s in given for p in s.places if p.name not in SPINAL]
+    told = [p for s in given for p in s.places if p.name not in SPINAL | {"facet joint"}]
     levels = bool(told) and all(p.of == "vertebra" for p in told)
     sided = taker.concept.sided and giver.concept.sided and taker.concept.name not in MIDLINE
     if taker.concept.name in FREE:

@@ -41,6 +41,7 @@ OF_SIDED = tuple((*of, side) for of in (("of",), ("of", "the")) for side in SIDE
 # left hip prosthesis": the left is that of what is named behind it
 BOTH = frozenset(["both", "bilateral", "bilaterally"])
 CAUSING = frozenset(["cause", "causes", "causing", "producing", "resulting"])
+MOST_DOUBT = 5  # words of a doubt behind a semicolon
 LISTING = frozenset([",", "and", "or", "/", "&"])
 BRACKETS = frozenset(["(", ")"])  # what they hold is said beside a statement and ends none
 
@@ -277,7 +278,8 @@ def _are_joined(one: Candidate, two: Candidate, words: Words, starts: tuple[int,
         return True
     doubted = " ".join(between).endswith(DOUBTING)
     doubted = doubted or (between[-1:] == ("query",) and not one.concept.drawable)
-    if len(between) <= 24 and doubted and not {".", ";"} & {*between}:
+    apart = ";" in between[:-MOST_DOUBT] or "." in between  # "a filling defect; highly suspicious of TCC"
+    if len(between) <= 24 and doubted and not apart:
         return True
     ended = words.norms[two.last :] in ((), (".",))
     if ended and between and between[-1] in APPOSING and len(between) <= 24 and "no" not in between:
@@ -291,6 +293,10 @@ def _are_joined(one: Candidate, two: Candidate, words: Words, starts: tuple[int,
 def explains(between: Sequence[str]) -> bool:
     """True for the words between a sign and its meaning: "shadowing at the base, in keeping with"."""
     told = list(between)
+    while told and (told[-1] in ("mm", "cm", "x") or told[-1][0].isdecimal()):
+        told.pop()  # "corresponds to a 15 mm polyp"
+    if told[-1:] and told[-1] in ARTICLES:
+        told.pop()
     if told[-2:-1] and told[-2] in ARTICLES:  # "represents an inflamed cyst"
         told.pop()
     while told and told[-1] in TELLING:

@@ -50,6 +50,11 @@ LUNG = frozenset(
 MEASURED = frozenset(  # of which a density is a property
     ["bone", "bony", "mineral", "osseous", "marrow", "skeletal", "normal", "proton", "optical", "capillary"]
 ) | {"echo", "parenchymal", "overall", "symmetrical", "homogeneous", "uniform", "vessel", "cell"}
+SUBSTANCES = frozenset(["csf", "fluid", "water", "fat", "fatty", "blood", "differing", "varying"])
+SUBSTANCES |= {"different", "variable"}  # "collections of differing density, of CSF density on the left"
+RENAL = frozenset(
+    ["kidney", "renal", "pole", "interpolar", "cortex", "cortical", "fat", "fatty", "macroscopic"]
+)
 MEASURES = (("density",), ("lucency",), ("attenuation",), ("opacity",))  # that all tissue has
 HELD = frozenset(["normal", "preserved", "maintained", "symmetric", "symmetrical", "homogeneous", "uniform"])
 HELD |= {"reduced", "decreased", "unremarkable", "appropriate", "satisfactory"}
@@ -200,6 +205,8 @@ def _is_elsewhere(said: Sequence[str], hit: Hit[Concept], norms: Sequence[str]) 
     behind = norms[hit.last : hit.last + 4]
     if said in IN_BREAST:
         return behind[:1] == ("of",) and not BREAST & {*behind}
+    if said == ("aml",):
+        return not RENAL & {*norms}  # a leukaemia
     if said in (("congestion",), ("edema",)):
         return bool(ORGANS & before) or (behind[:1] == ("of",) and bool(HELD_BY & {*behind}))
     return False
@@ -217,7 +224,7 @@ def _is_property(said: Sequence[str], hit: Hit[Concept], norms: Sequence[str]) -
     behind = [norm for norm in norms[hit.last : hit.last + 4] if norm not in BEING]
     owned = behind[:1] == ["of"] and bool(OWNERS & {*behind[1:3]}) and before in ("", "the", "normal", ".")
     usual = behind[:2] == ["within", "normal"]
-    return before in MEASURED or owned or usual or bool(HELD & {*behind[:1]})
+    return before in MEASURED | SUBSTANCES or owned or usual or bool(HELD & {*behind[:1]})
 
 
 def _is_heading(hit: Hit[Concept], hits: Sequence[Hit[Concept]], norms: Sequence[str]) -> bool:

@@ -10,7 +10,7 @@ from medsegr.report.again import Told, again
 from medsegr.report.builds import Candidate, whole, with_builds
 from medsegr.report.clauses import asides, clause_starts, unseen
 from medsegr.report.context import DENYING_TIMES, Scope, scopes
-from medsegr.report.either import offered
+from medsegr.report.either import offered, seeming
 from medsegr.report.elided import leaves_out
 from medsegr.report.holding import resolved
 from medsegr.report.identity import identified
@@ -124,7 +124,7 @@ def read(
         anchors,
         [d for d in describing if d.value.field not in ("size_class", "count", "side", "rows", "cols")],
     )
-    acting = (*acting, *offered(named, words, acting))
+    acting = (*acting, *offered(named, words, acting), *seeming(named, words))
     told_of = without_title(elements(places, loose, frozenset(anchors)), words, frozenset(anchors))
     where = resolved(with_coming(told_of, named, words, before), words, side)
     where = tuple(e for e in where if not _of_none(e, anchors, acting, starts, len(words.norms)))

@@ -45,6 +45,15 @@ _DISTANCE = re.compile(
     r"(?:safety |surgical |excision )?margins?(?! ?[:=]))\b",
     re.IGNORECASE,
 )
+_THEN = re.compile(  # "measured 3 cm then, now 4.2 cm"
+    r"^\s*(?:then|at that time|previously|before|earlier|on the (?:prior|previous|last)|in (?:19|20)\d\d)\b"
+    r"(?!\s*[\d(])",
+    re.IGNORECASE,
+)
+_NOW = re.compile(  # "the nodule of 8 mm now measures 12 mm"
+    r"\b(?:now|currently|today|presently)\s*(?:it\s*)?(?:measur\w+|is|are|at|of|only|up to|about|=|:)?\s*$",
+    re.IGNORECASE,
+)
 _LISTED = frozenset(
     [
         "segment",
@@ -125,16 +134,18 @@ def size_mm(words: Words, region: tuple[int, int]) -> tuple[tuple[float, ...] | 
         return None, ()
     text = words.text
     start, stop = words.span(*region)
-    for match in _MEASURE.finditer(text, start, stop):
+    found = [*_MEASURE.finditer(text, start, stop)]
+    now = [m for m in found if _NOW.search(text[max(start, m.start() - 40) : m.start()])]
+    for match in now or found:
         before = text[max(start, match.start() - 40) : match.start()]
-        now = _TO.search(match["more"] or "")
-        if now and _FROM.search(before):  # "from 51 mm to 34 mm": two studies, or the ends of a range
-            at = match.start("more") + now.start("now")
-            return (_mm(now["now"], match["unit"]),), ((at, match.end()),)
+        last = _TO.search(match["more"] or "")
+        if last and _FROM.search(before):  # "from 51 mm to 34 mm": two studies, or the ends of a range
+            at = match.start("more") + last.start("now")
+            return (_mm(last["now"], match["unit"]),), ((at, match.end()),)
         if _is_cm(match["unit"]) and _far(before, match):
             continue
         of_part = _PART.search(before) or _DISTANCE.match(text[match.end() : match.end() + 20])
-        if of_part or _OTHER_STUDY.search(before):
+        if of_part or _OTHER_STUDY.search(before) or _THEN.match(text[match.end() : match.end() + 20]):
             continue
         return _values(match), (match.span(),)
     below = _BELOW.search(text, start, stop)
