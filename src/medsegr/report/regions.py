@@ -276,7 +276,7 @@ def _are_joined(one: Candidate, two: Candidate, words: Words, starts: tuple[int,
     if len(between) <= 24 and not {".", ";"} & {*between} and explains(between):
         return True
     doubted = " ".join(between).endswith(DOUBTING)
-    doubted = doubted or (between[-1:] == ("query",) and not one.concept.drawable)
+    doubted = doubted or (between[-1:] == ("query",) and _asks_of(one, between, words))
     if len(between) <= 24 and doubted and not {".", ";"} & {*between}:
         return True
     ended = words.norms[two.last :] in ((), (".",))
@@ -286,6 +286,12 @@ def _are_joined(one: Candidate, two: Candidate, words: Words, starts: tuple[int,
         return True
     most = 20 if "with" in between[-3:] else 12
     return not hard and len(between) <= most and bool(word_list("joiners") & set(between))
+
+
+def _asks_of(one: Candidate, between: Sequence[str], words: Words) -> bool:
+    """True where what is asked is what a thing may be: "bulge in the ileum - ?GIST ?compression"."""
+    again = len(between) == 1 and one.first > 0 and words.norms[one.first - 1] == "query"
+    return again or not one.concept.drawable or between[-2:-1] in (("(",), *((mark,) for mark in EQUAL))
 
 
 def explains(between: Sequence[str]) -> bool:

@@ -41,6 +41,8 @@ LOOKS = (("hypodensity",), ("hyperdensity",))
 VIEWS = frozenset(["view", "projection", "radiograph", "film", "image", "examination"])
 LIMITED = frozenset(["limited", "obscured", "suboptimal", "poor", "incomplete", "inadequate", "restricted"])
 MOST_LEAD = 5  # words of a heading before a request, its colon included
+CHAMBERS = frozenset(["right atrium", "left atrium", "right ventricle", "left ventricle"])
+MOVED = frozenset(["pulled", "pull", "moved", "move", "come", "called", "dating", "going", "drawn", "put"])
 PERSONS = frozenset(["patient", "patients", "sufferer", "sufferers"])
 ASKING = frozenset(["?"])
 CONDITIONS = ASKING | {"if"}  # of who asks: "is there a polyp?", "if there is a polyp, segment it"
@@ -281,8 +283,10 @@ def _of_view(place: Hit[Place], words: Words) -> bool:
 
 
 def _of_side(place: Hit[Place], words: Words) -> bool:
-    """True for the hand of "on the right hand side"."""
+    """True for the hand of "on the right hand side" and the back of "could be pulled back"."""
     led = words.norms[max(0, place.first - 1) : place.first]
+    if led and led[0] in MOVED and place.value.name == "back":
+        return True
     hand = words.norms[place.first : place.last + 1] in (("hand", "side"), ("hand", "sided"))
     return hand and led in (("left",), ("right",))
 
@@ -290,7 +294,8 @@ def _of_side(place: Hit[Place], words: Words) -> bool:
 def _of_cyst(place: Hit[Place], words: Words) -> bool:
     """True for the septum of "a cyst with a thick septum": it is none of the heart."""
     bare = words.norms[place.first : place.last] in (("septum",), ("septal",))
-    return bare and bool({"cyst", "cystic", "collection"} & {*words.norms})
+    line = words.norms[place.last : place.last + 1] == ("line",)  # "septal lines" of the lung
+    return bare and (line or bool({"cyst", "cystic", "collection"} & {*words.norms}))
 
 
 def _inside(place: Place, modality: str | None) -> bool:
@@ -302,6 +307,8 @@ def _visible(name: str, modality: str | None) -> bool:
     if name in BRAIN and modality not in (None, "MR", "CT", "PT", "US"):
         return False
     known = lexicon.concepts()
+    if modality == "CR" and name in CHAMBERS:  # in which leads and lines end
+        return True
     return (
         not modality or name not in known or not known[name].modalities or modality in known[name].modalities
     )
