@@ -95,6 +95,8 @@ def with_builds(named: list[Candidate], words: Words, starts: tuple[int, ...]) -
             continue
         if _is_listed(build, pair, out, words) or _is_of_other(pair, named, words):
             continue
+        if _is_treated(pair, named, words):
+            continue
         made = Candidate(lexicon.concepts()[build.name], pair)
         inside = [c for c in out if all(_overlaps(part, pair) for part in c.parts)]
         if any(c.concept.name == build.name or build.name in c.concept.parents for c in inside):
@@ -112,6 +114,17 @@ def with_builds(named: list[Candidate], words: Words, starts: tuple[int, ...]) -
 def _clause(at: int, starts: tuple[int, ...]) -> int:
     """Index of the word with which the clause of a word begins."""
     return max(s for s in starts if s <= at)
+
+
+def _is_treated(pair: tuple[tuple[int, int], ...], named: Sequence[Candidate], words: Words) -> bool:
+    """True for the "dilated" of "a stricture of the sigmoid, dilated to 15 mm": that is what was done."""
+    last = max(part[1] for part in pair)
+    done = words.norms[last - 1] == "dilated" and words.norms[last : last + 1] in (
+        ("to",),
+        ("with",),
+        ("using",),
+    )
+    return done and any(c.concept.name == "stenosis" and c.last < last for c in named)
 
 
 def _is_listed(build: Build, pair: tuple[tuple[int, int], ...], named: list[Candidate], words: Words) -> bool:
@@ -190,6 +203,8 @@ def _pair(
                 "nodular calcification",
             ):
                 continue
+            if build.name == "broken device" and "," in between:
+                continue  # "screws intact, fracture united"
             if best is None or gap < best[0]:
                 best = gap, ((low.first, low.last), (high.first, high.last))
     return best[1] if best else None

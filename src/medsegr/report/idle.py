@@ -46,6 +46,7 @@ WIDE = frozenset(["lesion", "mass", "abnormality"])  # mostly what has been name
 AHEAD = 7  # words behind "around the" in which the thing is named
 HEALED = frozenset(["healed", "resolved", "eradicated"])
 LEADS = frozenset(["and", "with", "an", "the", ","])
+ENDING = frozenset([".", ",", ";", ")", ":", "and", "but", "on", "in", "at", "/"])  # behind an answer
 
 
 def acts_back(words: Words, hit: Hit[Cue]) -> bool:
@@ -59,6 +60,9 @@ def acts_back(words: Words, hit: Hit[Cue]) -> bool:
     alone = hit.last - hit.first == 1
     if words.norms[hit.first : hit.last] == ("n",):
         return False  # it is an answer, or no cue
+    if alone and words.norms[hit.first] in ("neg", "negative"):
+        behind = words.norms[hit.last : hit.last + 1]  # "full of stones, wall 5 mm, neg Murphy"
+        return not behind or behind[0] in ENDING
     if alone and words.norms[hit.first] == "absent" and before[-1:] and before[-1] in LEADS:
         behind = words.norms[hit.last : hit.last + 1]  # "clips, and absent right breast shadow"
         return not behind or behind[0] in ("on", "in", "at", ".", ",", ";", "and")

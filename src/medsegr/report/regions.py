@@ -42,6 +42,7 @@ OF_SIDED = tuple((*of, side) for of in (("of",), ("of", "the")) for side in SIDE
 BOTH = frozenset(["both", "bilateral", "bilaterally"])
 CAUSING = frozenset(["cause", "causes", "causing", "producing", "resulting"])
 LISTING = frozenset([",", "and", "or", "/", "&"])
+LOBES = frozenset(["rul", "rml", "rll", "lul", "lll"])
 BRACKETS = frozenset(["(", ")"])  # what they hold is said beside a statement and ends none
 
 
@@ -96,7 +97,7 @@ def _excepts(item: Candidate, after: Candidate, words: Words) -> bool:
     norms = words.norms
     between = norms[item.last : after.first]
     end = next((i for i in range(after.last, len(norms)) if norms[i] in CLOSING), len(norms))
-    if item.concept.kind != "statement" or {*SIDE_WORDS} & {*norms[item.last : end]}:
+    if item.concept.kind != "statement" or {*SIDE_WORDS, *LOBES} & {*norms[item.last : end]}:
         return False  # "the right lung is clear apart from an effusion on the left"
     return any(between[i : i + len(e)] == e for e in IN_FRONT for i in range(len(between)))
 

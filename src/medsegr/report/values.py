@@ -36,7 +36,9 @@ _GROWN_TO = re.compile(  # "the spleen is enlarged at 14 cm", "stable at 3 cm"
 _MOVED = re.compile(  # "could be pulled back by approx 1 cm", "advance 2 cm"
     r"\b(?:pull(?:ed)?|withdrawn?|advance[ds]?|advancing|pulling|withdrawing)\b[^.;,\d]{0,25}$", re.IGNORECASE
 )
-_FIRST_OF = re.compile(rf"(?:\(|\b(?:measuring|of|sized?)\s+)(?P<first>{_NUMBER})\s*(?:and|&)\s*$", re.IGNORECASE)
+_FIRST_OF = re.compile(
+    rf"(?:\(|\b(?:measuring|of|sized?)\s+)(?P<first>{_NUMBER})\s*(?:and|&)\s*$", re.IGNORECASE
+)
 _FROM = re.compile(r"\bfrom\s*(?:a |about |approximately |up to )?$", re.IGNORECASE)
 _TO = re.compile(rf"(?:\bto|-|–)\s*(?P<now>{_NUMBER})$", re.IGNORECASE)
 _PART = re.compile(  # "a node, cortex 6 mm": of a part, not of the thing
