@@ -13,16 +13,12 @@ from medsegr.report.parse import parse
         ("ES", "Rectum healthy, diverticula in the sigmoid.", ("sigmoid colon",)),
         ("ES", "Caecum: 4 mm polyp, ileum normal.", ("cecum",)),
         ("ES", "Transverse: flat lesion 15 mm.", ("transverse colon",)),
-        ("ES", "Fibroid at the fundus.", ("uterine fundus",)),
+        ("ES", "Fibroid at the fundus.", ()),
         ("ES", "Erosions in the fundus.", ("gastric fundus",)),
         ("CR", "PICC with its tip in the right atrium.", ("right atrium",)),
         ("CR", "The ETT could be pulled back by 1 cm.", ()),
         ("CR", "A mass of the back.", ("back",)),
-        (
-            "US",
-            "Rt kidney 10.9 cm, normal cortex, cyst upper pole.",
-            ("right kidney", "upper pole of kidney"),
-        ),
+        ("US", "Rt kidney 10.9 cm, normal cortex, cyst upper pole.", ("right upper pole of kidney",)),
         ("OP", "Laser scars in the temporal periphery.", ("temporal retina",)),
         ("XC", "R nasal ala - nodule 6 mm, small central ulcer.", ("right nose",)),
     ],
@@ -30,7 +26,7 @@ from medsegr.report.parse import parse
 def test_a_healthy_place_and_a_verb_place_nothing(modality: str, text: str, place: tuple[str, ...]) -> None:
     found = parse(text, modality=modality).findings[-1]
     assert {*place} <= {*found.location.anatomy} or not place
-    assert len(found.location.anatomy) <= len(place) + ("kidney" in text)
+    assert len(found.location.anatomy) <= len(place)
 
 
 @pytest.mark.parametrize(
@@ -38,11 +34,11 @@ def test_a_healthy_place_and_a_verb_place_nothing(modality: str, text: str, plac
     [
         ("Submucosal bulge in the ileum - ?GIST ?extrinsic compression.", "extrinsic compression", 1),
         ("Nodule in the antrum (?pancreatic rest).", "submucosal lesion", 1),
-        ("Nodule in the antrum, ?compression.", "compression", 0),
     ],
 )
 def test_what_is_asked_of_a_thing_lies_where_it_does(text: str, name: str, places: int) -> None:
     asked = parse(text, modality="ES").findings[-1]
+    assert asked.name == name
     assert asked.polarity == "uncertain"
     assert len(asked.location.anatomy) == places
 

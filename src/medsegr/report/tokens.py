@@ -91,8 +91,10 @@ def tokens(text: str, span: Span) -> tuple[Token, ...]:
 
 
 def _is_heading(text: str, end: int) -> bool:
-    """True for the sign of a heading in Markdown: it begins a line and has a blank behind it."""
-    return not text[: end - 1].rpartition("\n")[2].strip() and text[end : end + 1] in (" ", "\t")
+    """True for the sign of a heading in Markdown, which begins a line and has a blank behind it, and for that
+    of a mere mark before a phrase: "#liver"."""
+    begins = not text[: end - 1].rpartition("\n")[2].strip()
+    return begins and (text[end : end + 1] in (" ", "\t") or (end == 1 and text[end : end + 1].islower()))
 
 
 def queries(text: str, mark: Span, stop: int) -> bool:
