@@ -293,7 +293,10 @@ def _of_cyst(place: Hit[Place], words: Words) -> bool:
 
 
 def _inside(place: Place, modality: str | None) -> bool:
-    """True for what an endoscope looks into: the bladder, the airways and the lobes that these lead to."""
+    """True for what an endoscope looks into, the bladder, the airways and the lobes that these lead to, and
+    for the chambers of the heart in a film, in which lines and leads end."""
+    if modality == "CR":
+        return place.name in CHAMBERS
     return modality == "ES" and (bool({place.name, place.of} & HOLLOW) or "lobe of lung" in place.name)
 
 
@@ -301,8 +304,6 @@ def _visible(name: str, modality: str | None) -> bool:
     if name in BRAIN and modality not in (None, "MR", "CT", "PT", "US"):
         return False
     known = lexicon.concepts()
-    if modality == "CR" and name in CHAMBERS:  # in which leads and lines end
-        return True
     return (
         not modality or name not in known or not known[name].modalities or modality in known[name].modalities
     )
