@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from medsegr.report.clauses import VERBS, denied_half
 from medsegr.report.elided import DENYING, EXCEPTING
-from medsegr.report.lexicon import word_list
+from medsegr.report.lexicon import concepts, word_list
 from medsegr.report.match import Words
 from medsegr.report.side import INTO, SIDE_WORDS, Element, side_of
 from medsegr.report.sided import (
@@ -127,7 +127,7 @@ def _first_of_places(run: Sequence[Element], found: Sequence[Element], norms: Se
     sided = any(side_of(e) in SIDE_WORDS for e in run)
     mine = set() if sided else {e.place.name for e in run if e.place}
     others = [e.place for e in found if e.place and not e.own and e.first > comma]
-    return bool(mine) and any(p.name not in mine for p in others)
+    return bool(mine) and any(not {p.name, p.of} & mine and (p.of or p.name in concepts()) for p in others)
 
 
 def _run(element: Element, found: Sequence[Element]) -> tuple[int, int]:
