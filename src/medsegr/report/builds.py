@@ -26,6 +26,14 @@ SOUND = frozenset(  # said of what is not torn, of what holds no thrombus
 THINGS = frozenset(  # that a look told right before them is the look of: "bright foci through the liver"
     ["focus", "lesion", "spot", "dot", "area", "nodule", "band", "line", "structure", "region", "rim", "line"]
 )
+INTO = frozenset(["of", "in", "on", "at"])
+NEXT = frozenset(  # organs that a report names one after the other
+    [
+        *("liver", "spleen", "gallbladder", "pancrea", "kidney", "heart", "aorta"),
+        *("uterus", "ovary", "prostate", "bladder", "thyroid", "stomach", "bowel"),
+        *("adrenal", "ureter", "mediastinum", "lung", "trachea", "colon", "cbd"),
+    ]
+)
 DENYING = frozenset(["not", "non", "no", "without"])
 
 
@@ -116,6 +124,22 @@ def _clause(at: int, starts: tuple[int, ...]) -> int:
     return max(s for s in starts if s <= at)
 
 
+def _parted(norms: tuple[str, ...], at: tuple[int, int, int, int], turned: bool, build: Build) -> bool:
+    """True where a comma parts an organ from what is told of another one: "liver enlarged, spleen normal,
+    cyst of the kidney", "kidneys normal, enlarged prostate", "screws intact, fracture united".
+
+    ``at``: first and last word of the first part and of the second; ``turned``: the look
+    stands before the organ.
+    """
+    first, last, begin, end = at
+    between = norms[last:begin]
+    behind = {*between[len(between) - between[::-1].index(",") :]}
+    if build.name == "broken device" or not turned:
+        return build.name == "broken device" or bool(NEXT & {*behind, *norms[end : end + 1]})
+    start = next((i + 1 for i in reversed(range(first)) if norms[i] in (",", ";", ".", ":")), 0)
+    return bool(INTO & behind) or bool(NEXT & {*norms[start:first]})
+
+
 def _is_treated(pair: tuple[tuple[int, int], ...], named: Sequence[Candidate], words: Words) -> bool:
     """True for the "dilated" of "a stricture of the sigmoid, dilated to 15 mm": that is what was done."""
     last = max(part[1] for part in pair)
@@ -203,8 +227,10 @@ def _pair(
                 "nodular calcification",
             ):
                 continue
-            if build.name == "broken device" and "," in between:
-                continue  # "screws intact, fracture united"
+            if "," in between and _parted(
+                words.norms, (low.first, low.last, high.first, high.last), tail is low, build
+            ):
+                continue
             if best is None or gap < best[0]:
                 best = gap, ((low.first, low.last), (high.first, high.last))
     return best[1] if best else None
