@@ -125,7 +125,7 @@ def _first_of_places(run: Sequence[Element], found: Sequence[Element], norms: Se
     ends = run[-1].last if run else 0
     comma = next((i for i in range(ends, len(norms)) if norms[i] in (",", ";")), len(norms))
     sided = any(side_of(e) in SIDE_WORDS for e in run)
-    mine = set() if sided else {e.place.name for e in run if e.place}
+    mine = {e.place.name for e in run if e.place is not None and not sided}
     others = [e.place for e in found if e.place and not e.own and e.first > comma]
     return bool(mine) and any(not {p.name, p.of} & mine and (p.of or p.name in concepts()) for p in others)
 
