@@ -26,6 +26,14 @@ SOUND = frozenset(  # said of what is not torn, of what holds no thrombus
 THINGS = frozenset(  # that a look told right before them is the look of: "bright foci through the liver"
     ["focus", "lesion", "spot", "dot", "area", "nodule", "band", "line", "structure", "region", "rim", "line"]
 )
+INTO = frozenset(["of", "in", "on", "at"])
+NEXT = frozenset(  # organs that a report names one after the other
+    [
+        *("liver", "spleen", "gallbladder", "pancrea", "kidney", "heart", "aorta"),
+        *("uterus", "ovary", "prostate", "bladder", "thyroid", "stomach", "bowel"),
+        *("adrenal", "ureter", "mediastinum", "lung", "trachea", "colon", "cbd"),
+    ]
+)
 DENYING = frozenset(["not", "non", "no", "without"])
 POORLY = frozenset(  # told of what should be filled: "the sigmoid is poorly distended"
     [
@@ -102,6 +110,8 @@ def with_builds(named: list[Candidate], words: Words, starts: tuple[int, ...]) -
             continue
         if _is_listed(build, pair, out, words) or _is_of_other(pair, named, words):
             continue
+        if _is_treated(pair, named, words):
+            continue
         made = Candidate(lexicon.concepts()[build.name], pair)
         inside = [c for c in out if all(_overlaps(part, pair) for part in c.parts)]
         if any(c.concept.name == build.name or build.name in c.concept.parents for c in inside):
@@ -119,6 +129,33 @@ def with_builds(named: list[Candidate], words: Words, starts: tuple[int, ...]) -
 def _clause(at: int, starts: tuple[int, ...]) -> int:
     """Index of the word with which the clause of a word begins."""
     return max(s for s in starts if s <= at)
+
+
+def _parted(norms: tuple[str, ...], at: tuple[int, int, int, int], turned: bool, build: Build) -> bool:
+    """True where a comma parts an organ from what is told of another one: "liver enlarged, spleen normal,
+    cyst of the kidney", "kidneys normal, enlarged prostate", "screws intact, fracture united".
+
+    ``at``: first and last word of the first part and of the second; ``turned``: the look
+    stands before the organ.
+    """
+    first, last, begin, end = at
+    between = norms[last:begin]
+    behind = {*between[len(between) - between[::-1].index(",") :]}
+    if build.name == "broken device" or not turned:
+        return build.name == "broken device" or bool(NEXT & {*behind, *norms[end : end + 1]})
+    start = next((i + 1 for i in reversed(range(first)) if norms[i] in (",", ";", ".", ":")), 0)
+    return bool(INTO & behind) or bool(NEXT & {*norms[start:first]})
+
+
+def _is_treated(pair: tuple[tuple[int, int], ...], named: Sequence[Candidate], words: Words) -> bool:
+    """True for the "dilated" of "a stricture of the sigmoid, dilated to 15 mm": that is what was done."""
+    last = max(part[1] for part in pair)
+    done = words.norms[last - 1] == "dilated" and words.norms[last : last + 1] in (
+        ("to",),
+        ("with",),
+        ("using",),
+    )
+    return done and any(c.concept.name == "stenosis" and c.last < last for c in named)
 
 
 def _is_listed(build: Build, pair: tuple[tuple[int, int], ...], named: list[Candidate], words: Words) -> bool:
@@ -173,10 +210,16 @@ def _measures(norm: str) -> bool:
     return norm in MEASURES or norm[0].isdigit()
 
 
+def _is_empty(at: int, norms: Sequence[str]) -> bool:
+    """True for the "distended" of "poorly distended"."""
+    return norms[at] in FILLED and bool(POORLY & {*norms[max(0, at - 1) : at]})
+
+
 def _pair(
     build: Build, tables: tuple[Terms[bool], ...], words: Words, starts: tuple[int, ...]
 ) -> tuple[tuple[int, int], ...] | None:
     heads, tails = (longest(words.norms, table) for table in tables)
+    tails = [hit for hit in tails if not _is_empty(hit.first, words.norms)]
     best: tuple[int, tuple[tuple[int, int], ...]] | None = None
     for head in heads:
         for tail in tails:
@@ -187,8 +230,6 @@ def _pair(
                 continue
             if words.norms[low.first : low.last] == INTACT and gap:
                 continue  # "the tendon is intact with a tear of the ligament"
-            if words.norms[tail.first] in FILLED and words.norms[tail.first - 1] in POORLY:
-                continue
             if tail is low and words.norms[low.last] in THINGS:
                 continue  # "bright foci through the liver"
             if words.norms[high.first - 2 : high.first] in OF_OTHERS:
@@ -197,6 +238,10 @@ def _pair(
                 "calcified granuloma",
                 "calcification",
                 "nodular calcification",
+            ):
+                continue
+            if "," in between and _parted(
+                words.norms, (low.first, low.last, high.first, high.last), tail is low, build
             ):
                 continue
             if best is None or gap < best[0]:

@@ -13,6 +13,7 @@ from medsegr.report.treated import operated, says_after
 
 FADED = re.compile(r"longer enhanc", re.IGNORECASE)  # of an enhancement that has gone, and its lesion not
 REGRESSING = frozenset(["neovascularisation", "retinopathy of prematurity"])
+WASHED = frozenset(["bleeding", "thrombus"])
 PARTLY = frozenset(["partially", "partly", "partial", "incompletely", "somewhat", "almost", "nearly"])
 NOW = frozenset(["now", "currently", "today", "presently"])
 NEAR = 7  # words from the "now" of a size to its unit
@@ -82,6 +83,7 @@ def _timed(
         and not (s.cue.value in ("removed", "operated") and _pictured(concept))
         and not (s.cue.value == "prior" and _stays(concept, words.text[slice(*s.span)].lower()))
         and (s.cue.value != "operated" or operated(concept, words.norms) or _was_for(s, parts, words))
+        and not (concept.name in WASHED and _washed(s, words))
         and not (FADED.search(words.text[slice(*s.span)]) and "enhanc" not in concept.name)
     ]
 
@@ -95,6 +97,12 @@ def _measures_now(last: int, norms: Sequence[str]) -> bool:
     behind = norms[at : min(ends, at + NEAR)]
     unit = next((i for i, norm in enumerate(behind) if norm in ("mm", "cm")), 0)
     return norms[at - 1] in ("mm", "cm") or (unit > 0 and not {"a", "an"} & {*behind[:unit]})
+
+
+def _washed(scope: Scope, words: Words) -> bool:
+    """True for the blood of "fresh blood and clot in the fundus, cleared": an endoscopy washed it off."""
+    said, before = words.text[slice(*scope.span)].lower(), words.text[: scope.span[0]].rstrip()
+    return said == "cleared" and before.endswith((",", "and", "then")) and "blood" in words.norms
 
 
 def _was_for(scope: Scope, parts: Sequence[tuple[int, int]], words: Words) -> bool:

@@ -10,6 +10,7 @@ from medsegr.report.elided import EXCEPTING
 from medsegr.report.lexicon import Concept, Cue, word_list
 from medsegr.report.link import ORDERED
 from medsegr.report.match import Hit, Words
+from medsegr.report.side import NUMBERS
 
 IN_FRONT = (*EXCEPTING, ("beside",), ("but", "for"))  # an exception that a sentence begins with
 AGED = frozenset(["old", "chronic", "healed", "healing", "remote", "known", "subacute"])
@@ -36,20 +37,14 @@ NONE = frozenset(
 )
 STATES = frozenset(  # told of an organ behind its size: "SPLEEN: 14 cm, mildly enlarged"
     [
-        "enlarged",
-        "dilated",
-        "tortuous",
-        "thickened",
-        "atrophic",
-        "distended",
-        "calcified",
-        "narrowed",
+        *("enlarged", "dilated", "tortuous", "thickened", "atrophic", "distended", "calcified", "narrowed"),
         "bulky",
     ]
 )
 DEGREES = frozenset(
     ["mildly", "moderately", "slightly", "markedly", "minimally", "severely", "mild", "moderate", "marked"]
 )
+COUNTED = frozenset([*"23456789", *NUMBERS[1:]])  # nobody counts what is not there
 LIST = 12  # words in which the "or" of a list is looked for
 HALVES = {"left": "left", "l": "left", "lt": "left", "os": "left"}
 HALVES |= {"right": "right", "r": "right", "rt": "right", "od": "right"}
@@ -195,10 +190,12 @@ def _turns(norms: tuple[str, ...], at: tuple[int, int, int, int], named: Sequenc
     items = [
         [hit for hit in named if low <= hit.first < high] for low, high in ((begin, comma), (after, end))
     ]
+    if {"clear", "intact"} & set(norms[after:end]) and all(hit.value.kind != "finding" for hit in items[1]):
+        return True  # "no pneumothorax, lungs clear, heart enlarged"
     if not all(items):
         return False
-    if _is_sized(norms[items[1][0].last : end]):
-        return True  # "no hydronephrosis, perinephric fluid 3 cm"
+    if _is_sized(norms[items[1][0].last : end]) or norms[after] in COUNTED:
+        return True  # "no hydronephrosis, perinephric fluid 3 cm", "no mass, 3 benign calcifications"
     if norms[after] in AGED and _alike(items[0], items[1][0]):
         return True  # "no acute fracture, old fracture of the clavicle"
     last = norms[end : end + 1] in ((), (".",), (";",)) or norms[end - 1] in HARD

@@ -194,6 +194,10 @@ def _said_before(words: Words, hit: Hit[Cue], cues: Sequence[Hit[Cue]], starts: 
 def _own_item(words: Words, hit: Hit[Cue], anchors: Sequence[int]) -> int:
     """Index behind the comma before what alone is gone: the drain of "residual collection, drain removed"; 0
     for a list ("the tube, the drain and the line were removed")."""
+    comma = next((i for i in reversed(range(hit.first)) if words.norms[i] == ","), 0)
+    sized = {"mm", "cm"} & {*words.norms[:comma]} and not {"and", "or"} & {*words.norms[comma : hit.first]}
+    if words.norms[hit.first : hit.last] in (("neg",), ("negative",)) and sized:
+        return comma + 1  # "melanonychia 4 mm, Hutchinson sign neg": what is denied has no size
     if hit.value.value not in DENYING_TIMES or not TAKEN_OUT & {*words.norms[hit.first : hit.last]}:
         return 0
     comma = next((i for i in reversed(range(hit.first)) if words.norms[i] == ","), hit.first)

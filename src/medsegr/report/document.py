@@ -254,7 +254,8 @@ def sentences(text: str, span: Span) -> tuple[Span, ...]:
         match.end() for match in _ITEM.finditer(part)
     }
     cuts |= {match.end() for match in _INLINE_ITEM.finditer(part)}
-    cuts |= {match.end() for match in _STOP.finditer(part) if _ends(part, match)}
+    wraps = _WRAPS.search(text) is not None
+    cuts |= {match.end() for match in _STOP.finditer(part) if _ends(part, match, wraps)}
     cuts |= {edge - start for line in columns.lines(text, span) for edge in line}
     edges = sorted(_shortened(part, sorted(cuts)))
     spans = (_trim(text, start + a, start + b) for a, b in pairwise(edges))
@@ -277,10 +278,10 @@ def _shortened(part: str, edges: list[int]) -> set[int]:
     return out
 
 
-def _ends(part: str, match: re.Match[str]) -> bool:
+def _ends(part: str, match: re.Match[str], wraps: bool) -> bool:
     mark = match.group()
     if mark[0] in "\r\n":
-        return _line_ends(part, match)
+        return _line_ends(part, match, wraps)
     if mark[0] == "?":  # "Mass? None seen." is answered in one sentence, "?pneumonia" is no end
         asked = part[max(0, match.start() - 3) : match.start()].rstrip(" \t(")[-1:]
         after = part[match.end() : match.end() + 1]
@@ -314,7 +315,8 @@ def _ends(part: str, match: re.Match[str]) -> bool:
     )
 
 
-def _line_ends(part: str, match: re.Match[str]) -> bool:
+def _line_ends(part: str, match: re.Match[str], wraps: bool) -> bool:
+    """Whether a line end ends a sentence. ``wraps``: some line of the text goes on in the next one."""
     after = part[match.end() : match.end() + 100].lstrip(" \t")
     if match.group().count("\n") > 1 or _is_next(part[max(0, match.start() - 200) : match.start()], after):
         return True
@@ -329,7 +331,7 @@ def _line_ends(part: str, match: re.Match[str]) -> bool:
         return not line.endswith(",") and not re.search(r"\w-$", line)  # "Side: -" is answered
     if _QUERIED.search(line) and after[0].isupper():
         return True  # "?myocarditis ?Takotsubo"
-    if len(line) > 50:  # a wrapped line is a full one
+    if len(line) > _FULL and wraps:  # a wrapped line is a full one
         return line.endswith((".", ":", ";", "!", "?")) or _LABEL.match(after) is not None
     if re.search(r":\s*\S+$", line):  # "Consolidation: No" is answered
         return True
@@ -348,6 +350,8 @@ def _is_heading(line: str) -> bool:
     return line[:1].isupper() and SIDE_LINE.match(line) is not None
 
 
+_FULL = 50  # characters of a line that may be wrapped
+_WRAPS = re.compile(r"^[^\n]{51,}(?<![.:;!?\s])[ \t\r]*\n[ \t]*[a-z]", re.MULTILINE)
 _OPEN = frozenset(  # words that end no line
     [
         *("of", "the", "a", "an", "in", "and", "or", "with", "no", "without", "to", "for", "is", "are"),

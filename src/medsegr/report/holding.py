@@ -5,7 +5,7 @@ from dataclasses import replace
 
 from medsegr.report.clauses import VERBS, denied_half
 from medsegr.report.elided import DENYING, EXCEPTING
-from medsegr.report.lexicon import word_list
+from medsegr.report.lexicon import concepts, word_list
 from medsegr.report.match import Words
 from medsegr.report.side import INTO, SIDE_WORDS, Element, side_of
 from medsegr.report.sided import (
@@ -107,7 +107,9 @@ def _is_healthy(element: Element, found: Sequence[Element], words: Words, told: 
     # "right kidney without, left with a stone"
     healthy = healthy or norms[last : last + 2] == ("without", ",")
     if not healthy or not first or norms[first - 1] == ":":
-        return bool(healthy) and _first_of_two(element, found)
+        return bool(healthy) and (_first_of_two(element, found) or _first_of_places(run, found, norms))
+    if not told and norms[first - 1] == "," and norms[0] not in DENYING:
+        return _first_of_places(run, found, norms)
     return told and norms[first - 1] in (",", ";", "and", "while", "with")
 
 
@@ -116,6 +118,16 @@ def _first_of_two(element: Element, found: Sequence[Element]) -> bool:
     here = {side_of(e) for e in found if e.first <= element.last} & {*SIDE_WORDS}
     behind = {side_of(e) for e in found if e.first > element.last} & {*SIDE_WORDS}
     return len(here) == 1 and bool(behind - here)
+
+
+def _first_of_places(run: Sequence[Element], found: Sequence[Element], norms: Sequence[str]) -> bool:
+    """True for the healthy place before a comma and another one: "antrum normal, ulcer in the bulb"."""
+    ends = run[-1].last if run else 0
+    comma = next((i for i in range(ends, len(norms)) if norms[i] in (",", ";")), len(norms))
+    sided = any(side_of(e) in SIDE_WORDS for e in run)
+    mine = {e.place.name for e in run if e.place is not None and not sided}
+    others = [e.place for e in found if e.place and not e.own and e.first > comma]
+    return bool(mine) and any(not {p.name, p.of} & mine and (p.of or p.name in concepts()) for p in others)
 
 
 def _run(element: Element, found: Sequence[Element]) -> tuple[int, int]:

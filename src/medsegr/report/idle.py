@@ -57,6 +57,7 @@ MEANINGS = (  # ends of words that tell what a thing is due to or how grave it i
     *("ive", "ous", "ic", "ary", "ory", "ign", "ant", "al"),
     *("related", "induced", "secondary", "physiological", "incidental"),
 )
+ENDING = frozenset([".", ",", ";", ")", ":", "and", "but", "on", "in", "at", "/"])  # behind an answer
 
 
 def acts_back(words: Words, hit: Hit[Cue]) -> bool:
@@ -70,6 +71,9 @@ def acts_back(words: Words, hit: Hit[Cue]) -> bool:
     alone = hit.last - hit.first == 1
     if words.norms[hit.first : hit.last] == ("n",):
         return False  # it is an answer, or no cue
+    if alone and words.norms[hit.first] in ("neg", "negative"):
+        behind = words.norms[hit.last : hit.last + 1]  # "full of stones, wall 5 mm, neg Murphy"
+        return not behind or behind[0] in ENDING
     if alone and words.norms[hit.first] == "absent" and before[-1:] and before[-1] in LEADS:
         behind = words.norms[hit.last : hit.last + 1]  # "clips, and absent right breast shadow"
         return not behind or behind[0] in ("on", "in", "at", ".", ",", ";", "and")

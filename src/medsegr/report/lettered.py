@@ -38,8 +38,19 @@ ONLY_IN = {  # short words that mean something else elsewhere: complement and a 
     **dict.fromkeys(("ak", "aks", "boil", "burrow", "corn", "clavus", "gangrene"), SKIN),
     **dict.fromkeys(("slough", "maceration", "undermining", "eschar"), SKIN),
     **dict.fromkeys(("ssl", "ssa", "ssp", "encrustation", "trache", "trachy"), frozenset(["ES"])),
+    **dict.fromkeys(("fissure", "red spot", "red dot"), frozenset(["ES"])),  # of a lung, of a skin
+    "teardrop sign": frozenset(["MR", "US"]),  # of an implant; elsewhere an orbit's
+    "avulsion": frozenset(["CR"]),  # of a bone; elsewhere a tendon's
     "tcc": frozenset(["ES", "CT", "MR", "US", "SM"]),
     "granulation": SKIN | {"ES", *TISSUE},
+}
+GUT = {
+    "bulb": ("duodenal", "bulb"),
+    "ti": ("terminal", "ileum"),
+    "d1": ("duodenal", "bulb"),
+    "d2": ("descending", "duodenum"),
+    "d3": ("horizontal", "duodenum"),
+    **{part: (part, "colon") for part in ("ascending", "transverse", "descending")},
 }
 CAPITALS = frozenset(["pie"])  # words of their own in small letters
 TREATMENTS = frozenset(
@@ -90,9 +101,14 @@ def of_modality(
         return NECK[norm]
     if norm in ("fundus", "fundal") and modality in ("US", "MR"):
         return next((organ for organ, told in FUNDI if told & {*norms}), ())
+    if norm in GUT and modality == "ES":  # "Transverse: a polyp", "an ulcer in D1"
+        ends = tuple(norms[at + 1 : at + 2]) in ((), *((mark,) for mark in BEHIND), (",",))
+        return GUT[norm] if ends or len(norm) < 5 else ()
     if norm == "body" and modality == "ES" and _is_of_stomach(norms, at):
         return "gastric", norm
-    return ("gastric", norm) if norm == "fundus" and modality == "ES" else ()
+    if norm != "fundus" or modality != "ES":
+        return ()
+    return next((organ for organ, told in FUNDI if told & {*norms}), ("gastric", norm))
 
 
 def is_radiotherapy(tokens: Sequence[Token], norms: Sequence[str], at: int) -> bool:

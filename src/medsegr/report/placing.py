@@ -4,7 +4,7 @@ from dataclasses import dataclass, replace
 
 from medsegr.findings import Frame
 from medsegr.report import lexicon
-from medsegr.report.beside import caused, of_eye_with, on_side, with_it
+from medsegr.report.beside import LIMBS, caused, of_eye_with, on_side, with_it
 from medsegr.report.builds import Candidate
 from medsegr.report.clauses import HALVES
 from medsegr.report.eyes import is_picture
@@ -219,8 +219,9 @@ def _under(item: Candidate, own: tuple[Spot, ...], sentence: Sentence, setting: 
     """The places with the side of the heading that they stand under, where they tell none."""
     over, over_words = (sentence.over, sentence.over_words) if sentence.over else _subject(item, sentence)
     told = spots(over, over_words, setting.sides, setting.by_flag)
-    of_eye = any(place.of == "eye" for spot in told for place in spot.places)  # all under it lies in it
-    sided = item.concept.sided or of_eye
+    apart = LIMBS | {"eye"}  # all under it lies in it, spurs and narrowed joints, too
+    parts = {part for spot in told for place in spot.places for part in (place.name, place.of)}
+    sided = item.concept.sided or bool(apart & parts)
     if len(told) != 1 or not sided or item.concept.kind == "statement":
         return own
     if item.concept.name in MIDLINE | FREE:
@@ -234,6 +235,7 @@ def _under(item: Candidate, own: tuple[Spot, ...], sentence: Sentence, setting: 
     if not own:
         return told
     head = told[0]
+    own = tuple(_at_site(s, head) for s in own)
     return tuple(
         _at_level(
             replace(
@@ -245,6 +247,12 @@ def _under(item: Candidate, own: tuple[Spot, ...], sentence: Sentence, setting: 
         )
         for s in own
     )
+
+
+def _at_site(spot: Spot, head: Spot) -> Spot:
+    """The "central" of "R nasal ala - a nodule, central ulcer": of what lies at the site of the heading."""
+    bare = not spot.places and not spot.side and bool(spot.rows or spot.cols) and not HALF & {*spot.cols}
+    return replace(spot, places=head.places, heads=head.heads) if bare else spot
 
 
 def _subject(item: Candidate, sentence: Sentence) -> tuple[tuple[Element, ...], Words]:
@@ -299,6 +307,8 @@ def _elsewhere(place: Place, head: Spot) -> bool:
         return False  # it is where the surgery was
     if name in POUCHES:
         return True
+    if name == "joint" and any({p.name, p.of} & LIMBS for p in head.places):
+        return False
     if name in SPINAL and all(p.of == "vertebra" for p in head.places):
         return False
     if name not in known or name in lexicon.paired():

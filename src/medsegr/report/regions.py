@@ -43,6 +43,7 @@ BOTH = frozenset(["both", "bilateral", "bilaterally"])
 CAUSING = frozenset(["cause", "causes", "causing", "producing", "resulting"])
 MOST_DOUBT = 5  # words of a doubt behind a semicolon
 LISTING = frozenset([",", "and", "or", "/", "&"])
+LOBES = frozenset(["rul", "rml", "rll", "lul", "lll"])
 BRACKETS = frozenset(["(", ")"])  # what they hold is said beside a statement and ends none
 
 
@@ -97,7 +98,7 @@ def _excepts(item: Candidate, after: Candidate, words: Words) -> bool:
     norms = words.norms
     between = norms[item.last : after.first]
     end = next((i for i in range(after.last, len(norms)) if norms[i] in CLOSING), len(norms))
-    if item.concept.kind != "statement" or {*SIDE_WORDS} & {*norms[item.last : end]}:
+    if item.concept.kind != "statement" or {*SIDE_WORDS, *LOBES} & {*norms[item.last : end]}:
         return False  # "the right lung is clear apart from an effusion on the left"
     return any(between[i : i + len(e)] == e for e in IN_FRONT for i in range(len(between)))
 
@@ -277,7 +278,7 @@ def _are_joined(one: Candidate, two: Candidate, words: Words, starts: tuple[int,
     if len(between) <= 24 and not {".", ";"} & {*between} and explains(between):
         return True
     doubted = " ".join(between).endswith(DOUBTING)
-    doubted = doubted or (between[-1:] == ("query",) and not one.concept.drawable)
+    doubted = doubted or (between[-1:] == ("query",) and _asks_of(one, between, words))
     apart = ";" in between[:-MOST_DOUBT] or "." in between  # "a filling defect; highly suspicious of TCC"
     if len(between) <= 24 and doubted and not apart:
         return True
@@ -288,6 +289,12 @@ def _are_joined(one: Candidate, two: Candidate, words: Words, starts: tuple[int,
         return True
     most = 20 if "with" in between[-3:] else 12
     return not hard and len(between) <= most and bool(word_list("joiners") & set(between))
+
+
+def _asks_of(one: Candidate, between: Sequence[str], words: Words) -> bool:
+    """True where what is asked is what a thing may be: "bulge in the ileum - ?GIST ?compression"."""
+    again = len(between) == 1 and one.first > 0 and words.norms[one.first - 1] == "query"
+    return again or not one.concept.drawable or between[-2:-1] in (("(",), *((mark,) for mark in EQUAL))
 
 
 def explains(between: Sequence[str]) -> bool:

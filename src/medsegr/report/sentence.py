@@ -16,14 +16,7 @@ from medsegr.report.holding import resolved
 from medsegr.report.identity import identified
 from medsegr.report.lettered import TISSUE, is_radiotherapy
 from medsegr.report.lexicon import Concept, Cue, Descriptor, Place, word_list
-from medsegr.report.match import (
-    Hit,
-    Words,
-    find_cues,
-    find_descriptors,
-    find_places,
-    words_of,
-)
+from medsegr.report.match import Hit, Words, find_cues, find_descriptors, find_places, words_of
 from medsegr.report.naming import is_named_as_tool, is_over, is_technique, names, of_each
 from medsegr.report.parts import is_place, landmark, portion
 from medsegr.report.regions import PARTING, explains, regions
@@ -41,6 +34,9 @@ LOOKS = (("hypodensity",), ("hyperdensity",))
 VIEWS = frozenset(["view", "projection", "radiograph", "film", "image", "examination"])
 LIMITED = frozenset(["limited", "obscured", "suboptimal", "poor", "incomplete", "inadequate", "restricted"])
 MOST_LEAD = 5  # words of a heading before a request, its colon included
+CHAMBERS = frozenset(["right atrium", "left atrium", "right ventricle", "left ventricle"])
+NO_HEART = frozenset(["cyst", "cystic", "collection", "nasal", "deviated", "concha", "turbinate"])
+MOVED = frozenset(["pulled", "pull", "moved", "move", "come", "called", "dating", "going", "drawn", "put"])
 PERSONS = frozenset(["patient", "patients", "sufferer", "sufferers"])
 ASKING = frozenset(["?"])
 CONDITIONS = ASKING | {"if"}  # of who asks: "is there a polyp?", "if there is a polyp, segment it"
@@ -281,20 +277,26 @@ def _of_view(place: Hit[Place], words: Words) -> bool:
 
 
 def _of_side(place: Hit[Place], words: Words) -> bool:
-    """True for the hand of "on the right hand side"."""
+    """True for the hand of "on the right hand side" and the back of "could be pulled back"."""
     led = words.norms[max(0, place.first - 1) : place.first]
+    if led and led[0] in MOVED and place.value.name == "back":
+        return True
     hand = words.norms[place.first : place.last + 1] in (("hand", "side"), ("hand", "sided"))
     return hand and led in (("left",), ("right",))
 
 
 def _of_cyst(place: Hit[Place], words: Words) -> bool:
-    """True for the septum of "a cyst with a thick septum": it is none of the heart."""
+    """True for the septum of "a cyst with a thick septum", of a nose: it is none of the heart."""
     bare = words.norms[place.first : place.last] in (("septum",), ("septal",))
-    return bare and bool({"cyst", "cystic", "collection"} & {*words.norms})
+    line = words.norms[place.last : place.last + 1] == ("line",)  # "septal lines" of the lung
+    return bare and (line or bool(NO_HEART & {*words.norms}))
 
 
 def _inside(place: Place, modality: str | None) -> bool:
-    """True for what an endoscope looks into: the bladder, the airways and the lobes that these lead to."""
+    """True for what an endoscope looks into, the bladder, the airways and the lobes that these lead to, and
+    for the chambers of the heart in a film, in which lines and leads end."""
+    if modality == "CR":
+        return place.name in CHAMBERS
     return modality == "ES" and (bool({place.name, place.of} & HOLLOW) or "lobe of lung" in place.name)
 
 

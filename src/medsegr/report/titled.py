@@ -184,6 +184,7 @@ def _begun(sentence: Sentence) -> Sentence:
     photograph, left eye, after an occlusion"."""
     norms = sentence.words.norms
     ends = [e.last for e in sentence.elements if e.place and {*norms[e.last : e.last + 1]} & TELLING]
+    ends += [i for i in range(1, len(norms)) if norms[i] in TELLING and norms[i - 1] in MAMMOGRAMS]
     end = min(ends, default=0)
     words = replace(sentence.words, norms=norms[:end], tokens=sentence.words.tokens[:end])
     return replace(sentence, words=words, elements=tuple(e for e in sentence.elements if e.last <= end))

@@ -14,6 +14,7 @@ _TOKEN = re.compile(
     r"\[[ xX]\]|"
     r"\([-\u2013\u2212+]\)|(?<![\w])[-\u2013\u2212+]ve\b|\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][a-z]{1,2}\b)?\d*|[^\w\s]"
 )
+_BROKEN = re.compile(r"(?<![#\w])#(?!#|\s*\d|:)(?=\s*[A-Za-z.,;)?]|\s*$)")  # "# clavicle" is a fracture
 ASKED = re.compile(r"[ \t]+[A-Za-z]")
 ANSWER = re.compile(r"\s*(?:none|no|nil|negative|not|absent|never|yes)\b", re.IGNORECASE)
 ABBREVIATIONS = frozenset(
@@ -71,6 +72,9 @@ def tokens(text: str, span: Span) -> tuple[Token, ...]:
             norm = _mark(raw, text, match.end(), behind)
             found.append(Token(norm, match.start(), match.end(), raw))
             continue
+        if raw == "#" and _BROKEN.match(text, match.start()) and not _is_heading(text, match.end()):
+            found.append(Token("fracture", match.start(), match.end(), raw))
+            continue
         if raw == "." and found and found[-1].end == match.start() and found[-1].raw.lower() in ABBREVIATIONS:
             continue  # "vs." and "approx." end nothing
         if raw == "." and any(
@@ -84,6 +88,13 @@ def tokens(text: str, span: Span) -> tuple[Token, ...]:
             continue
         found.append(Token(normal(raw), match.start(), match.end(), raw))
     return tuple(found)
+
+
+def _is_heading(text: str, end: int) -> bool:
+    """True for the sign of a heading in Markdown, which begins a line and has a blank behind it, and for that
+    of a mere mark before a phrase: "#liver"."""
+    begins = not text[: end - 1].rpartition("\n")[2].strip()
+    return begins and (text[end : end + 1] in (" ", "\t") or (end == 1 and text[end : end + 1].islower()))
 
 
 def queries(text: str, mark: Span, stop: int) -> bool:

@@ -33,6 +33,12 @@ _GROWN_TO = re.compile(  # "the spleen is enlarged at 14 cm", "stable at 3 cm"
     r"prominent|large|largest|wide|thickened|normal|borderline|calib(?:re|er)|approximated)\s+at\s*$",
     re.IGNORECASE,
 )
+_MOVED = re.compile(  # "could be pulled back by approx 1 cm", "advance 2 cm"
+    r"\b(?:pull(?:ed)?|withdrawn?|advance[ds]?|advancing|pulling|withdrawing)\b[^.;,\d]{0,25}$", re.IGNORECASE
+)
+_FIRST_OF = re.compile(
+    rf"(?:\(|\b(?:measuring|of|sized?)\s+)(?P<first>{_NUMBER})\s*(?:and|&)\s*$", re.IGNORECASE
+)
 _FROM = re.compile(r"\bfrom\s*(?:a |about |approximately |up to )?$", re.IGNORECASE)
 _TO = re.compile(rf"(?:\bto|-|–)\s*(?P<now>{_NUMBER})$", re.IGNORECASE)
 _PART = re.compile(  # "a node, cortex 6 mm": of a part, not of the thing
@@ -142,11 +148,15 @@ def size_mm(words: Words, region: tuple[int, int]) -> tuple[tuple[float, ...] | 
         if last and _FROM.search(before):  # "from 51 mm to 34 mm": two studies, or the ends of a range
             at = match.start("more") + last.start("now")
             return (_mm(last["now"], match["unit"]),), ((at, match.end()),)
-        if _is_cm(match["unit"]) and _far(before, match):
+        if (_is_cm(match["unit"]) and _far(before, match)) or _MOVED.search(before):
             continue
         of_part = _PART.search(before) or _DISTANCE.match(text[match.end() : match.end() + 20])
         if of_part or _OTHER_STUDY.search(before) or _THEN.match(text[match.end() : match.end() + 20]):
             continue
+        one = _FIRST_OF.search(before)  # "two polyps (12 and 9 mm)"
+        if one and match["more"] is None and _number(one["first"]) > _number(match["first"]):
+            at = match.start() - len(before) + one.start("first")
+            return (_mm(one["first"], match["unit"]),), ((at, match.end()),)
         return _values(match), (match.span(),)
     below = _BELOW.search(text, start, stop)
     return ((10.0,), (below.span(),)) if below else (None, ())
