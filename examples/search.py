@@ -46,7 +46,7 @@ def objective(folder: Path, hints: Hints, base: FitConfig, out: Path) -> Callabl
     cases = load_cases(base, {folder.resolve().name: folder}, out / "cache", lambda _line: None, hints)
 
     def run(trial: optuna.Trial) -> float:
-        here = out / f"trial-{trial.number}"
+        here = out / folder.resolve().name / f"trial-{trial.number}"  # a study a folder
 
         def look(part: float, _left: str) -> None:
             done = read_rows(here / CHECKS) if (here / CHECKS).is_file() else []

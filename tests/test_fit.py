@@ -379,6 +379,23 @@ def test_too_little_memory_gives_advice(error: Exception) -> None:
         raise error  # a batch cannot be smaller
 
 
+def test_too_little_memory_for_samples_or_a_validation_gives_advice(
+    tmp_path: Path, cases: list[data.Case], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def full(*_: Any) -> Any:
+        raise torch.OutOfMemoryError("CUDA out of memory")
+
+    with monkeypatch.context() as patched:
+        patched.setattr(watch.Watch, "judge", full)
+        with pytest.raises(MedsegrError, match="in a validation, 8 pictures of 64 px: begin another run"):
+            fit.fit(STEPS, cases, tmp_path, quiet)
+    stored = (tmp_path / "last.pt").read_bytes()
+    monkeypatch.setattr(feed.Numbered, "__getitem__", full)
+    with pytest.raises(MedsegrError, match="batches of 1 at 64 px: set precision"):
+        fit.fit(STEPS, cases, tmp_path, quiet)
+    assert (tmp_path / "last.pt").read_bytes() == stored
+
+
 def test_another_error_stays_what_it_is() -> None:
     with pytest.raises(RuntimeError, match="shapes"), fit.advice(TINY, 0.0):
         raise RuntimeError("shapes differ")

@@ -40,7 +40,7 @@ from medsegr.fitting.saved import (
     stored_vocabulary,
     warm_start,
 )
-from medsegr.fitting.watch import Watch, watch_of
+from medsegr.fitting.watch import TOGETHER, Watch, watch_of
 from medsegr.model import build_model
 from medsegr.objectives import Weights, total
 from medsegr.process.devices import pick_device
@@ -239,8 +239,8 @@ def _loop(
     while not impatient(config, state) and (part := part_of(config, state.step, state.seconds)) < 1:
         began = now()
         run.part.fill_(part)
-        pulled = [next(batches) for _ in range(config.accumulate)]
         with advice(config, part):
+            pulled = [next(batches) for _ in range(config.accumulate)]
             terms = step(run, pulled, config, part)
         state.step += 1
         state.images += round(sum(len(batch.pixels) / batch.share for batch in pulled) * fabric.world_size)
@@ -281,7 +281,8 @@ def check(config: FitConfig, run: Run, book: Logbook) -> None:
     state.judged, state.judged_after = state.step, state.seconds
     if run.watch is None:
         return
-    scores = run.watch.judge(run.kept.average.state) if run.fabric.is_global_zero else {}
+    with advice(config):
+        scores = run.watch.judge(run.kept.average.state) if run.fabric.is_global_zero else {}
     scores = run.fabric.broadcast(scores)
     better = scores["dice"] > state.best + BETTER
     state.since = 0 if better else state.since + 1
@@ -339,14 +340,20 @@ def _finite(what: str, value: float, run: Run, batch: Batch) -> None:
 
 
 @contextmanager
-def advice(config: FitConfig, part: float) -> Iterator[None]:
-    """Turns "out of memory" of whatever device into one line that says what to change."""
+def advice(config: FitConfig, part: float | None = None) -> Iterator[None]:
+    """Turns "out of memory" of whatever device, in a step at ``part`` of the run or in a validation (None),
+    into one line that says what to change."""
     try:
         yield
     except (MemoryError, RuntimeError) as error:
         short = isinstance(error, MemoryError | torch.OutOfMemoryError)
         if not short and not any(w in str(error) for w in ("out of memory", "can't allocate memory")):
             raise
+        if part is None:
+            raise MedsegrError(
+                f"out of memory in a validation, {TOGETHER} pictures of {config.sizes[-1][1]} px: begin "
+                "another run with a smaller size, from this one's folder; what was saved is kept"
+            ) from error
         largest = max(side for _, side in config.sizes) if config.mixed else size_at(part, config.sizes)
         parts = "halve batch and double accumulate (the same step in two parts, and the same run), "
         raise MedsegrError(

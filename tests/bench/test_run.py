@@ -234,6 +234,29 @@ def test_a_damaged_line_is_told_by_its_number(tmp_path: Path) -> None:
         store.lines_of(path)
 
 
+def test_a_line_whose_end_was_not_written_is_judged_again(tmp_path: Path, install: Install) -> None:
+    """A full disk may cut a line anywhere, also between its last character and its end."""
+    install(a=ready(Square()))
+    asked, out = plan(write_set(tmp_path / "s", 3), "a"), tmp_path / "out"
+    bench.run(asked, out)
+    whole, path = rows_of(out), out / "methods/a/images.jsonl"
+    path.write_bytes(b"".join(path.read_bytes().splitlines(keepends=True)[1:])[:-1])
+    assert bench.run(asked, out).judged == {"a": 3}
+    assert sorted(r["image"] for r in rows_of(out)["a"]) == sorted(r["image"] for r in whole["a"])
+
+
+def test_what_a_killed_run_had_half_written_stops_nothing_and_goes(tmp_path: Path, install: Install) -> None:
+    install(a=ready(Square()))
+    asked, out = plan(write_set(tmp_path / "s", 1), "a"), tmp_path / "out"
+    out.mkdir()
+    (out / ".record.json.123.part").write_text("{")
+    bench.run(asked, out)
+    for half in (".index.html.7.part", ".scores.csv.7.part", "methods/a/.method.json.7.part", ".mine.part"):
+        (out / half).write_text("")
+    bench.run(asked, out)
+    assert [path.name for path in out.rglob("*.part")] == [".mine.part"]
+
+
 def test_methods_by_their_words() -> None:
     assert method_of("otsu") == Method("otsu", "otsu")
     assert method_of("x=otsu,part=bright") == Method("x", "otsu", (("part", "bright"),))

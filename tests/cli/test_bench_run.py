@@ -47,6 +47,11 @@ def test_judge_then_compare(run: Any, folder: Path, tmp_path: Path) -> None:
     run("bench", "compare", f"{out}:half", f"{out}:place", "--min-images", "9").fails(
         3, "--min-images 9: the largest set that both have judged has 2 images"
     )
+    assert "left out" not in lines
+    judged = out / "methods/half/images.jsonl"
+    judged.write_text("".join(judged.read_text(encoding="utf-8").splitlines(keepends=True)[1:]))
+    lines = run("bench", "compare", f"{out}:half", f"{out}:place").out
+    assert "left out: an image that only place has judged" in lines
 
 
 def test_a_folder_of_images_and_masks_is_judged_by_the_words_that_train_takes(

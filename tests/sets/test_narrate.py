@@ -172,6 +172,12 @@ def test_who_tells_what_was_before_has_compared():
         heads.append("COMPARISON: None." in text)
         assert not (heads[-1] and re.search("previously|prior|resolved|again|unchanged|New ", text)), text
     assert any(heads)
+    again, setting = [], Setting("MR", "patient")
+    for seed in range(95, 120):
+        text = narrate([finding_from({"name": "nodule"})], [0], setting, np.random.default_rng(seed)).text
+        again.append("redemonstration" in text)
+        assert not (again[-1] and "COMPARISON: None." in text), text
+    assert any(again)
 
 
 def test_a_lesion_that_lies_there_is_not_denied():

@@ -70,6 +70,12 @@ def test_nuclei(make_set, tmp_path):
         assert not in_place(mask_of(tmp_path, row["others"]), read_alone(row))
 
 
+def test_a_picture_with_one_cluster_asks_nothing(make_set, tmp_path):
+    one, two = [("nuclei", [(30, 30, 8)])], [("nuclei", [(30, 30, 8), (130, 130, 9)])]
+    table = build(make_set("cells", "microscopy", [one, two, one]), tmp_path, "nuclei", "cells")
+    assert {row["image"] for row in table} == {"images/cells_p1.png"}
+
+
 def test_clusters():
     single = 1 * disc(160, (30, 30, 8)) + 2 * disc(160, (30, 48, 8)) + 3 * disc(160, (100, 100, 8))
     found = clusters(single)
@@ -138,5 +144,7 @@ def test_seed_and_count(make_set, tmp_path):
 def test_unknown_kinds_are_refused(tmp_path):
     with pytest.raises(UsageError, match="structures"):
         write_referring(tmp_path, Wish("words"), tmp_path / "out")
-    with pytest.raises(InputError, match="samples"):
+    with pytest.raises(InputError, match=r"no set polyp_kvasir_seg; .* name others with --sets"):
         write_referring(tmp_path, Wish("polyps"), tmp_path / "out")
+    with pytest.raises(InputError, match="no such folder"):
+        write_referring(tmp_path / "nowhere", Wish("polyps"), tmp_path / "out")

@@ -1,5 +1,8 @@
 """Reading a set by its parts, and groups that no split parts."""
 
+import csv
+import json
+
 import numpy as np
 import pytest
 from PIL import Image as Pil
@@ -7,6 +10,7 @@ from PIL import Image as Pil
 from medsegr import data
 from medsegr.errors import InputError, UsageError
 from medsegr.samples import drawn
+from medsegr.sets.reports import Writing, write_reports
 from medsegr.sets.table import joint, sources
 
 PICTURES = [[("polyp", [(60, 60, 15)])]] * 12
@@ -36,13 +40,13 @@ def test_images_with_pixels_that_nobody_judged_are_left_out(make_set):
 
 
 def test_what_is_no_set_is_refused(make_set, tmp_path):
-    with pytest.raises(InputError, match=r"no samples\.csv"):
+    with pytest.raises(InputError, match=r"expected samples\.csv, samples\.jsonl"):
         sources(tmp_path)
     with pytest.raises(UsageError, match="validation, training, all"):
         sources(tmp_path, "test")
     folder = make_set("polyps", "colonoscopy", PICTURES[:1])
     (folder / "samples.csv").write_text("id,image\n1,a.png\n", encoding="utf-8")
-    with pytest.raises(InputError, match="column mask"):
+    with pytest.raises(InputError, match="lacks mask, target"):
         sources(folder)
     with pytest.raises(InputError, match="a file came where the folder of a set"):
         sources(folder / "samples.csv")
@@ -61,6 +65,36 @@ def test_a_table_as_a_spreadsheet_writes_it_is_read(make_set):
     table.write_bytes(plain.encode("utf-16"))
     with pytest.raises(InputError, match="no CSV in UTF-8"):
         sources(table.parent)
+
+
+def test_a_set_in_lines_of_json_is_read_as_for_training(make_set):
+    folder = make_set("polyps", "colonoscopy", PICTURES[:3])
+    table = sources(folder)
+    with (folder / "samples.csv").open(encoding="utf-8") as handle:
+        rows = list(csv.DictReader(handle))
+    (folder / "samples.csv").unlink()
+    lines = "\n".join(map(json.dumps, rows))
+    (folder / "samples.jsonl").write_text(lines, encoding="utf-8")
+    assert sources(folder) == table
+    series = json.dumps({**rows[0], "id": "s", "image": "ct", "series": "1.2"})
+    (folder / "samples.jsonl").write_text(f"{series}\n{lines}", encoding="utf-8")
+    with pytest.raises(InputError, match="DICOM series came"):
+        sources(folder)
+
+
+def test_two_images_of_one_name_in_folders_of_their_own_are_both_written(make_set, tmp_path):
+    folder = make_set("polyps", "colonoscopy", [[("polyp", [(40, 40, 14)])], [("polyp", [(120, 110, 20)])]])
+    table = (folder / "samples.csv").read_text(encoding="utf-8")
+    for i, patient in enumerate(("a", "b")):
+        (folder / patient).mkdir()
+        (folder / f"images/p{i}.png").rename(folder / patient / "p.png")
+        table = table.replace(f"images/p{i}.png", f"{patient}/p.png")
+    (folder / "samples.csv").write_text(table, encoding="utf-8")
+    assert write_reports(folder, tmp_path / "out", Writing())[0] == 2
+    found = {s.file.read_bytes(): s.masks(s.image())[0] for s in sources(tmp_path / "out")}
+    for name in ("a/p.png", "b/p.png"):
+        (mask,) = (s.masks(s.image())[0] for s in sources(folder) if s.file == folder / name)
+        assert np.array_equal(found[(folder / name).read_bytes()], mask)
 
 
 def test_groups_that_share_a_patient_are_one():

@@ -163,6 +163,7 @@ def _of_sets(plan: Plan) -> list[Sample]:
 
 def _open(out: Path, asked: Mapping[str, Any]) -> None:
     record = out / store.RECORD
+    store.sweep(out)
     if record.is_file():
         if store.read_json(record) != asked:
             raise UsageError("-o: the run there was asked otherwise; give a new folder or its flags")

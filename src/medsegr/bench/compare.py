@@ -36,6 +36,11 @@ def rows_at(folder: Path, label: str | None) -> tuple[str, Rows, Mapping[str, An
     return label, every[label], record
 
 
+def _alone(one: Rows, other: Rows) -> int:
+    """How many images the first has judged and the other has not, as where it failed on them."""
+    return len({row["image"] for row in one} - {row["image"] for row in other})
+
+
 def compare(one: str, other: str, control: str = "free", fewest: int = 0) -> dict[str, Any]:
     """One method minus the other: over all sets, by set (Holm over the sets) and by area.
 
@@ -92,6 +97,7 @@ def compare(one: str, other: str, control: str = "free", fewest: int = 0) -> dic
         "words": sorted(
             {r["words"] for rows in (a, b) if table.reads(rows) for r in table.under(rows, control)}
         ),
+        "alone": [_alone(a, b), _alone(b, a)],
         "all": total,
         "sets": table.corrected(sets),
         "strata": table.corrected(strata),

@@ -5,6 +5,7 @@ whole.
 
 import json
 import os
+import re
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any
@@ -14,6 +15,7 @@ from medsegr.errors import InputError, UsageError
 SCHEMA = "medsegr.bench/1"
 RECORD = "record.json"
 LEAKS = "leaks.json"
+HALF = re.compile(r"\.(?:\w+\.json|scores\.csv|index\.html)\.\d+\.part")  # ours, while it is written
 ASKED = (  # must not change
     "sets",
     "split",
@@ -35,6 +37,13 @@ def write_json(path: Path, value: object) -> None:
     part.replace(path)
 
 
+def sweep(out: Path) -> None:
+    """Remove what a run that was killed had half written, which nobody will read."""
+    for path in (*out.glob(".*.part"), *out.glob("methods/*/.*.part")):
+        if HALF.fullmatch(path.name):
+            path.unlink(missing_ok=True)
+
+
 def read_json(path: Path) -> Any:
     """A JSON file; one that is missing or damaged is an InputError that names only the file itself."""
     try:
@@ -52,6 +61,7 @@ def open_run(out: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
         UsageError: the folder holds something else, or a run that was asked otherwise.
     """
     path = out / RECORD
+    sweep(out)
     if not path.is_file():
         if out.exists() and (not out.is_dir() or any(p.name != LEAKS for p in out.iterdir())):
             raise UsageError("-o: the folder is not empty and holds no run; give a new or empty one")
@@ -71,21 +81,18 @@ def open_run(out: Path, asked: Mapping[str, Any]) -> dict[str, Any]:
 
 
 def lines_of(path: Path) -> dict[str, dict[str, Any]]:
-    """Image id -> its newest line. A last line that was cut off by a kill is left out; a broken one
-    elsewhere is an InputError."""
+    """Image id -> its newest line. A last line without its end is left out, as :func:`mend` cuts it off; a
+    broken one elsewhere is an InputError."""
     if not path.is_file():
         return {}
     found: dict[str, dict[str, Any]] = {}
-    rows = path.read_bytes().split(b"\n")
-    for number, raw in enumerate(rows, 1):
+    for number, raw in enumerate(path.read_bytes().split(b"\n")[:-1], 1):
         if not raw:
             continue
         try:
             line = json.loads(raw)
             found[line["image"]] = line
         except (ValueError, KeyError, TypeError) as error:
-            if number == len(rows):  # no line end: the writer was killed in it
-                break
             raise InputError(f"{path.name}, line {number} is damaged: remove it and run again") from error
     return found
 

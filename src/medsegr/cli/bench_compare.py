@@ -49,6 +49,10 @@ def lines(told: dict[str, Any]) -> list[str]:
             f"  {name:22s} {row['a']:.3f} - {row['b']:.3f} = {d['mean']:+.3f} "
             f"{span(d['low'], d['high'], '+.3f')}  {p}  ({d['n']} targets, {row['images']} images)"
         )
+    for label, count in zip((told["a"], told["b"]), told["alone"], strict=True):
+        if count:
+            images = "an image" if count == 1 else f"{count} images"
+            out.append(f"  left out: {images} that only {label} has judged")
     if not told["same_words"]:
         out.append("  the runs drew these words with different seeds: the two were not told the same")
     if not told["same_device"]:

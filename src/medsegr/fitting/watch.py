@@ -17,6 +17,8 @@ from medsegr.reasoning.codes import NAMED, Code, Vocabulary
 from medsegr.samples.batches import Plan, render
 from medsegr.samples.feed import Batch, collate, moved
 
+TOGETHER = 8  # pictures a call
+
 
 def spread(cases: Sequence[Case], most: int) -> list[Case]:
     """At most ``most`` of the validation cases, the same number from every set as far as they reach."""
@@ -73,7 +75,7 @@ def watch_of(model: Any, cases: Sequence[Case], words: Vocabulary, config: FitCo
     if not asked:
         return None
     rows = [(render(case, plan, size), case) for case, plan in asked]
-    parts = [rows[at : at + 8] for at in range(0, len(rows), 8)]
+    parts = [rows[at : at + TOGETHER] for at in range(0, len(rows), TOGETHER)]
     return Watch(
         model.eval(),
         tuple(collate([sample for sample, _ in part], words, [c.id for _, c in part]) for part in parts),

@@ -113,7 +113,7 @@ def _filled(rows: Sequence[Row], hints: Hints) -> list[Row]:
             told = f"'{missing[0]}' is empty" if missing[0] in row else f"{missing[0]} is missing"
             raise InputError(
                 f"row {row.get('id') or number}: {told}; expected {', '.join(NEEDED)}"
-                + ("; or give --target NAME" if missing[0] == "target" else "")
+                + ("; or give --target NAME to train or bench run" if missing[0] == "target" else "")
             )
     return [filled(row, hints) for row in rows]
 
@@ -162,7 +162,7 @@ def _csv(folder: Path, hints: Hints) -> list[Row]:
 def _check_columns(there: Sequence[str], hints: Hints) -> None:
     missing = [name for name in NEEDED if name not in (*there, *(("target",) if hints.target else ()))]
     if missing:
-        told = "; or give --target NAME" if missing == ["target"] else ""
+        told = "; or give --target NAME to train or bench run" if missing == ["target"] else ""
         told = "; commas part the cells, not semicolons" if len(there) == 1 and ";" in there[0] else told
         raise InputError(f"samples.csv lacks {', '.join(missing)}; expected {', '.join(NEEDED)}{told}")
 
@@ -229,7 +229,7 @@ def _pairs(folder: Path, hints: Hints) -> list[Row]:
         if not hints.target:
             raise InputError(
                 f"{folder.name}: nothing says what the masks show; sort them into masks/NAME/ or write a "
-                "samples.csv, or give --target NAME"
+                "samples.csv, or give --target NAME to train or bench run"
             )
         kinds = {hints.target: files_of(masks)}
     drawn = {stem for files in kinds.values() for stem in files}

@@ -14,7 +14,7 @@ from PIL import Image as Pil
 from scipy import ndimage
 
 from medsegr.data import Case, Target
-from medsegr.errors import ReportError, UsageError
+from medsegr.errors import InputError, ReportError, UsageError
 from medsegr.grid.pixels import to_bytes
 from medsegr.portrait import portrait
 from medsegr.samples.composite import joined
@@ -83,6 +83,14 @@ def write_referring(data: Path, wish: Wish, out: Path) -> int:
     if wish.kind not in KINDS:
         raise UsageError(f"kind '{wish.kind[:40]}' is not known; expected one of {', '.join(KINDS)}")
     names = wish.names or SETS[wish.kind]
+    if not data.is_dir():
+        raise InputError("there is no such folder; --data is the one that holds the sets")
+    missing = [name for name in names if not (data / name).exists()]
+    if missing:
+        raise InputError(
+            f"it holds no set {missing[0]}; the kind {wish.kind} reads {', '.join(SETS[wish.kind])}: name "
+            "others with --sets"
+        )
     found = [s for name in names for s in sources(data / name, wish.part)]
 
     def pages() -> Iterator[Page]:
@@ -126,7 +134,8 @@ def nuclei(found: Sequence[Source], rng: np.random.Generator) -> Iterator[Page]:
             single = np.asarray(picture)
         groups = clusters(single)
         findings = tuple(_nuclei(image, mask, _number(single[mask])) for mask in groups)
-        yield _page(source, image, tuple(groups), *_clear(groups, findings), rng)
+        page = _page(source, image, tuple(groups), *_clear(groups, findings), rng)
+        yield page if len(groups) > 1 else replace(page, asks=())  # of one the words decide nothing
 
 
 def lesions(found: Sequence[Source], rng: np.random.Generator) -> Iterator[Page]:

@@ -9,7 +9,7 @@ import csv
 import json
 import shutil
 from collections.abc import Iterable, Mapping, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -22,7 +22,7 @@ from medsegr.errors import InputError, UsageError
 from medsegr.phantom.write import COLUMNS as PHANTOM_COLUMNS
 from medsegr.report.describe import attributes_of
 from medsegr.samples import drawn
-from medsegr.samples.layouts import by_image
+from medsegr.samples.layouts import rows_of
 from medsegr.sets.telling import Told
 from medsegr.types import Finding, Image, modality_code
 
@@ -61,36 +61,23 @@ class Source:
 
 
 def sources(folder: Path, part: str = "all") -> list[Source]:
-    """The images of a set in the order of its table; of one part, as training divides it
-    (:func:`medsegr.data.validation_groups`). Images with pixels that nobody judged (column ``ignore``) are
-    left out: words that are made from their masks could be false.
+    """The images of a set, in any layout of files, in the order of its table; of one part, as training
+    divides it (:func:`medsegr.data.validation_groups`). Images with pixels that nobody judged (column
+    ``ignore``) are left out: words that are made from their masks could be false.
 
     Raises:
         UsageError: no such part.
-        InputError: no table, or a table without the columns id, image, mask, target; or every image is left
-            out.
+        InputError: no set that :func:`medsegr.samples.layouts.read_rows` takes, or one of DICOM series; or
+            every image is left out.
     """
     if part not in PARTS:
         raise UsageError(f"part '{part[:40]}' is not known; expected one of {', '.join(PARTS)}")
-    table = folder / "samples.csv"
     if folder.is_file():
         raise InputError("a file came where the folder of a set was expected, the one that holds samples.csv")
-    if not table.is_file():
-        raise InputError(
-            f"there is no samples.csv in {folder.name}; expected a set: a table with id, image, mask, target"
-        )
-    try:
-        with table.open(newline="", encoding="utf-8-sig") as handle:
-            rows = list(csv.DictReader(handle))
-    except (UnicodeDecodeError, csv.Error) as error:
-        raise InputError("samples.csv is no CSV in UTF-8; write it as such") from error
-    missing = [name for name in ("id", "image", "mask", "target") if rows and name not in rows[0]]
-    if missing:
-        raise InputError(f"samples.csv has no column {missing[0]}; expected id, image, mask, target")
-    found = [
-        Source(folder, data.group_of(folder, image, mine), tuple(mine))
-        for image, mine in by_image(rows).items()
-    ]
+    table = rows_of(folder)
+    if any("series" in mine[0] for mine in table.values()):
+        raise InputError("DICOM series came, image files were expected: 'medsegr convert' makes these")
+    found = [Source(folder, data.group_of(folder, image, mine), tuple(mine)) for image, mine in table.items()]
     held = data.validation_groups(source.group for source in found) if found else frozenset()
     known = [s for s in found if not any((row.get("ignore") or "").strip() for row in s.rows)]
     if found and not known:
@@ -139,9 +126,12 @@ def write_pages(out: Path, pages: Iterable[Page], about: str) -> int:
         (out / folder).mkdir(parents=True, exist_ok=True)
     rows: list[dict[str, Any]] = []
     groups: list[frozenset[str]] = []
+    stems: set[str] = set()
     for page in pages:
-        if page.asks:
-            rows += _write(out, page, len(groups))
+        if page.asks:  # of two images of one name, in folders of their own, both are kept
+            stem = page.stem if page.stem not in stems else f"{page.stem}-{len(groups)}"
+            stems.add(stem)
+            rows += _write(out, replace(page, stem=stem), len(groups))
             groups.append(page.groups)
     if not rows:
         raise InputError("no image of this part gives a sample; choose another part, set or seed")
@@ -158,7 +148,7 @@ def write_pages(out: Path, pages: Iterable[Page], about: str) -> int:
 
 def _write(out: Path, page: Page, number: int) -> list[dict[str, Any]]:
     if isinstance(page.picture, Path):
-        image = f"images/{page.picture.name}"
+        image = f"images/{page.stem}{page.picture.name[len(page.picture.name.partition('.')[0]) :]}"
         shutil.copyfile(page.picture, out / image)
     else:
         image = f"images/{page.stem}.png"
