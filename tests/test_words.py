@@ -39,7 +39,8 @@ def test_a_section_that_the_words_do_not_have_is_said_with_those_they_have() -> 
     asked = report_of_text(text, None, None, ("impression", "findings"))
     assert ([f.name for f in asked.findings], asked.warnings) == (["nodule"], ())
     empty = report_of_text("IMPRESSION: Fine weather.", None, None, ("impression",))
-    assert "ask by a phrase" in dict(empty.warnings)["nothing_read"]
+    told = "no finding was recognised in these words; ask by a phrase, such as 'right lung'"
+    assert dict(empty.warnings)["nothing_read"] == told
 
 
 def test_everyday_words_of_a_section_that_was_not_asked_for_are_not_read() -> None:

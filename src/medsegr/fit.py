@@ -14,7 +14,6 @@ import os
 import sys
 import time
 from collections.abc import Callable, Generator, Iterator, Sequence
-from contextlib import contextmanager
 from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -26,8 +25,9 @@ from medsegr.data import Case
 from medsegr.errors import MedsegrError, MissingExtra
 from medsegr.fitting import teaching, tuning
 from medsegr.fitting.cases import folders_below, load_cases, vocabulary_of
-from medsegr.fitting.config import FitConfig, part_of, read_config, schedule, size_at
+from medsegr.fitting.config import FitConfig, part_of, read_config, schedule
 from medsegr.fitting.logbook import Logbook
+from medsegr.fitting.memory import advice
 from medsegr.fitting.saved import (
     BEST,
     LAST,
@@ -40,7 +40,7 @@ from medsegr.fitting.saved import (
     stored_vocabulary,
     warm_start,
 )
-from medsegr.fitting.watch import TOGETHER, Watch, watch_of
+from medsegr.fitting.watch import Watch, watch_of
 from medsegr.model import build_model
 from medsegr.objectives import Weights, total
 from medsegr.process.devices import pick_device
@@ -337,30 +337,6 @@ def _finite(what: str, value: float, run: Run, batch: Batch) -> None:
             "what was saved is kept: look at these pictures, or begin another run with a smaller lr or clip, "
             "from this one's folder if it had learned something"
         )
-
-
-@contextmanager
-def advice(config: FitConfig, part: float | None = None) -> Iterator[None]:
-    """Turns "out of memory" of whatever device, in a step at ``part`` of the run or in a validation (None),
-    into one line that says what to change."""
-    try:
-        yield
-    except (MemoryError, RuntimeError) as error:
-        short = isinstance(error, MemoryError | torch.OutOfMemoryError)
-        if not short and not any(w in str(error) for w in ("out of memory", "can't allocate memory")):
-            raise
-        if part is None:
-            raise MedsegrError(
-                f"out of memory in a validation, {TOGETHER} pictures of {config.sizes[-1][1]} px: begin "
-                "another run with a smaller size, from this one's folder; what was saved is kept"
-            ) from error
-        largest = max(side for _, side in config.sizes) if config.mixed else size_at(part, config.sizes)
-        parts = "halve batch and double accumulate (the same step in two parts, and the same run), "
-        raise MedsegrError(
-            f"out of memory with batches of {config.batch} at {largest} px: "
-            f"{parts if config.batch >= 2 * feed.FEWEST else ''}set precision to bf16-mixed on a device that "
-            "gains from it, or begin another run with a smaller size; what was saved is kept"
-        ) from error
 
 
 def _save(run: Run, name: str) -> None:

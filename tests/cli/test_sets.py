@@ -59,6 +59,6 @@ def test_refusals_leave_nothing(run: Any, polyps: Path, tmp_path: Path) -> None:
     run("sets", "reports", polyps, "-o", tmp_path / "out", "--part", "test").fails(2, "training")
     words = ("sets", "referring", "--data", polyps.parent, "-o", tmp_path / "out")
     run(*words, "--kind", "words").fails(2, "structures")
-    run(*words, "--kind", "polyps").fails(3, "samples.csv")
+    run(*words, "--kind", "polyps").fails(3, "no set polyp_kvasir_seg")
     assert not (tmp_path / "out").exists()
     assert run("sets", "referring", "--help").code == 0

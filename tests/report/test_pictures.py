@@ -113,7 +113,7 @@ def places(text: str, modality: str) -> dict[str, str]:
             "blue-white veil",
             "left upper upper back",
         ),
-        ("Left cheek: plaque with central crust.", "DMS", "skin crust", "left middle centre"),
+        ("Left cheek: plaque with central crust.", "DMS", "skin crust", "left middle centre left face"),
         # the one breast of the title
         (
             "ULTRASOUND LEFT BREAST\nAbscess. Hyperaemia of the wall.",

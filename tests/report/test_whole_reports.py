@@ -34,6 +34,8 @@ TWELFTH = HERE / "reports_development_twelfth.toml"
 HELDOUT_TWELFTH = HERE / "reports_heldout_twelfth.toml"
 THIRTEENTH = HERE / "reports_development_thirteenth.toml"
 HELDOUT_THIRTEENTH = HERE / "reports_heldout_thirteenth.toml"
+FOURTEENTH = HERE / "reports_development_fourteenth.toml"
+HELDOUT_FOURTEENTH = HERE / "reports_heldout_fourteenth.toml"
 TEXT = "Spiculated nodule of 9 mm in the right upper lobe. No effusion. Possible pneumonia."
 
 
@@ -52,6 +54,7 @@ TEXT = "Spiculated nodule of 9 mm in the right upper lobe. No effusion. Possible
         (ELEVENTH, 0.77, 0, 0.25),
         (TWELFTH, 0.8, 1, 0.4),
         (THIRTEENTH, 0.74, 0, 0.16),
+        (FOURTEENTH, 0.91, 0, 0.5),
     ],
 )
 def test_the_reports_that_the_rules_were_mended_on_stay_read(
@@ -80,6 +83,7 @@ def test_the_reports_that_the_rules_were_mended_on_stay_read(
         (HELDOUT_ELEVENTH, 40),
         (HELDOUT_TWELFTH, 40),
         (HELDOUT_THIRTEENTH, 30),
+        (HELDOUT_FOURTEENTH, 30),
     ],
 )
 def test_the_held_out_reports_can_be_scored(path: Path, count: int) -> None:
@@ -92,6 +96,7 @@ def test_the_held_out_reports_can_be_scored(path: Path, count: int) -> None:
     "path",
     [
         *(DEVELOPMENT, SECOND, THIRD, FIFTH, SIXTH, SEVENTH, EIGHTH, NINTH, TENTH, ELEVENTH, THIRTEENTH),
+        FOURTEENTH,
         *(
             HELDOUT,
             HELDOUT_SECOND,
@@ -105,6 +110,7 @@ def test_the_held_out_reports_can_be_scored(path: Path, count: int) -> None:
             HELDOUT_TENTH,
             HELDOUT_ELEVENTH,
             HELDOUT_THIRTEENTH,
+            HELDOUT_FOURTEENTH,
         ),
     ],
 )

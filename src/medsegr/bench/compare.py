@@ -83,8 +83,7 @@ def compare(one: str, other: str, control: str = "free", fewest: int = 0) -> dic
     for area in map(stratum_name, STRATA):
         mine, theirs = ([r for r in rows if stratum_of(r) == area] for rows in (a, b))
         found = table.difference(mine, theirs, control)
-        if found is not None:
-            strata.append({"area": area, **found})
+        strata += [{"area": area, **found}] if found is not None else []
     return {
         "schema": "medsegr.bench.compare/1",
         "a": label_a,

@@ -219,7 +219,7 @@ def _pair(
     build: Build, tables: tuple[Terms[bool], ...], words: Words, starts: tuple[int, ...]
 ) -> tuple[tuple[int, int], ...] | None:
     heads, tails = (longest(words.norms, table) for table in tables)
-    tails = [hit for hit in tails if not _is_empty(hit.first, words.norms)]
+    tails = tuple(hit for hit in tails if not _is_empty(hit.first, words.norms))
     best: tuple[int, tuple[tuple[int, int], ...]] | None = None
     for head in heads:
         for tail in tails:
