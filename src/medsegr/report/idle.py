@@ -53,6 +53,12 @@ UNREAL = frozenset(  # what a thing that seems to be there is instead
         *("averaging", "underdistension", "nondistension", "peristalsis", "pseudolesion", "overlap"),
     ]
 )
+NO_MEANING = frozenset(  # after which it may be nothing, too: "the opacity is likely positional"
+    [
+        *("real", "typical", "normal", "positional", "projectional", "rotational", "vascular", "external"),
+        *("extrinsic", "artificial", "clinical", "variant"),
+    ]
+)
 MEANINGS = (  # ends of words that tell what a thing is due to or how grave it is: "infective", "reactive"
     *("ive", "ous", "ic", "ary", "ory", "ign", "ant", "al"),
     *("related", "induced", "secondary", "physiological", "incidental"),
@@ -131,7 +137,7 @@ def is_meaning(norms: Sequence[str], first: int, end: int) -> bool:
     opacity is there. ``first`` and ``end``: the words behind "likely"; what is no more than an appearance
     ("artefactual") is not there for sure."""
     told = norms[first : first + 1] if first < end else ()
-    return bool(told) and told[0].endswith(MEANINGS) and told[0] not in UNREAL | {"real", "typical"}
+    return bool(told) and told[0].endswith(MEANINGS) and told[0] not in UNREAL | NO_MEANING
 
 
 def explained_at(norms: Sequence[str], first: int, end: int) -> int:

@@ -14,7 +14,26 @@ _TOKEN = re.compile(
     r"\[[ xX]\]|"
     r"\([-\u2013\u2212+]\)|(?<![\w])[-\u2013\u2212+]ve\b|\d+(?:[.,]\d+)*|[^\W\d_]+(?:['’][a-z]{1,2}\b)?\d*|[^\w\s]"
 )
-_BROKEN = re.compile(r"(?<![#\w])#(?!#|\s*\d|:)(?=\s*[A-Za-z.,;)?]|\s*$)")  # "# clavicle" is a fracture
+_BONE = (
+    r"(?:clavic|humer|radi(?:us|al\b)|ulna|scaph|wrist|carp|metacarp|hand|finger|thumb|phala|elbow|olecran|"
+    r"hip|femor|femur|nof\b|neck of|tib|fib|ankle|malleol|calcan|tal(?:us|ar)|tars|metatars|toe|foot|patell|"
+    r"knee|rib|stern|scapul|glenoid|shoulder|vertebr|spin|sacr|coccy|pelvi|pub|acetab|ilia|skull|orbit|zygom|"
+    r"maxill|mandib|nasal|nose|dens\b|odontoid|peg\b|facial|bone|shaft|condyl|trochanter|[ctl]\d{1,2}\b)"
+)
+_OF_BONE = (
+    r"(?:l|r|lt|rt|left|right|both|old|new|acute|heal(?:ed|ing)|(?:un|non)?displaced|minimally|comminuted|"
+    r"oblique|spiral|transverse|open|closed|proximal|distal|mid|middle|lateral|medial|anterior|posterior|upper|"
+    r"lower|superior|inferior|base|neck|head|surgical|tip|of|the|multiple|\d{1,2}(?:st|nd|rd|th))"
+)
+_BROKEN = re.compile(  # a sign for a fracture: "# L clavicle", "#NOF"; "# united"; "no #", "rib #s", "?#."
+    rf"#s?(?:\s*(?:{_OF_BONE}[\s-]+){{0,4}}{_BONE}|\s+(?:(?:un|non)?-?united|heal|seen|noted|visible|line|site|reduc|"
+    r"ident|suspect|present|displac|undisplac|fix))",
+    re.IGNORECASE,
+)
+_BROKEN_AFTER = re.compile(
+    rf"(?:\b(?:no|any|as|old|new|healed|healing|previous|acute)|\?|\b{_BONE}[a-z]*)\s*$", re.IGNORECASE
+)
+_ENDS = re.compile(r"#s?(?=\s*(?:[.,;)?]|$)|\s+[a-z])")  # no letters and figures of a case
 ASKED = re.compile(r"[ \t]+[A-Za-z]")
 ANSWER = re.compile(r"\s*(?:none|no|nil|negative|not|absent|never|yes)\b", re.IGNORECASE)
 ABBREVIATIONS = frozenset(
@@ -72,7 +91,7 @@ def tokens(text: str, span: Span) -> tuple[Token, ...]:
             norm = _mark(raw, text, match.end(), behind)
             found.append(Token(norm, match.start(), match.end(), raw))
             continue
-        if raw == "#" and _BROKEN.match(text, match.start()) and not _is_heading(text, match.end()):
+        if raw == "#" and _is_fracture(text, match.start()):
             found.append(Token("fracture", match.start(), match.end(), raw))
             continue
         if raw == "." and found and found[-1].end == match.start() and found[-1].raw.lower() in ABBREVIATIONS:
@@ -88,6 +107,17 @@ def tokens(text: str, span: Span) -> tuple[Token, ...]:
             continue
         found.append(Token(normal(raw), match.start(), match.end(), raw))
     return tuple(found)
+
+
+def _is_fracture(text: str, at: int) -> bool:
+    """True for a "#" that is written for a fracture: before a bone, behind one or behind a denial. It also
+    marks headings ("# Findings"), phrases ("#liver") and numbers ("case # 5", "MRN #A12")."""
+    if text[max(0, at - 1) : at].isalnum() or "#" in (text[max(0, at - 1) : at], text[at + 1 : at + 2]):
+        return False
+    before = text[max(0, at - 24) : at]
+    return bool(
+        _BROKEN.match(text, at) or (_BROKEN_AFTER.search(before) and _ENDS.match(text, at))
+    ) and not _is_heading(text, at + 1)
 
 
 def _is_heading(text: str, end: int) -> bool:
