@@ -172,10 +172,7 @@ def _arranged(
 
 
 def _compared(text: str, setting: Setting) -> bool:
-    """Whether a report tells what was before: it had something to compare with. "Redemonstration" is read as
-    of today, too."""
-    if "redemonstration" in text.lower():
-        return True
+    """Whether a report tells what was before: it had something to compare with."""
     found = parse(text, modality=setting.modality, frame=setting.frame).findings
     return any(finding.time != "current" for finding in found)
 
