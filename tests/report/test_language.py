@@ -13,6 +13,10 @@ REPORTS = (
     "Geen pneumothorax. Nodule in de linker bovenkwab. Geen atelectase.",
     "Ingen pneumothorax. Inga nodule. Ej atelektas.",
     "Пневмоторакс не выявлен. Edema нет, узел слева.",
+    "BEFUND: Verdichtung rechts basal. BEURTEILUNG: Pneumonie.",
+    "Befund: Pneumothorax links.",
+    "HALLAZGOS: Consolidacion basal derecha. IMPRESION: Neumonia.",
+    "RÉSULTAT : Epanchement pleural gauche.\nCONCLUSION : Pneumonie.",
 )
 ENGLISH = (
     "Nodule LUL. No effusion.",
@@ -20,6 +24,8 @@ ENGLISH = (
     "Status post Whipple. Dictated by Dr. van der Berg, Hospital de la Santa Creu.",
     "Situs inversus. Os acromiale. Dens in dente. Con.",
     "Small mass at 3 o'clock; DES 12, Na 140. 4 mm.",
+    "Impresion: Pneumonia. Cardiomegaly.",
+    "Befund: There is a nodule in the right upper lobe.",
     "DVT of both LE. Post op. AV fistula. EM and PAS stains, et al.",
 )
 

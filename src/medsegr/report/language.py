@@ -1,8 +1,8 @@
 """Sentences of another language: their denials are unknown here, so nothing of them may be read.
 
 "Kein Pneumothorax" holds a word of the lexicon and none of its cues, and would be a pneumothorax that is
-there. A sentence is told by its little words, of which most sentences have some; names of findings are much
-the same in many languages and say nothing.
+there. A sentence is told by its little words, of which most sentences have some, a report also by the names
+of its sections; names of findings are much the same in many languages and say nothing.
 """
 
 import re
@@ -37,6 +37,13 @@ OPENINGS = frozenset(
 PAIRS = frozenset((a, b) for a in ("en", "et", "y", "con", "avec", "sur", "sous") for b in ("la", "le", "el"))
 SHARE = 3  # the text is foreign where every third sentence is, and its little words are; the terse ones too
 LAST_LATIN = "\u024f"
+_HEADINGS = re.compile(  # of the sections of a report; those that are English, too, are left out
+    r"(?:^|(?<=[.\n])[ \t]*)(?:befund|beurteilung|fragestellung|indikation|hallazgos?|impresión|técnica|"
+    r"r[eé]sultat[se]?|renseignements cliniques|referto|reperti|conclusioni|bevindingen|verslag|conclusie|"
+    r"achados|laudo|impressão|conclusão|conclusión|fynd|utlåtande|beskrivelse|konklusjon|konklusion|opis|"
+    r"wnioski|nález|závěr)[ \t]*:",
+    re.IGNORECASE | re.MULTILINE,
+)
 _WORD = re.compile(r"[^\W\d_]+")
 
 
@@ -44,8 +51,9 @@ def foreign(text: str, sentences: Sequence[Span]) -> frozenset[int]:
     """Which of the sentences are of another language, by their place in the list."""
     counts = [_counts(_WORD.findall(text[start:stop].lower())) for start, stop in sentences]
     found = frozenset(i for i, (theirs, ours, sure) in enumerate(counts) if theirs > ours and sure)
-    theirs, ours = sum(c[0] for c in counts), sum(c[1] for c in counts)
-    if theirs > ours and SHARE * len(found) >= len(counts):
+    headed = len(_HEADINGS.findall(text))
+    theirs, ours = sum(c[0] for c in counts) + 2 * headed, sum(c[1] for c in counts)
+    if theirs > ours and (headed or SHARE * len(found) >= len(counts)):
         return frozenset(range(len(counts)))
     return found
 
