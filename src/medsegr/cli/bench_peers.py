@@ -72,8 +72,13 @@ def command(
     start = start_of(flags.start) if flags.start else None
     bench = peers.Bench(config, output, *told, start=start, part=flags.part)
     bench = replace(bench, referring=tuple(flags.referring), controls=flags.controls)
-    found = peers.compare(bench, lambda line: print(line, file=sys.stderr))
+    found = peers.compare(bench, _told)
     print(json.dumps(found, indent=1) if as_json else "\n".join(peer_table.lines(found)))
     if not as_json:
         print(f"page: {output / 'index.html'}")
     return 4 if found["failed"] else 0
+
+
+def _told(line: str) -> None:
+    """A line of progress in one piece: several methods tell theirs at once."""
+    print(f"{line}\n", end="", file=sys.stderr)
