@@ -8,6 +8,7 @@ from medsegr.report.builds import Candidate
 from medsegr.report.regions import CAUSING
 from medsegr.report.sentence import Sentence
 from medsegr.report.side import SIDE_WORDS, Spot
+from medsegr.report.sided import AROUND_KIDNEY
 
 URINARY = frozenset(
     [
@@ -23,12 +24,6 @@ LIMBS = frozenset(
     ["arm", "leg", "shoulder", "humerus", "femur", "tibia", "hip bone", "acetabulum", "patella"]
 )
 VAGUE = frozenset(["proximal", "distal", "anterior", "posterior", "medial", "lateral", "joint"])
-AROUND_KIDNEY = frozenset(
-    [
-        *("hydronephrosis", "perinephric stranding", "perinephric collection", "perinephric haematoma"),
-        *("delayed nephrogram", "pyelonephritis", "kidney enlargement", "caliectasis", "ureteritis"),
-    ]
-)
 APART = frozenset([".", ";", "no", "without", "not", "left", "right", "both", "bilateral", "other"])
 
 

@@ -44,15 +44,13 @@ def listed(sentence: Sentence, out: list[Sentence], listing: Listing, text: str,
         out.append(sentence)
         return Listing(title, len(out) - 1)
     marked = bool(line.strip()) or _NUMBER.match(text, start) is not None
-    if gap or listing.concept is None or not (marked or line.strip()):
+    if gap or listing.concept is None or not marked:
         out.append(sentence)
         return Listing()
-    if _MARK.fullmatch(line) and marked and _is_item(sentence):
-        over = out[listing.at]
-        out[listing.at] = replace(over, candidates=())
-        inside = sentence.candidates
+    if _MARK.fullmatch(line) and _is_item(sentence):
+        out[listing.at] = replace(out[listing.at], candidates=())
         item = Candidate(listing.concept, ((0, 1),), (0, _until(sentence)))
-        sentence = replace(sentence, candidates=(item, *inside))
+        sentence = replace(sentence, candidates=(item, *sentence.candidates))
     out.append(sentence)
     return listing
 

@@ -27,6 +27,12 @@ AMOUNTS = frozenset(["more", "fewer", "less", "larger", "greater", "worse"])
 SIZES = frozenset(["smaller", "larger", "bigger", "longer", "shorter"])
 BEING = frozenset(["is", "appears", "looks", "measures", "slightly", "mildly", "markedly", "somewhat"])
 LEADS = frozenset(["in", "on", "at", "the"])
+AROUND_KIDNEY = frozenset(
+    [
+        *("hydronephrosis", "perinephric stranding", "perinephric collection", "perinephric haematoma"),
+        *("delayed nephrogram", "pyelonephritis", "kidney enlargement", "caliectasis", "ureteritis"),
+    ]
+)
 AROUND = {  # what comes with a finding of these fields or names on the same side of the body
     "chest": frozenset(
         [
@@ -34,10 +40,7 @@ AROUND = {  # what comes with a finding of these fields or names on the same sid
             *("atelectasis", "volume loss", "pleural thickening"),
         ]
     ),
-    **dict.fromkeys(
-        ["stone", "kidney stone", "hydronephrosis"],
-        frozenset(["hydronephrosis", "perinephric stranding", "perinephric collection"]),
-    ),
+    **dict.fromkeys(["stone", "kidney stone", "hydronephrosis"], AROUND_KIDNEY),
 }
 COMING = frozenset(["associated", "accompanying", "adjacent", "concomitant", "underlying", "overlying"])
 MERE = frozenset(["there", "is", "a", "an", "also", "some", "small", "tiny", "trace", "minimal", "mild"])
