@@ -3,10 +3,12 @@ held-out images, the poor ones stopped early.
 
 ``python examples/search.py FOLDER --target "breast tumour" --modality US --trials 20 --steps 200`` writes the
 best settings to ``best.toml``, for one longer run, and prints its command. The study is kept in ``search.db``
-in the folder of the runs, so the same command again goes on with it.
+in the folder of the runs, so the same command again goes on with it; other steps or sizes, another target
+or kind of image begin a study of their own, as their trials cannot be compared.
 """
 
 import argparse
+import hashlib
 import json
 from collections.abc import Callable
 from dataclasses import replace
@@ -41,12 +43,18 @@ def settings(trial: optuna.Trial, base: FitConfig) -> FitConfig:
     )
 
 
+def study_of(folder: Path, hints: Hints, base: FitConfig) -> str:
+    """Name of the study: the folder and all that its trials must share to be compared."""
+    shared = f"{base.steps} {base.batch} {base.sizes} {hints.target} {hints.modality}"
+    return f"{folder.resolve().name}-{base.steps}-{hashlib.sha256(shared.encode()).hexdigest()[:8]}"
+
+
 def objective(folder: Path, hints: Hints, base: FitConfig, out: Path) -> Callable[[optuna.Trial], float]:
     """Dice on the held-out images after a short run; told to Optuna at every validation on the way."""
     cases = load_cases(base, {folder.resolve().name: folder}, out / "cache", lambda _line: None, hints)
 
     def run(trial: optuna.Trial) -> float:
-        here = out / folder.resolve().name / f"trial-{trial.number}"  # a study a folder
+        here = out / study_of(folder, hints, base) / f"trial-{trial.number}"
 
         def look(part: float, _left: str) -> None:
             done = read_rows(here / CHECKS) if (here / CHECKS).is_file() else []
@@ -66,7 +74,7 @@ def search(folder: Path, hints: Hints, base: FitConfig, out: Path, trials: int) 
     """A study of so many further trials below ``out``."""
     out.mkdir(parents=True, exist_ok=True)
     study = optuna.create_study(
-        study_name=folder.resolve().name,
+        study_name=study_of(folder, hints, base),
         storage=f"sqlite:///{out / 'search.db'}",
         direction="maximize",
         sampler=optuna.samplers.TPESampler(seed=0),

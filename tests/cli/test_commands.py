@@ -160,6 +160,8 @@ def test_phantom_writes_the_same_set_for_the_same_seed(run: Any, tmp_path: Path)
     files = sorted(p.relative_to(tmp_path / "a") for p in (tmp_path / "a").rglob("*") if p.is_file())
     assert files
     assert all((tmp_path / "a" / f).read_bytes() == (tmp_path / "b" / f).read_bytes() for f in files)
+    one = run("phantom", "--kind", "mucosa", "--size", "96", "-o", tmp_path / "d")
+    assert "1 mucosa image, table" in one.out
     run("phantom", "--kind", "mucosa", "-o", tmp_path / "a").fails(3, "not empty")
     run("phantom", "--kind", "moon", "-o", tmp_path / "c").fails(2, "moon")
     run("phantom", "--kind", "mucosa", "--count", "0", "-o", tmp_path / "c").fails(2, "count")

@@ -156,6 +156,15 @@ def test_a_refusal_changes_nothing(wrong: dict) -> None:  # type: ignore[type-ar
     assert len(session.steps) == 1
 
 
+def test_a_statement_without_a_place_is_not_drawn_by_a_click() -> None:
+    session = Model(Disc()).open(picture())
+    before = session.segment(report="Hazy opacity in the left lung. The heart is normal.")
+    normal = next(item for item in before.findings if item.finding.name == "normal heart")
+    with pytest.raises(UsageError, match="lies in one place"):
+        session.refine(normal.finding.id, points=[[30, 20, 1]])
+    assert session.result is before
+
+
 def test_accepting_locks() -> None:
     session = begun()
     session.accept()

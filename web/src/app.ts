@@ -719,10 +719,11 @@ export class App {
     kept.set("medsegr-theme", theme);
   }
 
-  /** A finding that clicks may change: the chosen one, where the report does not deny it. */
+  /** A finding that clicks may change: the chosen one, where it has a place and the report does not deny it. */
   get target(): Finding | null {
     const finding = this.finding.value;
-    return finding && finding.polarity !== "absent" && !finding.review?.accepted ? finding : null;
+    const there = finding?.polarity !== "absent" && finding?.reason !== "no_place";
+    return finding && there && !finding.review?.accepted ? finding : null;
   }
 }
 

@@ -39,5 +39,6 @@ def command(flags: PhantomFlags, logs: LogFlags) -> int:
         with atomic_folder(flags.output) as part, progress(flags.count, not logs.quiet) as step:
             table = write_set(flags.kind, flags.seed, flags.count, flags.size, part, lambda *_: step())
     if not logs.quiet:
-        print(f"{flags.count} {flags.kind} images, table: {flags.output / table.name}")
+        images = "image" if flags.count == 1 else "images"
+        print(f"{flags.count} {flags.kind} {images}, table: {flags.output / table.name}")
     return 0

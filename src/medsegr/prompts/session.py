@@ -150,8 +150,8 @@ class Session:
         win, and a warning ``words_and_clicks_disagree`` tells.
 
         Raises:
-            UsageError: a prompt that is refused, a finding that is not there, denied or accepted, or nothing
-                was drawn yet.
+            UsageError: a prompt that is refused, a finding that is not there, denied, accepted or of no
+                place, or nothing was drawn yet.
         """
         item = self._chosen(finding_id)
         hints, start = self._checked(points, box, mask, slice)
@@ -168,7 +168,7 @@ class Session:
 
         Raises:
             UsageError: another shape, other values than yes and no, a slice that does not fit, a finding that
-                is not there, denied or accepted, or nothing was drawn yet.
+                is not there, denied, accepted or of no place, or nothing was drawn yet.
         """
         item = self._chosen(finding_id)
         desk = self._desk()
@@ -378,6 +378,8 @@ def _chosen(outcome: Outcome, finding_id: str | None) -> FindingResult:
             raise UsageError(
                 "the report denies this finding: it is not drawn; ask by a phrase of your own if you see it"
             )
+        if not item.finding.drawable:
+            raise UsageError("this finding names nothing that lies in one place: ask by a phrase of your own")
         return item
     drawn = [item for item in outcome.findings if item.status in ("segmented", "not_found")]
     if len(drawn) != 1:

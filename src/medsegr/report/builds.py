@@ -26,6 +26,7 @@ SOUND = frozenset(  # said of what is not torn, of what holds no thrombus
 THINGS = frozenset(  # that a look told right before them is the look of: "bright foci through the liver"
     ["focus", "lesion", "spot", "dot", "area", "nodule", "band", "line", "structure", "region", "rim", "line"]
 )
+JOINING = frozenset(["and", "or", "both", "the", "&", "also", *SIDES])  # organs of one look
 INTO = frozenset(["of", "in", "on", "at"])
 NEXT = frozenset(  # organs that a report names one after the other
     [
@@ -119,7 +120,8 @@ def with_builds(named: list[Candidate], words: Words, starts: tuple[int, ...]) -
         low, high = min(pair)[1], max(pair)[0]
         if made.concept.kind == "statement" and any(low <= c.first < high for c in out):
             continue  # "kidneys: right hydronephrosis, left normal": not all of them are
-        if (made.concept.kind == "statement" and inside) or any(_covers(c, pair) for c in out):
+        named_so = any(_covers(c, pair) and not _shares_look(c, pair, words) for c in out)
+        if (made.concept.kind == "statement" and inside) or named_so:
             continue  # the "aortic" of an "aortic valve calcification" has its name already
         out = [c for c in out if c not in inside or c.concept.kind != "finding" or not _within(c, pair)]
         out.append(made)
@@ -200,6 +202,19 @@ def _covers(candidate: Candidate, pair: tuple[tuple[int, int], ...]) -> bool:
     return all(candidate.first <= part[0] and part[1] <= candidate.last for part in pair)
 
 
+def _shares_look(candidate: Candidate, pair: tuple[tuple[int, int], ...], words: Words) -> bool:
+    """True for the other organ of "the liver and the spleen are enlarged"."""
+    low, high = sorted(pair)
+    own = min(candidate.parts)
+    between = words.norms[own[1] : low[0]]
+    return (
+        len(candidate.parts) > 1
+        and max(candidate.parts) == high
+        and bool(between)
+        and {*between} <= JOINING | NEXT | {","}
+    )
+
+
 def _within(candidate: Candidate, pair: tuple[tuple[int, int], ...]) -> bool:
     covered = {i for part in pair for i in range(*part)}
     return all(i in covered for part in candidate.parts for i in range(*part))
@@ -215,6 +230,13 @@ def _is_empty(at: int, norms: Sequence[str]) -> bool:
     return norms[at] in FILLED and bool(POORLY & {*norms[max(0, at - 1) : at]})
 
 
+def _listed(first: int, last: int, norms: Sequence[str]) -> int:
+    """How many words go on from an organ to the last of those that share a look behind them: the four of
+    "liver, spleen and both kidneys are enlarged"; 0 for no such list."""
+    end = next((i for i in range(first, last) if norms[i] not in JOINING | NEXT | {","}), last)
+    return end - first if "and" in norms[first:end] and NEXT & {*norms[first:end]} else 0
+
+
 def _pair(
     build: Build, tables: tuple[Terms[bool], ...], words: Words, starts: tuple[int, ...]
 ) -> tuple[tuple[int, int], ...] | None:
@@ -224,9 +246,10 @@ def _pair(
     for head in heads:
         for tail in tails:
             low, high = sorted((head, tail), key=lambda hit: hit.first)
-            between = words.norms[low.last : high.first]
+            listed = 0 if tail is low else _listed(low.last, high.first, words.norms)
+            between = words.norms[low.last + listed : high.first]
             gap = high.first - low.last if high.first < low.last else sum(not _measures(n) for n in between)
-            if not 0 <= gap <= build.window or any(low.last <= s <= high.first for s in starts if s):
+            if not 0 <= gap <= build.window or any(low.last + listed <= s <= high.first for s in starts if s):
                 continue
             if words.norms[low.first : low.last] == INTACT and gap:
                 continue  # "the tendon is intact with a tear of the ligament"

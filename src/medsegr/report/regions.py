@@ -72,10 +72,19 @@ def regions(
             break
         split = _split(item, named[i + 1], words, starts, placed)
         split = _where(item.last, named[i + 1].first, words, placed) or split
+        split = _to_other(item, named[i + 1], words) or split
         out.append(Candidate(item.concept, item.parts, (begin, split), joined))
         joined = _are_joined(item, named[i + 1], words, starts)
         begin = begin if _excepts(item, named[i + 1], words) else split
     return tuple(out)
+
+
+def _to_other(item: Candidate, after: Candidate, words: Words) -> int:
+    """First word of the second organ of "the liver and both kidneys are enlarged"; 0 for no such pair."""
+    if len(item.parts) == 1 or len(after.parts) == 1 or max(item.parts) != max(after.parts):
+        return 0
+    low, high = min(item.parts)[1], min(after.parts)[0]
+    return next((i + 1 for i in range(low, high) if words.norms[i] in LISTING), high)
 
 
 def _where(low: int, high: int, words: Words, placed: frozenset[int]) -> int:
