@@ -2,10 +2,13 @@
 
 from collections.abc import Collection, Sequence
 
-from medsegr.report.lexicon import Cue
+from medsegr.report import lexicon
+from medsegr.report.lexicon import Concept, Cue
 from medsegr.report.match import Hit, Words
 
 COMPARING = frozenset(["compared", "comparison", "than", "since", "versus", "vs"])
+OPEN = frozenset(["cannot", "can", "could"])  # what "cannot be excluded"
+POSSIBLE = frozenset(["possible", "possibly", "probable", "probably", "likely"])
 TOLD = frozenset(["identified", "seen", "noted", "visible", "present"])
 DOUBTING = (("suspicious", "for"), ("concerning", "for"), ("worrisome", "for"), ("suggestive", "of"))
 BACK = 7  # words in which a comparison is looked for
@@ -153,3 +156,31 @@ def _tells_anew(norms: Sequence[str], first: int, comma: int, end: int) -> bool:
     behind = [norm for norm in norms[comma + 1 : end] if norm != "."]
     alone = "," not in behind and not {"or", "nor", "and"} & {*behind}
     return alone and bool(behind) and behind[-1] in TOLD and bool(TOLD & {*norms[first:comma]})
+
+
+def denying(cues: Sequence[Hit[Cue]], hits: Sequence[Hit[Concept]], words: Words) -> tuple[Hit[Cue], ...]:
+    """The cues, with the mere denial for one that speaks of the technique by the first word of a finding: the
+    "no contrast" of "no contrast extravasation"."""
+    out = list[Hit[Cue]]()
+    for cue in cues:
+        masked = cue.value.kind == "pseudo" and words.norms[cue.first] in ("no", "without")
+        if masked and any(h.first == cue.first + 1 and h.last > cue.last for h in hits):
+            plain = lexicon.cues()[words.norms[cue.first : cue.first + 1]]
+            out += [Hit(one, cue.first, cue.first + 1) for one in plain]
+        else:
+            out.append(cue)
+    return tuple(out)
+
+
+def doubted_anew(words: Words, cues: Sequence[Hit[Cue]], named: Sequence[Hit[Concept]]) -> set[int]:
+    """Where a doubt ends the denial before a comma: "no effusion, cannot exclude pneumonia", "no effusion,
+    pneumonia cannot be excluded". A list with "or" stays one."""
+    norms = words.norms
+    out = set[int]()
+    for cue in (c for c in cues if c.value.kind == "uncertain" and not {"or", "nor"} & {*norms}):
+        first = cue.first
+        if norms[first] in OPEN and cue.value.direction == "post":
+            first = next((h.first for h in reversed(named) if h.last == first), 0)
+        if norms[cue.first] in OPEN | POSSIBLE and first and norms[first - 1] == ",":
+            out.add(first)
+    return out

@@ -31,6 +31,7 @@ MONTHS = frozenset(
         *("nov", "dec"),
     ]
 )
+SHORTENED = re.compile(r"(is|are|was|were|do|does|did|has|have|had|could|would|should|ca)n['\u2019]?t")
 THRICE = re.compile(r"([a-hj-z])\1\1+")
 ENDINGS = ("opathy", "omatous", "plasia", "malacia", "ectasia", "itis", "osis", "emia", "oma", "cele")
 BODIES = frozenset(["US", "CT", "MR", "CR", "XA", "PT"])
@@ -148,6 +149,12 @@ def correct(norm: str) -> tuple[str, ...]:
     return (norm,)
 
 
+def _spoken(norm: str) -> tuple[str, ...]:
+    """The two words of "can't" or "isnt"; () for any other."""
+    verb = SHORTENED.fullmatch(norm)
+    return ("can" if verb[1] == "ca" else lexicon.normal(verb[1]), "not") if verb else ()
+
+
 def _with_letter(norm: str) -> str:
     """A word of four letters, or the one of five that it is without an inner letter: "livr", "plyp"."""
     longer = (w for w in _five_letters() if w[0] == norm[0] and w[-1] == norm[-1])
@@ -214,7 +221,7 @@ def words_of(tokens: tuple[Token, ...], text: str) -> Words:
     mixed = any(token.raw.islower() for token in tokens)
     for token in tokens:
         short = mixed and len(token.norm) == 4 and token.raw.isupper()  # "PICA" is no slip of "plica"
-        parts = correct(token.norm) if token.is_word and not short else (token.norm,)
+        parts = _spoken(token.norm) or correct(token.norm) if token.is_word and not short else (token.norm,)
         if len(parts) == 2:
             cut = min(token.start + len(parts[0]), token.end - 1)
             out += [

@@ -23,15 +23,16 @@ from medsegr.report.language import foreign
 from medsegr.report.limbs import under_titles
 from medsegr.report.link import link
 from medsegr.report.listed import asked_apart, one_by_one
+from medsegr.report.measured import own_words
 from medsegr.report.parts import facing, portion
 from medsegr.report.placing import Setting, places_of
 from medsegr.report.refining import fitting, kept, most_told, of_density, of_size, refined
 from medsegr.report.sentence import Sentence, is_name_only, is_request, read
 from medsegr.report.several import by_place, in_all, of_part, of_signs, outlines, shares
-from medsegr.report.side import LARGER, Spot, location, spots
+from medsegr.report.side import Spot, location, spots
 from medsegr.report.titled import organ_of_title, under_title
 from medsegr.report.unread import passages, warning
-from medsegr.report.values import shape, size_mm, texture
+from medsegr.report.values import shape, texture
 
 if TYPE_CHECKING:
     from medsegr.report.llm import Endpoint
@@ -39,7 +40,6 @@ if TYPE_CHECKING:
 Look = TypeVar("Look", Texture, Shape)
 WHOLE = 4  # sentences that make a whole report
 UNKNOWN_MODALITY = "is no known modality; give a DICOM code such as CR, CT, MR, US or ES"
-HOLDING = frozenset(["and", "with", "contains", "containing", "&"])
 
 
 def parse(
@@ -310,7 +310,7 @@ def _inside(span: Span, sentence: Sentence, item: Candidate) -> bool:
 
 
 def _look(sentence: Sentence, item: Candidate) -> tuple[Texture, Shape, Span]:
-    low, high = _own_words(sentence, item)
+    low, high = own_words(sentence, item)
     denied = {
         i
         for s in sentence.scopes
@@ -343,26 +343,6 @@ def _filled(own: Look, sign: Look) -> Look:
     told = {name: getattr(own, name) or getattr(sign, name) for name in names}
     taken = any(getattr(own, name) != value for name, value in told.items())
     return replace(own, **told, spans=tuple(sorted({*own.spans, *sign.spans}))) if taken else own
-
-
-def _own_words(sentence: Sentence, item: Candidate) -> tuple[int, int]:
-    """The words that may describe a finding: not the size of an organ told before it ("9 mm appendix and fat
-    stranding")."""
-    low, high = item.region
-    norms = sentence.words.norms
-    for organ in sentence.anatomy:
-        joints = [i for i in range(organ.last, item.first) if norms[i] == "and"]
-        if low <= organ.first and joints and size_mm(sentence.words, (low, organ.first))[0]:
-            low = joints[0] + 1
-    for place in sentence.elements:  # "the left kidney measures 11 cm and contains a cyst"
-        joints = [i for i in range(place.last, item.first) if norms[i] in HOLDING]
-        if place.place is None or place.first < low or not joints:
-            continue
-        if norms[joints[0]] != "with" and LARGER & {*norms[low : place.first]}:
-            continue  # of "the largest, in the lung, measures 2 cm and enhances" it is the finding's
-        if size_mm(sentence.words, (place.last, joints[0]))[0]:
-            low = joints[0] + 1
-    return low, high
 
 
 def _within(finding: Finding, place: str) -> Finding:

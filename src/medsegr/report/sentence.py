@@ -14,6 +14,7 @@ from medsegr.report.either import offered, seeming
 from medsegr.report.elided import leaves_out
 from medsegr.report.holding import resolved
 from medsegr.report.identity import identified
+from medsegr.report.idle import denying
 from medsegr.report.lettered import TISSUE, is_radiotherapy
 from medsegr.report.lexicon import Concept, Cue, Descriptor, Place, word_list
 from medsegr.report.match import Hit, Words, find_cues, find_descriptors, find_places, words_of
@@ -197,7 +198,7 @@ def _heard_cues(words: Words, hits: Sequence[Hit[Concept]], asked: bool) -> tupl
     direct phrase also conditions and advice ("look for polyps")."""
     organs = bool(hits) and all(h.value.kind == "anatomy" for h in hits)
     marks = CONDITIONS if asked else ASKING if organs or is_request(words) else frozenset()
-    cues = (c for c in find_cues(words) if words.norms[c.first] not in marks)
+    cues = (c for c in denying(find_cues(words), hits, words) if words.norms[c.first] not in marks)
     if not asked and "excluding" in words.norms:
         cues = (_leaving_out(c, words) for c in cues)
     return tuple(c for c in cues if not (asked and c.value.kind == "advice"))
