@@ -198,6 +198,13 @@ def _own_item(words: Words, hit: Hit[Cue], anchors: Sequence[int]) -> int:
     sized = {"mm", "cm"} & {*words.norms[:comma]} and not {"and", "or"} & {*words.norms[comma : hit.first]}
     if words.norms[hit.first : hit.last] in (("neg",), ("negative",)) and sized:
         return comma + 1  # "melanonychia 4 mm, Hutchinson sign neg": what is denied has no size
+    held = next((i for i in range(comma, hit.first) if words.norms[i] == "with"), 0)
+    if (
+        words.norms[hit.first : hit.last] == ("absent",)
+        and comma < held
+        and not BEING & {*words.norms[held:]}
+    ):
+        return held + 1 if comma else 0  # "a tumour, granular type, with a mucus cap absent"
     if hit.value.value not in DENYING_TIMES or not TAKEN_OUT & {*words.norms[hit.first : hit.last]}:
         return 0
     comma = next((i for i in reversed(range(hit.first)) if words.norms[i] == ","), hit.first)

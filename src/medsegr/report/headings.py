@@ -1,5 +1,6 @@
 """The sentences of a section, and what stands over them: a heading, a side that a sentence begins with."""
 
+import re
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 
@@ -16,7 +17,7 @@ from medsegr.report.parts import wholes
 from medsegr.report.poles import of_organ, organ_named
 from medsegr.report.sentence import NO_WORDS, Sentence, is_name_only, is_request, read
 from medsegr.report.side import SIDE_WORDS, Element, side_of
-from medsegr.report.sites import is_procedure, of_before, sided
+from medsegr.report.sites import is_procedure, label_end, of_before, sided
 from medsegr.report.titled import DEVICES, ORGANS, fits
 
 PARTED = frozenset(
@@ -57,6 +58,7 @@ EYE_ITEMS = frozenset(  # of a form about an eye
     ]
 )
 DASHES = frozenset(["-", "–", "—"])
+BULLET = re.compile(r"\s*\n[ \t]*[-*\u2022\u00b7]")  # behind the line of a heading
 CLOCK = (("00",), ("30",))  # "a cyst at 5:00"
 MOST_CAPITALS = 2  # words of a heading in capitals without a colon
 EACH = frozenset(["neither", "either", "both", "each"])  # "both maculae are flat"
@@ -202,6 +204,8 @@ def _ends_at(sentence: Sentence, text: str) -> int:
     norms = sentence.words.norms
     if _is_site(sentence):
         return len(norms)
+    if label := label_end(sentence):
+        return label
     colons = (i for i, norm in enumerate(norms[:6]) if norm == ":" and norms[i + 1 : i + 2] not in CLOCK)
     colon = next(colons, 0)
     begin = colon + 1 if colon else 0
@@ -273,7 +277,9 @@ def _is_line(sentence: Sentence, text: str) -> bool:
         return False
     covered = {i for e in sentence.elements for i in range(e.first, e.last)}
     organ = any(e.place is not None for e in sentence.elements)
-    alone = said.isupper() and len(covered) == 1  # "RIGHT"
+    alone = (said.isupper() or bool(BULLET.match(text, stop))) and len(
+        covered
+    ) == 1  # "RIGHT", "Right" of a list
     return (organ or alone) and sided(sentence.elements) and len(covered) == len(sentence.words.norms)
 
 
@@ -304,7 +310,8 @@ def _heading_place(sentence: Sentence, colon: int) -> tuple[Element, ...]:
     told = tuple(e for e in sentence.elements if e.last <= colon)
     holds = sided(told) or any(e.place is not None and is_part(e.place) for e in told)
     named = (c for c in sentence.candidates if c.concept.kind != "statement")
-    return told if holds and not any(c.first < colon for c in named) else ()
+    labelled = label_end(sentence) == colon
+    return told if holds and (labelled or not any(c.first < colon for c in named)) else ()
 
 
 def _of_both(sentence: Sentence, colon: int) -> tuple[Element, ...]:

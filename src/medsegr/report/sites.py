@@ -16,6 +16,9 @@ OPERATED = SITES | {  # where such a site is told of
 DONE = frozenset(["placed", "applied", "deployed", "fired", "injected", "left", "used"])
 SAMPLED = frozenset(["bx", "biopsy", "biopsies", "fna", "fnac", "core", "cores", "vab", "vacuum"])
 FURTHER = frozenset(["second", "another", "further", "additional", "third"])
+LABELLING = frozenset(
+    ["-", "\u2013", "\u2014", "(", ")", ",", ":", ".", "the", "of", "on", "dorsum", "aspect"]
+)
 WHERE = frozenset(["at", "in", "within", "around", "along", "near", "to", "of", "beside"])
 
 
@@ -79,3 +82,17 @@ def sided(found: Sequence[Element]) -> bool:
         e.value in SIDE_WORDS if e.place is None else e.place.side in SIDE_WORDS and not e.place.implied
         for e in found
     )
+
+
+def label_end(sentence: Sentence) -> int:
+    """Index behind the label of a lesion and its place: "Lesion 2 - dorsum of the right hand", "Lesion B
+    (right forearm): ..."; 0 where no sentence begins so."""
+    norms = sentence.words.norms
+    if norms[:1] != ("lesion",) or not norms[1:2] or len(norms[1]) > 2 or not norms[1].isalnum():
+        return 0
+    covered = {i for e in sentence.elements for i in range(e.first, e.last)}
+    plain = (i for i in range(2, len(norms)) if i not in covered and norms[i] not in LABELLING)
+    end = next(plain, len(norms))
+    colon = next((i for i in range(2, end) if norms[i] == ":" and covered & {*range(i)}), end)
+    closed = colon < end or end == len(norms)
+    return min(colon + 1, len(norms)) if closed and sided(sentence.elements) else 0
