@@ -6,8 +6,8 @@ statement begins; a plain list goes on ("no consolidation, effusion or pneumotho
 
 from collections.abc import Sequence
 
+from medsegr.report.anew import begun
 from medsegr.report.elided import EXCEPTING
-from medsegr.report.idle import doubted_anew
 from medsegr.report.lexicon import Concept, Cue, word_list
 from medsegr.report.link import ORDERED
 from medsegr.report.match import Hit, Words
@@ -100,7 +100,7 @@ def clause_starts(words: Words, cues: Sequence[Hit[Cue]], named: Sequence[Hit[Co
         i + 2 for i in range(len(norms) - 2) if _list_over(norms, i)
     }
     starts |= {i + 1 for i in range(len(norms) - 3) if _next_of_them(norms, i)}
-    starts |= _behind_exception(norms) | doubted_anew(words, cues, named)
+    starts |= _behind_exception(norms) | begun(words, cues, named)
     held = {hit.last for hit in cues if hit.value.direction == "pre"}  # "possibly with a small effusion"
     for i, norm in enumerate(norms):
         # "compatible with mild edema"

@@ -17,8 +17,8 @@ from medsegr.report.parts import wholes
 from medsegr.report.poles import of_organ, organ_named
 from medsegr.report.sentence import NO_WORDS, Sentence, is_name_only, is_request, read
 from medsegr.report.side import SIDE_WORDS, Element, side_of
-from medsegr.report.sites import is_procedure, label_end, of_before, sided
-from medsegr.report.titled import DEVICES, ORGANS, fits
+from medsegr.report.sites import is_procedure, label_end, of_before, of_same, sided
+from medsegr.report.titled import DEVICES, ORGANS, SCROTUM, fits
 
 PARTED = frozenset(
     [
@@ -47,8 +47,6 @@ SPOKEN = frozenset(
     ]
 )  # organs of which several sentences may speak: no bones, whose "effusion" may be the lung's
 LEADS = ((), ("the",), ("this",))  # all that may stand before the organ that a sentence speaks of
-SAME = frozenset(["lobe", "segment", "lung", "hemisphere", "kidney", "breast"])
-TOWARDS = frozenset(["to", "toward", "towards"])  # "shift of the mediastinum to that side"
 ITEMS = frozenset(["associated", "other", "additional", "feature", "finding"])  # of a form, beside findings
 EYE_ITEMS = frozenset(  # of a form about an eye
     [
@@ -120,7 +118,7 @@ def _read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[S
         sentence = read(text, span, modality, before, side=_only_side(out[-1:]))
         sentence = of_fundus(sentence) if modality == "OP" else sentence
         sentence, poled = of_organ(sentence, poled), organ_named(sentence.words.norms, poled)
-        sentence = _of_same(sentence, out[-1:])
+        sentence = of_same(sentence, out[-1:])
         alone = bool(out) and (out[-1].words.norms[-1:] == (":",) or _is_line(out[-1], text))
         lines = text[end : span[0]].count("\n")
         if (lines > 1 and not alone) or (lines and is_procedure(sentence)):
@@ -170,32 +168,6 @@ def _only_side(before: Sequence[Sentence]) -> str:
     """The one side that the places of the sentence before tell ("LLL opacity."); "" for none or two."""
     sides = {side_of(e) for s in before for e in s.elements} - {None}
     return next((side for side in SIDE_WORDS if sides == {side}), "")
-
-
-def _of_same(sentence: Sentence, before: Sequence[Sentence]) -> Sentence:
-    """The sentence with the lobe or side that was told before as its own: "a second nodule in the same lobe",
-    "an effusion on that side"."""
-    norms = sentence.words.norms
-    at = next((i for i in range(len(norms) - 1) if _is_same(norms, i)), None)
-    if at is None:
-        return sentence
-    here = [e for e in sentence.elements if e.last <= at]
-    told = next((list(s) for s in (here, *(b.elements for b in before)) if sided(s)), [])
-    last = max((i for i, e in enumerate(told) if sided((e,))), default=None)
-    if last is None:
-        return sentence
-    run = told[last : last + 1]
-    run += [e for e in told[last + 1 :][:1] if e.first == run[0].last and run[0].place is None]
-    if norms[at] != "same" and run[0].place is not None and run[0].place.rows:
-        run = [Element(None, "side", str(run[0].place.side), 0, 1)]  # of a lobe no more than its side
-    own = [replace(e, first=at + i, last=at + i + 1) for i, e in enumerate(run)]
-    rest = [e for e in sentence.elements if not at <= e.first < at + 2]
-    return replace(sentence, elements=tuple(sorted((*rest, *own), key=lambda e: e.first)))
-
-
-def _is_same(norms: Sequence[str], at: int) -> bool:
-    side = norms[at : at + 2] in (("this", "side"), ("that", "side"))
-    return (norms[at] == "same" and norms[at + 1] in SAME) or (side and norms[at - 1] not in TOWARDS)
 
 
 def _ends_at(sentence: Sentence, text: str) -> int:
@@ -355,8 +327,14 @@ def _spoken_of(sentence: Sentence, before: Spoken, headed: bool) -> Spoken:
         return Spoken(tuple(told), sentence.words, organs[0])
     sides = any(sided((e,)) or e.value == "bilateral" for e in sentence.elements)
     sides = sides or bool(EACH & {*sentence.words.norms})
-    left = headed or sides or (sentence.anatomy and not in_eye(sentence, before.organ))
+    left = headed or sides or (sentence.anatomy and not _in_organ(sentence, before.organ))
     return Spoken() if left else before
+
+
+def _in_organ(sentence: Sentence, organ: str) -> bool:
+    """True where all organs that a sentence names are parts of the eye or scrotum that was spoken of."""
+    scrotal = organ == "testis" and {c.concept.name for c in sentence.anatomy} <= SCROTUM
+    return scrotal or in_eye(sentence, organ)
 
 
 def _mere_side(sentence: Sentence) -> bool:

@@ -7,8 +7,6 @@ from medsegr.report.lexicon import Concept, Cue
 from medsegr.report.match import Hit, Words
 
 COMPARING = frozenset(["compared", "comparison", "than", "since", "versus", "vs"])
-OPEN = frozenset(["cannot", "can", "could"])  # what "cannot be excluded"
-POSSIBLE = frozenset(["possible", "possibly", "probable", "probably", "likely"])
 TOLD = frozenset(["identified", "seen", "noted", "visible", "present"])
 DOUBTING = (("suspicious", "for"), ("concerning", "for"), ("worrisome", "for"), ("suggestive", "of"))
 BACK = 7  # words in which a comparison is looked for
@@ -170,17 +168,3 @@ def denying(cues: Sequence[Hit[Cue]], hits: Sequence[Hit[Concept]], words: Words
         else:
             out.append(cue)
     return tuple(out)
-
-
-def doubted_anew(words: Words, cues: Sequence[Hit[Cue]], named: Sequence[Hit[Concept]]) -> set[int]:
-    """Where a doubt ends the denial before a comma: "no effusion, cannot exclude pneumonia", "no effusion,
-    pneumonia cannot be excluded". A list with "or" stays one."""
-    norms = words.norms
-    out = set[int]()
-    for cue in (c for c in cues if c.value.kind == "uncertain" and not {"or", "nor"} & {*norms}):
-        first = cue.first
-        if norms[first] in OPEN and cue.value.direction == "post":
-            first = next((h.first for h in reversed(named) if h.last == first), 0)
-        if norms[cue.first] in OPEN | POSSIBLE and first and norms[first - 1] == ",":
-            out.add(first)
-    return out

@@ -15,6 +15,8 @@ OPERATED = SITES | {  # where such a site is told of
 }
 DONE = frozenset(["placed", "applied", "deployed", "fired", "injected", "left", "used"])
 SAMPLED = frozenset(["bx", "biopsy", "biopsies", "fna", "fnac", "core", "cores", "vab", "vacuum"])
+SAME = frozenset(["lobe", "segment", "lung", "hemisphere", "kidney", "breast"])
+TOWARDS = frozenset(["to", "toward", "towards"])  # "shift of the mediastinum to that side"
 FURTHER = frozenset(["second", "another", "further", "additional", "third"])
 LABELLING = frozenset(
     ["-", "\u2013", "\u2014", "(", ")", ",", ":", ".", "the", "of", "on", "dorsum", "aspect"]
@@ -96,3 +98,32 @@ def label_end(sentence: Sentence) -> int:
     colon = next((i for i in range(2, end) if norms[i] == ":" and covered & {*range(i)}), end)
     closed = colon < end or end == len(norms)
     return min(colon + 1, len(norms)) if closed and sided(sentence.elements) else 0
+
+
+def of_same(sentence: Sentence, before: Sequence[Sentence]) -> Sentence:
+    """The sentence with the lobe or side that was told before as its own: "a second nodule in the same lobe",
+    "an effusion on that side"."""
+    norms = sentence.words.norms
+    at = next((i for i in range(len(norms) - 1) if _is_same(norms, i)), None)
+    if at is None:
+        return sentence
+    here = [e for e in sentence.elements if e.last <= at]
+    if not sided(here):  # "thickening at both apices, more on the right, with granulomas on that side"
+        said = [i for i in range(at) if norms[i] in SIDE_WORDS]
+        here += [Element(None, "side", norms[i], i, i + 1) for i in said[-1:]]
+    told = next((list(s) for s in (here, *(b.elements for b in before)) if sided(s)), [])
+    last = max((i for i, e in enumerate(told) if sided((e,))), default=None)
+    if last is None:
+        return sentence
+    run = told[last : last + 1]
+    run += [e for e in told[last + 1 :][:1] if e.first == run[0].last and run[0].place is None]
+    if norms[at] != "same" and run[0].place is not None and run[0].place.rows:
+        run = [Element(None, "side", str(run[0].place.side), 0, 1)]  # of a lobe no more than its side
+    own = [replace(e, first=at + i, last=at + i + 1) for i, e in enumerate(run)]
+    rest = [e for e in sentence.elements if not at <= e.first < at + 2]
+    return replace(sentence, elements=tuple(sorted((*rest, *own), key=lambda e: e.first)))
+
+
+def _is_same(norms: Sequence[str], at: int) -> bool:
+    side = norms[at : at + 2] in (("this", "side"), ("that", "side"))
+    return (norms[at] == "same" and norms[at + 1] in SAME) or (side and norms[at - 1] not in TOWARDS)

@@ -138,6 +138,8 @@ WANTED = frozenset([".", ",", "recommended", "advised", "suggested", "required",
 LEADING = 3  # first sentences, of which one may begin as a title does
 TITLE = 8  # words of a title
 BOTH = frozenset(["bilateral", "bilaterally", "both", "ou"])
+SCROTUM = frozenset(["testis", "epididymis", "scrotum"])
+SCROTAL = frozenset(["hydrocele", "varicocele", "epididymal cyst", "epididymitis", "lesion", "nodule"])
 GENERAL = frozenset(  # that a breast may hold, too
     [
         *("calcification", "haematoma", "scar", "surgical clip", "lymphadenopathy", "debris", "abscess"),
@@ -222,7 +224,13 @@ def fits(name: str, places: Sequence[Place], organ: str) -> bool:
     known = lexicon.concepts()
     named = {p.of or p.name for p in places} & known.keys()
     if named:
-        return named == {organ} or {known[one].field for one in named} == {organ}
+        return (
+            named == {organ}
+            or (organ == "testis" and named <= SCROTUM)
+            or {known[one].field for one in named} == {organ}
+        )
+    if organ == "testis" and name in SCROTAL:
+        return True
     own = any(name in (rule.base, rule.name) for rule in lexicon.refines() if organ in rule.places)
     own = own or organ in (known[name].field, *known[name].parents)
     return own or (organ == "breast" and name in GENERAL)

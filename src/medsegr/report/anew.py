@@ -1,0 +1,52 @@
+"""Where a statement begins anew though no mark says so: a doubt behind a denial, a line, "and another"."""
+
+from collections.abc import Sequence
+
+from medsegr.report.lexicon import Concept, Cue, word_list
+from medsegr.report.match import Hit, Words
+
+OPEN = frozenset(["cannot", "can", "could"])  # what "cannot be excluded"
+POSSIBLE = frozenset(["possible", "possibly", "probable", "probably", "likely"])
+DENIERS = frozenset(["no", "without"])
+SEEN = frozenset(
+    ["seen", "identified", "noted", "detected", "demonstrated", "visualized", "present", "evident"]
+)
+STATING = frozenset(["is", "are", "there", "no", "was", "were"])
+NEAR = 8  # words of a line in which its verb stands
+WHERE = frozenset(["in", "at", "on", "within", "along", "measuring", "measure"])
+
+
+def begun(words: Words, cues: Sequence[Hit[Cue]], named: Sequence[Hit[Concept]]) -> set[int]:
+    """Indices of the words with which such a statement begins. ``named``: the concepts of the sentence."""
+    norms = words.norms
+    others = {i for i in range(2, len(norms) - 1) if norms[i] == "another" and norms[i + 1] in WHERE}
+    others = {i for i in others if norms[i - 1] in ("and", ",")}  # "and another in the left lobe"
+    return _doubted(norms, cues, named) | _on_lines(words) | others
+
+
+def _doubted(norms: Sequence[str], cues: Sequence[Hit[Cue]], named: Sequence[Hit[Concept]]) -> set[int]:
+    """Where a doubt ends the denial before a comma: "no effusion, cannot exclude pneumonia", "no effusion,
+    pneumonia cannot be excluded". A list with "or" stays one."""
+    out = set[int]()
+    for cue in (c for c in cues if c.value.kind == "uncertain" and not {"or", "nor"} & {*norms}):
+        first = cue.first
+        if norms[first] in OPEN and cue.value.direction == "post":
+            first = next((h.first for h in reversed(named) if h.last == first), 0)
+        if norms[cue.first] in OPEN | POSSIBLE and first and norms[first - 1] == ",":
+            out.add(first)
+    return out
+
+
+def _on_lines(words: Words) -> set[int]:
+    """Where a line states something behind one that ended its denial: the heart of "no pneumothorax seen",
+    and below it "heart is enlarged"."""
+    norms, tokens = words.norms, words.tokens
+    out, begin = set[int](), 0
+    for i in range(1, len(norms)):
+        if "\n" not in words.text[tokens[i - 1].end : tokens[i].start]:
+            continue
+        closed = norms[i - 1] in SEEN and DENIERS & {*norms[begin:i]}
+        new = norms[i] not in word_list("prepositions") and bool(STATING & {*norms[i : i + NEAR]})
+        out |= {i} if closed and new else set()
+        begin = i
+    return out
