@@ -78,8 +78,8 @@ def acts_back(words: Words, hit: Hit[Cue]) -> bool:
     alone = hit.last - hit.first == 1
     if words.norms[hit.first : hit.last] == ("n",):
         return False  # it is an answer, or no cue
-    if alone and words.norms[hit.first] in ("neg", "negative"):
-        behind = words.norms[hit.last : hit.last + 1]  # "full of stones, wall 5 mm, neg Murphy"
+    if alone and words.norms[hit.first] in ("neg", "negative", "nil"):
+        behind = words.norms[hit.last : hit.last + 1]  # "full of stones, neg Murphy", "erosions, nil ulcer"
         return not behind or behind[0] in ENDING
     if alone and words.norms[hit.first] == "absent" and before[-1:] and before[-1] in LEADS:
         behind = words.norms[hit.last : hit.last + 1]  # "clips, and absent right breast shadow"

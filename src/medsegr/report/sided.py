@@ -45,6 +45,7 @@ AROUND = {  # what comes with a finding of these fields or names on the same sid
 COMING = frozenset(["associated", "accompanying", "adjacent", "concomitant", "underlying", "overlying"])
 MERE = frozenset(["there", "is", "a", "an", "also", "some", "small", "tiny", "trace", "minimal", "mild"])
 MERE |= {"moderate", "moderately", "large", "sized", "volume", "pleural", "with", "seen", "the", "new"}
+MERE |= {"basal", "basilar", "apical", "compressive", "dependent", "passive", "subsegmental"}
 MERE |= COMING
 
 

@@ -46,7 +46,7 @@ _PART = re.compile(  # "a node, cortex 6 mm": of a part, not of the thing
 )
 _DISTANCE = re.compile(
     r"^\s*(?:above|below|from(?! \d)|fn|(?:anterior|posterior|cranial|caudal|cephalad) to|beneath|behind|"
-    r"proximal to|distal to|deep|away|superior to|inferior to|lateral to|"
+    r"proximal to|distal to|deep (?:to|from)|deep(?=[,;] \d)|away|superior to|inferior to|lateral to|"
     r"medial to|past|beyond|slice|thick sections|cuts|per|"
     r"(?:safety |surgical |excision )?margins?(?! ?[:=]))\b",
     re.IGNORECASE,
@@ -145,12 +145,13 @@ def size_mm(words: Words, region: tuple[int, int]) -> tuple[tuple[float, ...] | 
     for match in now or found:
         before = text[max(start, match.start() - 40) : match.start()]
         last = _TO.search(match["more"] or "")
-        if last and _FROM.search(before):  # "from 51 mm to 34 mm": two studies, or the ends of a range
+        far = _DISTANCE.match(text[match.end() : match.end() + 20])  # "from 11 to 15 cm from the anal margin"
+        if last and _FROM.search(before) and not far:  # "from 51 mm to 34 mm": two studies, or the ends of a range
             at = match.start("more") + last.start("now")
             return (_mm(last["now"], match["unit"]),), ((at, match.end()),)
         if (_is_cm(match["unit"]) and _far(before, match)) or _MOVED.search(before):
             continue
-        of_part = _PART.search(before) or _DISTANCE.match(text[match.end() : match.end() + 20])
+        of_part = _PART.search(before) or far
         if of_part or _OTHER_STUDY.search(before) or _THEN.match(text[match.end() : match.end() + 20]):
             continue
         one = _FIRST_OF.search(before)  # "two polyps (12 and 9 mm)"
