@@ -36,8 +36,10 @@ SIGNS = frozenset(  # what a thing is seen with and that has no extent of its ow
         "air bronchogram",
         "echogenic halo",
         "fluid level",
+        "comet-tail artefact",
     ]
 )
+FLECKS = frozenset(["microcalcifications", "calcification"])  # whose extent has one number, where it is told
 FILLING = frozenset(["the", "a", "in", "of", "on", "at", "left", "right", "both", "bilateral"])
 
 
@@ -115,7 +117,9 @@ def of_signs(found: Sequence[Finding]) -> list[Finding]:
     out = list(found)
     for i, sign in enumerate(out[1:], 1):
         at = next((k for k in reversed(range(i)) if out[k].name not in SIGNS), None)
-        if sign.name not in SIGNS or at is None or out[at].polarity != "present":
+        apart = any(s[0] > sign.span[1] + 1 for s in sign.shape.spans)  # "with bright foci, 11 x 8 mm"
+        flecks = sign.name in FLECKS and len(sign.shape.size_mm or ()) > 1 and apart
+        if not (sign.name in SIGNS or flecks) or at is None or out[at].polarity != "present":
             continue
         thing, size, told = out[at], sign.shape.size_mm, sign.location
         if size is not None and not thing.shape.size_mm:

@@ -146,7 +146,7 @@ def size_mm(words: Words, region: tuple[int, int]) -> tuple[tuple[float, ...] | 
         before = text[max(start, match.start() - 40) : match.start()]
         last = _TO.search(match["more"] or "")
         far = _DISTANCE.match(text[match.end() : match.end() + 20])  # "from 11 to 15 cm from the anal margin"
-        if last and _FROM.search(before) and not far:  # "from 51 mm to 34 mm": two studies, or the ends of a range
+        if last and _FROM.search(before) and not far:  # "from 51 mm to 34 mm": two studies, or a range
             at = match.start("more") + last.start("now")
             return (_mm(last["now"], match["unit"]),), ((at, match.end()),)
         if (_is_cm(match["unit"]) and _far(before, match)) or _MOVED.search(before):
