@@ -12,6 +12,7 @@ SEEN = frozenset(
     ["seen", "identified", "noted", "detected", "demonstrated", "visualized", "present", "evident"]
 )
 STATING = frozenset(["is", "are", "there", "no", "was", "were"])
+MOST = 12  # words of "and another in the left lobe 1.9 cm", which has a size of its own
 NEAR = 8  # words of a line in which its verb stands
 WHERE = frozenset(["in", "at", "on", "within", "along", "measuring", "measure"])
 
@@ -20,7 +21,7 @@ def begun(words: Words, cues: Sequence[Hit[Cue]], named: Sequence[Hit[Concept]])
     """Indices of the words with which such a statement begins. ``named``: the concepts of the sentence."""
     norms = words.norms
     others = {i for i in range(2, len(norms) - 1) if norms[i] == "another" and norms[i + 1] in WHERE}
-    others = {i for i in others if norms[i - 1] in ("and", ",")}  # "and another in the left lobe"
+    others = {i for i in others if norms[i - 1] in ("and", ",") and {"mm", "cm"} & {*norms[i : i + MOST]}}
     return _doubted(norms, cues, named) | _on_lines(words) | others
 
 

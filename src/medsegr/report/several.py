@@ -117,8 +117,7 @@ def of_signs(found: Sequence[Finding]) -> list[Finding]:
     out = list(found)
     for i, sign in enumerate(out[1:], 1):
         at = next((k for k in reversed(range(i)) if out[k].name not in SIGNS), None)
-        apart = any(s[0] > sign.span[1] + 1 for s in sign.shape.spans)  # "with bright foci, 11 x 8 mm"
-        flecks = sign.name in FLECKS and len(sign.shape.size_mm or ()) > 1 and apart
+        flecks = sign.name in FLECKS and _is_behind_comma(sign)  # "with bright foci, 11 x 8 mm"
         if not (sign.name in SIGNS or flecks) or at is None or out[at].polarity != "present":
             continue
         thing, size, told = out[at], sign.shape.size_mm, sign.location
@@ -134,6 +133,13 @@ def of_signs(found: Sequence[Finding]) -> list[Finding]:
             thing = replace(thing, location=told)
         out[at] = thing
     return out
+
+
+def _is_behind_comma(sign: Finding) -> bool:
+    """True for a size of two axes and more that a comma parts from the name."""
+    ends = [sign.phrase[: s[0] - sign.span[0]].rstrip() for s in sign.shape.spans if s[0] < sign.span[1]]
+    apart = any(end.endswith(",") for end in ends) or any(s[0] > sign.span[1] + 1 for s in sign.shape.spans)
+    return len(sign.shape.size_mm or ()) > 1 and apart
 
 
 def _half(part: tuple[int, int], found: Sequence[Element]) -> str:
