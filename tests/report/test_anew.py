@@ -1,0 +1,57 @@
+"""Where a statement begins anew: doubts behind denials, lines of an unpunctuated report, contractions."""
+
+import pytest
+
+from medsegr.report.parse import parse
+
+
+def states(text: str, modality: str = "CR") -> list[str]:
+    return [f.polarity for f in parse(text, modality=modality).findings]
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("No effusion, cannot exclude pneumonia.", ["absent", "uncertain"]),
+        ("No effusion, pneumonia cannot be excluded.", ["absent", "uncertain"]),
+        ("No effusion, can't exclude pneumonia.", ["absent", "uncertain"]),
+        ("No effusion, possible pneumonia.", ["absent", "uncertain"]),
+        ("No effusion, pneumothorax, fracture cannot be excluded.", ["absent", "absent", "uncertain"]),
+        ("No effusion, nodule or possible mass.", ["absent", "absent", "absent"]),  # a list
+        ("No suspicious nodule, possible scarring at the left base.", ["absent", "uncertain"]),
+    ],
+)
+def test_a_doubt_ends_a_denial(text: str, expected: list[str]) -> None:
+    assert states(text) == expected
+
+
+@pytest.mark.parametrize(
+    ("text", "expected"),
+    [
+        ("no pneumothorax seen\nheart is enlarged", ["absent", "present"]),
+        ("no pneumothorax seen\nnodule in the left lung is unchanged", ["absent", "present"]),
+        ("no effusion or pneumothorax\nseen in the\nright lung", ["absent", "absent"]),  # wrapped prose
+        ("no effusion seen\nin the lung that is collapsed", ["absent"]),
+    ],
+)
+def test_a_line_that_states_something_is_not_denied_by_the_one_above(text: str, expected: list[str]) -> None:
+    assert states(text)[: len(expected)] == expected
+
+
+@pytest.mark.parametrize(
+    "said", ["can't", "can\u2019t", "cant", "cannot", "can not", "couldn't", "could not"]
+)
+def test_what_cannot_be_seen_is_absent_and_what_cannot_be_excluded_unsure(said: str) -> None:
+    assert states(f"Effusion {said} be seen.") == ["absent"]
+    assert states(f"Effusion {said} be excluded.") == ["uncertain"]
+
+
+@pytest.mark.parametrize("said", ["isn't", "isnt", "wasn't", "isn\u2019t"])
+def test_contractions_deny(said: str) -> None:
+    assert states(f"Effusion {said} seen.") == ["absent"]
+
+
+def test_nil_denies_what_follows_and_answers_a_form() -> None:
+    assert states("A few erosions, nil ulcer.", "ES") == ["present", "absent"]
+    assert states("Polyp 5 mm, nil other.", "ES") == ["present"]
+    assert states("Polyps nil, ulcers: nil.", "ES") == ["absent", "absent"]
