@@ -33,8 +33,8 @@ def _doubted(norms: Sequence[str], cues: Sequence[Hit[Cue]], named: Sequence[Hit
         first = cue.first
         if norms[first] in OPEN and cue.value.direction == "post":
             first = next((h.first for h in reversed(named) if h.last == first), 0)
-        if norms[cue.first] in OPEN | POSSIBLE and first and norms[first - 1] == ",":
-            out.add(first)
+        behind = first > 0 and norms[first - 1] == "," and bool(DENIERS & {*norms[:first]})
+        out |= {first} if behind and norms[cue.first] in OPEN | POSSIBLE else set()
     return out
 
 

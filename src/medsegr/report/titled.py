@@ -139,7 +139,9 @@ LEADING = 3  # first sentences, of which one may begin as a title does
 TITLE = 8  # words of a title
 BOTH = frozenset(["bilateral", "bilaterally", "both", "ou"])
 SCROTUM = frozenset(["testis", "epididymis", "scrotum"])
-SCROTAL = frozenset(["hydrocele", "varicocele", "epididymal cyst", "epididymitis", "lesion", "cyst"])
+SCROTAL = frozenset(
+    ["hydrocele", "varicocele", "epididymal cyst", "epididymitis", "testicular cyst", "lesion", "cyst"]
+)
 GENERAL = frozenset(  # that a breast may hold, too
     [
         *("calcification", "haematoma", "scar", "surgical clip", "lymphadenopathy", "debris", "abscess"),
