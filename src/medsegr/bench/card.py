@@ -21,7 +21,7 @@ LICENCES = {
     "micro_dsb2018": "Data Science Bowl 2018, CC0",
     "path_monuseg": "MoNuSeg, CC BY-NC-SA 4.0",
     "cxr_covid_gb": "masks CC BY 4.0, images mostly CC BY-NC-SA",
-    "cxr_covid_by": "two films of the same: masks CC BY 4.0, images CC BY and CC BY-SA",
+    "cxr_covid_by": "three chest films: masks CC BY 4.0, images CC BY and CC BY-SA",
     "us_busi": "BUSI, public with the duty to cite",
     "us_breast_busuc": "BUS-UC, CC BY 4.0",
     "us_carotid": "CCAUS, CC BY 4.0",
