@@ -176,9 +176,7 @@ def _beside_organ(side: Element, group: Sequence[Element], words: Words) -> bool
     if words.norms[side.last : side.last + 2] == ("lateral", "wall"):
         return True  # of a hollow organ
     if after in (("lobe",), ("fundus",)) or (side.first == 0 and after in ((":",), ())):
-        return (
-            True  # of the thyroid or the liver, or a heading ("RIGHT: ...", "RIGHT"): no part of the picture
-        )
+        return True  # of the thyroid or the liver, or a heading ("RIGHT: ..."): no part of the picture
     if _on_skin(side, words.norms) or _of_sample(side.first, words.norms):
         return True
     if any(e.place and e.place.name.endswith("o'clock") and e.first == side.last for e in group):
