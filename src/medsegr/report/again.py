@@ -116,8 +116,8 @@ def _stretches(
     for start, end in pairwise([*starts, len(norms)]):
         bare = not any(start <= c.first < end for c in named)
         listed = norms[start - 1] in DASHES and start - out[-1][0] <= LOOK if out else False
-        anew = norms[start : start + 1] == ("the",) and {*norms[start + 1 : start + 2]} & ORDERED
-        anew = anew or norms[start : start + 1] == ("another",)
+        ordered = norms[start : start + 1] == ("the",) and {*norms[start + 1 : start + 2]} & ORDERED
+        anew = bool(ordered) or norms[start : start + 1] == ("another",)
         if going and bare and not anew and (norms[start - 1] not in HARD or listed):  # "Left - small"
             out[-1] = (out[-1][0], end)
         else:
