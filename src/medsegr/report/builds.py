@@ -27,6 +27,7 @@ THINGS = frozenset(  # that a look told right before them is the look of: "brigh
     ["focus", "lesion", "spot", "dot", "area", "nodule", "band", "line", "structure", "region", "rim", "line"]
 )
 JOINING = frozenset(["and", "or", "both", "the", "&", "also", *SIDES])  # organs of one look
+HEALTHY = frozenset(["normal", "unremarkable"])
 INTO = frozenset(["of", "in", "on", "at"])
 NEXT = frozenset(  # organs that a report names one after the other
     [
@@ -237,12 +238,24 @@ def _listed(first: int, last: int, norms: Sequence[str]) -> int:
     return end - first if "and" in norms[first:end] and NEXT & {*norms[first:end]} else 0
 
 
+def _is_anothers(norms: Sequence[str], between: Sequence[str], last: int, turned: bool) -> bool:
+    """True where the look is that of another organ: "liver normal and spleen enlarged", "normal liver and
+    enlarged spleen", "enlarged kidneys, liver and spleen normal". ``last``: the word behind both; ``turned``:
+    the look stands before the organ."""
+    if not turned:
+        led = "and" in between and bool(NEXT & {*norms[last : last + 1]})
+        return led or bool(HEALTHY & {*between} and NEXT & {*between})
+    end = next((i for i in range(last, len(norms)) if norms[i] not in JOINING | NEXT), len(norms))
+    end += norms[end : end + 1] in (("is",), ("are",))
+    return "," in between and bool(HEALTHY & {*norms[end : end + 1]})
+
+
 def _pair(
     build: Build, tables: tuple[Terms[bool], ...], words: Words, starts: tuple[int, ...]
 ) -> tuple[tuple[int, int], ...] | None:
     heads, tails = (longest(words.norms, table) for table in tables)
     tails = tuple(hit for hit in tails if not _is_empty(hit.first, words.norms))
-    best: tuple[int, tuple[tuple[int, int], ...]] | None = None
+    best: tuple[tuple[int, int], tuple[tuple[int, int], ...]] | None = None
     for head in heads:
         for tail in tails:
             low, high = sorted((head, tail), key=lambda hit: hit.first)
@@ -251,7 +264,8 @@ def _pair(
             gap = high.first - low.last if high.first < low.last else sum(not _measures(n) for n in between)
             if not 0 <= gap <= build.window or any(low.last + listed <= s <= high.first for s in starts if s):
                 continue
-            if words.norms[low.first : low.last] == INTACT and gap:
+            intact = words.norms[low.first : low.last] == INTACT and gap
+            if intact or _is_anothers(words.norms, between, high.last, tail is low):
                 continue  # "the tendon is intact with a tear of the ligament"
             if tail is low and words.norms[low.last] in THINGS:
                 continue  # "bright foci through the liver"
@@ -267,6 +281,7 @@ def _pair(
                 words.norms, (low.first, low.last, high.first, high.last), tail is low, build
             ):
                 continue
-            if best is None or gap < best[0]:
-                best = gap, ((low.first, low.last), (high.first, high.last))
+            far = gap, high.first - low.last  # of a list the nearest
+            if best is None or far < best[0]:
+                best = far, ((low.first, low.last), (high.first, high.last))
     return best[1] if best else None

@@ -198,13 +198,10 @@ def _own_item(words: Words, hit: Hit[Cue], anchors: Sequence[int]) -> int:
     sized = {"mm", "cm"} & {*words.norms[:comma]} and not {"and", "or"} & {*words.norms[comma : hit.first]}
     if words.norms[hit.first : hit.last] in (("neg",), ("negative",)) and sized:
         return comma + 1  # "melanonychia 4 mm, Hutchinson sign neg": what is denied has no size
-    held = next((i for i in range(comma, hit.first) if words.norms[i] == "with"), 0)
-    if (
-        words.norms[hit.first : hit.last] == ("absent",)
-        and comma < held
-        and not BEING & {*words.norms[held:]}
-    ):
-        return held + 1 if comma else 0  # "a tumour, granular type, with a mucus cap absent"
+    held = next((i for i in range(comma + 1, hit.first) if words.norms[i] == "with"), 0)
+    lacks = words.norms[hit.first : hit.last] == ("absent",) and not BEING & {*words.norms[held:]}
+    if lacks and comma and held:
+        return held + 1  # "a tumour, granular type, with a mucus cap absent"
     if hit.value.value not in DENYING_TIMES or not TAKEN_OUT & {*words.norms[hit.first : hit.last]}:
         return 0
     comma = next((i for i in reversed(range(hit.first)) if words.norms[i] == ","), hit.first)
@@ -226,7 +223,7 @@ def _last_item(words: Words, hit: Hit[Cue], anchors: Sequence[int]) -> int:
     """Index behind the comma before the only thing that a bare doubt behind it holds: the abscess of "root
     thickening, abscess likely"; 0 for a list ("cyst, abscess or haematoma possible")."""
     said = [norm for norm in words.norms[hit.first : hit.last] if norm not in (".", ";", ",")]
-    alone = len(said) == 1 and said[0] in DOUBTS
+    alone = (len(said) == 1 and said[0] in DOUBTS) or said[:1] == ["cannot"]
     comma = next((i for i in reversed(range(hit.first)) if words.norms[i] == ","), None)
     if not alone or comma is None or {"or", "/", "versus", "vs"} & {*words.norms[: hit.first]}:
         return 0

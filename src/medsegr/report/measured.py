@@ -44,6 +44,7 @@ def _behind_size(sentence: Sentence, first: int, item: Candidate) -> int:
 
 
 def _while_measured(norms: Sequence[str], first: int, last: int) -> int:
+    """Index of the first word from ``first`` on that is no part of a size."""
     plain = (
         i for i in range(first, last) if norms[i] not in MEASURING and not norms[i].lstrip("x")[:1].isdigit()
     )
