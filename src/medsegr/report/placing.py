@@ -8,6 +8,7 @@ from medsegr.report.beside import LIMBS, caused, of_eye_with, on_side, with_it
 from medsegr.report.builds import Candidate
 from medsegr.report.clauses import HALVES
 from medsegr.report.eyes import is_picture
+from medsegr.report.homes import is_elsewhere
 from medsegr.report.lexicon import Place
 from medsegr.report.match import Words
 from medsegr.report.sentence import Sentence
@@ -334,6 +335,6 @@ def _may_take(
     told = [p for s in given for p in s.places if p.name not in SPINAL | {"facet joint"}]
     levels = bool(told) and all(p.of == "vertebra" for p in told)
     sided = taker.concept.sided and giver.concept.sided and taker.concept.name not in MIDLINE
-    if taker.concept.name in FREE:
+    if taker.concept.name in FREE or is_elsewhere(taker.concept, giver.concept, given):
         return False
     return joined and not own and bool(given) and (sided or levels)  # a level is no side
