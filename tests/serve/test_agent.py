@@ -1,6 +1,7 @@
 """An agent reads below the opened folders and writes below the output, and nowhere else."""
 
 import json
+import shutil
 from io import BytesIO
 from pathlib import Path
 
@@ -213,7 +214,7 @@ def test_wrong_arguments(agent: Agent, tmp_path: Path) -> None:
         fence_of([tmp_path / "none"], tmp_path)
 
 
-def test_the_model_is_told(agent: Agent) -> None:
+def test_the_model_is_told(agent: Agent, tmp_path: Path) -> None:
     from medsegr import weights
 
     assert agent.list_models()["model"] == "threshold"
@@ -221,7 +222,9 @@ def test_the_model_is_told(agent: Agent) -> None:
         told = Agent(agent.fence).list_models()
         assert told["concepts"]["nodule"]
         assert told["licence"]
-        folder = str(weights.find(weights.DEFAULT)[0].parent)
+        for part in weights.find(weights.DEFAULT):
+            shutil.copy(part, tmp_path)
+        folder = str(tmp_path)
         assert Agent(agent.fence, model=folder).list_models() == told | {"model": folder}
 
 
