@@ -138,6 +138,8 @@ def test_doctor_looks_at_every_part(run: Any, tmp_path: Path) -> None:
     states = {part["part"]: part["state"] for part in ran.json["parts"]}
     assert set(states) == {"python", "torch", "device", "memory", "decoders", "checkpoint", "write"}
     assert states["write"] == "ok"
+    (told,) = [part["detail"] for part in ran.json["parts"] if part["part"] == "checkpoint"]
+    assert all(f"{name}, SHA-256 " in told for name in ("medsegr-tiny", "medsegr-tiny-permissive"))
     assert ran.code == (0 if ran.json["ok"] else 1)
     broken = run("doctor", "-o", tmp_path / "none")
     assert broken.code == 1
