@@ -325,7 +325,10 @@ WARNINGS: Mapping[str, Told] = {
             "findings that the report tells apart were drawn as nearly the same pixels",
             "take them for one thing, or say where each lies",
         ),
-        "phantom_only": ("the organ was learned from made images only", "do not rely on it"),
+        "phantom_only": (
+            "the organ was learned from made images only; that it was drawn, or not seen, means little",
+            "do not rely on it",
+        ),
         "no_attention": (
             "`--explain` came, and the model gave no map of where the words acted",
             "nothing; the masks are not touched by it",

@@ -738,6 +738,14 @@ def test_a_lesion_learned_from_made_images_only_is_refused_in_a_real_one_and_an_
     ]
 
 
+def test_that_an_organ_learned_from_made_images_was_not_seen_is_doubted_too() -> None:
+    model = of_made_images()
+    model.presence = 0.1
+    result = pipeline.run(picture(), model, report=LEARNED)
+    assert [f.reason for f in result.findings] == ["made_only", "presence_low"]
+    assert [text[:2] for code, text in result.warnings if code == "phantom_only"] == ["f2"]
+
+
 def test_it_is_drawn_in_a_made_image_without_a_word() -> None:
     grey = np.full((96, 96), 100, np.uint8)
     result = pipeline.run(

@@ -262,6 +262,7 @@ def test_methods_by_their_words() -> None:
     assert method_of("x=otsu,part=bright") == Method("x", "otsu", (("part", "bright"),))
     assert method_of("t=medsegr-tiny,untrained=true,seed=3").options == (("untrained", True), ("seed", 3))
     assert method_of("runs/mine/checkpoint").label == "checkpoint"
+    assert method_of("sam-vit-b+words").label == "sam-vit-b+words"
     for words, told in (("", "names nothing"), ("otsu,bright", "no option"), ("a b=otsu", "no label")):
         with pytest.raises(UsageError, match=told):
             method_of(words)

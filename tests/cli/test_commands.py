@@ -69,20 +69,38 @@ def test_info(run: Any) -> None:
     drawn = {item["name"]: (item["drawn_as"].get("medsegr-tiny"), item["made_only"]) for item in classes}
     assert drawn["polyp"] == (["polyp"], [])
     assert drawn["nodule"][0] == ["lung tumour", "breast finding", "breast tumour", "skin lesion", "nodule"]
-    assert drawn["ulcer"] == (["ulcer"], ["medsegr-tiny"])
+    assert drawn["ulcer"] == (["ulcer"], ["medsegr-tiny", "medsegr-tiny-permissive"])
     assert drawn["juvenile polyp"] == (["polyp"], [])
     assert drawn["lesion"][1] == [], "what else it may mean was learned from real images"
     assert drawn["neovascularisation"] == (None, []), "a finding is not the organ it sits in"
     assert drawn["left ventricle"] == (None, [])
     told = {" ".join(line.split()) for line in run("info", "--classes").out.splitlines()}
     assert {
-        "finding ulcer medsegr-tiny (in made images only)",
-        "anatomy kidney medsegr-tiny (learned from made images)",
-        "finding cardiomegaly medsegr-tiny (as heart, learned from made images)",
-        "finding pneumonia medsegr-tiny (as ground-glass opacity or consolidation)",
+        f"finding ulcer {both('in made images only')}",
+        f"anatomy kidney {both('learned from made images')}",
+        f"finding cardiomegaly {both('as heart, learned from made images')}",
+        f"finding pneumonia {both('as ground-glass opacity or consolidation')}",
         "anatomy left ventricle no model",
     } <= told
-    assert any(re.fullmatch(r"finding polyp medsegr-tiny \(Dice 0\.\d\d of \d+\)", line) for line in told)
+    dice = r"\(Dice 0\.\d\d of \d+\)"
+    polyp = rf"finding polyp medsegr-tiny {dice}, medsegr-tiny-permissive {dice}"
+    assert any(re.fullmatch(polyp, line) for line in told)
+
+
+def both(said: str) -> str:
+    """The embedded checkpoints, of which ``info --classes`` says the same."""
+    return f"medsegr-tiny ({said}), medsegr-tiny-permissive ({said})"
+
+
+def test_of_a_word_for_many_things_what_made_images_alone_taught_is_told(run: Any) -> None:
+    """A "tumour" of the brain is refused by the second checkpoint, which no real glioma taught."""
+    classes = {item["name"]: item for item in run("info", "--classes", "--json").json["classes"]}
+    assert classes["tumour"]["made_ways"] == {"medsegr-tiny-permissive": ["glioma"]}
+    told = run("info", "--classes").out
+    (line,) = [line for line in told.splitlines() if re.match(r"finding +tumour +medsegr", line)]
+    default, _, second = line.partition("medsegr-tiny-permissive")
+    assert "glioma," in default
+    assert "glioma in made images," in second
 
 
 @pytest.mark.parametrize(
@@ -120,6 +138,8 @@ def test_doctor_looks_at_every_part(run: Any, tmp_path: Path) -> None:
     states = {part["part"]: part["state"] for part in ran.json["parts"]}
     assert set(states) == {"python", "torch", "device", "memory", "decoders", "checkpoint", "write"}
     assert states["write"] == "ok"
+    (told,) = [part["detail"] for part in ran.json["parts"] if part["part"] == "checkpoint"]
+    assert all(f"{name}, SHA-256 " in told for name in ("medsegr-tiny", "medsegr-tiny-permissive"))
     assert ran.code == (0 if ran.json["ok"] else 1)
     broken = run("doctor", "-o", tmp_path / "none")
     assert broken.code == 1

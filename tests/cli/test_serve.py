@@ -40,6 +40,17 @@ def test_a_port_that_is_taken(run: Any, tmp_path: Path) -> None:
         run("serve", "--data-dir", tmp_path, "--port", port, "--model", "threshold").fails(2, "--port")
 
 
+def test_what_is_wrong_with_the_file_of_servers_is_told_of_that_file(run: Any, tmp_path: Path) -> None:
+    told = tmp_path / "dicomweb.toml"
+    told.write_text(
+        '[[server]]\nname = "archive"\nurl = "https://pacs/dicom-web"\nusr = "me"\n', encoding="utf-8"
+    )
+    data = tmp_path / "data"
+    ran = run("serve", "--data-dir", data, "--model", "threshold", "--port", "0", "--dicomweb", told)
+    ran.fails(3, "dicomweb.toml: ")
+    assert not data.exists()
+
+
 def test_a_data_folder_that_cannot_be(run: Any, tmp_path: Path) -> None:
     (tmp_path / "file").write_text("x")
     run("serve", "--data-dir", tmp_path / "file", "--model", "threshold").fails(3, "--data-dir")

@@ -24,7 +24,7 @@ from medsegr.session import check_model, has_network, load
 from medsegr.types import Image, Prompt, Segmenter
 
 BATCH = 8
-LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,59}")
+LABEL = re.compile(r"[A-Za-z0-9][A-Za-z0-9._+-]{0,59}")
 
 
 @dataclass(frozen=True, slots=True)
@@ -69,7 +69,7 @@ def method_of(text: str) -> Method:
     label = label if given else (Path(name).name or name)
     if not LABEL.fullmatch(label):
         raise UsageError(
-            f"--method: '{label[:40]}' is no label: letters, digits, '.', '_' and '-' were expected; "
+            f"--method: '{label[:40]}' is no label: letters, digits, '.', '_', '+' and '-' were expected; "
             "write LABEL=NAME"
         )
     return Method(label, name, tuple(options))

@@ -109,8 +109,9 @@ def _decoders() -> Report:
 def _checkpoint() -> Report:
     from medsegr import weights
 
-    card = weights.verify(weights.DEFAULT)
-    return "ok", f"{card.get('name', weights.DEFAULT)}, SHA-256 {card['sha256'][:12]} as in its card"
+    found = [weights.verify(name) for name in sorted({weights.DEFAULT, *weights.names()})]
+    told = [f"{card['name']}, SHA-256 {card['sha256'][:12]} as in its card" for card in found]
+    return "ok", "; ".join(told)
 
 
 def _write(folder: Path) -> Report:

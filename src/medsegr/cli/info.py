@@ -75,7 +75,8 @@ def gather(parts: tuple[str, ...]) -> dict[str, Any]:
 
 def classes() -> list[dict[str, Any]]:
     """Every concept of the lexicon: name, kind, code, modalities, the models that draw it, as what, with
-    which mean Dice of how many validation targets, and which of them in made images only."""
+    which mean Dice of how many validation targets, which of them in made images only, and what each of them
+    learned from made images only."""
     from medsegr import weights
     from medsegr.modality.kinds import made_only, measured
     from medsegr.report.lexicon import concepts
@@ -84,6 +85,12 @@ def classes() -> list[dict[str, Any]]:
     drawn = {
         concept.name: {model: list(names) for model, card in cards.items() if (names := _ways(card, concept))}
         for concept in concepts().values()
+    }
+    made = {
+        asked: {
+            model: [name for name in names if made_only(cards[model], name)] for model, names in ways.items()
+        }
+        for asked, ways in drawn.items()
     }
     return [
         {
@@ -101,10 +108,9 @@ def classes() -> list[dict[str, Any]]:
                 for model, names in drawn[concept.name].items()
             },
             "made_only": [
-                model
-                for model, names in drawn[concept.name].items()
-                if all(made_only(cards[model], name) for name in names)
+                model for model, names in drawn[concept.name].items() if made[concept.name][model] == names
             ],
+            "made_ways": {model: names for model, names in made[concept.name].items() if names},
         }
         for concept in concepts().values()
     ]
@@ -128,7 +134,9 @@ def _model_line(name: str, item: dict[str, Any], organs: frozenset[str]) -> str:
     if ways == [item["name"]] and (found := item["measured"][name].get(item["name"])):
         notes.append(f"Dice {found[0]:.2f} of {found[1]}")
     if ways != [item["name"]]:
-        notes.append("as " + " or ".join(filter(None, (", ".join(ways[:-1]), ways[-1]))))
+        made = () if name in item["made_only"] else item["made_ways"].get(name, ())
+        told = [f"{way} in made images" if way in made else way for way in ways]
+        notes.append("as " + " or ".join(filter(None, (", ".join(told[:-1]), told[-1]))))
     if name in item["made_only"]:
         notes.append("learned from made images" if organs.issuperset(ways) else "in made images only")
     return f"{name} ({', '.join(notes)})" if notes else name

@@ -163,10 +163,12 @@ def settings_of(bind: BindFlags, work: QueueFlags, run: CachedRunFlags) -> "Sett
 
 
 def check(settings: "Settings") -> None:
-    """Refuse what would only show once the first job came: no such model, a damaged checkpoint."""
+    """Refuse what would only show once the first job came (no such model, a damaged checkpoint), and files of
+    keys and servers by their own names."""
     from medsegr import weights
     from medsegr.backends.names import check as check_backend
     from medsegr.machines import check_address, imported
+    from medsegr.serve.archives import read_archives
     from medsegr.serve.keys import read_keys
     from medsegr.session import check_model
 
@@ -176,6 +178,9 @@ def check(settings: "Settings") -> None:
     if settings.api_key_file is not None:
         with naming(settings.api_key_file):
             read_keys(settings.api_key_file)
+    if settings.dicomweb is not None:
+        with naming(settings.dicomweb):
+            read_archives(settings.dicomweb)
     # On a cluster the number of threads is also that of the processors a worker takes.
     check_model(settings.model, settings.device, settings.threads if settings.cluster is None else None)
     check_backend(settings.backend, settings.precision, settings.device)

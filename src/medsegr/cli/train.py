@@ -52,7 +52,10 @@ class StartFlags:
 
     start: Annotated[
         str | None,
-        option("--from", help="medsegr-tiny, a folder with a checkpoint or a run, or a weights file."),
+        option(
+            "--from",
+            help="medsegr-tiny, medsegr-tiny-permissive, a folder (checkpoint or run), or a weights file.",
+        ),
     ] = None
     tune: Annotated[
         str | None, option("--tune", help="all, words (the image network stays as it is) or lora.")

@@ -201,7 +201,8 @@ def cautions(
     options: Options,
 ) -> list[tuple[str, str]]:
     """What a run should say beside its masks: errors of the model, forced masks, organs learned from
-    made images only, concepts that were drawn poorly where they were judged, a missing map."""
+    made images only (also where they were not seen), concepts that were drawn poorly where they were judged,
+    a missing map."""
     notes = [("error", f"the model failed: {one_line(a)}") for a in answers if isinstance(a, Exception)]
     card = _card(segmenter)
     if len(image.grid) == 2 and max(image.grid) < FEW_PIXELS and any(r.mask is not None for r in results):
@@ -216,7 +217,7 @@ def cautions(
             notes.append(("drawn_as", text))
         if (check := next((one for one in item.checks if one.name == "concept"), None)) is not None:
             notes.append(("forced", f"{item.finding.id}: {check.detail}"))
-        elif item.mask is not None and made_only(card, name, image.modality) and not is_made(image.data):
+        elif _looked_unproven(segmenter, item, image):
             text = f"{item.finding.id}: its concept was learned from made images only: do not rely on it"
             notes.append(("phantom_only", text))
         elif item.mask is not None and (low := _low(card, wider(drawn, card).name)):
@@ -226,6 +227,14 @@ def cautions(
     if options.explain and any(r.mask is not None and r.attention is None for r in results):
         notes.append(("no_attention", "this model gives no map of where the words acted"))
     return notes
+
+
+def _looked_unproven(segmenter: Segmenter, item: FindingResult, image: Image) -> bool:
+    """Whether the model drew, or looked for and did not see, in a real image what made ones alone taught it:
+    its "not there" is worth as little as its mask."""
+    if item.status not in ("segmented", "not_found") or is_made(image.data):
+        return False
+    return made_only(_card(segmenter), meant(segmenter, item.finding, image).name, image.modality)
 
 
 def _advice(segmenter: Segmenter, item: FindingResult, image: Image) -> tuple[str, str] | None:

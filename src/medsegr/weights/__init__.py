@@ -1,7 +1,8 @@
 """Checkpoints: safetensors beside a JSON card with name, hash, licence and what it knows. Listing and
 verifying need no torch.
 
-The embedded one lies in this folder (``medsegr-tiny``); its model card is ``medsegr-tiny.md``.
+The embedded ones lie in this folder (``medsegr-tiny``, the default, and ``medsegr-tiny-permissive``), each
+with its model card (``medsegr-tiny.md``).
 """
 
 import hashlib
