@@ -26,6 +26,21 @@ def test_a_doubt_ends_a_denial(text: str, expected: list[str]) -> None:
 
 
 @pytest.mark.parametrize(
+    "said", ["cannot be excluded", "can't be excluded", "could not be ruled out", "not excluded"]
+)
+def test_what_is_described_before_a_doubt_is_there_and_a_mere_name_is_not(said: str) -> None:
+    assert states(f"Left effusion, pneumonia {said}.") == ["present", "uncertain"]
+    assert states(f"No effusion, pneumonia {said}.") == ["absent", "uncertain"]
+    assert states(f"Fracture, dislocation {said}.") == ["uncertain", "uncertain"]
+    assert states(f"A fracture, dislocation {said}.") == ["uncertain", "uncertain"]
+    assert states(f"Left effusion, atelectasis or pneumonia {said}.") == ["uncertain"] * 3
+
+
+def test_what_is_excluded_in_a_list_is_denied_as_a_whole() -> None:
+    assert states("Left fracture, dislocation excluded.") == ["absent", "absent"]
+
+
+@pytest.mark.parametrize(
     ("text", "expected"),
     [
         ("no pneumothorax seen\nheart is enlarged", ["absent", "present"]),

@@ -2,15 +2,14 @@
 
 from collections.abc import Sequence
 
+from medsegr.report.idle import OPEN_ENDS, SEEING
 from medsegr.report.lexicon import Concept, Cue, word_list
 from medsegr.report.match import Hit, Words
 
-OPEN = frozenset(["cannot", "can", "could"])  # what "cannot be excluded"
-POSSIBLE = frozenset(["possible", "possibly", "probable", "probably", "likely"])
-DENIERS = frozenset(["no", "without"])
-SEEN = frozenset(
-    ["seen", "identified", "noted", "detected", "demonstrated", "visualized", "present", "evident"]
+OPENING = frozenset(  # a doubt: "cannot exclude pneumonia", "possible pneumonia"
+    ["cannot", "can", "could", "possible", "possibly", "probable", "probably", "likely"]
 )
+DENIERS = frozenset(["no", "without", "negative", "neither", "absent", "none"])
 STATING = frozenset(["is", "are", "there", "no", "was", "were"])
 MOST = 12  # words of "and another in the left lobe 1.9 cm", which has a size of its own
 NEAR = 8  # words of a line in which its verb stands
@@ -30,11 +29,11 @@ def _doubted(norms: Sequence[str], cues: Sequence[Hit[Cue]], named: Sequence[Hit
     pneumonia cannot be excluded". A list with "or" stays one."""
     out = set[int]()
     for cue in (c for c in cues if c.value.kind == "uncertain" and not {"or", "nor"} & {*norms}):
-        first = cue.first
-        if norms[first] in OPEN and cue.value.direction == "post":
-            first = next((h.first for h in reversed(named) if h.last == first), 0)
-        behind = first > 0 and norms[first - 1] == "," and bool(DENIERS & {*norms[:first]})
-        out |= {first} if behind and norms[cue.first] in OPEN | POSSIBLE else set()
+        first = cue.first if norms[cue.first] in OPENING else 0
+        if cue.value.direction == "post" and norms[cue.last - 1] in OPEN_ENDS:
+            first = next((h.first for h in reversed(named) if h.last == cue.first), 0)
+        behind = first > 0 and norms[first - 1] == "," and DENIERS & {*norms[:first]}
+        out |= {first} if behind else set()
     return out
 
 
@@ -46,7 +45,7 @@ def _on_lines(words: Words) -> set[int]:
     for i in range(1, len(norms)):
         if "\n" not in words.text[tokens[i - 1].end : tokens[i].start]:
             continue
-        closed = norms[i - 1] in SEEN and DENIERS & {*norms[begin:i]}
+        closed = norms[i - 1] in SEEING and DENIERS & {*norms[begin:i]}
         new = norms[i] not in word_list("prepositions") and bool(STATING & {*norms[i : i + NEAR]})
         out |= {i} if closed and new else set()
         begin = i

@@ -7,6 +7,7 @@ from typing import Literal
 from medsegr.findings import Span
 from medsegr.report.builds import whole
 from medsegr.report.context import DENYING_TIMES, PAST, TURNING, Claim, Scope
+from medsegr.report.idle import OPEN_ENDS
 from medsegr.report.lexicon import Concept
 from medsegr.report.match import Words
 from medsegr.report.treated import operated, says_after
@@ -17,7 +18,6 @@ WASHED = frozenset(["bleeding", "thrombus"])
 PARTLY = frozenset(["partially", "partly", "partial", "incompletely", "somewhat", "almost", "nearly"])
 NOW = frozenset(["now", "currently", "today", "presently"])
 NEAR = 7  # words from the "now" of a size to its unit
-OPEN_ENDS = frozenset(["excluded", "out"])  # of "cannot be excluded", "cannot be ruled out"
 
 
 def claim(found: Sequence[Scope], parts: Sequence[tuple[int, int]], concept: Concept, words: Words) -> Claim:

@@ -6,7 +6,7 @@ statement begins; a plain list goes on ("no consolidation, effusion or pneumotho
 
 from collections.abc import Sequence
 
-from medsegr.report.anew import begun
+from medsegr.report.anew import DENIERS, begun
 from medsegr.report.elided import EXCEPTING
 from medsegr.report.lexicon import Concept, Cue, word_list
 from medsegr.report.link import ORDERED
@@ -16,7 +16,6 @@ from medsegr.report.side import NUMBERS
 IN_FRONT = (*EXCEPTING, ("beside",), ("but", "for"))  # an exception that a sentence begins with
 AGED = frozenset(["old", "chronic", "healed", "healing", "remote", "known", "subacute"])
 SIZES = frozenset(["small", "mild", "moderate", "minimal", "trace", "tiny", "stable", "unchanged"])
-DENIERS = frozenset(["no", "without", "negative", "neither", "absent", "none"])
 HARD = frozenset([";", "!", "?", ".", "-", "–", "—", "(", ")", "•", "negmark", "posmark"])
 ASKING = frozenset([":", "?", "=", "-", "–", "—", "("])
 DENIALS = frozenset(["no", "none", "nil", "negative", "neg", "absent", "0", "n", "not"])

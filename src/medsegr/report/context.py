@@ -11,8 +11,9 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 from medsegr.findings import Polarity, Span
-from medsegr.report.clauses import DENIALS, DENIERS, answers, denied_half
-from medsegr.report.idle import acts_back, explained_at, is_meaning, of_them, presumed, qualifies
+from medsegr.report.anew import DENIERS
+from medsegr.report.clauses import DENIALS, answers, denied_half
+from medsegr.report.idle import OPEN_ENDS, acts_back, explained_at, is_meaning, of_them, presumed, qualifies
 from medsegr.report.lexicon import Cue, word_list
 from medsegr.report.match import Hit, Words
 from medsegr.report.treated import since
@@ -28,6 +29,7 @@ TURNING = frozenset(["but", "although", "though", "however", "yet"])
 MEANING = frozenset(["represent", "represents", "reflect", "reflects", "indicate", "indicates", "is", "are"])
 LIKELY = frozenset(["likely", "probable", "probably"])
 DOUBTS = LIKELY | {"possible", "possibly", "suspected", "questionable"}  # told behind what they doubt
+BARE = frozenset([",", "a", "an", "any"])  # beside mere names
 NAMING_ENDS = frozenset([",", ";", ".", "and", "or", "but", "with", "given", "which"])
 PAST = frozenset(["prior", "operated"])
 GONE = frozenset(["resolved", "cleared"])
@@ -221,10 +223,14 @@ def _over_list(words: Words, hit: Hit[Cue]) -> Hit[Cue]:
 
 def _last_item(words: Words, hit: Hit[Cue], anchors: Sequence[int]) -> int:
     """Index behind the comma before the only thing that a bare doubt behind it holds: the abscess of "root
-    thickening, abscess likely"; 0 for a list ("cyst, abscess or haematoma possible")."""
+    thickening, abscess likely", the pneumonia of "left effusion, pneumonia cannot be excluded"; 0 for a list
+    ("cyst, abscess or haematoma possible")."""
     said = [norm for norm in words.norms[hit.first : hit.last] if norm not in (".", ";", ",")]
-    alone = (len(said) == 1 and said[0] in DOUBTS) or said[:1] == ["cannot"]
+    open_end = hit.value.kind == "uncertain" and bool(OPEN_ENDS & {*said[-1:]})
+    alone = (len(said) == 1 and said[0] in DOUBTS) or open_end
     comma = next((i for i in reversed(range(hit.first)) if words.norms[i] == ","), None)
+    if open_end and {i for i in range(comma or 0) if words.norms[i] not in BARE} <= {*anchors}:
+        return 0  # mere names in a row: "fracture, dislocation cannot be excluded"
     if not alone or comma is None or {"or", "/", "versus", "vs"} & {*words.norms[: hit.first]}:
         return 0
     between = words.norms[comma + 1 : hit.first]

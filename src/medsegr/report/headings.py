@@ -249,9 +249,8 @@ def _is_line(sentence: Sentence, text: str) -> bool:
         return False
     covered = {i for e in sentence.elements for i in range(e.first, e.last)}
     organ = any(e.place is not None for e in sentence.elements)
-    alone = (said.isupper() or bool(BULLET.match(text, stop))) and len(
-        covered
-    ) == 1  # "RIGHT", "Right" of a list
+    spelled = said.isupper() or BULLET.match(text, stop) is not None  # "RIGHT", "Right" of a list
+    alone = spelled and len(covered) == 1
     return (organ or alone) and sided(sentence.elements) and len(covered) == len(sentence.words.norms)
 
 

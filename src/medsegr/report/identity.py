@@ -2,8 +2,8 @@
 
 from collections.abc import Sequence
 
+from medsegr.report.anew import DENIERS
 from medsegr.report.builds import Candidate
-from medsegr.report.clauses import DENIERS
 from medsegr.report.match import Words
 from medsegr.report.regions import ARTICLES
 

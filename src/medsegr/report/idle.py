@@ -10,6 +10,7 @@ COMPARING = frozenset(["compared", "comparison", "than", "since", "versus", "vs"
 TOLD = frozenset(["identified", "seen", "noted", "visible", "present"])
 DOUBTING = (("suspicious", "for"), ("concerning", "for"), ("worrisome", "for"), ("suggestive", "of"))
 BACK = 7  # words in which a comparison is looked for
+OPEN_ENDS = frozenset(["excluded", "out"])  # of "cannot be excluded", "cannot be ruled out"
 SEEING = frozenset(
     [
         *("seen", "present", "visible", "identified", "found", "noted", "evident", "detected", "visualized"),

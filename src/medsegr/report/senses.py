@@ -3,7 +3,7 @@ of bone, and in a slide the title under which something is told."""
 
 from collections.abc import Sequence
 
-from medsegr.report.clauses import DENIERS
+from medsegr.report.anew import DENIERS
 from medsegr.report.lexicon import Concept, Descriptor, paired
 from medsegr.report.match import Hit, Words, find_places
 

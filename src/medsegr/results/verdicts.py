@@ -210,14 +210,14 @@ def cautions(
         notes.append(("few_pixels", f"the picture has {size} pixels: masks of so small ones are often wrong"))
     for item in results:
         usual = (item.finding.name, called(card, item.finding.name, image.modality))
-        drawn = item.finding if item.mask is None else meant(segmenter, item.finding, image)
-        name = drawn.name
-        if name not in usual:
-            text = f"{item.finding.id}: drawn as {name}, which this picture shows: say what else is meant"
-            notes.append(("drawn_as", text))
+        looked = item.status in ("segmented", "not_found")  # "not there" is worth as little as the mask
+        drawn = meant(segmenter, item.finding, image) if looked else item.finding
+        if item.mask is not None and drawn.name not in usual:
+            text = f"drawn as {drawn.name}, which this picture shows: say what else is meant"
+            notes.append(("drawn_as", f"{item.finding.id}: {text}"))
         if (check := next((one for one in item.checks if one.name == "concept"), None)) is not None:
             notes.append(("forced", f"{item.finding.id}: {check.detail}"))
-        elif _looked_unproven(segmenter, item, image):
+        elif looked and made_only(card, drawn.name, image.modality) and not is_made(image.data):
             text = f"{item.finding.id}: its concept was learned from made images only: do not rely on it"
             notes.append(("phantom_only", text))
         elif item.mask is not None and (low := _low(card, wider(drawn, card).name)):
@@ -227,14 +227,6 @@ def cautions(
     if options.explain and any(r.mask is not None and r.attention is None for r in results):
         notes.append(("no_attention", "this model gives no map of where the words acted"))
     return notes
-
-
-def _looked_unproven(segmenter: Segmenter, item: FindingResult, image: Image) -> bool:
-    """Whether the model drew, or looked for and did not see, in a real image what made ones alone taught it:
-    its "not there" is worth as little as its mask."""
-    if item.status not in ("segmented", "not_found") or is_made(image.data):
-        return False
-    return made_only(_card(segmenter), meant(segmenter, item.finding, image).name, image.modality)
 
 
 def _advice(segmenter: Segmenter, item: FindingResult, image: Image) -> tuple[str, str] | None:
