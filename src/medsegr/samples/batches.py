@@ -22,6 +22,7 @@ from medsegr.samples.asking import Recipe, lesions, phantom_words, real_words
 from medsegr.samples.drawn import Marks
 from medsegr.samples.oracle import describe
 from medsegr.samples.pointing import clicks, rough
+from medsegr.samples.windows import View, view_of
 from medsegr.types import COLS, FORMS, MARGINS, ROWS, SIZES, UNIFORMITIES
 
 CELLS = ("SM", "GM")  # many things alike
@@ -47,6 +48,7 @@ class Plan:
     zoom: tuple[float, float] = (1.0, 1.0)  # window height and width over the picture's
     whole: bool = True  # the whole picture, also where the usual scale would show a window of it
     shift: tuple[float, float] = (0.0, 0.0)  # -1 to 1 of the room that there is
+    view: View | None = None  # the part of the picture that is shown, instead of zoom and shift
     colour: tuple[float, float, float] = (1.0, 0.0, 1.0)  # gain, bias, gamma
     tint: tuple[float, float, float] = (1.0, 1.0, 1.0)
     soft: float = 0.0  # standard deviation of a Gaussian blur in pixels
@@ -99,7 +101,32 @@ def draw(case: Case, others: Sets, recipe: Recipe, rng: np.random.Generator) -> 
     if chance() > recipe.modality:
         codes = tuple(code for code in codes if code.group != "modality")
     asked_for = Plan(targets, codes, frozenset(told), tuple(noise), seed=int(rng.integers(2**31)), part=part)
-    return _turned(case, asked_for, recipe, rng)
+    return _turned(case, _viewed(case, asked_for, recipe, rng), recipe, rng)
+
+
+def _viewed(case: Case, plan: Plan, recipe: Recipe, rng: np.random.Generator) -> Plan:
+    """A part of the picture that shows what is asked for, or as often one that does not; then it is told how
+    it looks in the whole picture, so that what is told does not say which. Of a side a part says nothing: it
+    may be that of the other one."""
+    if case.made or case.apart or plan.part is not None or not (plan.targets and plan.codes):
+        return plan
+    if any(code.group == "side" for code in plan.codes) or not (recipe.near and rng.random() < recipe.near):
+        return plan
+    marks, shown = case.marks(plan.targets), bool(rng.random() < 0.5)
+    view = view_of(case.pixels, marks.mask, shown, rng) if marks.unknown is None else None
+    if view is None or shown:
+        return replace(plan, view=view)
+    replaced = {code.group for code in plan.noise}
+    told = [code for code in _seen(case, marks.mask) if code.group in plan.told - replaced]
+    return replace(plan, targets=(), view=view, told=frozenset(), noise=(*told, *plan.noise))
+
+
+def _seen(case: Case, mask: np.ndarray) -> tuple[Code, ...]:
+    """Oracle words of a mask in the whole picture; no place of what lies everywhere."""
+    coloured = case.modality in COLOURED
+    channels = case.pixels if coloured else case.pixels[len(case.pixels) // 2][None]
+    told = describe(mask, channels.mean(0, dtype=np.float32) / 255, coloured) if mask.any() else ()
+    return tuple(code for code in told if code.kind != LOCATION or not scattered(mask))
 
 
 def _question(case: Case, recipe: Recipe, rng: np.random.Generator) -> Plan:
@@ -146,6 +173,8 @@ def _turned(case: Case, plan: Plan, recipe: Recipe, rng: np.random.Generator) ->
     # A phantom's zone words are true of its own frame: keep most of it in view.
     if case.made:
         zoom = float(np.exp(rng.uniform(-0.12, 0.12)))
+    if plan.view is not None:  # as it was looked for
+        angle = 180.0 * int(rng.integers(2)) if free else 0.0
     if case.apart:  # all of it stays in view: a lesion cut away would leave words that mean the other
         zoom, angle = max(1.05, zoom), 180.0 * int(rng.integers(2)) + rng.normal(0, 6)
     kind = rng.random()
@@ -260,11 +289,13 @@ def window(case: Case, plan: Plan, size: int) -> Tensor:
     windowed = case.modality in WINDOWED and not case.made and not plan.whole
     part = min(1.0, size / max(working_size(case.grid, case.modality, JUDGED_AT))) if windowed else 1.0
     share_h, share_w = (min(1.0, part * zoom) if part < 1 else zoom for zoom in plan.zoom)
-    half_h, half_w = 0.5 * h * share_h, 0.5 * w * share_w
     least = 0.05 if case.made else 0.08
     shift_y, shift_x = (
         s * max(least, 0.5 * (1 - share)) for s, share in zip(plan.shift, (share_h, share_w), strict=True)
     )
+    if (view := plan.view) is not None:
+        share_h, share_w, shift_y, shift_x = view.height, view.width, view.y - 0.5, view.x - 0.5
+    half_h, half_w = 0.5 * h * share_h, 0.5 * w * share_w
     steps = (torch.arange(size, dtype=torch.float32) + 0.5) / size * 2 - 1
     v, u = torch.meshgrid(steps, steps, indexing="ij")
     y, x = v * half_h * (-1 if plan.flip[1] else 1), u * half_w * (-1 if plan.flip[0] else 1)

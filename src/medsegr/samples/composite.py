@@ -53,7 +53,7 @@ def joined(case: Case, other: Case, rng: np.random.Generator) -> Case | None:
         if (near[at] & shape).any():
             continue
         pixels = case.pixels.copy()
-        pixels[:, at[0], at[1]] = _blend(case.pixels[:, at[0], at[1]], patch, shape)
+        pixels[:, at[0], at[1]] = blend(case.pixels[:, at[0], at[1]], patch, shape)
         mask = np.zeros(case.grid, bool)
         mask[at] = shape
         target = Target(np.packbits(mask), case.targets[0].codes)
@@ -82,7 +82,7 @@ def _cut(case: Case, mask: np.ndarray, side: float) -> tuple[np.ndarray, np.ndar
     return (patch, shape) if shape.any() and not shape.all() else None
 
 
-def _blend(below: np.ndarray, patch: np.ndarray, shape: np.ndarray) -> np.ndarray:
+def blend(below: np.ndarray, patch: np.ndarray, shape: np.ndarray) -> np.ndarray:
     """The patch over the picture: its rim is brought to the tone of the place, its edge is soft."""
     tone = (below[:, ~shape].mean(1) - patch[:, ~shape].mean(1))[:, None, None]
     alpha = ndimage.gaussian_filter(ndimage.binary_dilation(shape, iterations=2).astype(np.float32), 1.5)

@@ -26,6 +26,7 @@ from medsegr.reasoning.codes import Vocabulary
 from medsegr.sam.host import Clicks
 from medsegr.samples.batches import Sample, by_set, draw, render
 from medsegr.samples.composite import joined
+from medsegr.samples.windows import covered
 
 FEWEST = 2  # samples a batch of one process
 THREAD = "medsegr-feed"  # name of the one that fetches ahead
@@ -117,12 +118,16 @@ def samples_of(
         which = int(rng.choice(len(pools), p=odds))
         pool = pools[which]
         rounds[which] = rounds[which] or rng.permutation(len(pool)).tolist()
-        yield _perhaps_joined(pool[rounds[which].pop()], pool, config, rng), rng
+        yield _perhaps_changed(pool[rounds[which].pop()], pool, config, rng), rng
 
 
-def _perhaps_joined(case: Case, pool: Sequence[Case], config: FitConfig, rng: np.random.Generator) -> Case:
-    if rng.random() < config.recipe.joined:
+def _perhaps_changed(case: Case, pool: Sequence[Case], config: FitConfig, rng: np.random.Generator) -> Case:
+    recipe = config.recipe
+    if rng.random() < recipe.joined:
         return joined(case, pool[int(rng.integers(len(pool)))], rng) or case
+    if recipe.covered and rng.random() < recipe.covered and not case.made and case.drawn:
+        which = int(rng.integers(len(case.targets)))
+        return covered(case, which, bool(rng.random() < 0.5), rng) or case
     return case
 
 
@@ -234,7 +239,7 @@ class Numbered(Dataset[Batch]):
         for at in own:
             rng = np.random.default_rng([self.config.seed, 0, 2, at])
             pool = self.pools[self.which[at]]
-            case = _perhaps_joined(pool[self.case[at]], pool, self.config, rng)
+            case = _perhaps_changed(pool[self.case[at]], pool, self.config, rng)
             made.append(render(case, draw(case, self.training, self.config.recipe, rng), self.sizes[step]))
             ids.append(case.id)
         share = len(own) * parts * self.processes / (end - first)
