@@ -47,7 +47,10 @@ def test_the_comparisons_of_the_evidence_can_be_made_again() -> None:
         ("sizes = [[1.0, 50]]\n[phantoms]\ncells = 1", "multiples of 32"),
         ("[phantoms]\nunicorns = 1", "unknown kind"),
         ('precision = "fp8"\n[phantoms]\ncells = 1', "precision: 'fp8' is not known; known are auto"),
-        ('tune = "some"\n[phantoms]\ncells = 1', "tune: 'some' is not known; known are all, words, lora"),
+        (
+            'tune = "some"\n[phantoms]\ncells = 1',
+            "tune: 'some' is not known; known are all, words, lora, presence",
+        ),
         ('clock = "sun"\n[phantoms]\ncells = 1', "clock: 'sun' is not known; known are wall, processor"),
         ("accumulate = 0\n[phantoms]\ncells = 1", "accumulate: 0 came where at least 1"),
         ("tilts = [10, 60]\n[phantoms]\ncells = 1", "tilts: -45 to 45 degrees, but not 0, were"),

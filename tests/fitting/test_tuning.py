@@ -39,6 +39,15 @@ def test_words_alone_leave_the_host_as_it_is(tmp_path: Path, cases: list[data.Ca
     assert not torch.equal(before["tokens.table.weight"], after["tokens.table.weight"])
 
 
+def test_the_presence_score_alone_leaves_every_mask_as_it_is(tmp_path: Path, cases: list[data.Case]) -> None:
+    torch.manual_seed(0)
+    before = build_model(vocabulary_of(cases)).state_dict()
+    after = fit.fit(replace(TINY, tune="presence"), cases, tmp_path, quiet).state_dict()
+    changed = {name for name in after if not torch.equal(before[name], after[name])}
+    assert changed
+    assert all(name.startswith("host.mask_decoder.presence.") for name in changed)
+
+
 def test_adapters_train_and_merge_into_the_plain_network(tmp_path: Path, cases: list[data.Case]) -> None:
     words = vocabulary_of(cases)
     adapted = fit.fit(replace(TINY, tune="lora"), cases, tmp_path, quiet)

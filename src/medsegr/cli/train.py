@@ -58,7 +58,11 @@ class StartFlags:
         ),
     ] = None
     tune: Annotated[
-        str | None, option("--tune", help="all, words (the image network stays as it is) or lora.")
+        str | None,
+        option(
+            "--tune",
+            help="all, words (the image network stays as it is), lora, or presence (the score alone).",
+        ),
     ] = None
     rank: Annotated[int | None, option("--rank", min=1, help="Rank of the adapters of lora.")] = None
     licence: Annotated[str, option("--licence", help="Licence of the new weights, as your data demand.")] = ""

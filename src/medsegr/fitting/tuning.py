@@ -1,5 +1,5 @@
-"""What of the network is trained: all of it, the stages of the words alone, or these with low-rank adapters
-in the host's attention.
+"""What of the network is trained: all of it, the stages of the words alone, these with low-rank adapters in
+the host's attention, or the presence score alone, which leaves every mask as it is.
 
 A host that is not trained keeps its running statistics, too: twenty images say nothing about those.
 """
@@ -16,29 +16,32 @@ from medsegr.reasoning.codes import Vocabulary
 
 
 def prepare(model: Any, tune: str, rank: int) -> int:
-    """Freeze what ``tune`` (``all``, ``words`` or ``lora``) leaves alone, and put adapters of ``rank`` in
-    place. Returns the rank of the adapters that are there now, 0 for none.
+    """Freeze what ``tune`` (``all``, ``words``, ``lora`` or ``presence``) leaves alone, and put adapters of
+    ``rank`` in place. Returns the rank of the adapters that are there now, 0 for none.
 
     A network on a foreign host says itself what is trained (``built``, and nothing else fits it).
     """
     foreign = identity(model) is not None
     if foreign != (tune == "built"):
-        fit = "built, with the host's own freeze and lora" if foreign else "all, words or lora"
+        fit = "built, with the host's own freeze and lora" if foreign else "all, words, lora or presence"
         raise UsageError(f"tune = {tune} does not fit this network; use {fit}")
     if tune in ("all", "built"):
         return 0
     if not hasattr(model, "host"):
         raise UsageError(f"tune = {tune} needs a network that stands on a host; use tune = all for this one")
     model.host.requires_grad_(False)
-    if tune == "words":
+    if tune == "presence":
+        model.requires_grad_(False)
+        model.host.mask_decoder.presence.requires_grad_(True)
+    if tune in ("words", "presence"):
         return 0
     adapt(model, rank)
     return rank
 
 
 def ready(model: Any, tune: str) -> None:
-    """Training mode, with the host's running statistics held where the host is not trained."""
-    model.train()  # a foreign host holds still by itself
+    """Training mode, with the running statistics held of what is not trained."""
+    model.train(tune != "presence")  # a foreign host holds still by itself
     if tune not in ("all", "built"):
         model.host.eval()
 
