@@ -768,6 +768,10 @@ def test_it_is_drawn_by_force_and_marked_so() -> None:
     ("targets", "said"),
     [
         ({"opacity": [0.49, 3]}, "f1: its masks of opacity reached a Dice of 0.49 on 3 validation targets"),
+        (
+            {"opacity": [0.49, 1]},
+            "f1: its masks of opacity reached a Dice of 0.49 on 1 validation target: look",
+        ),
         ({"opacity": [0.5, 3]}, None),
         (
             {"left opacity": [0.1, 1], "right opacity": [0.3, 1]},

@@ -17,6 +17,14 @@ def test_one_group_has_no_interval_in_the_table() -> None:
     assert "| 0.888 [0.850, 0.910] |" in lines[3]
 
 
+def test_what_is_drawn_beside_a_target_has_a_column_and_its_number() -> None:
+    row = {"targets": 9, "name": 0.888, "place": 0.9, "opposite": 0.8, "foreign drawn": 0.0, "interval": None}
+    sets = {"none": row | {"beside": 0}, "some": row | {"drawn beside": 0.253, "beside": 92}, "before": row}
+    lines = sets_table({"validation": {"sets": sets}}).splitlines()
+    assert lines[0].endswith("| drawn in a part without it |")
+    assert [line.split("|")[-2].strip() for line in lines[2:]] == ["", "25% of 92", ""]
+
+
 def test_validation_finds_an_interval_from_two_groups_on() -> None:
     assert interval([0.2, 0.4], ["a", "a"]) is None
     assert interval([0.4, 0.2], ["b", "a"]) == [0.2, 0.4]

@@ -17,7 +17,9 @@ from typing import Any
 import numpy as np
 
 from medsegr import data, phantom, weights
+from medsegr.bench.views import fits, lit
 from medsegr.fitting.config import FitConfig, read_config
+from medsegr.grid.pixels import to_bytes
 from medsegr.meaning.among import scattered
 from medsegr.metrics.intervals import bootstrap_mean
 from medsegr.metrics.overlap import dice
@@ -79,13 +81,15 @@ def case_rows(folder: Path) -> Iterator[tuple[str, Image, list[tuple[Finding, Ma
 
 
 def score_set(folder: Path, ask: Ask, threshold: float) -> dict[str, Any]:
-    """Per-target lists of Dice for every control, and how often a foreign target was drawn."""
+    """Per-target lists of Dice for every control, and how often a foreign target was drawn, and a target in
+    parts of a picture that do not show it."""
     lists: dict[str, list[float]] = {
         "name": [],
         "place": [],
         "opposite": [],
         "other side": [],
         "foreign drawn": [],
+        "drawn beside": [],
         "presence": [],
     }
     by_target: dict[str, list[float]] = {}
@@ -109,6 +113,7 @@ def score_set(folder: Path, ask: Ask, threshold: float) -> dict[str, Any]:
                 label = f"{finding.location.side or ''} {finding.name}".strip()
                 by_target.setdefault(label, []).append(score)
                 groups.append(group)
+                lists["drawn beside"] += _beside(image, finding, truth, ask, threshold)
                 other = [
                     m
                     for f, m in there
@@ -118,6 +123,16 @@ def score_set(folder: Path, ask: Ask, threshold: float) -> dict[str, Any]:
                     lists["other side"].append(_dice(masks[i], other[0]))
         lists["foreign drawn"] += _foreign(image, {f.name for f, _ in drawn}, ask, threshold)
     return {"lists": lists, "by_target": by_target, "groups": groups}
+
+
+def _beside(image: Image, finding: Finding, marks: Marks, ask: Ask, threshold: float) -> list[float]:
+    """Whether it is drawn in the parts of the picture that lie beside it."""
+    found, pixels = [], to_bytes(image)
+    for (y, x), _ in lit(pixels, marks.mask) if fits(finding, marks) else ():
+        part = replace(image, data=np.ascontiguousarray(pixels[:, y, x], np.float32))
+        masks, presence = ask(part, [finding])
+        found.append(float(masks[0].any() and presence[0] >= threshold))
+    return found
 
 
 def _dice(mask: np.ndarray, truth: Marks) -> float:
@@ -195,7 +210,7 @@ def table(config: FitConfig, root: Path, predictor: Predictor, phantoms: int) ->
             key: round(float(np.mean(values)), 3) for key, values in lists.items() if values
         }
         row["interval"] = interval(lists["name"], scored["groups"])
-        row["targets"] = len(lists["name"])
+        row["targets"], row["beside"] = len(lists["name"]), len(lists["drawn beside"])
         row["by target"] = {
             k: [round(float(np.mean(v)), 3), len(v)] for k, v in sorted(scored["by_target"].items())
         }

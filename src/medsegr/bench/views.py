@@ -70,6 +70,19 @@ def cuts(mask: np.ndarray) -> Iterator[tuple[Box, Box]]:
             yield part, (slice(top, top + tall), slice(left, left + wide))
 
 
+def lit(pixels: np.ndarray, mask: np.ndarray) -> Iterator[tuple[Box, Box]]:
+    """The :func:`cuts` of a picture ``pixels`` [c h w] of 0 to 255 of which neither part is blank."""
+    for both in cuts(mask):
+        if all(pixels[:, y, x].std() >= FLAT for y, x in both):
+            yield both
+
+
+def fits(finding: Finding, marks: Marks) -> bool:
+    """Whether a part of a picture surely does not show what is asked: every pixel is known, and it has no
+    side, which a part may have of another."""
+    return marks.unknown is None and finding.location.side is None
+
+
 def rows(folder: Path, predictor: Predictor, limit: int | None = None) -> Iterator[Row]:
     """Every target of the validation pictures of a set (``limit``: at most so many) whose pixels all are
     known and that has no side, by its name. A picture in which it is marked as absent is asked as it is."""
@@ -80,7 +93,7 @@ def rows(folder: Path, predictor: Predictor, limit: int | None = None) -> Iterat
             continue
         count += 1
         for at, (finding, marks) in enumerate(drawn):
-            if marks.unknown is not None or finding.location.side is not None:
+            if not fits(finding, marks):
                 continue
             others = np.any([m.mask for i, (_, m) in enumerate(drawn) if i != at], axis=0)
             for way, pixels, mask in _shown(
@@ -96,10 +109,8 @@ def _shown(
     yield "whole", pixels, marks.mask
     if not marks.mask.any():
         return
-    for boxes in cuts(marks.mask):
-        parts = [(pixels[:, y, x], marks.mask[y, x]) for y, x in boxes]
-        if all(part.std() >= FLAT for part, _ in parts):
-            yield from (("cut", part, mask) for part, mask in parts)
+    for boxes in lit(pixels, marks.mask):
+        yield from (("cut", pixels[:, y, x], marks.mask[y, x]) for y, x in boxes)
     if image.modality in COVERED:
         both = [painted(pixels, marks.mask, others, hidden, rng) for hidden in (True, False)]
         for changed, mask in zip(both, (np.zeros_like(marks.mask), marks.mask), strict=True):

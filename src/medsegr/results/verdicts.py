@@ -263,7 +263,8 @@ def _low(card: Mapping[str, Any], name: str) -> str:
     (dice, count), part = min(told, default=((1.0, 0), name))
     if dice >= LOW:
         return ""
-    return f"its masks of {part} reached a Dice of {dice:.2f} on {count} validation targets: look closely"
+    targets = f"{count} validation target{'' if count == 1 else 's'}"
+    return f"its masks of {part} reached a Dice of {dice:.2f} on {targets}: look closely"
 
 
 def _narrower(card: Mapping[str, Any], finding: Finding, modality: str | None) -> list[str]:
