@@ -111,10 +111,20 @@ train-default: $(VENV)/.stamp  ## train the embedded checkpoint again (hours, an
 	$(EXPORT) --run $(RUN)-bodies --config configs/medsegr-tiny-bodies.toml --folder $(RUN)-bodies/checkpoint
 	$(PY) -m medsegr.training.averaging --of $(RUN)-nine=0.4 --of $(RUN)-bodies/checkpoint=0.6 --folder $(RUN)-all \
 		--warm-start "nine earlier stages (docs/log.md)"
-	$(PY) -m medsegr.training.image_head --model $(RUN)-all --kinds configs/kinds/medsegr-tiny.toml --data $(DATA) \
-		--folder $(RUN)-shipped
-	$(PY) -m medsegr.bench.validate --model $(RUN)-shipped --config configs/medsegr-tiny-bodies.toml --data $(DATA) --card
-	$(PY) -m medsegr.bench.temperature --model $(RUN)-shipped --config configs/medsegr-tiny-bodies.toml --data $(DATA) \
+	$(ALLOCATOR) OMP_NUM_THREADS=1 $(VENV)/bin/torchrun --nproc-per-node 2 -m medsegr.fit \
+		--config configs/medsegr-tiny-near.toml --data $(DATA) --out $(RUN)-near --warm $(RUN)-all/medsegr-tiny.safetensors
+	$(EXPORT) --run $(RUN)-near --config configs/medsegr-tiny-near.toml --folder $(RUN)-near/checkpoint
+	$(PY) -m medsegr.training.averaging --of $(RUN)-all=0.25 --of $(RUN)-near/checkpoint=0.75 --folder $(RUN)-eleven \
+		--warm-start "ten earlier stages (docs/log.md)"
+	$(ALLOCATOR) OMP_NUM_THREADS=1 $(VENV)/bin/torchrun --nproc-per-node 2 -m medsegr.fit \
+		--config configs/medsegr-tiny-presence.toml --data $(DATA) --out $(RUN)-presence \
+		--warm $(RUN)-eleven/medsegr-tiny.safetensors
+	$(EXPORT) --run $(RUN)-presence --config configs/medsegr-tiny-near.toml --folder $(RUN)-presence/checkpoint \
+		--warm-start "eleven earlier stages (docs/log.md)"
+	$(PY) -m medsegr.training.image_head --model $(RUN)-presence/checkpoint --kinds configs/kinds/medsegr-tiny.toml \
+		--data $(DATA) --folder $(RUN)-shipped
+	$(PY) -m medsegr.bench.validate --model $(RUN)-shipped --config configs/medsegr-tiny-near.toml --data $(DATA) --card
+	$(PY) -m medsegr.bench.temperature --model $(RUN)-shipped --config configs/medsegr-tiny-near.toml --data $(DATA) \
 		--most 10 --card
 
 clean:  ## remove what the other targets made, but not runs/
