@@ -225,8 +225,8 @@ def readme_part(card: Mapping[str, Any]) -> str:
 `{card["name"]}`, {card["parameters"] / 1e6:.1f} million parameters, on images that it was not trained on. A
 target is one mask of one image (a chest film has several). Dice by the target's name alone, mean with a 95 %
 interval over groups; with the true and with the opposite place told as well (oracle text: made from the true
-mask); how often something was drawn that such an image cannot show, and in parts of the images that lie beside
-the target, asked for it:
+mask); how often something was drawn that such an image cannot show, and how often in parts of the images
+beside the target that were asked for it:
 
 {sets_table(card, whole=False)}
 
