@@ -5,7 +5,6 @@ blurred, noisy, dark, faint, grey, upside down, as a negative.
 of the picture as it is and of each change of it, and prints mean Dice a set and the paired difference.
 """
 
-import argparse
 import io
 import sys
 from collections.abc import Callable, Iterator, Sequence
@@ -16,11 +15,12 @@ import numpy as np
 from PIL import Image as Pil
 from scipy import ndimage
 
-from medsegr import data, weights
+from medsegr import data
+from medsegr.bench import over_sets
 from medsegr.grid.pixels import to_bytes
 from medsegr.metrics.intervals import bootstrap_mean, span
 from medsegr.metrics.overlap import dice
-from medsegr.predict import Predictor, load
+from medsegr.predict import Predictor
 from medsegr.process.program import one_line
 from medsegr.types import Prompt
 
@@ -140,16 +140,8 @@ def table(found: Sequence[Row]) -> list[str]:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m medsegr.bench.changes", description="Masks of pictures that come otherwise."
-    )
-    parser.add_argument("--data", type=Path, required=True, nargs="+", help="sets, laid out as for train")
-    parser.add_argument("--model", default=weights.DEFAULT)
-    parser.add_argument("--limit", type=int, help="at most so many pictures a set")
-    given = parser.parse_args(arguments)
-    predictor = load(given.model, device="cpu")
-    found = [row for folder in given.data for row in rows(folder, predictor, given.limit)]
-    print("\n".join(table(found)) or "no picture in which something is drawn")
+    told = over_sets.run("changes", "Masks of pictures that come otherwise.", rows, table, arguments)
+    print(told or "no picture in which something is drawn")
 
 
 if __name__ == "__main__":

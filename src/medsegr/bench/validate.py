@@ -17,7 +17,7 @@ from typing import Any
 import numpy as np
 
 from medsegr import data, phantom, weights
-from medsegr.bench.views import fits, lit
+from medsegr.bench.views import fits, lit, part_of
 from medsegr.fitting.config import FitConfig, read_config
 from medsegr.grid.pixels import to_bytes
 from medsegr.meaning.among import scattered
@@ -129,8 +129,7 @@ def _beside(image: Image, finding: Finding, marks: Marks, ask: Ask, threshold: f
     """Whether it is drawn in the parts of the picture that lie beside it."""
     found, pixels = [], to_bytes(image)
     for (y, x), _ in lit(pixels, marks.mask) if fits(finding, marks) else ():
-        part = replace(image, data=np.ascontiguousarray(pixels[:, y, x], np.float32))
-        masks, presence = ask(part, [finding])
+        masks, presence = ask(part_of(image, pixels[:, y, x]), [finding])
         found.append(float(masks[0].any() and presence[0] >= threshold))
     return found
 

@@ -6,7 +6,7 @@ such a part for it by its name, and a part of the same size that shows it. The s
 texture of its own over the target, and over as large a place beside it. Prints a line a set and way.
 """
 
-import argparse
+import itertools
 import sys
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
@@ -14,11 +14,12 @@ from pathlib import Path
 
 import numpy as np
 
-from medsegr import data, weights
+from medsegr import data
+from medsegr.bench import over_sets
 from medsegr.grid.pixels import to_bytes
 from medsegr.metrics.intervals import bootstrap_mean, span
 from medsegr.metrics.overlap import dice
-from medsegr.predict import Predictor, load
+from medsegr.predict import Predictor
 from medsegr.process.program import one_line
 from medsegr.samples.drawn import Marks
 from medsegr.samples.windows import COVERED, FLAT, painted
@@ -62,9 +63,9 @@ def cuts(mask: np.ndarray) -> Iterator[tuple[Box, Box]]:
         (slice(0, h), slice(behind, w)),
     ):
         tall, wide = (one.stop - one.start for one in part)
-        fits = tall >= lower - upper and wide >= behind - before
+        roomy = tall >= lower - upper and wide >= behind - before
         shape = min(tall, wide) >= SHORTEST and max(tall, wide) <= LONGEST * min(tall, wide)
-        if fits and shape and tall * wide >= LEAST * mask.size:
+        if roomy and shape and tall * wide >= LEAST * mask.size:
             top, left = max(0, middle[0] - tall // 2), max(0, middle[1] - wide // 2)
             top, left = min(top, h - tall), min(left, w - wide)
             yield part, (slice(top, top + tall), slice(left, left + wide))
@@ -87,11 +88,8 @@ def rows(folder: Path, predictor: Predictor, limit: int | None = None) -> Iterat
     """Every target of the validation pictures of a set (``limit``: at most so many) whose pixels all are
     known and that has no side, by its name. A picture in which it is marked as absent is asked as it is."""
     rng = np.random.default_rng(0)
-    count = 0
-    for group, image, drawn in data.read_drawn(folder):
-        if len(image.grid) != 2 or count == limit:
-            continue
-        count += 1
+    flat = (one for one in data.read_drawn(folder) if len(one[1].grid) == 2)
+    for group, image, drawn in itertools.islice(flat, limit):
         for at, (finding, marks) in enumerate(drawn):
             if not fits(finding, marks):
                 continue
@@ -112,17 +110,21 @@ def _shown(
     for boxes in lit(pixels, marks.mask):
         yield from (("cut", pixels[:, y, x], marks.mask[y, x]) for y, x in boxes)
     if image.modality in COVERED:
-        both = [painted(pixels, marks.mask, others, hidden, rng) for hidden in (True, False)]
-        for changed, mask in zip(both, (np.zeros_like(marks.mask), marks.mask), strict=True):
-            if changed is not None and all(one is not None for one in both):
-                yield "covered", changed, mask
+        gone, kept = (painted(pixels, marks.mask, others, hidden, rng) for hidden in (True, False))
+        if gone is not None and kept is not None:
+            yield "covered", gone, np.zeros_like(marks.mask)
+            yield "covered", kept, marks.mask
+
+
+def part_of(image: Image, pixels: np.ndarray) -> Image:
+    """A picture of that kind of ``pixels`` [c h w] of 0 to 255."""
+    return replace(image, data=np.ascontiguousarray(pixels, np.float32))
 
 
 def _asked(
     predictor: Predictor, image: Image, finding: Finding, pixels: np.ndarray, mask: np.ndarray
 ) -> tuple[bool, bool, float]:
-    shown = replace(image, data=np.ascontiguousarray(pixels, np.float32))
-    said = predictor.segment(shown, Prompt((finding.name,), (finding,)))
+    said = predictor.segment(part_of(image, pixels), Prompt((finding.name,), (finding,)))
     seen = said.extras["presence"][0] >= float(predictor.card.get("presence_threshold", 0.5))
     answer = (said.prob[0] >= 0.5) & bool(seen)
     return bool(mask.any()), bool(answer.any()), float(dice(answer, mask)) if mask.any() else float("nan")
@@ -154,16 +156,8 @@ def _mean(own: Sequence[Row], values: Sequence[float]) -> str:
 
 def main(arguments: Sequence[str] | None = None) -> None:
     """Command line."""
-    parser = argparse.ArgumentParser(
-        prog="python -m medsegr.bench.views", description="Pictures of the kind, without the thing."
-    )
-    parser.add_argument("--data", type=Path, required=True, nargs="+", help="sets, laid out as for train")
-    parser.add_argument("--model", default=weights.DEFAULT)
-    parser.add_argument("--limit", type=int, help="at most so many pictures a set")
-    given = parser.parse_args(arguments)
-    predictor = load(given.model, device="cpu")
-    found = [row for folder in given.data for row in rows(folder, predictor, given.limit)]
-    print("\n".join(table(found)) or "no picture in which something is marked")
+    told = over_sets.run("views", "Pictures of the kind, without the thing.", rows, table, arguments)
+    print(told or "no picture in which something is marked")
 
 
 if __name__ == "__main__":

@@ -1,0 +1,30 @@
+"""Programs beside the command line that ask a checkpoint about the validation pictures of sets, and print a
+table."""
+
+import argparse
+from collections.abc import Callable, Iterable, Sequence
+from pathlib import Path
+from typing import TypeVar
+
+from medsegr import weights
+from medsegr.predict import Predictor, load
+
+Row = TypeVar("Row")
+
+
+def run(
+    name: str,
+    about: str,
+    rows: Callable[[Path, Predictor, int | None], Iterable[Row]],
+    table: Callable[[Sequence[Row]], list[str]],
+    arguments: Sequence[str] | None,
+) -> str:
+    """What ``python -m medsegr.bench.<name> --data SET SET`` prints: the ``table`` of the ``rows`` of all its
+    sets, empty where there is none."""
+    parser = argparse.ArgumentParser(prog=f"python -m medsegr.bench.{name}", description=about)
+    parser.add_argument("--data", type=Path, required=True, nargs="+", help="sets, laid out as for train")
+    parser.add_argument("--model", default=weights.DEFAULT)
+    parser.add_argument("--limit", type=int, help="at most so many pictures a set")
+    given = parser.parse_args(arguments)
+    predictor = load(given.model, device="cpu")
+    return "\n".join(table([row for folder in given.data for row in rows(folder, predictor, given.limit)]))
