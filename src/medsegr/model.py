@@ -15,8 +15,6 @@ from medsegr.sam.mask_decoder import Decoded
 from medsegr.sam.sam import build_sam
 from medsegr.variants import Variant
 
-BEGINS_AT_NOTHING = ("host.mask_decoder.look.",)  # weights that a checkpoint from before them may lack
-
 
 @dataclass(frozen=True, slots=True)
 class Output:

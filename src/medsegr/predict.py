@@ -314,7 +314,6 @@ def load(name: str | Path = weights.DEFAULT, device: str = "auto", threads: int 
 
     from medsegr.backends.network import folded
     from medsegr.fitting.saved import noted_host, same_host
-    from medsegr.model import BEGINS_AT_NOTHING
     from medsegr.process.devices import pick_device
 
     card, words = described(name)
@@ -322,7 +321,6 @@ def load(name: str | Path = weights.DEFAULT, device: str = "auto", threads: int 
     model = registry.network(card.get("network", weights.DEFAULT), **card.get("options", {}))(words)
     same_host(path, noted_host(path), model)
     missing, extra = model.load_state_dict(load_file(path), strict=False)  # halves become floats on landing
-    missing = [key for key in missing if not key.startswith(BEGINS_AT_NOTHING)]
     if missing or extra:
         raise WeightsError(
             f"{path.name}: {len(missing)} keys are missing, {len(extra)} are unknown; another version's?"

@@ -57,21 +57,6 @@ def test_missing_keys_are_counted(tmp_path: Path) -> None:
         predict.load(ship(tmp_path / "m", {"a": torch.zeros(1)}, meta))
 
 
-def test_a_checkpoint_from_before_the_look_says_what_it_said(tmp_path: Path) -> None:
-    built = predict.build(untrained=True, seed=1)
-    meta = {"format": predict.FORMAT, "codes": json.dumps(built.words.codes)}
-    state = built.model.state_dict()
-    begun = {name: torch.zeros_like(value) if ".look." in name else value for name, value in state.items()}
-    tensors = {name: value for name, value in state.items() if ".look." not in name}
-    assert len(tensors) < len(state)
-    image = Image(np.random.default_rng(0).uniform(0, 255, (1, 40, 40)).astype(np.float32))
-    prompt = Prompt(("polyp",), (Finding("f1", "", (0, 0), "polyp"),))
-    older = predict.load(ship(tmp_path / "older", tensors, meta), device="cpu").segment(image, prompt)
-    newer = predict.load(ship(tmp_path / "newer", begun, meta), device="cpu").segment(image, prompt)
-    assert np.array_equal(older.prob, newer.prob)
-    assert np.array_equal(older.extras["presence"], newer.extras["presence"])
-
-
 def test_an_unknown_name_lists_what_there_is() -> None:
     with pytest.raises(WeightsError, match="embedded: "):
         weights.find("medsegr-huge")

@@ -32,8 +32,7 @@ def prepare(model: Any, tune: str, rank: int) -> int:
     model.host.requires_grad_(False)
     if tune == "presence":
         model.requires_grad_(False)
-        for part in (model.host.mask_decoder.presence, model.host.mask_decoder.look):
-            part.requires_grad_(True)
+        model.host.mask_decoder.presence.requires_grad_(True)
     if tune in ("words", "presence"):
         return 0
     adapt(model, rank)

@@ -2,7 +2,7 @@
 SAM-HQ / SAM 2).
 
 Tokens: quality, presence, mask, then sparse prompts. One mask a target; presence says whether the target is
-there at all. It hears its token, and looks at what the mask holds and what it leaves out.
+there at all.
 """
 
 from dataclasses import dataclass
@@ -13,8 +13,6 @@ from jaxtyping import Float
 from torch import Tensor, nn
 
 from medsegr.nn.blocks import Attention, LayerNorm2d, Mlp, conv_bn
-
-CELL = 8  # pixels of the mask at stride 2 along a cell at stride 16
 
 
 @dataclass(frozen=True, slots=True)
@@ -68,7 +66,6 @@ class MaskDecoder(nn.Module):
         self.bias = nn.Parameter(torch.full((1,), -1.5))
         self.presence = Mlp(width, width, 1)
         self.quality = Mlp(width, width, 1)
-        self.look = Look(width)
 
     def embed(self, maps: tuple[Tensor, ...]) -> Float[Tensor, "b c h w"]:
         """Neck: strides 16 and 32 added at the decoder's width, at stride 16."""
@@ -89,33 +86,10 @@ class MaskDecoder(nn.Module):
         for block in self.blocks:
             tokens, flat = block(tokens, flat, first, where)
         tokens = self.final_norm(tokens + self.final(tokens + first, flat + where, flat))
-        seen = flat.transpose(1, 2).reshape(b, c, h, w)
-        x = self.up2(self.up4(self.up8(seen, maps[2]), maps[1]), maps[0])
+        x = flat.transpose(1, 2).reshape(b, c, h, w)
+        x = self.up2(self.up4(self.up8(x, maps[2]), maps[1]), maps[0])
         logits = torch.einsum("bc,bchw->bhw", self.hyper(tokens[:, 2]), x) / 8 + self.bias
-        presence = self.presence(tokens[:, 1])[:, 0] + self.look(tokens[:, 1], seen, logits)
-        return Decoded(logits, presence, self.quality(tokens[:, 0])[:, 0])
-
-
-class Look(nn.Module):
-    """What the map inside and outside a mask adds to the presence logit, beside the token: a polyp that is
-    there looks otherwise than its surroundings. It begins at nothing, so a checkpoint without it says what it
-    said (:data:`medsegr.model.BEGINS_AT_NOTHING`)."""
-
-    def __init__(self, width: int, inner: int = 64) -> None:
-        super().__init__()
-        self.head = Mlp(3 * width, inner, 1)
-        last = self.head.layers[-1]
-        for part in last.parameters():
-            nn.init.zeros_(part)
-
-    def forward(
-        self, token: Float[Tensor, "b c"], seen: Float[Tensor, "b c h w"], logits: Float[Tensor, "b hh ww"]
-    ) -> Float[Tensor, " b"]:
-        """``logits`` [b 8h 8w] of the mask, which is weighed by and not taught here."""
-        share = F.avg_pool2d(logits.detach().sigmoid()[:, None], CELL)
-        means = [(seen * part).sum((2, 3)) / (part.sum((2, 3)) + 1e-4) for part in (share, 1 - share)]
-        out: Tensor = self.head(torch.cat([token, *means], -1))[:, 0]
-        return out
+        return Decoded(logits, self.presence(tokens[:, 1])[:, 0], self.quality(tokens[:, 0])[:, 0])
 
 
 class _Up(nn.Module):
