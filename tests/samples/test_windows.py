@@ -1,6 +1,7 @@
 """Views with and without what is asked for: what is shown and what is said of it agree, and neither the cut
 nor the words give it away."""
 
+import itertools
 from dataclasses import replace
 
 import numpy as np
@@ -11,10 +12,12 @@ from hypothesis import strategies as st
 
 from made_sets import blob
 from medsegr.data import Case, Target
+from medsegr.fitting.config import FitConfig
 from medsegr.reasoning.codes import Code
 from medsegr.samples import windows
 from medsegr.samples.asking import Recipe
 from medsegr.samples.batches import by_set, draw, render
+from medsegr.samples.feed import samples_of
 from medsegr.samples.windows import covered, painted, view_of
 
 POLYP = (Code("concept:polyp"), Code("modality:ES"))
@@ -72,6 +75,17 @@ def test_half_of_the_views_do_not_show_it_and_say_so() -> None:
         smooth = F.avg_pool2d(sample.pixels.mean(0)[None], 7, 1)
         assert (smooth.max() - smooth.median() > 0.6) == sample.mask.any()  # the picture agrees
         assert any(code.text == "concept:polyp" for code in sample.codes)
+
+
+def test_a_set_that_shows_it_in_every_picture_also_teaches_that_it_may_be_missing() -> None:
+    config = FitConfig(sets={"s": 1.0})  # as people train: nothing said of the recipe
+    stream = samples_of([replace(ONE, id=f"{i}", validation=False) for i in range(4)], config, 0)
+    samples = []
+    for case, rng in itertools.islice(stream, 300):
+        samples.append(render(case, draw(case, by_set([case]), config.recipe, rng), 96))
+    own = [s for s in samples if any(code.text == "concept:polyp" for code in s.codes)]
+    missing = np.mean([s.presence == 0 for s in own])
+    assert 0.15 < missing < 0.5, missing
 
 
 def test_how_much_is_told_does_not_give_away_what_is_there() -> None:

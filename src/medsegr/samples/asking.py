@@ -36,8 +36,8 @@ class Recipe:
     modality: float = 0.6  # the modality is told
     joined: float = 0.15  # a second real lesion is blended in (composite.py)
     joined_place: float = 0.7  # ... and the place says which of the two is meant
-    near: float = 0.0  # a part of a real picture is shown: in half of them what is asked for is not in it
-    covered: float = 0.0  # other texture lies over it, or as often somewhere else (windows.py)
+    near: float = 0.5  # a part of a real picture is shown: in half of them what is asked for is not in it
+    covered: float = 0.2  # other texture lies over it, or as often somewhere else (windows.py)
     clicks: float = 0.15  # points, a box, or a rough mask with points, beside the words
     soft: float = 0.15  # the picture is out of focus
     grain: float = 0.15  # noise is added
