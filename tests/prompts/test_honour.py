@@ -79,6 +79,28 @@ def test_what_fills_its_box_stays_and_what_does_not_becomes_an_ellipse() -> None
     assert not empty[4, 4]
 
 
+def test_a_nameless_mask_must_also_cover_its_box_and_vessels_need_not() -> None:
+    box = ((4.0, 4.0, 16.0, 14.0),)
+    ring = np.zeros(GRID, bool)
+    ring[4:14, 4:16] = True
+    ring[6:12, 6:14] = False  # spans all of the box, covers .6 of it
+    thin = ring.copy()
+    thin[5:13, 5:15] = False  # .33
+    assert (framed(ring, box, named=False) == ring).all()
+    assert (framed(thin, box, named=True) == thin).all()
+    kept = framed(thin, box, named=False)
+    assert kept[9, 10]
+    assert (kept | thin == kept).all()
+
+
+def test_many_small_things_in_a_box_are_no_one_thing() -> None:
+    many = np.zeros((60, 60), bool)
+    for y in range(4, 56, 8):
+        for x in range(4, 56, 8):
+            many[y : y + 4, x : x + 4] = True  # a quarter of the box
+    assert (framed(many, ((4.0, 4.0, 56.0, 56.0),), named=False) == many).all()
+
+
 def test_what_is_missing_along_the_border_is_filled_as_far_as_anywhere() -> None:
     """A mask ends at the border of the picture, but what is missing there may go on along it."""
     out = honoured(np.zeros((100, 100), bool), [(50, 2, 1)])

@@ -146,7 +146,7 @@ def _kept(said: np.ndarray, asked: Asked) -> np.ndarray:
     """A model's answer ``said`` (bool ``h w``) as a mask that keeps to boxes, clicks and earlier work."""
     hints = asked.hints
     if asked.before is None or not _corrects(asked):
-        return honoured(framed(said, hints.boxes), hints.points)
+        return honoured(framed(said, hints.boxes, bool(asked.finding.name)), hints.points)
     mask = asked.before >= 0.5
     if overlap(said, mask) >= SAME:
         for point in hints.points:

@@ -71,7 +71,7 @@ def derived(asked: Asked, now: np.ndarray, said: Candidate) -> Iterator[Candidat
     }
     for how, masks in ways.items():
         for mask in masks:
-            kept = honoured(framed(mask, asked.hints.boxes), asked.hints.points)
+            kept = honoured(framed(mask, asked.hints.boxes, bool(asked.finding.name)), asked.hints.points)
             if not 1 / FAR <= int(mask.sum()) / int(now.sum()) <= FAR:
                 break
             if not alike(kept, now):
