@@ -70,3 +70,27 @@ def test_nil_denies_what_follows_and_answers_a_form() -> None:
     assert states("A few erosions, nil ulcer.", "ES") == ["present", "absent"]
     assert states("Polyp 5 mm, nil other.", "ES") == ["present"]
     assert states("Polyps nil, ulcers: nil.", "ES") == ["absent", "absent"]
+
+
+@pytest.mark.parametrize(
+    ("text", "name", "side", "phrase"),
+    [
+        ("Enlarged kidneys, liver and spleen normal.", "kidney enlargement", None, "Enlarged kidneys"),
+        (
+            "Enlarged left kidney, liver and spleen normal.",
+            "kidney enlargement",
+            "left",
+            "Enlarged left kidney",
+        ),
+        ("Gallstones, the liver, spleen and both kidneys are unremarkable.", "gallstone", None, "Gallstones"),
+        ("Polyp in the colon, stomach and duodenum normal.", "polyp", None, "Polyp in the colon"),
+        # a list of where it is, and one organ alone, say what they said
+        ("Cysts in the liver, spleen and left kidney.", "liver cyst", "right", "Cysts in the liver"),
+        ("Enlarged kidneys, liver normal.", "kidney enlargement", None, "Enlarged kidneys"),
+    ],
+)
+def test_organs_that_are_normal_are_no_place_of_what_stands_before(
+    text: str, name: str, side: str | None, phrase: str
+) -> None:
+    found = next(f for f in parse(text, modality="CT").findings if f.name == name)
+    assert (found.location.side, found.phrase, found.polarity) == (side, phrase, "present")

@@ -1,4 +1,5 @@
-"""Where a statement begins anew though no mark says so: a doubt behind a denial, a line, "and another"."""
+"""Where a statement begins anew though no mark says so: a doubt behind a denial, a line, "and another",
+organs that are normal."""
 
 from collections.abc import Sequence
 
@@ -13,6 +14,11 @@ DENIERS = frozenset(["no", "without", "negative", "neither", "absent", "none"])
 STATING = frozenset(["is", "are", "there", "no", "was", "were"])
 MOST = 12  # words of "and another in the left lobe 1.9 cm", which has a size of its own
 NEAR = 8  # words of a line in which its verb stands
+NORMAL = frozenset(["normal", "unremarkable"])
+BESIDE = frozenset(
+    ["the", "both", "left", "right", "bilateral", "and", "&", ","]
+)  # words of a list of organs
+STATE = frozenset(["is", "are", "was", "were", "appear", "appears", "all", "otherwise", "grossly"])
 WHERE = frozenset(["in", "at", "on", "within", "along", "measuring", "measure"])
 
 
@@ -21,7 +27,9 @@ def begun(words: Words, cues: Sequence[Hit[Cue]], named: Sequence[Hit[Concept]])
     norms = words.norms
     others = {i for i in range(2, len(norms) - 1) if norms[i] == "another" and norms[i + 1] in WHERE}
     others = {i for i in others if norms[i - 1] in ("and", ",") and {"mm", "cm"} & {*norms[i : i + MOST]}}
-    return _doubted(norms, cues, named) | _on_lines(words) | others
+    listed = spared(norms, named)
+    apart = {i for i in listed if i - 1 not in listed}
+    return _doubted(norms, cues, named) | _on_lines(words) | others | apart
 
 
 def _doubted(norms: Sequence[str], cues: Sequence[Hit[Cue]], named: Sequence[Hit[Concept]]) -> set[int]:
@@ -50,3 +58,20 @@ def _on_lines(words: Words) -> set[int]:
         out |= {i} if closed and new else set()
         begin = i
     return out
+
+
+def spared(norms: Sequence[str], named: Sequence[Hit[Concept]]) -> frozenset[int]:
+    """Indices of words that only list organs which are normal: the liver of "enlarged kidneys, liver and
+    spleen normal" is no place of the kidneys. The last organ is not among them: it is told to be normal."""
+    ends = {hit.first: hit.last for hit in sorted(named, key=lambda h: h.last) if hit.value.kind == "anatomy"}
+    out = set[int]()
+    for begin in (i + 1 for i, norm in enumerate(norms) if norm == ","):
+        at, organs = begin, list[int]()
+        while at < len(norms) and (at in ends or norms[at] in BESIDE):
+            organs += [at] if at in ends else []
+            at = ends.get(at, at + 1)
+        while at < len(norms) and norms[at] in STATE:
+            at += 1
+        if len(organs) > 1 and at < len(norms) and norms[at] in NORMAL:
+            out |= {*range(begin, organs[-1])}
+    return frozenset(out)

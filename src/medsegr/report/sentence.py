@@ -7,6 +7,7 @@ from itertools import pairwise
 from medsegr.findings import Span
 from medsegr.report import lexicon
 from medsegr.report.again import Told, again
+from medsegr.report.anew import spared
 from medsegr.report.builds import Candidate, whole, with_builds
 from medsegr.report.clauses import asides, clause_starts, unseen
 from medsegr.report.context import DENYING_TIMES, Scope, scopes
@@ -125,7 +126,7 @@ def read(
     told_of = without_title(elements(places, loose, frozenset(anchors)), words, frozenset(anchors))
     where = resolved(with_coming(told_of, named, words, before), words, side)
     where = tuple(e for e in where if not _of_none(e, anchors, acting, starts, len(words.norms)))
-    none = _denied_unknown(acting, anchors, words) | asides(words, starts) | out
+    none = _denied_unknown(acting, anchors, words) | asides(words, starts) | out | spared(words.norms, hits)
     where = tuple(e for e in where if e.first not in none)
     loose = [d for d in loose if d.first not in none]
     placed = frozenset(i for e in where for i in range(e.first, e.last))
