@@ -81,6 +81,15 @@ def test_the_table_gives_the_mean_and_the_reasons() -> None:
         ("asked = 3", "tables [[asked]] were expected"),
         ('[[asked]]\nset = "a"\ntargets = ["polyp"]\nphrase = "polyp"', "unknown key phrase"),
         ('[[asked]]\nset = "a"', "set or targets is missing"),
+        (
+            '[[asked]]\nset = "a"\ntargets = "polyp"',
+            "targets: 'polyp' came where a list of texts was expected",
+        ),
+        ('[[asked]]\nset = "a"\ntargets = [1]', "came where a list of texts was expected"),
+        (
+            '[[asked]]\nset = "a"\ntargets = []\ntold = "no"',
+            "told: 'no' came where true or false was expected",
+        ),
         ("[[asked]", "cannot read the list"),
     ],
 )

@@ -76,4 +76,5 @@ def test_the_table_counts_what_is_doubted_and_what_is_lost() -> None:
     lines = places.table(rows)
     assert lines[0].split()[:2] == ["a", "true"]
     assert "doubted 2 of 3, Dice 0.433; below 0.5: 2, of which doubted 1" in lines[1]
+    assert len(places.table(rows[:3])) == 1
     assert places.table([]) == []

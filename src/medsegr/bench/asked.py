@@ -11,7 +11,7 @@ import argparse
 import sys
 import tomllib
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
 from typing import Any
@@ -27,6 +27,11 @@ from medsegr.process.program import one_line
 from medsegr.samples.drawn import Marks
 from medsegr.types import Finding, Image, Result
 
+KINDS: Mapping[str, tuple[type, str]] = {
+    "set": (str, "a text"),
+    "told": (bool, "true or false"),
+    "grey": (bool, "true or false"),
+}
 Case = tuple[str, Image, list[tuple[Finding, Marks]]]  # as data.read_there gives it
 
 
@@ -63,11 +68,22 @@ def read_list(path: Path) -> tuple[Asked, ...]:
     if not isinstance(raw, list) or not raw or not all(isinstance(one, dict) for one in raw):
         raise InputError(f"{path.name}: tables [[asked]] were expected, with set, targets and phrases")
     for one in raw:
-        wrong = sorted(set(one) - known)
-        if wrong or not {"set", "targets"} <= set(one):
-            said = f"unknown key {wrong[0]}" if wrong else "set or targets is missing"
+        if said := _wrong(one, known):
             raise InputError(f"{path.name}: {said}; a table has {', '.join(sorted(known))}")
     return tuple(Asked(**{key: _frozen(value) for key, value in one.items()}) for one in raw)
+
+
+def _wrong(one: Mapping[str, Any], known: Collection[str]) -> str:
+    """What is wrong with a table of the list, empty where nothing is."""
+    unknown = sorted(set(one) - set(known))
+    if unknown or not {"set", "targets"} <= set(one):
+        return f"unknown key {unknown[0]}" if unknown else "set or targets is missing"
+    for key, value in one.items():
+        kind, told = KINDS.get(key, (list, "a list of texts"))
+        texts: list[Any] = value if isinstance(value, list) else []
+        if not isinstance(value, kind) or not all(isinstance(text, str) for text in texts):
+            return f"{key}: {str(value)[:40]!r} came where {told} was expected"
+    return ""
 
 
 def _frozen(value: Any) -> Any:

@@ -88,6 +88,8 @@ def table(found: Sequence[Row]) -> list[str]:
         for way, told in zip(WAYS, ("true place", "place across"), strict=True):
             own = [row for row in found if (row.set, row.way) == (name, way)]
             lost = [row for row in own if row.dice < BAD]
+            if not own:
+                continue
             lines.append(
                 f"{name:18s} {told:12s} doubted {sum(row.doubted for row in own)} of {len(own)}, Dice "
                 f"{np.mean([row.dice for row in own]):.3f}; below {BAD}: {len(lost)}, of which doubted "

@@ -15,9 +15,7 @@ STATING = frozenset(["is", "are", "there", "no", "was", "were"])
 MOST = 12  # words of "and another in the left lobe 1.9 cm", which has a size of its own
 NEAR = 8  # words of a line in which its verb stands
 NORMAL = frozenset(["normal", "unremarkable"])
-BESIDE = frozenset(
-    ["the", "both", "left", "right", "bilateral", "and", "&", ","]
-)  # words of a list of organs
+LISTING = frozenset(["the", "both", "left", "right", "bilateral", "and", "&", ","])  # between organs
 STATE = frozenset(["is", "are", "was", "were", "appear", "appears", "all", "otherwise", "grossly"])
 WHERE = frozenset(["in", "at", "on", "within", "along", "measuring", "measure"])
 
@@ -67,7 +65,7 @@ def spared(norms: Sequence[str], named: Sequence[Hit[Concept]]) -> frozenset[int
     out = set[int]()
     for begin in (i + 1 for i, norm in enumerate(norms) if norm == ","):
         at, organs = begin, list[int]()
-        while at < len(norms) and (at in ends or norms[at] in BESIDE):
+        while at < len(norms) and (at in ends or norms[at] in LISTING):
             organs += [at] if at in ends else []
             at = ends.get(at, at + 1)
         while at < len(norms) and norms[at] in STATE:
