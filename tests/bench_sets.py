@@ -102,13 +102,11 @@ class Brightest:
     def __init__(self) -> None:
         concepts = {"polyp": {"trained_on": ["real"], "modalities": ["ES"]}}
         self.card: dict[str, Any] = {"name": "fake", "sha256": "ab", "licence": "none", "concepts": concepts}
-        self.seen: list[Image] = []
 
     def knows(self, finding: Finding, modality: str | None = None) -> bool:
         return finding.name == "polyp" and modality in (None, "ES")
 
     def segment(self, image: Image, prompt: Prompt) -> Segmentation:
-        self.seen.append(image)
         grey = image.data.mean(0)
         drawn = (grey > (grey.min() + grey.max()) / 2).astype(np.float32)
         k = len(prompt.targets)

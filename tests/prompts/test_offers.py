@@ -10,7 +10,7 @@ from hypothesis import strategies as st
 from made_discs import drawn
 from medsegr.errors import UsageError
 from medsegr.io.read import image_from_array
-from medsegr.prompts.ask import Asked
+from medsegr.prompts.ask import Asked, answer, candidates
 from medsegr.prompts.offers import ALIKE, MOST, alike, offers
 from medsegr.prompts.session import Session
 from medsegr.reviews import Hints
@@ -80,6 +80,27 @@ class Cliff(Slope):
         away = np.hypot(rows - 24, cols - 24)
         prob = np.select([away <= self.hills[0][2], away <= 8], [0.99, 0.55], 0.45).astype(np.float32)
         return Segmentation(np.repeat(prob[None], len(prompt.targets), 0), prompt.targets, image.affine)
+
+
+class Frame(Slope):
+    """One that draws the thin frame of each box, and hears nothing."""
+
+    def segment(self, image: Image, prompt: Prompt) -> Segmentation:
+        boxes = [(0, 0, SIDE, SIDE)] if prompt.boxes is None else prompt.boxes
+        prob = np.zeros((len(prompt.targets), SIDE, SIDE), np.float32)
+        for mask, (x0, y0, x1, y1) in zip(prob, np.asarray(boxes, int), strict=True):
+            mask[y0:y1, x0:x1] = 1
+            mask[y0 + 2 : y1 - 2, x0 + 2 : x1 - 2] = 0
+        return Segmentation(prob, prompt.targets, image.affine)
+
+
+@pytest.mark.parametrize(("name", "filled"), [("retinal vessels", False), ("", True)])
+def test_a_thing_that_has_a_name_may_be_thin_whatever_the_model_is_told(name: str, filled: bool) -> None:
+    hints = Hints(points=((30, 30, 1),), boxes=((10.0, 10.0, 50.0, 50.0),))  # the click is not followed
+    asked = Asked(picture(), Finding("f1", name, (0, len(name)), name), hints, anew=True)
+    found = {one.how: one.mask for one in candidates(Frame(), asked)}
+    assert bool(found["prompts alone"][20, 40]) == filled, "far from the click, inside the box"
+    assert bool(answer(Frame(), asked).mask[20, 40]) == filled
 
 
 @pytest.mark.parametrize(("core", "there"), [(3.0, False), (5.0, True)])

@@ -94,3 +94,8 @@ def test_organs_that_are_normal_are_no_place_of_what_stands_before(
 ) -> None:
     found = next(f for f in parse(text, modality="CT").findings if f.name == name)
     assert (found.location.side, found.phrase, found.polarity) == (side, phrase, "present")
+
+
+def test_organs_that_are_normal_end_a_denial() -> None:
+    assert states("No hydronephrosis, liver and spleen normal.", "CT") == ["absent", "present"]
+    assert states("No hydronephrosis, liver and spleen cyst.", "CT").count("present") == 0

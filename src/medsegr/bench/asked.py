@@ -19,8 +19,8 @@ from typing import Any
 import numpy as np
 
 from medsegr import data, pipeline, weights
+from medsegr.bench.over_sets import drawn_in, mean_of
 from medsegr.errors import InputError
-from medsegr.metrics.intervals import bootstrap_mean, span
 from medsegr.metrics.overlap import dice
 from medsegr.predict import Predictor, load
 from medsegr.process.program import one_line
@@ -110,10 +110,9 @@ def _called(finding: Finding) -> set[str]:
 
 
 def _row(text: str, group: str, truth: np.ndarray, result: Result) -> Row:
-    masks = [one.mask for one in result.findings if one.mask is not None]
-    drawn = np.any(masks, axis=0) if masks else np.zeros_like(truth)
-    reasons = [one.reason or one.status for one in result.findings if one.mask is None]
-    return Row(text, group, float(dice(drawn, truth)), "" if masks else (reasons or ["not read"])[0])
+    masked = any(one.mask is not None for one in result.findings)
+    reasons = [one.reason or one.status for one in result.findings] or ["not read"]
+    return Row(text, group, float(dice(drawn_in(result), truth)), "" if masked else reasons[0])
 
 
 def table(asked: Asked, found: Sequence[Row]) -> list[str]:
@@ -122,13 +121,10 @@ def table(asked: Asked, found: Sequence[Row]) -> list[str]:
     lines = [f"{asked.set}, {', '.join(asked.targets)}{how}"] if found else []
     for text in dict.fromkeys(row.text for row in found):
         own = [row for row in found if row.text == text]
-        seen = bootstrap_mean(
-            np.array([row.dice for row in own]), np.random.default_rng(0), [row.group for row in own]
-        )
+        mean = mean_of([row.dice for row in own], [row.group for row in own])
         why = Counter(row.reason for row in own if row.reason)
         without = "".join(f"; {count} without a mask: {reason}" for reason, count in why.items())
-        bounds = span(*(seen.bounds or (None, None)))
-        lines.append(f"  {seen.mean:.3f} {bounds:16s} of {len(own):3d}  {_short(text)}{without}")
+        lines.append(f"  {mean:22s} of {len(own):3d}  {_short(text)}{without}")
     return lines
 
 
@@ -145,14 +141,18 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--model", default=weights.DEFAULT)
     given = parser.parse_args(arguments)
     asked = read_list(given.list)
-    predictor = load(given.model, device="cpu")
-    for name in dict.fromkeys(one.set for one in asked):
+    names = list(dict.fromkeys(one.set for one in asked))
+    for name in names:
         if not (given.data / name).is_dir():
             raise InputError(f"{given.list.name}: set {name} was not found below --data")
+    predictor = load(given.model, device="cpu")
+    for name in names:
         cases = list(data.read_there(given.data / name))
         for one in asked:
             if one.set == name:
-                print("\n".join(table(one, list(rows(one, cases, predictor)))), flush=True)
+                lines = table(one, list(rows(one, cases, predictor)))
+                nothing = [f"{name}: no validation picture shows {', '.join(one.targets)}"]
+                print("\n".join(lines or nothing), flush=True)
 
 
 if __name__ == "__main__":

@@ -74,11 +74,10 @@ def _asked(predictor: Predictor, image: Image, finding: Finding) -> tuple[bool, 
         words = sentence(finding, modality=image.modality)
     except ReportError:
         return None
-    found = pipeline.run(image, predictor, report=words).findings
-    masks = [one.mask for one in found if one.mask is not None]
-    checks = [check for one in found for check in one.checks]
+    result = pipeline.run(image, predictor, report=words)
+    checks = [check for one in result.findings for check in one.checks]
     doubted = any(check.name in CHECKS and check.outcome != "pass" for check in checks)
-    return doubted, np.any(masks, axis=0) if masks else np.zeros(image.grid, bool)
+    return doubted, over_sets.drawn_in(result)
 
 
 def table(found: Sequence[Row]) -> list[str]:

@@ -17,7 +17,6 @@ import numpy as np
 from medsegr import data
 from medsegr.bench import over_sets
 from medsegr.grid.pixels import to_bytes
-from medsegr.metrics.intervals import bootstrap_mean, span
 from medsegr.metrics.overlap import dice
 from medsegr.predict import Predictor
 from medsegr.process.program import one_line
@@ -150,8 +149,7 @@ def table(found: Sequence[Row]) -> list[str]:
 
 
 def _mean(own: Sequence[Row], values: Sequence[float]) -> str:
-    seen = bootstrap_mean(np.array(values, float), np.random.default_rng(0), [row.group for row in own])
-    return f"{seen.mean:.3f} {span(*(seen.bounds or (None, None)))}".rstrip()
+    return over_sets.mean_of(values, [row.group for row in own])
 
 
 def main(arguments: Sequence[str] | None = None) -> None:

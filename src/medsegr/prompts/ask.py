@@ -68,7 +68,7 @@ def answer(segmenter: Segmenter, asked: Asked) -> Candidate:
     together = _told(segmenter, asked, "words and prompts" if asked.finding.name else "prompts alone")
     if together.followed == 1 or not asked.finding.name or _corrects(asked):
         return together
-    alone = _told(segmenter, replace(asked, finding=silent(asked.finding)), "prompts alone")
+    alone = _told(segmenter, asked, "prompts alone", silent(asked.finding))
     return alone if alone.followed > together.followed else together
 
 
@@ -88,7 +88,7 @@ def candidates(segmenter: Segmenter, asked: Asked) -> tuple[Candidate, ...]:
             mask=_kept(words.prob >= 0.5, replace(asked, anew=True)),
             followed=followed(words.prob >= 0.5, asked.hints.points),
         )
-        alone = _told(segmenter, replace(asked, finding=silent(asked.finding)), "prompts alone")
+        alone = _told(segmenter, asked, "prompts alone", silent(asked.finding))
         found = [_told(segmenter, asked, "words and prompts"), alone, kept]
     else:
         first = _told(segmenter, asked, "prompts alone")
@@ -112,12 +112,14 @@ def overlap(one: np.ndarray, other: np.ndarray) -> float:
     return 2 * int((one & other).sum()) / both if both else 0.0
 
 
-def _told(segmenter: Segmenter, asked: Asked, how: str) -> Candidate:
-    """The model's answer, made to keep to the clicks. Several boxes are asked one by one and joined."""
+def _told(segmenter: Segmenter, asked: Asked, how: str, finding: Finding | None = None) -> Candidate:
+    """The model's answer, made to keep to the clicks. Several boxes are asked one by one and joined.
+    ``finding``: what the model is told, where that is not what is asked for."""
     rows = list(_rows(asked.hints))
     count = len(rows)
-    target = asked.finding.name or asked.finding.phrase or "region"
-    told = replace(asked.finding, polarity="present")
+    finding = finding or asked.finding
+    target = finding.name or finding.phrase or "region"
+    told = replace(finding, polarity="present")
     before = None if asked.before is None else _rough(asked.before)
     prompt = Prompt(
         targets=(target,) * count,
@@ -146,12 +148,17 @@ def _kept(said: np.ndarray, asked: Asked) -> np.ndarray:
     """A model's answer ``said`` (bool ``h w``) as a mask that keeps to boxes, clicks and earlier work."""
     hints = asked.hints
     if asked.before is None or not _corrects(asked):
-        return honoured(framed(said, hints.boxes, bool(asked.finding.name)), hints.points)
+        return kept_to(said, asked)
     mask = asked.before >= 0.5
     if overlap(said, mask) >= SAME:
         for point in hints.points:
             mask = settled(mask, said, point)
     return honoured(mask, hints.points)
+
+
+def kept_to(mask: np.ndarray, asked: Asked) -> np.ndarray:
+    """A whole mask ``h w`` kept to the boxes and clicks of what is asked."""
+    return honoured(framed(mask, asked.hints.boxes, bool(asked.finding.name)), asked.hints.points)
 
 
 def _corrects(asked: Asked) -> bool:

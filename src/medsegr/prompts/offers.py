@@ -14,9 +14,8 @@ from scipy import ndimage
 
 from medsegr.errors import UsageError
 from medsegr.metrics.overlap import iou
-from medsegr.prompts.ask import Asked, Candidate, candidates, overlap, pieces
-from medsegr.prompts.boxes import framed
-from medsegr.prompts.honour import followed, honoured
+from medsegr.prompts.ask import Asked, Candidate, candidates, kept_to, overlap, pieces
+from medsegr.prompts.honour import followed
 from medsegr.types import Segmenter
 
 ALIKE = 0.9  # intersection over union from which two answers are one to the eye
@@ -71,7 +70,7 @@ def derived(asked: Asked, now: np.ndarray, said: Candidate) -> Iterator[Candidat
     }
     for how, masks in ways.items():
         for mask in masks:
-            kept = honoured(framed(mask, asked.hints.boxes, bool(asked.finding.name)), asked.hints.points)
+            kept = kept_to(mask, asked)
             if not 1 / FAR <= int(mask.sum()) / int(now.sum()) <= FAR:
                 break
             if not alike(kept, now):
