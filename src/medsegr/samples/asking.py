@@ -36,6 +36,7 @@ class Recipe:
     modality: float = 0.6  # the modality is told
     joined: float = 0.15  # a second real lesion is blended in (composite.py)
     joined_place: float = 0.7  # ... and the place says which of the two is meant
+    panels: float = 0.0  # two or four real pictures are shown as one (panels.py)
     near: float = 0.5  # a part of a real picture is shown: in half of them what is asked for is not in it
     covered: float = 0.2  # other texture lies over it, or as often somewhere else (windows.py)
     clicks: float = 0.15  # points, a box, or a rough mask with points, beside the words
@@ -115,3 +116,15 @@ def _fitting(case: Case, codes: Sequence[Code], organ: bool) -> tuple[int, ...]:
     """Targets that fit all words: with fewer words more things may be meant, and all of them are."""
     said = {code.text for code in codes if not code.scalar}
     return tuple(i for i, t in enumerate(case.targets) if t.organ == organ and said <= t.names)
+
+
+def foreign(case: Case, other: Case) -> bool:
+    """Whether what is drawn in ``other`` cannot be in ``case``: another kind of image, or another organ under
+    ultrasound. Of an image of unknown kind nobody can tell."""
+    if not (case.modality and other.modality):
+        return False
+    if case.modality != other.modality:
+        grey = {case.modality, other.modality} <= {"CT", "MR"}  # share organs
+        cells = {case.modality, other.modality} <= {"SM", "GM"}
+        return not (grey or cells)
+    return case.modality == "US" and case.set != other.set and not (case.concepts & other.concepts)

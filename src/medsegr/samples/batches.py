@@ -18,7 +18,7 @@ from medsegr.data import Case
 from medsegr.grid.pixels import working_size
 from medsegr.meaning.among import like_one, scattered
 from medsegr.reasoning.codes import LOCATION, Code, mirror
-from medsegr.samples.asking import Recipe, lesions, phantom_words, real_words
+from medsegr.samples.asking import Recipe, foreign, lesions, phantom_words, real_words
 from medsegr.samples.drawn import Marks
 from medsegr.samples.oracle import describe
 from medsegr.samples.pointing import clicks, rough
@@ -92,12 +92,13 @@ def draw(case: Case, others: Sets, recipe: Recipe, rng: np.random.Generator) -> 
     else:
         targets, codes = real_words(case, rng)
         if case.apart and chance() < recipe.joined_place:
-            targets, told = (int(rng.integers(len(case.targets))),), {"row", "col"}
+            targets, told = (targets[int(rng.integers(len(targets)))],), {"row", "col"}
         extra, noise = _described(case, recipe, rng)
         told |= extra
-        if case.modality in CELLS and chance() < recipe.part:
-            part = (frozenset({"row", "col"}), frozenset({"row"}), frozenset({"col"}))[int(rng.integers(3))]
-    targets = () if case.marks(targets).absent else targets  # drawn empty on purpose
+        part = _third(case, recipe, rng)
+    if case.marks(targets).absent:  # drawn empty on purpose; a place must not give it away
+        noise += _random_place(rng) if targets and case.apart and "row" in told else []
+        targets = ()
     if chance() > recipe.modality:
         codes = tuple(code for code in codes if code.group != "modality")
     asked_for = Plan(targets, codes, frozenset(told), tuple(noise), seed=int(rng.integers(2**31)), part=part)
@@ -127,6 +128,13 @@ def _seen(case: Case, mask: np.ndarray) -> tuple[Code, ...]:
     channels = case.pixels if coloured else case.pixels[len(case.pixels) // 2][None]
     told = describe(mask, channels.mean(0, dtype=np.float32) / 255, coloured) if mask.any() else ()
     return tuple(code for code in told if code.kind != LOCATION or not scattered(mask))
+
+
+def _third(case: Case, recipe: Recipe, rng: np.random.Generator) -> frozenset[str] | None:
+    """By what those of many things are told that lie in one third; None: all are meant."""
+    if case.modality not in CELLS or case.apart or rng.random() >= recipe.part:
+        return None
+    return (frozenset({"row", "col"}), frozenset({"row"}), frozenset({"col"}))[int(rng.integers(3))]
 
 
 def _question(case: Case, recipe: Recipe, rng: np.random.Generator) -> Plan:
@@ -187,7 +195,7 @@ def _turned(case: Case, plan: Plan, recipe: Recipe, rng: np.random.Generator) ->
         plan,
         flip=(bool(rng.random() < 0.5), bool(rng.random() < 0.5 and free)),
         angle=float(angle),
-        whole=bool(rng.random() < 0.35),
+        whole=bool(rng.random() < 0.35) or case.apart,
         zoom=(zoom * stretch, zoom / stretch),
         shift=(float(rng.uniform(-1, 1)), float(rng.uniform(-1, 1))),
         colour=(float(np.exp(0.15 * colour[0])), float(0.08 * colour[1]), float(np.exp(0.2 * colour[2]))),
@@ -225,23 +233,11 @@ def _absent(case: Case, others: Sets, rng: np.random.Generator) -> tuple[Code, .
             here = [case.targets[i].names for i in lesions(case)]
             if place and not any(place <= names and concept & names for names in here):
                 return target.codes
-        elif _foreign(case, other) and name not in case.concepts:
+        elif foreign(case, other) and name not in case.concepts:
             own = tuple(c for c in target.codes if c.group != "modality")
             seen = (Code(f"modality:{case.modality}"),) if case.modality else ()
             return own + seen
     return None
-
-
-def _foreign(case: Case, other: Case) -> bool:
-    """Whether what is drawn in ``other`` cannot be in ``case``: another kind of image, or another organ under
-    ultrasound. Of an image of unknown kind nobody can tell."""
-    if not (case.modality and other.modality):
-        return False
-    if case.modality != other.modality:
-        grey = {case.modality, other.modality} <= {"CT", "MR"}  # share organs
-        cells = {case.modality, other.modality} <= {"SM", "GM"}
-        return not (grey or cells)
-    return case.modality == "US" and case.set != other.set and not (case.concepts & other.concepts)
 
 
 def _random_place(rng: np.random.Generator) -> list[Code]:
@@ -370,7 +366,8 @@ def _words(
     if plan.targets and not case.made:  # a place that the set tells is that in its own frame: told anew
         place = {code.group for code in base} & {"row", "col"}
         base = tuple(code for code in base if code.group not in place)
-    if plan.part is None and scattered(mask):  # the middle of things that lie everywhere is no place
+    # the middle of things that lie everywhere is no place, but that of one of several panels
+    if plan.part is None and scattered(mask) and not case.apart:
         told = tuple(code for code in told if code.kind != LOCATION or code.group in place)
     known = (*base, *told) if plan.codes else tuple(told)
     replaced = {code.group for code in plan.noise}

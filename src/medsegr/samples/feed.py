@@ -24,8 +24,10 @@ from medsegr.objectives import Truth
 from medsegr.reasoning.attributes import Words, encode_words
 from medsegr.reasoning.codes import Vocabulary
 from medsegr.sam.host import Clicks
+from medsegr.samples.asking import Recipe
 from medsegr.samples.batches import Sample, by_set, draw, render
 from medsegr.samples.composite import joined
+from medsegr.samples.panels import panels
 from medsegr.samples.windows import covered
 
 FEWEST = 2  # samples a batch of one process
@@ -118,11 +120,18 @@ def samples_of(
         which = int(rng.choice(len(pools), p=odds))
         pool = pools[which]
         rounds[which] = rounds[which] or rng.permutation(len(pool)).tolist()
-        yield _perhaps_changed(pool[rounds[which].pop()], pool, config, rng), rng
+        yield _perhaps_changed(pool[rounds[which].pop()], pool, pools, config.recipe, rng), rng
 
 
-def _perhaps_changed(case: Case, pool: Sequence[Case], config: FitConfig, rng: np.random.Generator) -> Case:
-    recipe = config.recipe
+def _perhaps_changed(
+    case: Case,
+    pool: Sequence[Case],
+    pools: Sequence[Sequence[Case]],
+    recipe: Recipe,
+    rng: np.random.Generator,
+) -> Case:
+    if recipe.panels and rng.random() < recipe.panels:
+        return panels(case, pools, rng) or case
     if rng.random() < recipe.joined:
         return joined(case, pool[int(rng.integers(len(pool)))], rng) or case
     if recipe.covered and rng.random() < recipe.covered and not case.made and case.drawn:
@@ -239,8 +248,9 @@ class Numbered(Dataset[Batch]):
         for at in own:
             rng = np.random.default_rng([self.config.seed, 0, 2, at])
             pool = self.pools[self.which[at]]
-            case = _perhaps_changed(pool[self.case[at]], pool, self.config, rng)
-            made.append(render(case, draw(case, self.training, self.config.recipe, rng), self.sizes[step]))
+            recipe = self.config.recipe
+            case = _perhaps_changed(pool[self.case[at]], pool, self.pools, recipe, rng)
+            made.append(render(case, draw(case, self.training, recipe, rng), self.sizes[step]))
             ids.append(case.id)
         share = len(own) * parts * self.processes / (end - first)
         return replace(collate(made, self.words, ids), share=share)
