@@ -221,6 +221,9 @@ def test_the_model_is_told(agent: Agent, tmp_path: Path) -> None:
     if weights.names():
         told = Agent(agent.fence).list_models()
         assert told["concepts"]["nodule"]
+        assert "kidney" in told["made_only"]
+        assert not {"polyp", "nucleus"} & set(told["made_only"])
+        assert set(told["made_only"]) < set(told["concepts"])
         assert told["licence"]
         for part in weights.find(weights.DEFAULT):
             shutil.copy(part, tmp_path)

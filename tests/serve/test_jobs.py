@@ -266,6 +266,7 @@ def test_health_and_what_the_server_is(server: Asked) -> None:
     assert server.client.get("/healthz").json() == {"status": "ok"}
     told = server.client.get("/v1/capabilities").json()
     assert told["model"]["name"] == "threshold"
+    assert told["model"]["made_only"] == []  # it has learned nothing
     assert "dicom-seg" in told["formats"]
     assert told["notice"].startswith("Not a medical device")
     assert server.client.get("/").status_code == 200

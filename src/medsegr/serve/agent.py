@@ -245,14 +245,21 @@ class Agent:
         return out.getvalue()
 
     def list_models(self) -> dict[str, Any]:
-        """The model: name, licence, and for each concept the modalities that it was trained on."""
+        """The model: name, licence, for each concept the modalities that it was trained on, and which of them
+        made images alone taught (``made_only``): of these only organs are drawn in others."""
         from medsegr import weights
+        from medsegr.modality.kinds import made_only
 
         if self.model not in weights.names() and not Path(self.model).is_dir():
-            return {"model": self.model, "concepts": {}, "notice": NOTICE}
+            return {"model": self.model, "concepts": {}, "made_only": [], "notice": NOTICE}
         card = weights.read_card(self.model)
-        concepts = {name: list(told["modalities"]) for name, told in card["concepts"].items()}
-        return {"model": self.model, "licence": card["licence"], "concepts": concepts, "notice": NOTICE}
+        return {
+            "model": self.model,
+            "licence": card["licence"],
+            "concepts": {name: list(told["modalities"]) for name, told in card["concepts"].items()},
+            "made_only": [name for name in card["concepts"] if made_only(card, name)],
+            "notice": NOTICE,
+        }
 
     def _ready(self) -> "Model":
         if self._loaded is None:

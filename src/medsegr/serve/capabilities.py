@@ -8,6 +8,7 @@ from fastapi import APIRouter, Request
 import medsegr
 from medsegr import registry, weights
 from medsegr.findings import MODALITIES
+from medsegr.modality.kinds import made_only
 from medsegr.options import POLARITIES
 from medsegr.results.overlay import NOTICE
 from medsegr.serve.examples import EXAMPLES
@@ -38,9 +39,11 @@ def model_info(settings: Settings) -> ModelInfo:
             sha256=str(card.get("sha256", "")),
             licence=str(card.get("licence", "unknown")),
             concepts={concept: list(about.get("modalities", ())) for concept, about in sorted(known.items())},
+            made_only=[concept for concept in sorted(known) if made_only(card, concept)],
         )
     method = registry.cards().get(name)
-    return ModelInfo(name=name, sha256="", licence=method.licence if method else "unknown", concepts={})
+    licence = method.licence if method else "unknown"
+    return ModelInfo(name=name, sha256="", licence=licence, concepts={}, made_only=[])
 
 
 def limits_of(settings: Settings) -> dict[str, float]:

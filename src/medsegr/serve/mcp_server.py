@@ -119,7 +119,9 @@ def tools_of(agent: Agent) -> list[Callable[..., Any]]:
         return Image(data=_guarded(lambda: agent.overlay(result)), format="png")
 
     def list_models() -> str:
-        """Tell which model is used, its licence, and which concepts it was trained on in which modality."""
+        """Tell which model is used, its licence, which concepts it was trained on in which modality, and
+        which of them made images alone taught (`made_only`: in real images refused, or not to be relied
+        on)."""
         return _said(agent.list_models)
 
     return [list_files, read_report, parse, segment, measure, overlay, list_models]

@@ -213,12 +213,15 @@ class Health(BaseModel):
 
 
 class ModelInfo(BaseModel):
-    """The model that answers: its card in short. ``concepts``: name -> modalities it was trained for."""
+    """The model that answers: its card in short. ``concepts``: name -> modalities it was trained for;
+    ``made_only``: those of them that made images alone taught, which are not drawn in others unless they are
+    organs, and then not to be relied on."""
 
     name: str
     sha256: str
     licence: str
     concepts: dict[str, list[str]]
+    made_only: list[str]
 
 
 class Example(BaseModel):
