@@ -12,6 +12,7 @@ import argparse
 import re
 import signal
 import sqlite3
+import sys
 import tempfile
 import threading
 import time
@@ -156,6 +157,8 @@ def main(words: list[str] | None = None) -> int:
         return 0
     archive = archive_named(read_archives(told.dicomweb), told.server)
     model = load(told.model)
+    often = "once" if told.once else f"every {told.every:g} s; Ctrl-C ends it"
+    print(f"looking at {told.server} {often}", file=sys.stderr, flush=True)
     with closing(remembered(told.work)) as db, told_to_stop() as stop:
         while not stop.is_set():
             try:

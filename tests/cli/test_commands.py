@@ -122,6 +122,8 @@ def test_models(run: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> No
     with pytest.raises(WeightsError):
         weights.find("nobody")
     run("models", "verify", "nobody").fails(1, "nobody")
+    run("models", "verify", "tiny:sam").fails(2, "made of random numbers")
+    run("models", "path", "tiny:sam").fails(2, "it has no file")
     (tmp_path / "m.safetensors").write_bytes(b"x" * 10)
     import hashlib
 

@@ -199,7 +199,9 @@ def test_store_and_forward_does_each_study_once(tmp_path: Path, capsys: pytest.C
     assert "cannot be reached" in capsys.readouterr().out
 
 
-def test_store_and_forward_ends_when_it_is_told_to(tmp_path: Path) -> None:
+def test_store_and_forward_ends_when_it_is_told_to(
+    tmp_path: Path, capsys: pytest.CaptureFixture[str]
+) -> None:
     """After the look at hand, at once; whoever heard signals before hears them again."""
     words = [
         "--server",
@@ -222,4 +224,5 @@ def test_store_and_forward_ends_when_it_is_told_to(tmp_path: Path) -> None:
     module.look = look
     assert module.main(["--dicomweb", str(config), *words]) == 0
     assert looks == [1]
+    assert "orthanc every 600 s" in capsys.readouterr().err  # it may be long until something is done
     assert signal.getsignal(signal.SIGTERM) == before

@@ -119,6 +119,7 @@ def _list(as_json: bool) -> None:
 def _verify(name: str | None) -> None:
     from medsegr import hub, weights
 
+    _check_kept(name)
     if name in {found.name for found in hub.here()}:
         print(f"{name}: SHA-256 {hub.verify(hub.find(str(name)))} as at the first pull")
         return
@@ -131,9 +132,15 @@ def _verify(name: str | None) -> None:
         print(f"{found.name}: SHA-256 {hub.verify(found)} as at the first pull")
 
 
+def _check_kept(name: str | None) -> None:
+    if (name or "").startswith("tiny:"):
+        raise UsageError(f"{str(name)[:40]} is made of random numbers each time: it has no file")
+
+
 def _path(name: str | None) -> None:
     from medsegr import hub, weights
 
+    _check_kept(name)
     if name in hub.table() or name in {found.name for found in hub.here()}:
         print(hub.find(str(name)).folder)
     else:
