@@ -121,19 +121,13 @@ train-default: $(VENV)/.stamp  ## train the embedded checkpoint again (hours, an
 		--warm $(RUN)-eleven/medsegr-tiny.safetensors
 	$(EXPORT) --run $(RUN)-presence --config configs/medsegr-tiny-near.toml --folder $(RUN)-presence/checkpoint \
 		--warm-start "eleven earlier stages (docs/log.md)"
+	$(PY) -m medsegr.training.image_head --model $(RUN)-presence/checkpoint --kinds configs/kinds/medsegr-tiny.toml \
+		--data $(DATA) --folder $(RUN)-twelve
 	$(ALLOCATOR) OMP_NUM_THREADS=1 $(VENV)/bin/torchrun --nproc-per-node 2 -m medsegr.fit \
-		--config configs/medsegr-tiny-panels.toml --data $(DATA) --out $(RUN)-panels \
-		--warm $(RUN)-presence/checkpoint/medsegr-tiny.safetensors
+		--config configs/medsegr-tiny-panels.toml --data $(DATA) --out $(RUN)-panels --warm $(RUN)-twelve/medsegr-tiny.safetensors
 	$(EXPORT) --run $(RUN)-panels --config configs/medsegr-tiny-panels.toml --folder $(RUN)-panels/checkpoint
-	$(PY) -m medsegr.training.averaging --of $(RUN)-presence/checkpoint=0.5 --of $(RUN)-panels/checkpoint=0.5 \
-		--folder $(RUN)-thirteen --warm-start "twelve earlier stages (docs/log.md)"
-	$(ALLOCATOR) OMP_NUM_THREADS=1 $(PY) -m medsegr.fit \
-		--config configs/medsegr-tiny-panels-presence.toml --data $(DATA) --out $(RUN)-panels-presence \
-		--warm $(RUN)-thirteen/medsegr-tiny.safetensors
-	$(EXPORT) --run $(RUN)-panels-presence --config configs/medsegr-tiny-panels.toml \
-		--folder $(RUN)-panels-presence/checkpoint --warm-start "thirteen earlier stages (docs/log.md)"
-	$(PY) -m medsegr.training.image_head --model $(RUN)-panels-presence/checkpoint --kinds configs/kinds/medsegr-tiny.toml \
-		--data $(DATA) --folder $(RUN)-shipped
+	$(PY) -m medsegr.training.averaging --of $(RUN)-panels/checkpoint=0.5 --of $(RUN)-twelve=0.5 \
+		--keep host.image_encoder --keep attributes --folder $(RUN)-shipped --warm-start "twelve earlier stages (docs/log.md)"
 	$(PY) -m medsegr.bench.validate --model $(RUN)-shipped --config configs/medsegr-tiny-panels.toml --data $(DATA) --card
 	$(PY) -m medsegr.bench.temperature --model $(RUN)-shipped --config configs/medsegr-tiny-panels.toml --data $(DATA) \
 		--most 10 --card

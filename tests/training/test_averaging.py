@@ -51,6 +51,18 @@ def test_a_mean_and_its_card(tmp_path: Path) -> None:
     assert not list(out.glob("*.part"))
 
 
+def test_what_is_kept_stays_that_of_the_last(tmp_path: Path) -> None:
+    one, two = checkpoint(tmp_path / "one", 1.0), checkpoint(tmp_path / "two", 5.0)
+    out = tmp_path / "out"
+    parts = ["--of", f"{one}=0.5", "--of", f"{two}=0.5", "--folder", str(out)]
+    main([*parts, "--keep", "a.bias"])
+    tensors, _ = read(out / "tiny.safetensors")
+    assert (tensors["a.bias"] == 5).all()
+    assert (tensors["a.weight"] == 3).all()
+    with pytest.raises(UsageError, match="--keep b: no tensor is called so; names begin with a"):
+        main([*parts, "--keep", "b"])
+
+
 def test_equal_parts_are_their_mean(tmp_path: Path) -> None:
     one, two = checkpoint(tmp_path / "one", 3.0), checkpoint(tmp_path / "two", 3.0)
     made = average({str(one): 0.3, str(two): 0.7}, tmp_path / "out")

@@ -66,13 +66,16 @@ def mean(parts: Sequence[Mapping[str, Tensor]], shares: Sequence[float]) -> dict
     return made
 
 
-def average(shares: Mapping[str, float], folder: Path, warm_start: str = "") -> Path:
+def average(
+    shares: Mapping[str, float], folder: Path, warm_start: str = "", keep: Sequence[str] = ()
+) -> Path:
     """Write the mean of checkpoints (embedded names or folders, with their shares) into ``folder``.
 
-    The card is the last one's without its numbers, its sets those of all; ``warm_start`` replaces what it
-    says of where the run began. The mean knows the codes of the last: of those that others lack it alone has
-    learned something, and what others alone know was no part of its training any more. Raises UsageError
-    where shares are not positive or do not add up to 1, WeightsError where the checkpoints are of different
+    Tensors whose names begin with one of ``keep`` stay those of the last. The card is the last one's without
+    its numbers, its sets those of all; ``warm_start`` replaces what it says of where the run began. The mean
+    knows the codes of the last: of those that others lack it alone has learned something, and what others
+    alone know was no part of its training any more. Raises UsageError where shares are not positive or do not
+    add up to 1 or nothing is called as in ``keep``, WeightsError where the checkpoints are of different
     networks.
     """
     if len(shares) < 2 or min(shares.values()) <= 0 or abs(sum(shares.values()) - 1) > 1e-6:
@@ -89,7 +92,15 @@ def average(shares: Mapping[str, float], folder: Path, warm_start: str = "") -> 
     ]
     card |= {"warm_start": warm_start} if warm_start else {}
     card["sets"] = sorted({name for one in cards for name in one.get("sets", ())})
-    return store(mean(parts, list(shares.values())), notes, card, folder)
+    for start in keep:
+        if not any(key.startswith(start) for key in last):
+            raise UsageError(f"--keep {start[:60]}: no tensor is called so; names begin with {_starts(last)}")
+    made = mean(parts, list(shares.values()))
+    return store(made | {key: last[key] for key in made if key.startswith(tuple(keep))}, notes, card, folder)
+
+
+def _starts(tensors: Mapping[str, Tensor]) -> str:
+    return ", ".join(sorted({".".join(key.split(".")[: 1 + key.startswith("host.")]) for key in tensors}))
 
 
 def _known(
@@ -120,6 +131,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument("--of", action="append", required=True, metavar="FOLDER=SHARE", help="two or more")
     parser.add_argument("--folder", type=Path, required=True)
     parser.add_argument("--warm-start", default="", help="what went before, in words, for the card")
+    parser.add_argument(
+        "--keep", action="append", default=[], metavar="NAME", help="tensors that stay those of the last"
+    )
     given = parser.parse_args(arguments)
     shares = {}
     for part in given.of:
@@ -128,7 +142,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
             shares[name] = float(share)
         except ValueError:
             raise UsageError(f"--of {part[:80]}: FOLDER=SHARE was expected, for example runs/a=0.5") from None
-    print(average(shares, given.folder, given.warm_start))
+    print(average(shares, given.folder, given.warm_start, given.keep))
 
 
 if __name__ == "__main__":
