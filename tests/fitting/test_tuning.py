@@ -39,6 +39,16 @@ def test_words_alone_leave_the_host_as_it_is(tmp_path: Path, cases: list[data.Ca
     assert not torch.equal(before["tokens.table.weight"], after["tokens.table.weight"])
 
 
+def test_all_but_the_image_encoder(tmp_path: Path, cases: list[data.Case]) -> None:
+    torch.manual_seed(0)
+    before = build_model(vocabulary_of(cases)).state_dict()
+    after = fit.fit(replace(TINY, tune="decoder"), cases, tmp_path, quiet).state_dict()
+    changed = {name for name in after if not torch.equal(before[name], after[name])}
+    assert not any(name.startswith("host.image_encoder.") for name in changed)
+    for start in ("host.mask_decoder.", "host.prompt_encoder.", "tokens.", "fusion.", "modulators."):
+        assert any(name.startswith(start) for name in changed), start
+
+
 def test_the_presence_score_alone_leaves_every_mask_as_it_is(tmp_path: Path, cases: list[data.Case]) -> None:
     torch.manual_seed(0)
     before = build_model(vocabulary_of(cases)).state_dict()

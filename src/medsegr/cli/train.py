@@ -61,7 +61,8 @@ class StartFlags:
         str | None,
         option(
             "--tune",
-            help="all, words (the image network stays as it is), lora, or presence (the score alone).",
+            help="all, decoder (all but the image encoder), words (the image network stays as it is), "
+            "lora, or presence (the score alone).",
         ),
     ] = None
     rank: Annotated[int | None, option("--rank", min=1, help="Rank of the adapters of lora.")] = None

@@ -14,7 +14,7 @@ from medsegr.objectives import Weights
 from medsegr.samples.asking import Recipe
 
 PRECISIONS = ("auto", "32-true", "bf16-mixed")
-TUNES = ("all", "words", "lora", "presence", "built")
+TUNES = ("all", "decoder", "words", "lora", "presence", "built")
 CLOCKS = ("wall", "processor")
 KNOWN: dict[str, tuple[object, ...]] = {
     "precision": PRECISIONS,
@@ -81,9 +81,7 @@ class FitConfig:
     workers: int = 0  # processes that make samples; 0: a thread beside the network
     device: str = "auto"  # as in devices.pick_device
     precision: str = "auto"  # 32-true; bf16-mixed where the device gains from it
-    tune: str = (
-        "all"  # what is trained: all, words (the host stays as it is), lora, presence; built: as a host says
-    )
+    tune: str = "all"  # what is trained, as in fitting/tuning.py; built: as a host says
     rank: int = 8  # of the adapters of lora
     save_minutes: float = 4.0
     log_every: int = 50  # steps a row of log.csv

@@ -1,7 +1,7 @@
-"""What of the network is trained: all of it, the stages of the words alone, these with low-rank adapters in
-the host's attention, or the presence score alone, which leaves every mask as it is.
+"""What of the network is trained: all of it, all but the image encoder, the stages of the words alone, these
+with low-rank adapters in the host's attention, or the presence score alone, which leaves every mask as it is.
 
-A host that is not trained keeps its running statistics, too: twenty images say nothing about those.
+What of a host is not trained keeps its running statistics, too: twenty images say nothing about those.
 """
 
 from collections.abc import Iterator, Mapping
@@ -16,19 +16,23 @@ from medsegr.reasoning.codes import Vocabulary
 
 
 def prepare(model: Any, tune: str, rank: int) -> int:
-    """Freeze what ``tune`` (``all``, ``words``, ``lora`` or ``presence``) leaves alone, and put adapters of
-    ``rank`` in place. Returns the rank of the adapters that are there now, 0 for none.
+    """Freeze what ``tune`` (``all``, ``decoder``, ``words``, ``lora`` or ``presence``) leaves alone, and put
+    adapters of ``rank`` in place. Returns the rank of the adapters that are there now, 0 for none.
 
     A network on a foreign host says itself what is trained (``built``, and nothing else fits it).
     """
     foreign = identity(model) is not None
     if foreign != (tune == "built"):
-        fit = "built, with the host's own freeze and lora" if foreign else "all, words, lora or presence"
+        own = "all, decoder, words, lora or presence"
+        fit = "built, with the host's own freeze and lora" if foreign else own
         raise UsageError(f"tune = {tune} does not fit this network; use {fit}")
     if tune in ("all", "built"):
         return 0
     if not hasattr(model, "host"):
         raise UsageError(f"tune = {tune} needs a network that stands on a host; use tune = all for this one")
+    if tune == "decoder":
+        model.host.image_encoder.requires_grad_(False)
+        return 0
     model.host.requires_grad_(False)
     if tune == "presence":
         model.requires_grad_(False)
@@ -42,7 +46,9 @@ def prepare(model: Any, tune: str, rank: int) -> int:
 def ready(model: Any, tune: str) -> None:
     """Training mode, with the running statistics held of what is not trained."""
     model.train(tune != "presence")  # a foreign host holds still by itself
-    if tune not in ("all", "built"):
+    if tune == "decoder":
+        model.host.image_encoder.eval()
+    elif tune not in ("all", "built"):
         model.host.eval()
 
 
