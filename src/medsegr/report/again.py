@@ -52,6 +52,7 @@ class Told:
     side: str
     organ: bool = False
     beside: str = ""  # the only side that the clause or sentence tells, wherever it stands
+    denied: bool = False  # it never was there, so nothing comes with it
 
 
 def told_last(named: Sequence[Candidate], norms: Sequence[str], start: int = 0) -> Told | None:

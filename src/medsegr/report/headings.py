@@ -6,8 +6,9 @@ from dataclasses import dataclass, replace
 
 from medsegr.findings import Span
 from medsegr.report import columns, halves
-from medsegr.report.again import told_last
+from medsegr.report.again import Told, told_last
 from medsegr.report.blocks import joined
+from medsegr.report.claims import claim
 from medsegr.report.correcting import taken_back
 from medsegr.report.eyes import in_eye, led, of_fundus
 from medsegr.report.itemised import Listing, listed
@@ -114,7 +115,7 @@ def _read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[S
     spoken, listing = Spoken(), Listing()
     over: tuple[tuple[Element, ...], Words] = ((), NO_WORDS)
     for span in joined(text, spans):
-        before = told_last(out[-1].candidates, out[-1].words.norms) if out else None
+        before = _named_last(out[-1]) if out else None
         sentence = read(text, span, modality, before, side=_only_side(out[-1:]))
         sentence = of_fundus(sentence) if modality == "OP" else sentence
         sentence, poled = of_organ(sentence, poled), organ_named(sentence.words.norms, poled)
@@ -162,6 +163,16 @@ def _read_all(text: str, spans: Sequence[Span], modality: str | None) -> tuple[S
     if whole and names:
         return tuple(out)
     return tuple(replace(s, titled=True) for s in out)
+
+
+def _named_last(sentence: Sentence) -> Told | None:
+    """What a sentence named last, and whether it says that it never was there."""
+    told = told_last(sentence.candidates, sentence.words.norms)
+    last = sentence.candidates[-1] if sentence.candidates else None
+    if told is None or last is None:
+        return told
+    said = claim(sentence.scopes, last.parts, last.concept, sentence.words)
+    return replace(told, denied=said.polarity == "absent" and said.time == "current")
 
 
 def _only_side(before: Sequence[Sentence]) -> str:

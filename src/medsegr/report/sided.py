@@ -199,9 +199,10 @@ def with_coming(
     ``before``: what the sentence before named last.
     """
     norms, coming = words.norms, set[int]()
+    last = None if before is None or before.denied else before.concept
     for i, item in enumerate(named):
         start = named[i - 1].last if i else 0
-        giver = named[i - 1].concept if i else before.concept if before is not None else None
+        giver = named[i - 1].concept if i else last
         own = any(start <= e.first < item.last + REACH and side_of(e) for e in found)
         if own or giver is None or not _comes_with(item.concept, giver) or _is_plural(item, words):
             continue
