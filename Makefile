@@ -10,7 +10,7 @@ HARDWARE ?= this machine
 PYTEST ?= -n 2 --dist loadfile --no-loadscope-reorder
 # For training on a processor: glibc keeps freed memory, 2 to 3 times faster at large batches (docs/how-to/train.md).
 ALLOCATOR = MALLOC_MMAP_MAX_=0 MALLOC_TRIM_THRESHOLD_=17179869184 MALLOC_TOP_PAD_=268435456
-EXPORT = $(PY) -m medsegr.training.checkpoint --data $(DATA) --mirror --hardware "$(HARDWARE)"
+EXPORT = $(PY) -m medsegr.training.checkpoint --data $(DATA) --mirror --closer --hardware "$(HARDWARE)"
 
 .PHONY: help venv viewer wheel demo test lint format docs lexicon bench-speed bench-backends bench-io bench-scale bench-serve train-default clean
 .DEFAULT_GOAL := help

@@ -25,6 +25,7 @@ from medsegr.grid import planes
 from medsegr.grid.pixels import coloured
 from medsegr.grid.seen import Seen, inputs, look, stack_of
 from medsegr.inference import passes, slices
+from medsegr.inference.closer import look_closer
 from medsegr.inference.passes import CHUNK
 from medsegr.meaning.among import choose
 from medsegr.meaning.hearing import elsewhere, heard, renamed, wider
@@ -60,6 +61,7 @@ class Predictor:
         self.base = int(card.get("base", 256))
         # Pictures that are seen flipped, too, and both answers averaged: all, none, or of these modalities.
         self.mirror: bool | Sequence[str] = card.get("mirror", False)
+        self.closer = bool(card.get("closer", False))  # small lesions of pictures are looked at once more
         self._threshold = float(card.get("presence_threshold", 0.5))
         self.temperature = float(card.get("temperature", 1.0))  # of probabilities; masks do not hang on it
         self.features: FeatureCache | None = None  # on disk, where one is asked for
@@ -116,6 +118,8 @@ class Predictor:
             return joined(self._segment(image, apart), joins)
         asked, twins = with_plain(apart)
         said = without_plain(self._segment(image, asked), twins, self._threshold)
+        if self.closer:
+            look_closer(said, apart.findings, image, self._threshold, self._segment)
         return joined(said, joins)
 
     def _segment(self, image: Image, prompt: Prompt) -> Segmentation:

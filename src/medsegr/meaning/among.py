@@ -31,9 +31,23 @@ def scattered(mask: np.ndarray) -> bool:
 
 def lone(mask: np.ndarray) -> bool:
     """Whether a mask ``h w`` is one thing, specks below ``WEIGHTY`` of it aside."""
+    return piece(mask) is not None
+
+
+def piece(mask: np.ndarray) -> tuple[slice, slice] | None:
+    """Rows and columns of the one thing that a mask ``h w`` is, specks below ``WEIGHTY`` of it aside; None
+    where it is empty or several."""
+    from scipy import ndimage
+
     labels, count = _labelled(mask)
-    sizes = np.sort(_sizes(labels, count))
-    return count == 1 or (count > 1 and bool(sizes[-2] < WEIGHTY * sizes[-1]))
+    if not count:
+        return None
+    sizes = _sizes(labels, count)
+    largest = int(sizes.argmax())
+    if any(sizes[i] >= WEIGHTY * sizes[largest] for i in range(count) if i != largest):
+        return None
+    rows, cols = ndimage.find_objects(labels)[largest]
+    return rows, cols
 
 
 def place_told(codes: Sequence[Code], volume: bool = False) -> dict[str, frozenset[str]]:

@@ -119,6 +119,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
     parser.add_argument(
         "--mirror", action="store_true", help="predict pictures flipped, too, and average: twice the time"
     )
+    parser.add_argument("--closer", action="store_true", help="look at small lesions once more from close up")
     given = parser.parse_args(arguments)
     config = read_config(given.config)
     cases = load_cases(config, folders_below(config, given.data), given.run / "cache", print)
@@ -128,6 +129,7 @@ def main(arguments: Sequence[str] | None = None) -> None:
         "licence": given.licence,
         "base": given.base,
         "mirror": given.mirror,
+        "closer": given.closer,
         "presence_threshold": given.presence,
         "sets": sorted(name for name, weight in config.sets.items() if weight),
     }
