@@ -1,6 +1,7 @@
 """Grids come back as they went in, sides are the patient's, prompts are in pixels of the
 image."""
 
+from copy import copy
 from dataclasses import replace
 from typing import Any
 
@@ -78,6 +79,25 @@ def test_a_colour_is_asked_away_in_real_pictures_alone(
     red = Finding("f1", "", (0, 0), "polyp", texture=Texture(colour="red"))
     for data in (grey, made):
         predictor.segment(Image(data.astype(np.float32), modality="ES"), Prompt(("polyp",), (red,)))
+    assert len(looked) == 1
+
+
+def test_small_lesions_are_looked_at_again_in_real_pictures_without_clicks(
+    predictor: Predictor, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    looked: list[tuple[int, ...]] = []
+    monkeypatch.setattr(predict, "look_closer", lambda said, *_: looked.append(said.prob.shape))
+    predictor.segment(picture(), asked("polyp"))
+    assert not looked  # the card says nothing of it
+    close = copy(predictor)
+    close.closer = True
+    close.segment(picture(), asked("polyp", "cyst"))
+    assert looked == [(2, 50, 70)]
+    grey = np.random.default_rng(0).integers(0, 256, (80, 80, 3), dtype=np.uint8)
+    made = np.moveaxis(marked(grey), -1, 0).astype(np.float32)
+    close.segment(Image(made, modality="ES"), asked("polyp"))
+    close.segment(Image(np.zeros((1, 4, 40, 40), np.float32), modality="CT"), asked("liver"))
+    close.segment(picture(), replace(asked("polyp"), points=np.array([[[30.0, 20.0, 1.0]]])))
     assert len(looked) == 1
 
 

@@ -65,8 +65,7 @@ def looked(said: Segmentation, ask: Asked, findings: Sequence[Finding] = (findin
 def test_the_part_is_a_square_around_the_mask_and_inside_the_picture() -> None:
     rows, cols = part_around(mask_of(SPOT)) or (slice(0), slice(0))
     assert (rows.stop - rows.start, cols.stop - cols.start) == (round(30 * WIDER),) * 2
-    assert abs((rows.start + rows.stop) / 2 - 50) <= 0.5
-    assert abs((cols.start + cols.stop) / 2 - 85) <= 0.5
+    assert ((rows.start + rows.stop) / 2, (cols.start + cols.stop) / 2) == (50, 85)
     rows, cols = part_around(mask_of((slice(0, 20), slice(130, 160)))) or (slice(0), slice(0))
     assert (rows.start, cols.stop) == (0, GRID[1])
     small = part_around(mask_of((slice(60, 62), slice(80, 82)))) or (slice(0), slice(0))
@@ -85,6 +84,13 @@ def test_the_part_is_a_square_around_the_mask_and_inside_the_picture() -> None:
 )
 def test_nothing_is_looked_at_again(mask: np.ndarray) -> None:
     assert part_around(mask) is None
+
+
+def test_of_the_mirrored_picture_it_is_the_mirrored_part() -> None:
+    for spot in ((slice(31, 62), slice(17, 40)), (slice(3, 21), slice(120, 151))):
+        rows, cols = part_around(mask_of(spot)) or (slice(0), slice(0))
+        turned = part_around(mask_of(spot)[:, ::-1])
+        assert turned == (rows, slice(GRID[1] - cols.stop, GRID[1] - cols.start))
 
 
 def test_a_speck_beside_it_does_not_hide_a_thing() -> None:

@@ -1,5 +1,6 @@
 """The image-only head is taught what pictures show, and nothing else of a checkpoint changes."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 import numpy as np
@@ -12,6 +13,7 @@ from medsegr.io.read import image_from_array
 from medsegr.nn.blocks import Mlp
 from medsegr.phantom.write import case_of
 from medsegr.predict import load
+from medsegr.samples import panels
 from medsegr.training import image_head
 from medsegr.training.averaging import read
 from medsegr.training.image_head import (
@@ -32,7 +34,7 @@ KINDS = {"breast": ["cyst", "tumour"], "neck": ["artery"]}
 
 def look(kind: str, middle: float, shown: str, seed: int, whole: bool = False) -> Look:
     torch.manual_seed(seed)
-    return Look(kind, "US", frozenset({shown}), frozenset(), middle + torch.randn(2, 8), whole)
+    return Look((kind,), "US", frozenset({shown}), frozenset(), middle + torch.randn(2, 8), whole)
 
 
 def many(first: int) -> list[Look]:
@@ -94,6 +96,52 @@ def test_of_a_volume_slices_at_three_heights_are_seen(monkeypatch: pytest.Monkey
     assert [len(look.summary) for look in told] == [1] * 4
 
 
+def test_pictures_beside_each_other_show_what_each_shows(monkeypatch: pytest.MonkeyPatch) -> None:
+    values = {"a": 50, "b": 90, "c": 130, "d": 170, "e": 210}
+    images = {}
+    for source, value in values.items():
+        pixels = np.full((40, 60), value, np.uint8)
+        pixels[:2], pixels[-2:] = 0, 255  # the range stays as it is
+        images[source] = image_from_array(pixels)
+    seen: list[set[str]] = []
+
+    def summary(_: object, image: Image, _share: float | None = None) -> torch.Tensor:
+        seen.append(
+            {source for source, value in values.items() if (abs(image.data - value) < 1).mean() > 0.05}
+        )
+        return torch.zeros(2, 8)
+
+    def found(source: str, *_: object) -> Iterator[tuple[Image, set[str], set[str]]]:
+        yield images[source], {f"thing {source}"}, set()
+
+    monkeypatch.setattr(image_head, "summary_of", summary)
+    monkeypatch.setattr(image_head, "pictures", found)
+    monkeypatch.setattr(panels, "DARK_GROUND", 1.0)  # else a ground could be as grey as a picture
+    told = image_head.panels(load(), {f"kind {source}": [source] for source in images}, Path(), True, 40)
+    assert len(told) == 40
+    assert {len(look.kinds) for look in told} == {2, 4}
+    for look, shown in zip(told, seen, strict=True):
+        assert {f"kind {source}" for source in shown} == set(look.kinds)
+        assert look.shown == {kind.replace("kind", "thing") for kind in look.kinds}
+        assert look.modality is None
+    alone = {"kind a": ["a"]}
+    assert image_head.panels(load(), alone, Path(), True, 40) == []
+
+
+def test_of_two_kinds_beside_each_other_neither_is_elsewhere() -> None:
+    both = Look(("breast", "neck"), None, frozenset({"tumour", "artery"}), frozenset(), torch.zeros(2, 8))
+    np.testing.assert_array_equal(truth_of(both, CODES, KINDS), [1, np.nan, 1, np.nan])
+    torch.manual_seed(0)
+    head = Mlp(8, 16, 4)
+    mixed = [
+        Look(("breast", "neck"), None, both.shown, frozenset(), 4 + torch.randn(2, 8)) for _ in range(12)
+    ]
+    fit(head, many(0) + mixed, CODES, KINDS)
+    known = {name: {"modalities": ["US"]} for name in ("tumour", "cyst", "artery")}
+    told = judged(head, mixed, CODES, {"concepts": known, "kinds": KINDS})
+    assert (told["shown"], told["refused"]) == (24, 0)
+
+
 def test_a_file_without_kinds_is_refused(tmp_path: Path) -> None:
     file = tmp_path / "kinds.toml"
     file.write_text("[kinds]\none = ['a']\n", encoding="utf-8")
@@ -110,7 +158,7 @@ def test_masks_stay_bit_for_bit(tmp_path: Path) -> None:
         encoding="utf-8",
     )
     told = teach(weights.DEFAULT, file, tmp_path, tmp_path / "out", most=4)
-    assert set(told) == {"kinds_judged", "kinds_judged_in_margins"}
+    assert set(told) == {"kinds_judged", "kinds_judged_in_margins", "kinds_judged_in_panels"}
     assert all(set(one) == {"shown", "refused", "foreign", "let through"} for one in told.values())
     before, after = (read(weights.find(name)[0])[0] for name in (weights.DEFAULT, tmp_path / "out"))
     changed = {key for key, value in before.items() if not torch.equal(value, after[key])}

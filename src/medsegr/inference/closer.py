@@ -6,6 +6,7 @@ an organ tells what it is, and a part without that means little: organs are not 
 of a kind, and what the part shows counts only where the network surely knows the lesion by it. Numpy only.
 """
 
+import math
 from collections.abc import Callable, Sequence
 from dataclasses import replace
 
@@ -34,9 +35,11 @@ def part_around(mask: np.ndarray) -> Part | None:
     side = max(WIDER * max(one.stop - one.start for one in box), LEAST * longest, FEWEST)
     if side > MOST * longest:
         return None
-    starts = (round((one.start + one.stop - side) / 2) for one in box)
+    # as much on both sides: of the mirrored picture it is the mirrored part
+    beside = (max(0, math.ceil((side - (one.stop - one.start)) / 2)) for one in box)
     rows, cols = (
-        slice(max(0, start), min(n, start + round(side))) for start, n in zip(starts, mask.shape, strict=True)
+        slice(max(0, one.start - more), min(n, one.stop + more))
+        for one, more, n in zip(box, beside, mask.shape, strict=True)
     )
     return rows, cols
 

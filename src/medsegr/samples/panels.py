@@ -58,7 +58,7 @@ def _fits(case: Case) -> bool:
     )
 
 
-def _beside(
+def beside(
     pictures: Sequence[np.ndarray], rng: np.random.Generator
 ) -> tuple[np.ndarray, list[tuple[slice, slice]]]:
     """Two or four pictures uint8 [3 h w] as one uint8 [3 h w], and the rows and columns where each lies.
@@ -91,7 +91,7 @@ def _resized(values: np.ndarray, grid: tuple[int, int]) -> np.ndarray:
 def _laid(
     case: Case, shown: Sequence[Case], pools: Sequence[Sequence[Case]], rng: np.random.Generator
 ) -> Case | None:
-    pixels, places = _beside([_seen(one) for one in shown], rng)
+    pixels, places = beside([_seen(one) for one in shown], rng)
     grid = pixels.shape[1:]
     modality = case.modality if len({one.modality for one in shown}) == 1 else None
     targets = []

@@ -9,6 +9,7 @@ it was not taught with.
 import argparse
 import sys
 import tomllib
+from collections import Counter
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -22,25 +23,29 @@ from torch import Tensor, nn
 
 from medsegr import data, weights
 from medsegr.errors import UsageError
+from medsegr.grid.pixels import to_bytes
 from medsegr.io.read import image_from_array
 from medsegr.modality.kinds import NAMES, SURE, kinds_in, limit
 from medsegr.predict import Predictor, load
 from medsegr.process.program import one_line
+from medsegr.samples.panels import FOUR, beside
 from medsegr.training.averaging import read, store
 from medsegr.types import Image
 
 BELOW = 0.1  # chance of its own kind below which a thing is taken not to be in a picture of another kind
 DARK = 0.06  # of the range of values: a margin is no brighter
 SLICES = (0.25, 0.5, 0.75)  # of a volume's height: those that are seen
+SEVERAL = "several"  # pictures of several kinds
 WIDEST = 0.35  # of a side of the picture: margin that is put around it
 STEPS, RATE, DECAY = 400, 2e-3, 0.02
 
 
 @dataclass(frozen=True, slots=True)
 class Look:
-    """A picture as the head sees it: ``summary`` [views w], what is ``shown``, what is marked as ``gone``."""
+    """A picture as the head sees it: ``summary`` [views w], what is ``shown``, what is marked as ``gone``.
+    Several beside each other are of as many ``kinds``."""
 
-    kind: str
+    kinds: tuple[str, ...]
     modality: str | None
     shown: frozenset[str]
     gone: frozenset[str]
@@ -151,11 +156,34 @@ def looks(
                     lit = relit(image, rng)
                     views += [lit, reframed(image, rng), reframed(lit, rng)]
                 whole = source.startswith("phantom ")
-                told = (kind, image.modality, frozenset(shown), frozenset(gone))
+                told = ((kind,), image.modality, frozenset(shown), frozenset(gone))
                 for share in SLICES if len(image.grid) == 3 else (None,):
                     seen = torch.cat([summary_of(predictor, view, share) for view in views])
                     found.append(Look(*told, seen, whole))
-        print(kind, sum(look.kind == kind for look in found), flush=True)
+        print(kind, sum(look.kinds == (kind,) for look in found), flush=True)
+    return found
+
+
+def panels(
+    predictor: Predictor, kinds: Mapping[str, Sequence[str]], root: Path, held_out: bool, most: int
+) -> list[Look]:
+    """Pictures of a part of the sets, two or four kinds beside each other, ``most`` times over, as the head
+    sees them; nobody says of what modality they are."""
+    rng = np.random.default_rng(6)
+    known: dict[str, list[tuple[np.ndarray, set[str]]]] = {}
+    for kind, sources in kinds.items():
+        for source in sources:
+            for image, names, _ in pictures(source, root, held_out, -(-most // len(kinds))):
+                if len(image.grid) == 2 and names:
+                    pixels = np.broadcast_to(to_bytes(image), (3, *image.grid))
+                    known.setdefault(kind, []).append((pixels, names))
+    found = []
+    for _ in range(most if len(known) > 1 else 0):
+        own = rng.permutation(sorted(known))[: 4 if len(known) > 3 and rng.random() < FOUR else 2].tolist()
+        shown = [known[kind][int(rng.integers(len(known[kind])))] for kind in own]
+        picture = image_from_array(np.moveaxis(beside([pixels for pixels, _ in shown], rng)[0], 0, -1))
+        there = frozenset[str]().union(*(names for _, names in shown))
+        found.append(Look(tuple(own), None, there, frozenset(), summary_of(predictor, picture)))
     return found
 
 
@@ -163,13 +191,13 @@ def concepts_by_kind(found: Iterable[Look], known: Iterable[str]) -> dict[str, l
     """The concepts of a checkpoint that the pictures of each kind show."""
     names: dict[str, set[str]] = {}
     for look in found:
-        names.setdefault(look.kind, set()).update((look.shown | look.gone) & set(known))
+        names.setdefault(look.kinds[0], set()).update((look.shown | look.gone) & set(known))
     return {kind: sorted(own) for kind, own in names.items() if own}
 
 
 def truth_of(look: Look, codes: Sequence[str], kinds: Mapping[str, Sequence[str]]) -> Float[Tensor, " v"]:
     """1 for what is shown, 0 for what is not there, NaN where nobody knows."""
-    own = set(kinds.get(look.kind, ()))
+    own = {name for kind in look.kinds for name in kinds.get(kind, ())}
     elsewhere = {name for names in kinds.values() for name in names} - own
     value = {f"concept:{name}": 0.0 for name in elsewhere | look.gone | (own if look.whole else set())}
     value |= {f"concept:{name}": 1.0 for name in look.shown}
@@ -179,15 +207,17 @@ def truth_of(look: Look, codes: Sequence[str], kinds: Mapping[str, Sequence[str]
 def fit(
     head: nn.Module, found: Sequence[Look], codes: Sequence[str], kinds: Mapping[str, Sequence[str]]
 ) -> None:
-    """Train ``head`` in place; every kind counts alike, and a concept's yes and no do."""
+    """Train ``head`` in place; every kind counts alike, as do the pictures of several, and a concept's yes
+    and no do."""
     torch.manual_seed(0)
-    many = {kind: sum(look.kind == kind for look in found) for kind in kinds}
+    sorts = [SEVERAL if len(look.kinds) > 1 else look.kinds[0] for look in found]
+    many = Counter(sorts)
     seen, truth, share = [], [], []
-    for look in found:
-        if look.kind in many:
+    for look, sort in zip(found, sorts, strict=True):
+        if sort == SEVERAL or sort in kinds:
             seen.append(look.summary)
             truth.append(truth_of(look, codes, kinds).expand(len(look.summary), -1))
-            share.append(torch.full((len(look.summary), 1), 1 / (many[look.kind] * len(look.summary))))
+            share.append(torch.full((len(look.summary), 1), 1 / (many[sort] * len(look.summary))))
     given, wanted, weight = torch.cat(seen), torch.cat(truth), torch.cat(share)
     weight = weight * (~wanted.isnan())
     for value in (0, 1):  # each concept's pictures with it weigh as much as those without
@@ -217,7 +247,7 @@ def judged(
         told = kinds_in(card, look.modality)
         if len(told) < 2:
             continue
-        own = set(told.get(look.kind, ()))
+        own = {name for kind in look.kinds for name in told.get(kind, ())}
         lost += [limit(name, chances, told, BELOW) < SURE for name in sorted(look.shown & own)]
         others = sorted({name for names in told.values() for name in names} - own)
         passed += [limit(name, chances, told, BELOW) >= SURE for name in others]
@@ -226,22 +256,26 @@ def judged(
 
 def teach(name: str, kinds_file: Path, root: Path, folder: Path, most: int) -> dict[str, Any]:
     """Train the head and write the checkpoint into ``folder``; gives what :func:`judged` says of pictures as
-    they are and in other margins, as it stands in the card."""
+    they are, in other margins and beside each other, as it stands in the card."""
     predictor = load(name, device="cpu")
     head = cast(nn.Module, predictor.model).get_submodule("attributes")
     sources = read_kinds(kinds_file)
     found = looks(predictor, sources, root, False, most)
     codes = predictor.words.codes
     kinds = concepts_by_kind(found, predictor.card["concepts"])
-    fit(head, found, codes, kinds)
+    fit(head, found + panels(predictor, sources, root, False, 3 * most), codes, kinds)
     card = {**predictor.card, "kinds": kinds, "kinds_below": BELOW, **read_names(kinds_file)}
-    for key, margins in (("kinds_judged", False), ("kinds_judged_in_margins", True)):
-        card[key] = judged(head, looks(predictor, sources, root, True, most, margins), codes, card)
+    unseen = {
+        "kinds_judged": looks(predictor, sources, root, True, most),
+        "kinds_judged_in_margins": looks(predictor, sources, root, True, most, margins=True),
+        "kinds_judged_in_panels": panels(predictor, sources, root, True, most),
+    }
+    told = {key: judged(head, held, codes, card) for key, held in unseen.items()}
     tensors, notes = read(weights.find(name)[0])
     for key, value in head.state_dict().items():
         tensors[f"attributes.{key}"] = value.to(tensors[f"attributes.{key}"].dtype)
-    store(tensors, notes, card, folder)
-    return {key: card[key] for key in ("kinds_judged", "kinds_judged_in_margins")}
+    store(tensors, notes, card | told, folder)
+    return told
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
