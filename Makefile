@@ -127,7 +127,9 @@ train-default: $(VENV)/.stamp  ## train the embedded checkpoint again (hours, an
 		--config configs/medsegr-tiny-panels.toml --data $(DATA) --out $(RUN)-panels --warm $(RUN)-twelve/medsegr-tiny.safetensors
 	$(EXPORT) --run $(RUN)-panels --config configs/medsegr-tiny-panels.toml --folder $(RUN)-panels/checkpoint
 	$(PY) -m medsegr.training.averaging --of $(RUN)-panels/checkpoint=0.5 --of $(RUN)-twelve=0.5 \
-		--keep host.image_encoder --keep attributes --folder $(RUN)-shipped --warm-start "twelve earlier stages (docs/log.md)"
+		--keep host.image_encoder --keep attributes --folder $(RUN)-thirteen --warm-start "twelve earlier stages (docs/log.md)"
+	$(PY) -m medsegr.training.image_head --model $(RUN)-thirteen --kinds configs/kinds/medsegr-tiny.toml \
+		--data $(DATA) --folder $(RUN)-shipped
 	$(PY) -m medsegr.bench.validate --model $(RUN)-shipped --config configs/medsegr-tiny-panels.toml --data $(DATA) --card
 	$(PY) -m medsegr.bench.temperature --model $(RUN)-shipped --config configs/medsegr-tiny-panels.toml --data $(DATA) \
 		--most 10 --card
