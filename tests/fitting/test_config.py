@@ -49,7 +49,7 @@ def test_the_comparisons_of_the_evidence_can_be_made_again() -> None:
         ('precision = "fp8"\n[phantoms]\ncells = 1', "precision: 'fp8' is not known; known are auto"),
         (
             'tune = "some"\n[phantoms]\ncells = 1',
-            "tune: 'some' is not known; known are all, words, lora, presence",
+            "tune: 'some' is not known; known are all, decoder, words, lora, presence",
         ),
         ('clock = "sun"\n[phantoms]\ncells = 1', "clock: 'sun' is not known; known are wall, processor"),
         ("accumulate = 0\n[phantoms]\ncells = 1", "accumulate: 0 came where at least 1"),
