@@ -6,6 +6,7 @@ from dataclasses import replace
 import numpy as np
 import pytest
 
+from medsegr.grid.planes import plane_of
 from medsegr.inference.closer import FEWEST, MOST, SURE, WIDER, look_closer, part_around
 from medsegr.io.read import image_from_array
 from medsegr.types import Finding, Image, Location, Prompt, Segmentation
@@ -135,6 +136,16 @@ def test_organs_and_what_is_not_there_are_not_asked_again() -> None:
     looked(said_of(mask_of(SPOT)), ask, [finding("spleen")])
     looked(said_of(mask_of(SPOT), presence=0.49), ask)
     assert not ask.prompts
+
+
+def test_the_part_is_turned_as_the_picture_is() -> None:
+    """A slice whose file stores columns first, as NIfTI does, and says so by its affine alone."""
+    stored = np.diag([-1.0, -1.0, 1.0, 1.0])
+    image = replace(picture(), affine=stored, frame="patient", modality="CT", axes=None)
+    ask = Asked(mask_of(SPOT))
+    look_closer(said_of(mask_of(SPOT)), [finding()], image, 0.5, ask)
+    assert plane_of(image) != plane_of(replace(image, affine=None))
+    assert [plane_of(one) for one in ask.images] == [plane_of(image)]
 
 
 def test_it_is_asked_once_by_the_name_without_a_place() -> None:

@@ -63,7 +63,7 @@ def look_closer(
             continue
         key = (*alone_of(finding), *((one.start, one.stop) for one in part))
         if key not in known:
-            near = replace(image, data=np.ascontiguousarray(image.data[:, *part]), affine=None)
+            near = replace(image, data=np.ascontiguousarray(image.data[:, *part]))  # turned as the whole is
             known[key] = ask(near, Prompt((said.targets[k],), (name_only(finding),), keep=keep))
         seen = known[key]
         if seen.extras["presence"][0] >= SURE and _alike(said.prob[k][part] >= half, seen.prob[0] >= half):

@@ -169,7 +169,7 @@ def _named_last(sentence: Sentence) -> Told | None:
     """What a sentence named last, and whether it says that it never was there."""
     told = told_last(sentence.candidates, sentence.words.norms)
     last = sentence.candidates[-1] if sentence.candidates else None
-    if told is None or last is None:
+    if told is None or last is None or told.concept is not last.concept:  # an angle has no name
         return told
     said = claim(sentence.scopes, last.parts, last.concept, sentence.words)
     return replace(told, denied=said.polarity == "absent" and said.time == "current")
